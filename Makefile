@@ -1,0 +1,45 @@
+# Two commands for a newcomer: `make demo` and `make test`. Each makes its own environment in .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# torch is named exactly, so that every machine gets the build that was tested
+TORCH ?= torch==2.13.0
+
+.PHONY: demo test check unit line clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo   the whole story on generated cloth (about five minutes), result in ./demo"
+	@echo "make test   style, types, import contracts, unit tests, line tests"
+	@echo "make clean  remove the environment"
+
+$(VENV)/.ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "glassline: Python 3.11 or newer is needed, $(PYTHON), install it or run make PYTHON=python3.12"; exit 3; }
+	@$(PYTHON) -c 'import ctypes; ctypes.CDLL("libGL.so.1"); ctypes.CDLL("libglib-2.0.so.0")' 2>/dev/null || \
+		{ echo "glassline: libGL or glib is missing, this machine, run: sudo apt-get install libgl1 libglib2.0-0"; exit 3; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "glassline: Python's venv module is missing, $(PYTHON), run: sudo apt-get install python3-venv"; exit 3; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check "$(TORCH)"
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.ready
+	$(BIN)/glassline demo --out demo
+
+test: check unit line
+
+check: $(VENV)/.ready
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(VENV)/.ready
+	$(BIN)/pytest tests/unit
+
+line: $(VENV)/.ready
+	$(BIN)/pytest tests/line
+
+clean:
+	rm -rf $(VENV)

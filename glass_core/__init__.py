@@ -1,0 +1,1 @@
+"""GLASS anomaly detection: synthesis, training, scoring; the only room that imports torch."""

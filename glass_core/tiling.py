@@ -1,0 +1,184 @@
+"""Cuts a picture into overlapping tiles, and puts the cells scored by the model back into one map of the picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import pairwise
+from typing import Any, Literal, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from glass_core.errors import InputError
+
+
+class Tiling(BaseModel):
+    """How pictures are cut; part of the score definition, so another tiling asks for another threshold card."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tile_px: int = Field(default=256, ge=32, multiple_of=32)
+    overlap_px: int = Field(default=32, ge=0, multiple_of=8)
+    cell_px: Literal[8] = 8  # the stride of the model's first level
+
+    @model_validator(mode="after")
+    def _overlap_fits(self) -> Self:
+        if self.overlap_px > self.tile_px // 2:
+            raise ValueError("overlap_px must be at most half of tile_px")
+        return self
+
+    def layout(self, height: int, width: int, inspect_x_px: tuple[int, int] | None = None) -> Layout:
+        """The tiles of a picture of height x width px, of which the columns [x0, x1) are inspected (None: all).
+
+        Raises InputError when the picture is empty or the range is not inside it.
+        """
+        return _layout(self, int(height), int(width), None if inspect_x_px is None else tuple(inspect_x_px))
+
+
+@dataclass(frozen=True)
+class Region:
+    """A connected group of cells above threshold: its box in picture px (x1, y1 exclusive), peak score, peak's lane."""
+
+    x0_px: int
+    y0_px: int
+    x1_px: int
+    y1_px: int
+    score: float
+    lane: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The tiles of one picture size.
+
+    `tiles` are (y, x) px origins counted from the inspected range's top left corner. Cell (r, c) of a map covers the
+    picture's px [x0_px + 8c, x0_px + 8c + 8) x [8r, 8r + 8). Where the inspected range is smaller than a tile or no
+    multiple of a cell, the picture is extended to the right and bottom by reflection; cells wholly in the extension are
+    not in the map.
+
+    A lane is a fixed strip across the web, one for each tile column; strips meet in the middle of the tiles' overlap.
+    """
+
+    tiling: Tiling
+    height: int
+    width: int
+    x0_px: int
+    x1_px: int
+    tile_rows_px: tuple[int, ...]
+    tile_cols_px: tuple[int, ...]
+
+    @cached_property
+    def tiles(self) -> list[tuple[int, int]]:
+        return [(y, x) for y in self.tile_rows_px for x in self.tile_cols_px]
+
+    @property
+    def rows(self) -> int:
+        return _ceil_div(self.height, self.tiling.cell_px)
+
+    @property
+    def cols(self) -> int:
+        return _ceil_div(self.x1_px - self.x0_px, self.tiling.cell_px)
+
+    @property
+    def lanes(self) -> int:
+        return len(self.tile_cols_px)
+
+    @cached_property
+    def _lane_starts(self) -> NDArray[np.intp]:
+        """The first map column of each lane."""
+        middles_px = [(left + self.tiling.tile_px + right) // 2 for left, right in pairwise(self.tile_cols_px)]
+        return np.array([0] + [middle // self.tiling.cell_px for middle in middles_px], dtype=np.intp)  # (lanes,)
+
+    @cached_property
+    def lane_of_column(self) -> NDArray[np.intp]:
+        """The lane of each map column, (cols,)."""
+        return np.searchsorted(self._lane_starts, np.arange(self.cols), side="right") - 1
+
+    @cached_property
+    def lane_edges_px(self) -> tuple[int, ...]:
+        """The lanes' edges in picture px, lanes + 1 of them from x0_px to x1_px."""
+        inner = (self.x0_px + int(start) * self.tiling.cell_px for start in self._lane_starts)
+        return (*inner, self.x1_px)
+
+    def cut(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The tiles of an image (height, width) or (height, width, 3): contiguous (T, tile, tile[, 3])."""
+        if image.shape[:2] != (self.height, self.width):
+            raise ValueError(f"image is {image.shape[:2]}, the layout is for {(self.height, self.width)}")
+        size = self.tiling.tile_px
+        picture = image[:, self.x0_px : self.x1_px]
+        bottom = self.tile_rows_px[-1] + size - picture.shape[0]
+        right = self.tile_cols_px[-1] + size - picture.shape[1]
+        if bottom or right:
+            picture = np.pad(picture, ((0, bottom), (0, right)) + ((0, 0),) * (image.ndim - 2), mode="reflect")
+        tiles = np.empty((len(self.tiles), size, size, *image.shape[2:]), dtype=np.uint8)
+        for tile, (y, x) in zip(tiles, self.tiles, strict=True):
+            tile[...] = picture[y : y + size, x : x + size]
+        return tiles  # (T, tile, tile[, 3])
+
+    def stitch(self, cells: NDArray[np.float32]) -> NDArray[np.float32]:
+        """One map (rows, cols) of the tiles' cells (T, tile/8, tile/8); overlaps merge by maximum, NaN stays NaN."""
+        cell_px, side = self.tiling.cell_px, self.tiling.tile_px // self.tiling.cell_px
+        if cells.shape != (len(self.tiles), side, side):
+            raise ValueError(f"cells are {cells.shape}, the layout asks for {(len(self.tiles), side, side)}")
+        rows, cols = self.tile_rows_px[-1] // cell_px + side, self.tile_cols_px[-1] // cell_px + side
+        score_map = np.full((rows, cols), -np.inf, dtype=np.float32)
+        for tile, (y_px, x_px) in zip(cells, self.tiles, strict=True):
+            y, x = y_px // cell_px, x_px // cell_px
+            window = score_map[y : y + side, x : x + side]
+            np.maximum(window, tile, out=window)
+        return np.ascontiguousarray(score_map[: self.rows, : self.cols])  # (rows, cols)
+
+    def lane_scores(self, score_map: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The maximum of each lane, (lanes,); a NaN anywhere in a lane gives NaN, so it is never hidden."""
+        return np.maximum.reduceat(score_map.max(axis=0), self._lane_starts)  # (lanes,)
+
+    def regions(self, score_map: NDArray[np.float32], thresholds: NDArray[np.float64]) -> list[Region]:
+        """The 8-connected groups of cells above their lane's threshold (lanes,), highest score first."""
+        limits = np.asarray(thresholds, dtype=np.float64)[self.lane_of_column]  # (cols,)
+        above = score_map > limits
+        if not above.any():
+            return []
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(above.astype(np.uint8), connectivity=8)
+        return sorted(
+            (self._region(score_map, labels, label, stats[label]) for label in range(1, count)),
+            key=lambda region: -region.score,
+        )
+
+    def _region(self, score_map: NDArray[np.float32], labels: NDArray[Any], label: int, box: NDArray[Any]) -> Region:
+        left, top, width, height = (int(v) for v in box[:4])
+        window = np.s_[top : top + height, left : left + width]
+        scores = np.where(labels[window] == label, score_map[window], -np.inf)
+        peak = int(scores.argmax())
+        cell_px = self.tiling.cell_px
+        return Region(
+            x0_px=self.x0_px + left * cell_px,
+            y0_px=top * cell_px,
+            x1_px=min(self.x0_px + (left + width) * cell_px, self.x1_px),
+            y1_px=min((top + height) * cell_px, self.height),
+            score=float(scores.flat[peak]),
+            lane=int(self.lane_of_column[left + peak % width]),
+        )
+
+
+@lru_cache(maxsize=64)
+def _layout(tiling: Tiling, height: int, width: int, inspect_x_px: tuple[int, int] | None) -> Layout:
+    x0, x1 = inspect_x_px or (0, width)
+    if height < 1 or width < 1:
+        raise InputError(f"an empty picture, {width} x {height} px, check the camera or the file")
+    if not 0 <= x0 < x1 <= width:
+        raise InputError(f"inspect_x_px [{x0}, {x1}] does not fit, a picture {width} px wide, correct the range")
+    return Layout(tiling, height, width, x0, x1, _starts(tiling, height), _starts(tiling, x1 - x0))
+
+
+def _starts(tiling: Tiling, length_px: int) -> tuple[int, ...]:
+    """Tile origins along one axis; the last tile is shifted inside, on the cell grid."""
+    padded = max(tiling.tile_px, _ceil_div(length_px, tiling.cell_px) * tiling.cell_px)
+    last = padded - tiling.tile_px
+    return (*range(0, last, tiling.tile_px - tiling.overlap_px), last)
+
+
+def _ceil_div(value: int, divisor: int) -> int:
+    return -(-value // divisor)

@@ -1,0 +1,23 @@
+"""Cameras, one kind a file; a kind's library is imported only when that kind is opened."""
+
+from __future__ import annotations
+
+from pipeline.cameras.protocol import Camera, CameraLost, Shot
+from pipeline.config import BaslerConfig, CameraConfig, ReplayConfig
+
+__all__ = ["Camera", "CameraLost", "Shot", "make_camera"]
+
+
+def make_camera(config: CameraConfig) -> Camera:
+    """The camera that one `cameras:` entry describes, not yet opened."""
+    if isinstance(config, BaslerConfig):
+        from pipeline.cameras.basler import BaslerCamera
+
+        return BaslerCamera(config)
+    if isinstance(config, ReplayConfig):
+        from pipeline.cameras.replay import ReplayCamera
+
+        return ReplayCamera(config)
+    from pipeline.cameras.weave import WeaveCamera
+
+    return WeaveCamera(config)

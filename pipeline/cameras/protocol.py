@@ -1,0 +1,64 @@
+"""What a camera is: a generator of shots; the grabber owns time, positions, memory and retries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+
+class CameraLost(Exception):
+    """The camera failed, stalled or vanished: the grabber says so, exits, and a fresh one is started."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One buffer as the camera gave it: any number of rows; `pixels` is null when the buffer is damaged.
+
+    `pixels` is (H, W) or (H, W, 3) RGB uint8 and belongs to the receiver (never reused by the camera).
+    `block_id` is the camera's own counter; a gap means that frames were lost. `rows` is the height, also of a
+    damaged buffer. `t_mono_ns` is taken when the buffer arrived.
+    """
+
+    pixels: np.ndarray | None
+    rows: int
+    block_id: int
+    t_mono_ns: int
+    t_utc_ns: int
+    encoder_count: int | None = None
+    origin: str = ""
+    error: str = ""
+
+
+class Camera(Protocol):
+    """A source of shots; used as open -> shots -> close, by one grabber, in one thread."""
+
+    self_timed: bool
+    """True: pictures come when the device takes them. False: `trigger` asks for the next one."""
+
+    def open(self) -> dict[str, Any]:
+        """Make ready; the full dump of what the device is and how it is set (JSON types). InputError where it cannot."""
+        ...
+
+    def trigger(self) -> None:
+        """Take the next picture now (the simulated encoder's pulse); does nothing for a self-timed camera."""
+        ...
+
+    def shots(self) -> Iterator[Shot | None]:
+        """Shots in order; None when nothing came within a short finite wait; ends when the source is at its end.
+
+        Raises CameraLost when the device fails, stalls or is removed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release the device; may be called twice."""
+        ...
+
+
+def dump_facts(facts: dict[str, Any]) -> bytes:
+    """Facts of `open` as they travel to the record: UTF-8 JSON."""
+    return json.dumps(facts, ensure_ascii=False, default=str).encode()

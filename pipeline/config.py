@@ -1,0 +1,246 @@
+"""The configuration of a line: typed, unknown keys refused, echoed and hashed into every record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from glass_core.errors import InputError
+
+Pixels = tuple[int, int]
+Scalar = bool | int | float | str
+
+
+class Section(BaseModel):
+    """Base of every section: immutable, unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class InspectionOkConfig(Section):
+    """When a gap in inspection becomes a reject."""
+
+    tolerate_not_inspected_mm: float = Field(default=500.0, ge=0)
+
+
+class LineSection(Section):
+    """The line as a whole."""
+
+    name: str = Field(default="line", pattern=r"^[A-Za-z0-9_-]{1,32}$")
+    roll_id: str = ""
+    style: str = ""
+    inspection_ok: InspectionOkConfig = InspectionOkConfig()
+
+
+class Segment(Section):
+    """A stretch of simulated motion: that speed for that long; 0 stops, below 0 reverses."""
+
+    seconds: float = Field(gt=0)
+    speed_mm_s: float
+
+
+class SimulatedMotion(Section):
+    """A web that exists only in the program; segments run first, then `speed_mm_s` for ever."""
+
+    source: Literal["simulated"]
+    speed_mm_s: float
+    segments: tuple[Segment, ...] = ()
+
+
+class RecordedMotion(Section):
+    """Motion as it was written down in a recording's motion.jsonl."""
+
+    source: Literal["recorded"]
+    path: Path
+
+
+MotionConfig = Annotated[SimulatedMotion | RecordedMotion, Field(discriminator="source")]
+
+
+class CameraBase(Section):
+    """What every camera has."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")
+    rows: int | None = Field(default=None, ge=8)
+    """New rows of a slab (line-scan); null: every picture is one frame (area camera)."""
+    overlap_rows: int = Field(default=0, ge=0)
+    """Rows carried over from the slab before."""
+    mm_per_px_x: float | None = Field(default=None, gt=0)
+    mm_per_px_y: float | None = Field(default=None, gt=0)
+    """Null: lengths are null, never guessed."""
+    x_offset_mm: float = 0.0
+    inspect_x_px: Pixels | None = None
+    """Null: what the model was trained on."""
+    rate: float | None = Field(default=None, gt=0)
+    """Pictures per second of a replayed or woven camera; null: with the simulated web, else as fast as the line goes."""
+
+    @model_validator(mode="after")
+    def _ranges(self) -> CameraBase:
+        if self.overlap_rows and self.rows is None:
+            raise ValueError("overlap_rows needs rows: only slabs of a line-scan camera carry rows over")
+        if self.rows is not None and self.overlap_rows >= self.rows:
+            raise ValueError(f"overlap_rows {self.overlap_rows} must be below rows {self.rows}")
+        if self.inspect_x_px and not 0 <= self.inspect_x_px[0] < self.inspect_x_px[1]:
+            raise ValueError(f"inspect_x_px {list(self.inspect_x_px)} must be [from, to] with 0 <= from < to")
+        return self
+
+
+class ReplayConfig(CameraBase):
+    """A folder of images, an MVTec-layout data set, a recording or a video, replayed as a camera."""
+
+    source: Literal["replay"]
+    path: Path
+    camera: str | None = None
+    """Which camera of a recording; null: its only one."""
+    loop: bool = False
+
+
+class WovenDefect(Section):
+    """A defect put into synthetic cloth at a known place."""
+
+    kind: Literal["missing_yarn", "slub", "hole", "stain", "float"]
+    at_mm: float = Field(ge=0)
+    x_mm: float = Field(ge=0)
+    size_mm: float = Field(gt=0)
+    strength: float = Field(default=1.0, gt=0, le=1)
+
+
+class WeaveConfig(CameraBase):
+    """Synthetic woven cloth."""
+
+    source: Literal["weave"]
+    weave: Literal["plain", "twill", "satin"] = "plain"
+    width_px: int = Field(default=1024, ge=64, le=16384)
+    frame_rows: int = Field(default=256, ge=8, le=16384)
+    """Rows of each picture."""
+    seed: int = 0
+    defects: tuple[WovenDefect, ...] = ()
+    frames: int | None = Field(default=None, ge=1)
+    """Null: endless."""
+
+
+class BaslerTrigger(Section):
+    """What starts a picture or a line; nodes that the model lacks are reported."""
+
+    selector: str = "FrameStart"
+    source: str = "Software"
+    """Software: pulsed by the simulated encoder; Line1 and the like: wired."""
+    activation: str | None = None
+
+
+class BaslerConfig(CameraBase):
+    """A Basler camera through pylon, also pylon's emulated ones."""
+
+    source: Literal["basler"]
+    serial: str
+    pfs: Path | None = None
+    features: dict[str, Scalar] = {}
+    """GenICam features, set in this order and read back."""
+    trigger: BaslerTrigger | None = None
+    line_period_us: float | None = Field(default=None, gt=0)
+    """Shortest time between lines of a line-scan camera: the exposure is checked against it."""
+    stall_ms: float | None = Field(default=None, gt=0)
+    """A self-timed camera that gives nothing for so long is lost; null: silence is no fault (triggered)."""
+    buffers: int = Field(default=16, ge=2, le=1024)
+
+
+CameraConfig = Annotated[ReplayConfig | WeaveConfig | BaslerConfig, Field(discriminator="source")]
+
+
+class WorkerConfig(Section):
+    """The process that scores."""
+
+    backend: Literal["auto", "torch", "openvino"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    max_batch: int = Field(default=16, ge=1, le=256)
+    batch_wait_ms: float = Field(default=5.0, ge=0)
+    threads: int | None = Field(default=None, ge=1)
+
+
+class DecisionConfig(Section):
+    """The process that decides."""
+
+    budget_ms: float = Field(default=500.0, gt=0)
+    recording_floor: float = Field(default=0.5, ge=0, le=1)
+
+
+class PublisherConfig(Section):
+    """Where verdicts, rejects and states are published."""
+
+    kind: Literal["publisher"]
+    bind: str = "ipc://auto"
+
+    @model_validator(mode="after")
+    def _loopback(self) -> PublisherConfig:
+        host = self.bind.removeprefix("tcp://").rsplit(":", 1)[0]
+        if not (self.bind.startswith("ipc://") or (self.bind.startswith("tcp://") and host in ("127.0.0.1", "[::1]"))):
+            raise ValueError(f"bind {self.bind}: ipc://PATH, ipc://auto or tcp://127.0.0.1:PORT are allowed")
+        return self
+
+
+class LedgerConfig(Section):
+    """Where the record is kept: ledger, verdicts.jsonl and crops lie in the ledger's folder."""
+
+    path: Path = Path("out/ledger.sqlite")
+
+
+class LineConfig(Section):
+    """A line. Paths are relative to the folder the program is started in."""
+
+    line: LineSection = LineSection()
+    model: Path | None = None
+    motion: MotionConfig | None = None
+    cameras: tuple[CameraConfig, ...] = ()
+    worker: WorkerConfig = WorkerConfig()
+    decision: DecisionConfig = DecisionConfig()
+    outputs: tuple[PublisherConfig, ...] = (PublisherConfig(kind="publisher"),)
+    ledger: LedgerConfig = LedgerConfig()
+    train: dict[str, Any] = {}
+    """Settings of training; glass_core checks them."""
+
+    @model_validator(mode="after")
+    def _unique(self) -> LineConfig:
+        names = [c.name for c in self.cameras]
+        if len(set(names)) < len(names):
+            raise ValueError(f"cameras: names must differ, got {names}")
+        if len(self.outputs) != 1:
+            raise ValueError("outputs: exactly one publisher")
+        return self
+
+    @property
+    def sha(self) -> str:
+        """SHA-256 of the whole configuration, defaults included."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def explain(error: ValidationError) -> str:
+    """The first fault of a refused configuration on one line: key, value, what is allowed."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(p) for p in first["loc"]) or "(whole file)"
+    if first["type"] == "extra_forbidden":
+        return f"{key}: no such key"
+    value = repr(first["input"])
+    shown = "" if isinstance(first["input"], dict) else f" {value if len(value) < 80 else value[:77] + '...'}:"
+    return f"{key}:{shown} {first['msg'].removeprefix('Value error, ')}"
+
+
+def load_config(path: Path) -> LineConfig:
+    """The line that a YAML file describes; InputError names file, key, value and what is allowed."""
+    try:
+        body = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as e:
+        raise InputError(f"config not readable, {path}, {e.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as e:
+        raise InputError(f"config is not YAML, {path}, {' '.join(str(e).split())}") from None
+    if not isinstance(body, dict):
+        raise InputError(f"config is not a map, {path}, begin with `line:`")
+    try:
+        return LineConfig.model_validate(body)
+    except ValidationError as e:
+        raise InputError(f"config refused, {path}, {explain(e)}") from None

@@ -1,0 +1,377 @@
+"""Gives every announced frame, and every silent span of web, exactly one verdict, in time, and acts on it.
+
+It learns of frames from the grabbers and of scores from the worker, and matches them by key, never by order. It never
+touches a disk and never waits for anybody.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.coverage import Coverage
+from pipeline.judgement import Judgement, Standard, judge
+from pipeline.line_state import Roster, line_state
+from pipeline.link import Inbox, Outbox
+from pipeline.messages import (
+    Announced,
+    Bypass,
+    CameraCounts,
+    FrameStatus,
+    LineState,
+    Message,
+    Motion,
+    Payload,
+    Reason,
+    Reject,
+    Result,
+    ScoreMap,
+    StageState,
+    Status,
+    Totals,
+    Verdict,
+)
+from pipeline.outputs.publisher import Publisher
+from pipeline.silence import Silence, SpanMm
+from pipeline.telemetry import Percentiles
+
+HEARTBEAT_NS = 100_000_000
+TOTALS_NS = 500_000_000
+MESSAGES_PER_STEP = 64
+EARLY_LIMIT = 256
+"""Scores kept that came before their frame was announced."""
+BACKLOG_PAYLOADS = 64
+BACKLOG_FAULT = 5000
+"""Records not yet taken by the recorder: beyond the first number pictures are let go, beyond the second the line faults."""
+LANES_TOLD = 128
+"""More lanes than this do not fit a header beside the rest of the totals; each verdict still carries its own."""
+
+Key = tuple[str, str, int]
+
+
+@dataclass
+class Pending:
+    """An announced frame without a verdict."""
+
+    frame: Announced
+    deadline_ns: float
+
+
+@dataclass
+class CameraAccount:
+    """What decision keeps for one camera."""
+
+    silence: Silence
+    counts: Counter[str]
+    lanes: tuple[float, ...] = ()
+    last: str = ""
+    judged: bool = False
+    gap_open: bool = False
+    gap_start_mm: float | None = None
+    gap_mm: float = 0.0
+
+
+@dataclass(frozen=True)
+class DecisionTerms:
+    """What the line asks of decision; `frame_mm` maps each camera to its frame's length, where stated."""
+
+    frame_mm: dict[str, float | None]
+    standard: Standard | None
+    tolerate_not_inspected_mm: float
+    observe: bool
+    generation: int
+
+
+class Decision:
+    """The one place where verdicts are made."""
+
+    def __init__(
+        self, inbox: Inbox, recorder: Outbox, publisher: Publisher, terms: DecisionTerms, utc_ns: Callable[[], int]
+    ) -> None:
+        self._inbox, self._recorder, self._publisher, self._terms = inbox, recorder, publisher, terms
+        self._utc_ns = utc_ns
+        self._roster = Roster(tuple(terms.frame_mm))
+        self._cameras = {c: CameraAccount(Silence(mm), Counter()) for c, mm in terms.frame_mm.items()}
+        self._coverage = Coverage(list(terms.frame_mm))
+        self._pending: dict[Key, Pending] = {}
+        self._early: dict[Key, tuple[ScoreMap, tuple[Payload, ...]]] = {}
+        self._announced: dict[tuple[str, str], int] = {}
+        self._records: deque[tuple[Message, tuple[Payload, ...]]] = deque()
+        self._motion: Motion | None = None
+        self._bypass = terms.observe
+        self._shown: tuple[object, ...] | None = None
+        self._count: Counter[str] = Counter()
+        self._reasons: Counter[str] = Counter()
+        self._latency = Percentiles()
+        self._last_defect = ""
+        self._now_ns = 0
+        self._heartbeat_due_ns = self._totals_due_ns = 0
+        self.state = StageState.READY
+        self.handled = 0
+
+    @property
+    def waiting(self) -> int:
+        """Frames without a verdict and records not yet taken."""
+        return len(self._pending) + len(self._records)
+
+    @property
+    def finished(self) -> bool:
+        """Every camera's source is at its end and everything is decided and recorded."""
+        ended = (self._roster.state("grabber", c) is StageState.ENDED for c in self._cameras)
+        return bool(self._cameras) and all(ended) and not self._pending and not self._records
+
+    def step(self, now_ns: int) -> bool:
+        """Hear, expire, listen for silence, say how the line is, pass records on."""
+        self._now_ns = now_ns
+        moved = False
+        for _ in range(MESSAGES_PER_STEP):
+            received = self._inbox.receive()
+            if received is None:
+                break
+            self._hear(received[0], received[1], now_ns)
+            self.handled += 1
+            moved = True
+        moved |= self._expire(now_ns)
+        self._show_state(now_ns)
+        self._publisher.welcome()
+        if now_ns >= self._heartbeat_due_ns:
+            self._heartbeat_due_ns = now_ns + HEARTBEAT_NS
+            self._publisher.heartbeat(self._count["verdicts"], now_ns)
+        if now_ns >= self._totals_due_ns:
+            self._totals_due_ns = now_ns + TOTALS_NS
+            self._tell(self._totals(now_ns))
+        moved |= self._pass_on()
+        self.state = StageState.ENDED if self.finished else StageState.READY
+        return moved
+
+    @property
+    def verdicts(self) -> int:
+        """How many there are."""
+        return self._count["verdicts"]
+
+    def close(self) -> None:
+        """What is still undecided is not inspected; the last totals are told."""
+        for key in list(self._pending):
+            self._decide(self._pending.pop(key).frame, None, (), self._now_ns)
+        self._tell(self._totals(self._now_ns))
+        self._pass_on()
+
+    def _hear(self, message: Message, payloads: tuple[Payload, ...], now_ns: int) -> None:
+        match message:
+            case Announced():
+                self._on_announced(message, now_ns)
+            case ScoreMap():
+                self._on_score(message, payloads, now_ns)
+            case Motion():
+                self._motion = message
+                for name, account in self._cameras.items():
+                    if self._terms.frame_mm[name] is not None and (span := account.silence.moved(message)):
+                        self._silent(name, span, 0, now_ns)
+            case Status():
+                self._roster.hear(message)
+                if message.role == "grabber" and message.name in self._cameras:
+                    self._cameras[message.name].silence.listening = message.state is not StageState.ENDED
+            case Bypass():
+                self._bypass = message.on or self._terms.observe
+
+    def _on_announced(self, frame: Announced, now_ns: int) -> None:
+        start = (frame.camera, frame.boot_id)
+        if frame.camera not in self._cameras or frame.seq <= self._announced.get(start, -1):
+            self._count["duplicates"] += 1
+            return
+        self._announced[start] = frame.seq
+        skipped = self._cameras[frame.camera].silence.announced(frame)
+        if skipped or frame.lost:
+            self._silent(frame.camera, skipped, frame.lost, now_ns)
+        budget_ns = math.inf if frame.budget_ms is None else frame.budget_ms * 1e6
+        if frame.status is FrameStatus.DAMAGED or not frame.sent:
+            self._decide(frame, None, (), now_ns)
+        elif early := self._early.pop(frame.key, None):
+            self._decide(frame, *early, now_ns)
+        else:
+            self._pending[frame.key] = Pending(frame, now_ns + budget_ns)
+
+    def _on_score(self, scored: ScoreMap, payloads: tuple[Payload, ...], now_ns: int) -> None:
+        pending = self._pending.pop(scored.key, None)
+        if pending is not None:
+            self._decide(pending.frame, scored, payloads, now_ns)
+        elif scored.seq <= self._announced.get((scored.camera, scored.boot_id), -1):
+            self._count["late"] += 1
+        else:
+            self._early[scored.key] = scored, payloads
+            if len(self._early) > EARLY_LIMIT:
+                self._early.pop(next(iter(self._early)))
+
+    def _expire(self, now_ns: int) -> bool:
+        overdue = [key for key, p in self._pending.items() if now_ns > p.deadline_ns]
+        for key in overdue:
+            self._decide(self._pending.pop(key).frame, None, (), now_ns)
+        return bool(overdue)
+
+    def _unscored(self, frame: Announced) -> Judgement:
+        """Why a frame has no score in time."""
+        if frame.status is FrameStatus.DAMAGED:
+            return Judgement(Result.NOT_INSPECTED, Reason.DAMAGED, frame.error)
+        if self._roster.state("worker", "worker") is not StageState.READY:
+            return Judgement(Result.NOT_INSPECTED, Reason.NOT_READY, "the worker is not ready")
+        return Judgement(Result.NOT_INSPECTED, Reason.NO_SCORE if frame.sent else Reason.OVERLOAD)
+
+    def _decide(self, frame: Announced, scored: ScoreMap | None, payloads: tuple[Payload, ...], now_ns: int) -> None:
+        judgement = judge(frame, scored, payloads, self._terms.standard) if scored else self._unscored(frame)
+        if judgement.result is Result.PASS and self._roster.faults:
+            judgement = Judgement(Result.NOT_INSPECTED, Reason.NOT_READY, "; ".join(self._roster.faults)[:200])
+        latency_ms = (now_ns - frame.t_mono_ns) / 1e6
+        grounds = {} if scored is None else {
+            "score": scored.score, "lanes": scored.lanes, "tiles": scored.tiles, "weights_sha": scored.weights_sha,
+            "engine_sha": scored.engine_sha, "inspect_x_px": scored.inspect_x_px, "frame_shape": scored.frame_shape,
+            "cells_shape": scored.cells_shape,
+        }  # fmt: skip
+        verdict = self._verdict(
+            judgement, camera=frame.camera, boot_id=frame.boot_id, seq=frame.seq, start_mm=frame.start_mm,
+            end_mm=frame.end_mm, roll_id=frame.roll_id, style=frame.style, origin=frame.origin,
+            t_mono_ns=now_ns, t_utc_ns=frame.t_utc_ns, latency_ms=latency_ms, **grounds,
+        )  # fmt: skip
+        self._latency.add(latency_ms)
+        self._count["frames"] += 1
+        if scored is not None:
+            self._cameras[frame.camera].lanes = scored.lanes
+        self._account(verdict, payloads, now_ns)
+
+    def _silent(self, camera: str, span: SpanMm | None, lost: int, now_ns: int) -> None:
+        down = self._roster.state("grabber", camera) is StageState.DOWN
+        reason = Reason.CAMERA_DOWN if down else Reason.NO_FRAME
+        start_mm, end_mm = span or (None, None)
+        verdict = self._verdict(
+            Judgement(Result.NOT_INSPECTED, reason), camera=camera, boot_id="", seq=None, start_mm=start_mm, end_mm=end_mm,
+            lost=lost, t_mono_ns=now_ns, t_utc_ns=self._utc_ns(),
+        )  # fmt: skip
+        self._account(verdict, (), now_ns)
+
+    def _verdict(self, judgement: Judgement, **facts: object) -> Verdict:
+        standard = self._terms.standard
+        return Verdict.model_validate(
+            {
+                "number": self._publisher.number(Verdict), "generation": self._terms.generation,
+                "result": judgement.result, "reason": judgement.reason, "detail": judgement.detail,
+                "regions": judgement.regions, "regions_total": judgement.regions_total,
+                "card_sha": standard.card_sha if standard else "", **facts,
+            }
+        )  # fmt: skip
+
+    def _account(self, verdict: Verdict, payloads: tuple[Payload, ...], now_ns: int) -> None:
+        """Count it, publish it, record it, and reject what must be rejected."""
+        camera = self._cameras[verdict.camera]
+        camera.counts[verdict.result] += 1
+        camera.last = verdict.result if verdict.reason is None else verdict.reason
+        self._count["verdicts"] += 1
+        self._count[verdict.result] += 1
+        judged = verdict.result is not Result.NOT_INSPECTED
+        if verdict.start_mm is not None and verdict.end_mm is not None:
+            self._coverage.add(verdict.camera, verdict.start_mm, verdict.end_mm, judged, verdict.reason or "")
+        self._publisher.publish(verdict.model_copy(update={"cells_shape": None}))
+        self._record(verdict, payloads)
+        if judged:
+            camera.judged, camera.gap_open, camera.gap_start_mm, camera.gap_mm = True, False, None, 0.0
+            if verdict.result is Result.DEFECT:
+                self._last_defect = self._describe(verdict)
+                self._reject(verdict, verdict.start_mm, now_ns)
+            return
+        self._reasons[str(verdict.reason)] += 1
+        if not camera.gap_open:
+            camera.gap_open, camera.gap_start_mm = True, verdict.start_mm
+        if verdict.start_mm is None or verdict.end_mm is None:
+            self._reject(verdict, None, now_ns)  # without lengths no tolerance can be measured
+            return
+        camera.gap_mm += verdict.end_mm - verdict.start_mm
+        if camera.gap_mm >= self._terms.tolerate_not_inspected_mm:
+            self._reject(verdict, camera.gap_start_mm, now_ns)
+            camera.gap_start_mm = verdict.end_mm
+
+    def _reject(self, verdict: Verdict, start_mm: float | None, now_ns: int) -> None:
+        if self._bypass:
+            self._count["rejects_inhibited"] += 1
+            return
+        self._count["rejects"] += 1
+        lefts = [r.x0_mm for r in verdict.regions if r.x0_mm is not None]
+        rights = [r.x1_mm for r in verdict.regions if r.x1_mm is not None]
+        self._tell(
+            Reject(
+                number=self._publisher.number(Reject), generation=self._terms.generation, verdict=verdict.number,
+                camera=verdict.camera, cause=verdict.result, reason=verdict.reason, start_mm=start_mm,
+                end_mm=verdict.end_mm, x0_mm=min(lefts, default=None), x1_mm=max(rights, default=None), t_mono_ns=now_ns,
+            )
+        )  # fmt: skip
+
+    def _show_state(self, now_ns: int) -> None:
+        accounts = self._cameras.values()
+        shown = line_state(
+            self._roster,
+            self._motion.state if self._motion else None,
+            self._count["frames"],
+            gap_open=any(a.gap_open for a in accounts),
+            every_camera_judged=all(a.judged for a in accounts),
+            bypass=self._bypass,
+        )
+        if shown == self._shown:
+            return
+        self._shown = shown
+        state, ok, detail = shown
+        self._tell(
+            LineState(
+                number=self._publisher.number(LineState), generation=self._terms.generation, state=state,
+                inspection_ok=ok, detail=detail[:500], t_mono_ns=now_ns, t_utc_ns=self._utc_ns(),
+            )
+        )  # fmt: skip
+
+    def _tell(self, message: Message) -> None:
+        self._publisher.publish(message)
+        self._record(message, ())
+
+    def _record(self, message: Message, payloads: tuple[Payload, ...]) -> None:
+        if payloads and len(self._records) > BACKLOG_PAYLOADS and isinstance(message, Verdict):
+            message, payloads = message.model_copy(update={"cells_shape": None}), ()
+        self._records.append((message, payloads))
+        if len(self._records) == BACKLOG_FAULT:
+            self._roster.hear(
+                Status(role="recorder", name="recorder", generation=1 << 30, state=StageState.FAULT,
+                       detail="takes no records, restart the line")
+            )  # fmt: skip
+
+    def _pass_on(self) -> bool:
+        moved = False
+        while self._records and self._recorder.send(self._records[0][0], *self._records[0][1]):
+            self._records.popleft()
+            moved = True
+        return moved
+
+    @staticmethod
+    def _describe(verdict: Verdict) -> str:
+        at = f"{verdict.start_mm / 1000:.3f} m" if verdict.start_mm is not None else f"frame {verdict.seq}"
+        return f"{verdict.camera} {at} score {verdict.score:.3f}"
+
+    def _totals(self, now_ns: int) -> Totals:
+        known = any(mm is not None for mm in self._terms.frame_mm.values())
+        cover = self._coverage
+        lanes_shown = sum(len(a.lanes) for a in self._cameras.values()) <= LANES_TOLD
+        cameras = {
+            name: CameraCounts(
+                frames=sum(a.counts.values()), passed=a.counts[Result.PASS], defect=a.counts[Result.DEFECT],
+                not_inspected=a.counts[Result.NOT_INSPECTED],
+                inspected_m=cover.per_camera_mm(name) / 1000 if self._terms.frame_mm[name] is not None else None,
+                lanes=a.lanes if lanes_shown else (), last=a.last,
+            )
+            for name, a in self._cameras.items()
+        }  # fmt: skip
+        return Totals(
+            generation=self._terms.generation, verdicts=self._count["verdicts"], passed=self._count[Result.PASS],
+            defect=self._count[Result.DEFECT], not_inspected=self._count[Result.NOT_INSPECTED],
+            reasons=dict(self._reasons), late_scores=self._count["late"], duplicates=self._count["duplicates"],
+            rejects=self._count["rejects"], rejects_inhibited=self._count["rejects_inhibited"], waiting=len(self._pending),
+            inspected_m=cover.inspected_mm / 1000 if known else None,
+            not_inspected_m=cover.not_inspected_mm / 1000 if known else None,
+            position_mm=self._motion.position_mm if self._motion else None,
+            speed_mm_s=self._motion.speed_mm_s if self._motion else None,
+            latency_ms=self._latency.report(), cameras=cameras, last_defect=self._last_defect, t_mono_ns=now_ns,
+        )  # fmt: skip

@@ -1,0 +1,243 @@
+"""Takes a camera's shots, cuts them into frames, says where each lies on the web, and sends and announces every one."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from pipeline.cameras.protocol import Camera, CameraLost, Shot, dump_facts
+from pipeline.config import CameraConfig
+from pipeline.link import Inbox, Outbox
+from pipeline.messages import (
+    Announced,
+    CameraFacts,
+    Frame,
+    FrameStatus,
+    Message,
+    Motion,
+    MotionState,
+    StageState,
+    Status,
+)
+from pipeline.slabs import Slab, SlabBuilder
+
+MOST_BEHIND = 8
+"""Frames that a simulated trigger may be behind the web before it lets some go, as a real camera would."""
+
+ORIGIN_LIMIT = 300
+"""Characters of a long path that still fit a header."""
+
+
+@dataclass(frozen=True)
+class GrabberTerms:
+    """What the line asks of a grabber."""
+
+    boot_id: str
+    generation: int
+    roll_id: str
+    style: str
+    budget_ms: float | None
+    lossless: bool
+    """Replay: wait for the worker rather than lose a frame."""
+    position_known: bool
+    """False after a restart on a line without motion: lengths are then null, never guessed."""
+
+
+class Grabber:
+    """One camera's stage; the camera is handed in opened.
+
+    Frames wait in `_frames` for the worker, words in `_unsaid` for everybody else; a shot is taken only when both are empty.
+    """
+
+    def __init__(
+        self,
+        camera: Camera,
+        config: CameraConfig,
+        facts: dict[str, object],
+        terms: GrabberTerms,
+        worker: Outbox,
+        decision: Outbox,
+        recorder: Outbox,
+        motion: Inbox | None,
+        utc_ns: Callable[[], int],
+    ) -> None:
+        self._camera, self._config, self._terms = camera, config, terms
+        self._worker, self._decision, self._motion_in = worker, decision, motion
+        self._shots: Iterator[Shot | None] = camera.shots()
+        self._slabs = SlabBuilder(config.rows, config.overlap_rows)
+        self._motion: Motion | None = None
+        self._origin_mm: float | None = 0.0 if motion is None and terms.position_known else None
+        self._last: Shot | None = None
+        self._lost = 0
+        self._seq = 0
+        self._next_ns = 0
+        self._at_end = False
+        self._frames: deque[tuple[Frame, bytes, str, int]] = deque()
+        self._unsaid: deque[tuple[Outbox, Message, tuple[bytes, ...]]] = deque()
+        text = dump_facts(facts)
+        known = CameraFacts(camera=config.name, boot_id=terms.boot_id, t_utc_ns=utc_ns(), size=len(text))
+        self._unsaid.append((recorder, known, (text,)))
+        self.state = StageState.READY
+        self._say(self.state)
+        self.handled = 0
+
+    @property
+    def waiting(self) -> int:
+        """What is in hand and not yet accepted."""
+        return len(self._unsaid) + len(self._frames)
+
+    @property
+    def ended(self) -> bool:
+        """The source is at its end and all of it was accepted."""
+        return self.state is StageState.ENDED and not self.waiting
+
+    def step(self, now_ns: int) -> bool:
+        """Pass on what waits, then take one shot if one is due; CameraLost when the camera is gone."""
+        self._hear()
+        moved = self._pass_on()
+        if self.waiting or self.state is StageState.ENDED or not self._due(now_ns):
+            return moved
+        taken = self._take()
+        self._pass_on()
+        return taken or moved
+
+    def _hear(self) -> None:
+        while self._motion_in and (received := self._motion_in.receive()):
+            if isinstance(received[0], Motion):
+                self._motion = received[0]
+
+    def _pass_on(self) -> bool:
+        moved = False
+        while self._frames:
+            frame, pixels, error, lost = self._frames[0]
+            whole = frame.status is FrameStatus.OK
+            sent = whole and self._worker.send(frame, pixels)
+            if whole and not sent and self._terms.lossless:
+                break
+            self._frames.popleft()
+            self._unsaid.append((self._decision, self._announcement(frame, sent, error, lost), ()))
+            moved = True
+        if self._at_end and not self._frames and self.state is not StageState.ENDED:
+            self.state = StageState.ENDED
+            self._say(self.state)
+        while self._unsaid:
+            outbox, message, payloads = self._unsaid[0]
+            if not outbox.send(message, *payloads):
+                break
+            self._unsaid.popleft()
+            moved = True
+        return moved
+
+    def _say(self, state: StageState, detail: str = "") -> None:
+        status = Status(
+            role="grabber", name=self._config.name, generation=self._terms.generation, state=state,
+            boot_id=self._terms.boot_id, detail=detail[:500],
+        )  # fmt: skip
+        self._unsaid.append((self._decision, status, ()))
+
+    @property
+    def _web_triggered(self) -> bool:
+        """Pictures are asked for as the web moves on, as an encoder would."""
+        return self._motion_in is not None and not self._camera.self_timed and self._config.rate is None
+
+    def _position_mm(self, now_ns: int) -> float | None:
+        if self._motion is None:
+            return None
+        return self._motion.position_mm + self._motion.speed_mm_s * (now_ns - self._motion.t_mono_ns) / 1e9
+
+    def _due(self, now_ns: int) -> bool:
+        if self._config.rate:
+            if now_ns < self._next_ns:
+                return False
+            self._next_ns = max(self._next_ns + int(1e9 / self._config.rate), now_ns)
+        if not self._web_triggered:
+            return True
+        position_mm, step_mm = self._position_mm(now_ns), self._config.mm_per_px_y
+        if position_mm is None or self._motion is None or self._motion.state is not MotionState.MOVING:
+            return False
+        if step_mm is None:
+            return True
+        if self._origin_mm is None:
+            self._origin_mm = self._motion.position_mm
+        if self._last is None:
+            return True
+        behind = (position_mm - self._origin_mm) / step_mm - self._slabs.row
+        if behind >= MOST_BEHIND * self._last.rows:
+            self._lose(int(behind // self._last.rows) - 1, self._last.rows)
+        return behind >= self._last.rows
+
+    def _take(self) -> bool:
+        if not self._camera.self_timed:
+            self._camera.trigger()
+        try:
+            shot = next(self._shots)
+        except StopIteration:
+            self._queue(self._slabs.flush())
+            self._at_end = True
+            return True
+        except CameraLost as e:
+            self._say(StageState.DOWN, str(e))
+            self._pass_on()
+            raise
+        if shot is None:
+            return False
+        if self._last is not None and shot.block_id > self._last.block_id + 1:
+            self._lose(shot.block_id - self._last.block_id - 1, shot.rows)
+        self._place(shot)
+        self._last = shot
+        if shot.pixels is None:
+            row = self._slabs.row
+            self._queue(self._slabs.skip(shot.rows))
+            self._append(row, (shot.rows, 1), b"", shot.error or "damaged buffer")
+        else:
+            self._queue(self._slabs.add(shot.pixels))
+        self.handled += 1
+        return True
+
+    def _lose(self, frames: int, rows: int) -> None:
+        self._queue(self._slabs.skip(frames * rows))
+        self._lost += frames
+
+    def _place(self, shot: Shot) -> None:
+        """Find where row 0 lies on the web: once for rows that are counted, at each picture of a free-running camera."""
+        step_mm, position_mm = self._config.mm_per_px_y, self._position_mm(shot.t_mono_ns)
+        counted = self._config.rows is not None or self._web_triggered
+        if step_mm is not None and position_mm is not None and not (counted and self._origin_mm is not None):
+            self._origin_mm = position_mm - (self._slabs.row + shot.rows) * step_mm
+
+    def _mm(self, row: int) -> float | None:
+        step_mm = self._config.mm_per_px_y
+        return None if step_mm is None or self._origin_mm is None else self._origin_mm + row * step_mm
+
+    def _queue(self, slabs: list[Slab]) -> None:
+        for slab in slabs:
+            self._append(slab.row, slab.pixels.shape, slab.pixels.tobytes(), "")
+
+    def _append(self, row: int, shape: tuple[int, ...], pixels: bytes, error: str) -> None:
+        """A frame comes into being; from here on it must get a verdict."""
+        c, terms, shot = self._config, self._terms, self._last
+        assert shot is not None  # there are no rows without a shot
+        frame = Frame(
+            camera=c.name, boot_id=terms.boot_id, seq=self._seq, t_mono_ns=shot.t_mono_ns, t_utc_ns=shot.t_utc_ns,
+            start_mm=self._mm(row), end_mm=self._mm(row + shape[0]), roll_id=terms.roll_id, style=terms.style,
+            origin=shot.origin[-ORIGIN_LIMIT:], status=FrameStatus.DAMAGED if error else FrameStatus.OK,
+            block_id=shot.block_id, encoder_count=shot.encoder_count,
+            mm_per_px_x=c.mm_per_px_x, mm_per_px_y=c.mm_per_px_y, x_offset_mm=c.x_offset_mm, inspect_x_px=c.inspect_x_px,
+            shape=shape, pixel_format="RGB8" if len(shape) == 3 else "Mono8",
+        )  # fmt: skip
+        self._seq += 1
+        self._frames.append((frame, pixels, error, self._lost))
+        self._lost = 0
+
+    def _announcement(self, frame: Frame, sent: bool, error: str, lost: int) -> Announced:
+        return Announced(
+            camera=frame.camera, boot_id=frame.boot_id, seq=frame.seq, t_mono_ns=frame.t_mono_ns, t_utc_ns=frame.t_utc_ns,
+            start_mm=frame.start_mm, end_mm=frame.end_mm, roll_id=frame.roll_id, style=frame.style, origin=frame.origin,
+            status=frame.status, error=error[:500], sent=sent, budget_ms=self._terms.budget_ms, lost=lost,
+            x_offset_mm=frame.x_offset_mm, mm_per_px_x=frame.mm_per_px_x, mm_per_px_y=frame.mm_per_px_y,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Release the camera."""
+        self._camera.close()

@@ -1,0 +1,79 @@
+"""From one frame's scores to its result: pure, and the only place where a score meets a threshold."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from glass_core.tiling import Tiling
+from pipeline.messages import Announced, Payload, Reason, Region, Result, ScoreMap, Verdict
+
+
+@dataclass(frozen=True)
+class Standard:
+    """The card in force: which model it belongs to and the threshold of each lane."""
+
+    weights_sha: str
+    engine_sha: str
+    card_sha: str
+    tiling: Tiling
+    thresholds: tuple[float, ...]
+    """One for each lane, or a single one for all."""
+
+    def threshold(self, lane: int) -> float:
+        """The threshold of a lane; a lane that the card does not know is held to the strictest."""
+        return self.thresholds[lane] if lane < len(self.thresholds) else min(self.thresholds)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A result with its grounds."""
+
+    result: Result
+    reason: Reason | None = None
+    detail: str = ""
+    regions: tuple[Region, ...] = ()
+    regions_total: int = 0
+
+
+def judge(frame: Announced, scored: ScoreMap, payloads: tuple[Payload, ...], standard: Standard | None) -> Judgement:
+    """PASS needs a finite score and every lane at or under its threshold, by the model of the card in force."""
+    if scored.fault:
+        return Judgement(Result.NOT_INSPECTED, Reason.DAMAGED, scored.fault)
+    if standard is None:
+        return Judgement(Result.NOT_INSPECTED, Reason.NOT_READY, "observing: no card in force")
+    if (scored.weights_sha, scored.engine_sha) != (standard.weights_sha, standard.engine_sha):
+        return Judgement(Result.NOT_INSPECTED, Reason.MODEL_MISMATCH, f"scored by engine {scored.engine_sha[:12]}")
+    if not scored.lanes or not all(math.isfinite(s) for s in (scored.score, *scored.lanes)):
+        return Judgement(Result.NOT_INSPECTED, Reason.NOT_FINITE)
+    if all(s <= standard.threshold(i) for i, s in enumerate(scored.lanes)):
+        return Judgement(Result.PASS)
+    regions = _regions(frame, scored, payloads, standard)
+    return Judgement(Result.DEFECT, regions=regions[: Verdict.MAX_REGIONS], regions_total=len(regions))
+
+
+def _regions(
+    frame: Announced, scored: ScoreMap, payloads: tuple[Payload, ...], standard: Standard
+) -> tuple[Region, ...]:
+    if scored.cells_shape is None:
+        raise ValueError("a score above the threshold came without its cells: the recording floor is set too high")
+    cells = np.frombuffer(payloads[0], "<f4").reshape(scored.cells_shape)
+    layout = standard.tiling.layout(scored.frame_shape[0], scored.frame_shape[1], scored.inspect_x_px)
+    thresholds = np.array([standard.threshold(i) for i in range(layout.lanes)])
+    sx, sy = frame.mm_per_px_x, frame.mm_per_px_y
+
+    def across(px: int) -> float | None:
+        return None if sx is None else round(frame.x_offset_mm + px * sx, 3)
+
+    def along(px: int) -> float | None:
+        return None if sy is None or frame.start_mm is None else round(frame.start_mm + px * sy, 3)
+
+    return tuple(
+        Region(
+            x0_px=r.x0_px, y0_px=r.y0_px, x1_px=r.x1_px, y1_px=r.y1_px, score=r.score,
+            x0_mm=across(r.x0_px), x1_mm=across(r.x1_px), y0_mm=along(r.y0_px), y1_mm=along(r.y1_px),
+        )
+        for r in layout.regions(cells, thresholds)
+    )  # fmt: skip

@@ -1,0 +1,66 @@
+"""The state of the line as a pure function of what decision knows, and who is ready."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pipeline.messages import MotionState, StageState, State, Status
+
+
+@dataclass
+class Roster:
+    """Who has reported, by role and name, and what they last said."""
+
+    cameras: tuple[str, ...]
+    stages: dict[tuple[str, str], Status] = field(default_factory=dict)
+
+    def hear(self, status: Status) -> None:
+        """Keep the newest word of the newest generation."""
+        known = self.stages.get((status.role, status.name))
+        if known is None or status.generation >= known.generation:
+            self.stages[status.role, status.name] = status
+
+    def state(self, role: str, name: str) -> StageState | None:
+        """What that stage last said; None before its first word."""
+        status = self.stages.get((role, name))
+        return status.state if status else None
+
+    @property
+    def faults(self) -> list[str]:
+        """What makes a PASS impossible."""
+        return [f"{s.name}: {s.detail}" for s in self.stages.values() if s.state is StageState.FAULT]
+
+    @property
+    def down(self) -> list[str]:
+        """Stages that have gone after they were there."""
+        return [f"{s.name}: {s.detail}".rstrip(": ") for s in self.stages.values() if s.state is StageState.DOWN]
+
+    @property
+    def awaited(self) -> list[str]:
+        """Stages without a word so far."""
+        wanted = [("worker", "worker"), *(("grabber", c) for c in self.cameras)]
+        return [name for role, name in wanted if (role, name) not in self.stages]
+
+
+def line_state(
+    roster: Roster, motion: MotionState | None, frames: int, gap_open: bool, every_camera_judged: bool, bypass: bool
+) -> tuple[State, bool, str]:
+    """State, inspection_ok, and why: inspection is ok only once every camera has judged cloth and none has a gap open.
+
+    A web at rest is healthy, however long.
+    """
+    if roster.faults:
+        return State.FAULT, False, "; ".join(roster.faults)
+    if bypass:
+        return State.BYPASS, False, "rejects are inhibited"
+    if roster.awaited:
+        return State.STARTING, False, "waiting for " + ", ".join(roster.awaited)
+    if roster.down:
+        return State.DEGRADED, False, "; ".join(roster.down)
+    if gap_open:
+        return State.DEGRADED, False, "cloth passes that is not inspected"
+    if motion is MotionState.STOPPED:
+        return State.STOPPED, every_camera_judged, "the web is at rest"
+    if not frames:
+        return State.READY, False, "no cloth seen yet"
+    return State.RUNNING, every_camera_judged, ""

@@ -1,0 +1,421 @@
+"""Everything the processes say to each other: one typed header of at most 4 KiB, then the raw payloads, the image last.
+
+No pickle: a header is a msgpack map validated by its type; a payload is bytes whose length the header states.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol
+
+import msgpack
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+VERSION = 1
+HEADER_LIMIT_BYTES = 4096
+PAYLOAD_LIMIT_BYTES = 256 * 1024 * 1024
+
+Payload = bytes | memoryview
+
+
+class DecodeError(Exception):
+    """A received message is not one of ours: wrong version, type, field, size or encoding."""
+
+
+class FrameStatus(StrEnum):
+    """Whether the camera delivered the picture whole."""
+
+    OK = "OK"
+    DAMAGED = "DAMAGED"
+
+
+class Result(StrEnum):
+    """What was decided about a frame or a silent span."""
+
+    PASS = "PASS"
+    DEFECT = "DEFECT"
+    NOT_INSPECTED = "NOT_INSPECTED"
+
+
+class Reason(StrEnum):
+    """Why a span was not inspected."""
+
+    NO_SCORE = "NO_SCORE"
+    NO_FRAME = "NO_FRAME"
+    DAMAGED = "DAMAGED"
+    OVERLOAD = "OVERLOAD"
+    NOT_FINITE = "NOT_FINITE"
+    MODEL_MISMATCH = "MODEL_MISMATCH"
+    NOT_READY = "NOT_READY"
+    CAMERA_DOWN = "CAMERA_DOWN"
+
+
+class MotionState(StrEnum):
+    """Whether and which way the web runs."""
+
+    STOPPED = "STOPPED"
+    MOVING = "MOVING"
+    REVERSE = "REVERSE"
+
+
+class State(StrEnum):
+    """The state of the whole line."""
+
+    STARTING = "STARTING"
+    READY = "READY"
+    RUNNING = "RUNNING"
+    STOPPED = "STOPPED"
+    DEGRADED = "DEGRADED"
+    FAULT = "FAULT"
+    BYPASS = "BYPASS"
+
+
+class StageState(StrEnum):
+    """The state of one process of the line."""
+
+    READY = "READY"
+    DOWN = "DOWN"
+    FAULT = "FAULT"
+    ENDED = "ENDED"
+
+
+class Message(BaseModel):
+    """A header; subclasses name their payloads by `payload_sizes`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    def payload_sizes(self) -> tuple[int, ...]:
+        """Bytes of each payload that travels behind this header."""
+        return ()
+
+
+class FrameKey(Message):
+    """Which frame: the n-th (`seq`, from 0) that this start (`boot_id`) of this camera's grabber made."""
+
+    camera: str
+    boot_id: str
+    seq: int = Field(ge=0)
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """Hashable identity; results are matched by it, never by order."""
+        return self.camera, self.boot_id, self.seq
+
+
+class Span(FrameKey):
+    """Where a frame lies on the web and when it was taken; lengths are null where the scale is not known."""
+
+    t_mono_ns: int
+    t_utc_ns: int
+    start_mm: float | None = None
+    end_mm: float | None = None
+    roll_id: str = ""
+    style: str = ""
+    origin: str = ""
+    """File or device the picture came from."""
+    status: FrameStatus = FrameStatus.OK
+
+
+class Frame(Span):
+    """A slab of web, the unit of judgement; payload: its pixels, (H, W) Mono8 or (H, W, 3) RGB8."""
+
+    block_id: int
+    encoder_count: int | None = None
+    mm_per_px_x: float | None = None
+    mm_per_px_y: float | None = None
+    x_offset_mm: float = 0.0
+    inspect_x_px: tuple[int, int] | None = None
+    shape: tuple[int, ...]
+    pixel_format: str = Field(pattern="^(Mono8|RGB8)$")
+
+    def payload_sizes(self) -> tuple[int, ...]:
+        """One payload: the pixels."""
+        return (math.prod(self.shape),)
+
+    def pixels(self, payload: Payload) -> np.ndarray:
+        """The picture as a read-only array, (H, W) or (H, W, 3) uint8."""
+        return np.frombuffer(payload, np.uint8).reshape(self.shape)
+
+
+class Announced(Span):
+    """A frame exists and must get a verdict, whatever becomes of its pixels."""
+
+    sent: bool
+    """False: the worker's queue was full."""
+    budget_ms: float | None
+    """Time from arrival at decision to the verdict; null: no deadline (replay)."""
+    lost: int = Field(default=0, ge=0)
+    """Frames that the camera lost just before this one."""
+    error: str = ""
+    """What damaged it."""
+    x_offset_mm: float = 0.0
+    mm_per_px_x: float | None = None
+    mm_per_px_y: float | None = None
+
+
+class Motion(Message):
+    """Where the web is, independent of cameras."""
+
+    position_mm: float
+    speed_mm_s: float
+    state: MotionState
+    source: str
+    t_mono_ns: int
+
+
+class ScoreMap(FrameKey):
+    """What the model saw in one frame; payloads, where stated: the raw cells (rows, cols) float32, then the pixels."""
+
+    generation: int
+    weights_sha: str
+    engine_sha: str
+    score: float
+    lanes: tuple[float, ...]
+    tiles: int
+    fault: str = ""
+    """Why this picture could not be scored; empty when it was."""
+    inspect_x_px: tuple[int, int] | None = None
+    frame_shape: tuple[int, ...]
+    cells_shape: tuple[int, int] | None = None
+    """Null: under the recording floor, no payloads travel."""
+
+    def payload_sizes(self) -> tuple[int, ...]:
+        """The cells and the pixels, or nothing."""
+        if self.cells_shape is None:
+            return ()
+        return 4 * math.prod(self.cells_shape), math.prod(self.frame_shape)
+
+
+class Region(BaseModel):
+    """A defect's place: connected raw cells above the threshold, in picture px; mm where the scale is known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    x0_px: int
+    y0_px: int
+    x1_px: int
+    y1_px: int
+    score: float
+    x0_mm: float | None = None
+    x1_mm: float | None = None
+    y0_mm: float | None = None
+    y1_mm: float | None = None
+
+
+class Verdict(Message):
+    """The one decision about a frame, or about a span of web of which no frame came (`seq` null)."""
+
+    MAX_REGIONS: ClassVar[int] = 12
+
+    number: int
+    generation: int
+    camera: str
+    boot_id: str
+    seq: int | None
+    result: Result
+    reason: Reason | None = None
+    detail: str = ""
+    score: float | None = None
+    lanes: tuple[float, ...] = ()
+    regions: tuple[Region, ...] = ()
+    regions_total: int = 0
+    """Regions found; only the strongest MAX_REGIONS travel."""
+    start_mm: float | None = None
+    end_mm: float | None = None
+    lost: int = 0
+    roll_id: str = ""
+    style: str = ""
+    origin: str = ""
+    tiles: int = 0
+    t_mono_ns: int
+    t_utc_ns: int
+    latency_ms: float | None = None
+    """From the picture's arrival in the grabber to this verdict."""
+    weights_sha: str = ""
+    engine_sha: str = ""
+    card_sha: str = ""
+    inspect_x_px: tuple[int, int] | None = None
+    frame_shape: tuple[int, ...] | None = None
+    cells_shape: tuple[int, int] | None = None
+
+    def payload_sizes(self) -> tuple[int, ...]:
+        """The cells and the pixels of a frame above the recording floor, or nothing."""
+        if self.cells_shape is None or self.frame_shape is None:
+            return ()
+        return 4 * math.prod(self.cells_shape), math.prod(self.frame_shape)
+
+
+class Reject(Message):
+    """Act on this span of web: the signal an integrator wires to a PLC."""
+
+    number: int
+    generation: int
+    verdict: int
+    camera: str
+    cause: Result
+    reason: Reason | None = None
+    start_mm: float | None
+    end_mm: float | None
+    x0_mm: float | None = None
+    x1_mm: float | None = None
+    t_mono_ns: int
+
+
+class LineState(Message):
+    """How the line is; `inspection_ok` false means: do not trust that passing cloth is judged."""
+
+    number: int
+    generation: int
+    state: State
+    inspection_ok: bool
+    detail: str = ""
+    t_mono_ns: int
+    t_utc_ns: int
+
+
+class Heartbeat(Message):
+    """Made by decision's own progress: a consumer that misses it must act as on a reject."""
+
+    number: int
+    generation: int
+    state: State
+    inspection_ok: bool
+    verdicts: int
+    t_mono_ns: int
+
+
+class CameraCounts(BaseModel):
+    """One camera's running totals."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    frames: int
+    passed: int
+    defect: int
+    not_inspected: int
+    inspected_m: float | None
+    lanes: tuple[float, ...] = ()
+    last: str = ""
+
+
+class Totals(Message):
+    """What decision has counted so far, for screens and for the record."""
+
+    generation: int
+    verdicts: int
+    passed: int
+    defect: int
+    not_inspected: int
+    reasons: dict[str, int]
+    late_scores: int
+    duplicates: int
+    rejects: int
+    rejects_inhibited: int
+    waiting: int
+    """Frames announced and not yet decided."""
+    inspected_m: float | None
+    not_inspected_m: float | None
+    position_mm: float | None
+    speed_mm_s: float | None
+    latency_ms: dict[str, float]
+    cameras: dict[str, CameraCounts]
+    last_defect: str = ""
+    t_mono_ns: int
+
+
+class Status(Message):
+    """A process of the line says how it is, or the supervisor says it for one that cannot."""
+
+    role: str
+    name: str
+    generation: int
+    state: StageState
+    boot_id: str = ""
+    detail: str = ""
+    weights_sha: str = ""
+    engine_sha: str = ""
+
+
+class CameraFacts(Message):
+    """What a camera was when it was opened; payload: its full feature dump as JSON."""
+
+    camera: str
+    boot_id: str
+    t_utc_ns: int
+    size: int = Field(ge=0)
+
+    def payload_sizes(self) -> tuple[int, ...]:
+        """One payload: the JSON text."""
+        return (self.size,)
+
+
+class Progress(Message):
+    """A stage's heartbeat to the supervisor, sent from its own steps."""
+
+    name: str
+    generation: int
+    state: StageState | None
+    steps: int
+    handled: int
+    waiting: int
+    """Messages or pictures in hand; stuck = waiting and not handling."""
+    counters: dict[str, int | float] = {}
+
+
+class Bypass(Message):
+    """The operator sets rejects aside, or takes that back."""
+
+    on: bool
+
+
+TYPES: dict[str, type[Message]] = {
+    t.__name__: t
+    for t in (Frame, Announced, Motion, ScoreMap, Verdict, Reject, LineState, Heartbeat, Totals, Status, CameraFacts,
+              Progress, Bypass)
+}
+
+
+class Engine(Protocol):
+    """What the worker needs of a compiled model."""
+
+    sha: str
+    weights_sha: str
+
+    def score(self, tiles: np.ndarray) -> np.ndarray:
+        """Raw cell scores (B, h/8, w/8) float32 of uint8 tiles (B, h, w) or (B, h, w, 3)."""
+        ...
+
+
+def encode(message: Message, payloads: tuple[Payload, ...] = ()) -> list[Payload]:
+    """The parts to send: header, then payloads; ValueError where sizes do not fit the header."""
+    body = message.model_dump(exclude_defaults=True)
+    header = msgpack.packb({"v": VERSION, "t": type(message).__name__, **body})
+    if len(header) > HEADER_LIMIT_BYTES:
+        raise ValueError(f"{type(message).__name__} header of {len(header)} bytes, {HEADER_LIMIT_BYTES} allowed")
+    sizes = tuple(memoryview(p).nbytes for p in payloads)
+    if sizes != message.payload_sizes():
+        raise ValueError(f"{type(message).__name__} payloads of {sizes} bytes, header says {message.payload_sizes()}")
+    return [header, *payloads]
+
+
+def decode(parts: list[Any]) -> tuple[Message, tuple[memoryview, ...]]:
+    """The message and its payloads; DecodeError for anything that is not exactly one of ours."""
+    if not parts or memoryview(parts[0]).nbytes > HEADER_LIMIT_BYTES:
+        raise DecodeError("header missing or over 4096 bytes")
+    try:
+        body = msgpack.unpackb(parts[0], use_list=False, strict_map_key=True)
+        if not isinstance(body, dict) or body.pop("v", None) != VERSION:
+            raise DecodeError(f"not a version {VERSION} message")
+        kind = TYPES.get(body.pop("t", None))
+        if kind is None:
+            raise DecodeError("unknown message type")
+        message = kind.model_validate(body)
+        sizes = message.payload_sizes()
+    except (ValueError, TypeError, RecursionError, msgpack.UnpackException, ValidationError) as e:
+        raise DecodeError((str(e) or type(e).__name__).splitlines()[0]) from None
+    payloads = tuple(memoryview(p) for p in parts[1:])
+    if tuple(p.nbytes for p in payloads) != sizes or sum(sizes) > PAYLOAD_LIMIT_BYTES or any(s < 0 for s in sizes):
+        raise DecodeError(f"{kind.__name__} payloads do not have the {sizes} bytes its header states")
+    return message, payloads

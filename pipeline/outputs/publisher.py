@@ -1,0 +1,44 @@
+"""Numbers and publishes what consumers act on: verdicts, rejects, line states, heartbeats, totals."""
+
+from __future__ import annotations
+
+from pipeline.link import Broadcast
+from pipeline.messages import Heartbeat, LineState, Message
+
+
+class Publisher:
+    """Each kind has a number of its own, contiguous from 0 within a generation: a gap tells a consumer what it missed."""
+
+    def __init__(self, broadcast: Broadcast, generation: int) -> None:
+        self._broadcast = broadcast
+        self._generation = generation
+        self._numbers: dict[type[Message], int] = {}
+        self._state: LineState | None = None
+
+    def number(self, kind: type[Message]) -> int:
+        """The next number of that kind."""
+        n = self._numbers.get(kind, 0)
+        self._numbers[kind] = n + 1
+        return n
+
+    def publish(self, message: Message) -> None:
+        """To everybody; the last line state is kept for those who come later."""
+        if isinstance(message, LineState):
+            self._state = message
+        self._broadcast.publish(message)
+
+    def welcome(self) -> None:
+        """Whoever joined since the last call gets the present state first."""
+        if self._broadcast.joined() and self._state is not None:
+            self._broadcast.publish(self._state)
+
+    def heartbeat(self, verdicts: int, now_ns: int) -> None:
+        """Only decision's own progress makes one."""
+        if self._state is not None:
+            state = self._state
+            self._broadcast.publish(
+                Heartbeat(
+                    number=self.number(Heartbeat), generation=self._generation, state=state.state,
+                    inspection_ok=state.inspection_ok, verdicts=verdicts, t_mono_ns=now_ns,
+                )
+            )  # fmt: skip

@@ -1,0 +1,48 @@
+"""Finds the web that passed a camera without a frame: the camera's silence, not its word, is the evidence."""
+
+from __future__ import annotations
+
+from pipeline.messages import Announced, Motion, MotionState
+
+FIRST_FRAME_MM = 100.0
+"""Assumed length of a frame until a camera has announced one and when the line does not state it."""
+LATENESS_S = 0.25
+"""A frame may be announced so much later than its last row passed."""
+TOLERANCE_MM = 1e-3
+
+SpanMm = tuple[float, float]
+
+
+class Silence:
+    """One camera's web: up to where it is spoken for."""
+
+    def __init__(self, frame_mm: float | None) -> None:
+        self._frame_mm = frame_mm or FIRST_FRAME_MM
+        self._spoken_mm: float | None = None
+        self.listening = True
+        """False once the camera's source is at its end."""
+
+    def announced(self, frame: Announced) -> SpanMm | None:
+        """The web skipped before this frame, if any."""
+        if frame.start_mm is None or frame.end_mm is None:
+            return None
+        spoken_mm = self._spoken_mm
+        self._frame_mm = frame.end_mm - frame.start_mm
+        self._spoken_mm = frame.end_mm if spoken_mm is None else max(spoken_mm, frame.end_mm)
+        if spoken_mm is not None and frame.start_mm > spoken_mm + TOLERANCE_MM:
+            return spoken_mm, frame.start_mm
+        return None
+
+    def moved(self, motion: Motion) -> SpanMm | None:
+        """The web that has passed by now in whole frames without a word; None at rest, in reverse, and while all is well."""
+        if self._spoken_mm is None:
+            self._spoken_mm = motion.position_mm
+        if not self.listening or motion.state is not MotionState.MOVING:
+            return None
+        margin_mm = 0.25 * self._frame_mm + LATENESS_S * motion.speed_mm_s
+        frames = int((motion.position_mm - self._spoken_mm - margin_mm) // self._frame_mm)
+        if frames < 1:
+            return None
+        start_mm = self._spoken_mm
+        self._spoken_mm = start_mm + frames * self._frame_mm
+        return start_mm, self._spoken_mm

@@ -1,0 +1,154 @@
+"""Scores frames: cuts them into tiles, batches tiles of all cameras, and puts the cells of each frame together again."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from glass_core.errors import InputError
+from glass_core.tiling import Layout, Tiling
+from pipeline.link import Inbox, Outbox
+from pipeline.messages import Engine, Frame, Payload, ScoreMap, StageState, Status
+
+STATUS_INTERVAL_NS = 1_000_000_000
+
+
+@dataclass
+class Job:
+    """A frame under way."""
+
+    frame: Frame
+    pixels: np.ndarray
+    layout: Layout
+    tiles: np.ndarray
+    arrived_ns: int
+    taken: int = 0
+    cells: list[np.ndarray] = field(default_factory=list)
+
+
+class Worker:
+    """One engine's stage; a batch closes at `max_batch` tiles or `batch_wait_ns` after its first frame came.
+
+    `floor`: a frame whose score is above it takes its cells and pixels along to decision. Any fault of the engine passes
+    through `step`: the process must end, since a poisoned device cannot be trusted again.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        decision: Outbox,
+        engine: Engine,
+        tiling: Tiling,
+        inspect_x_px: tuple[int, int] | None,
+        floor: float,
+        max_batch: int,
+        batch_wait_ns: int,
+        generation: int,
+    ) -> None:
+        self._inbox, self._decision, self._engine, self._tiling = inbox, decision, engine, tiling
+        self._inspect_x_px, self._floor = inspect_x_px, floor
+        self._max_batch, self._batch_wait_ns, self._generation = max_batch, batch_wait_ns, generation
+        self._jobs: deque[Job] = deque()
+        self._unsent: deque[tuple[ScoreMap, tuple[Payload, ...]]] = deque()
+        self._status_due_ns = 0
+        self.state = StageState.READY
+        self.handled = 0
+
+    @property
+    def waiting(self) -> int:
+        """Frames in hand."""
+        return len(self._jobs) + len(self._unsent)
+
+    def step(self, now_ns: int) -> bool:
+        """Send what is done, take what has come, and score one batch if it is full or its time is up."""
+        self._report(now_ns)
+        moved = self._send()
+        if self._unsent:
+            return moved
+        moved |= self._receive(now_ns)
+        open_tiles = sum(len(j.tiles) - j.taken for j in self._jobs)
+        if not open_tiles or (
+            open_tiles < self._max_batch and now_ns - self._jobs[0].arrived_ns < self._batch_wait_ns
+        ):
+            return moved
+        self._score()
+        self._send()
+        return True
+
+    def _report(self, now_ns: int) -> None:
+        if now_ns >= self._status_due_ns:
+            ready = Status(
+                role="worker", name="worker", generation=self._generation, state=StageState.READY,
+                weights_sha=self._engine.weights_sha, engine_sha=self._engine.sha,
+            )  # fmt: skip
+            if self._decision.send(ready):
+                self._status_due_ns = now_ns + STATUS_INTERVAL_NS
+
+    def _send(self) -> bool:
+        moved = False
+        while self._unsent and self._decision.send(self._unsent[0][0], *self._unsent[0][1]):
+            self._unsent.popleft()
+            moved = True
+        return moved
+
+    def _receive(self, now_ns: int) -> bool:
+        moved = False
+        while sum(len(j.tiles) - j.taken for j in self._jobs) < self._max_batch and (received := self._inbox.receive()):
+            frame, payloads = received
+            if not isinstance(frame, Frame):
+                continue
+            moved = True
+            pixels = frame.pixels(payloads[0])
+            try:
+                layout = self._tiling.layout(pixels.shape[0], pixels.shape[1], frame.inspect_x_px or self._inspect_x_px)
+            except InputError as e:  # one odd picture must not end the line
+                self._unsent.append((self._result(frame, math.nan, (), 0, str(e)), ()))
+                continue
+            self._jobs.append(Job(frame, pixels, layout, layout.cut(pixels), now_ns))
+        return moved
+
+    def _score(self) -> None:
+        """One engine call over the oldest open tiles; mono and colour frames do not share one."""
+        batch: list[np.ndarray] = []
+        shares: list[tuple[Job, int]] = []
+        for job in self._jobs:
+            room = self._max_batch - sum(n for _, n in shares)
+            n = min(room, len(job.tiles) - job.taken)
+            if n == 0 or (batch and batch[0].ndim != job.tiles.ndim):
+                break
+            batch.append(job.tiles[job.taken : job.taken + n])
+            shares.append((job, n))
+        cells = self._engine.score(np.concatenate(batch))  # (B, tile/8, tile/8)
+        first = 0
+        for job, n in shares:
+            job.cells.append(cells[first : first + n])
+            job.taken += n
+            first += n
+        while self._jobs and self._jobs[0].taken == len(self._jobs[0].tiles):
+            self._finish(self._jobs.popleft())
+
+    def _finish(self, job: Job) -> None:
+        cells = job.layout.stitch(np.concatenate(job.cells))  # (rows, cols)
+        lanes = tuple(float(s) for s in job.layout.lane_scores(cells))
+        score = max(lanes) if all(math.isfinite(s) for s in lanes) else math.nan
+        result = self._result(job.frame, score, lanes, len(job.tiles))
+        payloads: tuple[Payload, ...] = ()
+        if score > self._floor:
+            x_px = (job.layout.x0_px, job.layout.x1_px)
+            result = result.model_copy(update={"cells_shape": cells.shape, "inspect_x_px": x_px})
+            payloads = (cells.astype("<f4").tobytes(), job.pixels.tobytes())
+        self._unsent.append((result, payloads))
+        self.handled += 1
+
+    def _result(self, frame: Frame, score: float, lanes: tuple[float, ...], tiles: int, fault: str = "") -> ScoreMap:
+        return ScoreMap(
+            camera=frame.camera, boot_id=frame.boot_id, seq=frame.seq, generation=self._generation,
+            weights_sha=self._engine.weights_sha, engine_sha=self._engine.sha,
+            score=score, lanes=lanes, tiles=tiles, fault=fault, frame_shape=frame.shape,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """The engine goes with the process."""

@@ -1,0 +1,95 @@
+"""Stand-ins for the parts that tests leave out: an outbox that notes, a camera that is told, an engine that reads pixels."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from glass_core.tiling import Tiling
+from pipeline.cameras.protocol import CameraLost, Shot
+from pipeline.link import Received
+from pipeline.messages import Message, Payload, decode, encode
+
+
+class Box:
+    """Inbox and outbox; `room` limits how many it accepts."""
+
+    def __init__(self, room: int = 1_000_000) -> None:
+        self.queue: deque[Received] = deque()
+        self.room = room
+        self.refused = 0
+
+    def send(self, message: Message, *payloads: Payload) -> bool:
+        if len(self.queue) >= self.room:
+            return False
+        self.queue.append(decode(encode(message, payloads)))
+        return True
+
+    def receive(self) -> Received | None:
+        return self.queue.popleft() if self.queue else None
+
+    def take(self, kind: type[Any]) -> list[Any]:
+        """Remove and return the messages of that kind."""
+        found = [m for m, _ in self.queue if isinstance(m, kind)]
+        self.queue = deque(r for r in self.queue if not isinstance(r[0], kind))
+        return found
+
+    def publish(self, message: Message) -> None:
+        self.send(message)
+
+    def joined(self) -> bool:
+        return False
+
+
+class ScriptCamera:
+    """Gives the shots it was made with; an exception among them is raised."""
+
+    def __init__(self, script: list[Shot | None | CameraLost], self_timed: bool = False) -> None:
+        self.script = script
+        self.self_timed = self_timed
+        self.pulses = 0
+        self.closed = False
+
+    def open(self) -> dict[str, Any]:
+        return {"model": "script"}
+
+    def trigger(self) -> None:
+        self.pulses += 1
+
+    def shots(self) -> Iterator[Shot | None]:
+        for item in self.script:
+            if isinstance(item, CameraLost):
+                raise item
+            yield item
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def shot(number: int, rows: int = 64, width: int = 64, value: int = 10, t_ns: int = 0) -> Shot:
+    """A grey picture."""
+    return Shot(np.full((rows, width), value, np.uint8), rows, number, t_ns, t_ns, origin=f"n{number}")
+
+
+class BrightnessEngine:
+    """Scores a cell by its brightest pixel over 255: what a test paints white is a defect."""
+
+    sha = "engine"
+    weights_sha = "weights"
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+        self.replace: float | None = None
+
+    def score(self, tiles: np.ndarray) -> np.ndarray:
+        self.batches.append(len(tiles))
+        grey = tiles if tiles.ndim == 3 else tiles.max(axis=3)
+        b, h, w = grey.shape
+        cells = grey.reshape(b, h // 8, 8, w // 8, 8).max(axis=(2, 4)).astype(np.float32) / 255
+        return cells if self.replace is None else np.full_like(cells, self.replace)
+
+
+TILING = Tiling(tile_px=64, overlap_px=16)

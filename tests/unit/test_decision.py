@@ -1,0 +1,395 @@
+"""Decision: exactly one verdict for each announced frame and each silent span, PASS only on good grounds, in time."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.decision import Decision, DecisionTerms
+from pipeline.judgement import Standard
+from pipeline.messages import (
+    Announced,
+    Bypass,
+    FrameStatus,
+    Heartbeat,
+    LineState,
+    Motion,
+    MotionState,
+    Reason,
+    Reject,
+    Result,
+    ScoreMap,
+    StageState,
+    State,
+    Status,
+    Totals,
+    Verdict,
+)
+from pipeline.outputs.publisher import Publisher
+from tests.fakes import TILING, Box
+
+MS = 1_000_000
+LANES = 3  # 160 px in tiles of 64 px
+STANDARD = Standard("weights", "engine", "card", TILING, (0.5, 0.6, 0.5))
+
+
+class Bench:
+    """Decision with its surroundings; every stage has reported unless told otherwise."""
+
+    def __init__(self, cameras: tuple[str, ...] = ("c",), ready: bool = True, observe: bool = False, **terms: Any) -> None:
+        self.inbox, self.recorder, self.air = Box(), Box(), Box()
+        facts = {
+            "frame_mm": dict.fromkeys(cameras, 50.0), "standard": STANDARD, "tolerate_not_inspected_mm": 120.0,
+            "observe": observe, "generation": 3, **terms,
+        }  # fmt: skip
+        self.decision = Decision(
+            self.inbox, self.recorder, Publisher(self.air, 3), DecisionTerms(**facts), lambda: 9
+        )
+        if ready:
+            self.status("worker", "worker")
+            for camera in cameras:
+                self.status("grabber", camera)
+
+    def status(self, role: str, name: str, state: StageState = StageState.READY, generation: int = 0, detail: str = "") -> None:
+        self.inbox.send(Status(role=role, name=name, generation=generation, state=state, detail=detail))
+
+    def announce(self, seq: int, camera: str = "c", start_mm: float | None = None, boot: str = "b", **facts: Any) -> None:
+        start = seq * 50.0 if start_mm is None else start_mm
+        body = {"sent": True, "budget_ms": 100.0, "start_mm": start, "end_mm": start + 50.0, "mm_per_px_x": 2.0, "mm_per_px_y": 0.5}
+        self.inbox.send(Announced(camera=camera, boot_id=boot, seq=seq, t_mono_ns=0, t_utc_ns=1, **{**body, **facts}))
+
+    def score(
+        self, seq: int, value: float = 0.1, camera: str = "c", boot: str = "b", lane: int = 0, engine: str = "engine", fault: str = ""
+    ) -> None:
+        cells = np.zeros((8, 20), "<f4")
+        cells[3, (2, 9, 17)[lane]] = value
+        lanes = [0.0] * LANES
+        lanes[lane] = value
+        shown = value > 0.4
+        scored = ScoreMap(
+            camera=camera, boot_id=boot, seq=seq, generation=0, weights_sha="weights", engine_sha=engine, score=value,
+            lanes=tuple(lanes), tiles=3, frame_shape=(64, 160), fault=fault, inspect_x_px=(0, 160) if shown else None,
+            cells_shape=(8, 20) if shown else None,
+        )  # fmt: skip
+        self.inbox.send(scored, *((cells.tobytes(), bytes(64 * 160)) if shown else ()))
+
+    def move(self, position_mm: float, speed_mm_s: float = 100.0, now_ns: int = 0) -> None:
+        state = MotionState.STOPPED if speed_mm_s == 0 else MotionState.MOVING if speed_mm_s > 0 else MotionState.REVERSE
+        self.inbox.send(Motion(position_mm=position_mm, speed_mm_s=speed_mm_s, state=state, source="t", t_mono_ns=now_ns))
+
+    def verdicts(self, now_ns: int = 0) -> list[Verdict]:
+        self.decision.step(now_ns)
+        return list(self.air.take(Verdict))
+
+    def state(self, now_ns: int = 0) -> LineState:
+        self.decision.step(now_ns)
+        return list(self.air.take(LineState))[-1]
+
+
+def outcome(verdict: Verdict) -> tuple[int | None, Result, Reason | None]:
+    return verdict.seq, verdict.result, verdict.reason
+
+
+def test_pass_and_defect_by_lane() -> None:
+    bench = Bench()
+    for seq, (value, lane) in enumerate([(0.5, 0), (0.55, 0), (0.6, 1), (0.61, 1)]):
+        bench.announce(seq)
+        bench.score(seq, value, lane=lane)
+    got = bench.verdicts()
+    assert [v.result for v in got] == [Result.PASS, Result.DEFECT, Result.PASS, Result.DEFECT]
+    (region,) = got[3].regions
+    assert (region.x0_px, region.y0_px, region.x1_px, region.y1_px) == (72, 24, 80, 32)
+    assert (region.x0_mm, region.x1_mm, region.y0_mm, region.y1_mm) == (144, 160, 162, 166)
+    assert [v.number for v in got] == [0, 1, 2, 3] and {v.generation for v in got} == {3}
+    assert (got[0].weights_sha, got[0].engine_sha, got[0].card_sha) == ("weights", "engine", "card")
+
+
+def test_a_defect_carries_cells_and_pixels_to_the_recorder_and_a_reject_at_once() -> None:
+    bench = Bench()
+    bench.announce(4)
+    bench.score(4, 0.9, lane=2)
+    bench.decision.step(0)
+    verdict, payloads = next(r for r in bench.recorder.queue if isinstance(r[0], Verdict))
+    assert isinstance(verdict, Verdict) and verdict.cells_shape == (8, 20) and len(payloads) == 2
+    (reject,) = bench.air.take(Reject)
+    assert (reject.cause, reject.start_mm, reject.end_mm, reject.x0_mm, reject.verdict) == (Result.DEFECT, 200, 250, 272, 0)
+
+
+@pytest.mark.parametrize(
+    ("value", "facts", "reason"),
+    [
+        (math.nan, {}, Reason.NOT_FINITE),
+        (0.1, {"engine": "other"}, Reason.MODEL_MISMATCH),
+        (0.1, {"fault": "too narrow"}, Reason.DAMAGED),
+    ],
+)
+def test_no_pass_on_bad_grounds(value: float, facts: dict[str, str], reason: Reason) -> None:
+    bench = Bench()
+    bench.announce(0)
+    bench.score(0, value, **facts)  # type: ignore[arg-type]
+    assert [outcome(v) for v in bench.verdicts()] == [(0, Result.NOT_INSPECTED, reason)]
+
+
+@given(st.lists(st.floats(width=32), min_size=LANES, max_size=LANES), st.floats(width=32))
+def test_every_float_passes_only_when_finite_and_under_the_threshold(lanes: list[float], score: float) -> None:
+    bench = Bench()
+    bench.announce(0)
+    cells = np.zeros((8, 20), "<f4")
+    for column, value in zip((2, 9, 17), lanes, strict=True):
+        cells[0, column] = value
+    bench.inbox.send(
+        ScoreMap(
+            camera="c", boot_id="b", seq=0, generation=0, weights_sha="weights", engine_sha="engine", score=score,
+            lanes=tuple(lanes), tiles=3, frame_shape=(64, 160), inspect_x_px=(0, 160), cells_shape=(8, 20),
+        ),
+        cells.tobytes(), bytes(64 * 160),
+    )  # fmt: skip
+    (verdict,) = bench.verdicts()
+    good = all(s <= t for s, t in zip(lanes, STANDARD.thresholds, strict=True)) and math.isfinite(score)
+    assert (verdict.result is Result.PASS) == (good and all(math.isfinite(s) for s in lanes))
+    if verdict.result is Result.DEFECT:
+        assert verdict.regions
+
+
+def test_unsent_damaged_and_late_frames() -> None:
+    bench = Bench()
+    bench.announce(0, sent=False)
+    bench.announce(1, status=FrameStatus.DAMAGED, sent=False, error="half a buffer")
+    bench.announce(2)
+    assert [outcome(v) for v in bench.verdicts()] == [
+        (0, Result.NOT_INSPECTED, Reason.OVERLOAD),
+        (1, Result.NOT_INSPECTED, Reason.DAMAGED),
+    ]
+    assert bench.verdicts(100 * MS) == []
+    assert [outcome(v) for v in bench.verdicts(100 * MS + 1)] == [(2, Result.NOT_INSPECTED, Reason.NO_SCORE)]
+    bench.score(2)
+    assert bench.verdicts(600 * MS) == []
+    assert bench.air.take(Totals)[-1].late_scores == 1
+
+
+def test_a_score_may_come_before_its_announcement_and_announcements_count_once() -> None:
+    bench = Bench()
+    bench.score(0)
+    assert bench.verdicts() == []
+    bench.announce(0)
+    bench.announce(0)
+    assert [outcome(v) for v in bench.verdicts()] == [(0, Result.PASS, None)]
+
+
+def test_without_a_ready_worker_the_reason_is_not_ready() -> None:
+    bench = Bench(ready=False)
+    bench.announce(0)
+    assert [outcome(v) for v in bench.verdicts(0) + bench.verdicts(101 * MS)] == [(0, Result.NOT_INSPECTED, Reason.NOT_READY)]
+
+
+def test_replay_has_no_deadline() -> None:
+    bench = Bench()
+    bench.announce(0, budget_ms=None)
+    assert bench.verdicts(0) == bench.verdicts(10**15) == []
+    bench.score(0)
+    assert [v.result for v in bench.verdicts(2 * 10**15)] == [Result.PASS]
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10**6))
+def test_any_order_of_messages_gives_one_verdict_a_frame(seed: int) -> None:
+    rng = random.Random(seed)
+    bench = Bench(cameras=("a", "b"))
+    todo = []
+    for camera in ("a", "b"):
+        for seq in range(8):
+            fate = rng.choice(["good", "bad", "silent", "unsent", "twice"])
+            todo.append((camera, seq, fate))
+    scores = [t for t in todo if t[2] not in ("silent", "unsent")]
+    rng.shuffle(scores)
+    announcements = [[t for t in todo if t[0] == c] for c in ("a", "b")]
+    while scores or any(announcements):
+        line = rng.choice([*announcements, scores])
+        if not line:
+            continue
+        camera, seq, fate = line.pop(0)
+        if line is scores:
+            for _ in range(2 if fate == "twice" else 1):
+                bench.score(seq, 0.9 if fate == "bad" else 0.1, camera=camera)
+        else:
+            bench.announce(seq, camera=camera, sent=fate != "unsent")
+        if rng.random() < 0.3:
+            bench.decision.step(0)
+    for _ in range(3):
+        bench.decision.step(0)
+    bench.decision.step(101 * MS)
+    got = {(v.camera, v.seq): v.result for v in bench.air.take(Verdict)}
+    expected = {"good": Result.PASS, "twice": Result.PASS, "bad": Result.DEFECT}
+    assert got == {(c, s): expected.get(f, Result.NOT_INSPECTED) for c, s, f in todo}
+    assert bench.decision._totals(0).verdicts == len(todo)
+
+
+def test_silence_of_a_camera_while_the_web_moves() -> None:
+    bench = Bench()
+    bench.move(0.0)
+    bench.announce(0)
+    bench.score(0)
+    assert [v.result for v in bench.verdicts()] == [Result.PASS]
+    bench.move(50 + 50 + 12 + 25)  # one frame, a quarter of one, and 0.25 s at 100 mm/s
+    assert bench.verdicts() == []
+    bench.move(50 + 50 + 12.5 + 25 + 1)
+    (silent,) = bench.verdicts()
+    assert (silent.seq, silent.reason, silent.start_mm, silent.end_mm) == (None, Reason.NO_FRAME, 50, 100)
+    bench.status("grabber", "c", StageState.DOWN)
+    bench.move(300)
+    (silent,) = bench.verdicts()
+    assert (silent.reason, silent.start_mm, silent.end_mm) == (Reason.CAMERA_DOWN, 100, 250)
+
+
+def test_a_web_at_rest_for_hours_is_healthy_and_resumes_without_a_fault() -> None:
+    bench = Bench()
+    bench.move(0.0)
+    for seq in range(2):
+        bench.announce(seq)
+        bench.score(seq)
+    bench.move(110.0)
+    bench.verdicts()
+    assert bench.air.take(LineState)[-1].state is State.RUNNING
+    for hour in range(1, 9):
+        bench.move(110.0, 0.0)
+        assert bench.verdicts(hour * 3600 * 1000 * MS) == []
+    state = bench.air.take(LineState)[-1]
+    assert (state.state, state.inspection_ok) == (State.STOPPED, True)
+    bench.move(105.0, -20.0)
+    bench.move(151.0, 100.0)
+    bench.announce(2)
+    bench.score(2)
+    assert [v.result for v in bench.verdicts(10**14)] == [Result.PASS]
+    assert bench.air.take(LineState)[-1].state is State.RUNNING
+
+
+def test_web_between_two_frames_is_a_silent_span() -> None:
+    bench = Bench()
+    bench.announce(0)
+    bench.announce(1, start_mm=90.0, lost=2)
+    bench.score(0)
+    bench.score(1)
+    got = bench.verdicts()
+    spans = [(v.start_mm, v.end_mm, v.lost) for v in got if v.seq is None]
+    assert spans == [(50, 90, 2)] and Counter(v.result for v in got)[Result.PASS] == 2
+
+
+def test_uninspected_web_is_rejected_after_the_tolerance() -> None:
+    bench = Bench()
+    for seq in range(4):
+        bench.announce(seq, sent=False)
+    bench.decision.step(0)
+    rejects = bench.air.take(Reject)
+    assert [(r.cause, r.start_mm, r.end_mm) for r in rejects] == [
+        (Result.NOT_INSPECTED, 0, 150),
+        (Result.NOT_INSPECTED, 150, 200),
+    ]
+    bench.announce(4)
+    bench.score(4)
+    bench.announce(5, sent=False)
+    bench.decision.step(0)
+    assert bench.air.take(Reject) == []
+
+
+def test_without_lengths_no_tolerance_can_be_measured() -> None:
+    bench = Bench(frame_mm={"c": None})
+    bench.inbox.send(Announced(camera="c", boot_id="b", seq=0, t_mono_ns=0, t_utc_ns=0, sent=False, budget_ms=1.0))
+    bench.decision.step(0)
+    assert len(bench.air.take(Reject)) == 1
+    assert bench.decision._totals(0).inspected_m is None
+
+
+def test_states_from_start_to_bypass() -> None:
+    bench = Bench(cameras=("a", "b"), ready=False)
+    assert bench.state().state is State.STARTING
+    bench.status("worker", "worker")
+    bench.status("grabber", "a")
+    assert "b" in bench.state().detail
+    bench.status("grabber", "b")
+    assert bench.state().state is State.READY
+    bench.announce(0, "a")
+    bench.score(0, camera="a")
+    state = bench.state()
+    assert (state.state, state.inspection_ok) == (State.RUNNING, False)  # b has judged nothing yet
+    bench.announce(0, "b")
+    bench.score(0, camera="b")
+    assert bench.state().inspection_ok
+    bench.status("grabber", "a", StageState.DOWN, detail="unplugged")
+    state = bench.state()
+    assert (state.state, state.inspection_ok) == (State.DEGRADED, False) and "unplugged" in state.detail
+    bench.status("grabber", "a", generation=1)
+    assert bench.state().state is State.RUNNING
+    bench.status("grabber", "a", StageState.DOWN, generation=0)  # an old word changes nothing
+    bench.announce(1, "a", sent=False)
+    state = bench.state()
+    assert (state.state, state.inspection_ok) == (State.DEGRADED, False)
+    bench.inbox.send(Bypass(on=True))
+    assert bench.state().state is State.BYPASS
+    bench.announce(2, "a")
+    bench.score(2, 0.9, camera="a")
+    bench.decision.step(0)
+    assert bench.air.take(Reject) == [] and bench.decision._totals(0).rejects_inhibited == 1
+
+
+def test_a_recorder_that_cannot_write_is_a_fault_without_pass() -> None:
+    bench = Bench()
+    bench.status("recorder", "recorder", StageState.FAULT, detail="disk full")
+    bench.announce(0)
+    bench.score(0)
+    bench.announce(1)
+    bench.score(1, 0.9)
+    assert [outcome(v) for v in bench.verdicts()] == [
+        (0, Result.NOT_INSPECTED, Reason.NOT_READY),
+        (1, Result.DEFECT, None),
+    ]
+    assert bench.air.take(LineState)[-1].state is State.FAULT
+    bench.status("recorder", "recorder")
+    bench.announce(2)
+    bench.score(2)
+    assert [v.result for v in bench.verdicts()] == [Result.PASS]
+
+
+def test_observing_without_a_card_scores_and_never_rejects() -> None:
+    bench = Bench(observe=True, standard=None)
+    bench.announce(0)
+    bench.score(0, 0.9)
+    (verdict,) = bench.verdicts()
+    assert outcome(verdict) == (0, Result.NOT_INSPECTED, Reason.NOT_READY)
+    assert verdict.score == 0.9 and len(verdict.lanes) == LANES
+    assert bench.air.take(Reject) == [] and bench.air.take(LineState)[-1].state is State.BYPASS
+
+
+def test_heartbeats_come_from_progress_and_records_wait_for_the_recorder() -> None:
+    bench = Bench()
+    bench.recorder.room = 0
+    for now_ms in (0, 50, 100, 210):
+        bench.decision.step(now_ms * MS)
+    beats = bench.air.take(Heartbeat)
+    assert [b.number for b in beats] == [0, 1, 2] and beats[-1].state is State.READY
+    bench.announce(0)
+    bench.score(0)
+    bench.decision.step(220 * MS)
+    assert bench.decision.waiting > 0
+    bench.recorder.room = 99
+    bench.decision.step(230 * MS)
+    assert len(bench.recorder.take(Verdict)) == 1 and bench.decision.waiting == 0
+
+
+def test_at_the_end_nothing_stays_undecided() -> None:
+    bench = Bench()
+    bench.announce(0)
+    bench.decision.step(0)
+    bench.status("grabber", "c", StageState.ENDED)
+    bench.decision.step(0)
+    assert not bench.decision.finished
+    bench.decision.close()
+    assert [outcome(v) for v in bench.recorder.take(Verdict)] == [(0, Result.NOT_INSPECTED, Reason.NO_SCORE)]
+    assert bench.recorder.take(Totals)[-1].verdicts == 1
+    assert bench.decision.finished

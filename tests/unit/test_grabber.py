@@ -1,0 +1,142 @@
+"""The grabber: every shot becomes a frame, every frame is announced, and its place on the web is right."""
+
+import numpy as np
+import pytest
+
+from pipeline.cameras.protocol import CameraLost, Shot
+from pipeline.config import ReplayConfig
+from pipeline.grabber import MOST_BEHIND, Grabber, GrabberTerms
+from pipeline.messages import Announced, CameraFacts, Frame, FrameStatus, Motion, MotionState, StageState, Status
+from tests.fakes import Box, ScriptCamera, shot
+
+MS = 1_000_000
+
+
+class Bench:
+    """A grabber with its surroundings."""
+
+    def __init__(
+        self, camera: ScriptCamera, *, motion: bool = False, lossless: bool = False, room: int = 99, restart: bool = False, **config: object
+    ) -> None:
+        self.camera, self.worker, self.decision, self.recorder = camera, Box(room), Box(), Box()
+        self.motion = Box() if motion else None
+        entry = ReplayConfig.model_validate({"name": "c", "source": "replay", "path": ".", **config})
+        terms = GrabberTerms("boot", 0, "roll", "style", 500.0, lossless, position_known=not restart)
+        self.grabber = Grabber(
+            camera, entry, camera.open(), terms, self.worker, self.decision, self.recorder, self.motion, lambda: 5
+        )
+
+    def move(self, position_mm: float, speed_mm_s: float = 100.0, now_ns: int = 0) -> None:
+        state = MotionState.STOPPED if speed_mm_s == 0 else MotionState.MOVING if speed_mm_s > 0 else MotionState.REVERSE
+        assert self.motion is not None
+        self.motion.send(Motion(position_mm=position_mm, speed_mm_s=speed_mm_s, state=state, source="t", t_mono_ns=now_ns))
+
+    def run(self, now_ns: int = 0, rounds: int = 50) -> list[Announced]:
+        for _ in range(rounds):
+            self.grabber.step(now_ns)
+        return list(self.decision.take(Announced))
+
+
+def test_every_shot_is_sent_announced_and_placed() -> None:
+    bench = Bench(ScriptCamera([shot(i) for i in range(3)]), mm_per_px_y=0.5, mm_per_px_x=0.2, x_offset_mm=7)
+    announced = bench.run()
+    frames = bench.worker.take(Frame)
+    assert [(a.seq, a.sent, a.start_mm, a.end_mm) for a in announced] == [(0, True, 0, 32), (1, True, 32, 64), (2, True, 64, 96)]
+    assert [f.key for f in frames] == [a.key for a in announced]
+    assert frames[0].roll_id == "roll" and announced[0].budget_ms == 500 and announced[0].x_offset_mm == 7
+    (facts,) = bench.recorder.take(CameraFacts)
+    assert facts.boot_id == "boot"
+    assert [s.state for s in bench.decision.take(Status)] == [StageState.READY, StageState.ENDED]
+    assert bench.grabber.ended
+
+
+def test_without_a_scale_and_after_a_blind_restart_lengths_are_null() -> None:
+    assert [a.start_mm for a in Bench(ScriptCamera([shot(0)])).run()] == [None]
+    assert [a.start_mm for a in Bench(ScriptCamera([shot(0)]), mm_per_px_y=1.0, restart=True).run()] == [None]
+
+
+def test_a_refused_frame_is_announced_as_not_sent() -> None:
+    announced = Bench(ScriptCamera([shot(i) for i in range(4)]), room=2).run()
+    assert [a.sent for a in announced] == [True, True, False, False]
+
+
+def test_lossless_waits_for_the_worker() -> None:
+    bench = Bench(ScriptCamera([shot(i) for i in range(4)]), room=1, lossless=True)
+    seen = []
+    for _ in range(6):
+        seen += [a.seq for a in bench.run(rounds=5) if a.sent]
+        bench.worker.take(Frame)
+    assert seen == [0, 1, 2, 3]
+
+
+def test_announcements_wait_for_decision_and_are_never_dropped() -> None:
+    bench = Bench(ScriptCamera([shot(i) for i in range(4)]))
+    bench.decision.room = 1  # the READY status fills it
+    assert bench.run() == []
+    bench.decision.room = 99
+    bench.decision.queue.clear()
+    assert [a.seq for a in bench.run()] == [0, 1, 2, 3]
+
+
+def test_damage_and_loss_are_told_with_their_place() -> None:
+    damaged = Shot(None, 64, 1, 0, 0, error="buffer underrun")
+    bench = Bench(ScriptCamera([shot(0), damaged, shot(4)]), mm_per_px_y=1.0)
+    first, bad, after = bench.run()
+    assert (bad.status, bad.error, bad.sent, bad.start_mm, bad.end_mm) == (FrameStatus.DAMAGED, "buffer underrun", False, 64, 128)
+    assert (first.lost, after.lost, after.start_mm) == (0, 2, 256)
+    assert [f.seq for f in bench.worker.take(Frame)] == [0, 2]
+
+
+def test_slabs_carry_rows_over_and_a_short_last_one_is_sent() -> None:
+    rows = np.arange(100, dtype=np.uint8)[:, None].repeat(64, axis=1)
+    script = [Shot(rows[i : i + 25], 25, i // 25, 0, 0) for i in range(0, 100, 25)]
+    bench = Bench(ScriptCamera(list(script)), rows=40, overlap_rows=8, mm_per_px_y=1.0)
+    announced = bench.run()
+    assert [(a.start_mm, a.end_mm) for a in announced] == [(0, 40), (32, 80), (72, 100)]
+    frames = [(f, p) for f, p in bench.worker.queue if isinstance(f, Frame)]
+    assert [f.pixels(p[0])[0, 0] for f, p in frames] == [0, 32, 72]
+
+
+def test_the_simulated_encoder_pulses_once_a_frame_and_rests_with_the_web() -> None:
+    bench = Bench(ScriptCamera([shot(i) for i in range(20)]), motion=True, mm_per_px_y=1.0)
+    assert bench.run() == [] and bench.camera.pulses == 0
+    bench.move(1000.0)
+    assert [(a.start_mm, a.end_mm) for a in bench.run()] == [(1000, 1064)]
+    assert bench.run() == []
+    assert [a.end_mm for a in bench.run(now_ns=1300 * MS)] == [1128]  # 100 mm/s: the next 64 mm are there
+    bench.move(1129.0, 0.0, 1300 * MS)
+    assert bench.run(now_ns=3_600_000 * MS) == []
+    bench.move(1100.0, -50.0, 3_600_000 * MS)
+    assert bench.run(now_ns=3_600_100 * MS) == []
+    bench.move(1192.0, 100.0, 3_700_000 * MS)
+    assert [a.start_mm for a in bench.run(now_ns=3_700_000 * MS)] == [1128]
+
+
+def test_a_pulse_train_far_behind_lets_frames_go_and_says_so() -> None:
+    bench = Bench(ScriptCamera([shot(i) for i in range(20)]), motion=True, mm_per_px_y=1.0)
+    bench.move(0.0)
+    bench.run()
+    bench.move(64.0 * (MOST_BEHIND + 5))
+    announced = bench.run(rounds=1)
+    assert announced[0].lost == MOST_BEHIND + 3 and announced[0].start_mm == 64.0 * (1 + announced[0].lost)
+
+
+def test_a_free_running_camera_is_placed_by_the_web() -> None:
+    bench = Bench(ScriptCamera([shot(i, t_ns=i * 500 * MS) for i in range(3)], self_timed=True), motion=True, mm_per_px_y=1.0)
+    bench.move(100.0, 200.0)
+    assert [(a.start_mm, a.end_mm) for a in bench.run()] == [(36, 100), (136, 200), (236, 300)]
+
+
+def test_a_rate_paces_the_pictures() -> None:
+    bench = Bench(ScriptCamera([shot(i) for i in range(9)]), rate=10.0)
+    assert len(bench.run()) == 1
+    assert len(bench.run(now_ns=101 * MS)) == 1
+
+
+def test_a_lost_camera_is_said_before_it_ends_the_process() -> None:
+    bench = Bench(ScriptCamera([shot(0), CameraLost("unplugged")]))
+    with pytest.raises(CameraLost, match="unplugged"):
+        bench.run()
+    assert [(s.state, s.detail) for s in bench.decision.take(Status)][-1] == (StageState.DOWN, "unplugged")
+    bench.grabber.close()
+    assert bench.camera.closed

@@ -1,0 +1,135 @@
+"""Both ways of travelling keep the same promises."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import zmq
+
+from glass_core.errors import InputError
+from pipeline.link import Inbox, Link, MemoryLink, Received, ZmqLink
+from pipeline.messages import Bypass, Frame, LineState, Motion, MotionState, State
+
+
+def frame(seq: int, size: int = 64) -> Frame:
+    """A frame whose pixels are its number."""
+    return Frame(camera="c", boot_id="b", seq=seq, t_mono_ns=0, t_utc_ns=0, block_id=seq, shape=(size, size), pixel_format="Mono8")
+
+
+@pytest.fixture(params=["zmq", "memory"])
+def link(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Link]:
+    made: Link = ZmqLink(tmp_path / "line") if request.param == "zmq" else MemoryLink()
+    yield made
+    made.close()
+
+
+def receive(link: Link, inbox: Inbox) -> Received:
+    """The next message, waited for."""
+    end_s = time.monotonic() + 5
+    while time.monotonic() < end_s:
+        if received := inbox.receive():
+            return received
+        link.wait(20)
+    raise AssertionError("nothing came")
+
+
+def sent(link: Link, outbox: object, *parts: object) -> None:
+    """Send, waiting for the connection."""
+    end_s = time.monotonic() + 5
+    while not outbox.send(*parts):  # type: ignore[attr-defined]
+        assert time.monotonic() < end_s, "never accepted"
+        link.wait(5)
+
+
+def test_messages_arrive_in_order_with_their_pixels(link: Link) -> None:
+    inbox, outbox = link.inbox("decision"), link.outbox("decision")
+    for seq in range(5):
+        sent(link, outbox, frame(seq), bytes([seq]) * 4096)
+    for seq in range(5):
+        message, payloads = receive(link, inbox)
+        assert message == frame(seq) and bytes(payloads[0]) == bytes([seq]) * 4096
+    assert inbox.receive() is None
+
+
+def test_a_full_inbox_refuses_and_loses_nothing_it_accepted(link: Link) -> None:
+    inbox, outbox = link.inbox("worker"), link.outbox("worker")
+    size = 1024  # larger than the sockets' own buffers
+    sent(link, outbox, frame(0, size), bytes(size * size))
+    accepted = 1
+    for seq in range(1, 60):
+        if not outbox.send(frame(seq, size), bytes(size * size)):
+            break
+        accepted += 1
+    assert accepted < 30
+    got = [receive(link, inbox)[0] for _ in range(accepted)]
+    assert [f.seq for f in got if isinstance(f, Frame)] == list(range(accepted))
+
+
+def test_a_receiver_that_is_absent_refuses(tmp_path: Path) -> None:
+    link = ZmqLink(tmp_path / "line")
+    try:
+        assert not link.outbox("nobody").send(Bypass(on=True))
+    finally:
+        link.close()
+
+
+def test_what_is_not_ours_is_counted_and_dropped(tmp_path: Path) -> None:
+    link = ZmqLink(tmp_path / "line")
+    stranger = zmq.Context()
+    push = stranger.socket(zmq.PUSH)
+    push.linger = 0
+    try:
+        inbox = link.inbox("decision")
+        push.connect(f"ipc://{tmp_path / 'line' / 'decision'}")
+        push.send(b"\x80\x04K\x01.")
+        push.send_multipart([b"x" * 10_000, b"y"])
+        outbox = link.outbox("decision")
+        sent(link, outbox, Bypass(on=True))
+        end_s = time.monotonic() + 5
+        seen = []
+        while (inbox.refused < 2 or not seen) and time.monotonic() < end_s:
+            if received := inbox.receive():
+                seen.append(received[0])
+            link.wait(10)
+        assert inbox.refused == 2 and seen == [Bypass(on=True)]
+    finally:
+        push.close()
+        stranger.term()
+        link.close()
+
+
+def test_subscribers_hear_from_now_on_and_a_late_one_is_noticed(tmp_path: Path) -> None:
+    link = ZmqLink(tmp_path / "line")
+    try:
+        broadcast = link.broadcast("ipc://auto")
+        assert not broadcast.joined()
+        ear = link.subscribe("ipc://auto", "LineState")
+        end_s = time.monotonic() + 5
+        while not broadcast.joined():
+            assert time.monotonic() < end_s
+            link.wait(10)
+        broadcast.publish(Motion(position_mm=0, speed_mm_s=0, state=MotionState.STOPPED, source="s", t_mono_ns=0))
+        state = LineState(number=0, generation=0, state=State.READY, inspection_ok=False, t_mono_ns=0, t_utc_ns=0)
+        broadcast.publish(state)
+        assert receive(link, ear)[0] == state
+    finally:
+        link.close()
+
+
+def test_a_taken_address_and_an_open_folder_are_refused(tmp_path: Path) -> None:
+    blocker = zmq.Context()
+    link = ZmqLink(tmp_path / "line")
+    socket = blocker.socket(zmq.PULL)
+    try:
+        port = socket.bind_to_random_port("tcp://127.0.0.1")
+        with pytest.raises(InputError, match="address not free"):
+            link.broadcast(f"tcp://127.0.0.1:{port}")
+    finally:
+        socket.close()
+        blocker.term()
+        link.close()
+    os.mkdir(tmp_path / "open", 0o755)  # noqa: PTH102 - the mode must not pass through the umask of Path.mkdir's default
+    with pytest.raises(InputError, match="open to others"):
+        ZmqLink(tmp_path / "open")

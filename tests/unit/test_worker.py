@@ -1,0 +1,134 @@
+"""The worker: batches close by size or time and mix cameras; every frame gets its own scores back."""
+
+import math
+
+import numpy as np
+import pytest
+
+from pipeline.messages import Frame, ScoreMap, StageState, Status
+from pipeline.worker import Worker
+from tests.fakes import TILING, Box, BrightnessEngine
+
+MS = 1_000_000
+
+
+def frame(camera: str, seq: int, pixels: np.ndarray, inspect: tuple[int, int] | None = None) -> tuple[Frame, bytes]:
+    """A frame and its payload."""
+    kind = "RGB8" if pixels.ndim == 3 else "Mono8"
+    made = Frame(
+        camera=camera, boot_id="b", seq=seq, t_mono_ns=0, t_utc_ns=0, block_id=seq, shape=pixels.shape,
+        pixel_format=kind, inspect_x_px=inspect,
+    )  # fmt: skip
+    return made, pixels.tobytes()
+
+
+class Bench:
+    """A worker with its surroundings; frames of 64 x 160 px are 3 tiles."""
+
+    def __init__(self, max_batch: int = 6, floor: float = 0.5) -> None:
+        self.inbox, self.decision, self.engine = Box(), Box(), BrightnessEngine()
+        self.worker = Worker(self.inbox, self.decision, self.engine, TILING, None, floor, max_batch, 5 * MS, 2)
+
+    def step(self, now_ns: int) -> list[ScoreMap]:
+        self.worker.step(now_ns)
+        return list(self.decision.take(ScoreMap))
+
+
+def grey(value: int = 10, width: int = 160) -> np.ndarray:
+    return np.full((64, width), value, np.uint8)
+
+
+def test_a_batch_closes_at_its_deadline() -> None:
+    bench = Bench()
+    bench.inbox.send(*frame("a", 0, grey()))
+    assert bench.step(0) == [] and bench.worker.waiting == 1
+    assert bench.step(4 * MS) == []
+    (scored,) = bench.step(5 * MS)
+    assert bench.engine.batches == [3] and scored.tiles == 3 and len(scored.lanes) == 3
+
+
+def test_a_batch_closes_at_its_size_and_mixes_cameras() -> None:
+    bench = Bench(max_batch=6)
+    bench.inbox.send(*frame("a", 0, grey(51)))
+    bench.inbox.send(*frame("b", 7, grey(102)))
+    scored = bench.step(0)
+    assert bench.engine.batches == [6]
+    assert [(s.camera, s.seq, round(s.score, 3)) for s in scored] == [("a", 0, 0.2), ("b", 7, 0.4)]
+
+
+def test_a_frame_larger_than_a_batch_is_scored_in_several() -> None:
+    bench = Bench(max_batch=2)
+    bench.inbox.send(*frame("a", 0, grey()))
+    assert bench.step(0) == []
+    (scored,) = bench.step(6 * MS)
+    assert bench.engine.batches == [2, 1] and scored.tiles == 3
+
+
+def test_the_spot_is_found_in_its_lane_and_travels_with_pixels() -> None:
+    bench = Bench()
+    pixels = grey()
+    pixels[20, 130] = 255
+    bench.inbox.send(*frame("a", 0, pixels))
+    bench.worker.step(0)
+    bench.worker.step(6 * MS)
+    scored, payloads = next(r for r in bench.decision.queue if isinstance(r[0], ScoreMap))
+    assert isinstance(scored, ScoreMap)
+    assert scored.lanes.index(max(scored.lanes)) == 2 and scored.score == 1.0 and scored.cells_shape == (8, 20)
+    cells = np.frombuffer(payloads[0], "<f4").reshape(scored.cells_shape)
+    assert cells[20 // 8, 130 // 8] == 1.0 and bytes(payloads[1]) == pixels.tobytes()
+
+
+def test_under_the_floor_nothing_but_scores_travels() -> None:
+    bench = Bench(floor=0.5)
+    bench.inbox.send(*frame("a", 0, grey()))
+    bench.worker.step(0)
+    bench.worker.step(6 * MS)
+    scored, payloads = next(r for r in bench.decision.queue if isinstance(r[0], ScoreMap))
+    assert isinstance(scored, ScoreMap) and scored.cells_shape is None and payloads == ()
+
+
+def test_mono_and_colour_do_not_share_a_batch_and_both_are_scored() -> None:
+    bench = Bench(max_batch=99)
+    bench.inbox.send(*frame("a", 0, grey()))
+    bench.inbox.send(*frame("b", 0, np.zeros((64, 160, 3), np.uint8)))
+    assert [s.camera for s in bench.step(0) + bench.step(6 * MS) + bench.step(12 * MS)] == ["a", "b"]
+    assert bench.engine.batches == [3, 3]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_score_that_is_not_finite_is_passed_on_as_nan(value: float) -> None:
+    bench = Bench()
+    bench.engine.replace = value
+    bench.inbox.send(*frame("a", 0, grey()))
+    bench.worker.step(0)
+    (scored,) = bench.step(6 * MS)
+    assert math.isnan(scored.score)
+
+
+def test_a_picture_that_does_not_fit_is_answered_not_fatal() -> None:
+    bench = Bench()
+    bench.inbox.send(*frame("a", 0, grey(width=100), inspect=(50, 160)))
+    bench.inbox.send(*frame("a", 1, grey()))
+    scored = bench.step(0) + bench.step(6 * MS)
+    assert "inspect_x_px" in scored[0].fault and scored[1].fault == ""
+
+
+def test_an_engine_that_fails_ends_the_worker() -> None:
+    bench = Bench()
+    bench.engine.score = lambda tiles: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+    bench.inbox.send(*frame("a", 0, grey()))
+    bench.worker.step(0)
+    with pytest.raises(ZeroDivisionError):
+        bench.worker.step(6 * MS)
+
+
+def test_it_says_who_it_is_until_heard_and_keeps_results_that_are_refused() -> None:
+    bench = Bench()
+    bench.decision.room = 0
+    bench.inbox.send(*frame("a", 0, grey()))
+    bench.worker.step(0)
+    assert bench.step(6 * MS) == [] and bench.worker.waiting == 1
+    bench.decision.room = 99
+    assert [s.seq for s in bench.step(7 * MS)] == [0]
+    (status, *_) = bench.decision.take(Status)
+    assert (status.state, status.weights_sha, status.engine_sha, status.generation) == (StageState.READY, "weights", "engine", 2)
