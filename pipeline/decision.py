@@ -222,7 +222,7 @@ class Decision:
         judgement = judge(frame, scored, payloads, self._terms.standard) if scored else self._unscored(frame)
         if judgement.result is Result.PASS and self._roster.faults:
             judgement = Judgement(Result.NOT_INSPECTED, Reason.NOT_READY, "; ".join(self._roster.faults)[:200])
-        latency_ms = (now_ns - frame.t_mono_ns) / 1e6
+        latency_ms = max(0.0, (now_ns - frame.t_mono_ns) / 1e6)  # both clocks are read a little before the fact
         grounds = {} if scored is None else {
             "score": scored.score, "lanes": scored.lanes, "tiles": scored.tiles, "weights_sha": scored.weights_sha,
             "engine_sha": scored.engine_sha, "inspect_x_px": scored.inspect_x_px, "frame_shape": scored.frame_shape,

@@ -1,0 +1,329 @@
+"""Basler cameras through pylon, real and emulated; the only file that imports pypylon.
+
+No SDK callbacks and no unbounded waits: a camera that fails, stalls or vanishes raises CameraLost, and its process is
+replaced. pylon's emulator (serials 0815-xxxx, environment PYLON_CAMEMU) goes the same way as hardware.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from glass_core.errors import InputError, MissingError
+from pipeline.cameras.protocol import CameraLost, Shot
+from pipeline.config import BaslerConfig, Scalar
+
+WAIT_MS = 50
+"""Longest silence before `shots` gives a None."""
+READY_MS = 500
+"""A camera that cannot take a trigger for so long is lost."""
+PICTURE_MS = 3000
+"""A camera whose picture does not come so long after its software trigger is lost."""
+EMULATED = "0815-"
+"""How serials of pylon's emulated cameras begin."""
+EMULATOR = "BaslerCamEmu"
+WRAP = 65535
+"""GigE Vision 1 counts blocks 1 to 65535 and begins again."""
+
+
+class BaslerCamera:
+    """One Basler camera, found by its serial.
+
+    `latest_only` shows the newest picture and skips those in between; inspection never uses it.
+    """
+
+    def __init__(self, config: BaslerConfig, latest_only: bool = False) -> None:
+        self._config = config
+        self._latest_only = latest_only
+        self.self_timed = not (config.trigger and config.trigger.source == "Software")
+        self._where = f"camera {config.name} ({config.serial})"
+        self._camera: Any = None
+        self._converter: Any = None
+        self._height = 0
+        self._triggered_ns: int | None = None
+        self._missing: list[str] = []
+
+    def open(self) -> dict[str, Any]:
+        """Find, set and start the camera; what it is and every feature it lets read.
+
+        `nodes_missing` lists what the line asks for by itself and the model does not have. InputError: no such serial,
+        a .pfs file or a feature that the camera refuses or does not keep, an exposure longer than the line period.
+        """
+        pylon, genicam = _pypylon(emulate=self._config.serial.startswith(EMULATED))
+        try:
+            return self._open(pylon, genicam)
+        except genicam.GenericException as e:
+            self.close()
+            raise InputError(f"cannot open: {_first_line(e)}, {self._where}, "
+                             "see that it is plugged in and that no other program holds it") from None
+        except BaseException:
+            self.close()
+            raise
+
+    def trigger(self) -> None:
+        """Pulse TriggerSoftware when the camera is ready for it; once, until that picture has come.
+
+        CameraLost where the camera does not become ready, or the picture does not come.
+        """
+        if self.self_timed or self._camera is None:
+            return
+        now_ns = time.monotonic_ns()
+        if self._triggered_ns is not None:
+            if now_ns - self._triggered_ns > PICTURE_MS * 1_000_000:
+                raise CameraLost(f"{self._where} gave no picture within {PICTURE_MS} ms of its trigger")
+            return
+        pylon, genicam = _pypylon()
+        try:
+            if not self._camera.WaitForFrameTriggerReady(READY_MS, pylon.TimeoutHandling_Return):
+                raise CameraLost(f"{self._where} was not ready for a trigger within {READY_MS} ms")
+            self._camera.GetNodeMap().GetNode("TriggerSoftware").Execute()
+            self._triggered_ns = now_ns
+        except genicam.GenericException as e:
+            raise CameraLost(f"{self._where}: {_first_line(e)}") from None
+
+    def shots(self) -> Iterator[Shot | None]:
+        """Buffers in order, the failed ones too; None after WAIT_MS of silence. CameraLost where that is too long."""
+        pylon, genicam = _pypylon()
+        stall_ns = int(self._config.stall_ms * 1e6) if self._config.stall_ms and self.self_timed else None
+        last_ns = time.monotonic_ns()
+        blocks = _Blocks()
+        while True:
+            try:
+                if self._camera is None or self._camera.IsCameraDeviceRemoved():
+                    raise CameraLost(f"{self._where} was removed")
+                result = self._camera.RetrieveResult(WAIT_MS, pylon.TimeoutHandling_Return)
+            except genicam.GenericException as e:
+                raise CameraLost(f"{self._where}: {_first_line(e)}") from None
+            now_ns = time.monotonic_ns()
+            if not result.IsValid():
+                if stall_ns is not None and now_ns - last_ns > stall_ns:
+                    raise CameraLost(f"{self._where} gave nothing for {self._config.stall_ms:g} ms")
+                yield None
+                continue
+            last_ns, self._triggered_ns = now_ns, None
+            try:
+                shot = self._shot(pylon, result, blocks, now_ns)
+            except genicam.GenericException as e:
+                raise CameraLost(f"{self._where}: {_first_line(e)}") from None
+            finally:
+                result.Release()
+            yield shot
+
+    def close(self) -> None:
+        """Stop, close and let go of the device, whatever state it is in."""
+        camera, self._camera, self._converter = self._camera, None, None
+        if camera is None:
+            return
+        _, genicam = _pypylon()
+        for step in (camera.StopGrabbing, camera.Close, camera.DestroyDevice):
+            with contextlib.suppress(genicam.GenericException):  # a removed device refuses; the rest must go on
+                step()
+
+    def _open(self, pylon: Any, genicam: Any) -> dict[str, Any]:
+        factory = pylon.TlFactory.GetInstance()
+        emulator = pylon.DeviceInfo()
+        emulator.SetDeviceClass(EMULATOR)
+        emulated = self._config.serial.startswith(EMULATED)  # then the network is not asked, which takes long
+        found = factory.EnumerateDevices([emulator]) if emulated else factory.EnumerateDevices()
+        devices = {device.GetSerialNumber(): device for device in found}
+        device = devices.get(self._config.serial)
+        if device is None:
+            raise InputError(f"no Basler camera with serial {self._config.serial}, camera {self._config.name}, "
+                             f"set serial to one of those present: {', '.join(sorted(devices)) or 'none'}")
+        self._camera = pylon.InstantCamera(factory.CreateDevice(device))
+        self._camera.Open()
+        self._set_up(pylon, genicam)
+        facts = {"source": "basler", "serial": self._config.serial, "model": device.GetModelName(),
+                 "device_class": device.GetDeviceClass(), "emulated": emulated,
+                 "nodes_missing": self._missing, "features": self._dump(genicam)}
+        self._start(pylon)
+        return facts
+
+    def _set_up(self, pylon: Any, genicam: Any) -> None:
+        config, nodes = self._config, self._camera.GetNodeMap()
+        if config.pfs is not None:
+            if not config.pfs.is_file():
+                raise InputError(f"no such .pfs file, {config.pfs}, {self._where}: save one with the pylon Viewer")
+            try:
+                pylon.FeaturePersistence.Load(str(config.pfs), nodes, True)
+            except genicam.GenericException as e:
+                raise InputError(f".pfs file refused: {_first_line(e)}, {config.pfs}, save it from this model") from None
+        for name, value in config.features.items():
+            if not self._set(genicam, name, value):
+                raise InputError(f"no writable feature {name}, {self._where}, take it out of `features`")
+        if config.trigger is not None:
+            wanted: dict[str, Scalar | None] = {
+                "TriggerSelector": config.trigger.selector, "TriggerMode": "On", "TriggerSource": config.trigger.source,
+                "TriggerActivation": config.trigger.activation}
+            for name, setting in wanted.items():
+                if setting is not None:
+                    self._ask(genicam, name, setting)
+            if not self.self_timed and ({"TriggerMode", "TriggerSource"} & set(self._missing)
+                                        or not genicam.IsWritable(nodes.GetNode("TriggerSoftware"))):
+                raise InputError(f"no software trigger, {self._where}, take out `trigger` or name a wired source")
+        if config.rows is not None and "Height" not in config.features:
+            self._ask(genicam, "Height", config.rows)
+        if config.line_period_us is not None:
+            self._check_exposure(genicam, config.line_period_us)
+        self._height = int(nodes.GetNode("Height").GetValue())
+
+    def _ask(self, genicam: Any, name: str, value: Scalar) -> None:
+        """Set what the line itself asks for; a model without that node is reported, not refused."""
+        if not self._set(genicam, name, value):
+            self._missing.append(name)
+
+    def _set(self, genicam: Any, name: str, value: Scalar) -> bool:
+        """Set and read back; False where there is no such writable node. InputError where another value comes back."""
+        node = self._camera.GetNodeMap().GetNode(name)
+        if node is None or not genicam.IsWritable(node):
+            return False
+        kind = node.GetNode().GetPrincipalInterfaceType()
+        if kind == genicam.intfICommand:
+            node.Execute()
+            return True
+        try:
+            node.FromString(_text(value, kind == genicam.intfIEnumeration))
+        except genicam.GenericException as e:
+            raise InputError(f"feature {name}: {value!r} refused ({_first_line(e)}), {self._where}, "
+                             f"allowed: {_allowed(genicam, node, kind)}") from None
+        read = node.ToString() if genicam.IsReadable(node) else None
+        if read is not None and not _same(genicam, node, kind, value):
+            raise InputError(f"feature {name}: set to {value!r}, reads back {read}, {self._where}, "
+                             f"allowed: {_allowed(genicam, node, kind)}")
+        return True
+
+    def _check_exposure(self, genicam: Any, line_period_us: float) -> None:
+        for name in ("ExposureTime", "ExposureTimeAbs"):
+            node = self._camera.GetNodeMap().GetNode(name)
+            if node is not None and genicam.IsReadable(node):
+                if node.GetValue() > line_period_us:
+                    raise InputError(f"exposure of {node.GetValue():g} us does not fit into line_period_us "
+                                     f"{line_period_us:g}, {self._where}, set the feature {name} lower")
+                return
+        self._missing.append("ExposureTime")
+
+    def _dump(self, genicam: Any) -> dict[str, str]:
+        """Every feature that can be read now, as text; those behind a selector for its present setting."""
+        dump = {}
+        for node in self._camera.GetNodeMap().GetNodes():
+            inner = node.GetNode()
+            if inner.IsFeature() and inner.GetPrincipalInterfaceType() in _value_kinds(genicam):
+                with contextlib.suppress(genicam.GenericException):
+                    if genicam.IsReadable(node):
+                        dump[inner.GetName()] = node.ToString()
+        return dump
+
+    def _start(self, pylon: Any) -> None:
+        self._camera.MaxNumBuffer.Value = self._config.buffers
+        self._converter = pylon.ImageFormatConverter()
+        self._converter.OutputBitAlignment.Value = pylon.OutputBitAlignment_MsbAligned
+        self._camera.StartGrabbing(pylon.GrabStrategy_LatestImageOnly if self._latest_only
+                                   else pylon.GrabStrategy_OneByOne)
+
+    def _shot(self, pylon: Any, result: Any, blocks: _Blocks, now_ns: int) -> Shot:
+        block_id = blocks.count(result.GetBlockID(), result.GetNumberOfSkippedImages())
+        pixels, error = None, ""
+        if result.GrabSucceeded():
+            pixels = self._pixels(pylon, result)
+            self._height = pixels.shape[0]
+        else:
+            error = f"0x{result.GetErrorCode() & 0xFFFFFFFF:08X} {result.GetErrorDescription()}".strip()
+        return Shot(pixels=pixels, rows=self._height, block_id=block_id, t_mono_ns=now_ns, t_utc_ns=time.time_ns(),
+                    origin=f"{self._config.serial}#{block_id}", error=error)
+
+    def _pixels(self, pylon: Any, result: Any) -> np.ndarray:
+        """The picture as Mono8 or RGB8, copied out of the buffer."""
+        kind = result.GetPixelType()
+        if kind == pylon.PixelType_Mono8 and result.GetPaddingX() == 0:
+            return np.array(result.GetArray())
+        mono = pylon.IsMonoImage(kind)
+        self._converter.OutputPixelFormat = pylon.PixelType_Mono8 if mono else pylon.PixelType_RGB8packed
+        return np.array(self._converter.Convert(result).GetArray())
+
+
+class _Blocks:
+    """The camera's block counter without its wraps; a camera that has none is counted here."""
+
+    NONE = 2**64 - 1
+
+    def __init__(self) -> None:
+        self._last: int | None = None
+        self._unwrapped = -1
+
+    def count(self, block: int, skipped: int) -> int:
+        """The block's number; a step of more than 1 is a loss. `skipped` matters only without a counter."""
+        if block == self.NONE:
+            self._unwrapped += 1 + skipped
+        elif self._last is None:
+            self._unwrapped = block
+        else:
+            self._unwrapped += block - self._last + (WRAP if block <= self._last <= WRAP else 0)
+        self._last = block
+        return self._unwrapped
+
+
+def list_devices() -> list[dict[str, Any]]:
+    """The Basler cameras present: serial, model, class, emulated. MissingError where pypylon is not usable."""
+    pylon, _ = _pypylon()
+    devices = [{"serial": d.GetSerialNumber(), "model": d.GetModelName(), "class": d.GetDeviceClass(),
+                "emulated": d.GetDeviceClass() == EMULATOR} for d in pylon.TlFactory.GetInstance().EnumerateDevices()]
+    return sorted(devices, key=lambda d: str(d["serial"]))
+
+
+def _pypylon(emulate: bool = False) -> tuple[Any, Any]:
+    """The modules pylon and genicam; with `emulate` the emulator is switched on first, where it was not told how many."""
+    if emulate:
+        os.environ.setdefault("PYLON_CAMEMU", "16")  # read once, when the transport layer is first used
+    try:
+        with warnings.catch_warnings():
+            # SWIG's types warn while they are made; where warnings are errors, pypylon's import then crashes the process
+            warnings.simplefilter("ignore", DeprecationWarning)
+            from pypylon import genicam, pylon
+    except Exception as e:  # a broken installation raises anything
+        raise MissingError(f"pypylon not usable: {_first_line(e)}, this machine, pip install pypylon") from None
+    return pylon, genicam
+
+
+def _value_kinds(genicam: Any) -> tuple[int, ...]:
+    return (genicam.intfIInteger, genicam.intfIBoolean, genicam.intfIFloat, genicam.intfIString,
+            genicam.intfIEnumeration)
+
+
+def _text(value: Scalar, enumeration: bool) -> str:
+    """A value as GenICam reads it; YAML's unquoted On and Off arrive here as booleans."""
+    if isinstance(value, bool):
+        return ("Off", "On")[value] if enumeration else str(int(value))
+    return str(value)
+
+
+def _same(genicam: Any, node: Any, kind: int, value: Scalar) -> bool:
+    """Whether the node holds `value`, to within its increment; a float without one to a thousandth."""
+    if kind == genicam.intfIInteger:
+        return bool(abs(node.GetValue() - float(value)) < node.GetInc())
+    if kind == genicam.intfIFloat:
+        step = node.GetInc() if node.HasInc() else 0.0
+        return bool(abs(node.GetValue() - float(value)) <= max(step, 1e-3 * abs(float(value))))
+    if kind == genicam.intfIBoolean:
+        return bool(node.GetValue() == (_text(value, False).lower() in ("1", "true")))
+    return bool(node.ToString() == _text(value, kind == genicam.intfIEnumeration))
+
+
+def _allowed(genicam: Any, node: Any, kind: int) -> str:
+    if kind == genicam.intfIEnumeration:
+        return ", ".join(node.GetSymbolics())
+    if kind in (genicam.intfIInteger, genicam.intfIFloat):
+        step = f" in steps of {node.GetInc():g}" if kind == genicam.intfIInteger or node.HasInc() else ""
+        return f"{node.GetMin():g} to {node.GetMax():g}{step}"
+    return "what the camera's manual says"
+
+
+def _first_line(error: Exception) -> str:
+    """GenICam's text without the place in its source."""
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0].split(" : ")[0].rstrip(". ")

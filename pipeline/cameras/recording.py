@@ -1,0 +1,205 @@
+"""Footage on disk: what the cameras gave, without loss, with where and when; readable to the last whole frame.
+
+    DIR/recording.json              {"schema": 1, "started_utc_ns", "config_sha", "cameras": {NAME: {..., "frames": N}}}
+    DIR/NAME/000000000.png          one picture a frame; none for a frame that the camera gave damaged
+    DIR/NAME/frames.jsonl           one `RecordedFrame` a line
+    DIR/motion.jsonl                one `Motion` a line, where the web's motion was known
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from glass_core.errors import InputError
+from pipeline.cameras.picture import write_png
+from pipeline.cameras.protocol import Shot
+from pipeline.messages import FrameStatus, Motion
+
+SCHEMA = 1
+INDEX = "recording.json"
+Line = TypeVar("Line", bound=BaseModel)
+
+
+class RecordedFrame(BaseModel):
+    """One line of frames.jsonl; lengths are null where the scale is not known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seq: int = Field(ge=0)
+    block_id: int
+    t_mono_ns: int
+    t_utc_ns: int
+    start_mm: float | None = None
+    end_mm: float | None = None
+    encoder_count: int | None = None
+    rows: int = Field(ge=0)
+    status: FrameStatus = FrameStatus.OK
+    error: str = ""
+
+
+def picture_name(seq: int) -> str:
+    """File name of a camera's seq-th frame."""
+    return f"{seq:09d}.png"
+
+
+class _Lines:
+    """A file of JSON lines that is never left with half a line."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("xb", buffering=0)
+
+    def append(self, text: str) -> None:
+        whole, line = self._file.tell(), text.encode() + b"\n"
+        try:
+            written = self._file.write(line)
+            if written != len(line):  # an unbuffered write on a disk that is nearly full takes a part
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            self._file.truncate(whole)
+            raise
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class RecordingWriter:
+    """Writes a recording; used as a context manager, so that the index is right however it ends.
+
+    A write that fails raises InputError; every frame before it stays readable.
+    """
+
+    def __init__(self, out: Path, config_sha: str, started_utc_ns: int) -> None:
+        """Begin in `out`, a folder that is new or empty, else InputError."""
+        self._out = out
+        self._index: dict[str, Any] = {"schema": SCHEMA, "started_utc_ns": started_utc_ns, "config_sha": config_sha,
+                                       "cameras": {}}
+        self._frames: dict[str, _Lines] = {}
+        self._motion: _Lines | None = None
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            if any(out.iterdir()):
+                raise InputError(f"folder is not empty, {out}, name a new one")
+            self._write_index()
+        except OSError as e:
+            raise self._refused(e) from None
+
+    def add_camera(self, name: str, facts: dict[str, Any]) -> None:
+        """Make room for a camera; `facts` is what its `open` said."""
+        try:
+            (self._out / name).mkdir()
+            self._frames[name] = _Lines(self._out / name / "frames.jsonl")
+            self._index["cameras"][name] = {**facts, "frames": 0}
+            self._write_index()
+        except OSError as e:
+            raise self._refused(e) from None
+
+    def write(self, name: str, shot: Shot, start_mm: float | None = None, end_mm: float | None = None) -> None:
+        """Add a camera's next shot, damaged ones too."""
+        entry = self._index["cameras"][name]
+        frame = RecordedFrame(
+            seq=entry["frames"], block_id=shot.block_id, t_mono_ns=shot.t_mono_ns, t_utc_ns=shot.t_utc_ns,
+            start_mm=start_mm, end_mm=end_mm, encoder_count=shot.encoder_count, rows=shot.rows,
+            status=FrameStatus.DAMAGED if shot.pixels is None else FrameStatus.OK, error=shot.error)
+        try:
+            if shot.pixels is not None:
+                write_png(self._out / name / picture_name(frame.seq), shot.pixels)
+            self._frames[name].append(frame.model_dump_json())
+        except OSError as e:
+            raise self._refused(e) from None
+        entry["frames"] += 1
+
+    def write_motion(self, motion: Motion) -> None:
+        """Add where the web is."""
+        try:
+            if self._motion is None:
+                self._motion = _Lines(self._out / "motion.jsonl")
+            self._motion.append(motion.model_dump_json())
+        except OSError as e:
+            raise self._refused(e) from None
+
+    def close(self) -> None:
+        """Write the counts into the index; a full disk leaves the index as it began, which readers accept."""
+        for lines in (*self._frames.values(), *([self._motion] if self._motion else [])):
+            lines.close()
+        try:
+            self._write_index()
+        except OSError as e:
+            raise self._refused(e) from None
+
+    def _write_index(self) -> None:
+        beside = self._out / f".{INDEX}.part"
+        try:
+            beside.write_text(json.dumps(self._index, indent=1, default=str), encoding="utf-8")
+            beside.replace(self._out / INDEX)
+        except OSError:
+            beside.unlink(missing_ok=True)
+            raise
+
+    def _refused(self, error: OSError) -> InputError:
+        return InputError(f"recording stopped: {error.strerror}, {self._out}, make room or name another folder "
+                          "(what was written is readable)")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        try:
+            self.close()
+        except InputError:
+            if error is None:  # else the first fault is the one to be told
+                raise
+
+
+class Recording:
+    """A recording opened for reading; InputError where the folder is none, or another version."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            index = json.loads((path / INDEX).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as e:
+            raise InputError(f"recording not readable: {e}, {path / INDEX}, record again or name another") from None
+        if not isinstance(index, dict) or index.get("schema") != SCHEMA or not isinstance(index.get("cameras"), dict):
+            raise InputError(f"not a schema {SCHEMA} recording, {path / INDEX}, record again with this version")
+        self.cameras: dict[str, dict[str, Any]] = index["cameras"]
+
+    def camera(self, name: str | None) -> str:
+        """The camera of that name, or the only one; InputError where that is not one."""
+        if name in self.cameras:
+            return name
+        if name is None and len(self.cameras) == 1:
+            return next(iter(self.cameras))
+        wanted = f"no camera {name!r} in the recording" if name else "recording of several cameras, or none"
+        raise InputError(f"{wanted}, {self.path}, set `camera` to one of {sorted(self.cameras)}")
+
+    def frames(self, camera: str) -> Iterator[RecordedFrame]:
+        """A camera's frames in order; a last line that was cut off (power, kill) ends them."""
+        return _read_lines(self.path / camera / "frames.jsonl", RecordedFrame)
+
+    def motion(self) -> Iterator[Motion]:
+        """Where the web was, in order; nothing where it was not recorded."""
+        return _read_lines(self.path / "motion.jsonl", Motion) if (self.path / "motion.jsonl").exists() else iter(())
+
+
+def _read_lines(path: Path, kind: type[Line]) -> Iterator[Line]:
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if not line.endswith(b"\n"):
+                    return
+                try:
+                    yield kind.model_validate_json(line)
+                except ValidationError as e:
+                    fault = e.errors(include_url=False)[0]
+                    raise InputError(f"recording damaged: {fault['msg']}, {path} line {number}, record again") from None
+    except OSError as e:
+        raise InputError(f"recording not readable: {e.strerror}, {path}, record again or name another") from None

@@ -1,0 +1,195 @@
+"""Replays what is on disk as a camera: pictures, an MVTec-layout data set, a recording, a video."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from glass_core.errors import InputError
+from pipeline.cameras.picture import SUFFIXES, PictureError, read_picture
+from pipeline.cameras.protocol import Shot
+from pipeline.cameras.recording import INDEX, Recording, picture_name
+from pipeline.config import ReplayConfig
+from pipeline.messages import FrameStatus
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of a source: its pixels, or why there are none."""
+
+    origin: str
+    block_id: int
+    pixels: np.ndarray | None
+    rows: int | None = None
+    """Height where it is known without pixels."""
+    encoder_count: int | None = None
+    error: str = ""
+
+
+class ReplayCamera:
+    """A camera that gives what lies at `config.path`, one picture in memory at a time."""
+
+    self_timed = False
+
+    def __init__(self, config: ReplayConfig) -> None:
+        self._config = config
+        self._source: Pictures | Footage | Video | None = None
+        self._rows = 0
+
+    def open(self) -> dict[str, Any]:
+        """Find the pictures; InputError where there are none, or none that can be read."""
+        path = self._config.path
+        if (path / INDEX).is_file():
+            self._source = Footage(path, self._config.camera)
+        elif path.is_dir():
+            self._source = Pictures(list_pictures(path))
+        elif path.suffix.lower() in SUFFIXES and path.is_file():
+            self._source = Pictures([path])
+        elif path.is_file():
+            self._source = Video(path)
+        else:
+            raise InputError(f"nothing to replay, {path}, name a folder of images, a data set, a recording or a video")
+        error = "no pictures"
+        for picture in self._source.pictures():
+            if picture.pixels is not None:
+                height, width = picture.pixels.shape[:2]
+                self._rows = height  # so that a damaged first picture has a height too
+                return {"source": "replay", "path": str(path), **self._source.facts, "height": height, "width": width}
+            error = error if error != "no pictures" else f"{picture.origin}: {picture.error}"
+        raise InputError(f"no readable picture, {path}, {error}")
+
+    def trigger(self) -> None:
+        """Nothing: the next picture is always ready."""
+
+    def shots(self) -> Iterator[Shot]:
+        """The pictures in order, endlessly with `loop`; a picture that cannot be read is a damaged shot."""
+        if self._source is None:
+            raise RuntimeError("shots before open")
+        first_block = 0
+        while True:
+            last_block = -1
+            for picture in self._source.pictures():
+                last_block = picture.block_id
+                yield self._shot(picture, first_block)
+            if not self._config.loop or last_block < 0:
+                return
+            first_block += last_block + 1
+
+    def close(self) -> None:
+        """Forget the source."""
+        self._source = None
+
+    def _shot(self, picture: Picture, first_block: int) -> Shot:
+        if picture.pixels is not None:
+            self._rows = picture.pixels.shape[0]
+        return Shot(
+            pixels=picture.pixels, rows=picture.rows or self._rows, block_id=first_block + picture.block_id,
+            t_mono_ns=time.monotonic_ns(), t_utc_ns=time.time_ns(), encoder_count=picture.encoder_count,
+            origin=picture.origin, error=picture.error)
+
+
+class Pictures:
+    """Image files in order."""
+
+    def __init__(self, files: list[Path]) -> None:
+        self._files = files
+        self.facts: dict[str, Any] = {"kind": "pictures", "frames": len(files)}
+
+    def pictures(self) -> Iterator[Picture]:
+        """Each file, read when it is asked for."""
+        for number, file in enumerate(self._files):
+            pixels, error = _read(file)
+            yield Picture(origin=str(file), block_id=number, pixels=pixels, error=error)
+
+
+class Footage:
+    """One camera of a recording; frames that were lost or damaged then are so again."""
+
+    def __init__(self, path: Path, camera: str | None) -> None:
+        self._recording = Recording(path)
+        self._camera = self._recording.camera(camera)
+        recorded = self._recording.cameras[self._camera]
+        frames = recorded.get("frames") or None  # 0 after a kill: then nobody has counted
+        self.facts: dict[str, Any] = {"kind": "recording", "camera": self._camera, "frames": frames, "recorded": recorded}
+
+    def pictures(self) -> Iterator[Picture]:
+        """Each recorded frame; block ids begin at 0, their gaps stay."""
+        first = None
+        for frame in self._recording.frames(self._camera):
+            first = frame.block_id if first is None else first
+            file = self._recording.path / self._camera / picture_name(frame.seq)
+            pixels, error = _read(file) if frame.status is FrameStatus.OK else (None, frame.error or "recorded damaged")
+            yield Picture(origin=str(file), block_id=frame.block_id - first, pixels=pixels, rows=frame.rows,
+                          encoder_count=frame.encoder_count, error=error)
+
+
+class Video:
+    """A video file through OpenCV; always RGB."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        video = self._opened()
+        self.facts: dict[str, Any] = {"kind": "video", "frames": int(video.get(cv2.CAP_PROP_FRAME_COUNT)),
+                                      "frames_per_s": video.get(cv2.CAP_PROP_FPS)}
+        video.release()
+
+    def _opened(self) -> cv2.VideoCapture:
+        video = cv2.VideoCapture(str(self._path))
+        if not video.isOpened():
+            raise InputError(f"neither image nor video that OpenCV can read, {self._path}, "
+                             f"name a folder of images ({', '.join(sorted(SUFFIXES))}), a recording or a video")
+        return video
+
+    def pictures(self) -> Iterator[Picture]:
+        """Each frame, decoded when it is asked for."""
+        video, number = self._opened(), 0
+        try:
+            while True:
+                there, pixels = video.read()
+                if not there:
+                    return
+                yield Picture(origin=f"{self._path}#{number}", block_id=number,
+                              pixels=cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
+                number += 1
+        finally:
+            video.release()
+
+
+def list_pictures(folder: Path) -> list[Path]:
+    """Image files in natural order: of an MVTec-layout data set train/good and then test/*, else the folder's own.
+
+    Raises InputError where there are none.
+    """
+    if (folder / "train" / "good").is_dir() or (folder / "test").is_dir():
+        folders = [folder / "train" / "good", *_in_order(p for p in folder.glob("test/*") if p.is_dir())]
+    else:
+        folders = [folder]
+    try:
+        files = [file for place in folders if place.is_dir()
+                 for file in _in_order(p for p in place.iterdir()
+                                       if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file())]
+    except OSError as e:
+        raise InputError(f"folder not readable: {e.strerror}, {folder}, check its permissions") from None
+    if not files:
+        raise InputError(f"no images in the folder, {folder}, name one that holds {', '.join(sorted(SUFFIXES))} files, "
+                         "an MVTec-layout data set or a recording")
+    return files
+
+
+def _in_order(paths: Iterator[Path]) -> list[Path]:
+    """By name, numbers by value: strip2 before strip10."""
+    return sorted(paths, key=lambda p: [int(s) if s.isdecimal() else s for s in re.split(r"(\d+)", p.name)])
+
+
+def _read(file: Path) -> tuple[np.ndarray | None, str]:
+    try:
+        return read_picture(file), ""
+    except PictureError as e:
+        return None, str(e)

@@ -1,0 +1,57 @@
+"""A text file of records, one a line, that is never left with half a line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from glass_core.errors import InputError
+
+
+class Journal:
+    """A text file that only grows by whole lines: what a failed write leaves is cut off.
+
+    InputError where it cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._lines: list[str] = []
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._end = _after_last_line(self._file)
+            os.ftruncate(self._file, self._end)
+        except OSError as e:
+            raise InputError(f"record not writable ({e.strerror}), {path}, choose another ledger.path") from None
+
+    def add(self, line: str) -> None:
+        """Take one line, written at the next flush."""
+        self._lines.append(line)
+
+    def flush(self) -> None:
+        """Write all lines that wait; OSError keeps every one of them for the next try."""
+        data = memoryview("".join(f"{line}\n" for line in self._lines).encode())
+        done = 0
+        try:
+            while done < len(data):
+                done += os.pwrite(self._file, data[done:], self._end + done)
+        except OSError:
+            os.ftruncate(self._file, self._end)
+            raise
+        self._end += done
+        self._lines = []
+
+    def close(self) -> None:
+        """Close the file; may be called after a failed flush."""
+        os.close(self._file)
+
+
+def _after_last_line(file: int) -> int:
+    """Offset behind the last whole line; a killed writer may have left part of one."""
+    end = os.fstat(file).st_size
+    while end:
+        start = max(0, end - 65536)
+        found = os.pread(file, end - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0

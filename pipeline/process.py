@@ -1,0 +1,284 @@
+"""Builds one stage by its role and holds the only loop: poll, step, report progress.
+
+`python -m pipeline.process SPEC` is what the supervisor starts; the same stages run in one process over the in-memory link
+for replay. Imports are lazy by role, so that only the worker ever loads an engine's libraries.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from calibration.threshold import ThresholdCard, load_card
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from glass_core.errors import InputError, MissingError
+from pipeline.cameras.protocol import CameraLost
+from pipeline.config import LineConfig
+from pipeline.judgement import Standard
+from pipeline.link import Link, MemoryLink, Outbox, ZmqLink
+from pipeline.messages import Progress, StageState
+
+PROGRESS_NS = 200_000_000
+LAST_WORDS_NS = 150_000_000
+IDLE_MS = 5
+"""Longest sleep of a loop: the grain of deadlines and of simulated pulses."""
+
+
+class Stage(Protocol):
+    """One part of the line: no loop, thread, sleep or socket inside, its collaborators handed in."""
+
+    state: StageState
+    handled: int
+
+    @property
+    def waiting(self) -> int:
+        """What is in hand; waiting without handling is being stuck."""
+        ...
+
+    def step(self, now_ns: int) -> bool:
+        """Do a little of what there is to do; whether there was something."""
+        ...
+
+    def close(self) -> None:
+        """Finish what can be finished and release."""
+        ...
+
+
+class Spec(BaseModel):
+    """What one process is to be; written by the supervisor as JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    role: str
+    name: str
+    generation: int
+    folder: Path
+    """Sockets."""
+    config: LineConfig
+    observe: bool = False
+    live: bool = True
+    """False: replay in one process, without deadlines and losses."""
+    resume: dict[str, float] = {}
+    """The last counters of the generation before."""
+
+
+def standard_of(card: ThresholdCard | None) -> Standard | None:
+    """The part of a card that decision holds frames against."""
+    if card is None:
+        return None
+    return Standard(card.weights_sha, card.engine_sha, card.sha, card.score_definition.tiling, card.thresholds)
+
+
+def _frame_mm(config: LineConfig) -> dict[str, float | None]:
+    """Length of each camera's new rows; null where the scale is not known, 0 where only the rows are not."""
+    return {c.name: None if c.mm_per_px_y is None else (c.rows or 0) * c.mm_per_px_y for c in config.cameras}
+
+
+def build(spec: Spec, link: Link) -> Stage:
+    """The stage of that role; InputError or MissingError where it cannot be."""
+    if spec.config.model is None:
+        raise InputError("no model, the config, add `model: RUN`")
+    return _ROLES[spec.role](spec, link, spec.config.model)
+
+
+def _grabber(spec: Spec, link: Link, model: Path) -> Stage:
+    from pipeline.cameras import make_camera
+    from pipeline.grabber import Grabber, GrabberTerms
+
+    config = next(c for c in spec.config.cameras if c.name == spec.name)
+    camera = make_camera(config)
+    facts = camera.open()
+    terms = GrabberTerms(
+        boot_id=f"{time.time_ns():x}",
+        generation=spec.generation,
+        roll_id=spec.config.line.roll_id,
+        style=spec.config.line.style,
+        budget_ms=spec.config.decision.budget_ms if spec.live else None,
+        lossless=not spec.live,
+        position_known=spec.generation == 0,
+    )
+    motion = link.inbox(f"grabber-{spec.name}") if spec.config.motion and spec.live else None
+    outboxes = (link.outbox("worker"), link.outbox("decision"), link.outbox("recorder"))
+    return Grabber(camera, config, facts, terms, *outboxes, motion, time.time_ns)
+
+
+def _motion(spec: Spec, link: Link, model: Path) -> Stage:
+    from pipeline.motion import MotionStage, make_web
+
+    if spec.config.motion is None:
+        raise InputError("no motion source, the config, add `motion:`")
+    outboxes = [link.outbox("decision"), *(link.outbox(f"grabber-{c.name}") for c in spec.config.cameras)]
+    return MotionStage(make_web(spec.config.motion), outboxes, spec.resume.get("elapsed_s", 0.0))
+
+
+def _worker(spec: Spec, link: Link, model: Path) -> Stage:
+    from glass_core.engines import load_engine
+    from pipeline.worker import Worker
+
+    w = spec.config.worker
+    engine = load_engine(model, backend=w.backend, precision=w.precision, threads=w.threads)
+    card = None if spec.observe and load_card(model, required=False) is None else load_card(model)
+    if card is not None:
+        card.check(engine.weights_sha, engine.sha, engine.definition)
+    floor = min(spec.config.decision.recording_floor, *(card.thresholds if card else (1.0,)))
+    definition = engine.definition
+    side_px = definition.tiling.tile_px
+    engine.score(np.zeros((1, side_px, side_px), np.uint8))  # what an engine makes at its first call is made before READY
+    return Worker(
+        link.inbox("worker"), link.outbox("decision"), engine, definition.tiling, definition.inspect_x_px, floor,
+        w.max_batch, int(w.batch_wait_ms * 1e6), spec.generation,
+    )  # fmt: skip
+
+
+def _decision(spec: Spec, link: Link, model: Path) -> Stage:
+    from pipeline.decision import Decision, DecisionTerms
+    from pipeline.outputs.publisher import Publisher
+
+    terms = DecisionTerms(
+        frame_mm=_frame_mm(spec.config),
+        standard=standard_of(load_card(model, required=not spec.observe)),
+        tolerate_not_inspected_mm=spec.config.line.inspection_ok.tolerate_not_inspected_mm,
+        observe=spec.observe,
+        generation=spec.generation,
+    )
+    publisher = Publisher(link.broadcast(spec.config.outputs[0].bind), spec.generation)
+    return Decision(link.inbox("decision"), link.outbox("recorder"), publisher, terms, time.time_ns)
+
+
+def _recorder(spec: Spec, link: Link, model: Path) -> Stage:
+    from pipeline.recorder import make_recorder
+
+    return make_recorder(link.inbox("recorder"), link.outbox("decision"), spec.config, model, spec.generation)
+
+
+_ROLES: dict[str, Callable[[Spec, Link, Path], Stage]] = {
+    "grabber": _grabber,
+    "motion": _motion,
+    "worker": _worker,
+    "decision": _decision,
+    "recorder": _recorder,
+}
+
+
+def loop(
+    stages: Sequence[Stage],
+    wait: Callable[[int], None],
+    stop: Callable[[], bool],
+    report: Callable[[int, int], None] = lambda now_ns, steps: None,
+) -> None:
+    """The only loop: step every stage; sleep on the link when none had anything to do; until `stop`."""
+    steps = 0
+    while not stop():
+        moved = False
+        for stage in stages:
+            moved |= stage.step(time.monotonic_ns())
+        steps += 1
+        report(time.monotonic_ns(), steps)
+        if not moved:
+            wait(IDLE_MS)
+
+
+def run_in_one_process(config: LineConfig, observe: bool, stop: Callable[[], bool], heard: Callable[[int], None]) -> None:
+    """All stages over the in-memory link until every source is at its end: back-pressure, no deadlines, no losses.
+
+    `heard(n)` is told after each round how many verdicts there are.
+    """
+    from pipeline.decision import Decision
+
+    link = MemoryLink()
+    roles = [("recorder", "recorder"), ("decision", "decision"), ("worker", "worker")]
+    roles += [("grabber", c.name) for c in config.cameras]
+    stages: list[Stage] = []
+    try:
+        for role, name in roles:
+            spec = Spec(role=role, name=name, generation=0, folder=Path(), config=config, observe=observe, live=False)
+            stages.append(build(spec, link))
+        decision = next(s for s in stages if isinstance(s, Decision))
+        loop(
+            stages[::-1],
+            link.wait,
+            lambda: stop() or decision.finished,
+            lambda now_ns, steps: heard(decision.verdicts),
+        )
+    finally:
+        for stage in stages[::-1]:  # a stage's last words are heard by those that close after it
+            stage.close()
+
+
+class Reporter:
+    """Sends a stage's progress to the supervisor, from the stage's own steps."""
+
+    def __init__(self, stage: Stage, spec: Spec, supervisor: Outbox) -> None:
+        self._stage, self._spec, self._supervisor = stage, spec, supervisor
+        self._due_ns = 0
+
+    def __call__(self, now_ns: int, steps: int) -> None:
+        """When it is time."""
+        if now_ns < self._due_ns:
+            return
+        self._due_ns = now_ns + PROGRESS_NS
+        stage = self._stage
+        progress = Progress(
+            name=self._spec.name, generation=self._spec.generation, state=stage.state, steps=steps,
+            handled=stage.handled, waiting=stage.waiting, counters=getattr(stage, "counters", {}),
+        )  # fmt: skip
+        self._supervisor.send(progress)
+
+
+def die_with_parent() -> None:
+    """The kernel kills this process when the supervisor is gone: no orphan holds a camera."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    if os.getppid() == 1:
+        raise SystemExit(1)
+
+
+def main(arguments: Iterable[str]) -> int:
+    """Run one stage until SIGTERM; exit 0 asked to, 1 the camera or engine failed, 2 and 3 as house.md's."""
+    (path,) = arguments
+    die_with_parent()
+    faulthandler.enable()
+    stopped: list[int] = []
+    signal.signal(signal.SIGTERM, lambda signum, frame: stopped.append(time.monotonic_ns()))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's: it stops us in order
+    spec = Spec.model_validate(json.loads(Path(path).read_text(encoding="utf-8")))
+    link: Any = None
+    stage: Stage | None = None
+    try:
+        link = ZmqLink(spec.folder)
+        stage = build(spec, link)
+        # The recorder is last: what others sent before they ended may still be on its way.
+        grace_ns = LAST_WORDS_NS if spec.role == "recorder" else 0
+        loop(
+            [stage],
+            link.wait,
+            lambda: bool(stopped) and time.monotonic_ns() - stopped[0] >= grace_ns,
+            Reporter(stage, spec, link.outbox("supervisor")),
+        )
+        return 0
+    except (InputError, MissingError) as e:
+        print(f"glassline: {e}", file=sys.stderr, flush=True)
+        return 2 if isinstance(e, InputError) else 3
+    except CameraLost as e:
+        print(f"glassline: camera lost, {spec.name}, {e}", file=sys.stderr, flush=True)
+        time.sleep(0.05)  # the status is on its way
+        return 1
+    finally:
+        if stage is not None:
+            stage.close()
+        if link is not None:
+            link.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,207 @@
+"""Keeps the record: ledger and verdicts.jsonl by group commit, pictures of defects when nothing else waits."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import deque
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from calibration.threshold import load_card
+from glass_core.checkpoint import read_info
+from glass_core.errors import InputError
+from pipeline.config import LineConfig
+from pipeline.crops import Crop, cut_crops
+from pipeline.journal import Journal
+from pipeline.ledger import Ledger, LedgerFull, read_runs
+from pipeline.link import Inbox, Outbox
+from pipeline.messages import (
+    CameraFacts,
+    LineState,
+    Message,
+    Reject,
+    Result,
+    StageState,
+    Status,
+    Totals,
+    Verdict,
+)
+
+RETRY_NS = 1_000_000_000
+HELD_ROWS = 100_000
+"""Rows kept in memory while the disk refuses; beyond it nothing is taken in, and the sender's queue counts refusals."""
+WAITING_CROPS = 64
+
+
+class Recorder:
+    """The stage that writes to disk, so that no other has to.
+
+    Takes Verdict (with cells and pixels above the recording floor), LineState, Reject, Totals and CameraFacts. A
+    failed write is a FAULT told to decision; the rows are kept, tried again each second, and READY follows when all
+    are safe. Pictures are extra: at most `crops_per_verdict`, within `crop_budget_bytes` a run, and left out (counted)
+    where they would hold up the rows.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        to_decision: Outbox,
+        ledger: Ledger,
+        folder: Path,
+        generation: int = 0,
+        crops_per_verdict: int = 3,
+        crop_budget_bytes: int = 2 << 30,
+    ) -> None:
+        self._inbox, self._to_decision, self._ledger, self._folder = inbox, to_decision, ledger, folder
+        self._generation = generation
+        self._journal = Journal(folder / "verdicts.jsonl")
+        self._most_crops = crops_per_verdict
+        written = sum(p.stat().st_size for p in (folder / "crops" / ledger.run_id).glob("*.png"))
+        self._crop_room = crop_budget_bytes - written
+        self._crops: deque[Crop] = deque()
+        self._failure = ""
+        self._told: StageState | None = None
+        self._retry_ns = 0
+        self.state = StageState.READY
+        self.handled = 0
+        self.crops_left_out = 0
+
+    @property
+    def waiting(self) -> int:
+        """Rows and pictures in hand that could be written now; rows that the disk refuses are not being neglected."""
+        return 0 if self._failure else self._ledger.pending + len(self._crops)
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Figures for the screen."""
+        return {"committed": self._ledger.committed, "pending": self._ledger.pending,
+                "crops_left_out": self.crops_left_out}
+
+    def step(self, now_ns: int) -> bool:
+        """Take one message, or else write one picture; commit when due. True if it did something."""
+        received = self._inbox.receive() if self._ledger.pending < HELD_ROWS else None
+        if received is not None:
+            self._take(*received)
+            self.handled += 1
+        drew = received is None and self._draw()
+        due = now_ns >= self._retry_ns if self._failure else self._ledger.commit_due(now_ns)
+        if due:
+            self._commit()
+            self._retry_ns = now_ns + RETRY_NS
+        self._tell()
+        return received is not None or drew or due
+
+    def close(self) -> None:
+        """Take what was sent, make the rows safe, then the pictures; InputError where the disk still refuses rows."""
+        try:
+            while (received := self._inbox.receive()) is not None:
+                self._take(*received)
+            self._commit()
+            while self._draw():
+                pass
+        finally:
+            self._journal.close()
+            with suppress(LedgerFull):
+                self._ledger.close()
+        if self._failure:
+            raise InputError(f"record incomplete: {self._failure}")
+
+    def _take(self, message: Message, payloads: tuple[memoryview, ...]) -> None:
+        if not isinstance(message, Verdict | LineState | Reject | Totals | CameraFacts):
+            return
+        self._ledger.add(message, payloads)
+        if not isinstance(message, Verdict):
+            return
+        self._journal.add(_line(self._ledger.run_id, message))
+        if message.result is Result.DEFECT:
+            for crop in cut_crops(self._folder, self._ledger.run_id, message, payloads, self._most_crops):
+                if len(self._crops) < WAITING_CROPS and self._crop_room > 0:
+                    self._crops.append(crop)
+                else:
+                    self.crops_left_out += 1
+
+    def _draw(self) -> bool:
+        """Write the oldest picture that waits."""
+        if not self._crops:
+            return False
+        crop = self._crops.popleft()
+        try:
+            self._crop_room -= crop.write()
+        except OSError:
+            self.crops_left_out += 1
+        return True
+
+    def _commit(self) -> None:
+        try:
+            self._ledger.commit()
+            self._journal.flush()
+        except OSError as e:
+            # LedgerFull carries its own line; other errors of the system carry only their cause.
+            journal = f"verdicts.jsonl not writable ({e.strerror}), {self._folder}, make room on the disk"
+            self._failure = str(e) if e.strerror is None else journal
+        else:
+            self._failure = ""
+
+    def _tell(self) -> None:
+        """Say READY or FAULT once each time it changes, again and again until it was taken."""
+        self.state = StageState.FAULT if self._failure else StageState.READY
+        if self.state is not self._told:
+            status = Status(role="recorder", name="recorder", generation=self._generation, state=self.state,
+                            detail=self._failure)
+            if self._to_decision.send(status):
+                self._told = self.state
+
+
+def make_recorder(
+    inbox: Inbox, to_decision: Outbox, config: LineConfig, model: Path, generation: int
+) -> Recorder:
+    """The recorder of a line, with the facts of the run written down first; InputError where it cannot write.
+
+    A recorder that is started again under the same parent goes on with its predecessor's run.
+    """
+    path, parent = config.ledger.path, os.getppid()
+    card = load_card(model, required=False)
+    facts = {
+        "line": config.line.name,
+        "version": _version(),
+        "parent_pid": parent,
+        "config": config.model_dump(mode="json"),
+        "config_sha": config.sha,
+        "model": str(model),
+        "model_info": _model_info(model),
+        "card": card.model_dump(mode="json") if card else None,
+        "weights_sha": card.weights_sha if card else None,
+        "engine_sha": card.engine_sha if card else None,
+        "card_sha": card.sha if card else None,
+        "card_provisional": card.provisional if card else None,
+    }
+    run_id = None
+    if generation > 0 and path.is_file():
+        last, known = list(read_runs(path).items())[-1]
+        run_id = last if known.get("parent_pid") == parent else None
+    return Recorder(inbox, to_decision, Ledger(path, facts, run_id), path.parent, generation)
+
+
+def _line(run_id: str, verdict: Verdict) -> str:
+    """One verdict as a line of verdicts.jsonl: strict JSON, a score that is not finite is null."""
+    body: dict[str, Any] = json.loads(verdict.model_dump_json())
+    body["lane_scores"] = body.pop("lanes")
+    return json.dumps({"schema": 1, "run": run_id, **body})
+
+
+def _version() -> str:
+    try:
+        return version("glassline")
+    except PackageNotFoundError:
+        return "run from its source folder"
+
+
+def _model_info(model: Path) -> dict[str, Any] | None:
+    """What the model's folder says about it, without the training curve; null where the worker will refuse it anyway."""
+    try:
+        return read_info(model).model_dump(mode="json", exclude={"curve"})
+    except InputError:
+        return None

@@ -1,0 +1,67 @@
+"""Found, missed, falsely signalled: the defects of a run against those known to be in the cloth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.roll import Defect
+
+
+class Injected(BaseModel):
+    """A defect known to be in the cloth that a camera saw, as a box on the web."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    camera: str
+    kind: str
+    y0_mm: float
+    y1_mm: float
+    x0_mm: float
+    x1_mm: float
+    strength: float = 1.0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """For each injected defect the defects that lie on it; and those that lie on none."""
+
+    injected: tuple[Injected, ...]
+    hits: tuple[tuple[Defect, ...], ...]
+    false_alarms: tuple[Defect, ...]
+
+    @property
+    def found(self) -> int:
+        """Injected defects that were signalled."""
+        return sum(map(bool, self.hits))
+
+    @property
+    def missed(self) -> int:
+        """Injected defects that were not."""
+        return len(self.hits) - self.found
+
+    def kind_at(self, defect: Defect) -> str | None:
+        """What lies under a defect; null: nothing."""
+        pairs = zip(self.injected, self.hits, strict=True)
+        return next((truth.kind for truth, hits in pairs if defect.key in {d.key for d in hits}), None)
+
+
+def compare(defects: Sequence[Defect], injected: Sequence[Injected], margin_mm: float) -> Comparison:
+    """Match by place: a hit is a defect of the same camera whose box comes within `margin_mm` of the injected one.
+
+    A defect without a place in mm can hit nothing and is a false alarm.
+    """
+    hits = tuple(tuple(d for d in defects if _meets(d, truth, margin_mm)) for truth in injected)
+    hitting = {d.key for each in hits for d in each}
+    false_alarms = tuple(d for d in defects if d.key not in hitting)
+    return Comparison(tuple(injected), hits, false_alarms)
+
+
+def _meets(defect: Defect, truth: Injected, margin_mm: float) -> bool:
+    if defect.box_mm is None or defect.camera != truth.camera:
+        return False
+    y0, y1, x0, x1 = defect.box_mm
+    along = y0 - margin_mm <= truth.y1_mm and truth.y0_mm <= y1 + margin_mm
+    return along and x0 - margin_mm <= truth.x1_mm and truth.x0_mm <= x1 + margin_mm

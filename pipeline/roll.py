@@ -1,0 +1,227 @@
+"""What a run amounts to: the figures, and the defects as places on the roll."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.coverage import Coverage
+from pipeline.ledger import read_cameras, read_runs, read_totals, read_verdicts
+from pipeline.messages import Region, Result, Verdict
+
+TOUCH_MM = 0.01
+"""Regions of neighbouring frames that are nearer than this are one defect: it only absorbs the rounding of lengths."""
+
+
+class Summary(BaseModel):
+    """The figures of one run, as `--json` prints them; lengths are null where the scale is not known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), populate_by_name=True)
+
+    schema_: Literal[1] = Field(default=1, alias="schema")
+    frames: int
+    verdicts: int
+    passed: int = Field(alias="pass")
+    defect: int
+    not_inspected: int
+    reasons: dict[str, int]
+    late_scores: int
+    tiles: int
+    inspected_m: float | None
+    not_inspected_m: float | None
+    frames_per_s: float | None
+    tiles_per_s: float | None
+    latency_ms: dict[str, float | None]
+    defects: int
+    model_sha: str
+    card_sha: str
+    out: str
+
+
+@dataclass(frozen=True)
+class Metres:
+    """Line millimetres: judged by every camera, not so by reason, and judged by each camera."""
+
+    inspected_mm: float
+    not_inspected_mm: float
+    reasons_mm: dict[str, float]
+    cameras_mm: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """One region of one DEFECT verdict."""
+
+    verdict: Verdict
+    index: int
+
+    @property
+    def region(self) -> Region:
+        """The place."""
+        return self.verdict.regions[self.index]
+
+    @property
+    def web(self) -> tuple[str, str]:
+        """Which cloth it lies on; positions of different rolls are different places."""
+        return self.verdict.camera, self.verdict.roll_id
+
+    @property
+    def box_mm(self) -> tuple[float, float, float, float] | None:
+        """From and to along the web, from and to across it; null where the scale is not known."""
+        r = self.region
+        if r.y0_mm is None or r.y1_mm is None or r.x0_mm is None or r.x1_mm is None:
+            return None
+        return r.y0_mm, r.y1_mm, r.x0_mm, r.x1_mm
+
+
+@dataclass(frozen=True)
+class Defect:
+    """One place on the cloth, seen in one frame or in several neighbouring ones."""
+
+    sightings: tuple[Sighting, ...]
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        """Identity within a run: generation, number and region of its strongest sighting."""
+        strongest = self.strongest
+        return strongest.verdict.generation, strongest.verdict.number, strongest.index
+
+    @property
+    def camera(self) -> str:
+        """Whose strip of the web it lies on."""
+        return self.sightings[0].verdict.camera
+
+    @property
+    def strongest(self) -> Sighting:
+        """The sighting with the highest score."""
+        return max(self.sightings, key=lambda s: s.region.score)
+
+    @property
+    def box_mm(self) -> tuple[float, float, float, float] | None:
+        """The box around all sightings, as Sighting.box_mm."""
+        boxes = [s.box_mm for s in self.sightings if s.box_mm is not None]
+        if not boxes:
+            return None
+        y0, y1, x0, x1 = zip(*boxes, strict=True)
+        return min(y0), max(y1), min(x0), max(x1)
+
+
+def find_defects(verdicts: Iterable[Verdict]) -> list[Defect]:
+    """The defects of a run, in the order of the web (of the verdicts where lengths are not known).
+
+    Regions of one camera's neighbouring frames that touch along the web and share a strip across it are one defect;
+    without lengths each region stands for itself.
+    """
+    seen = [Sighting(v, i) for v in verdicts if v.result is Result.DEFECT for i in range(len(v.regions))]
+    groups = [[s] for s in seen if s.box_mm is None] + _join([s for s in seen if s.box_mm is not None])
+    defects = [Defect(tuple(g)) for g in groups]
+    return sorted(defects, key=lambda d: (d.box_mm or (math.inf,), d.sightings[0].verdict.number))
+
+
+def summarise(ledger: Path, run_id: str | None = None) -> Summary:
+    """The figures of a run (default: the last one in the ledger); InputError where there is none."""
+    runs = read_runs(ledger)
+    facts = runs.get(run_id or next(reversed(runs), ""), {})
+    counts: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    latency_ms = array("d")
+    found: list[Verdict] = []
+    first_ns: int | None = None
+    last_ns: int | None = None
+    model_sha, card_sha = facts.get("weights_sha") or "", facts.get("card_sha") or ""
+    for verdict in read_verdicts(ledger, run_id):
+        counts.update(["verdicts", verdict.result])
+        counts["tiles"] += verdict.tiles
+        model_sha, card_sha = verdict.weights_sha or model_sha, verdict.card_sha or card_sha
+        if verdict.reason is not None:
+            reasons[verdict.reason] += 1
+        if verdict.seq is not None:
+            counts["frames"] += 1
+            first_ns = verdict.t_mono_ns if first_ns is None else first_ns
+            last_ns = verdict.t_mono_ns
+        if verdict.latency_ms is not None:
+            latency_ms.append(verdict.latency_ms)
+        if verdict.result is Result.DEFECT:
+            found.append(verdict)
+    seconds = 0.0 if first_ns is None or last_ns is None else (last_ns - first_ns) / 1e9
+    # The work on the first frame lies before its verdict, so the time spans one frame less than there are.
+    per_s = (counts["frames"] - 1) / counts["frames"] / seconds if seconds else None
+    metres = measure(ledger, run_id)
+    return Summary.model_validate({
+        "frames": counts["frames"], "verdicts": counts["verdicts"], "pass": counts[Result.PASS],
+        "defect": counts[Result.DEFECT], "not_inspected": counts[Result.NOT_INSPECTED], "reasons": dict(reasons),
+        "late_scores": sum(t.late_scores for t in read_totals(ledger, run_id)), "tiles": counts["tiles"],
+        "inspected_m": round(metres.inspected_mm / 1000, 6) if metres else None,
+        "not_inspected_m": round(metres.not_inspected_mm / 1000, 6) if metres else None,
+        "frames_per_s": round(counts["frames"] * per_s, 3) if per_s else None,
+        "tiles_per_s": round(counts["tiles"] * per_s, 3) if per_s else None,
+        "latency_ms": _percentiles(latency_ms), "defects": len(find_defects(found)),
+        "model_sha": model_sha, "card_sha": card_sha, "out": str(ledger.parent),
+    })  # fmt: skip
+
+
+def measure(ledger: Path, run_id: str | None = None) -> Metres | None:
+    """The line millimetres of a run, summed over its rolls; null where the scale of any camera is unknown.
+
+    Every camera of the configuration must have judged a millimetre, also one that never came up.
+    """
+    runs = read_runs(ledger)
+    config = runs.get(run_id or next(reversed(runs), ""), {}).get("config") or {}
+    seen = read_cameras(ledger, run_id)
+    cameras = sorted({*seen, *(c["name"] for c in config.get("cameras", []))})
+    if any(frames and not placed for frames, placed in seen.values()):
+        return None
+    rolls: dict[str, Coverage] = {}
+    roll = ""
+    for v in read_verdicts(ledger, run_id):
+        roll = v.roll_id or roll  # a silent span names no roll: it lies on the one that was running
+        if v.start_mm is not None and v.end_mm is not None:
+            cover = rolls.setdefault(roll, Coverage(cameras))
+            cover.add(v.camera, v.start_mm, v.end_mm, v.result is not Result.NOT_INSPECTED, v.reason or "")
+    if not rolls:
+        return None
+    reasons: dict[str, float] = {}
+    for cover in rolls.values():
+        for reason, mm in cover.reasons_mm.items():
+            reasons[reason] = reasons.get(reason, 0.0) + mm
+    return Metres(
+        inspected_mm=sum(c.inspected_mm for c in rolls.values()),
+        not_inspected_mm=sum(c.not_inspected_mm for c in rolls.values()),
+        reasons_mm=reasons,
+        cameras_mm={name: sum(c.per_camera_mm(name) for c in rolls.values()) for name in cameras},
+    )
+
+
+def _join(seen: list[Sighting]) -> list[list[Sighting]]:
+    """Sightings that touch, in groups: a sweep along the web of each camera and roll."""
+    spots = sorted(((s.web, s.box_mm, s) for s in seen if s.box_mm is not None), key=lambda spot: spot[:2])
+    group_of: list[list[int]] = []
+    reaching: list[int] = []
+    for i, (web, (y0, _, x0, x1), sighting) in enumerate(spots):
+        group_of.append([i])
+        reaching = [j for j in reaching if spots[j][0] == web and spots[j][1][1] + TOUCH_MM >= y0]
+        for j in reaching:
+            _, (_, _, left, right), other = spots[j]
+            apart = left > x1 + TOUCH_MM or x0 > right + TOUCH_MM
+            if not apart and other.verdict.number != sighting.verdict.number and group_of[j] is not group_of[i]:
+                group_of[i].extend(group_of[j])
+                for member in group_of[j]:
+                    group_of[member] = group_of[i]
+        reaching.append(i)
+    groups = {id(group): group for group in group_of}
+    return [[spots[i][2] for i in sorted(group)] for group in groups.values()]
+
+
+def _percentiles(values: array[float]) -> dict[str, float | None]:
+    if not values:
+        return {"p50": None, "p95": None, "p99": None}
+    p50, p95, p99 = np.percentile(np.frombuffer(values), [50, 95, 99])
+    return {"p50": round(float(p50), 3), "p95": round(float(p95), 3), "p99": round(float(p99), 3)}

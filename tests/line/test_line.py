@@ -1,0 +1,212 @@
+"""Whole lines of real processes: the same verdicts as in one process, and an honest account of everything that fails."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from glass_core.errors import InputError
+from pipeline.config import LineConfig
+from pipeline.ledger import read_states, read_verdicts
+from pipeline.messages import LineState, Message, Reason, Reject, Result, State, Verdict
+from pipeline.process import run_in_one_process
+from pipeline.roll import summarise
+from pipeline.supervisor import LineFailed, Supervisor
+
+LIMIT_S = 90.0
+
+
+def config(
+    model: Path, footage: Path, out: Path, speed_mm_s: float = 60.0, loop: bool = False, **change: object
+) -> LineConfig:
+    """Two replayed cameras under a simulated web; frames of 25.6 mm."""
+    body = {
+        "line": {"name": "test"},
+        "model": model,
+        "motion": {"source": "simulated", "speed_mm_s": speed_mm_s},
+        "cameras": [
+            {"name": n, "source": "replay", "path": footage, "loop": loop, "mm_per_px_x": 0.2, "mm_per_px_y": 0.2, "x_offset_mm": x}
+            for n, x in (("a", 0.0), ("b", 51.2))
+        ],
+        "worker": {"backend": "torch"},
+        "decision": {"budget_ms": 3000},
+        "ledger": {"path": out / "ledger.sqlite"},
+    }  # fmt: skip
+    return LineConfig.model_validate({**body, **change})
+
+
+class Run:
+    """A line under test and what it has said."""
+
+    def __init__(self, line: Supervisor) -> None:
+        self.line = line
+        self.heard: list[Message] = []
+
+    def until(self, done: Callable[[], bool], limit_s: float = LIMIT_S) -> None:
+        """Step the line until then."""
+        end_s = time.monotonic() + limit_s
+        while not done():
+            assert time.monotonic() < end_s, f"not within {limit_s} s: {self.heard[-3:]}"
+            self.line.step()
+            while received := self.line.events.receive():
+                self.heard.append(received[0])
+
+    def said(self, kind: type[Message]) -> list[Message]:
+        return [m for m in self.heard if isinstance(m, kind)]
+
+    def verdicts(self) -> list[Verdict]:
+        return [m for m in self.heard if isinstance(m, Verdict)]
+
+    def state(self) -> LineState | None:
+        return next((m for m in reversed(self.heard) if isinstance(m, LineState)), None)
+
+    def pid(self, name: str) -> int:
+        child = next(c for c in self.line._children if c.name == name)
+        assert child.process is not None
+        return child.process.pid
+
+
+@contextlib.contextmanager
+def running(line: LineConfig, observe: bool = False) -> Iterator[Run]:
+    """A line that is stopped again, within three seconds."""
+    with contextlib.ExitStack() as stack:
+        supervisor = stack.enter_context(Supervisor(line, observe))
+        yield Run(supervisor)
+        start_s = time.monotonic()
+        stack.close()
+        assert time.monotonic() - start_s < 3.0
+
+
+def test_one_process_and_many_give_the_same_verdicts(model: Path, footage: Path, tmp_path: Path) -> None:
+    many = config(model, footage, tmp_path / "many")
+    with running(many) as run:
+        run.until(lambda: run.line.ended)
+    one = config(model, footage, tmp_path / "one", motion=None)
+    run_in_one_process(one, observe=False, stop=lambda: False, heard=lambda n: None)
+
+    def facts(line: LineConfig) -> dict[tuple[str, int | None], Verdict]:
+        return {(v.camera, v.seq): v for v in read_verdicts(line.ledger.path)}
+
+    first, second = facts(many), facts(one)
+    assert first.keys() == second.keys() and len(first) == 24
+    for key, verdict in first.items():
+        assert verdict.result is second[key].result
+        assert verdict.lanes == pytest.approx(second[key].lanes, abs=1e-5)
+        assert [r.model_dump(exclude={"score"}) for r in verdict.regions] == [
+            r.model_dump(exclude={"score"}) for r in second[key].regions
+        ]
+    assert {k for k, v in first.items() if v.result is Result.DEFECT} == {("a", 4), ("b", 4)}
+    assert [(r.camera, r.cause) for r in run.heard if isinstance(r, Reject)].count(("a", Result.DEFECT)) == 1
+    summary = summarise(many.ledger.path)
+    assert summary.frames == 24 and summary.not_inspected == 0
+    assert summary.inspected_m == pytest.approx(12 * 0.0256) and summary.not_inspected_m == 0
+
+
+def test_a_killed_worker_costs_its_frames_and_nothing_else(model: Path, footage: Path, tmp_path: Path) -> None:
+    line = config(model, footage, tmp_path, loop=True)
+    with running(line) as run:
+        run.until(lambda: len(run.verdicts()) >= 4)
+        os.kill(run.pid("worker"), signal.SIGKILL)
+        run.until(lambda: any(v.result is Result.NOT_INSPECTED for v in run.verdicts()))
+        lost = run.verdicts()[-1]
+        assert lost.reason in (Reason.NOT_READY, Reason.NO_SCORE)
+        run.until(lambda: any(v.result is Result.PASS and v.number > lost.number for v in run.verdicts()))
+    got = list(read_verdicts(line.ledger.path))
+    for camera in "ab":  # exactly one verdict a frame, none left out
+        assert [v.seq for v in got if v.camera == camera and v.seq is not None] == list(
+            range(sum(v.camera == camera and v.seq is not None for v in got))
+        )
+    assert all(v.score is not None for v in got if v.result is not Result.NOT_INSPECTED)
+    assert {v.reason for v in got} <= {None, Reason.NOT_READY, Reason.NO_SCORE, Reason.OVERLOAD}
+    states = [s.state for s in read_states(line.ledger.path)]
+    assert State.DEGRADED in states
+
+
+def test_a_killed_camera_is_a_gap_and_a_restart(model: Path, footage: Path, tmp_path: Path) -> None:
+    line = config(model, footage, tmp_path, speed_mm_s=40.0, loop=True)
+    with running(line) as run:
+        run.until(lambda: len(run.verdicts()) >= 4)
+        os.kill(run.pid("a"), signal.SIGKILL)
+        run.until(lambda: any(v.camera == "a" and v.seq is None for v in run.verdicts()))
+        assert any(m.state is State.DEGRADED and not m.inspection_ok for m in run.heard if isinstance(m, LineState))
+        boots = {v.boot_id for v in run.verdicts() if v.camera == "a"}
+        run.until(lambda: any(v.camera == "a" and v.seq is not None and v.boot_id not in boots for v in run.verdicts()))
+    silent = [v for v in run.verdicts() if v.seq is None]
+    assert {v.reason for v in silent} <= {Reason.CAMERA_DOWN, Reason.NO_FRAME}
+    spans = sorted((v.start_mm, v.end_mm) for v in run.verdicts() if v.camera == "a" and v.start_mm is not None)
+    covered_mm = 0.0
+    for start_mm, end_mm in spans:  # every millimetre has a verdict
+        assert start_mm <= covered_mm + 1e-3
+        covered_mm = max(covered_mm, end_mm or 0.0)
+
+
+def test_a_killed_decision_starts_everybody_anew(model: Path, footage: Path, tmp_path: Path) -> None:
+    with running(config(model, footage, tmp_path, loop=True)) as run:
+        run.until(lambda: len(run.verdicts()) >= 2)
+        os.kill(run.pid("decision"), signal.SIGKILL)
+        run.until(lambda: any(v.generation == 1 and v.result is Result.PASS for v in run.verdicts()))
+
+
+def test_nothing_outlives_the_supervisor(model: Path, footage: Path, tmp_path: Path) -> None:
+    pid = os.fork()
+    if pid == 0:  # a supervisor that is killed while its line runs
+        try:
+            with Supervisor(config(model, footage, tmp_path)) as line:
+                while not line.ready:
+                    line.step()
+                (tmp_path / "pids").write_text(" ".join(str(c.process.pid) for c in line._children if c.process))
+                while True:
+                    line.step()
+        finally:
+            os._exit(1)
+    end_s = time.monotonic() + LIMIT_S
+    while not (tmp_path / "pids").exists() or not (tmp_path / "pids").read_text():
+        assert time.monotonic() < end_s
+        time.sleep(0.05)
+    children = [int(p) for p in (tmp_path / "pids").read_text().split()]
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    end_s = time.monotonic() + 3
+    while alive := [p for p in children if Path(f"/proc/{p}/cmdline").exists() and Path(f"/proc/{p}/cmdline").read_bytes()]:
+        assert time.monotonic() < end_s, f"orphans: {alive}"
+        time.sleep(0.02)
+    for stale in tmp_path.rglob("*"):  # a killed supervisor cannot tidy up; the next one does
+        if stale.is_socket():
+            stale.unlink()
+
+
+def test_a_second_line_of_the_same_name_is_refused(model: Path, footage: Path, tmp_path: Path) -> None:
+    line = config(model, footage, tmp_path)
+    with Supervisor(line), pytest.raises(InputError, match="already runs"), Supervisor(line):
+        pass
+
+
+def test_a_serial_that_does_not_exist_ends_the_line_with_bad_input(
+    model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cameras = [{"name": "a", "source": "basler", "serial": "0815-9999"}]
+    line = config(model, tmp_path, tmp_path, cameras=cameras)
+    with Supervisor(line) as supervisor, pytest.raises(LineFailed) as failed:
+        Run(supervisor).until(lambda: False)
+    assert failed.value.code == 2
+    said = [text for text in capfd.readouterr().err.splitlines() if text]
+    assert len(said) == 1 and said[0].startswith("glassline:") and "0815-9999" in said[0]
+
+
+def test_observing_scores_without_a_card_and_rejects_nothing(footage: Path, tmp_path: Path) -> None:
+    from tests.line.conftest import make_model
+
+    bare = make_model(tmp_path / "bare", card=False)
+    line = config(bare, footage, tmp_path / "out", speed_mm_s=100.0)
+    with running(line, observe=True) as run:
+        run.until(lambda: run.line.ended)
+    got = list(read_verdicts(line.ledger.path))
+    assert len(got) == 24 and all(v.lanes and v.reason is Reason.NOT_READY for v in got if v.seq is not None)
+    assert not run.said(Reject)
+    assert all(s.state in (State.BYPASS, State.STARTING) for s in read_states(line.ledger.path))

@@ -1,0 +1,23 @@
+"""The smooth map equals the official one."""
+
+import numpy as np
+
+from glass_core.anomaly_map import smooth_map
+from tests.shared_data import shared
+
+
+def test_equals_the_official_map() -> None:
+    golden = np.load(shared("goldens/anomaly_map.npz"))
+    for scores, expected in zip(golden["scores"], golden["map"], strict=True):
+        np.testing.assert_allclose(smooth_map(scores), expected, atol=1e-5)
+
+
+def test_a_single_cell_spreads_about_its_own_place_and_a_flat_map_stays_flat() -> None:
+    cells = np.zeros((12, 20), np.float32)
+    cells[5, 11] = 1
+    spread = smooth_map(cells)
+    y, x = np.unravel_index(spread.argmax(), spread.shape)
+    assert spread.shape == (96, 160)
+    assert (y // 8, x // 8) == (5, 11)
+    np.testing.assert_allclose(spread.sum(), 64, rtol=1e-4)  # a cell's 64 px, moved but not lost
+    np.testing.assert_allclose(smooth_map(np.full((4, 5), 0.25, np.float32)), 0.25, atol=1e-6)

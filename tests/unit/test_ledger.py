@@ -1,0 +1,257 @@
+"""The ledger keeps what it acknowledged: across kills, full disks, second writers and later runs."""
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from glass_core.errors import InputError
+from pipeline import ledger
+from pipeline.ledger import Ledger, LedgerFull, read_verdicts
+from pipeline.messages import CameraFacts, Heartbeat, LineState, Message, Reason, Reject, Result, State, Totals, Verdict
+
+ROOT = Path(__file__).parents[2]
+
+WRITER = """
+import sys
+from pathlib import Path
+from pipeline.ledger import Ledger
+from pipeline.messages import Result, Verdict
+held = Ledger(Path(sys.argv[1]), run_id="killed")
+print("ready", flush=True)
+for number in range(10**9):
+    held.add(Verdict(number=number, generation=0, camera="left", boot_id="b", seq=number, result=Result.PASS,
+                     t_mono_ns=0, t_utc_ns=0))
+    if number % 7 == 6:
+        held.commit()
+        print(number, flush=True)
+"""
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from pipeline.ledger import Ledger, LedgerFull
+from pipeline.messages import Result, Verdict
+held = Ledger(Path(sys.argv[1]))
+limit = 200_000
+_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+number = failed = 0
+while not failed:
+    for number in range(number, number + 50):
+        held.add(Verdict(number=number, generation=0, camera="left", boot_id="b", seq=number, result=Result.PASS,
+                         detail="x" * 500, t_mono_ns=0, t_utc_ns=0))
+    number += 1
+    try:
+        held.commit()
+    except LedgerFull as e:
+        failed = held.pending
+        print(e)
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+held.close()
+print(number, failed, held.committed)
+"""
+
+
+def verdict(number: int, **changes: object) -> Verdict:
+    body = {"number": number, "generation": 0, "camera": "left", "boot_id": "b", "seq": number, "result": Result.PASS,
+            "t_mono_ns": number, "t_utc_ns": number, **changes}
+    return Verdict.model_validate(body)
+
+
+def totals(late: int, generation: int = 0) -> Totals:
+    return Totals(generation=generation, verdicts=1, passed=1, defect=0, not_inspected=0, reasons={}, late_scores=late,
+                  duplicates=0, rejects=0, rejects_inhibited=0, waiting=0, inspected_m=None, not_inspected_m=None,
+                  position_mm=None, speed_mm_s=None, latency_ms={}, cameras={}, t_mono_ns=0)
+
+
+ROUND_TRIP = [
+    (verdict(3, result=Result.DEFECT, score=0.9, lanes=(0.1, 0.9), start_mm=1.5, end_mm=2.5), ledger.read_verdicts),
+    (verdict(4, seq=None, result=Result.NOT_INSPECTED, reason=Reason.NO_FRAME), ledger.read_verdicts),
+    (LineState(number=1, generation=2, state=State.FAULT, inspection_ok=False, t_mono_ns=1, t_utc_ns=2),
+     ledger.read_states),
+    (Reject(number=1, generation=0, verdict=3, camera="left", cause=Result.DEFECT, start_mm=1, end_mm=2, t_mono_ns=0),
+     ledger.read_rejects),
+    (totals(5), ledger.read_totals),
+]
+
+
+@pytest.mark.parametrize(("message", "read"), ROUND_TRIP, ids=lambda x: getattr(x, "__name__", type(x).__name__))
+def test_what_was_added_is_read_back(tmp_path: Path, message: Message, read) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "ledger.sqlite"
+    held = Ledger(path)
+    held.add(message)
+    held.close()
+    assert list(read(path)) == [message]
+
+
+def test_scores_that_are_not_finite_survive(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    held = Ledger(path)
+    held.add(verdict(0, result=Result.NOT_INSPECTED, reason=Reason.NOT_FINITE, lanes=(float("nan"), float("inf"))))
+    held.close()
+    (read,) = read_verdicts(path)
+    assert read.lanes[0] != read.lanes[0] and read.lanes[1] == float("inf")
+
+
+def test_camera_facts_and_run_facts_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    held = Ledger(path, {"config_sha": "abc", "card_provisional": True})
+    dump = json.dumps({"Gain": 1}).encode()
+    held.add(CameraFacts(camera="left", boot_id="b", t_utc_ns=1, size=len(dump)), (memoryview(dump),))
+    held.close()
+    assert ledger.read_camera_facts(path) == {"left": {"Gain": 1}}
+    facts = ledger.read_runs(path)[held.run_id]
+    assert facts["config_sha"] == "abc" and facts["card_provisional"] is True and "started" in facts
+
+
+def test_only_the_last_totals_of_a_generation_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    held = Ledger(path)
+    for message in (totals(1), totals(2), totals(7, generation=1)):
+        held.add(message)
+    held.close()
+    assert [t.late_scores for t in ledger.read_totals(path)] == [2, 7]
+
+
+def test_a_commit_is_due_by_rows_or_by_age(tmp_path: Path) -> None:
+    held = Ledger(tmp_path / "ledger.sqlite", max_rows=3, max_ms=10)
+    assert not held.commit_due(0)
+    held.add(verdict(0))
+    assert not held.commit_due(1_000) and not held.commit_due(10_000_999) and held.commit_due(10_001_000)
+    held.add(verdict(1))
+    held.add(verdict(2))
+    assert held.commit_due(2_000)
+    held.commit()
+    assert (held.pending, held.committed, held.commit_due(10**12)) == (0, 3, False)
+    held.close()
+
+
+def test_a_later_run_is_appended_and_the_same_run_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    for run_id, numbers in (("first", (0, 1)), ("second", (0,)), ("second", (0, 1, 2))):
+        held = Ledger(path, {"version": "1"}, run_id=run_id)
+        for number in numbers:
+            held.add(verdict(number, detail=run_id))
+        held.close()
+    assert [v.number for v in read_verdicts(path)] == [0, 1, 2]
+    assert [v.detail for v in read_verdicts(path, "first")] == ["first", "first"]
+    assert list(ledger.read_runs(path)) == ["first", "second"]
+
+
+def test_a_second_writer_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    held = Ledger(path)
+    with pytest.raises(InputError, match="in use by another line"):
+        Ledger(path)
+    held.add(verdict(0))
+    held.close()
+    assert len(list(read_verdicts(path))) == 1
+    Ledger(path).close()
+
+
+def test_a_reader_beside_the_writer_sees_what_is_committed(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    held = Ledger(path)
+    held.add(verdict(0))
+    held.commit()
+    held.add(verdict(1))
+    assert [v.number for v in read_verdicts(path)] == [0]
+    held.close()
+
+
+def test_a_killed_writer_loses_nothing_it_acknowledged(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], cwd=ROOT, stdout=subprocess.PIPE, text=True) as p:
+        assert p.stdout is not None
+        acknowledged = [p.stdout.readline() for _ in range(30)]
+        p.send_signal(signal.SIGKILL)
+        acknowledged += p.stdout.readlines()
+    numbers = [v.number for v in read_verdicts(path)]
+    assert len(acknowledged) > 1
+    assert numbers == list(range(len(numbers))), "no gaps"
+    # The last line may be cut by the kill; the one before is certain.
+    assert numbers[-1] >= int(acknowledged[-2])
+    Ledger(path, run_id="killed").close()
+
+
+def test_a_full_disk_keeps_every_row_until_there_is_room(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    done = subprocess.run([sys.executable, "-c", FULL, str(path)], cwd=ROOT, capture_output=True, text=True, check=True)
+    error, figures = done.stdout.splitlines()
+    total, failed, committed = (int(n) for n in figures.split())
+    assert error.startswith("ledger not writable (") and error.endswith("make room on the disk")
+    assert failed >= 50 and committed == total
+    assert [v.number for v in read_verdicts(path)] == list(range(total))
+
+
+def test_a_failed_commit_writes_none_of_its_rows(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    held = Ledger(path)
+    held.add(verdict(0))
+    held.add(verdict(1))
+    blocker = sqlite3.connect(path)
+    blocker.execute("BEGIN IMMEDIATE")
+    held._db.execute("PRAGMA busy_timeout=0")
+    with pytest.raises(LedgerFull):
+        held.commit()
+    blocker.rollback()
+    blocker.close()
+    assert (held.pending, list(read_verdicts(path))) == (2, [])
+    held.close()
+    assert [v.number for v in read_verdicts(path)] == [0, 1]
+
+
+def test_a_message_without_a_table_is_refused(tmp_path: Path) -> None:
+    held = Ledger(tmp_path / "ledger.sqlite")
+    beat = Heartbeat(number=0, generation=0, state=State.READY, inspection_ok=True, verdicts=0, t_mono_ns=0)
+    with pytest.raises(ValueError, match="no table for Heartbeat"):
+        held.add(beat)
+    held.close()
+
+
+def foreign_file(path: Path) -> None:
+    path.write_bytes(b"this is not a database" * 100)
+
+
+def foreign_database(path: Path) -> None:
+    db = sqlite3.connect(path)
+    db.execute("CREATE TABLE other (x)")
+    db.close()
+
+
+@pytest.mark.parametrize("make", [foreign_file, foreign_database])
+def test_a_file_that_is_no_ledger_is_refused_and_left_alone(tmp_path: Path, make) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "ledger.sqlite"
+    make(path)
+    tables = path.read_bytes()[100:]
+    with pytest.raises(InputError, match=r"ledger .*, .*ledger\.sqlite, "):
+        Ledger(path)
+    assert path.read_bytes()[100:] == tables
+    with pytest.raises(InputError, match=r"ledger .*, .*ledger\.sqlite, "):
+        list(read_verdicts(path))
+
+
+@pytest.mark.parametrize(("path", "what"), [("missing/ledger.sqlite", "not found"), ("empty.sqlite", "schema 0")])
+def test_reading_what_is_not_there(tmp_path: Path, path: str, what: str) -> None:
+    (tmp_path / "empty.sqlite").touch()
+    with pytest.raises(InputError, match=what):
+        list(read_verdicts(tmp_path / path))
+
+
+def test_an_unknown_run_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    Ledger(path).close()
+    with pytest.raises(InputError, match="no such run nightshift"):
+        list(read_verdicts(path, "nightshift"))
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"ledger not writable \(.*\), .*file/ledger\.sqlite, "):
+        Ledger(tmp_path / "file" / "ledger.sqlite")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]

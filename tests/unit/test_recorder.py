@@ -1,0 +1,310 @@
+"""The recorder keeps every row, says when it cannot, and lets pictures wait."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from glass_core.errors import InputError
+from pipeline import recorder as module
+from pipeline.config import LineConfig
+from pipeline.ledger import (
+    Ledger,
+    LedgerFull,
+    read_camera_facts,
+    read_rejects,
+    read_runs,
+    read_states,
+    read_totals,
+    read_verdicts,
+)
+from pipeline.messages import (
+    CameraFacts,
+    LineState,
+    Message,
+    Motion,
+    MotionState,
+    Payload,
+    Reason,
+    Region,
+    Reject,
+    Result,
+    StageState,
+    State,
+    Status,
+    Totals,
+    Verdict,
+)
+from pipeline.recorder import Recorder, make_recorder
+
+SECOND = 1_000_000_000
+
+
+class Queue:
+    """An in-memory inbox and outbox."""
+
+    refused = 0
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[Message, tuple[memoryview, ...]]] = []
+        self.sent: list[Status] = []
+        self.refuse = False
+
+    def put(self, message: Message, *payloads: bytes) -> None:
+        self.messages.append((message, tuple(memoryview(p) for p in payloads)))
+
+    def receive(self) -> tuple[Message, tuple[memoryview, ...]] | None:
+        return self.messages.pop(0) if self.messages else None
+
+    def send(self, message: Message, *payloads: Payload) -> bool:
+        assert isinstance(message, Status)
+        if not self.refuse:
+            self.sent.append(message)
+        return not self.refuse
+
+
+class Bench:
+    """A recorder over a real ledger in a folder."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        self.folder, self.queue = folder, Queue()
+        self.ledger = Ledger(folder / "ledger.sqlite", run_id="r", max_rows=4, max_ms=20)
+        self.recorder = Recorder(self.queue, self.queue, self.ledger, folder, **options)
+        self.now_ns = 0
+
+    def run(self, steps: int = 1) -> None:
+        for _ in range(steps):
+            self.now_ns += 1_000_000
+            self.recorder.step(self.now_ns)
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (self.folder / "verdicts.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path)
+    yield bench
+    bench.recorder.close()
+
+
+def verdict(number: int, **changes: Any) -> Verdict:
+    return Verdict.model_validate({"number": number, "generation": 0, "camera": "left", "boot_id": "b", "seq": number,
+                                   "result": Result.PASS, "t_mono_ns": 0, "t_utc_ns": 0, **changes})
+
+
+def defect(number: int, regions: int = 1) -> tuple[Verdict, bytes, bytes]:
+    places = tuple(Region(x0_px=8 * i, y0_px=0, x1_px=8 * i + 8, y1_px=8, score=0.9) for i in range(regions))
+    found = verdict(number, result=Result.DEFECT, score=0.9, lanes=(0.2, 0.9), regions=places, regions_total=regions,
+                    frame_shape=(64, 96), cells_shape=(8, 12))
+    return found, np.zeros((8, 12), np.float32).tobytes(), bytes(64 * 96)
+
+
+def test_every_kind_of_record_lands_in_its_place(bench: Bench) -> None:
+    state = LineState(number=0, generation=0, state=State.RUNNING, inspection_ok=True, t_mono_ns=0, t_utc_ns=0)
+    reject = Reject(number=0, generation=0, verdict=1, camera="left", cause=Result.DEFECT, start_mm=None, end_mm=None,
+                    t_mono_ns=0)
+    totals = Totals(generation=0, verdicts=2, passed=1, defect=1, not_inspected=0, reasons={}, late_scores=0,
+                    duplicates=0, rejects=1, rejects_inhibited=0, waiting=0, inspected_m=None, not_inspected_m=None,
+                    position_mm=None, speed_mm_s=None, latency_ms={}, cameras={}, t_mono_ns=0)
+    for message in (verdict(0), state, reject, totals):
+        bench.queue.put(message)
+    bench.queue.put(*defect(1))
+    bench.queue.put(CameraFacts(camera="left", boot_id="b", t_utc_ns=0, size=2), b"{}")
+    bench.queue.put(Motion(position_mm=0, speed_mm_s=0, state=MotionState.STOPPED, source="s", t_mono_ns=0))
+    bench.run(40)
+    path = bench.folder / "ledger.sqlite"
+    assert [v.number for v in read_verdicts(path)] == [0, 1]
+    assert (list(read_states(path)), list(read_rejects(path)), list(read_totals(path))) == ([state], [reject], [totals])
+    assert read_camera_facts(path) == {"left": {}}
+    assert bench.recorder.handled == 7
+    assert bench.recorder.waiting == 0
+
+
+def test_a_line_of_the_journal_says_all_that_calibration_reads(bench: Bench) -> None:
+    bench.queue.put(verdict(0, lanes=(0.25, 0.5), score=0.5, start_mm=0.0, end_mm=9.5, weights_sha="w", engine_sha="e",
+                            card_sha="c", origin="0001.png"))
+    bench.queue.put(verdict(1, result=Result.NOT_INSPECTED, reason=Reason.NOT_FINITE, lanes=(float("nan"),)))
+    bench.run(40)
+    first, second = bench.lines()
+    wanted = {"schema": 1, "run": "r", "lane_scores": [0.25, 0.5], "result": "PASS", "camera": "left", "seq": 0,
+              "start_mm": 0.0, "end_mm": 9.5, "weights_sha": "w", "engine_sha": "e", "card_sha": "c",
+              "origin": "0001.png", "regions": [], "reason": None}
+    assert {key: first[key] for key in wanted} == wanted
+    assert (second["lane_scores"], second["reason"]) == ([None], "NOT_FINITE")
+
+
+def test_rows_come_before_pictures(bench: Bench) -> None:
+    for number in range(3):
+        bench.queue.put(*defect(number))
+    crops = bench.folder / "crops" / "r"
+    bench.run(3)
+    assert not crops.exists()
+    bench.run(3)
+    assert len(list(crops.glob("*_0.png"))) == 3
+    assert len(list(crops.glob("*_map.png"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "regions", "expected", "left_out"),
+    [({"crops_per_verdict": 2}, 5, 2, 0), ({"crop_budget_bytes": 0}, 2, 0, 2), ({"crop_budget_bytes": 1}, 1, 1, 0)],
+)
+def test_pictures_stay_within_their_limits(
+    tmp_path: Path, options: dict[str, int], regions: int, expected: int, left_out: int
+) -> None:
+    bench = Bench(tmp_path, **options)
+    bench.queue.put(*defect(0, regions))
+    bench.run(20)
+    bench.recorder.close()
+    assert len(list(tmp_path.glob("crops/r/*_map.png"))) == expected
+    assert bench.recorder.crops_left_out == left_out
+    assert len(bench.lines()) == 1
+
+
+def test_pictures_of_an_earlier_generation_count_against_the_budget(tmp_path: Path) -> None:
+    for number in (0, 1):
+        bench = Bench(tmp_path, crop_budget_bytes=1)
+        bench.queue.put(*defect(number))
+        bench.run(5)
+        bench.recorder.close()
+    assert bench.recorder.crops_left_out == 1
+    assert [line["number"] for line in bench.lines()] == [0, 1]
+
+
+def test_pictures_that_wait_too_long_are_left_out_and_counted(bench: Bench) -> None:
+    for number in range(module.WAITING_CROPS + 5):
+        bench.queue.put(*defect(number))
+    bench.run(module.WAITING_CROPS + 5)
+    assert bench.recorder.crops_left_out == 5
+    assert bench.recorder.waiting >= module.WAITING_CROPS
+
+
+def test_a_full_disk_is_a_fault_until_everything_is_safe(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.run()
+    commit = bench.ledger.commit
+
+    def full() -> None:
+        raise LedgerFull("ledger not writable (database or disk is full), out/ledger.sqlite, make room on the disk")
+
+    monkeypatch.setattr(bench.ledger, "commit", full)
+    for number in range(6):
+        bench.queue.put(verdict(number))
+    bench.run(50)
+    states = [s.state for s in bench.queue.sent]
+    assert states == [StageState.READY, StageState.FAULT], "told once, not at every try"
+    assert bench.queue.sent[-1].detail.endswith("make room on the disk")
+    assert bench.ledger.pending == 6 and bench.recorder.waiting == 0
+    assert list(read_verdicts(bench.folder / "ledger.sqlite")) == []
+    monkeypatch.setattr(bench.ledger, "commit", commit)
+    bench.run(10)
+    assert bench.queue.sent[-1].state is StageState.FAULT, "the next try is a second after the last"
+    bench.now_ns += SECOND
+    bench.run()
+    assert (bench.queue.sent[-1].state, bench.queue.sent[-1].detail) == (StageState.READY, "")
+    assert [v.number for v in read_verdicts(bench.folder / "ledger.sqlite")] == list(range(6))
+    assert [line["number"] for line in bench.lines()] == list(range(6))
+
+
+def test_a_journal_that_fails_half_way_repeats_no_line(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = os.pwrite
+    room = 700
+
+    def small(file: int, data: bytes, offset: int) -> int:
+        nonlocal room
+        if room == 0:
+            raise OSError(28, "No space left on device")
+        done = write(file, bytes(data)[:room], offset)
+        room -= done
+        return done
+
+    monkeypatch.setattr("os.pwrite", small)
+    for number in range(5):
+        bench.queue.put(verdict(number))
+    bench.run(10)
+    assert "No space left on device" in bench.queue.sent[-1].detail
+    assert bench.lines() == []
+    room = 10**6
+    bench.now_ns += SECOND
+    bench.run()
+    assert [s.state for s in bench.queue.sent] == [StageState.READY, StageState.FAULT, StageState.READY]
+    assert [line["number"] for line in bench.lines()] == list(range(5))
+
+
+def test_a_fault_that_decision_could_not_take_is_told_again(bench: Bench) -> None:
+    bench.queue.refuse = True
+    bench.run(3)
+    assert bench.queue.sent == []
+    bench.queue.refuse = False
+    bench.run(3)
+    assert [s.state for s in bench.queue.sent] == [StageState.READY]
+
+
+def test_intake_stops_when_memory_is_full(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> None:
+        raise LedgerFull("full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "HELD_ROWS", 10)
+        patch.setattr(bench.ledger, "commit", full)
+        for number in range(20):
+            bench.queue.put(verdict(number))
+        bench.run(50)
+        assert (bench.ledger.pending, len(bench.queue.messages)) == (10, 10)
+
+
+def test_closing_writes_what_is_in_hand(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.queue.put(*defect(0))
+    bench.run()
+    bench.recorder.close()
+    assert len(bench.lines()) == len(list(read_verdicts(tmp_path / "ledger.sqlite"))) == 1
+    assert len(list(tmp_path.glob("crops/r/*.png"))) == 2
+
+
+def test_closing_takes_what_has_arrived(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    for number in range(3):
+        bench.queue.put(verdict(number))
+    bench.recorder.close()
+    assert len(bench.lines()) == len(list(read_verdicts(tmp_path / "ledger.sqlite"))) == 3
+
+
+def test_closing_on_a_full_disk_says_so_on_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: int, data: bytes, offset: int) -> int:
+        raise OSError(28, "No space left on device")
+
+    bench = Bench(tmp_path)
+    bench.queue.put(verdict(0))
+    monkeypatch.setattr("os.pwrite", full)
+    with pytest.raises(InputError, match=r"record incomplete: verdicts.jsonl not writable \(No space.*make room"):
+        bench.recorder.close()
+    assert len(list(read_verdicts(tmp_path / "ledger.sqlite"))) == 1
+    Ledger(tmp_path / "ledger.sqlite").close()
+
+
+@pytest.mark.parametrize(("generation", "same"), [(0, False), (1, True)])
+def test_a_recorder_started_again_goes_on_with_the_run(tmp_path: Path, generation: int, same: bool) -> None:
+    config = LineConfig.model_validate({"line": {"name": "loom"}, "ledger": {"path": tmp_path / "out/ledger.sqlite"}})
+    for started in (0, generation):
+        queue = Queue()
+        queue.put(verdict(started))
+        make_recorder(queue, queue, config, tmp_path / "model", started).close()
+    runs = read_runs(config.ledger.path)
+    assert len(runs) == (1 if same else 2)
+    facts = next(iter(runs.values()))
+    assert (facts["line"], facts["config_sha"], facts["card"]) == ("loom", config.sha, None)
+
+
+def test_a_recorder_started_again_never_joins_a_run_of_another_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = LineConfig.model_validate({"ledger": {"path": tmp_path / "ledger.sqlite"}})
+    for generation, parent in ((0, 11), (1, 12)):
+        monkeypatch.setattr("os.getppid", lambda parent=parent: parent)
+        queue = Queue()
+        make_recorder(queue, queue, config, tmp_path / "model", generation).close()
+    assert len(read_runs(config.ledger.path)) == 2

@@ -1,0 +1,129 @@
+"""Recordings: what goes in comes out, and whatever stops the writing leaves the rest readable."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from glass_core.errors import InputError
+from pipeline.cameras import Shot, make_camera
+from pipeline.cameras.recording import INDEX, Recording, RecordingWriter
+from pipeline.config import ReplayConfig
+from pipeline.messages import Motion, MotionState
+
+RNG = np.random.default_rng(3)
+
+
+def shot(block_id: int, pixels: np.ndarray | None, **more: object) -> Shot:
+    return Shot(pixels=pixels, rows=16, block_id=block_id, t_mono_ns=10 * block_id, t_utc_ns=20 * block_id, **more)  # type: ignore[arg-type]
+
+
+def noise(*shape: int) -> np.ndarray:
+    return RNG.integers(0, 256, shape, dtype=np.uint8)
+
+
+def replayed(path: Path, camera: str | None = None) -> list[Shot]:
+    source = make_camera(ReplayConfig(name="a", source="replay", path=path, camera=camera))
+    source.open()
+    return [s for s in source.shots() if s]
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    out, grey, rgb = tmp_path / "r", noise(16, 32), noise(16, 32, 3)
+    motion = Motion(position_mm=1.5, speed_mm_s=9.0, state=MotionState.MOVING, source="simulated", t_mono_ns=4)
+    with RecordingWriter(out, "abc", 99) as writer:
+        writer.add_camera("left", {"model": "M"})
+        writer.add_camera("right", {})
+        writer.write("left", shot(5, grey, encoder_count=7), 0.0, 3.2)
+        writer.write("right", shot(0, rgb))
+        writer.write("left", shot(8, None, error="0xE1000014 incomplete"), 3.2, 6.4)
+        writer.write_motion(motion)
+    index = json.loads((out / INDEX).read_text())
+    assert index == {"schema": 1, "started_utc_ns": 99, "config_sha": "abc",
+                     "cameras": {"left": {"model": "M", "frames": 2}, "right": {"frames": 1}}}
+    frames = list(Recording(out).frames("left"))
+    assert [(f.seq, f.block_id, f.start_mm, f.end_mm, f.rows, f.status, f.error, f.encoder_count) for f in frames] == [
+        (0, 5, 0.0, 3.2, 16, "OK", "", 7), (1, 8, 3.2, 6.4, 16, "DAMAGED", "0xE1000014 incomplete", None)]
+    assert list(Recording(out).motion()) == [motion]
+    left, right = replayed(out, "left"), replayed(out, "right")
+    assert np.array_equal(left[0].pixels, grey) and np.array_equal(right[0].pixels, rgb)
+    # the two frames lost between the recorded ones are lost in replay too
+    assert [(s.block_id, s.encoder_count, s.rows, s.error) for s in left] == [
+        (0, 7, 16, ""), (3, None, 16, "0xE1000014 incomplete")]
+    assert not list(out.rglob("*.part"))
+
+
+def test_several_cameras_need_a_name(tmp_path: Path) -> None:
+    with RecordingWriter(tmp_path / "r", "", 0) as writer:
+        writer.add_camera("left", {})
+        writer.add_camera("right", {})
+    for name in (None, "middle"):
+        with pytest.raises(InputError, match=r"\['left', 'right'\]"):
+            Recording(tmp_path / "r").camera(name)
+
+
+def test_folder_in_use_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "older.png").write_bytes(b"x")
+    with pytest.raises(InputError, match="not empty"):
+        RecordingWriter(tmp_path, "", 0)
+    assert [p.name for p in tmp_path.iterdir()] == ["older.png"]
+
+
+@pytest.fixture
+def small_disk() -> Iterator[None]:
+    """Files may not grow over 4000 bytes, as on a disk that is nearly full."""
+    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.usefixtures("small_disk")
+@pytest.mark.parametrize("pixels", [noise(64, 128), None], ids=["picture does not fit", "index line does not fit"])
+def test_full_disk_ends_cleanly_and_keeps_what_was_written(tmp_path: Path, pixels: np.ndarray | None) -> None:
+    small, written = noise(16, 32), 0
+    with pytest.raises(InputError, match=r"recording stopped: (File too large|No space left)"), \
+            RecordingWriter(tmp_path / "r", "", 0) as writer:
+        writer.add_camera("a", {})
+        for n in range(1000):
+            writer.write("a", shot(n, small if n < 3 else pixels))
+            written += 1
+    frames = list(Recording(tmp_path / "r").frames("a"))
+    assert len(frames) == written >= 3
+    assert all(np.array_equal(s.pixels, small) for s in replayed(tmp_path / "r")[:3])
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_killed_writer_leaves_whole_frames(tmp_path: Path) -> None:
+    writer = RecordingWriter(tmp_path / "r", "", 0)
+    writer.add_camera("a", {})
+    writer.write("a", shot(0, noise(16, 32)))
+    with (tmp_path / "r/a/frames.jsonl").open("ab") as file:
+        file.write(b'{"seq": 1, "block')  # as after a kill within a write, and without close
+    assert [f.seq for f in Recording(tmp_path / "r").frames("a")] == [0]
+    assert len(replayed(tmp_path / "r")) == 1
+    writer.close()
+
+
+@pytest.mark.parametrize(("name", "text", "said"), [
+    (INDEX, "{", "not readable"), (INDEX, '{"schema": 2, "cameras": {}}', "not a schema 1 recording"),
+    ("a/frames.jsonl", '{"seq": -1}\n', "frames.jsonl line 1"), ("a/frames.jsonl", None, "No such file"),
+])
+def test_damaged_recording_is_one_line(tmp_path: Path, name: str, text: str | None, said: str) -> None:
+    with RecordingWriter(tmp_path / "r", "", 0) as writer:
+        writer.add_camera("a", {})
+    (tmp_path / "r" / name).unlink()
+    if text is not None:
+        (tmp_path / "r" / name).write_text(text)
+    with pytest.raises(InputError, match=said) as refused:
+        list(Recording(tmp_path / "r").frames("a"))
+    assert "\n" not in str(refused.value)

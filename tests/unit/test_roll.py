@@ -1,0 +1,141 @@
+"""The figures of a run and its defects as places."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from glass_core.errors import InputError
+from pipeline.ledger import Ledger
+from pipeline.messages import Reason, Region, Result, Totals, Verdict
+from pipeline.roll import find_defects, measure, summarise
+
+HOUSE = ["schema", "frames", "verdicts", "pass", "defect", "not_inspected", "reasons", "late_scores", "tiles",
+         "inspected_m", "not_inspected_m", "frames_per_s", "tiles_per_s", "latency_ms", "defects", "model_sha",
+         "card_sha", "out"]
+
+
+def verdict(number: int, **changes: Any) -> Verdict:
+    return Verdict.model_validate({"number": number, "generation": 0, "camera": "left", "boot_id": "b", "seq": number,
+                                   "result": Result.PASS, "t_mono_ns": number, "t_utc_ns": 0, **changes})
+
+
+def region(y0: float, y1: float, x0: float = 0, x1: float = 10, score: float = 0.9) -> Region:
+    return Region(x0_px=0, y0_px=0, x1_px=8, y1_px=8, score=score, x0_mm=x0, x1_mm=x1, y0_mm=y0, y1_mm=y1)
+
+
+def defect(number: int, *regions: Region, **changes: Any) -> Verdict:
+    return verdict(number, result=Result.DEFECT, regions=regions, **changes)
+
+
+def write(folder: Path, messages: list[BaseModel], **facts: Any) -> Path:
+    path = folder / "ledger.sqlite"
+    held = Ledger(path, facts)
+    for message in messages:
+        held.add(message)  # type: ignore[arg-type]
+    held.close()
+    return path
+
+
+def test_every_figure_of_the_command_line(tmp_path: Path) -> None:
+    second = 10**9
+    messages: list[BaseModel] = [
+        verdict(i, t_mono_ns=i * second // 2, tiles=3, latency_ms=10.0 * i, start_mm=i * 100, end_mm=i * 100 + 100,
+                weights_sha="w", card_sha="c")
+        for i in range(4)
+    ]
+    messages.append(defect(4, region(450, 460), t_mono_ns=2 * second, tiles=3, start_mm=400, end_mm=500))
+    messages.append(verdict(5, seq=None, result=Result.NOT_INSPECTED, reason=Reason.NO_FRAME, start_mm=500, end_mm=750))
+    for late in (1, 4):
+        messages.append(Totals(generation=late, verdicts=1, passed=1, defect=0, not_inspected=0, reasons={},
+                               late_scores=late, duplicates=0, rejects=0, rejects_inhibited=0, waiting=0,
+                               inspected_m=None, not_inspected_m=None, position_mm=None, speed_mm_s=None,
+                               latency_ms={}, cameras={}, t_mono_ns=0))
+    summary = summarise(write(tmp_path, messages)).model_dump(mode="json", by_alias=True)
+    assert list(summary) == HOUSE
+    assert summary == {
+        "schema": 1, "frames": 5, "verdicts": 6, "pass": 4, "defect": 1, "not_inspected": 1,
+        "reasons": {"NO_FRAME": 1}, "late_scores": 5, "tiles": 15, "inspected_m": 0.5, "not_inspected_m": 0.25,
+        "frames_per_s": 2.0, "tiles_per_s": 6.0, "latency_ms": {"p50": 15.0, "p95": 28.5, "p99": 29.7}, "defects": 1,
+        "model_sha": "w", "card_sha": "c", "out": str(tmp_path),
+    }
+
+
+def test_an_empty_run_has_figures_too(tmp_path: Path) -> None:
+    summary = summarise(write(tmp_path, [], weights_sha="w", card_sha=None)).model_dump(mode="json", by_alias=True)
+    assert (summary["frames"], summary["frames_per_s"], summary["inspected_m"]) == (0, None, None)
+    assert summary["latency_ms"] == {"p50": None, "p95": None, "p99": None}
+    assert (summary["model_sha"], summary["card_sha"]) == ("w", "")
+
+
+def test_no_ledger_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="ledger not found"):
+        summarise(tmp_path / "ledger.sqlite")
+
+
+@pytest.mark.parametrize(
+    ("messages", "cameras", "expected"),
+    [
+        ([verdict(0)], [], None),  # no scale
+        ([verdict(0, start_mm=0, end_mm=10)], [], (10, 0)),
+        ([verdict(0, start_mm=0, end_mm=10)], ["left", "right"], (0, 10)),  # right never came up
+        ([verdict(0, start_mm=0, end_mm=10), verdict(1, camera="right")], [], None),  # right has no scale
+        ([verdict(0, start_mm=0, end_mm=10), verdict(1, camera="right", start_mm=4, end_mm=10)], [], (6, 4)),
+        ([verdict(0, start_mm=0, end_mm=10), verdict(1, start_mm=8, end_mm=18)], [], (18, 0)),  # overlap once
+        ([verdict(0, start_mm=0, end_mm=10, roll_id="a"), verdict(1, start_mm=0, end_mm=10, roll_id="b")], [], (20, 0)),
+        ([verdict(0, start_mm=0, end_mm=10),
+          verdict(1, seq=None, result=Result.NOT_INSPECTED, reason=Reason.CAMERA_DOWN)], [], (10, 0)),
+        ([verdict(0, start_mm=0, end_mm=10, roll_id="a"),  # a silent span lies on the roll that runs
+          verdict(1, seq=None, start_mm=5, end_mm=20, result=Result.NOT_INSPECTED, reason=Reason.NO_FRAME)], [],
+         (10, 10)),
+    ],
+)  # fmt: skip
+def test_metres(tmp_path: Path, messages: list[BaseModel], cameras: list[str], expected: object) -> None:
+    path = write(tmp_path, messages, config={"cameras": [{"name": name} for name in cameras]})
+    metres = measure(path)
+    assert (metres and (metres.inspected_mm, metres.not_inspected_mm)) == expected
+
+
+def test_metres_by_reason_and_by_camera(tmp_path: Path) -> None:
+    gone: dict[str, Any] = {"result": Result.NOT_INSPECTED, "reason": Reason.DAMAGED}
+    metres = measure(write(tmp_path, [
+        verdict(0, start_mm=0, end_mm=10, roll_id="a"), verdict(1, start_mm=10, end_mm=14, roll_id="a", **gone),
+        verdict(2, start_mm=0, end_mm=3, roll_id="b", **gone), verdict(3, camera="right", start_mm=0, end_mm=6, roll_id="a"),
+    ]))  # fmt: skip
+    assert metres is not None
+    assert metres.reasons_mm == {"DAMAGED": 7, "NO_FRAME": 4}
+    assert metres.cameras_mm == {"left": 10, "right": 6}
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "sizes"),
+    [
+        ([defect(0, region(0, 10)), defect(1, region(10, 20))], [2]),  # meet at the seam
+        ([defect(0, region(0, 10)), defect(1, region(8, 20))], [2]),  # seen twice in the overlap
+        ([defect(0, region(0, 10)), defect(1, region(18, 20))], [1, 1]),  # apart along the web
+        ([defect(0, region(0, 10)), defect(1, region(10, 20, 11, 20))], [1, 1]),  # apart across it
+        ([defect(0, region(0, 10)), defect(1, region(5, 20), camera="right")], [1, 1]),  # another camera
+        ([defect(0, region(0, 10)), defect(1, region(5, 20), roll_id="2")], [1, 1]),  # another roll
+        ([defect(0, region(0, 5), region(3, 10))], [1, 1]),  # one frame's regions are apart already
+        ([defect(0, region(0, 10, 0, 5), region(0, 10, 8, 12)), defect(1, region(10, 20, 0, 12))], [3]),  # joined by 1
+        ([defect(i, region(10 * i, 10 * i + 10)) for i in range(5)], [5]),  # a long one
+        ([defect(1, region(10, 20)), defect(0, region(0, 10))], [2]),  # any order
+        ([verdict(0), verdict(1)], []),
+    ],
+)
+def test_defects_are_joined_where_they_touch(verdicts: list[Verdict], sizes: list[int]) -> None:
+    assert sorted(len(d.sightings) for d in find_defects(verdicts)) == sorted(sizes)
+
+
+def test_a_defect_has_one_box_and_its_strongest_sighting() -> None:
+    (found,) = find_defects([defect(0, region(0, 10, 2, 5, 0.7)), defect(1, region(10, 25, 3, 9, 0.8))])
+    assert found.box_mm == (0, 25, 2, 9)
+    assert (found.strongest.verdict.number, found.strongest.region.score) == (1, 0.8)
+
+
+def test_without_a_scale_each_region_stands_for_itself() -> None:
+    bare = Region(x0_px=0, y0_px=0, x1_px=8, y1_px=8, score=0.9)
+    found = find_defects([defect(3, bare, bare), defect(1, bare)])
+    assert [d.sightings[0].verdict.number for d in found] == [1, 3, 3]
+    assert [d.box_mm for d in found] == [None] * 3

@@ -1,0 +1,158 @@
+"""The screen shows what the line says, and never old news as new."""
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from pipeline.config import LineConfig
+from pipeline.messages import (
+    CameraCounts,
+    Heartbeat,
+    LineState,
+    Message,
+    Motion,
+    MotionState,
+    Progress,
+    Reason,
+    Region,
+    Reject,
+    Result,
+    StageState,
+    State,
+    Totals,
+    Verdict,
+)
+from tools.screen import Screen
+
+SECOND = 10**9
+CONFIG = LineConfig.model_validate({
+    "line": {"name": "loom-7"},
+    "cameras": [{"name": name, "source": "replay", "path": "x"} for name in ("left", "right")],
+})  # fmt: skip
+
+
+def shown(screen: Screen, width: int = 150) -> str:
+    console = Console(file=StringIO(), width=width, force_terminal=False)
+    console.print(screen)
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
+
+
+def line_state(kind: State, ok: bool = True, detail: str = "") -> LineState:
+    return LineState(number=0, generation=0, state=kind, inspection_ok=ok, detail=detail, t_mono_ns=0, t_utc_ns=0)
+
+
+def totals(t_s: float = 0, frames: int = 10, generation: int = 0, **changes: Any) -> Totals:
+    counts = CameraCounts(frames=frames, passed=frames - 3, defect=2, not_inspected=1, inspected_m=1.25,
+                          lanes=(0.05, 0.5, 0.97), last="DEFECT")
+    body = {
+        "generation": generation, "verdicts": frames, "passed": frames - 3, "defect": 2, "not_inspected": 1,
+        "reasons": {"OVERLOAD": 1}, "late_scores": 4, "duplicates": 0, "rejects": 3, "rejects_inhibited": 1,
+        "waiting": 6, "inspected_m": 1.25, "not_inspected_m": 0.125, "position_mm": 2000.0, "speed_mm_s": 500.0,
+        "latency_ms": {"p50": 41.0, "p95": 78.0, "p99": 92.0}, "cameras": {"left": counts},
+        "last_defect": "left 0.640 m score 0.912", "t_mono_ns": int(t_s * SECOND), **changes,
+    }  # fmt: skip
+    return Totals.model_validate(body)
+
+
+def test_before_the_first_word_it_says_so() -> None:
+    text = shown(Screen(CONFIG))
+    assert "STARTING" in text and "no word yet" in text and "no figures yet" in text
+
+
+def test_everything_the_issue_asks_for_is_on_it() -> None:
+    screen = Screen(CONFIG, now_ns=lambda: SECOND)
+    screen.update(line_state(State.RUNNING))
+    screen.update(totals(0, 10))
+    screen.update(totals(2, 30))
+    screen.progress({"worker": Progress(name="worker", generation=2, state=StageState.READY, steps=1, handled=1, waiting=7)})
+    text = shown(screen)
+    for words in ("loom-7", "RUNNING", "inspection ok", "at 2.000 m, 30.0 m/min", "10.0", "▁▅█ 0.970", "DEFECT", "1.250 m",
+                  "0.125 m", "left 0.640 m score 0.912", "3 (1 inhibited)", "41 / 78 / 92", "OVERLOAD 1", "worker 7",
+                  "worker 2", "late scores"):  # fmt: skip
+        assert words in text, words
+    assert "no word yet" in text, "the right camera has not spoken"
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_it_fits_any_terminal(width: int) -> None:
+    screen = Screen(CONFIG)
+    screen.update(line_state(State.DEGRADED, False, "camera right: " + "long story " * 30))
+    screen.update(totals())
+    assert max(len(line) for line in shown(screen, width).splitlines()) <= width
+
+
+@pytest.mark.parametrize(
+    ("ok", "now_s", "expected", "absent"),
+    [(True, 1.5, "inspection ok", "NO HEARTBEAT"), (False, 1.5, "INSPECTION NOT OK", "inspection ok"),
+     (True, 2.5, "NO HEARTBEAT", "inspection ok")],
+)  # fmt: skip
+def test_ok_is_shown_only_while_the_heart_beats(ok: bool, now_s: float, expected: str, absent: str) -> None:
+    screen = Screen(CONFIG, now_ns=lambda: int(now_s * SECOND))
+    screen.update(line_state(State.RUNNING, ok))
+    screen.update(Heartbeat(number=0, generation=0, state=State.RUNNING, inspection_ok=ok, verdicts=0, t_mono_ns=SECOND))
+    text = shown(screen)
+    assert expected in text and absent not in text
+
+
+def test_rates_are_taken_within_one_generation() -> None:
+    screen = Screen(CONFIG)
+    screen.update(totals(0, 100))
+    screen.update(totals(2, 140))
+    assert (screen.rate("left"), screen.rate("right")) == (20.0, None)
+    screen.update(totals(3, 5, generation=1))
+    assert screen.rate("left") is None
+    screen.update(totals(5, 9, generation=1))
+    assert screen.rate("left") == 2.0
+
+
+def test_text_from_outside_is_not_markup() -> None:
+    screen = Screen(CONFIG)
+    screen.update(line_state(State.FAULT, False, "[red]disk[/nonsense] full"))
+    screen.update(totals(last_defect="[/x]"))
+    text = shown(screen)
+    assert "[red]disk[/nonsense] full" in text and "[/x]" in text
+
+
+def test_a_lane_that_is_not_a_number_is_a_question_mark() -> None:
+    odd = CameraCounts(frames=1, passed=0, defect=0, not_inspected=1, inspected_m=None, lanes=(0.1, float("nan")))
+    screen = Screen(CONFIG)
+    screen.update(totals(cameras={"left": odd}, inspected_m=None, not_inspected_m=None, latency_ms={}))
+    text = shown(screen)
+    assert "▁?" in text and "scale unknown" in text
+
+
+REGION = Region(x0_px=8, y0_px=0, x1_px=24, y1_px=8, score=0.9, x0_mm=12, x1_mm=20, y0_mm=1234, y1_mm=1240)
+PASSED = Verdict(number=5, generation=0, camera="left", boot_id="b", seq=9, result=Result.PASS, t_mono_ns=0, t_utc_ns=0)
+FOUND = PASSED.model_copy(update={"result": Result.DEFECT, "score": 0.9, "regions": (REGION,), "start_mm": 1200.0})
+BARE = FOUND.model_copy(update={"start_mm": None, "regions": (Region(x0_px=8, y0_px=0, x1_px=24, y1_px=8, score=0.9),)})
+CUT = Reject(number=0, generation=0, verdict=5, camera="left", cause=Result.NOT_INSPECTED, reason=Reason.NO_FRAME,
+             start_mm=100, end_mm=700, t_mono_ns=0)
+LINES: list[tuple[Message, str | None]] = [
+    (line_state(State.RUNNING), "RUNNING, inspection ok"),
+    (line_state(State.FAULT, False, "disk full"), "FAULT, INSPECTION NOT OK: disk full"),
+    (FOUND, "DEFECT left at 1.234 m, 12 to 20 mm across, score 0.900, verdict 5"),
+    (BARE, "DEFECT left at frame 9, x 8 to 24 px, score 0.900, verdict 5"),
+    (PASSED, None),
+    (CUT, "REJECT left from 0.100 m to 0.700 m: not inspected, NO_FRAME"),
+    (CUT.model_copy(update={"cause": Result.DEFECT}), None),
+    (Motion(position_mm=0, speed_mm_s=0, state=MotionState.STOPPED, source="s", t_mono_ns=0), None),
+]
+
+
+@pytest.mark.parametrize(("message", "line"), LINES)
+def test_lines_without_a_terminal(message: Message, line: str | None) -> None:
+    assert Screen(CONFIG).log_line(message) == line
+
+
+def test_figures_every_ten_seconds() -> None:
+    screen = Screen(CONFIG)
+    lines = []
+    for t_s in range(25):
+        screen.update(totals(t_s, 10 * t_s + 3))
+        lines.append(screen.log_line(totals(t_s, 10 * t_s + 3)))
+    assert [t for t, line in enumerate(lines) if line] == [0, 10, 20]
+    assert lines[20] == ("203 verdicts: 200 pass, 2 defect, 1 not inspected; 1.25 m inspected, 0.12 m not; "
+                         "latency p95 78 ms; left 10.0 frames/s")

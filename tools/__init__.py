@@ -1,0 +1,1 @@
+"""The `glassline` command line: one short module a verb."""

@@ -1,0 +1,64 @@
+"""The `glassline` command: finds the verb, and turns every expected failure into one line and an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import NoReturn
+
+from glass_core.errors import InputError, MissingError
+
+VERBS = ("demo", "record", "train", "calibrate", "run", "replay", "report", "camera", "doctor")
+DONE, NO, BAD_INPUT, MISSING, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong on one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Usage errors are bad input."""
+        self.exit(BAD_INPUT, f"glassline: {message}, the command line, see `{self.prog} --help`\n")
+
+
+def program_version() -> str:
+    """The installed version; in a source tree that is not installed, `source`."""
+    try:
+        return version("glassline")
+    except PackageNotFoundError:
+        return "source"
+
+
+def parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
+    """The whole command line; each verb's module adds its own part."""
+    top = Parser(prog="glassline", description="Watches woven cloth and signals every defect.")
+    top.add_argument("--version", action="version", version=f"glassline {program_version()}")
+    subparsers = top.add_subparsers(dest="verb", required=True, metavar="VERB", parser_class=Parser)
+    for verb in verbs:
+        importlib.import_module(f"tools.{verb}").add(subparsers)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; 0 done, 1 the answer is no, 2 bad input, 3 something is missing on this machine."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    # Only the verb asked for is imported: `camera list` must not wait for torch.
+    verbs = [words[0]] if words and words[0] in VERBS else VERBS
+    try:
+        args = parser(verbs).parse_args(words)
+        return int(args.func(args))
+    except InputError as e:
+        print(f"glassline: {e}", file=sys.stderr)
+        return BAD_INPUT
+    except MissingError as e:
+        print(f"glassline: {e}", file=sys.stderr)
+        return MISSING
+    except KeyboardInterrupt:
+        print("glassline: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has gone, e.g. `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE

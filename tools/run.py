@@ -1,0 +1,105 @@
+"""`glassline run`: the live line, one process for each part, until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+
+from calibration.threshold import load_card
+from glass_core.errors import InputError
+from pipeline.config import LineConfig, load_config
+from pipeline.messages import Totals
+from pipeline.roll import Summary, summarise
+from pipeline.supervisor import LineFailed, Supervisor
+from tools.replay import show
+from tools.screen import Screen
+
+
+def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the verb."""
+    p = subparsers.add_parser("run", help="run a line")
+    p.add_argument("config", type=Path, metavar="CONFIG", help="YAML of the line")
+    p.add_argument("--observe", action="store_true", help="outputs inhibited, scores kept for calibration")
+    limit = p.add_mutually_exclusive_group()
+    limit.add_argument("--frames", type=int, help="stop after so many verdicts")
+    limit.add_argument("--seconds", type=float, help="stop so long after the line is ready")
+    p.add_argument("--json", action="store_true", help="print one JSON object at the end")
+    p.set_defaults(func=run)
+
+
+def check(config: LineConfig, observe: bool) -> None:
+    """Refuse at once what would fail later: no cameras, no model, no card."""
+    if not config.cameras:
+        raise InputError("no cameras, the config, add at least one entry under `cameras:`")
+    if config.model is None:
+        raise InputError("no model, the config, add `model: RUN`")
+    if not config.model.is_dir():
+        raise InputError(f"no such model, {config.model}, give the folder that `glassline train` wrote")
+    if not observe:
+        load_card(config.model)
+
+
+def operate(config: LineConfig, observe: bool, frames: int | None = None, seconds: float | None = None) -> Summary:
+    """Run the line until it is asked to stop, its sources end, or a limit is reached; LineFailed when it cannot go on.
+
+    SIGINT and SIGTERM stop it; SIGUSR1 sets rejects aside (BYPASS), SIGUSR2 takes that back.
+    """
+    check(config, observe)
+    console = Console(stderr=True)
+    stopped: list[int] = []
+    handlers = {s: signal.signal(s, lambda signum, frame: stopped.append(signum)) for s in (signal.SIGINT, signal.SIGTERM)}
+    screen = Screen(config)
+    try:
+        with Supervisor(config, observe) as line:
+            handlers[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, lambda signum, frame: line.bypass(True))
+            handlers[signal.SIGUSR2] = signal.signal(signal.SIGUSR2, lambda signum, frame: line.bypass(False))
+            live = Live(screen, console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
+            if live:
+                live.start()
+            try:
+                _watch(line, screen, console, stopped, frames, seconds)
+            finally:
+                if live:
+                    live.stop()
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    return summarise(config.ledger.path)
+
+
+def _watch(
+    line: Supervisor, screen: Screen, console: Console, stopped: list[int], frames: int | None, seconds: float | None
+) -> None:
+    ready_s: float | None = None
+    while not stopped and not line.ended:
+        line.step()
+        while received := line.events.receive():
+            message = received[0]
+            screen.update(message)
+            if not console.is_terminal and (text := screen.log_line(message)):
+                print(text, file=sys.stderr, flush=True)
+            if frames is not None and isinstance(message, Totals) and message.verdicts >= frames:
+                return
+        screen.progress(line.progress)
+        if ready_s is None and line.ready:
+            ready_s = time.monotonic()
+        if seconds is not None and ready_s is not None and time.monotonic() - ready_s >= seconds:
+            return
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit 0 after Ctrl-C, a limit, or the end of the sources; 1 when the line failed."""
+    try:
+        summary = operate(load_config(args.config), args.observe, args.frames, args.seconds)
+    except LineFailed as e:
+        if str(e):
+            print(f"glassline: {e}", file=sys.stderr)
+        return e.code
+    show(summary, args.json)
+    return 0
