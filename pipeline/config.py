@@ -32,8 +32,8 @@ class LineSection(Section):
     """The line as a whole."""
 
     name: str = Field(default="line", pattern=r"^[A-Za-z0-9_-]{1,32}$")
-    roll_id: str = ""
-    style: str = ""
+    roll_id: str = Field(default="", max_length=64)
+    style: str = Field(default="", max_length=64)
     inspection_ok: InspectionOkConfig = InspectionOkConfig()
 
 
@@ -195,7 +195,7 @@ class LineConfig(Section):
     line: LineSection = LineSection()
     model: Path | None = None
     motion: MotionConfig | None = None
-    cameras: tuple[CameraConfig, ...] = ()
+    cameras: tuple[CameraConfig, ...] = Field(default=(), max_length=16)
     worker: WorkerConfig = WorkerConfig()
     decision: DecisionConfig = DecisionConfig()
     outputs: tuple[PublisherConfig, ...] = (PublisherConfig(kind="publisher"),)
@@ -208,6 +208,8 @@ class LineConfig(Section):
         names = [c.name for c in self.cameras]
         if len(set(names)) < len(names):
             raise ValueError(f"cameras: names must differ, got {names}")
+        if taken := set(names) & {"recorder", "decision", "worker", "motion"}:
+            raise ValueError(f"cameras: {', '.join(sorted(taken))} is another process's name, choose a different one")
         if len(self.outputs) != 1:
             raise ValueError("outputs: exactly one publisher")
         return self

@@ -123,9 +123,10 @@ class Decision:
         return bool(self._cameras) and all(ended) and not self._pending and not self._records
 
     def step(self, now_ns: int) -> bool:
-        """Hear, expire, listen for silence, say how the line is, pass records on."""
+        """Expire, hear, listen for silence, say how the line is, pass records on."""
         self._now_ns = now_ns
-        moved = False
+        self._publisher.welcome()
+        moved = self._expire(now_ns)  # first: a score found now in the inbox is too late for a frame that is overdue
         for _ in range(MESSAGES_PER_STEP):
             received = self._inbox.receive()
             if received is None:
@@ -133,9 +134,7 @@ class Decision:
             self._hear(received[0], received[1], now_ns)
             self.handled += 1
             moved = True
-        moved |= self._expire(now_ns)
         self._show_state(now_ns)
-        self._publisher.welcome()
         if now_ns >= self._heartbeat_due_ns:
             self._heartbeat_due_ns = now_ns + HEARTBEAT_NS
             self._publisher.heartbeat(self._count["verdicts"], now_ns)
@@ -170,11 +169,20 @@ class Decision:
                     if self._terms.frame_mm[name] is not None and (span := account.silence.moved(message)):
                         self._silent(name, span, 0, now_ns)
             case Status():
-                self._roster.hear(message)
-                if message.role == "grabber" and message.name in self._cameras:
-                    self._cameras[message.name].silence.listening = message.state is not StageState.ENDED
+                self._on_status(message, now_ns)
             case Bypass():
                 self._bypass = message.on or self._terms.observe
+
+    def _on_status(self, status: Status, now_ns: int) -> None:
+        before = self._roster.state(status.role, status.name)
+        self._roster.hear(status)
+        if status.role != "grabber" or status.name not in self._cameras:
+            return
+        state = self._roster.state("grabber", status.name)
+        self._cameras[status.name].silence.listening = state is not StageState.ENDED
+        measured = self._motion is not None and self._terms.frame_mm[status.name] is not None
+        if before is StageState.READY and state is StageState.DOWN and not measured:
+            self._silent(status.name, None, 0, now_ns)  # how much web goes by unseen nobody can tell
 
     def _on_announced(self, frame: Announced, now_ns: int) -> None:
         start = (frame.camera, frame.boot_id)
@@ -184,7 +192,9 @@ class Decision:
         self._announced[start] = frame.seq
         skipped = self._cameras[frame.camera].silence.announced(frame)
         if skipped or frame.lost:
-            self._silent(frame.camera, skipped, frame.lost, now_ns)
+            # Lost, and nothing skipped: that web has had its silent verdicts already, only the count is new.
+            here = None if frame.start_mm is None else (frame.start_mm, frame.start_mm)
+            self._silent(frame.camera, skipped or here, frame.lost, now_ns)
         budget_ns = math.inf if frame.budget_ms is None else frame.budget_ms * 1e6
         if frame.status is FrameStatus.DAMAGED or not frame.sent:
             self._decide(frame, None, (), now_ns)

@@ -26,7 +26,7 @@ MOST_BEHIND = 8
 """Frames that a simulated trigger may be behind the web before it lets some go, as a real camera would."""
 
 ORIGIN_LIMIT = 300
-"""Characters of a long path that still fit a header."""
+"""Bytes of a long path that still fit a header."""
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ class Grabber:
         frame = Frame(
             camera=c.name, boot_id=terms.boot_id, seq=self._seq, t_mono_ns=shot.t_mono_ns, t_utc_ns=shot.t_utc_ns,
             start_mm=self._mm(row), end_mm=self._mm(row + shape[0]), roll_id=terms.roll_id, style=terms.style,
-            origin=shot.origin[-ORIGIN_LIMIT:], status=FrameStatus.DAMAGED if error else FrameStatus.OK,
+            origin=shot.origin.encode()[-ORIGIN_LIMIT:].decode(errors="ignore"), status=FrameStatus.DAMAGED if error else FrameStatus.OK,
             block_id=shot.block_id, encoder_count=shot.encoder_count,
             mm_per_px_x=c.mm_per_px_x, mm_per_px_y=c.mm_per_px_y, x_offset_mm=c.x_offset_mm, inspect_x_px=c.inspect_x_px,
             shape=shape, pixel_format="RGB8" if len(shape) == 3 else "Mono8",

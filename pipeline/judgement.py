@@ -50,16 +50,16 @@ def judge(frame: Announced, scored: ScoreMap, payloads: tuple[Payload, ...], sta
         return Judgement(Result.NOT_INSPECTED, Reason.NOT_FINITE)
     if all(s <= standard.threshold(i) for i, s in enumerate(scored.lanes)):
         return Judgement(Result.PASS)
-    regions = _regions(frame, scored, payloads, standard)
+    if scored.cells_shape is None:  # the worker's recording floor lies above this card's threshold
+        return Judgement(Result.NOT_INSPECTED, Reason.MODEL_MISMATCH, "worker and decision hold different cards")
+    regions = _regions(frame, scored, payloads, scored.cells_shape, standard)
     return Judgement(Result.DEFECT, regions=regions[: Verdict.MAX_REGIONS], regions_total=len(regions))
 
 
 def _regions(
-    frame: Announced, scored: ScoreMap, payloads: tuple[Payload, ...], standard: Standard
+    frame: Announced, scored: ScoreMap, payloads: tuple[Payload, ...], cells_shape: tuple[int, int], standard: Standard
 ) -> tuple[Region, ...]:
-    if scored.cells_shape is None:
-        raise ValueError("a score above the threshold came without its cells: the recording floor is set too high")
-    cells = np.frombuffer(payloads[0], "<f4").reshape(scored.cells_shape)
+    cells = np.frombuffer(payloads[0], "<f4").reshape(cells_shape)
     layout = standard.tiling.layout(scored.frame_shape[0], scored.frame_shape[1], scored.inspect_x_px)
     thresholds = np.array([standard.threshold(i) for i in range(layout.lanes)])
     sx, sy = frame.mm_per_px_x, frame.mm_per_px_y

@@ -7,7 +7,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,8 +21,8 @@ BUSY_S = 0.5
 TABLES = """
 CREATE TABLE run (run_id TEXT, key TEXT, value TEXT NOT NULL, PRIMARY KEY (run_id, key));
 CREATE TABLE verdicts (run_id TEXT, generation INTEGER, number INTEGER, camera TEXT NOT NULL, boot_id TEXT NOT NULL,
-    seq INTEGER, result TEXT NOT NULL, reason TEXT, score REAL, start_mm REAL, end_mm REAL, origin TEXT NOT NULL,
-    latency_ms REAL, t_utc_ns INTEGER NOT NULL, tiles INTEGER NOT NULL, body TEXT NOT NULL,
+    seq INTEGER, result TEXT NOT NULL, reason TEXT, score REAL, start_mm REAL, end_mm REAL, roll_id TEXT NOT NULL,
+    origin TEXT NOT NULL, latency_ms REAL, t_utc_ns INTEGER NOT NULL, tiles INTEGER NOT NULL, body TEXT NOT NULL,
     PRIMARY KEY (run_id, generation, number));
 CREATE TABLE states (run_id TEXT, generation INTEGER, number INTEGER, state TEXT NOT NULL,
     inspection_ok INTEGER NOT NULL, t_utc_ns INTEGER NOT NULL, body TEXT NOT NULL,
@@ -36,6 +36,7 @@ CREATE TABLE totals (run_id TEXT, generation INTEGER, body TEXT NOT NULL, PRIMAR
 
 M = TypeVar("M", bound=Message)
 Row = tuple[str, tuple[Any, ...]]
+SpanRow = tuple[str, str, float, float, str, str | None]
 
 
 class LedgerFull(OSError):
@@ -108,9 +109,14 @@ class Ledger:
         self._pending, self._first_ns = [], None
 
     def close(self) -> None:
-        """Commit what waits, close the file and let others write; LedgerFull where rows could not be saved."""
+        """Commit what waits, close the file and let others write; LedgerFull where rows could not be saved.
+
+        The file then stands alone, without SQLite's side files, so that it can be read from a read-only copy.
+        """
         try:
             self.commit()
+            with suppress(sqlite3.Error):  # a reader still holds it: the side files stay, and are as safe
+                self._db.execute("PRAGMA journal_mode=DELETE")
         finally:
             self._db.close()
             os.close(self._lock)
@@ -130,6 +136,19 @@ def read_verdicts(path: Path, run_id: str | None = None) -> Iterator[Verdict]:
     return _read(path, run_id, "verdicts", Verdict)
 
 
+def read_defect_verdicts(path: Path, run_id: str | None = None) -> Iterator[Verdict]:
+    """The DEFECT verdicts of a run (default: the last), in order."""
+    return _read(path, run_id, "verdicts", Verdict, "result = 'DEFECT'")
+
+
+def read_spans(path: Path, run_id: str | None = None) -> Iterator[SpanRow]:
+    """Camera, roll, from mm, to mm, result and reason of every verdict with a place, in order; fast on long runs."""
+    with _reading(path) as db:
+        yield from db.execute(
+            "SELECT camera, roll_id, start_mm, end_mm, result, reason FROM verdicts WHERE run_id = ? "
+            "AND start_mm IS NOT NULL AND end_mm IS NOT NULL ORDER BY generation, number", (_run(db, path, run_id),))
+
+
 def read_states(path: Path, run_id: str | None = None) -> Iterator[LineState]:
     """The line states of a run (default: the last), in order."""
     return _read(path, run_id, "states", LineState)
@@ -142,7 +161,7 @@ def read_rejects(path: Path, run_id: str | None = None) -> Iterator[Reject]:
 
 def read_totals(path: Path, run_id: str | None = None) -> Iterator[Totals]:
     """The last totals of each generation of decision in a run (default: the last)."""
-    return _read(path, run_id, "totals", Totals, "generation")
+    return _read(path, run_id, "totals", Totals)
 
 
 def read_cameras(path: Path, run_id: str | None = None) -> dict[str, tuple[int, int]]:
@@ -161,10 +180,11 @@ def read_camera_facts(path: Path, run_id: str | None = None) -> dict[str, Any]:
         return {camera: json.loads(facts) for camera, facts in rows}
 
 
-def _read(path: Path, run_id: str | None, table: str, kind: type[M], order: str = "generation, number") -> Iterator[M]:
+def _read(path: Path, run_id: str | None, table: str, kind: type[M], where: str = "TRUE") -> Iterator[M]:
+    order = "generation" if table == "totals" else "generation, number"
+    query = f"SELECT body FROM {table} WHERE run_id = ? AND {where} ORDER BY {order}"
     with _reading(path) as db:
-        run = _run(db, path, run_id)
-        for (body,) in db.execute(f"SELECT body FROM {table} WHERE run_id = ? ORDER BY {order}", (run,)):
+        for (body,) in db.execute(query, (_run(db, path, run_id),)):
             yield kind.model_validate(json.loads(body))
 
 
@@ -235,7 +255,7 @@ def _row(run_id: str, message: Message, payloads: tuple[Payload, ...]) -> Row:
         case Verdict() as v:
             table = "verdicts"
             values = (v.generation, v.number, v.camera, v.boot_id, v.seq, v.result, v.reason, v.score, v.start_mm,
-                      v.end_mm, v.origin, v.latency_ms, v.t_utc_ns, v.tiles, body)
+                      v.end_mm, v.roll_id, v.origin, v.latency_ms, v.t_utc_ns, v.tiles, body)
         case LineState() as s:
             table, values = "states", (s.generation, s.number, s.state, s.inspection_ok, s.t_utc_ns, body)
         case Reject() as r:

@@ -15,9 +15,13 @@ class Roster:
     stages: dict[tuple[str, str], Status] = field(default_factory=dict)
 
     def hear(self, status: Status) -> None:
-        """Keep the newest word of the newest generation."""
+        """Keep the newest word of the newest generation; DOWN is a generation's last, whatever was still on its way."""
         known = self.stages.get((status.role, status.name))
-        if known is None or status.generation >= known.generation:
+        if (
+            known is None
+            or status.generation > known.generation
+            or (status.generation == known.generation and known.state is not StageState.DOWN)
+        ):
             self.stages[status.role, status.name] = status
 
     def state(self, role: str, name: str) -> StageState | None:

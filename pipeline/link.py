@@ -7,6 +7,7 @@ small high-water marks and non-blocking sends: a refused send is an answer, neve
 from __future__ import annotations
 
 import os
+import stat
 from collections import deque
 from pathlib import Path
 from typing import Protocol
@@ -147,13 +148,19 @@ class ZmqBroadcast:
         return seen
 
 
+def make_private(folder: Path) -> None:
+    """Make the folder, for this user alone; InputError where somebody else made it, made it a link, or may look in."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise InputError(f"socket folder is open to others, {folder}, remove it or run `chmod 700` on it")
+
+
 class ZmqLink:
     """Sockets in a private folder (mode 0700)."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o077:
-            raise InputError(f"socket folder is open to others, {folder}, remove it or run `chmod 700` on it")
+        make_private(folder)
         self.folder = folder
         self._context = zmq.Context(io_threads=1)
         self._poller = zmq.Poller()

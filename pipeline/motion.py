@@ -10,7 +10,7 @@ from typing import Protocol
 from glass_core.errors import InputError
 from pipeline.config import MotionConfig, SimulatedMotion
 from pipeline.link import Outbox
-from pipeline.messages import Motion, MotionState, StageState
+from pipeline.messages import Motion, MotionState, StageState, Status
 
 INTERVAL_NS = 20_000_000
 REST_MM_S = 0.5
@@ -86,10 +86,13 @@ class MotionStage:
     A web that exists only here starts when everybody has heard its first position; `elapsed_s` continues one after a restart.
     """
 
-    def __init__(self, web: Web, outboxes: list[Outbox], elapsed_s: float = 0.0) -> None:
-        self._web = web
-        self._unaware = list(outboxes)
-        self._outboxes = outboxes
+    def __init__(
+        self, web: Web, decision: Outbox, grabbers: list[Outbox], generation: int = 0, elapsed_s: float = 0.0
+    ) -> None:
+        self._web, self._decision, self._generation = web, decision, generation
+        self._outboxes = [decision, *grabbers]
+        self._unaware = list(self._outboxes)
+        self._introduced = False
         self._elapsed_ns = int(elapsed_s * 1e9)
         self._spoke_ns: int | None = None
         self.state = StageState.READY
@@ -103,6 +106,10 @@ class MotionStage:
 
     def step(self, now_ns: int) -> bool:
         """Speak when it is time."""
+        if not self._introduced:  # it may have been told down before
+            self._introduced = self._decision.send(
+                Status(role="motion", name="motion", generation=self._generation, state=self.state)
+            )
         if self._unaware:
             first = self._motion(now_ns)
             self._unaware = [o for o in self._unaware if not o.send(first)]

@@ -6,6 +6,7 @@ for replay. Imports are lazy by role, so that only the worker ever loads an engi
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import faulthandler
 import json
@@ -15,12 +16,12 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from calibration.threshold import ThresholdCard, load_card
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from calibration.threshold import ThresholdCard, load_card
 from glass_core.errors import InputError, MissingError
 from pipeline.cameras.protocol import CameraLost
 from pipeline.config import LineConfig
@@ -62,6 +63,8 @@ class Spec(BaseModel):
     role: str
     name: str
     generation: int
+    supervisor_pid: int | None = None
+    """Whom it does not outlive."""
     folder: Path
     """Sockets."""
     config: LineConfig
@@ -117,8 +120,9 @@ def _motion(spec: Spec, link: Link, model: Path) -> Stage:
 
     if spec.config.motion is None:
         raise InputError("no motion source, the config, add `motion:`")
-    outboxes = [link.outbox("decision"), *(link.outbox(f"grabber-{c.name}") for c in spec.config.cameras)]
-    return MotionStage(make_web(spec.config.motion), outboxes, spec.resume.get("elapsed_s", 0.0))
+    grabbers = [link.outbox(f"grabber-{c.name}") for c in spec.config.cameras]
+    elapsed_s = spec.resume.get("elapsed_s", 0.0)
+    return MotionStage(make_web(spec.config.motion), link.outbox("decision"), grabbers, spec.generation, elapsed_s)
 
 
 def _worker(spec: Spec, link: Link, model: Path) -> Stage:
@@ -235,24 +239,24 @@ class Reporter:
         self._supervisor.send(progress)
 
 
-def die_with_parent() -> None:
+def die_with_parent(parent_pid: int | None = None) -> None:
     """The kernel kills this process when the supervisor is gone: no orphan holds a camera."""
     pr_set_pdeathsig = 1
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-    if os.getppid() == 1:
+    if parent_pid not in (None, os.getppid()):  # gone before the kernel was asked
         raise SystemExit(1)
 
 
 def main(arguments: Iterable[str]) -> int:
     """Run one stage until SIGTERM; exit 0 asked to, 1 the camera or engine failed, 2 and 3 as house.md's."""
     (path,) = arguments
-    die_with_parent()
+    spec = Spec.model_validate(json.loads(Path(path).read_text(encoding="utf-8")))
+    die_with_parent(spec.supervisor_pid)
     faulthandler.enable()
     stopped: list[int] = []
     signal.signal(signal.SIGTERM, lambda signum, frame: stopped.append(time.monotonic_ns()))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's: it stops us in order
-    spec = Spec.model_validate(json.loads(Path(path).read_text(encoding="utf-8")))
-    link: Any = None
+    link: ZmqLink | None = None
     stage: Stage | None = None
     try:
         link = ZmqLink(spec.folder)
@@ -265,17 +269,20 @@ def main(arguments: Iterable[str]) -> int:
             lambda: bool(stopped) and time.monotonic_ns() - stopped[0] >= grace_ns,
             Reporter(stage, spec, link.outbox("supervisor")),
         )
+        ended = stage
+        stage = None
+        ended.close()
         return 0
     except (InputError, MissingError) as e:
         print(f"glassline: {e}", file=sys.stderr, flush=True)
         return 2 if isinstance(e, InputError) else 3
     except CameraLost as e:
         print(f"glassline: camera lost, {spec.name}, {e}", file=sys.stderr, flush=True)
-        time.sleep(0.05)  # the status is on its way
         return 1
     finally:
         if stage is not None:
-            stage.close()
+            with contextlib.suppress(Exception):  # it has failed already, and said why
+                stage.close()
         if link is not None:
             link.close()
 

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.coverage import Coverage
-from pipeline.ledger import read_cameras, read_runs, read_totals, read_verdicts
+from pipeline.ledger import read_cameras, read_runs, read_spans, read_totals, read_verdicts
 from pipeline.messages import Region, Result, Verdict
 
 TOUCH_MM = 0.01
@@ -48,12 +48,16 @@ class Summary(BaseModel):
 
 @dataclass(frozen=True)
 class Metres:
-    """Line millimetres: judged by every camera, not so by reason, and judged by each camera."""
+    """Line millimetres: judged by every camera, not so by reason, and judged by each camera.
+
+    `extent_mm`: the first and the last place; null where several rolls each have their own places.
+    """
 
     inspected_mm: float
     not_inspected_mm: float
     reasons_mm: dict[str, float]
     cameras_mm: dict[str, float]
+    extent_mm: tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -181,11 +185,12 @@ def measure(ledger: Path, run_id: str | None = None) -> Metres | None:
         return None
     rolls: dict[str, Coverage] = {}
     roll = ""
-    for v in read_verdicts(ledger, run_id):
-        roll = v.roll_id or roll  # a silent span names no roll: it lies on the one that was running
-        if v.start_mm is not None and v.end_mm is not None:
-            cover = rolls.setdefault(roll, Coverage(cameras))
-            cover.add(v.camera, v.start_mm, v.end_mm, v.result is not Result.NOT_INSPECTED, v.reason or "")
+    extent: tuple[float, float] = (math.inf, -math.inf)
+    for camera, roll_id, start_mm, end_mm, result, reason in read_spans(ledger, run_id):
+        roll = roll_id or roll  # a silent span names no roll: it lies on the one that was running
+        cover = rolls.setdefault(roll, Coverage(cameras))
+        cover.add(camera, start_mm, end_mm, result != Result.NOT_INSPECTED, reason or "")
+        extent = min(extent[0], start_mm), max(extent[1], end_mm)
     if not rolls:
         return None
     reasons: dict[str, float] = {}
@@ -196,6 +201,7 @@ def measure(ledger: Path, run_id: str | None = None) -> Metres | None:
         inspected_mm=sum(c.inspected_mm for c in rolls.values()),
         not_inspected_mm=sum(c.not_inspected_mm for c in rolls.values()),
         reasons_mm=reasons,
+        extent_mm=extent if len(rolls) == 1 else None,
         cameras_mm={name: sum(c.per_camera_mm(name) for c in rolls.values()) for name in cameras},
     )
 

@@ -17,7 +17,7 @@ class Silence:
     """One camera's web: up to where it is spoken for."""
 
     def __init__(self, frame_mm: float | None) -> None:
-        self._frame_mm = frame_mm or FIRST_FRAME_MM
+        self._frame_mm = frame_mm or 0.0
         self._spoken_mm: float | None = None
         self.listening = True
         """False once the camera's source is at its end."""
@@ -27,7 +27,8 @@ class Silence:
         if frame.start_mm is None or frame.end_mm is None:
             return None
         spoken_mm = self._spoken_mm
-        self._frame_mm = frame.end_mm - frame.start_mm
+        # A slab cut short by a damaged buffer says nothing about how often frames are due.
+        self._frame_mm = max(self._frame_mm, frame.end_mm - frame.start_mm)
         self._spoken_mm = frame.end_mm if spoken_mm is None else max(spoken_mm, frame.end_mm)
         if spoken_mm is not None and frame.start_mm > spoken_mm + TOLERANCE_MM:
             return spoken_mm, frame.start_mm
@@ -39,10 +40,11 @@ class Silence:
             self._spoken_mm = motion.position_mm
         if not self.listening or motion.state is not MotionState.MOVING:
             return None
-        margin_mm = 0.25 * self._frame_mm + LATENESS_S * motion.speed_mm_s
-        frames = int((motion.position_mm - self._spoken_mm - margin_mm) // self._frame_mm)
+        frame_mm = self._frame_mm or FIRST_FRAME_MM
+        margin_mm = 0.25 * frame_mm + LATENESS_S * motion.speed_mm_s
+        frames = int((motion.position_mm - self._spoken_mm - margin_mm) // frame_mm)
         if frames < 1:
             return None
         start_mm = self._spoken_mm
-        self._spoken_mm = start_mm + frames * self._frame_mm
+        self._spoken_mm = start_mm + frames * frame_mm
         return start_mm, self._spoken_mm

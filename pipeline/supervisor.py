@@ -18,7 +18,7 @@ from typing import IO
 
 from glass_core.errors import InputError
 from pipeline.config import LineConfig
-from pipeline.link import ZmqLink
+from pipeline.link import ZmqLink, make_private
 from pipeline.messages import Bypass, Progress, StageState, Status
 from pipeline.process import Spec
 
@@ -58,6 +58,8 @@ class Child:
     restarts_ns: deque[int] = field(default_factory=deque)
     restart_due_ns: int | None = None
     was_ready: bool = False
+    asked: bool = False
+    """To begin anew with decision: its end is no failure."""
 
     @property
     def ready(self) -> bool:
@@ -83,6 +85,8 @@ class Supervisor:
         self._children = fixed + cameras + motion  # in the order of starting
         self._lock: IO[str] | None = None
         self._link: ZmqLink | None = None
+        self._bypass = False
+        self._bypass_untold = False
 
     def __enter__(self) -> Supervisor:
         self._lock = self._take_lock()
@@ -107,7 +111,7 @@ class Supervisor:
                 self._lock.close()
 
     def _take_lock(self) -> IO[str]:
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self.folder)  # before anything in it is opened, emptied or removed
         lock = (self.folder / "lock").open("a+")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -139,14 +143,16 @@ class Supervisor:
         return decision.ready and decision.progress is not None and decision.progress.state is StageState.ENDED
 
     def bypass(self, on: bool) -> None:
-        """The operator sets rejects aside, or takes that back."""
-        self._decision.send(Bypass(on=on))
+        """The operator sets rejects aside, or takes that back; may be called from a signal handler: `step` tells it."""
+        self._bypass, self._bypass_untold = on, True
 
     def step(self) -> None:
         """Hear progress, start the next process, see to those that died or hang; LineFailed when it cannot go on."""
         assert self._link is not None
         now_ns = time.monotonic_ns()
         self._hear(now_ns)
+        if self._bypass_untold and self._decision.send(Bypass(on=self._bypass)):
+            self._bypass_untold = False
         for child in self._children:
             if child.process is None:
                 if child.restart_due_ns is None or now_ns >= child.restart_due_ns:
@@ -178,7 +184,7 @@ class Supervisor:
         child.generation += 1
         spec = Spec(
             role=child.role, name=child.name, generation=child.generation, folder=self.folder,
-            config=self._config, observe=self._observe, resume=resume,
+            supervisor_pid=os.getpid(), config=self._config, observe=self._observe, resume=resume,
         )  # fmt: skip
         path = self.folder / f"{child.role}-{child.name}.json"
         path.write_text(spec.model_dump_json(), encoding="utf-8")
@@ -206,13 +212,17 @@ class Supervisor:
         child.process.send_signal(signal.SIGABRT)  # faulthandler writes where it hangs
         time.sleep(0.1)
         child.process.kill()
-        child.process.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):  # a process inside a driver may take its time: the line goes on
+            child.process.wait(1)
 
     def _died(self, child: Child, code: int, now_ns: int) -> None:
         child.process = None
         if not child.was_ready and code in (2, 3):
             raise LineFailed("", code)  # it has said why
         detail = f"ended with status {code}"
+        if child.asked:
+            child.asked, child.restart_due_ns = False, now_ns
+            return
         child.restarts_ns.append(now_ns)
         while child.restarts_ns and now_ns - child.restarts_ns[0] > RESTARTS_NS:
             child.restarts_ns.popleft()
@@ -224,9 +234,11 @@ class Supervisor:
             raise LineFailed(f"{child.name} failed {tries} times in a minute, {detail}, see the lines above", 1)
         print(f"glassline: {child.name} {detail}, starting it again", file=sys.stderr, flush=True)
         child.restart_due_ns = now_ns + min(BACKOFF_NS * 2 ** (tries - 1), BACKOFF_MOST_NS)
-        if child.role == "decision":  # everybody's partner: all begin anew and repeat who they are
+        if child.role == "decision":  # everybody's partner: all begin anew and repeat who they are, the operator too
+            self._bypass_untold = self._bypass
             for other in self._children:
                 if other.process is not None:
+                    other.asked = True
                     other.process.terminate()
 
     def _tell(self, child: Child, state: StageState, detail: str) -> None:
@@ -259,6 +271,7 @@ class Supervisor:
                 process.wait(max(0.05, until_s - time.monotonic()))
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(0.2)
         for child in children:
             child.process = None

@@ -127,6 +127,7 @@ class Worker:
             job.cells.append(cells[first : first + n])
             job.taken += n
             first += n
+        self.handled += 1  # a batch, not a frame: a frame of very many tiles is slow, not stuck
         while self._jobs and self._jobs[0].taken == len(self._jobs[0].tiles):
             self._finish(self._jobs.popleft())
 
@@ -141,7 +142,6 @@ class Worker:
             result = result.model_copy(update={"cells_shape": cells.shape, "inspect_x_px": x_px})
             payloads = (cells.astype("<f4").tobytes(), job.pixels.tobytes())
         self._unsent.append((result, payloads))
-        self.handled += 1
 
     def _result(self, frame: Frame, score: float, lanes: tuple[float, ...], tiles: int, fault: str = "") -> ScoreMap:
         return ScoreMap(

@@ -47,7 +47,7 @@ class Box:
 class ScriptCamera:
     """Gives the shots it was made with; an exception among them is raised."""
 
-    def __init__(self, script: list[Shot | None | CameraLost], self_timed: bool = False) -> None:
+    def __init__(self, script: list[Shot | CameraLost | None], self_timed: bool = False) -> None:
         self.script = script
         self.self_timed = self_timed
         self.pulses = 0

@@ -24,7 +24,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     p.add_argument("source", type=Path, metavar="SOURCE", help="image folder, data set, video or recording")
     p.add_argument("--model", type=Path, required=True, help="a trained and calibrated RUN")
     p.add_argument("--config", type=Path, help="YAML of a line: its worker, decision and camera geometry are used")
-    p.add_argument("--out", type=Path, help="folder for ledger, verdicts.jsonl and crops (default: a new one in the temporary folder)")
+    p.add_argument("--out", type=Path, help="folder for the record (default: a new one in the temporary folder)")
     p.add_argument("--json", action="store_true", help="print one JSON object")
     p.set_defaults(func=run)
 
@@ -48,7 +48,7 @@ def count_frames(config: LineConfig) -> int | None:
         total = camera.open().get("frames")
     finally:
         camera.close()
-    return int(total) if isinstance(total, int) else None
+    return total if isinstance(total, int) else None
 
 
 def judge(config: LineConfig, label: str = "judging") -> Summary:
@@ -79,7 +79,8 @@ def show(summary: Summary, as_json: bool) -> None:
         print(f"  {reason}: {n}")
     if summary.inspected_m is not None:
         print(f"{summary.inspected_m:.2f} m inspected, {summary.not_inspected_m:.2f} m not inspected")
-    print(f"{summary.frames_per_s:.1f} frames/s, {summary.tiles_per_s:.1f} tiles/s")
+    if summary.frames_per_s is not None:
+        print(f"{summary.frames_per_s:.1f} frames/s, {summary.tiles_per_s:.1f} tiles/s")
     print(f"record: {summary.out}  (page: glassline report {summary.out})")
 
 

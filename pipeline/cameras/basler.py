@@ -126,6 +126,7 @@ class BaslerCamera:
                 step()
 
     def _open(self, pylon: Any, genicam: Any) -> dict[str, Any]:
+        self._missing, self._triggered_ns = [], None
         factory = pylon.TlFactory.GetInstance()
         emulator = pylon.DeviceInfo()
         emulator.SetDeviceClass(EMULATOR)

@@ -67,7 +67,7 @@ def ground_truth(config: WeaveConfig, row0: int, rows: int) -> tuple[Pixels, lis
     """
     marks = loom(config).rows(row0, rows)[1]
     labels = []
-    for placed in loom(config).placed:
+    for placed in (p for p in loom(config).placed if p.touches(row0, rows)):
         seen = (marks == placed.number + 1).astype(np.uint8)
         x, y, width, height = cv2.boundingRect(seen)
         if width:
@@ -167,9 +167,11 @@ class Loom:
         if windows:
             warp, weft = (warp + cloth.no_warp * (weft * (1 - cloth.no_weft) + BEHIND * cloth.no_weft - warp),
                           weft + cloth.no_weft * (warp * (1 - cloth.no_warp) + BEHIND * cloth.no_warp - weft))
-        warp_seen = np.clip(1.3 * cloth.warp_above + 0.5, 0, 1)
-        seen = (weft + warp_seen * (warp - weft)) * cloth.tint
-        signal = 255 * cv2.GaussianBlur(seen, (3, 3), 0.55)[MARGIN_ROWS:-MARGIN_ROWS] * self._light
+        seen = np.clip(1.3 * cloth.warp_above + 0.5, 0, 1)  # 1 where the warp is on top
+        seen *= warp - weft
+        seen += weft
+        seen *= cloth.tint
+        signal = cv2.GaussianBlur(seen, (3, 3), 0.55)[MARGIN_ROWS:-MARGIN_ROWS] * (255 * self._light)
         rng = np.random.default_rng((config.seed & 0xFFFFFFFF, 2, number & 0xFFFFFFFF))
         signal += rng.standard_normal(signal.shape, np.float32) * np.sqrt(1 + 0.012 * signal)  # read-out and photon noise
         return np.clip(signal + 0.5, 0, 255).astype(np.uint8), cloth.truth[MARGIN_ROWS:-MARGIN_ROWS]

@@ -13,8 +13,15 @@ import yaml
 
 from glass_core.errors import InputError
 from pipeline.crops import crop_path, map_path
-from pipeline.ledger import read_camera_facts, read_cameras, read_runs, read_states, read_verdicts
-from pipeline.messages import LineState, Result
+from pipeline.ledger import (
+    read_camera_facts,
+    read_cameras,
+    read_defect_verdicts,
+    read_runs,
+    read_states,
+    read_verdicts,
+)
+from pipeline.messages import LineState
 from pipeline.report.roll_map import RollMap
 from pipeline.report.style import STYLE
 from pipeline.report.timeline import clock, timeline
@@ -38,8 +45,8 @@ def write_page(ledger: Path, out: Path, comparison: Comparison | None = None, ru
     facts = runs.get(run_id or "", {})
     summary, metres = summarise(ledger, run_id), measure(ledger, run_id)
     states = list(read_states(ledger, run_id))
-    defects = find_defects(v for v in read_verdicts(ledger, run_id) if v.result is Result.DEFECT)
-    drawing, end_utc_ns = _draw(ledger, run_id, facts)
+    defects = find_defects(read_defect_verdicts(ledger, run_id))
+    drawing, end_utc_ns = _draw(ledger, run_id, facts, metres)
     body = "".join([
         _head(facts, run_id or ""),
         _warnings(facts, summary),
@@ -67,18 +74,11 @@ def write_page(ledger: Path, out: Path, comparison: Comparison | None = None, ru
     return path
 
 
-def _draw(ledger: Path, run_id: str | None, facts: dict[str, Any]) -> tuple[RollMap, int]:
+def _draw(ledger: Path, run_id: str | None, facts: dict[str, Any], metres: Metres | None) -> tuple[RollMap, int]:
     """The map, filled, and the time of the last verdict."""
-    seen = read_cameras(ledger, run_id)
-    spans: list[tuple[float, float]] = []
-    rolls: set[str] = set()
-    for v in read_verdicts(ledger, run_id):
-        rolls |= {v.roll_id} - {""}
-        if v.start_mm is not None and v.end_mm is not None:
-            spans = [_hull([*spans, (v.start_mm, v.end_mm)])]
-    # Positions of several rolls would be drawn over each other, so then, too, the frames are counted instead.
-    in_mm = bool(spans) and len(rolls) < 2 and all(placed == frames for frames, placed in seen.values())
-    along = spans[0] if in_mm else (0.0, float(max((frames for frames, _ in seen.values()), default=1)))
+    in_mm = metres is not None and metres.extent_mm is not None
+    most_frames = max((frames for frames, _ in read_cameras(ledger, run_id).values()), default=1)
+    along = metres.extent_mm if metres and metres.extent_mm else (0.0, float(most_frames))
     cameras = (facts.get("config") or {}).get("cameras", [])
     scales = {c["name"]: (c.get("mm_per_px_x"), c.get("x_offset_mm", 0.0)) for c in cameras}
     drawing, end_utc_ns = RollMap(along, in_mm, scales), 0
@@ -86,10 +86,6 @@ def _draw(ledger: Path, run_id: str | None, facts: dict[str, Any]) -> tuple[Roll
         drawing.add(v)
         end_utc_ns = max(end_utc_ns, v.t_utc_ns)
     return drawing, end_utc_ns
-
-
-def _hull(spans: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    return min(a for a, _ in spans), max(b for _, b in spans)
 
 
 def _head(facts: dict[str, Any], run_id: str) -> str:

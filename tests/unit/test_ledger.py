@@ -154,6 +154,28 @@ def test_a_second_writer_is_refused_and_the_first_goes_on(tmp_path: Path) -> Non
     Ledger(path).close()
 
 
+def test_a_closed_ledger_is_one_file_and_can_be_read_without_writing(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    held = Ledger(path)
+    held.add(verdict(0))
+    held.close()
+    assert [v.number for v in read_verdicts(path)] == [0]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["ledger.sqlite", "ledger.sqlite.lock"]
+
+
+def test_defects_and_spans_are_picked_out(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    held = Ledger(path)
+    held.add(verdict(0, start_mm=0, end_mm=5, roll_id="a"))
+    held.add(verdict(1, result=Result.DEFECT))
+    held.add(verdict(2, result=Result.NOT_INSPECTED, reason=Reason.NO_FRAME, seq=None, start_mm=5, end_mm=9))
+    held.close()
+    assert [v.number for v in ledger.read_defect_verdicts(path)] == [1]
+    assert list(ledger.read_spans(path)) == [
+        ("left", "a", 0, 5, "PASS", None), ("left", "", 5, 9, "NOT_INSPECTED", "NO_FRAME")]
+    assert ledger.read_cameras(path) == {"left": (2, 1)}
+
+
 def test_a_reader_beside_the_writer_sees_what_is_committed(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     held = Ledger(path)

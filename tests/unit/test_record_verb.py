@@ -127,7 +127,8 @@ def test_interrupt_ends_cleanly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     before = signal.getsignal(signal.SIGINT)
     assert main(["record", line(tmp_path, LEFT), "--out", str(tmp_path / "out")]) == 0  # an endless camera
     assert signal.getsignal(signal.SIGINT) is before
-    assert Recording(tmp_path / "out").cameras["left"]["frames"] == len(list(Recording(tmp_path / "out").frames("left"))) >= 1
+    recording = Recording(tmp_path / "out")
+    assert recording.cameras["left"]["frames"] == len(list(recording.frames("left"))) >= 1
 
 
 @pytest.mark.parametrize(("cameras", "options", "said"), [
@@ -137,7 +138,9 @@ def test_interrupt_ends_cleanly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (["{name: r, source: replay, path: nowhere}"], [], "nothing to replay, nowhere"),
     ([LEFT], ["--metres", "1", "--frames", "2"], "not allowed with"),
 ])
-def test_refusals(tmp_path: Path, cameras: list[str], options: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_refusals(
+    tmp_path: Path, cameras: list[str], options: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     config = line(tmp_path, *cameras) if cameras else str(tmp_path / "empty.yaml")
     (tmp_path / "empty.yaml").write_text("cameras: []\n")
     try:

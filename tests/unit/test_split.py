@@ -90,9 +90,7 @@ def forget(record: dict) -> None:
     del record["digest"]
 
 
-@pytest.mark.parametrize(
-    ("spoil", "words"), [(overlap, "in two parts"), (edit, "own digest"), (forget, "damaged split.json")]
-)
+@pytest.mark.parametrize(("spoil", "words"), [(overlap, "in two parts"), (edit, "own digest"), (forget, "damaged split.json")])
 def test_a_record_that_was_tampered_with_is_refused(tmp_path: Path, spoil: object, words: str) -> None:
     split(make(tmp_path / "data", 9), FRACTIONS, 0).save(tmp_path)
     record = json.loads((tmp_path / "split.json").read_text())

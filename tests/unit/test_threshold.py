@@ -14,9 +14,7 @@ from glass_core.scoring import ScoreDefinition, score_image
 from glass_core.tiling import Tiling
 
 DEFINITION = ScoreDefinition(inspect_x_px=(10, 500))
-MODEL = Model(
-    weights_sha="w" * 64, engine_sha="e" * 64, backbone="resnet18", engine="torch fp32", score_definition=DEFINITION
-)
+MODEL = Model(weights_sha="w" * 64, engine_sha="e" * 64, backbone="resnet18", engine="torch fp32", score_definition=DEFINITION)
 
 
 def good_frames(frames: int, lanes: int = 3, seed: int = 0, offsets: tuple[float, ...] = ()) -> list[np.ndarray]:

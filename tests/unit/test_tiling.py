@@ -153,16 +153,12 @@ def test_each_lane_has_its_own_threshold() -> None:
 @pytest.mark.parametrize(
     ("height", "width", "inspect_x_px"), [(0, 10, None), (10, 10, (0, 11)), (10, 10, (5, 5)), (10, 10, (-1, 5))]
 )
-def test_a_range_outside_the_picture_is_one_clear_line(
-    height: int, width: int, inspect_x_px: tuple[int, int] | None
-) -> None:
+def test_a_range_outside_the_picture_is_one_clear_line(height: int, width: int, inspect_x_px: tuple[int, int] | None) -> None:
     with pytest.raises(InputError, match=r"^[^\n]+, [^\n]+$"):
         Tiling().layout(height, width, inspect_x_px)
 
 
-@pytest.mark.parametrize(
-    "bad", [{"tile_px": 250}, {"overlap_px": 12}, {"tile_px": 64, "overlap_px": 40}, {"stride": 1}]
-)
+@pytest.mark.parametrize("bad", [{"tile_px": 250}, {"overlap_px": 12}, {"tile_px": 64, "overlap_px": 40}, {"stride": 1}])
 def test_a_tiling_that_cannot_be_is_refused(bad: dict[str, int]) -> None:
     with pytest.raises(ValidationError):
         Tiling.model_validate(bad)

@@ -27,8 +27,8 @@ def woven(**settings: Any) -> WeaveConfig:
 
 
 def defective(kind: str, strength: float = 1.0, at_mm: float = 14.0, x_mm: float = 18.0, **more: Any) -> WeaveConfig:
-    defect = WovenDefect(kind=kind, at_mm=at_mm, x_mm=x_mm, size_mm=6.0, strength=strength)  # type: ignore[arg-type]
-    return woven(defects=(defect,), **SCALE, **more)
+    defect = {"kind": kind, "at_mm": at_mm, "x_mm": x_mm, "size_mm": 6.0, "strength": strength}
+    return woven(defects=[defect], **SCALE, **more)
 
 
 @pytest.mark.parametrize("weave", list(WARP_OVER))

@@ -1,0 +1,1 @@
+"""Calibration: functions from measured arrays to dated, hashed cards."""

@@ -1,0 +1,127 @@
+"""Settings of one training run, read from the `train:` section of a YAML file."""
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from glass_core.errors import InputError
+from glass_core.tiling import Tiling
+
+MAX_CONFIG_BYTES = 1 << 20
+
+# What a profile changes against the field defaults below, which are the `cloth` profile.
+PROFILES: dict[str, dict[str, Any]] = {
+    "cloth": {},
+    "quick": {"mining": False, "epochs": 6, "iterations_per_epoch": 20, "batch_tiles": 4},
+}
+
+
+class SplitFractions(BaseModel):
+    """Shares of the good images: heads are fitted on `train`, the card on `calibration`, figures on `selection`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    train: float = Field(default=0.8, gt=0, lt=1)
+    calibration: float = Field(default=0.1, gt=0, lt=1)
+    selection: float = Field(default=0.1, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _sum_to_one(self) -> Self:
+        total = self.train + self.calibration + self.selection
+        if abs(total - 1.0) > 1e-6:
+            raise ValueError(f"train + calibration + selection must be 1, not {total:g}")
+        return self
+
+
+class TrainConfig(BaseModel):
+    """One training run; names and defaults of the method are those of GLASS (glass.md 9.3).
+
+    `profile` sets the defaults: `cloth` (ascent on) or `quick` (Gaussian noise alone, few iterations).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    profile: Literal["cloth", "quick"] = "cloth"
+    backbone: Literal["resnet18", "resnet50", "wide_resnet50_2", "embedded"] = "resnet18"
+    weights: Path | None = None
+    textures: Path | None = None
+    seed: int = Field(default=0, ge=0)
+
+    tile_px: int = Field(default=256, ge=64, le=2048, multiple_of=32)
+    overlap_px: int = Field(default=32, ge=0, multiple_of=8)
+    inspect_x_px: tuple[int, int] | None = None
+    split: SplitFractions = SplitFractions()
+
+    epochs: int = Field(default=20, ge=1)
+    iterations_per_epoch: int = Field(default=25, ge=1)
+    batch_tiles: int = Field(default=8, ge=1)
+    evaluate_every: int = Field(default=5, ge=1)
+    recalibrate_bn: bool = True
+
+    lr: float = Field(default=1e-4, gt=0)
+    mining: bool = True
+    noise: float = Field(default=0.015, gt=0)
+    radius: float = Field(default=0.75, gt=0, lt=1)
+    p: float = Field(default=0.5, ge=0, lt=1)
+    step: int = Field(default=20, ge=5, multiple_of=5)
+    beta_mean: float = Field(default=0.5, ge=0.2, le=0.8)
+    beta_std: float = Field(default=0.1, ge=0)
+
+    @property
+    def tiling(self) -> Tiling:
+        return Tiling(tile_px=self.tile_px, overlap_px=self.overlap_px)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _profile_defaults(cls, data: Any) -> Any:
+        profile = data.get("profile", "cloth") if isinstance(data, dict) else None
+        return {**PROFILES[profile], **data} if isinstance(profile, str) and profile in PROFILES else data
+
+    @model_validator(mode="after")
+    def _geometry(self) -> Self:
+        if self.overlap_px > self.tile_px // 2:
+            raise ValueError(f"overlap_px ({self.overlap_px}) must be at most half of tile_px ({self.tile_px})")
+        if self.inspect_x_px is not None and not 0 <= self.inspect_x_px[0] < self.inspect_x_px[1]:
+            raise ValueError(f"inspect_x_px must be [left, right], 0 <= left < right, not {list(self.inspect_x_px)}")
+        return self
+
+
+def load_train_config(path: Path) -> TrainConfig:
+    """Read the `train:` section of a YAML file; other sections belong to other rooms and are left alone.
+
+    Raises InputError naming file, key, value and what is allowed.
+    """
+    try:
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise InputError(f"config over {MAX_CONFIG_BYTES} bytes, {path}, give a YAML file with a train: section")
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"config not readable ({error.strerror}), {path}, give the path of a YAML file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"not YAML ({' '.join(str(error).split())}), {path}, mend the syntax") from error
+    section = document.get("train") if isinstance(document, dict) else document
+    if document is not None and not isinstance(document, dict):
+        raise InputError(f"no mapping at top level, {path}, begin with train:")
+    if section is not None and not isinstance(section, dict):
+        raise InputError(f"train is {section!r}, {path}, give a mapping of settings under train:")
+    try:
+        return TrainConfig.model_validate(section or {})
+    except ValidationError as error:
+        raise InputError(_one_line(error, path)) from error
+
+
+def _one_line(error: ValidationError, path: Path) -> str:
+    first = error.errors()[0]
+    key = ".".join(["train", *map(str, first["loc"])])
+    if first["type"] == "extra_forbidden":
+        known = list(SplitFractions.model_fields if "split" in first["loc"][:-1] else TrainConfig.model_fields)
+        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+        advice = f"did you mean {near[0]}" if near else f"use one of {', '.join(known)}"
+        return f"unknown key {key}, {path}, {advice}"
+    message = first["msg"].removeprefix("Value error, ").replace("Input should be", "it should be")
+    if not first["loc"]:
+        return f"bad settings under {key}, {path}, {message}"
+    return f"bad value {first['input']!r} for {key}, {path}, {message}"

@@ -1,0 +1,47 @@
+"""Local anomaly synthesis: a picture with a random texture blended into a random mask (GLASS section 4)."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glass_core.perlin import draw_mask
+from glass_core.preprocess import centre_crop
+from glass_core.texture import TextureSource
+from glass_core.texture_ops import luminance, random_ops
+
+_BETA_RANGE = (0.2, 0.8)
+
+
+class Synthesiser:
+    """Makes synthetic defects in square tiles of size_px (a multiple of 8); see draw_beta for their strength."""
+
+    def __init__(self, textures: TextureSource, size_px: int, beta_mean: float = 0.5, beta_std: float = 0.1) -> None:
+        self._textures = textures
+        self._size_px = size_px
+        self._beta_mean, self._beta_std = beta_mean, beta_std
+
+    def __call__(
+        self, tile: NDArray[np.uint8], rng: np.random.Generator, foreground: NDArray[np.bool_] | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """A defective copy of a tile (size, size[, 3]) and its cell labels (size / 8, size / 8), 1 where defective.
+
+        A grey tile gets a grey texture, since colour would give the defect away. `foreground` (size, size) limits where
+        the defect may lie. All randomness comes from `rng`.
+        """
+        mask, cells = draw_mask(self._size_px, rng, foreground)
+        texture = centre_crop(random_ops(self._textures.draw(self._size_px, rng), rng), self._size_px)
+        if tile.ndim == 2:
+            texture = luminance(texture)
+        beta = draw_beta(rng, self._beta_mean, self._beta_std)
+        return fuse(tile, texture, mask, beta), cells.astype(np.float32)
+
+
+def draw_beta(rng: np.random.Generator, mean: float, std: float) -> float:
+    """The share of the original picture in a defect: normal, clipped to [0.2, 0.8]; larger is a weaker defect."""
+    return float(np.clip(rng.normal(mean, std), *_BETA_RANGE))
+
+
+def fuse(image: NDArray[np.uint8], texture: NDArray[np.uint8], mask: NDArray[np.bool_], beta: float) -> NDArray[np.float32]:
+    """image (1 - m) + (1 - beta) texture m + beta image m, in grey levels (GLASS equation 4)."""
+    original = np.float32(image)
+    weight = np.float32(1 - beta) * (mask if image.ndim == 2 else mask[:, :, None])
+    return original + weight * (np.float32(texture) - original)  # (size, size[, 3])

@@ -1,0 +1,39 @@
+"""The paper's picture geometry: short side resized, centre cropped, normalised. Tiled cloth does not use it."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)  # of ImageNet, RGB in [0, 1]
+_STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)
+
+
+def resize_short_side(image: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+    """An image (H, W[, 3]) with its short side at size_px, aspect kept, bilinear with antialias as PIL does it."""
+    height, width = image.shape[:2]
+    short = min(height, width)
+    if short == size_px:
+        return image
+    shape = (int(size_px * height / short), int(size_px * width / short))
+    planes = torch.from_numpy(image.astype(np.float32)).reshape(1, height, width, -1).permute(0, 3, 1, 2)
+    resized = torch.nn.functional.interpolate(planes, shape, mode="bilinear", antialias=True)  # (1, C, h, w)
+    return resized[0].permute(1, 2, 0).round().to(torch.uint8).reshape(*shape, *image.shape[2:]).numpy()
+
+
+def centre_crop(image: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+    """The middle size_px x size_px of an image at least that large."""
+    top, left = (round((side - size_px) / 2) for side in image.shape[:2])
+    return image[top : top + size_px, left : left + size_px]
+
+
+def preprocess(image: NDArray[np.uint8], resize_px: int = 288, crop_px: int = 288) -> NDArray[np.float32]:
+    """An image (H, W) or (H, W, 3) RGB as the network's input (3, crop, crop), normalised."""
+    rgb = image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2)
+    cropped = centre_crop(resize_short_side(rgb, resize_px), crop_px)  # (crop, crop, 3)
+    normalised = (cropped.astype(np.float32) / 255 - _MEAN) / _STD
+    return np.ascontiguousarray(normalised.transpose(2, 0, 1))  # (3, crop, crop)
+
+
+def preprocess_mask(mask: NDArray[np.uint8], resize_px: int = 288, crop_px: int = 288) -> NDArray[np.float32]:
+    """A ground-truth mask (H, W) in the same geometry, (crop, crop) in [0, 1]: soft at its edges, not thresholded."""
+    return centre_crop(resize_short_side(mask, resize_px), crop_px).astype(np.float32) / np.float32(255)  # (crop, crop)

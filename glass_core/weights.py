@@ -1,0 +1,116 @@
+"""Where a trunk's ImageNet weights are found: config, $GLASSLINE_WEIGHTS, torch hub's cache, the publisher."""
+
+import hashlib
+import os
+import re
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import wrap_file
+from torch import Tensor
+
+from glass_core.checkpoint import WeightsOrigin
+from glass_core.errors import InputError, MissingError
+
+PUBLISHER = "https://download.pytorch.org/models/"
+# torchvision's IMAGENET1K_V1; published GLASS figures and checkpoints depend on them (glass.md 1.1).
+PUBLISHED = {
+    "resnet18": "resnet18-f37072fd.pth",
+    "resnet50": "resnet50-0676ba61.pth",
+    "wide_resnet50_2": "wide_resnet50_2-95faca4d.pth",
+}
+V2_FILES = {"resnet50-11ad3fa6.pth", "wide_resnet50_2-9ba9bcbe.pth"}
+MAX_BYTES = 1 << 30
+TIMEOUT_S = 10.0
+_CHECKSUM = re.compile(r"-([0-9a-f]{8})\.pth$")
+
+
+def load_weights(arch: str, given: Path | None = None) -> tuple[dict[str, Tensor], WeightsOrigin]:
+    """The state dict for `arch` and where it came from; house.md's order of places, the publisher last.
+
+    Raises InputError for a file that is named but absent, damaged or of ImageNet V2, MissingError when there is none.
+    """
+    path = _find(arch, given) or _download(arch)
+    if path.stat().st_size > MAX_BYTES:
+        raise InputError(f"weights over {MAX_BYTES} bytes, {path}, give a torchvision file of {arch}")
+    digest = _sha256(path)
+    named = _CHECKSUM.search(path.name)
+    if named and not digest.startswith(named[1]):
+        raise InputError(f"weights damaged (sha256 {digest[:8]}, not {named[1]}), {path}, delete it and fetch it again")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds for a bad file
+        raise InputError(f"weights not readable, {path}, give a torchvision file of {arch}") from error
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InputError(f"not a state dict of tensors, {path}, give a torchvision file of {arch}")
+    return state, WeightsOrigin(arch=arch, path=str(path), sha256=digest)
+
+
+def _find(arch: str, given: Path | None) -> Path | None:
+    for place, name in ((given, "weights in the config"), (os.environ.get("GLASSLINE_WEIGHTS"), "$GLASSLINE_WEIGHTS")):
+        if not place:
+            continue
+        place = Path(place)
+        if not place.exists():
+            raise InputError(f"no such file or folder, {place}, correct {name}")
+        found = next(_matches(arch, place), None) if place.is_dir() else place if given or _is(arch, place) else None
+        if found:
+            return _refuse_v2(found)
+    cached = _cache() / PUBLISHED[arch]
+    return cached if cached.is_file() else None
+
+
+def _matches(arch: str, folder: Path) -> Iterator[Path]:
+    """Files of `arch` in a folder, the published name first."""
+    files = (path for path in folder.iterdir() if path.is_file() and _is(arch, path))
+    yield from sorted(files, key=lambda path: (path.name in V2_FILES, path.name != PUBLISHED[arch], path.name))
+
+
+def _is(arch: str, path: Path) -> bool:
+    """Whether the name says `arch`: `resnet50-0676ba61.pth` is no `wide_resnet50_2`, nor the reverse."""
+    return re.fullmatch(rf"{re.escape(arch)}([-.].*)?\.(pth|pt)", path.name) is not None
+
+
+def _refuse_v2(path: Path) -> Path:
+    if path.name in V2_FILES:
+        raise InputError(f"ImageNet V2 weights, {path}, GLASS needs V1: {PUBLISHER}{PUBLISHED[path.name.split('-')[0]]}")
+    return path
+
+
+def _cache() -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def _download(arch: str) -> Path:
+    """Fetch the published file into torch hub's cache; it gets its name only when whole and of the right checksum."""
+    name = PUBLISHED[arch]
+    target = _cache() / name
+    part = target.with_name(f"{name}.{os.getpid()}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with urllib.request.urlopen(PUBLISHER + name, timeout=TIMEOUT_S) as response:
+            total = int(response.headers.get("Content-Length") or 0)
+            if total > MAX_BYTES:
+                raise OSError(f"{total} bytes offered")
+            console = Console(stderr=True)
+            with wrap_file(response, total, description=name, console=console) as source, part.open("wb") as sink:
+                while chunk := source.read(1 << 20):
+                    sink.write(chunk)
+        if not _sha256(part).startswith(name.rsplit("-", 1)[1].removesuffix(".pth")):
+            raise OSError("the checksum is wrong")
+        part.replace(target)
+    except OSError as error:
+        reason = getattr(error, "reason", None) or error
+        where = f"put {PUBLISHER}{name} into a folder and set GLASSLINE_WEIGHTS to it, or use --backbone embedded"
+        raise MissingError(f"weights of {arch} not found and not fetched ({reason}), {target}, {where}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return target
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,50 @@
+"""What a user installs: the wheel, in an environment of its own, used from another folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("pipeline", "glass_core", "calibration", "configs", "tools")
+
+
+def run(*words: str | Path, cwd: Path) -> str:
+    """Its stdout; the test fails with its stderr."""
+    env = {k: v for k, v in os.environ.items() if k not in ("XDG_RUNTIME_DIR", "PYTHONPATH")}
+    done = subprocess.run([str(w) for w in words], cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_wheel_works_from_another_folder(tmp_path: Path) -> None:
+    source, elsewhere = tmp_path / "source", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for room in ROOMS:
+        shutil.copytree(ROOT / room, source / room, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source / name)
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
+    run(*pip, "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path, source, cwd=tmp_path)
+    (wheel,) = tmp_path.glob("glassline-*.whl")
+    venv.create(tmp_path / "env", with_pip=False)
+    python = tmp_path / "env" / "bin" / "python"
+    site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=elsewhere).strip())
+    # The libraries are gigabytes: they are lent from this environment, behind the new one's own packages.
+    (site / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    run(*pip, "--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel, cwd=elsewhere)
+
+    where = run(python, "-c", "import pipeline, tools, configs; print(pipeline.__file__, tools.__file__)", cwd=elsewhere)
+    assert all(str(tmp_path / "env") in path for path in where.split())
+    shipped = {p.name for p in (site / "configs").glob("*.yaml")}
+    assert shipped == {p.name for p in (ROOT / "configs").glob("*.yaml")}
+    facts = json.loads(run(tmp_path / "env" / "bin" / "glassline", "doctor", "--json", cwd=elsewhere))
+    assert facts["schema"] == 1
+    assert "glassline" in run(tmp_path / "env" / "bin" / "glassline", "--version", cwd=elsewhere)
+    assert "replay" in run(python, "-m", "tools", "--help", cwd=elsewhere)

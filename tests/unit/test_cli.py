@@ -1,0 +1,59 @@
+"""The command line's promises: one line for every refusal, the exit status, and nothing loaded that is not needed."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from glass_core.errors import InputError, MissingError
+from tools import cli
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "VERB"),
+        (["weave"], "invalid choice"),
+        (["replay"], "SOURCE"),
+        (["replay", "x", "--model", "y", "--speed", "9"], "--speed"),
+        (["run", "x", "--frames", "3", "--seconds", "4"], "not allowed with"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_two(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        cli.main(words)
+    err = capsys.readouterr().err
+    assert left.value.code == 2 and err.startswith("glassline: ") and said in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"), [(InputError("a, b, c"), 2), (MissingError("a, b, c"), 3), (KeyboardInterrupt(), 130)]
+)
+def test_expected_failures_become_a_line_and_a_status(
+    failure: BaseException, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(args: argparse.Namespace) -> int:
+        raise failure
+
+    monkeypatch.setattr("tools.replay.run", fail)
+    assert cli.main(["replay", "x", "--model", "y"]) == status
+    assert capsys.readouterr().err.startswith("glassline: ")
+
+
+@pytest.mark.parametrize("module", ["pipeline.grabber", "pipeline.decision", "pipeline.recorder", "pipeline.cameras.replay", "tools.camera"])
+def test_only_the_worker_loads_torch(module: str) -> None:
+    code = f"import sys, {module}, pipeline.process; sys.exit('torch' in sys.modules or 'openvino' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == 0
+
+
+def test_every_verb_has_help() -> None:
+    for verb in cli.VERBS:
+        with pytest.raises(SystemExit) as left:
+            cli.parser([verb]).parse_args([verb, "--help"])
+        assert left.value.code == 0

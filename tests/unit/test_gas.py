@@ -1,0 +1,183 @@
+"""One training iteration against the official numbers, against a plain autograd ascent, and its parts on known values."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from glass_core.gas import Method, focal_loss, glass_loss, hard_weights
+from glass_core.model import Adaptor, Discriminator
+from tests.shared_data import shared
+
+GOLDENS = ["manifold", "manifold_inside", "hypersphere", "hypersphere_far", "gaussian_only"]
+
+
+def heads(dim: int, hidden: int, seed: int = 0) -> nn.ModuleDict:
+    """Adaptor and discriminator in float64 under the official names."""
+    torch.manual_seed(seed)
+    modules = nn.ModuleDict({"pre_projection": Adaptor(dim), "discriminator": Discriminator(dim, hidden)})
+    return modules.double().train()
+
+
+def loss_of(modules: nn.ModuleDict, *args: Tensor | Method) -> tuple[Tensor, dict[str, Tensor]]:
+    return glass_loss(modules["pre_projection"], modules["discriminator"], *args)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", GOLDENS)
+def test_golden_iterations(name: str) -> None:
+    golden = {key: torch.from_numpy(value) for key, value in load(shared(f"goldens/iteration_{name}.npz")).items()}
+    dim, hidden = golden["t"].shape[1], golden["before.discriminator.tail.0.weight"].shape[1]
+    modules = heads(dim, hidden)
+    modules.load_state_dict({key[7:]: value.clone() for key, value in golden.items() if key.startswith("before.")})
+    optimisers = [
+        torch.optim.Adam(modules["pre_projection"].parameters(), lr=1e-4, weight_decay=1e-5),
+        torch.optim.AdamW(modules["discriminator"].parameters(), lr=2e-4),
+    ]
+    method = Method(hypersphere=bool(golden["svd"]), mining=bool(golden["mining"]))
+    mask, centre = golden["mask"].reshape(-1, 1), golden["centre"].repeat(2, 1)
+    for iteration in range(3):
+        modules.zero_grad()
+        loss, log = loss_of(modules, golden["t"], golden["f"], mask, golden["noise"][iteration], method, centre)
+        loss.backward()
+        if iteration == 0:
+            for key, parameter in modules.named_parameters():
+                assert parameter.grad is not None
+                close(parameter.grad, golden[f"grad.{key}"], key)
+            for key in ("p_true", "p_fake", "r_t", "r_g", "r_f"):
+                close(log[key], golden[f"log.{key}"], key)
+            close(log["loss"], golden["log.loss"], "loss", 1e-7)
+        for optimiser in optimisers:
+            optimiser.step()
+        for prefix in {0: ["after"], 2: ["after3"]}.get(iteration, []):
+            for key, value in modules.state_dict().items():
+                close(value, golden[f"{prefix}.{key}"], key)
+
+
+def load(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path) as file:
+        return dict(file)
+
+
+def close(got: Tensor, wanted: Tensor, what: str, tolerance: float = 1e-9) -> None:
+    assert torch.allclose(got.double(), wanted.double(), rtol=0, atol=tolerance), what
+
+
+def plain_losses(
+    modules: nn.ModuleDict, normal: Tensor, noise: Tensor, centre: Tensor, radius: Tensor, method: Method
+) -> tuple[Tensor, Tensor]:
+    """glass.md 3, steps 2 and 5, as written: features moved and projected, 21 passes over [t; g] by autograd."""
+    adaptor, discriminator = modules["pre_projection"], modules["discriminator"]
+    true = adaptor(normal)
+    synthetic, origin = true + noise, centre if method.hypersphere else true
+    inner = radius if method.hypersphere else torch.tensor(0.5, dtype=true.dtype)
+    for step in range(method.step + 1):
+        p_true, p_synthetic = discriminator(torch.cat([true, synthetic])).chunk(2)
+        loss_normal = F.binary_cross_entropy(p_true, torch.zeros_like(p_true))
+        loss_gas = F.binary_cross_entropy(p_synthetic, torch.ones_like(p_synthetic))
+        if step == method.step:
+            return loss_normal, loss_gas
+        (gradient,) = torch.autograd.grad(loss_gas, synthetic, retain_graph=True)
+        synthetic = synthetic + 0.001 * gradient / (gradient.norm(dim=1, keepdim=True) + 1e-10)
+        if (step + 1) % 5 == 0:
+            way = synthetic - origin
+            length = way.norm(dim=1, keepdim=True)
+            synthetic = origin + length.clamp(inner, 2 * inner) / (length + 1e-10) * way
+    raise AssertionError
+
+
+@pytest.mark.parametrize("hypersphere", [False, True])
+@pytest.mark.parametrize("noise_std", [0.05, 0.11, 0.4])  # below, within and above the manifold's [0.5, 1]
+def test_hidden_space_ascent_equals_plain_autograd(hypersphere: bool, noise_std: float) -> None:
+    dim, rows, method = 40, 24, Method(hypersphere=hypersphere, step=10)
+    fused, plain = heads(dim, 12, seed=7), heads(dim, 12, seed=7)
+    generator = torch.Generator().manual_seed(8)
+    normal, las, noise, centre = torch.randn(4, rows, dim, dtype=torch.float64, generator=generator)
+    mask = (torch.rand(rows, 1, generator=generator) < 0.3).double()
+    _, log = loss_of(fused, normal, las, mask, noise_std * noise, method, centre)
+    wanted = plain_losses(plain, normal, noise_std * noise, centre, log["r_t"], method)
+    close(log["loss_normal"], wanted[0].detach(), "loss_normal", 1e-10)
+    close(log["loss_gas"], wanted[1].detach(), "loss_gas", 1e-10)
+
+    fused, rest = heads(dim, 12, seed=7), heads(dim, 12, seed=7)  # gradients of the two global losses alone
+    total, _ = loss_of(fused, normal, las, mask, noise_std * noise, method, centre)
+    total.backward()
+    sum(plain_losses(rest, normal, noise_std * noise, centre, log["r_t"], method)).backward()  # type: ignore[union-attr]
+    local_loss(rest, normal, las, mask, centre, log["r_t"], method).backward()
+    for (key, got), (_, wanted_parameter) in zip(fused.named_parameters(), rest.named_parameters(), strict=True):
+        assert got.grad is not None
+        assert wanted_parameter.grad is not None
+        close(got.grad, wanted_parameter.grad, key, 1e-10)
+    for (key, value), (_, wanted_buffer) in zip(fused.named_buffers(), rest.named_buffers(), strict=True):
+        close(value, wanted_buffer, key, 1e-10)
+
+
+def local_loss(
+    modules: nn.ModuleDict, normal: Tensor, las: Tensor, mask: Tensor, centre: Tensor, radius: Tensor, method: Method
+) -> Tensor:
+    """glass.md 3, steps 6 to 9, with indexing where the product has weights."""
+    fake = modules["pre_projection"](las)
+    if method.hypersphere:
+        way = fake - centre
+        length = way.norm(dim=1, keepdim=True)
+        moved = centre + length.clamp(2 * radius, 4 * radius) / (length + 1e-10) * way
+        fake = torch.where(mask > 0.5, moved, fake)
+    p = modules["discriminator"](fake)
+    error = (p.detach() - mask) ** 2
+    kept = error >= torch.quantile(error, method.p)
+    return focal_loss(p[kept].unsqueeze(1), mask[kept].unsqueeze(1), torch.ones(int(kept.sum()), 1, dtype=p.dtype))
+
+
+def test_batch_norm_is_updated_22_times_and_twice_without_mining() -> None:
+    for mining, updates in ((True, 22), (False, 2)):
+        modules = heads(8, 6)
+        rows = torch.randn(3, 10, 8, dtype=torch.float64)
+        mask = torch.tensor([[0.0], [1.0]], dtype=torch.float64).repeat(5, 1)
+        loss_of(modules, rows[0], rows[1], mask, 0.1 * rows[2], Method(mining=mining))
+        assert int(modules["discriminator"].norm.num_batches_tracked) == updates  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("dim", "low", "high"), [(1536, 0.0, 0.0), (1024, 0.9, 1.0)])
+def test_the_manifold_projection_is_idle_at_the_default_width_only(dim: int, low: float, high: float) -> None:
+    """glass.md T7: ||noise|| is 0.588 at d = 1536, inside [0.5, 1], and 0.48 at d = 1024."""
+    modules = heads(dim, 8)
+    generator = torch.Generator().manual_seed(9)
+    normal, las, noise = torch.randn(3, 64, dim, dtype=torch.float64, generator=generator)
+    mask = torch.ones(64, 1, dtype=torch.float64)
+    _, log = loss_of(modules, normal, las, mask, 0.015 * noise, Method(step=5))
+    assert low <= float(log["clamped"]) <= high
+
+
+def test_hypersphere_needs_a_centre() -> None:
+    rows = torch.randn(4, 8, dtype=torch.float64)
+    with pytest.raises(ValueError, match="centre"):
+        loss_of(heads(8, 4), rows, rows, torch.ones(4, 1).double(), rows, Method(hypersphere=True))
+
+
+def test_golden_focal() -> None:
+    golden = load(shared("goldens/focal.npz"))
+    p, mask = torch.from_numpy(golden["p"]), torch.from_numpy(golden["mask"])
+    assert float(focal_loss(p, mask, torch.ones_like(p))) == pytest.approx(float(golden["loss"]), abs=1e-6)
+
+
+@pytest.mark.parametrize(("p", "mask", "wanted"), [(0.5, 0, 0.173275), (0.5, 1, 0.173275), (0, 1, 10.819346), (1, 1, 0)])
+def test_focal_values(p: float, mask: float, wanted: float) -> None:
+    loss = focal_loss(torch.tensor([[p]]).double(), torch.tensor([[mask]]).double(), torch.ones(1, 1).double())
+    assert float(loss) == pytest.approx(wanted, abs=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("errors", "fraction", "kept"),
+    [
+        ([0.1, 0.2, 0.3, 0.4], 0.5, [0, 0, 1, 1]),
+        ([0.1, 0.2, 0.3], 0.5, [0, 1, 1]),
+        ([0.1, 0.3, 0.3, 0.3], 0.5, [0, 1, 1, 1]),  # ties at the quantile stay
+        ([0.2, 0.2, 0.2, 0.2], 0.5, [1, 1, 1, 1]),
+        ([0.1, 0.9], 0.0, [1, 1]),  # 0 keeps all
+    ],
+)
+def test_hard_examples(errors: list[float], fraction: float, kept: list[int]) -> None:
+    p = torch.tensor(errors, dtype=torch.float64).unsqueeze(1)
+    assert hard_weights(p, torch.zeros_like(p), fraction).flatten().tolist() == kept

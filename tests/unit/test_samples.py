@@ -1,0 +1,86 @@
+"""Training tiles: a function of (seed, epoch, index), inside the inspected range, with their defects marked."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import glass_core.samples
+from glass_core.config import TrainConfig
+from glass_core.errors import InputError
+from glass_core.samples import TileSource
+from glass_core.texture import ProceduralTextures
+
+
+def picture(path: Path, height: int = 64, width: int = 200, colour: bool = False) -> Path:
+    """Its grey level tells the column, so that a tile tells where it was cut."""
+    image = np.tile(np.arange(width, dtype=np.uint8), (height, 1))
+    cv2.imwrite(str(path), np.dstack([image] * 3) if colour else image)
+    return path
+
+
+def source(images: list[Path], **settings: object) -> TileSource:
+    config = TrainConfig.model_validate({"tile_px": 64, "overlap_px": 16, "batch_tiles": 3, **settings})
+    return TileSource(images, config, ProceduralTextures())
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    return picture(tmp_path / "a.png")
+
+
+def test_a_batch_is_a_function_of_seed_epoch_and_iteration(image: Path) -> None:
+    first, again = source([image]).draw(1, 2), source([image]).draw(1, 2)
+    for name in ("normal", "las", "mask"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
+    for other in (source([image]).draw(1, 3), source([image]).draw(2, 2), source([image], seed=1).draw(1, 2)):
+        assert not np.array_equal(first.las, other.las)
+
+
+def test_shapes_and_types_and_that_only_marked_cells_differ(image: Path) -> None:
+    batch = source([image]).draw(0, 0)
+    assert (batch.normal.shape, batch.normal.dtype) == ((3, 64, 64), np.uint8)
+    assert (batch.las.shape, batch.las.dtype) == ((3, 64, 64), np.float32)
+    assert (batch.mask.shape, batch.mask.dtype) == ((3, 8, 8), np.float32)
+    changed = (np.abs(batch.las - batch.normal) > 1e-3).reshape(3, 8, 8, 8, 8).any(axis=(2, 4))
+    assert not (changed & (batch.mask == 0)).any()
+    assert batch.mask.any(axis=(1, 2)).all()
+
+
+def test_tiles_lie_inside_the_inspected_range_at_many_places(image: Path) -> None:
+    tiles = source([image], inspect_x_px=[40, 180])
+    left = [int(tile[0, 0]) for iteration in range(30) for tile in tiles.draw(0, iteration).normal]
+    assert min(left) >= 40
+    assert max(left) <= 180 - 64
+    assert len(set(left)) > 30  # not only where the tiling puts them
+    assert {40, 180 - 64} <= set(left)  # the edges are trained too
+
+
+def test_fixed_tiles_are_those_of_the_tiling(image: Path) -> None:
+    tiles = source([image])
+    assert [int(tiles.fixed(place).normal[0, 0, 0]) for place in range(len(tiles))] == [0, 48, 96, 136]
+    np.testing.assert_array_equal(tiles.fixed(1).las, tiles.fixed(1).las)
+
+
+def test_a_small_picture_is_extended_by_reflection(tmp_path: Path) -> None:
+    tile = source([picture(tmp_path / "s.png", 40, 50)]).draw(0, 0).normal[0]
+    assert tile.shape == (64, 64)
+    assert tile[0, 48:53].tolist() == [48, 49, 48, 47, 46]
+
+
+def test_mixed_grey_and_colour_become_colour(tmp_path: Path) -> None:
+    images = [picture(tmp_path / "grey.png"), picture(tmp_path / "colour.png", colour=True)]
+    batch = source(images).draw(0, 0)
+    assert batch.normal.shape == batch.las.shape == (3, 64, 64, 3)
+
+
+def test_pictures_beyond_the_memory_limit_are_read_again(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = source([image]).draw(0, 0)
+    monkeypatch.setattr(glass_core.samples, "CACHE_BYTES", 0)
+    np.testing.assert_array_equal(source([image]).draw(0, 0).las, wanted.las)
+
+
+def test_a_range_outside_the_picture_is_refused(image: Path) -> None:
+    with pytest.raises(InputError, match="inspect_x_px"):
+        source([image], inspect_x_px=[0, 400])

@@ -1,0 +1,176 @@
+"""`glassline calibrate threshold` from held-out pictures, recordings, and what `run --observe` kept; with a stand-in engine."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from rich.console import Console
+
+import tools.calibrate
+from calibration.threshold import ThresholdCard, load_card
+from glass_core.config import SplitFractions
+from glass_core.errors import InputError
+from glass_core.scoring import ScoreDefinition
+from glass_core.split import Split, load_split, split
+from glass_core.tiling import Tiling
+from tools.calibrate import calibrate_run
+
+SHAS = {"weights_sha": "w" * 64, "engine_sha": "e" * 64}
+
+
+class BrightnessEngine:
+    """The brighter a cell, the higher its score."""
+
+    sha, weights_sha = SHAS["engine_sha"], SHAS["weights_sha"]
+    backend, precision, device = "stand-in", "fp32", "cpu"
+    definition = ScoreDefinition(tiling=Tiling(tile_px=64, overlap_px=16))
+
+    def score(self, tiles: np.ndarray) -> np.ndarray:
+        count, height, width = tiles.shape
+        return (tiles.reshape(count, height // 8, 8, width // 8, 8).mean(axis=(2, 4)) / 256).astype(np.float32)
+
+
+class Info:
+    arch = "resnet18"
+
+    def __init__(self, parts: Split) -> None:
+        self.split_digest = parts.digest
+
+
+def pictures(folder: Path, count: int, seed: int) -> list[Path]:
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True)
+    for index in range(count):
+        picture = rng.integers(0, 60 + index % 7, (64, 160), dtype=np.uint8)
+        assert cv2.imwrite(str(folder / f"{index:09d}.png"), picture)
+    return sorted(folder.iterdir())
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    parts = split(pictures(tmp_path / "good", 20, 0), SplitFractions(train=0.4, calibration=0.4, selection=0.2), 0)
+    parts.save(folder)
+    monkeypatch.setattr(tools.calibrate, "load_engine", lambda run: BrightnessEngine())
+    monkeypatch.setattr(tools.calibrate, "read_info", lambda run: Info(parts))
+    return folder
+
+
+def calibrated(model: Path, good: Path | None = None, budget: float = 1.0) -> ThresholdCard:
+    return calibrate_run(model, good, budget, Console(quiet=True))
+
+
+def test_the_held_out_pictures_are_the_default(model: Path) -> None:
+    card = calibrated(model)
+    assert card == load_card(model)
+    assert card.frames == 8 and card.lane_samples == (8, 8, 8)
+    assert (card.weights_sha, card.engine_sha) == (SHAS["weights_sha"], SHAS["engine_sha"])
+    assert card.model.engine == "stand-in fp32 on cpu" and card.needs.metres is None
+    highest = max(cell for image in load_split(model).calibration for cell in [brightest_cell(image.path)])
+    assert card.thresholds[0] >= highest
+    assert (model / "contact_sheet_calibration.png").is_file()
+
+
+def brightest_cell(path: Path) -> float:
+    picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    return float(picture.reshape(8, 8, 20, 8).mean(axis=(1, 3)).max() / 256)
+
+
+def test_a_marked_picture_is_left_out_of_the_next_calibration(model: Path) -> None:
+    outlier = load_split(model).calibration[0].path
+    cv2.imwrite(str(outlier), np.full((64, 160), 250, np.uint8))
+    folder = model.parent / "again"
+    folder.mkdir()
+    for image in load_split(model).calibration:
+        (folder / image.path.name).write_bytes(image.path.read_bytes())
+    before = calibrated(model, folder)
+    exclude = model / "exclude.txt"
+    worst = exclude.read_text().split("\n## calibration\n")[1].splitlines()[0]
+    assert outlier.name in worst
+    exclude.write_text(exclude.read_text().replace(worst, worst.removeprefix("# ")))
+    after = calibrated(model, folder)
+    assert (before.frames, after.frames) == (8, 7)
+    assert after.thresholds[0] < before.thresholds[0]
+
+
+def test_pictures_that_training_saw_are_left_out(model: Path) -> None:
+    assert calibrated(model, model.parent / "good").frames == 12
+
+
+def test_a_recording_tells_the_length_of_its_frames(model: Path) -> None:
+    recording = model.parent / "recording"
+    pictures(recording / "left", 10, seed=5)
+    (recording / "recording.json").write_text('{"schema": 1, "cameras": {"left": {}}}')
+    spans = [{"seq": n, "start_mm": 50.0 * n, "end_mm": 50.0 * (n + 1)} for n in range(10)]
+    (recording / "left/frames.jsonl").write_text("".join(json.dumps(span) + "\n" for span in spans))
+    card = calibrated(model, recording)
+    assert card.frames == 10
+    assert card.needs.metres == pytest.approx(card.needs.frames * 0.05)
+
+
+def verdict(seq: int, **changes: Any) -> dict[str, Any]:
+    scores = np.random.default_rng(seq).uniform(0.01, 0.1, 4).tolist()
+    place = {"start_mm": 20.0 * seq, "end_mm": 20.0 * (seq + 1)}
+    return {"schema": 1, "camera": "left", "boot_id": "b", "seq": seq, "lane_scores": scores, **place, **SHAS, **changes}
+
+
+def observed(folder: Path, verdicts: list[dict[str, Any]], tail: str = "") -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "verdicts.jsonl").write_text("".join(json.dumps(each) + "\n" for each in verdicts) + tail)
+    return folder
+
+
+def test_what_the_line_observed_is_used_when_it_is_of_this_model(model: Path) -> None:
+    foreign = [verdict(100, engine_sha="x" * 64, lane_scores=[0.9] * 4), verdict(101, weights_sha="x", lane_scores=[0.9] * 4)]
+    unscored = [verdict(102, lane_scores=[]), {**verdict(103), "seq": None, "lane_scores": []}]
+    broken = [verdict(104, lane_scores=[0.1, None, 0.1, 0.1])]
+    verdicts = [verdict(n) for n in range(50)] + foreign + unscored + broken
+    card = calibrated(model, observed(model.parent / "out", verdicts, tail='{"cut sho'))
+    assert card.frames == 50 and card.lane_samples == (50,) * 4
+    assert card.needs.metres == pytest.approx(card.needs.frames * 0.02)
+
+
+def test_an_observed_frame_can_be_marked_too(model: Path) -> None:
+    verdicts = [verdict(n) for n in range(30)] + [verdict(99, lane_scores=[0.8, 0.1, 0.1, 0.1])]
+    out = observed(model.parent / "out", verdicts)
+    before = calibrated(model, out)
+    exclude = model / "exclude.txt"
+    exclude.write_text(exclude.read_text().replace("# left/b/99", "left/b/99"))
+    after = calibrated(model, out)
+    assert (before.frames, after.frames) == (31, 30) and after.thresholds[0] < before.thresholds[0]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "tail", "words"),
+    [
+        ([verdict(0, engine_sha="x")], "", "no scores of this model"),
+        ([], "not json\n" + json.dumps(verdict(0)), "line 1 is not JSON"),
+    ],
+)
+def test_observations_of_no_use_are_one_clear_line(model: Path, verdicts: list[dict[str, Any]], tail: str, words: str) -> None:
+    with pytest.raises(InputError, match=rf"^[^\n]*{words}[^\n]*, [^\n]+, [^\n]+$"):
+        calibrated(model, observed(model.parent / "out", verdicts, tail))
+
+
+def test_held_out_pictures_must_be_those_of_the_training(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = load_split(model).calibration[0].path
+    content = image.read_bytes()
+    cv2.imwrite(str(image), np.zeros((64, 160), np.uint8))
+    with pytest.raises(InputError, match="has changed since training"):
+        calibrated(model)
+    image.write_bytes(content)
+    other = split(pictures(model.parent / "other", 5, 9), SplitFractions(), 0)
+    monkeypatch.setattr(tools.calibrate, "read_info", lambda run: Info(other))
+    with pytest.raises(InputError, match=r"split\.json is not that of the model"):
+        calibrated(model)
+
+
+def test_a_failed_calibration_leaves_the_old_card(model: Path) -> None:
+    card = calibrated(model)
+    with pytest.raises(InputError, match="budget"):
+        calibrated(model, budget=0)
+    assert load_card(model) == card

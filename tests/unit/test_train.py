@@ -1,0 +1,191 @@
+"""Training: repeatable, resumable to the bit, honest about what it cannot take up, and learning."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import glass_core.train
+from glass_core.checkpoint import EpochFigures, load_model, read_tensors
+from glass_core.config import TrainConfig
+from glass_core.data import list_images
+from glass_core.errors import InputError
+from glass_core.split import load_split
+from glass_core.train import STATE_FILE, Start, Step, auroc, train
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_scale() -> Iterator[None]:
+    """Textures drawn on the spot, and a short recalibration."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(glass_core.train, "RECALIBRATION_BATCHES", 2)
+        patch.delenv("GLASSLINE_TEXTURES", raising=False)
+        yield
+
+
+Reports = list[Start | Step | EpochFigures]
+
+
+class Interrupted(Exception):
+    """Stands for the person at the keyboard."""
+
+
+@pytest.fixture(scope="module")
+def cloth(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Six small pictures of a woven grating with noise of their own."""
+    folder, rng = tmp_path_factory.mktemp("cloth"), np.random.default_rng(0)
+    wave = 30 * np.cos(np.arange(96) * (2 * np.pi / 6))
+    for k in range(6):
+        image = 128 + wave[:64, None] + wave[None, :] + rng.normal(0, 4, (64, 96))
+        cv2.imwrite(str(folder / f"{k}.png"), image.clip(0, 255).astype(np.uint8))
+    return list_images(folder)
+
+
+def config(**settings: object) -> TrainConfig:
+    small = {"backbone": "embedded", "tile_px": 64, "overlap_px": 16, "batch_tiles": 2, "step": 5}
+    schedule = {"epochs": 2, "iterations_per_epoch": 2, "evaluate_every": 1}
+    return TrainConfig.model_validate({**small, **schedule, **settings})
+
+
+def run(images: list[Path], out: Path, stop_after: int | None = None, **settings: object) -> Reports:
+    """Train and gather the reports; `stop_after` interrupts after so many steps."""
+    reports: Reports = []
+
+    def report(event: Start | Step | EpochFigures) -> None:
+        reports.append(event)
+        if isinstance(event, Step) and event.done == stop_after:
+            raise Interrupted
+
+    train(images, config(**settings), out, report)
+    return reports
+
+
+def tensors(out: Path) -> dict[str, np.ndarray]:
+    return read_tensors(out / "model.safetensors")[0]
+
+
+@pytest.fixture(scope="module")
+def trained(cloth: list[Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Reports]:
+    out = tmp_path_factory.mktemp("whole") / "run"
+    return out, run(cloth, out)
+
+
+def test_the_run_folder_holds_the_model_and_how_it_came_about(cloth: list[Path], trained: tuple[Path, Reports]) -> None:
+    out, reports = trained
+    glass, info = load_model(out)
+    assert glass.arch == info.arch == "embedded"
+    assert info.weights is None
+    assert info.config == config()
+    assert info.score.tiling == config().tiling
+    assert info.split_digest == load_split(out).digest
+    assert [row.epoch for row in info.curve] == [1, 2]
+    assert list(info.curve) == [event for event in reports if isinstance(event, EpochFigures)]
+    assert sorted(path.name for path in out.iterdir()) == ["model.json", "model.safetensors", "split.json", STATE_FILE]
+
+
+def test_reports_begin_with_a_start_and_count_every_iteration(
+    trained: tuple[Path, Reports],
+) -> None:
+    start, *rest = trained[1]
+    assert isinstance(start, Start)
+    assert (start.textures, start.weights, start.resumed_epochs) == ("procedural", None, 0)
+    steps = [event for event in rest if isinstance(event, Step)]
+    assert [(step.done, step.total, step.epoch) for step in steps] == [(1, 4, 1), (2, 4, 1), (3, 4, 2), (4, 4, 2)]
+    assert {"loss", "loss_normal", "loss_gas", "loss_las", "p_true", "p_fake"} <= set(steps[0].figures)
+
+
+@pytest.mark.parametrize("stop_after", [1, 3])  # within the first epoch and within the second
+def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
+    cloth: list[Path], trained: tuple[Path, Reports], tmp_path: Path, stop_after: int
+) -> None:
+    with pytest.raises(Interrupted):
+        run(cloth, tmp_path, stop_after=stop_after)
+    assert not (tmp_path / "model.json").exists()
+    start = run(cloth, tmp_path)[0]
+    assert isinstance(start, Start)
+    assert start.resumed_epochs == (stop_after - 1) // 2
+    whole = tensors(trained[0])
+    assert all(np.array_equal(value, whole[key]) for key, value in tensors(tmp_path).items())
+    assert load_model(tmp_path)[1] == load_model(trained[0])[1]
+
+
+def test_more_epochs_go_on_from_a_finished_run_the_seed_matters_and_global_random_state_does_not(
+    cloth: list[Path], trained: tuple[Path, Reports], tmp_path: Path
+) -> None:
+    key, whole = "discriminator.tail.0.weight", tensors(trained[0])
+    torch.manual_seed(99)
+    run(cloth, tmp_path / "other", seed=1, epochs=1)
+    run(cloth, tmp_path / "same", epochs=1)
+    run(cloth, tmp_path / "same")
+    assert np.array_equal(tensors(tmp_path / "same")[key], whole[key])
+    assert not np.array_equal(tensors(tmp_path / "other")[key], whole[key])
+
+
+@pytest.mark.parametrize("change", [{"lr": 1e-3}, {"mining": False}, {"seed": 5}])
+def test_a_state_of_other_settings_is_not_taken_up(
+    cloth: list[Path], trained: tuple[Path, Reports], change: dict[str, object]
+) -> None:
+    before = (trained[0] / STATE_FILE).read_bytes()
+    with pytest.raises(InputError, match="choose another --out"):
+        run(cloth, trained[0], **change)
+    assert (trained[0] / STATE_FILE).read_bytes() == before
+
+
+def test_a_state_of_other_pictures_is_not_taken_up(cloth: list[Path], trained: tuple[Path, Reports]) -> None:
+    with pytest.raises(InputError, match="pictures"):
+        run(cloth[:-1], trained[0])
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00" * 100])
+def test_a_damaged_state_is_one_line(cloth: list[Path], tmp_path: Path, content: bytes) -> None:
+    (tmp_path / STATE_FILE).write_bytes(content)
+    with pytest.raises(InputError, match=STATE_FILE) as caught:
+        run(cloth, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_place_that_cannot_be_written_is_said_before_training(cloth: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match="cannot write"):
+        run(cloth, tmp_path / "file" / "run", stop_after=1)
+
+
+def test_divergence_is_said(cloth: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(glass_core.train, "_iterate", lambda *_: {"loss": float("nan")})
+    with pytest.raises(InputError, match="diverged"):
+        run(cloth, tmp_path)
+
+
+def test_training_lowers_the_loss_and_tells_synthetic_defects_from_held_out_cloth(cloth: list[Path], tmp_path: Path) -> None:
+    reports = run(cloth, tmp_path, mining=False, epochs=2, iterations_per_epoch=10, evaluate_every=2, lr=3e-4)
+    first, last = (event for event in reports if isinstance(event, EpochFigures))
+    assert last.loss < first.loss
+    assert first.selection_auroc is None
+    assert last.selection_auroc is not None
+    assert last.selection_auroc > 0.5
+
+
+def test_recalibration_moves_running_statistics_and_no_weight(
+    cloth: list[Path], trained: tuple[Path, Reports], tmp_path: Path
+) -> None:
+    run(cloth, tmp_path, recalibrate_bn=False)
+    a, b = tensors(trained[0]), tensors(tmp_path)
+    differing = {key.rsplit(".", 1)[1] for key in a if not np.array_equal(a[key], b[key])}
+    assert differing == {"running_mean", "running_var", "num_batches_tracked"}
+
+
+@pytest.mark.parametrize(
+    ("good", "defective", "wanted"),
+    [([0.1, 0.2], [0.3, 0.4], 1.0), ([0.3, 0.4], [0.1, 0.2], 0.0), ([0.5], [0.5], 0.5), ([1, 3], [2, 4], 0.75)],
+)
+def test_auroc(good: list[float], defective: list[float], wanted: float) -> None:
+    assert auroc(np.array(good), np.array(defective)) == wanted
+
+
+def test_the_figures_are_plain_json(trained: tuple[Path, Reports]) -> None:
+    curve = json.loads((trained[0] / "model.json").read_text())["curve"]
+    assert all(isinstance(row["selection_auroc"], float) for row in curve)

@@ -1,0 +1,77 @@
+"""Settings of training from YAML: profiles, what is allowed, and the one line for what is not."""
+
+from pathlib import Path
+
+import pytest
+
+from glass_core.config import PROFILES, TrainConfig, load_train_config
+from glass_core.errors import InputError
+
+
+def load(tmp_path: Path, text: str) -> TrainConfig:
+    path = tmp_path / "line.yaml"
+    path.write_text(text)
+    return load_train_config(path)
+
+
+@pytest.mark.parametrize("text", ["", "train:", "line: {name: x}", "train: {profile: cloth}"])
+def test_nothing_said_is_the_cloth_profile(tmp_path: Path, text: str) -> None:
+    assert load(tmp_path, text) == TrainConfig()
+    assert TrainConfig().mining
+    assert TrainConfig().backbone == "resnet18"
+
+
+def test_the_defaults_of_the_method_are_the_authors(tmp_path: Path) -> None:
+    config = load(tmp_path, "")
+    figures = (config.noise, config.radius, config.p, config.step, config.lr, config.batch_tiles)
+    assert figures == (0.015, 0.75, 0.5, 20, 1e-4, 8)
+
+
+def test_a_profile_sets_defaults_that_the_file_may_change(tmp_path: Path) -> None:
+    config = load(tmp_path, "train: {profile: quick, epochs: 3, seed: 7}")
+    assert (config.epochs, config.seed) == (3, 7)
+    assert config.mining is False
+    assert config.iterations_per_epoch == PROFILES["quick"]["iterations_per_epoch"]
+
+
+def test_what_is_written_down_reads_back(tmp_path: Path) -> None:
+    config = load(tmp_path, "train: {profile: quick, mining: true, inspect_x_px: [8, 900], weights: a.pth}")
+    assert TrainConfig.model_validate_json(config.model_dump_json()) == config
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("train: {epoch: 3}", "unknown key train.epoch, {path}, did you mean epochs"),
+        ("train: {zzz: 3}", "unknown key train.zzz, {path}, use one of profile, backbone, "),
+        ("train: {split: {trian: 0.8}}", "unknown key train.split.trian, {path}, did you mean train"),
+        ("train: {backbone: resnet34}", "bad value 'resnet34' for train.backbone, {path}, it should be 'resnet18', "),
+        ("train: {profile: fast}", "bad value 'fast' for train.profile, {path}, it should be 'cloth' or 'quick'"),
+        ("train: {step: 7}", "bad value 7 for train.step, {path}, it should be a multiple of 5"),
+        ("train: {tile_px: 100}", "bad value 100 for train.tile_px, {path}, it should be a multiple of 32"),
+        ("train: {overlap_px: 136}", "bad settings under train, {path}, overlap_px (136) must be at most half"),
+        ("train: {inspect_x_px: [9, 3]}", "bad settings under train, {path}, inspect_x_px must be [left, right]"),
+        ("train: {split: {train: 0.5}}", "train + calibration + selection must be 1, not 0.7"),
+        ("train: 4", "train is 4, {path}, give a mapping"),
+        ("- 1", "no mapping at top level, {path}, begin with train:"),
+        ("train: [", "not YAML ("),
+        ("train: !!python/object/apply:os.getcwd []", "not YAML ("),
+    ],
+)
+def test_what_is_wrong_is_one_line_with_file_key_value_and_remedy(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(InputError) as caught:
+        load(tmp_path, text)
+    assert words.replace("{path}", str(tmp_path / "line.yaml")) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_binary_or_huge_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "line.yaml"
+    with pytest.raises(InputError, match="No such file"):
+        load_train_config(path)
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="not YAML"):
+        load_train_config(path)
+    path.write_bytes(b" " * (2 << 20))
+    with pytest.raises(InputError, match="over 1048576 bytes"):
+        load_train_config(path)

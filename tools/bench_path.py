@@ -1,0 +1,432 @@
+"""What the line costs besides the model, how its memory behaves, and how long training takes: `python -m tools.bench_path`.
+
+Four processes as on the line, over ipc sockets: decision and recorder are `pipeline.process` itself; grabber and worker are the
+real stages, handed stand-ins. The camera copies one picture from memory, as pylon's grab result is copied, so no decoding of
+files is measured; the engine answers at once, so the worker's figure is tiling, batching and stitching. The camera waits for
+the worker, hence the path runs as fast as it can. One frame in a hundred is a DEFECT and takes its pixels to the recorder.
+
+CPU time comes from /proc/PID/stat and holds user, system and ZeroMQ's own threads. Nothing here is asserted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from calibration.threshold import Model, calibrate
+from glass_core.errors import InputError, MissingError
+from glass_core.scoring import ScoreDefinition
+from pipeline.cameras.protocol import Shot
+from pipeline.cameras.weave import render
+from pipeline.config import LineConfig, WeaveConfig
+from pipeline.link import Link, ZmqLink
+from pipeline.messages import Totals
+from pipeline.process import Reporter, Spec, Stage, die_with_parent, loop
+
+SHAPES = ((256, 4096), (1024, 1024))
+"""Height and width in px: a slab of a line-scan camera, a picture of an area camera."""
+DEFECT_EVERY = 100
+WARM_FRAMES = 1000
+STANDSTILL_S = 3.0
+SILENT_S = 60.0
+SCORED_FRAMES = 8
+WARM_ITERATIONS, TIMED_ITERATIONS = 2, 8
+NAMES = ("grabber", "worker", "decision", "recorder")
+
+
+class StillCamera:
+    """Gives copies of one picture, `frames` times, and then nothing, as over a web at rest."""
+
+    self_timed = False
+
+    def __init__(self, config: WeaveConfig) -> None:
+        self._picture = render(config, 0, config.frame_rows)
+        self._frames = config.frames or 0
+
+    def open(self) -> dict[str, Any]:
+        """What it is."""
+        return {"source": "still"}
+
+    def trigger(self) -> None:
+        """Nothing: the next picture is always ready."""
+
+    def shots(self) -> Iterator[Shot | None]:
+        """The picture again and again."""
+        for number in range(self._frames):
+            yield Shot(self._picture.copy(), len(self._picture), number, time.monotonic_ns(), time.time_ns())
+        while True:
+            yield None
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+
+class StillEngine:
+    """Scores every cell 0 without looking, but one cell of each hundredth frame 1."""
+
+    sha = "bench"
+    weights_sha = "bench"
+
+    def __init__(self, tiles_per_frame: int) -> None:
+        self._period, self._seen = DEFECT_EVERY * tiles_per_frame, 0
+
+    def score(self, tiles: np.ndarray) -> np.ndarray:
+        """Cells (B, h/8, w/8) of tiles (B, h, w)."""
+        b, h, w = tiles.shape
+        cells = np.zeros((b, h // 8, w // 8), np.float32)
+        until_defect = self._period - 1 - self._seen % self._period
+        if until_defect < b:
+            cells[until_defect, 0, 0] = 1
+        self._seen += b
+        return cells
+
+
+def grabber_stage(spec: Spec, camera: WeaveConfig, link: Link) -> Stage:
+    """The real grabber over a StillCamera; it waits for the worker."""
+    from pipeline.grabber import Grabber, GrabberTerms
+
+    terms = GrabberTerms(
+        boot_id="bench", generation=0, roll_id="", style="", budget_ms=None, lossless=True, position_known=True
+    )  # fmt: skip
+    still = StillCamera(camera)
+    outboxes = (link.outbox("worker"), link.outbox("decision"), link.outbox("recorder"))
+    return Grabber(still, camera, still.open(), terms, *outboxes, None, time.time_ns)
+
+
+def worker_stage(spec: Spec, camera: WeaveConfig, link: Link) -> Stage:
+    """The real worker over a StillEngine."""
+    from pipeline.worker import Worker
+
+    config, tiling = spec.config.worker, ScoreDefinition().tiling
+    engine = StillEngine(len(tiling.layout(camera.frame_rows, camera.width_px).tiles))
+    floor, wait_ns = spec.config.decision.recording_floor, int(config.batch_wait_ms * 1e6)
+    return Worker(link.inbox("worker"), link.outbox("decision"), engine, tiling, None, floor, config.max_batch, wait_ns, 0)
+
+
+def run_stage(path: Path) -> int:
+    """Be the grabber or the worker that a spec describes, until SIGTERM."""
+    die_with_parent()
+    stopped: list[int] = []
+    signal.signal(signal.SIGTERM, lambda signum, frame: stopped.append(signum))
+    spec = Spec.model_validate_json(path.read_text(encoding="utf-8"))
+    (camera,) = spec.config.cameras
+    assert isinstance(camera, WeaveConfig)
+    with ExitStack() as stack:
+        link = ZmqLink(spec.folder)
+        stack.callback(link.close)
+        stage = (grabber_stage if spec.role == "grabber" else worker_stage)(spec, camera, link)
+        stack.callback(stage.close)
+        loop([stage], link.wait, lambda: bool(stopped), Reporter(stage, spec, link.outbox("supervisor")))
+    return 0
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The processes at one moment: verdicts so far, CPU seconds and resident MiB of each."""
+
+    frames: int
+    at_s: float
+    cpu_s: dict[str, float]
+    rss_mib: dict[str, float]
+
+
+class Processes:
+    """The four processes of a path; used as a context manager."""
+
+    def __init__(self, config: LineConfig, folder: Path) -> None:
+        self._config, self._folder = config, folder
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        self._link = ZmqLink(self._folder / "ipc")
+        self._inbox = self._link.inbox("supervisor")
+        self._events = self._link.subscribe(self._config.outputs[0].bind, Totals.__name__)
+        home = str(Path(__file__).parents[1])
+        for role in reversed(NAMES):
+            name = self._config.cameras[0].name if role == "grabber" else role
+            spec = Spec(role=role, name=name, generation=0, folder=self._folder / "ipc", config=self._config)
+            path = self._folder / f"{role}.json"
+            path.write_text(spec.model_dump_json(), encoding="utf-8")
+            own = ["tools.bench_path", "--stage"] if role in ("grabber", "worker") else ["pipeline.process"]
+            self._children[role] = subprocess.Popen(
+                [sys.executable, "-m", *own, str(path)], env={**os.environ, "PYTHONPATH": home}, start_new_session=True
+            )  # fmt: skip
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for role in NAMES:
+            self._children[role].terminate()
+            try:
+                self._children[role].wait(5)
+            except subprocess.TimeoutExpired:
+                self._children[role].kill()
+                self._children[role].wait()
+        self._link.close()
+
+    def totals(self) -> Iterator[Totals]:
+        """What decision has counted, each time it says so."""
+        end_s, known = time.monotonic() + SILENT_S, -1
+        while True:
+            self._link.wait(50)
+            while self._inbox.receive():
+                pass
+            for role, child in self._children.items():
+                if child.poll() is not None:
+                    raise InputError(f"the {role} ended with status {child.returncode}, the path, see the lines above")
+            if time.monotonic() > end_s:
+                raise InputError(f"no verdict for {SILENT_S:.0f} s, the path, try on an idle machine")
+            while received := self._events.receive():
+                if isinstance(received[0], Totals):
+                    if received[0].verdicts > known:
+                        end_s, known = time.monotonic() + SILENT_S, received[0].verdicts
+                    yield received[0]
+
+    def read(self, frames: int) -> Reading:
+        """The processes now."""
+        ticks_per_s = os.sysconf("SC_CLK_TCK")
+        cpu_s, rss_mib = {}, {}
+        for role, child in self._children.items():
+            fields = Path(f"/proc/{child.pid}/stat").read_text().rsplit(")", 1)[1].split()
+            cpu_s[role] = (int(fields[11]) + int(fields[12])) / ticks_per_s
+            status = Path(f"/proc/{child.pid}/status").read_text()
+            rss_mib[role] = int(status.split("VmRSS:")[1].split()[0]) / 1024
+        return Reading(frames, time.monotonic(), cpu_s, rss_mib)
+
+
+def path_config(height: int, width: int, frames: int, folder: Path) -> LineConfig:
+    """A line of one camera, with a card for the stand-in engine."""
+    model = folder / "model"
+    model.mkdir()
+    of = Model(
+        weights_sha=StillEngine.weights_sha, engine_sha=StillEngine.sha, backbone="none", engine="none",
+        score_definition=ScoreDefinition(),
+    )  # fmt: skip
+    lanes = ScoreDefinition().tiling.layout(height, width).lanes
+    scores = list(np.random.default_rng(0).uniform(0, 0.4, (200, lanes)))
+    calibrate(scores, of, budget_per_1000_frames=100, source="bench").save(model)
+    camera = {
+        "name": "camera", "source": "weave", "width_px": width, "frame_rows": height, "frames": frames,
+        "mm_per_px_x": 0.2, "mm_per_px_y": 0.2,
+    }  # fmt: skip
+    ledger = {"path": folder / "record" / "ledger.sqlite"}
+    return LineConfig.model_validate({"line": {"name": "bench"}, "model": model, "cameras": [camera], "ledger": ledger})
+
+
+def measure_path(height: int, width: int, frames: int) -> dict[str, Any]:
+    """CPU time of each process for a frame, resident memory on the way, and CPU time at a standstill."""
+    warm = min(WARM_FRAMES, frames // 2)
+    readings: list[Reading] = []
+    with tempfile.TemporaryDirectory(prefix="glassline-bench-") as name:
+        folder = Path(name)
+        with Processes(path_config(height, width, frames, folder), folder) as processes:
+            for totals in processes.totals():
+                if totals.verdicts >= warm:
+                    readings.append(processes.read(totals.verdicts))
+                if totals.verdicts >= frames:
+                    break
+            time.sleep(0.5)  # the last pictures are written
+            rest = processes.read(frames)
+            time.sleep(STANDSTILL_S)
+            after = processes.read(frames)
+    running = [r for r in readings if r.frames < frames] or readings
+    first, last = running[0], running[-1]
+    n = max(1, last.frames - first.frames)
+    cpu_us = {role: (last.cpu_s[role] - first.cpu_s[role]) / n * 1e6 for role in NAMES}
+    return {
+        "width_px": width,
+        "height_px": height,
+        "frames": frames,
+        "pass": totals.passed,
+        "defect": totals.defect,
+        "not_inspected": totals.not_inspected,
+        "frames_per_s": n / (last.at_s - first.at_s) if last is not first else None,
+        "cpu_us_per_frame": {**cpu_us, "all": sum(cpu_us.values())},
+        "cpu_ms_per_s_at_rest": {role: (after.cpu_s[role] - rest.cpu_s[role]) / STANDSTILL_S * 1e3 for role in NAMES},
+        "rss_frames": [first.frames, rest.frames],
+        "rss_mib": {role: [first.rss_mib[role], rest.rss_mib[role]] for role in NAMES},
+        "rss_kib_per_1000_frames": {role: growth(readings, role) for role in NAMES},
+    }
+
+
+def growth(readings: list[Reading], role: str) -> float | None:
+    """Slope of the resident memory over the second half of the run, KiB for 1000 frames."""
+    half = readings[len(readings) // 2 :]
+    frames = np.array([r.frames for r in half], float)
+    if np.ptp(frames) == 0:
+        return None
+    return float(np.polyfit(frames, [r.rss_mib[role] * 1024 for r in half], 1)[0] * 1000)
+
+
+def measure_scoring(run: Path, height: int, width: int) -> dict[str, Any]:
+    """Time of the run's engine for the tiles of one whole frame, batched as the worker does; median wall, mean CPU."""
+    from glass_core.engines import load_engine
+
+    engine, most = load_engine(run), LineConfig().worker.max_batch
+    cloth = WeaveConfig(name="cloth", source="weave", width_px=width, frame_rows=height)
+    tiles = engine.definition.tiling.layout(height, width).cut(render(cloth, 0, height))  # (T, tile, tile)
+    batches = [tiles[i : i + most] for i in range(0, len(tiles), most)]
+    walls_s: list[float] = []
+    cpu_s = 0.0
+    for attempt in range(SCORED_FRAMES + 1):
+        wall_s, began_s = time.perf_counter(), time.process_time()
+        for batch in batches:
+            engine.score(batch)
+        if attempt:  # at its first call an engine still makes itself ready
+            walls_s.append(time.perf_counter() - wall_s)
+            cpu_s += time.process_time() - began_s
+    return {
+        "backend": engine.backend, "precision": engine.precision, "device": engine.device, "tiles": len(tiles),
+        "wall_us": statistics.median(walls_s) * 1e6, "cpu_us": cpu_s / SCORED_FRAMES * 1e6,
+    }  # fmt: skip
+
+
+def shares(path: dict[str, Any], scoring: dict[str, Any] | None) -> dict[str, Any]:
+    """The path's CPU time as a share of the engine's time for the same frame: of its wall time, and of its CPU time."""
+    cost_us = path["cpu_us_per_frame"]
+    return {
+        "scoring": scoring,
+        "share_of_scoring_wall": scoring and {role: us / scoring["wall_us"] for role, us in cost_us.items()},
+        "share_of_scoring_cpu": scoring and {role: us / scoring["cpu_us"] for role, us in cost_us.items()},
+    }
+
+
+class _Enough(Exception):
+    """Ends a training that has been timed."""
+
+
+def measure_training(backbone: str, mining: bool) -> dict[str, Any]:
+    """Seconds of one iteration, synthesis of defects included: 8 tiles of 256 px of woven cloth; null without weights."""
+    from glass_core.config import TrainConfig
+    from glass_core.train import EpochFigures, Start, Step, train
+    from glass_core.weights import _find as find_weights
+    from pipeline.cameras.weave import write_folder
+
+    row: dict[str, Any] = {"backbone": backbone, "ascent": mining, "wall_s": None, "cpu_s": None}
+    if backbone != "embedded" and find_weights(backbone, None) is None:
+        return row
+    stamps: list[tuple[float, float]] = []
+
+    def report(event: Start | Step | EpochFigures) -> None:
+        if isinstance(event, Step):
+            stamps.append((time.perf_counter(), time.process_time()))
+            if len(stamps) > WARM_ITERATIONS + TIMED_ITERATIONS:
+                raise _Enough
+
+    config = TrainConfig.model_validate({"backbone": backbone, "mining": mining, "batch_tiles": 8, "tile_px": 256})
+    with tempfile.TemporaryDirectory(prefix="glassline-bench-") as name:
+        out = Path(name)
+        cloth = WeaveConfig(name="cloth", source="weave", width_px=512, frame_rows=512)
+        write_folder(cloth, 10, out)
+        try:
+            train(sorted((out / "frames").glob("*.png")), config, out / "run", report)
+        except _Enough:
+            pass
+    timed = np.diff(stamps[WARM_ITERATIONS:], axis=0)  # (iterations, 2)
+    return {**row, "wall_s": float(np.median(timed[:, 0])), "cpu_s": float(timed[:, 1].mean())}
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were taken on, and how busy it was."""
+    cpu = [line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+    libraries = ("torch", "openvino", "numpy", "opencv-python", "pyzmq", "pydantic")
+    return {
+        "cpu": cpu[0] if cpu else platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "kernel": platform.release(),
+        "load": os.getloadavg()[0],
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in libraries}},
+    }
+
+
+def show(result: dict[str, Any]) -> None:
+    """Tables on stderr."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(stderr=True)
+    of = result["machine"]
+    versions = ", ".join(f"{name} {v}" for name, v in of["versions"].items())
+    console.print(f"{of['cpu']}, {of['cores']} cores, load {of['load']:.1f}; {versions}", highlight=False)
+    for path in result["path"]:
+        speed = f"{path['frames_per_s']:.0f} frames/s" if path["frames_per_s"] else "too few frames for a rate"
+        counts = f"{path['pass']} pass, {path['defect']} defect, {path['not_inspected']} not inspected"
+        table = Table(title=f"{path['width_px']} x {path['height_px']} px, {path['frames']} frames: {counts}; {speed}")
+        before, after = path["rss_frames"]
+        for head in ("process", "CPU us/frame", "of scoring (wall)", "of scoring (CPU)", "CPU ms/s at rest",
+                     f"MiB after {before}", f"after {after}", "KiB/1000 frames"):
+            table.add_column(head, justify="left" if head == "process" else "right")
+        for role in (*NAMES, "all"):
+            walls, cpus = path["share_of_scoring_wall"], path["share_of_scoring_cpu"]
+            row = [role, f"{path['cpu_us_per_frame'][role]:.0f}", *(f"{s[role]:.2%}" if s else "-" for s in (walls, cpus))]
+            if role != "all":
+                slope = path["rss_kib_per_1000_frames"][role]
+                row += [f"{path['cpu_ms_per_s_at_rest'][role]:.0f}", *(f"{mib:.1f}" for mib in path["rss_mib"][role]),
+                        "-" if slope is None else f"{slope:+.1f}"]
+            table.add_row(*row)
+        console.print(table)
+        if scoring := path["scoring"]:
+            how = f"{scoring['backend']} {scoring['precision']} on {scoring['device']}, {scoring['tiles']} tiles"
+            console.print(f"scoring ({how}): {scoring['wall_us'] / 1e3:.1f} ms wall, {scoring['cpu_us'] / 1e3:.1f} ms CPU")
+    table = Table("backbone", "ascent", "s/iteration", "CPU s/iteration", title="training, 8 tiles of 256 px")
+    for row in result["training"]:
+        times = (f"{row[key]:.2f}" if row[key] is not None else "no weights" for key in ("wall_s", "cpu_s"))
+        table.add_row(row["backbone"], "yes" if row["ascent"] else "no", *times)
+    console.print(table)
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """The same refusals as the command line's."""
+    try:
+        yield
+    except (InputError, MissingError) as e:
+        print(f"glassline: {e}", file=sys.stderr)
+        raise SystemExit(2 if isinstance(e, InputError) else 3) from None
+
+
+def main() -> int:
+    """Measure and print."""
+    p = argparse.ArgumentParser(prog="python -m tools.bench_path", description="What the line costs besides the model.")
+    p.add_argument("--model", type=Path, metavar="RUN", help="a model, whose scoring time the path is compared with")
+    p.add_argument("--frames", type=int, default=20_000, help="frames of each shape (default: 20000)")
+    p.add_argument("--json", action="store_true", help="print one JSON object")
+    p.add_argument("--stage", type=Path, help=argparse.SUPPRESS)
+    args = p.parse_args()
+    if args.stage:
+        return run_stage(args.stage)
+    if args.frames < 100:
+        p.error("--frames: at least 100")
+    with one_line_errors():
+        of = machine()
+        paths = []
+        for height, width in SHAPES:
+            path = measure_path(height, width, args.frames)
+            paths.append({**path, **shares(path, measure_scoring(args.model, height, width) if args.model else None)})
+        training = [measure_training(b, mining) for b in ("embedded", "resnet18") for mining in (False, True)]
+    result = {"schema": 1, "machine": of, "path": paths, "training": training}
+    if args.json:
+        print(json.dumps(result))
+    else:
+        show(result)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,241 @@
+"""What the person at the line sees: the live screen of `run`, and plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.config import LineConfig
+from pipeline.messages import (
+    CameraCounts,
+    Heartbeat,
+    LineState,
+    Message,
+    Motion,
+    Progress,
+    Reject,
+    Result,
+    State,
+    Totals,
+    Verdict,
+)
+
+COLOURS = {
+    State.STARTING: "bold #000000 on white",
+    State.READY: "bold #000000 on bright_cyan",
+    State.RUNNING: "bold #000000 on bright_green",
+    State.STOPPED: "bold #000000 on bright_blue",
+    State.DEGRADED: "bold #000000 on bright_yellow",
+    State.FAULT: "bold #ffffff on red",
+    State.BYPASS: "bold #000000 on bright_magenta",
+}
+BARS = "▁▂▃▄▅▆▇█"
+STATUS_NS = 10_000_000_000
+SILENCE_NS = 1_000_000_000
+"""Heartbeats come ten times a second; after a second without one, what the screen shows is old."""
+RATE_TOTALS = 11
+"""Totals over which frames per second are taken: about five seconds of them."""
+LANES_SHOWN = 48
+LABEL_WIDTH = 17
+
+
+class Screen:
+    """Keeps the last of everything the line says; a rich renderable.
+
+    `update` takes what is published, `progress` the last word of each process; `log_line` gives a line of text, or None
+    when there is nothing worth a line: changes of state, defects, rejects for lack of inspection, figures every 10 s.
+    """
+
+    def __init__(self, config: LineConfig, now_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self._config, self._now_ns = config, now_ns
+        self._state: LineState | None = None
+        self._motion: Motion | None = None
+        self._heard_ns: int | None = None
+        self._totals: deque[Totals] = deque(maxlen=RATE_TOTALS)
+        self._progress: dict[str, Progress] = {}
+        self._logged_ns: int | None = None
+
+    def update(self, message: Message) -> None:
+        """Keep what a message of the line says."""
+        match message:
+            case LineState():
+                self._state = message
+            case Motion():
+                self._motion = message
+            case Heartbeat():
+                self._heard_ns = message.t_mono_ns
+            case Totals():
+                if self._totals and self._totals[-1].generation != message.generation:
+                    self._totals.clear()  # a new decision counts from 0
+                self._totals.append(message)
+
+    def progress(self, progress: Mapping[str, Progress]) -> None:
+        """Keep the last word of each process, by its name."""
+        self._progress = dict(progress)
+
+    def log_line(self, message: Message) -> str | None:
+        """The message as a line of text, where it is worth one."""
+        match message:
+            case LineState():
+                ok = "inspection ok" if message.inspection_ok else "INSPECTION NOT OK"
+                return f"{message.state}, {ok}" + (f": {message.detail}" if message.detail else "")
+            case Verdict(result=Result.DEFECT):
+                return f"DEFECT {_place(message)}, verdict {message.number}"
+            case Reject(cause=Result.NOT_INSPECTED):
+                span = "" if message.start_mm is None or message.end_mm is None else (
+                    f" from {message.start_mm / 1000:.3f} m to {message.end_mm / 1000:.3f} m")
+                return f"REJECT {message.camera}{span}: not inspected, {message.reason}"
+            case Totals() if self._logged_ns is None or message.t_mono_ns - self._logged_ns >= STATUS_NS:
+                self._logged_ns = message.t_mono_ns
+                return self._status(message)
+        return None
+
+    def __rich__(self) -> RenderableType:
+        totals = self._totals[-1] if self._totals else None
+        return Panel(
+            Group(self._headline(), Text(), self._cameras(totals), Text(), self._figures(totals)),
+            title=Text(f" {self._config.line.name} "), title_align="left", border_style="dim", padding=(1, 2),
+        )  # fmt: skip
+
+    def rate(self, camera: str) -> float | None:
+        """Frames per second of one camera over the last few seconds."""
+        totals = list(self._totals)
+        if len(totals) < 2 or camera not in totals[0].cameras or camera not in totals[-1].cameras:
+            return None
+        seconds = (totals[-1].t_mono_ns - totals[0].t_mono_ns) / 1e9
+        frames = totals[-1].cameras[camera].frames - totals[0].cameras[camera].frames
+        return frames / seconds if seconds > 0 else None
+
+    def _headline(self) -> RenderableType:
+        state = self._state
+        if state is None:
+            return Text.assemble((" STARTING ", COLOURS[State.STARTING]), "  waiting for the line's first word")
+        silent = self._heard_ns is not None and self._now_ns() - self._heard_ns > SILENCE_NS
+        if silent:
+            ok = (" NO HEARTBEAT: what is shown is old ", "bold #ffffff on red")
+        elif state.inspection_ok:
+            ok = ("inspection ok", "bold green")
+        else:
+            ok = (" INSPECTION NOT OK ", "bold #ffffff on red")
+        top = Text.assemble((f"   {state.state}   ", COLOURS[state.state]), "   ", ok, "   ", self._web())
+        return Group(top, Text(state.detail, style="yellow")) if state.detail else top
+
+    def _web(self) -> str:
+        """Position and speed, as the motion source or the last totals say."""
+        if self._motion is not None:
+            position_mm, speed_mm_s, word = self._motion.position_mm, self._motion.speed_mm_s, str(self._motion.state)
+        elif self._totals and self._totals[-1].position_mm is not None and self._totals[-1].speed_mm_s is not None:
+            position_mm, speed_mm_s, word = self._totals[-1].position_mm, self._totals[-1].speed_mm_s, "web"
+        else:
+            return ""
+        return f"{word.lower()} at {position_mm / 1000:.3f} m, {speed_mm_s * 0.06:.1f} m/min"
+
+    def _cameras(self, totals: Totals | None) -> RenderableType:
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+        table.add_column("camera")
+        for name in ("frames/s", "frames", "pass", "defect", "not insp.", "metres"):
+            table.add_column(name, justify="right")
+        table.add_column("score by lane")
+        table.add_column("last")
+        for camera in self._config.cameras:
+            counts = totals.cameras.get(camera.name) if totals else None
+            if counts is None:
+                table.add_row(camera.name, *[""] * 7, Text("no word yet", style="dim"))
+                continue
+            rate = self.rate(camera.name)
+            table.add_row(
+                camera.name, "" if rate is None else f"{rate:.1f}", f"{counts.frames:,}", f"{counts.passed:,}",
+                _count(counts.defect, "red"), _count(counts.not_inspected, "yellow"),
+                "?" if counts.inspected_m is None else f"{counts.inspected_m:,.2f}", _lanes(counts), _last(counts),
+            )  # fmt: skip
+        return table
+
+    def _figures(self, totals: Totals | None) -> RenderableType:
+        if totals is None:
+            return Text("no figures yet", style="dim")
+        web = _pairs({
+            "inspected": _metres(totals.inspected_m), "not inspected": _metres(totals.not_inspected_m),
+            "last defect": totals.last_defect or "none", "rejects": _rejects(totals),
+        })  # fmt: skip
+        latency = " / ".join(f"{totals.latency_ms[p]:.0f}" for p in ("p50", "p95", "p99") if p in totals.latency_ms)
+        reasons = ", ".join(f"{reason} {n:,}" for reason, n in totals.reasons.items())
+        timing = _pairs({
+            "latency ms": f"{latency}  (p50 / p95 / p99)" if latency else "none yet", "undecided": f"{totals.waiting}",
+            "late scores": f"{totals.late_scores}", "reasons": reasons or "none",
+        })  # fmt: skip
+        queues = ", ".join(f"{p.name} {p.waiting}" for p in self._progress.values())
+        restarts = ", ".join(f"{p.name} {p.generation}" for p in self._progress.values() if p.generation > 0)
+        worker = self._progress.get("worker")
+        parts = _pairs({
+            "in hand": queues or "no word yet", "restarts": restarts or "none",
+            "worker generation": "no word yet" if worker is None else f"{worker.generation}",
+        })  # fmt: skip
+        beside = Table.grid(padding=(0, 6, 0, 0))
+        beside.add_row(web, timing)
+        return Group(beside, parts)
+
+    def _status(self, totals: Totals) -> str:
+        parts = [f"{totals.verdicts} verdicts: {totals.passed} pass, {totals.defect} defect, "
+                 f"{totals.not_inspected} not inspected"]
+        if totals.inspected_m is not None and totals.not_inspected_m is not None:
+            parts.append(f"{totals.inspected_m:.2f} m inspected, {totals.not_inspected_m:.2f} m not")
+        if "p95" in totals.latency_ms:
+            parts.append(f"latency p95 {totals.latency_ms['p95']:.0f} ms")
+        rates = ((c.name, self.rate(c.name)) for c in self._config.cameras)
+        parts += [f"{name} {rate:.1f} frames/s" for name, rate in rates if rate is not None]
+        return "; ".join(parts)
+
+
+def _place(verdict: Verdict) -> str:
+    """Camera, place and score of a verdict's strongest region, in the units that are known."""
+    where = f"frame {verdict.seq}" if verdict.start_mm is None else f"{verdict.start_mm / 1000:.3f} m"
+    if verdict.regions:
+        r = verdict.regions[0]
+        if r.y0_mm is not None and r.x0_mm is not None and r.x1_mm is not None:
+            where = f"{r.y0_mm / 1000:.3f} m, {r.x0_mm:.0f} to {r.x1_mm:.0f} mm across"
+        else:
+            where += f", x {r.x0_px} to {r.x1_px} px"
+    return f"{verdict.camera} at {where}" + ("" if verdict.score is None else f", score {verdict.score:.3f}")
+
+
+def _lanes(counts: CameraCounts) -> Text:
+    """One bar a lane, 0 to 1, and the highest score; red where the last frame was a DEFECT."""
+    if not counts.lanes:
+        return Text("")
+    bars = "".join(BARS[min(int(max(s, 0.0) * len(BARS)), len(BARS) - 1)] if s == s else "?"
+                   for s in counts.lanes[:LANES_SHOWN])
+    more = "…" if len(counts.lanes) > LANES_SHOWN else ""
+    style = "red" if counts.last == Result.DEFECT else "green"
+    return Text.assemble((bars + more, style), f" {max(counts.lanes):.3f}")
+
+
+def _last(counts: CameraCounts) -> Text:
+    style = {"PASS": "green", "DEFECT": "bold red"}.get(counts.last, "yellow")
+    return Text(counts.last, style=style)
+
+
+def _count(n: int, style: str) -> Text:
+    return Text(f"{n:,}", style=style if n else "")
+
+
+def _metres(metres: float | None) -> str:
+    return "scale unknown" if metres is None else f"{metres:,.3f} m"
+
+
+def _rejects(totals: Totals) -> str:
+    inhibited = f" ({totals.rejects_inhibited} inhibited)" if totals.rejects_inhibited else ""
+    return f"{totals.rejects}{inhibited}"
+
+
+def _pairs(pairs: dict[str, str]) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="dim", min_width=LABEL_WIDTH)
+    for name, value in pairs.items():
+        table.add_row(name, Text(value))
+    return table

@@ -1,0 +1,176 @@
+"""`glassline train`: learn good cloth, and show which of its tiles look least like the rest."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn, track
+
+from glass_core.checkpoint import EpochFigures, ModelInfo, read_info
+from glass_core.config import TrainConfig, load_train_config
+from glass_core.contact_sheet import Suspects, write_contact_sheet
+from glass_core.data import list_images, read_image
+from glass_core.engines import Engine, load_engine
+from glass_core.errors import InputError
+from glass_core.exclusions import EXCLUDE_FILE, read_exclusions, write_exclusions
+from glass_core.scoring import score_image
+from glass_core.split import SPLIT_FILE, SplitImage, file_sha256, load_split
+
+if TYPE_CHECKING:
+    from glass_core.train import Start, Step
+
+BACKBONES = ("resnet18", "resnet50", "wide_resnet50_2", "embedded")
+SECTION = "training"
+SHEET = "contact_sheet_training.png"
+KEY_DIGITS = 16
+"""So much of a file's sha256 names a picture in exclude.txt."""
+
+
+def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the verb."""
+    p = subparsers.add_parser("train", help="learn good cloth from pictures of it")
+    p.add_argument("data", type=Path, metavar="DATA", help="folder of good pictures, MVTec data set, or recording")
+    p.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder for the model")
+    p.add_argument("--config", type=Path, metavar="YAML", help="its section `train:` is used (default: profile cloth)")
+    p.add_argument("--backbone", choices=BACKBONES, help="instead of the configured one; `embedded` needs no file")
+    p.add_argument("--json", action="store_true", help="print one JSON object")
+    p.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit 0 with a model in RUN; what was trained is taken up again where it was interrupted."""
+    config = load_train_config(args.config) if args.config else TrainConfig()
+    if args.backbone:
+        config = config.model_copy(update={"backbone": args.backbone})
+    started = time.monotonic()
+    with refused_writes(args.out):
+        info = train_run(list_images(args.data), config, args.out, Console(stderr=True))
+    facts = _facts(info, args.out, time.monotonic() - started)
+    if args.json:
+        print(json.dumps(facts))
+    else:
+        print(f"model: {args.out}, {facts['train']} pictures, {facts['seconds']:.0f} s")
+        print(f"look at {facts['contact_sheet']}; mark defects in {facts['exclude']}")
+        print(f"next: glassline calibrate threshold {args.out}")
+    return 0
+
+
+@contextmanager
+def refused_writes(folder: Path) -> Iterator[None]:
+    """Turns a disk that is full or must not be written into one line."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or folder
+        raise InputError(f"not writable ({error.strerror}), {where}, make room or choose another folder") from None
+
+
+def train_run(images: Sequence[Path], config: TrainConfig, out: Path, console: Console) -> ModelInfo:
+    """Trains on good pictures less those marked in the run's exclude.txt, and writes the contact sheet."""
+    from glass_core.train import Start, Step, train  # torch is slow to load: not for --help
+
+    out.mkdir(parents=True, exist_ok=True)  # what cannot be written is better known now than after the training
+    kept = without_exclusions(images, out, console)
+    columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[loss]}"))
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
+        task = progress.add_task("training", total=None, loss="")
+
+        def report(event: Start | Step | EpochFigures) -> None:
+            if isinstance(event, Start):
+                console.print(_beginning(event), soft_wrap=True, highlight=False)
+            elif isinstance(event, Step):
+                loss = f"loss {event.figures['loss']:.3f}"
+                progress.update(task, completed=event.done, total=event.total, loss=loss)
+            elif event.selection_auroc is not None:
+                console.print(_epoch(event), highlight=False)
+
+        train(kept, config, out, report)
+    info, parts = read_info(out), load_split(out)
+    show_suspects(out, SECTION, SHEET, load_engine(out), (*parts.train, *parts.selection), console)
+    return info
+
+
+def without_exclusions(images: Sequence[Path], out: Path, console: Console) -> list[Path]:
+    """Good pictures that nobody marked. A training that has seen one marked since is begun anew."""
+    from glass_core.train import STATE_FILE
+
+    marked = read_exclusions(out)
+    if not marked:
+        return list(images)
+    kept = [image for image in images if file_sha256(image)[:KEY_DIGITS] not in marked]
+    console.print(f"{len(images) - len(kept)} pictures are left out, as marked in {out / EXCLUDE_FILE}", soft_wrap=True)
+    if not kept:
+        raise InputError(f"every good picture is marked, {out / EXCLUDE_FILE}, unmark those that are good")
+    if (out / SPLIT_FILE).exists():
+        parts = load_split(out)
+        seen = (*parts.train, *parts.calibration, *parts.selection)
+        if any(image.sha256[:KEY_DIGITS] in marked for image in seen):
+            (out / STATE_FILE).unlink(missing_ok=True)
+    return kept
+
+
+def show_suspects(
+    model: Path, section: str, sheet: str, engine: Engine, images: Iterable[SplitImage], console: Console
+) -> list[list[float]]:
+    """Scores good pictures, writes the contact sheet and their section of exclude.txt; the lane scores of each."""
+    suspects = Suspects(engine.definition)
+    lanes = []
+    for image in track(list(images), f"scoring good cloth, {section}", console=console, transient=True):
+        pixels = read_image(image.path)
+        score_map, lane_scores = score_image(engine, engine.definition, pixels)
+        suspects.add(image.sha256[:KEY_DIGITS], image.path, pixels, score_map)
+        lanes.append([float(score) for score in lane_scores])
+    shown = suspects.highest
+    write_contact_sheet(model / sheet, shown)
+    found = [
+        (each.key, f"{rank}. score {each.score:.4f} at x {each.x_px} y {each.y_px} of {each.path}")
+        for rank, each in enumerate(shown, 1)
+    ]
+    write_exclusions(model, section, found)
+    return lanes
+
+
+def _beginning(start: Start) -> str:
+    if start.weights:
+        backbone = f"backbone {start.weights.arch} from {start.weights.path}"
+    else:
+        backbone = "backbone embedded: the fixed filter bank, not a trained network"
+    counts = " + ".join(f"{len(getattr(start.split, part))} {part}" for part in ("train", "calibration", "selection"))
+    resumed = f", taken up after epoch {start.resumed_epochs}" if start.resumed_epochs else ""
+    return f"{backbone}; textures {start.textures}; {counts} pictures, {start.tiles} tiles; {start.device}{resumed}"
+
+
+def _epoch(figures: EpochFigures) -> str:
+    return (
+        f"epoch {figures.epoch}: loss {figures.loss:.3f}, held-out good tiles up to {figures.selection_good_q99:.3f} "
+        f"(99 %), synthetic defects told apart {figures.selection_auroc:.4f} (AUROC)"
+    )
+
+
+def _facts(info: ModelInfo, out: Path, seconds: float) -> dict[str, object]:
+    parts, last = load_split(out), info.curve[-1]
+    return {
+        "schema": 1,
+        "model": str(out),
+        "backbone": info.arch,
+        "weights": info.weights and info.weights.path,
+        "weights_sha": info.weights_sha,
+        "textures": info.textures,
+        "split_digest": info.split_digest,
+        "train": len(parts.train),
+        "calibration": len(parts.calibration),
+        "selection": len(parts.selection),
+        "epochs": last.epoch,
+        "loss": last.loss,
+        "selection_auroc": last.selection_auroc,
+        "contact_sheet": str(out / SHEET),
+        "exclude": str(out / EXCLUDE_FILE),
+        "seconds": round(seconds, 1),
+    }
