@@ -15,7 +15,7 @@ MAX_CONFIG_BYTES = 1 << 20
 # What a profile changes against the field defaults below, which are the `cloth` profile.
 PROFILES: dict[str, dict[str, Any]] = {
     "cloth": {},
-    "quick": {"mining": False, "epochs": 6, "iterations_per_epoch": 20, "batch_tiles": 4},
+    "quick": {"mining": False, "rows_per_tile": 96, "epochs": 4, "iterations_per_epoch": 25, "evaluate_every": 4},
 }
 
 
@@ -39,7 +39,8 @@ class SplitFractions(BaseModel):
 class TrainConfig(BaseModel):
     """One training run; names and defaults of the method are those of GLASS (glass.md 9.3).
 
-    `profile` sets the defaults: `cloth` (ascent on) or `quick` (Gaussian noise alone, few iterations).
+    `profile` sets the defaults: `cloth` (ascent on) or `quick` (Gaussian noise alone, few iterations,
+    some cells of each tile).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,6 +59,8 @@ class TrainConfig(BaseModel):
     epochs: int = Field(default=20, ge=1)
     iterations_per_epoch: int = Field(default=25, ge=1)
     batch_tiles: int = Field(default=8, ge=1)
+    rows_per_tile: int | None = Field(default=None, ge=16)
+    """Cells of each tile that an iteration uses, drawn at random; null: all, as in the paper."""
     evaluate_every: int = Field(default=5, ge=1)
     recalibrate_bn: bool = True
 

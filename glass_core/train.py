@@ -80,6 +80,8 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
     optimisers = _optimisers(glass, config)
     identity = _identity(config, parts, textures.name, origin)
     curve = _resume(out / STATE_FILE, glass, optimisers, identity)
+    if len(curve) > config.epochs:
+        raise InputError(f"{len(curve)} epochs are done, {out}, ask for as many at least or choose another --out")
     report(Start(origin, textures.name, str(device), parts, len(tiles), len(curve)))
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -131,6 +133,11 @@ def _iterate(
     normal, las = (glass.features(torch.from_numpy(tiles).to(device)) for tiles in (batch.normal, batch.las))  # (N, 1536)
     mask = torch.from_numpy(batch.mask).to(device).reshape(-1, 1)  # (N, 1)
     generator = torch.Generator(device).manual_seed(int(seed.generate_state(1)[0]))
+    if config.rows_per_tile is not None:
+        cells = mask.reshape(len(batch.mask), -1)  # (B, cells)
+        chosen = _draw_rows(torch.zeros_like(cells), config.rows_per_tile, generator)  # (n,)
+        changed = _draw_rows(cells, config.rows_per_tile, generator)  # (n,)
+        normal, las, mask = normal[chosen], las[changed], mask[changed]
     noise = config.noise * torch.randn(normal.shape, generator=generator, device=device)
     method = Method(mining=config.mining, step=config.step, radius=config.radius, p=config.p)
     loss, log = glass_loss(glass.pre_projection, glass.discriminator, normal, las, mask, noise, method)
@@ -140,6 +147,19 @@ def _iterate(
     for optimiser in optimisers:
         optimiser.step()
     return {name: float(value) for name, value in log.items()}
+
+
+def _draw_rows(cells: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Row numbers of `count` cells of each tile (B, cells), drawn at random; changed cells come first, up to half of them.
+
+    Neighbouring cells say nearly the same, so few of many tiles teach more than all of few; small defects are not lost.
+    """
+    count = min(count, cells.shape[1])
+    lot = torch.rand(cells.shape, generator=generator, device=cells.device)  # (B, cells)
+    rank = (lot + cells).argsort(dim=1, descending=True).argsort(dim=1)  # changed cells, in drawn order, rank first
+    lot = lot + ((cells > 0.5) & (rank < count // 2)) - ((cells > 0.5) & (rank >= count // 2)).to(lot.dtype)
+    rows = lot.topk(count, dim=1).indices  # (B, count)
+    return (rows + torch.arange(len(cells), device=cells.device)[:, None] * cells.shape[1]).reshape(-1)
 
 
 @torch.no_grad()
@@ -156,7 +176,11 @@ def _recalibrate(glass: Glass, tiles: TileSource, config: TrainConfig, epoch: in
     generator = torch.Generator(linear.weight.device).manual_seed(config.seed)
     for iteration in range(RECALIBRATION_BATCHES):
         batch = torch.from_numpy(tiles.draw(epoch, iteration).normal).to(linear.weight.device)
-        true = glass.pre_projection(glass.features(batch))  # (N, 1536)
+        features = glass.features(batch)  # (N, 1536)
+        if config.rows_per_tile is not None:
+            cells = torch.zeros(len(batch), len(features) // len(batch), device=batch.device)
+            features = features[_draw_rows(cells, config.rows_per_tile, generator)]
+        true = glass.pre_projection(features)
         noise = config.noise * torch.randn(true.shape, generator=generator, device=true.device)
         norm(linear(torch.cat([true, true + noise])))
     norm.momentum = momentum

@@ -40,11 +40,13 @@ from pipeline.telemetry import Percentiles
 HEARTBEAT_NS = 100_000_000
 TOTALS_NS = 500_000_000
 MESSAGES_PER_STEP = 64
-EARLY_LIMIT = 256
-"""Scores kept that came before their frame was announced."""
+EARLY_LIMIT = 32
+"""Scores kept that came before their frame was announced, some with pixels; those of a killed grabber wait in vain."""
 BACKLOG_PAYLOADS = 64
 BACKLOG_FAULT = 5000
 """Records not yet taken by the recorder: beyond the first number pictures are let go, beyond the second the line faults."""
+TAKEN_KEPT = 512
+"""Records the recorder took lately, without pictures: more than its queue and one group commit, should it be killed."""
 LANES_TOLD = 128
 """More lanes than this do not fit a header beside the rest of the totals; each verdict still carries its own."""
 
@@ -99,6 +101,7 @@ class Decision:
         self._early: dict[Key, tuple[ScoreMap, tuple[Payload, ...]]] = {}
         self._announced: dict[tuple[str, str], int] = {}
         self._records: deque[tuple[Message, tuple[Payload, ...]]] = deque()
+        self._taken: deque[Message] = deque(maxlen=TAKEN_KEPT)
         self._motion: Motion | None = None
         self._bypass = terms.observe
         self._shown: tuple[object, ...] | None = None
@@ -176,6 +179,10 @@ class Decision:
     def _on_status(self, status: Status, now_ns: int) -> None:
         before = self._roster.state(status.role, status.name)
         self._roster.hear(status)
+        if status.role == "recorder" and status.state is StageState.DOWN and before is not StageState.DOWN:
+            # What it took and had not written is lost with it; its successor ignores what was written.
+            self._records.extendleft((m, ()) for m in reversed(self._taken))
+            self._taken.clear()
         if status.role != "grabber" or status.name not in self._cameras:
             return
         state = self._roster.state("grabber", status.name)
@@ -189,12 +196,13 @@ class Decision:
         if frame.camera not in self._cameras or frame.seq <= self._announced.get(start, -1):
             self._count["duplicates"] += 1
             return
+        lost = frame.lost + frame.seq - self._announced.get(start, frame.seq - 1) - 1  # never heard of counts as lost
         self._announced[start] = frame.seq
         skipped = self._cameras[frame.camera].silence.announced(frame)
-        if skipped or frame.lost:
+        if skipped or lost:
             # Lost, and nothing skipped: that web has had its silent verdicts already, only the count is new.
             here = None if frame.start_mm is None else (frame.start_mm, frame.start_mm)
-            self._silent(frame.camera, skipped or here, frame.lost, now_ns)
+            self._silent(frame.camera, skipped or here, lost, now_ns)
         budget_ns = math.inf if frame.budget_ms is None else frame.budget_ms * 1e6
         if frame.status is FrameStatus.DAMAGED or not frame.sent:
             self._decide(frame, None, (), now_ns)
@@ -352,7 +360,8 @@ class Decision:
     def _pass_on(self) -> bool:
         moved = False
         while self._records and self._recorder.send(self._records[0][0], *self._records[0][1]):
-            self._records.popleft()
+            message, _ = self._records.popleft()
+            self._taken.append(message.model_copy(update={"cells_shape": None}) if isinstance(message, Verdict) else message)
             moved = True
         return moved
 

@@ -48,6 +48,8 @@ class Grabber:
     """One camera's stage; the camera is handed in opened.
 
     Frames wait in `_frames` for the worker, words in `_unsaid` for everybody else; a shot is taken only when both are empty.
+    A frame is lost to a full worker only where cloth does not wait: a camera that neither clock nor web paces goes as fast
+    as the line does.
     """
 
     def __init__(
@@ -65,6 +67,8 @@ class Grabber:
         self._camera, self._config, self._terms = camera, config, terms
         self._worker, self._decision, self._motion_in = worker, decision, motion
         self._shots: Iterator[Shot | None] = camera.shots()
+        paced = camera.self_timed or config.rate or (motion is not None and config.mm_per_px_y is not None)
+        self._patient = terms.lossless or not paced
         self._slabs = SlabBuilder(config.rows, config.overlap_rows)
         self._motion: Motion | None = None
         self._origin_mm: float | None = 0.0 if motion is None and terms.position_known else None
@@ -84,19 +88,19 @@ class Grabber:
 
     @property
     def waiting(self) -> int:
-        """What is in hand and not yet accepted."""
-        return len(self._unsaid) + len(self._frames)
+        """Words in hand and not yet accepted; that a frame waits for the worker is not this stage's neglect."""
+        return len(self._unsaid)
 
     @property
     def ended(self) -> bool:
         """The source is at its end and all of it was accepted."""
-        return self.state is StageState.ENDED and not self.waiting
+        return self.state is StageState.ENDED and not self._unsaid
 
     def step(self, now_ns: int) -> bool:
         """Pass on what waits, then take one shot if one is due; CameraLost when the camera is gone."""
         self._hear()
         moved = self._pass_on()
-        if self.waiting or self.state is StageState.ENDED or not self._due(now_ns):
+        if self._frames or self._unsaid or self.state is StageState.ENDED or not self._due(now_ns):
             return moved
         taken = self._take()
         self._pass_on()
@@ -113,7 +117,7 @@ class Grabber:
             frame, pixels, error, lost = self._frames[0]
             whole = frame.status is FrameStatus.OK
             sent = whole and self._worker.send(frame, pixels)
-            if whole and not sent and self._terms.lossless:
+            if whole and not sent and self._patient:
                 break
             self._frames.popleft()
             self._unsaid.append((self._decision, self._announcement(frame, sent, error, lost), ()))
@@ -218,13 +222,14 @@ class Grabber:
         """A frame comes into being; from here on it must get a verdict."""
         c, terms, shot = self._config, self._terms, self._last
         assert shot is not None  # there are no rows without a shot
+        origin = shot.origin.encode()[-ORIGIN_LIMIT:].decode(errors="ignore")
         frame = Frame(
             camera=c.name, boot_id=terms.boot_id, seq=self._seq, t_mono_ns=shot.t_mono_ns, t_utc_ns=shot.t_utc_ns,
             start_mm=self._mm(row), end_mm=self._mm(row + shape[0]), roll_id=terms.roll_id, style=terms.style,
-            origin=shot.origin.encode()[-ORIGIN_LIMIT:].decode(errors="ignore"), status=FrameStatus.DAMAGED if error else FrameStatus.OK,
+            origin=origin, status=FrameStatus.DAMAGED if error else FrameStatus.OK,
             block_id=shot.block_id, encoder_count=shot.encoder_count,
             mm_per_px_x=c.mm_per_px_x, mm_per_px_y=c.mm_per_px_y, x_offset_mm=c.x_offset_mm, inspect_x_px=c.inspect_x_px,
-            shape=shape, pixel_format="RGB8" if len(shape) == 3 else "Mono8",
+            budget_ms=terms.budget_ms, shape=shape, pixel_format="RGB8" if len(shape) == 3 else "Mono8",
         )  # fmt: skip
         self._seq += 1
         self._frames.append((frame, pixels, error, self._lost))

@@ -18,10 +18,17 @@ class Journal:
         self._lines: list[str] = []
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            self._end = _after_last_line(self._file)
+            self._end = _after_last_line(self._file, os.fstat(self._file).st_size)
             os.ftruncate(self._file, self._end)
         except OSError as e:
             raise InputError(f"record not writable ({e.strerror}), {path}, choose another ledger.path") from None
+
+    def last(self) -> str:
+        """The last whole line; empty in a new file."""
+        if not self._end:
+            return ""
+        start = _after_last_line(self._file, self._end - 1)
+        return os.pread(self._file, self._end - 1 - start, start).decode()
 
     def add(self, line: str) -> None:
         """Take one line, written at the next flush."""
@@ -45,9 +52,8 @@ class Journal:
         os.close(self._file)
 
 
-def _after_last_line(file: int) -> int:
-    """Offset behind the last whole line; a killed writer may have left part of one."""
-    end = os.fstat(file).st_size
+def _after_last_line(file: int, end: int) -> int:
+    """Offset behind the last whole line before `end`; a killed writer may have left part of one."""
     while end:
         start = max(0, end - 65536)
         found = os.pread(file, end - start, start).rfind(b"\n")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections import deque
 from pathlib import Path
 from typing import Protocol
@@ -150,7 +151,10 @@ class ZmqBroadcast:
 
 def make_private(folder: Path) -> None:
     """Make the folder, for this user alone; InputError where somebody else made it, made it a link, or may look in."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as e:
+        raise InputError(f"socket folder not made, {folder}, {e.strerror}: point XDG_RUNTIME_DIR at your own") from None
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise InputError(f"socket folder is open to others, {folder}, remove it or run `chmod 700` on it")
@@ -218,7 +222,10 @@ class ZmqLink:
 
     def wait(self, timeout_ms: int) -> None:
         """Return when a socket has something, or after `timeout_ms`."""
-        self._poller.poll(timeout_ms)
+        if self._poller.sockets:
+            self._poller.poll(timeout_ms)
+        else:  # a poller without sockets returns at once: a stage that hears nobody would spin
+            time.sleep(timeout_ms / 1000)
 
     def close(self) -> None:
         """Close every socket; last words have LINGER_MS to leave."""

@@ -127,6 +127,8 @@ class Frame(Span):
     mm_per_px_y: float | None = None
     x_offset_mm: float = 0.0
     inspect_x_px: tuple[int, int] | None = None
+    budget_ms: float | None = None
+    """As announced: after so long a score is of no use any more; null: it always is."""
     shape: tuple[int, ...]
     pixel_format: str = Field(pattern="^(Mono8|RGB8)$")
 

@@ -137,7 +137,8 @@ def _worker(spec: Spec, link: Link, model: Path) -> Stage:
     floor = min(spec.config.decision.recording_floor, *(card.thresholds if card else (1.0,)))
     definition = engine.definition
     side_px = definition.tiling.tile_px
-    engine.score(np.zeros((1, side_px, side_px), np.uint8))  # what an engine makes at its first call is made before READY
+    for tiles in (1, w.max_batch):  # what an engine makes at its first call is made before READY
+        engine.score(np.zeros((tiles, side_px, side_px), np.uint8))
     return Worker(
         link.inbox("worker"), link.outbox("decision"), engine, definition.tiling, definition.inspect_x_px, floor,
         w.max_batch, int(w.batch_wait_ms * 1e6), spec.generation,
@@ -207,13 +208,14 @@ def run_in_one_process(config: LineConfig, observe: bool, stop: Callable[[], boo
         for role, name in roles:
             spec = Spec(role=role, name=name, generation=0, folder=Path(), config=config, observe=observe, live=False)
             stages.append(build(spec, link))
-        decision = next(s for s in stages if isinstance(s, Decision))
-        loop(
-            stages[::-1],
-            link.wait,
-            lambda: stop() or decision.finished,
-            lambda now_ns, steps: heard(decision.verdicts),
-        )
+        recorder, decision = stages[0], next(s for s in stages if isinstance(s, Decision))
+
+        def round_done(now_ns: int, steps: int) -> None:
+            while recorder.step(now_ns):  # replay waits for its record rather than leave pictures out
+                pass
+            heard(decision.verdicts)
+
+        loop(stages[:0:-1], link.wait, lambda: stop() or decision.finished, round_done)
     finally:
         for stage in stages[::-1]:  # a stage's last words are heard by those that close after it
             stage.close()

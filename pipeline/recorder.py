@@ -58,6 +58,9 @@ class Recorder:
         self._inbox, self._to_decision, self._ledger, self._folder = inbox, to_decision, ledger, folder
         self._generation = generation
         self._journal = Journal(folder / "verdicts.jsonl")
+        last = json.loads(self._journal.last() or "{}")
+        # Decision repeats its latest records to the successor of a killed recorder; the ledger ignores what it has.
+        self._journaled = (last["generation"], last["number"]) if last.get("run") == ledger.run_id else (-1, -1)
         self._most_crops = crops_per_verdict
         written = sum(p.stat().st_size for p in (folder / "crops" / ledger.run_id).glob("*.png"))
         self._crop_room = crop_budget_bytes - written
@@ -115,7 +118,9 @@ class Recorder:
         self._ledger.add(message, payloads)
         if not isinstance(message, Verdict):
             return
-        self._journal.add(_line(self._ledger.run_id, message))
+        if (message.generation, message.number) > self._journaled:
+            self._journaled = message.generation, message.number
+            self._journal.add(_line(self._ledger.run_id, message))
         if message.result is Result.DEFECT:
             for crop in cut_crops(self._folder, self._ledger.run_id, message, payloads, self._most_crops):
                 if len(self._crops) < WAITING_CROPS and self._crop_room > 0:

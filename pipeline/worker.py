@@ -34,6 +34,9 @@ class Worker:
 
     `floor`: a frame whose score is above it takes its cells and pixels along to decision. Any fault of the engine passes
     through `step`: the process must end, since a poisoned device cannot be trusted again.
+
+    A frame whose score would come after its budget is left alone (decision has said so of it by then): under overload the
+    time goes to frames that can still be judged, instead of making all of them late.
     """
 
     def __init__(
@@ -54,6 +57,9 @@ class Worker:
         self._jobs: deque[Job] = deque()
         self._unsent: deque[tuple[ScoreMap, tuple[Payload, ...]]] = deque()
         self._status_due_ns = 0
+        self._scoring_since_ns: int | None = None
+        self._batch_ns = 0
+        self.too_late = 0
         self.state = StageState.READY
         self.handled = 0
 
@@ -62,8 +68,15 @@ class Worker:
         """Frames in hand."""
         return len(self._jobs) + len(self._unsent)
 
+    @property
+    def counters(self) -> dict[str, int]:
+        """Figures for the screen."""
+        return {"too_late": self.too_late}
+
     def step(self, now_ns: int) -> bool:
         """Send what is done, take what has come, and score one batch if it is full or its time is up."""
+        if self._scoring_since_ns is not None:
+            self._batch_ns, self._scoring_since_ns = now_ns - self._scoring_since_ns, None
         self._report(now_ns)
         moved = self._send()
         if self._unsent:
@@ -74,6 +87,7 @@ class Worker:
             open_tiles < self._max_batch and now_ns - self._jobs[0].arrived_ns < self._batch_wait_ns
         ):
             return moved
+        self._scoring_since_ns = now_ns
         self._score()
         self._send()
         return True
@@ -101,6 +115,10 @@ class Worker:
             if not isinstance(frame, Frame):
                 continue
             moved = True
+            if frame.budget_ms is not None and now_ns + self._batch_ns > frame.t_mono_ns + frame.budget_ms * 1e6:
+                self.too_late += 1
+                self._batch_ns //= 2  # one slow batch must not condemn all that follow
+                continue
             pixels = frame.pixels(payloads[0])
             try:
                 layout = self._tiling.layout(pixels.shape[0], pixels.shape[1], frame.inspect_x_px or self._inspect_x_px)

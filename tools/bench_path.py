@@ -1,4 +1,4 @@
-"""What the line costs besides the model, how its memory behaves, and how long training takes: `python -m tools.bench_path`.
+"""What the line costs besides the model, and how its memory behaves: `python -m tools.bench_path`.
 
 Four processes as on the line, over ipc sockets: decision and recorder are `pipeline.process` itself; grabber and worker are the
 real stages, handed stand-ins. The camera copies one picture from memory, as pylon's grab result is copied, so no decoding of
@@ -47,7 +47,6 @@ WARM_FRAMES = 1000
 STANDSTILL_S = 3.0
 SILENT_S = 60.0
 SCORED_FRAMES = 8
-WARM_ITERATIONS, TIMED_ITERATIONS = 2, 8
 NAMES = ("grabber", "worker", "decision", "recorder")
 
 
@@ -57,7 +56,8 @@ class StillCamera:
     self_timed = False
 
     def __init__(self, config: WeaveConfig) -> None:
-        self._picture = render(config, 0, config.frame_rows)
+        shape = (config.frame_rows, config.width_px)
+        self._picture = np.random.default_rng(0).integers(0, 256, shape, np.uint8)  # a loom would count as memory
         self._frames = config.frames or 0
 
     def open(self) -> dict[str, Any]:
@@ -307,41 +307,6 @@ def shares(path: dict[str, Any], scoring: dict[str, Any] | None) -> dict[str, An
     }
 
 
-class _Enough(Exception):
-    """Ends a training that has been timed."""
-
-
-def measure_training(backbone: str, mining: bool) -> dict[str, Any]:
-    """Seconds of one iteration, synthesis of defects included: 8 tiles of 256 px of woven cloth; null without weights."""
-    from glass_core.config import TrainConfig
-    from glass_core.train import EpochFigures, Start, Step, train
-    from glass_core.weights import _find as find_weights
-    from pipeline.cameras.weave import write_folder
-
-    row: dict[str, Any] = {"backbone": backbone, "ascent": mining, "wall_s": None, "cpu_s": None}
-    if backbone != "embedded" and find_weights(backbone, None) is None:
-        return row
-    stamps: list[tuple[float, float]] = []
-
-    def report(event: Start | Step | EpochFigures) -> None:
-        if isinstance(event, Step):
-            stamps.append((time.perf_counter(), time.process_time()))
-            if len(stamps) > WARM_ITERATIONS + TIMED_ITERATIONS:
-                raise _Enough
-
-    config = TrainConfig.model_validate({"backbone": backbone, "mining": mining, "batch_tiles": 8, "tile_px": 256})
-    with tempfile.TemporaryDirectory(prefix="glassline-bench-") as name:
-        out = Path(name)
-        cloth = WeaveConfig(name="cloth", source="weave", width_px=512, frame_rows=512)
-        write_folder(cloth, 10, out)
-        try:
-            train(sorted((out / "frames").glob("*.png")), config, out / "run", report)
-        except _Enough:
-            pass
-    timed = np.diff(stamps[WARM_ITERATIONS:], axis=0)  # (iterations, 2)
-    return {**row, "wall_s": float(np.median(timed[:, 0])), "cpu_s": float(timed[:, 1].mean())}
-
-
 def machine() -> dict[str, Any]:
     """What the figures were taken on, and how busy it was."""
     cpu = [line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
@@ -413,13 +378,15 @@ def main() -> int:
         return run_stage(args.stage)
     if args.frames < 100:
         p.error("--frames: at least 100")
+    from tools.bench_training import iteration_seconds  # no torch in the stages
+
     with one_line_errors():
         of = machine()
         paths = []
         for height, width in SHAPES:
             path = measure_path(height, width, args.frames)
             paths.append({**path, **shares(path, measure_scoring(args.model, height, width) if args.model else None)})
-        training = [measure_training(b, mining) for b in ("embedded", "resnet18") for mining in (False, True)]
+        training = [iteration_seconds(b, ascent) for b in ("embedded", "resnet18") for ascent in (False, True)]
     result = {"schema": 1, "machine": of, "path": paths, "training": training}
     if args.json:
         print(json.dumps(result))

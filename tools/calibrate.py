@@ -75,7 +75,9 @@ def calibrate_run(model: Path, good: Path | None, budget: float, console: Consol
         images = _held_out(model) if good is None else _given(model, good, console)
         kept = [image for image in images if image.sha256[:KEY_DIGITS] not in excluded]
         if len(kept) < len(images):
-            console.print(f"{len(images) - len(kept)} pictures are left out, as marked in {model / EXCLUDE_FILE}")
+            console.print(
+                f"{len(images) - len(kept)} pictures are left out, as marked in {model / EXCLUDE_FILE}", soft_wrap=True
+            )
         lanes = show_suspects(model, SECTION, SHEET, engine, kept, console)
         samples = Samples(lanes, str(good or "held-out pictures of the run"), _frame_mm(image.path for image in kept))
     origin = Model(

@@ -45,6 +45,7 @@ def parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; 0 done, 1 the answer is no, 2 bad input, 3 something is missing on this machine."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's idle threads would spin, and starve the other processes
     # Only the verb asked for is imported: `camera list` must not wait for torch.
     verbs = [words[0]] if words and words[0] in VERBS else VERBS
     try:

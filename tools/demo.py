@@ -34,7 +34,7 @@ GOOD_FRAMES = 72
 """For each camera; different yarns than the cloth that is inspected."""
 ROLL_FRAMES = 48
 STOP_S = 3.0
-SHARE_OF_CAPACITY = 0.4
+SHARE_OF_CAPACITY = 0.33
 """How much of the measured speed of this machine the line uses: the same cores also run cameras, decision and screen."""
 MARGIN_MM = 3.0
 """A signal so near an injected defect is that defect: a cell is 1.6 mm and sees cloth around it."""
@@ -140,7 +140,7 @@ def line_yaml(out: Path, speed_mm_s: float) -> Path:
             "segments": [{"seconds": round(s, 3), "speed_mm_s": round(v, 1)} for s, v in segments],
         },
         "cameras": cameras,
-        "decision": {"budget_ms": 2000},
+        "decision": {"budget_ms": 3000},
         "ledger": {"path": str(out / "ledger.sqlite")},
     }  # fmt: skip
     path = out / "line.yaml"

@@ -48,12 +48,15 @@ def check(config: LineConfig, observe: bool) -> None:
 def operate(config: LineConfig, observe: bool, frames: int | None = None, seconds: float | None = None) -> Summary:
     """Run the line until it is asked to stop, its sources end, or a limit is reached; LineFailed when it cannot go on.
 
-    SIGINT and SIGTERM stop it; SIGUSR1 sets rejects aside (BYPASS), SIGUSR2 takes that back.
+    SIGINT, SIGTERM and SIGHUP stop it; SIGUSR1 sets rejects aside (BYPASS), SIGUSR2 takes that back.
     """
     check(config, observe)
     console = Console(stderr=True)
     stopped: list[int] = []
-    handlers = {s: signal.signal(s, lambda signum, frame: stopped.append(signum)) for s in (signal.SIGINT, signal.SIGTERM)}
+    stops = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # under nohup the line outlives its terminal
+        stops.append(signal.SIGHUP)
+    handlers = {s: signal.signal(s, lambda signum, frame: stopped.append(signum)) for s in stops}
     screen = Screen(config)
     try:
         with Supervisor(config, observe) as line:
@@ -70,6 +73,8 @@ def operate(config: LineConfig, observe: bool, frames: int | None = None, second
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+    if "recorder" not in line.progress:  # what the ledger holds is then of an earlier run
+        raise LineFailed("stopped before the line was up, nothing was recorded", 0)
     return summarise(config.ledger.path)
 
 

@@ -89,7 +89,7 @@ def train_run(images: Sequence[Path], config: TrainConfig, out: Path, console: C
                 loss = f"loss {event.figures['loss']:.3f}"
                 progress.update(task, completed=event.done, total=event.total, loss=loss)
             elif event.selection_auroc is not None:
-                console.print(_epoch(event), highlight=False)
+                console.print(_epoch(event), soft_wrap=True, highlight=False)
 
         train(kept, config, out, report)
     info, parts = read_info(out), load_split(out)

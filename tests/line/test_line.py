@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -108,6 +109,19 @@ def test_one_process_and_many_give_the_same_verdicts(model: Path, footage: Path,
     assert summary.inspected_m == pytest.approx(12 * 0.0256) and summary.not_inspected_m == 0
 
 
+def test_a_replay_leaves_no_picture_of_a_defect_out(model: Path, footage: Path, tmp_path: Path) -> None:
+    cloth = tmp_path / "cloth"
+    cloth.mkdir()
+    for n in range(80):
+        shutil.copy(footage / "004.png", cloth / f"{n:03d}.png")
+    camera = {"name": "a", "source": "replay", "path": cloth, "inspect_x_px": (64, 192)}  # one tile a frame
+    line = config(model, cloth, tmp_path / "out", motion=None, cameras=[camera])
+    run_in_one_process(line, observe=False, stop=lambda: False, heard=lambda n: None)
+    got = list(read_verdicts(line.ledger.path))
+    assert len(got) == 80 and all(v.result is Result.DEFECT and v.cells_shape for v in got)
+    assert len({p.name.split("_")[0] for p in (tmp_path / "out").rglob("*.png")}) == 80
+
+
 def test_a_killed_worker_costs_its_frames_and_nothing_else(model: Path, footage: Path, tmp_path: Path) -> None:
     line = config(model, footage, tmp_path, loop=True)
     with running(line) as run:
@@ -149,8 +163,22 @@ def test_a_killed_camera_is_a_gap_and_a_restart(model: Path, footage: Path, tmp_
 def test_a_killed_decision_starts_everybody_anew(model: Path, footage: Path, tmp_path: Path) -> None:
     with running(config(model, footage, tmp_path, loop=True)) as run:
         run.until(lambda: len(run.verdicts()) >= 2)
+        run.line.bypass(True)
+        run.until(lambda: (s := run.state()) is not None and s.state is State.BYPASS)
         os.kill(run.pid("decision"), signal.SIGKILL)
         run.until(lambda: any(v.generation == 1 and v.result is Result.PASS for v in run.verdicts()))
+        run.until(lambda: (s := run.state()) is not None and s.generation == 1 and s.state is State.BYPASS)
+        run.line.bypass(False)
+        run.until(lambda: (s := run.state()) is not None and s.state is State.RUNNING)
+        assert not any(c.restarts_ns for c in run.line._children if c.role != "decision")  # they were asked to
+
+
+def test_a_killed_motion_comes_back_and_the_line_is_well_again(model: Path, footage: Path, tmp_path: Path) -> None:
+    with running(config(model, footage, tmp_path, loop=True)) as run:
+        run.until(lambda: (s := run.state()) is not None and s.inspection_ok)
+        os.kill(run.pid("motion"), signal.SIGKILL)
+        run.until(lambda: (s := run.state()) is not None and s.state is State.DEGRADED)
+        run.until(lambda: (s := run.state()) is not None and s.state is State.RUNNING and s.inspection_ok)
 
 
 def test_nothing_outlives_the_supervisor(model: Path, footage: Path, tmp_path: Path) -> None:
@@ -185,6 +213,17 @@ def test_a_second_line_of_the_same_name_is_refused(model: Path, footage: Path, t
     line = config(model, footage, tmp_path)
     with Supervisor(line), pytest.raises(InputError, match="already runs"), Supervisor(line):
         pass
+
+
+def test_a_socket_folder_of_somebody_else_is_refused_untouched(model: Path, footage: Path, tmp_path: Path) -> None:
+    line = config(model, footage, tmp_path)
+    supervisor = Supervisor(line)
+    supervisor.folder.mkdir(mode=0o755)
+    (tmp_path / "letter").write_text("dear")
+    (supervisor.folder / "lock").symlink_to(tmp_path / "letter")
+    with pytest.raises(InputError, match="open to others"), supervisor:
+        pass
+    assert (supervisor.folder / "lock").is_symlink() and (tmp_path / "letter").read_text() == "dear"
 
 
 def test_a_serial_that_does_not_exist_ends_the_line_with_bad_input(

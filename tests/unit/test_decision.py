@@ -174,6 +174,27 @@ def test_unsent_damaged_and_late_frames() -> None:
     assert bench.air.take(Totals)[-1].late_scores == 1
 
 
+def test_a_score_found_after_the_deadline_is_late_even_when_decision_itself_was_held_up() -> None:
+    bench = Bench()
+    bench.announce(0)
+    bench.decision.step(0)
+    bench.score(0)
+    assert [outcome(v) for v in bench.verdicts(5000 * MS)] == [(0, Result.NOT_INSPECTED, Reason.NO_SCORE)]
+    assert bench.decision._totals(0).late_scores == 1
+
+
+def test_a_score_above_the_threshold_without_its_cells_is_not_inspected() -> None:
+    bench = Bench()
+    bench.announce(0)
+    bench.inbox.send(
+        ScoreMap(
+            camera="c", boot_id="b", seq=0, generation=0, weights_sha="weights", engine_sha="engine", score=0.9,
+            lanes=(0.9, 0.0, 0.0), tiles=3, frame_shape=(64, 160),
+        )
+    )  # fmt: skip
+    assert [outcome(v) for v in bench.verdicts()] == [(0, Result.NOT_INSPECTED, Reason.MODEL_MISMATCH)]
+
+
 def test_a_score_may_come_before_its_announcement_and_announcements_count_once() -> None:
     bench = Bench()
     bench.score(0)
@@ -246,6 +267,64 @@ def test_silence_of_a_camera_while_the_web_moves() -> None:
     bench.move(300)
     (silent,) = bench.verdicts()
     assert (silent.reason, silent.start_mm, silent.end_mm) == (Reason.CAMERA_DOWN, 100, 250)
+
+
+@pytest.mark.parametrize("short_mm", [2.0, 0.0])
+def test_a_slab_cut_short_does_not_make_frames_due_more_often(short_mm: float) -> None:
+    bench = Bench()
+    bench.move(0.0)
+    bench.announce(0)
+    bench.score(0)
+    bench.announce(1, end_mm=50 + short_mm, status=FrameStatus.DAMAGED, sent=False)
+    bench.verdicts()
+    bench.move(90.0, 10.0)
+    assert bench.verdicts() == []
+
+
+def test_frames_lost_in_a_span_that_was_already_silent_give_no_second_span() -> None:
+    bench = Bench()
+    bench.move(0.0)
+    bench.announce(0)
+    bench.score(0)
+    bench.move(200.0)
+    bench.announce(1, start_mm=150.0, lost=2)
+    silent = [v for v in bench.verdicts() if v.seq is None]
+    assert [(v.start_mm, v.end_mm, v.lost) for v in silent] == [(50, 150, 0), (150, 150, 2)]
+    assert bench.air.take(Reject) == []  # 100 mm are within the tolerance
+
+
+def test_a_frame_of_which_decision_never_heard_is_lost_not_forgotten() -> None:
+    bench = Bench()
+    bench.announce(5)  # a decision that was started again may hear of a late one first
+    bench.announce(7, start_mm=300.0)
+    silent = [v for v in bench.verdicts() if v.seq is None]
+    assert [(v.start_mm, v.end_mm, v.lost) for v in silent] == [(300, 300, 1)]
+
+
+def test_a_camera_that_goes_down_where_silence_cannot_be_measured_leaves_a_gap() -> None:
+    bench = Bench()
+    bench.announce(0)
+    bench.score(0)
+    assert bench.state().inspection_ok
+    bench.air.take(Verdict)
+    bench.status("grabber", "c", StageState.DOWN)
+    bench.status("grabber", "c", StageState.DOWN)
+    bench.status("grabber", "c", generation=1)
+    (silent,) = bench.verdicts()
+    assert (silent.reason, silent.start_mm) == (Reason.CAMERA_DOWN, None) and len(bench.air.take(Reject)) == 1
+    assert [s.inspection_ok for s in bench.air.take(LineState)] == [False]
+    bench.announce(0, boot="b2")
+    bench.score(0, boot="b2")
+    assert bench.state().inspection_ok
+
+
+def test_down_is_the_last_word_of_a_generation() -> None:
+    bench = Bench()
+    bench.status("worker", "worker", StageState.DOWN, detail="killed")
+    bench.status("worker", "worker")  # was still on its way
+    assert bench.state().state is State.DEGRADED
+    bench.status("worker", "worker", generation=1)
+    assert bench.state().state is State.READY
 
 
 def test_a_web_at_rest_for_hours_is_healthy_and_resumes_without_a_fault() -> None:
@@ -321,6 +400,7 @@ def test_states_from_start_to_bypass() -> None:
     bench.announce(0, "b")
     bench.score(0, camera="b")
     assert bench.state().inspection_ok
+    bench.move(0.0)
     bench.status("grabber", "a", StageState.DOWN, detail="unplugged")
     state = bench.state()
     assert (state.state, state.inspection_ok) == (State.DEGRADED, False) and "unplugged" in state.detail
@@ -380,6 +460,21 @@ def test_heartbeats_come_from_progress_and_records_wait_for_the_recorder() -> No
     bench.recorder.room = 99
     bench.decision.step(230 * MS)
     assert len(bench.recorder.take(Verdict)) == 1 and bench.decision.waiting == 0
+
+
+def test_what_a_killed_recorder_took_is_told_to_its_successor() -> None:
+    bench = Bench()
+    for seq in range(3):
+        bench.announce(seq)
+        bench.score(seq, 0.9)
+    bench.decision.step(0)
+    bench.recorder.queue.clear()
+    bench.status("recorder", "recorder", StageState.DOWN)
+    bench.status("recorder", "recorder", generation=1)
+    bench.decision.step(1)
+    again = bench.recorder.take(Verdict)
+    assert [v.seq for v in again] == [0, 1, 2] and not any(v.cells_shape for v in again)
+    assert len(bench.recorder.take(Reject)) == 3
 
 
 def test_at_the_end_nothing_stays_undecided() -> None:

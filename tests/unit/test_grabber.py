@@ -1,11 +1,13 @@
 """The grabber: every shot becomes a frame, every frame is announced, and its place on the web is right."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from pipeline.cameras.protocol import CameraLost, Shot
 from pipeline.config import ReplayConfig
-from pipeline.grabber import MOST_BEHIND, Grabber, GrabberTerms
+from pipeline.grabber import MOST_BEHIND, ORIGIN_LIMIT, Grabber, GrabberTerms
 from pipeline.messages import Announced, CameraFacts, Frame, FrameStatus, Motion, MotionState, StageState, Status
 from tests.fakes import Box, ScriptCamera, shot
 
@@ -56,17 +58,20 @@ def test_without_a_scale_and_after_a_blind_restart_lengths_are_null() -> None:
 
 
 def test_a_refused_frame_is_announced_as_not_sent() -> None:
-    announced = Bench(ScriptCamera([shot(i) for i in range(4)]), room=2).run()
+    announced = Bench(ScriptCamera([shot(i) for i in range(4)], self_timed=True), room=2).run()
     assert [a.sent for a in announced] == [True, True, False, False]
 
 
-def test_lossless_waits_for_the_worker() -> None:
-    bench = Bench(ScriptCamera([shot(i) for i in range(4)]), room=1, lossless=True)
-    seen = []
-    for _ in range(6):
-        seen += [a.seq for a in bench.run(rounds=5) if a.sent]
+@pytest.mark.parametrize("facts", [{"lossless": True, "rate": 1.0}, {}])
+def test_what_nothing_paces_waits_for_the_worker(facts: dict[str, object]) -> None:
+    bench = Bench(ScriptCamera([shot(i) for i in range(4)]), room=1, **facts)  # type: ignore[arg-type]
+    seen = [a.seq for a in bench.run(rounds=5)]
+    assert bench.grabber.waiting == 0 and not bench.grabber.ended  # not stuck: the worker is
+    bench.worker.take(Frame)
+    for second in range(1, 6):
+        seen += [a.seq for a in bench.run(now_ns=second * 1000 * MS, rounds=5) if a.sent]
         bench.worker.take(Frame)
-    assert seen == [0, 1, 2, 3]
+    assert seen == [0, 1, 2, 3] and bench.grabber.ended
 
 
 def test_announcements_wait_for_decision_and_are_never_dropped() -> None:
@@ -131,6 +136,12 @@ def test_a_rate_paces_the_pictures() -> None:
     bench = Bench(ScriptCamera([shot(i) for i in range(9)]), rate=10.0)
     assert len(bench.run()) == 1
     assert len(bench.run(now_ns=101 * MS)) == 1
+
+
+def test_a_long_origin_in_any_script_fits_the_header() -> None:
+    picture = replace(shot(0), origin="布/" * 2000 + "卷.png")
+    (announced,) = Bench(ScriptCamera([picture])).run()
+    assert announced.origin.endswith("布/卷.png") and len(announced.origin.encode()) <= ORIGIN_LIMIT
 
 
 def test_a_lost_camera_is_said_before_it_ends_the_process() -> None:

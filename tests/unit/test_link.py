@@ -130,6 +130,22 @@ def test_a_taken_address_and_an_open_folder_are_refused(tmp_path: Path) -> None:
         socket.close()
         blocker.term()
         link.close()
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="XDG_RUNTIME_DIR"):
+        ZmqLink(tmp_path / "file" / "line")
+    (tmp_path / "own").mkdir(0o700)
+    (tmp_path / "bait").symlink_to(tmp_path / "own")  # what a stranger could lay into /tmp
+    with pytest.raises(InputError, match="open to others"):
+        ZmqLink(tmp_path / "bait")
     os.mkdir(tmp_path / "open", 0o755)  # noqa: PTH102 - the mode must not pass through the umask of Path.mkdir's default
     with pytest.raises(InputError, match="open to others"):
         ZmqLink(tmp_path / "open")
+
+
+def test_a_stage_that_hears_nobody_sleeps_too(tmp_path: Path) -> None:
+    link = ZmqLink(tmp_path / "line")
+    link.outbox("decision")
+    start_s = time.monotonic()
+    link.wait(20)
+    assert time.monotonic() - start_s >= 0.02
+    link.close()

@@ -7,7 +7,7 @@ import pytest
 
 from glass_core.errors import InputError
 from pipeline.config import RecordedMotion, Segment, SimulatedMotion
-from pipeline.messages import Motion, MotionState
+from pipeline.messages import Motion, MotionState, StageState, Status
 from pipeline.motion import MotionStage, RecordedWeb, SimulatedWeb, make_web
 from tests.fakes import Box
 
@@ -48,7 +48,7 @@ def test_a_bad_recording_is_one_line(tmp_path: Path, text: str | None) -> None:
 
 def test_the_web_starts_when_everybody_has_heard() -> None:
     here, late = Box(), Box(room=0)
-    stage = MotionStage(SimulatedWeb(CONFIG), [here, late])
+    stage = MotionStage(SimulatedWeb(CONFIG), here, [late])
     for t in range(0, 5000, 100):
         stage.step(t * MS)
     late.room = 99
@@ -64,7 +64,17 @@ def test_the_web_starts_when_everybody_has_heard() -> None:
 
 def test_a_restart_goes_on_where_it_was() -> None:
     box = Box()
-    stage = MotionStage(SimulatedWeb(CONFIG), [box], elapsed_s=2.5)
+    stage = MotionStage(SimulatedWeb(CONFIG), box, [], generation=1, elapsed_s=2.5)
     stage.step(0)
     (first,) = box.take(Motion)
     assert (first.position_mm, first.state) == (600, MotionState.STOPPED)
+
+
+def test_it_tells_decision_once_that_it_is_there_again() -> None:
+    box = Box(room=0)
+    stage = MotionStage(SimulatedWeb(CONFIG), box, [], generation=4)
+    stage.step(0)
+    box.room = 99
+    for t in range(0, 100, 5):
+        stage.step(t * MS)
+    assert [(s.role, s.generation, s.state) for s in box.take(Status)] == [("motion", 4, StageState.READY)]

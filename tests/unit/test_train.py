@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 import glass_core.train
 from glass_core.checkpoint import EpochFigures, load_model, read_tensors
@@ -15,7 +17,7 @@ from glass_core.config import TrainConfig
 from glass_core.data import list_images
 from glass_core.errors import InputError
 from glass_core.split import load_split
-from glass_core.train import STATE_FILE, Start, Step, auroc, train
+from glass_core.train import STATE_FILE, Start, Step, _draw_rows, auroc, train
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -140,6 +142,11 @@ def test_a_state_of_other_pictures_is_not_taken_up(cloth: list[Path], trained: t
         run(cloth[:-1], trained[0])
 
 
+def test_fewer_epochs_than_are_done_are_refused(cloth: list[Path], trained: tuple[Path, Reports]) -> None:
+    with pytest.raises(InputError, match="2 epochs are done"):
+        run(cloth, trained[0], epochs=1)
+
+
 @pytest.mark.parametrize("content", [b"", b"\x00" * 100])
 def test_a_damaged_state_is_one_line(cloth: list[Path], tmp_path: Path, content: bytes) -> None:
     (tmp_path / STATE_FILE).write_bytes(content)
@@ -189,3 +196,24 @@ def test_auroc(good: list[float], defective: list[float], wanted: float) -> None
 def test_the_figures_are_plain_json(trained: tuple[Path, Reports]) -> None:
     curve = json.loads((trained[0] / "model.json").read_text())["curve"]
     assert all(isinstance(row["selection_auroc"], float) for row in curve)
+
+
+@given(st.integers(1, 40), st.integers(0, 64), st.integers(0, 1000))
+def test_drawn_rows_are_distinct_and_hold_changed_cells_up_to_half(count: int, changed: int, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    cells = torch.zeros(3, 64)
+    for tile in cells:
+        tile[torch.randperm(64, generator=generator)[:changed]] = 1
+    rows = _draw_rows(cells, count, generator).reshape(3, count)
+    for number, (tile, drawn) in enumerate(zip(cells, rows, strict=True)):
+        own = drawn - 64 * number
+        assert len(set(own.tolist())) == count and 0 <= own.min() and own.max() < 64
+        least = count - (64 - changed)  # not enough unchanged cells to fill the rest
+        assert int(tile[own].sum()) == max(min(changed, count // 2), least)
+
+
+def test_rows_are_drawn_evenly() -> None:
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.cat([_draw_rows(torch.zeros(1, 16), 4, generator) for _ in range(2000)])
+    counts = torch.bincount(drawn, minlength=16).float()
+    assert (counts - 500).abs().max() < 5 * 500**0.5

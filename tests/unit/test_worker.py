@@ -12,12 +12,14 @@ from tests.fakes import TILING, Box, BrightnessEngine
 MS = 1_000_000
 
 
-def frame(camera: str, seq: int, pixels: np.ndarray, inspect: tuple[int, int] | None = None) -> tuple[Frame, bytes]:
-    """A frame and its payload."""
+def frame(
+    camera: str, seq: int, pixels: np.ndarray, inspect: tuple[int, int] | None = None, budget_ms: float | None = None
+) -> tuple[Frame, bytes]:
+    """A frame taken at time 0, and its payload."""
     kind = "RGB8" if pixels.ndim == 3 else "Mono8"
     made = Frame(
         camera=camera, boot_id="b", seq=seq, t_mono_ns=0, t_utc_ns=0, block_id=seq, shape=pixels.shape,
-        pixel_format=kind, inspect_x_px=inspect,
+        pixel_format=kind, inspect_x_px=inspect, budget_ms=budget_ms,
     )  # fmt: skip
     return made, pixels.tobytes()
 
@@ -59,7 +61,7 @@ def test_a_batch_closes_at_its_size_and_mixes_cameras() -> None:
 def test_a_frame_larger_than_a_batch_is_scored_in_several() -> None:
     bench = Bench(max_batch=2)
     bench.inbox.send(*frame("a", 0, grey()))
-    assert bench.step(0) == []
+    assert bench.step(0) == [] and bench.worker.handled == 1  # slow, but not stuck
     (scored,) = bench.step(6 * MS)
     assert bench.engine.batches == [2, 1] and scored.tiles == 3
 
@@ -132,3 +134,16 @@ def test_it_says_who_it_is_until_heard_and_keeps_results_that_are_refused() -> N
     assert [s.seq for s in bench.step(7 * MS)] == [0]
     (status, *_) = bench.decision.take(Status)
     assert (status.state, status.weights_sha, status.engine_sha, status.generation) == (StageState.READY, "weights", "engine", 2)
+
+
+def test_time_goes_to_frames_that_can_still_be_judged() -> None:
+    bench = Bench(max_batch=3)
+    bench.inbox.send(*frame("a", 0, grey(), budget_ms=100))
+    assert [s.seq for s in bench.step(0)] == [0]
+    bench.worker.step(60 * MS)  # the batch took 60 ms
+    for seq, budget_ms in ((1, 69), (2, 79), (3, None)):
+        bench.inbox.send(*frame("a", seq, grey(), budget_ms=budget_ms))
+    assert [s.seq for s in bench.step(70 * MS)] == [3]  # 1 is over, 2 would be by the time it is scored
+    assert bench.worker.counters == {"too_late": 2}
+    bench.inbox.send(*frame("a", 4, grey(), budget_ms=100))
+    assert [s.seq for s in bench.step(71 * MS)] == [4]
