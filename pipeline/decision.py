@@ -7,18 +7,17 @@ touches a disk and never waits for anybody.
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipeline.coverage import Coverage
+from pipeline.gap import Gap
 from pipeline.judgement import Judgement, Standard, judge
 from pipeline.line_state import Roster, line_state
 from pipeline.link import Inbox, Outbox
 from pipeline.messages import (
     Announced,
     Bypass,
-    CameraCounts,
     FrameStatus,
     LineState,
     Message,
@@ -35,7 +34,7 @@ from pipeline.messages import (
 )
 from pipeline.outputs.publisher import Publisher
 from pipeline.silence import Silence, SpanMm
-from pipeline.telemetry import Percentiles
+from pipeline.tally import Tally
 
 HEARTBEAT_NS = 100_000_000
 TOTALS_NS = 500_000_000
@@ -47,9 +46,6 @@ BACKLOG_FAULT = 5000
 """Records not yet taken by the recorder: beyond the first number pictures are let go, beyond the second the line faults."""
 TAKEN_KEPT = 512
 """Records the recorder took lately, without pictures: more than its queue and one group commit, should it be killed."""
-LANES_TOLD = 128
-"""More lanes than this do not fit a header beside the rest of the totals; each verdict still carries its own."""
-
 Key = tuple[str, str, int]
 
 
@@ -66,13 +62,7 @@ class CameraAccount:
     """What decision keeps for one camera."""
 
     silence: Silence
-    counts: Counter[str]
-    lanes: tuple[float, ...] = ()
-    last: str = ""
-    judged: bool = False
-    gap_open: bool = False
-    gap_start_mm: float | None = None
-    gap_mm: float = 0.0
+    gap: Gap
 
 
 @dataclass(frozen=True)
@@ -95,8 +85,9 @@ class Decision:
         self._inbox, self._recorder, self._publisher, self._terms = inbox, recorder, publisher, terms
         self._utc_ns = utc_ns
         self._roster = Roster(tuple(terms.frame_mm))
-        self._cameras = {c: CameraAccount(Silence(mm), Counter()) for c, mm in terms.frame_mm.items()}
-        self._coverage = Coverage(list(terms.frame_mm))
+        tolerate_mm = terms.tolerate_not_inspected_mm
+        self._cameras = {c: CameraAccount(Silence(mm), Gap(tolerate_mm)) for c, mm in terms.frame_mm.items()}
+        self._tally = Tally({c: mm is not None for c, mm in terms.frame_mm.items()})
         self._pending: dict[Key, Pending] = {}
         self._early: dict[Key, tuple[ScoreMap, tuple[Payload, ...]]] = {}
         self._announced: dict[tuple[str, str], int] = {}
@@ -105,10 +96,6 @@ class Decision:
         self._motion: Motion | None = None
         self._bypass = terms.observe
         self._shown: tuple[object, ...] | None = None
-        self._count: Counter[str] = Counter()
-        self._reasons: Counter[str] = Counter()
-        self._latency = Percentiles()
-        self._last_defect = ""
         self._now_ns = 0
         self._heartbeat_due_ns = self._totals_due_ns = 0
         self.state = StageState.READY
@@ -140,7 +127,7 @@ class Decision:
         self._show_state(now_ns)
         if now_ns >= self._heartbeat_due_ns:
             self._heartbeat_due_ns = now_ns + HEARTBEAT_NS
-            self._publisher.heartbeat(self._count["verdicts"], now_ns)
+            self._publisher.heartbeat(self._tally.verdicts, now_ns)
         if now_ns >= self._totals_due_ns:
             self._totals_due_ns = now_ns + TOTALS_NS
             self._tell(self._totals(now_ns))
@@ -151,7 +138,7 @@ class Decision:
     @property
     def verdicts(self) -> int:
         """How many there are."""
-        return self._count["verdicts"]
+        return self._tally.verdicts
 
     def close(self) -> None:
         """What is still undecided is not inspected; the last totals are told."""
@@ -194,7 +181,7 @@ class Decision:
     def _on_announced(self, frame: Announced, now_ns: int) -> None:
         start = (frame.camera, frame.boot_id)
         if frame.camera not in self._cameras or frame.seq <= self._announced.get(start, -1):
-            self._count["duplicates"] += 1
+            self._tally.duplicates += 1
             return
         lost = frame.lost + frame.seq - self._announced.get(start, frame.seq - 1) - 1  # never heard of counts as lost
         self._announced[start] = frame.seq
@@ -216,7 +203,7 @@ class Decision:
         if pending is not None:
             self._decide(pending.frame, scored, payloads, now_ns)
         elif scored.seq <= self._announced.get((scored.camera, scored.boot_id), -1):
-            self._count["late"] += 1
+            self._tally.late_scores += 1
         else:
             self._early[scored.key] = scored, payloads
             if len(self._early) > EARLY_LIMIT:
@@ -251,10 +238,6 @@ class Decision:
             end_mm=frame.end_mm, roll_id=frame.roll_id, style=frame.style, origin=frame.origin,
             t_mono_ns=now_ns, t_utc_ns=frame.t_utc_ns, latency_ms=latency_ms, **grounds,
         )  # fmt: skip
-        self._latency.add(latency_ms)
-        self._count["frames"] += 1
-        if scored is not None:
-            self._cameras[frame.camera].lanes = scored.lanes
         self._account(verdict, payloads, now_ns)
 
     def _silent(self, camera: str, span: SpanMm | None, lost: int, now_ns: int) -> None:
@@ -280,45 +263,31 @@ class Decision:
 
     def _account(self, verdict: Verdict, payloads: tuple[Payload, ...], now_ns: int) -> None:
         """Count it, publish it, record it, and reject what must be rejected."""
-        camera = self._cameras[verdict.camera]
-        camera.counts[verdict.result] += 1
-        camera.last = verdict.result if verdict.reason is None else verdict.reason
-        self._count["verdicts"] += 1
-        self._count[verdict.result] += 1
-        judged = verdict.result is not Result.NOT_INSPECTED
-        if verdict.start_mm is not None and verdict.end_mm is not None:
-            self._coverage.add(verdict.camera, verdict.start_mm, verdict.end_mm, judged, verdict.reason or "")
+        gap = self._cameras[verdict.camera].gap
+        self._tally.add(verdict)
         self._publisher.publish(verdict.model_copy(update={"cells_shape": None}))
         self._record(verdict, payloads)
-        if judged:
-            camera.judged, camera.gap_open, camera.gap_start_mm, camera.gap_mm = True, False, None, 0.0
-            if verdict.result is Result.DEFECT:
-                self._last_defect = self._describe(verdict)
-                self._reject(verdict, verdict.start_mm, now_ns)
+        if verdict.result is Result.NOT_INSPECTED:
+            span = gap.missed(verdict.start_mm, verdict.end_mm)
+            if span is not None:
+                self._reject(verdict, span, now_ns)
             return
-        self._reasons[str(verdict.reason)] += 1
-        if not camera.gap_open:
-            camera.gap_open, camera.gap_start_mm = True, verdict.start_mm
-        if verdict.start_mm is None or verdict.end_mm is None:
-            self._reject(verdict, None, now_ns)  # without lengths no tolerance can be measured
-            return
-        camera.gap_mm += verdict.end_mm - verdict.start_mm
-        if camera.gap_mm >= self._terms.tolerate_not_inspected_mm:
-            self._reject(verdict, camera.gap_start_mm, now_ns)
-            camera.gap_start_mm = verdict.end_mm
+        gap.judged()
+        if verdict.result is Result.DEFECT:
+            self._reject(verdict, (verdict.start_mm, verdict.end_mm), now_ns)
 
-    def _reject(self, verdict: Verdict, start_mm: float | None, now_ns: int) -> None:
+    def _reject(self, verdict: Verdict, span: tuple[float | None, float | None], now_ns: int) -> None:
         if self._bypass:
-            self._count["rejects_inhibited"] += 1
+            self._tally.rejects_inhibited += 1
             return
-        self._count["rejects"] += 1
+        self._tally.rejects += 1
         lefts = [r.x0_mm for r in verdict.regions if r.x0_mm is not None]
         rights = [r.x1_mm for r in verdict.regions if r.x1_mm is not None]
         self._tell(
             Reject(
                 number=self._publisher.number(Reject), generation=self._terms.generation, verdict=verdict.number,
-                camera=verdict.camera, cause=verdict.result, reason=verdict.reason, start_mm=start_mm,
-                end_mm=verdict.end_mm, x0_mm=min(lefts, default=None), x1_mm=max(rights, default=None), t_mono_ns=now_ns,
+                camera=verdict.camera, cause=verdict.result, reason=verdict.reason, start_mm=span[0],
+                end_mm=span[1], x0_mm=min(lefts, default=None), x1_mm=max(rights, default=None), t_mono_ns=now_ns,
             )
         )  # fmt: skip
 
@@ -327,9 +296,9 @@ class Decision:
         shown = line_state(
             self._roster,
             self._motion.state if self._motion else None,
-            self._count["frames"],
-            gap_open=any(a.gap_open for a in accounts),
-            every_camera_judged=all(a.judged for a in accounts),
+            self._tally.frames,
+            gap_open=any(a.gap.open for a in accounts),
+            every_camera_judged=all(a.gap.ever_judged for a in accounts),
             bypass=self._bypass,
         )
         if shown == self._shown:
@@ -365,32 +334,5 @@ class Decision:
             moved = True
         return moved
 
-    @staticmethod
-    def _describe(verdict: Verdict) -> str:
-        at = f"{verdict.start_mm / 1000:.3f} m" if verdict.start_mm is not None else f"frame {verdict.seq}"
-        return f"{verdict.camera} {at} score {verdict.score:.3f}"
-
     def _totals(self, now_ns: int) -> Totals:
-        known = any(mm is not None for mm in self._terms.frame_mm.values())
-        cover = self._coverage
-        lanes_shown = sum(len(a.lanes) for a in self._cameras.values()) <= LANES_TOLD
-        cameras = {
-            name: CameraCounts(
-                frames=sum(a.counts.values()), passed=a.counts[Result.PASS], defect=a.counts[Result.DEFECT],
-                not_inspected=a.counts[Result.NOT_INSPECTED],
-                inspected_m=cover.per_camera_mm(name) / 1000 if self._terms.frame_mm[name] is not None else None,
-                lanes=a.lanes if lanes_shown else (), last=a.last,
-            )
-            for name, a in self._cameras.items()
-        }  # fmt: skip
-        return Totals(
-            generation=self._terms.generation, verdicts=self._count["verdicts"], passed=self._count[Result.PASS],
-            defect=self._count[Result.DEFECT], not_inspected=self._count[Result.NOT_INSPECTED],
-            reasons=dict(self._reasons), late_scores=self._count["late"], duplicates=self._count["duplicates"],
-            rejects=self._count["rejects"], rejects_inhibited=self._count["rejects_inhibited"], waiting=len(self._pending),
-            inspected_m=cover.inspected_mm / 1000 if known else None,
-            not_inspected_m=cover.not_inspected_mm / 1000 if known else None,
-            position_mm=self._motion.position_mm if self._motion else None,
-            speed_mm_s=self._motion.speed_mm_s if self._motion else None,
-            latency_ms=self._latency.report(), cameras=cameras, last_defect=self._last_defect, t_mono_ns=now_ns,
-        )  # fmt: skip
+        return self._tally.totals(self._terms.generation, len(self._pending), self._motion, now_ns)

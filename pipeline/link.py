@@ -16,15 +16,8 @@ from typing import Protocol
 import zmq
 
 from glass_core.errors import InputError
-from pipeline.messages import (
-    HEADER_LIMIT_BYTES,
-    PAYLOAD_LIMIT_BYTES,
-    DecodeError,
-    Message,
-    Payload,
-    decode,
-    encode,
-)
+from pipeline.messages import Message, Payload
+from pipeline.wire import HEADER_LIMIT_BYTES, PAYLOAD_LIMIT_BYTES, DecodeError, decode, encode
 
 Received = tuple[Message, tuple[memoryview, ...]]
 

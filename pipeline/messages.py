@@ -1,27 +1,15 @@
-"""Everything the processes say to each other: one typed header of at most 4 KiB, then the raw payloads, the image last.
-
-No pickle: a header is a msgpack map validated by its type; a payload is bytes whose length the header states.
-"""
+"""Everything the processes say to each other, as types: a header each, and the sizes of the payloads behind it."""
 
 from __future__ import annotations
 
 import math
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
-import msgpack
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-VERSION = 1
-HEADER_LIMIT_BYTES = 4096
-PAYLOAD_LIMIT_BYTES = 256 * 1024 * 1024
+from pydantic import BaseModel, ConfigDict, Field
 
 Payload = bytes | memoryview
-
-
-class DecodeError(Exception):
-    """A received message is not one of ours: wrong version, type, field, size or encoding."""
 
 
 class FrameStatus(StrEnum):
@@ -372,13 +360,6 @@ class Bypass(Message):
     on: bool
 
 
-TYPES: dict[str, type[Message]] = {
-    t.__name__: t
-    for t in (Frame, Announced, Motion, ScoreMap, Verdict, Reject, LineState, Heartbeat, Totals, Status, CameraFacts,
-              Progress, Bypass)
-}
-
-
 class Engine(Protocol):
     """What the worker needs of a compiled model."""
 
@@ -388,36 +369,3 @@ class Engine(Protocol):
     def score(self, tiles: np.ndarray) -> np.ndarray:
         """Raw cell scores (B, h/8, w/8) float32 of uint8 tiles (B, h, w) or (B, h, w, 3)."""
         ...
-
-
-def encode(message: Message, payloads: tuple[Payload, ...] = ()) -> list[Payload]:
-    """The parts to send: header, then payloads; ValueError where sizes do not fit the header."""
-    body = message.model_dump(exclude_defaults=True)
-    header = msgpack.packb({"v": VERSION, "t": type(message).__name__, **body})
-    if len(header) > HEADER_LIMIT_BYTES:
-        raise ValueError(f"{type(message).__name__} header of {len(header)} bytes, {HEADER_LIMIT_BYTES} allowed")
-    sizes = tuple(memoryview(p).nbytes for p in payloads)
-    if sizes != message.payload_sizes():
-        raise ValueError(f"{type(message).__name__} payloads of {sizes} bytes, header says {message.payload_sizes()}")
-    return [header, *payloads]
-
-
-def decode(parts: list[Any]) -> tuple[Message, tuple[memoryview, ...]]:
-    """The message and its payloads; DecodeError for anything that is not exactly one of ours."""
-    if not parts or memoryview(parts[0]).nbytes > HEADER_LIMIT_BYTES:
-        raise DecodeError("header missing or over 4096 bytes")
-    try:
-        body = msgpack.unpackb(parts[0], use_list=False, strict_map_key=True)
-        if not isinstance(body, dict) or body.pop("v", None) != VERSION:
-            raise DecodeError(f"not a version {VERSION} message")
-        kind = TYPES.get(body.pop("t", None))
-        if kind is None:
-            raise DecodeError("unknown message type")
-        message = kind.model_validate(body)
-        sizes = message.payload_sizes()
-    except (ValueError, TypeError, RecursionError, msgpack.UnpackException, ValidationError) as e:
-        raise DecodeError((str(e) or type(e).__name__).splitlines()[0]) from None
-    payloads = tuple(memoryview(p) for p in parts[1:])
-    if tuple(p.nbytes for p in payloads) != sizes or sum(sizes) > PAYLOAD_LIMIT_BYTES or any(s < 0 for s in sizes):
-        raise DecodeError(f"{kind.__name__} payloads do not have the {sizes} bytes its header states")
-    return message, payloads

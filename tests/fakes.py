@@ -11,7 +11,8 @@ import numpy as np
 from glass_core.tiling import Tiling
 from pipeline.cameras.protocol import CameraLost, Shot
 from pipeline.link import Received
-from pipeline.messages import Message, Payload, decode, encode
+from pipeline.messages import Message, Payload
+from pipeline.wire import decode, encode
 
 
 class Box:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.decision import Decision, DecisionTerms
+from pipeline.gap import Gap
 from pipeline.judgement import Standard
 from pipeline.messages import (
     Announced,
@@ -488,3 +489,15 @@ def test_at_the_end_nothing_stays_undecided() -> None:
     assert [outcome(v) for v in bench.recorder.take(Verdict)] == [(0, Result.NOT_INSPECTED, Reason.NO_SCORE)]
     assert bench.recorder.take(Totals)[-1].verdicts == 1
     assert bench.decision.finished
+
+
+def test_a_gap_is_rejected_whole_and_then_span_by_span_in_any_order() -> None:
+    gap = Gap(tolerate_mm=120)
+    assert gap.missed(50, 100) is None and gap.open
+    assert gap.missed(100, 150) is None
+    assert gap.missed(0, 50) == (0, 150)  # an earlier frame ran out of time later
+    assert gap.missed(150, 200) == (150, 200)
+    gap.judged()
+    assert not gap.open and gap.ever_judged
+    assert gap.missed(300, 350) is None
+    assert gap.missed(None, None) == (None, None)

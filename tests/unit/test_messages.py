@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import messages as m
+from pipeline import wire
 
 FRAME = m.Frame(
     camera="left", boot_id="b", seq=3, t_mono_ns=1, t_utc_ns=2, start_mm=0.0, end_mm=1.6, block_id=4,
@@ -23,7 +24,7 @@ SCORED = m.ScoreMap(
 
 def test_a_frame_travels_with_its_pixels() -> None:
     pixels = np.arange(128, dtype=np.uint8).reshape(8, 16)
-    message, payloads = m.decode(m.encode(FRAME, (pixels.tobytes(),)))
+    message, payloads = wire.decode(wire.encode(FRAME, (pixels.tobytes(),)))
     assert message == FRAME
     assert isinstance(message, m.Frame)
     assert np.array_equal(message.pixels(payloads[0]), pixels)
@@ -31,7 +32,7 @@ def test_a_frame_travels_with_its_pixels() -> None:
 
 def test_scores_that_are_not_finite_travel_unchanged() -> None:
     cells = np.zeros((1, 2), "<f4")
-    message, payloads = m.decode(m.encode(SCORED, (cells.tobytes(), bytes(128))))
+    message, payloads = wire.decode(wire.encode(SCORED, (cells.tobytes(), bytes(128))))
     assert isinstance(message, m.ScoreMap)
     assert math.isnan(message.score) and message.lanes == (0.1, math.inf) and len(payloads) == 2
 
@@ -43,7 +44,7 @@ def test_verdict_with_many_regions_fits_the_header() -> None:
         lanes=(0.5,) * 40, regions=(region,) * m.Verdict.MAX_REGIONS, start_mm=1e6, end_mm=1e6, origin="x" * 300,
         t_mono_ns=1 << 60, t_utc_ns=1 << 60, weights_sha="a" * 64, engine_sha="a" * 64, card_sha="a" * 64,
     )  # fmt: skip
-    assert m.decode(m.encode(verdict))[0] == verdict
+    assert wire.decode(wire.encode(verdict))[0] == verdict
 
 
 @pytest.mark.parametrize(
@@ -60,34 +61,34 @@ def test_verdict_with_many_regions_fits_the_header() -> None:
         [msgpack.packb({"v": 1, "t": "Bypass"})],
         [msgpack.packb({"v": 1, "t": "Bypass", "on": True}), b"unexpected payload"],
         [msgpack.packb({"v": 1, "t": "Bypass", "on": True, "pad": "x" * 5000})],
-        [m.encode(FRAME, (bytes(128),))[0], bytes(127)],
-        [m.encode(FRAME, (bytes(128),))[0]],
+        [wire.encode(FRAME, (bytes(128),))[0], bytes(127)],
+        [wire.encode(FRAME, (bytes(128),))[0]],
         [b"\x91" * 4000],
     ],
 )
 def test_anything_else_is_a_decode_error(parts: list[bytes]) -> None:
-    with pytest.raises(m.DecodeError):
-        m.decode(parts)
+    with pytest.raises(wire.DecodeError):
+        wire.decode(parts)
 
 
 @given(st.lists(st.binary(max_size=200), max_size=3))
 def test_noise_is_a_decode_error(parts: list[bytes]) -> None:
-    with pytest.raises(m.DecodeError):
-        m.decode(parts)
+    with pytest.raises(wire.DecodeError):
+        wire.decode(parts)
 
 
 @given(st.binary(min_size=1, max_size=40), st.integers(0, 100))
 def test_a_damaged_header_never_raises_anything_else(noise: bytes, at: int) -> None:
-    header = bytearray(m.encode(FRAME, (bytes(128),))[0])
+    header = bytearray(wire.encode(FRAME, (bytes(128),))[0])
     header[at : at + len(noise)] = noise
     try:
-        m.decode([bytes(header), bytes(128)])
-    except m.DecodeError:
+        wire.decode([bytes(header), bytes(128)])
+    except wire.DecodeError:
         pass
 
 
 def test_sizes_are_checked_before_sending() -> None:
     with pytest.raises(ValueError, match="payloads"):
-        m.encode(FRAME, (bytes(5),))
+        wire.encode(FRAME, (bytes(5),))
     with pytest.raises(ValueError, match="4096"):
-        m.encode(FRAME.model_copy(update={"origin": "x" * 5000}), (bytes(128),))
+        wire.encode(FRAME.model_copy(update={"origin": "x" * 5000}), (bytes(128),))

@@ -1,0 +1,41 @@
+"""Web that passes a camera unjudged: when it becomes too much to let by."""
+
+from __future__ import annotations
+
+
+class Gap:
+    """One camera's web since the last frame that was judged."""
+
+    def __init__(self, tolerate_mm: float) -> None:
+        self._tolerate_mm = tolerate_mm
+        self._start_mm: float | None = None
+        self._end_mm = 0.0
+        self._length_mm = 0.0
+        self._rejected = False
+        self.open = False
+        self.ever_judged = False
+
+    def judged(self) -> None:
+        """A frame was judged: the gap ends."""
+        self._start_mm, self._length_mm = None, 0.0
+        self._rejected = self.open = False
+        self.ever_judged = True
+
+    def missed(self, start_mm: float | None, end_mm: float | None) -> tuple[float | None, float | None] | None:
+        """A span was not judged; the span to reject for it, or None while it is tolerated.
+
+        Without lengths nothing can be measured, so nothing is tolerated. Once the gap was rejected, so is all that follows.
+        Spans need not come in order.
+        """
+        self.open = True
+        if start_mm is None or end_mm is None:
+            return start_mm, end_mm
+        if self._rejected:
+            return start_mm, end_mm
+        self._start_mm = start_mm if self._start_mm is None else min(self._start_mm, start_mm)
+        self._end_mm = end_mm if self._length_mm == 0 else max(self._end_mm, end_mm)
+        self._length_mm += end_mm - start_mm
+        if self._length_mm < self._tolerate_mm:
+            return None
+        self._rejected = True
+        return self._start_mm, self._end_mm
