@@ -21,12 +21,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -39,6 +38,9 @@ from pipeline.config import LineConfig, WeaveConfig
 from pipeline.link import Link, ZmqLink
 from pipeline.messages import Totals
 from pipeline.process import Reporter, Spec, Stage, die_with_parent, loop
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 SHAPES = ((256, 4096), (1024, 1024))
 """Height and width in px: a slab of a line-scan camera, a picture of an area camera."""
@@ -102,9 +104,7 @@ def grabber_stage(spec: Spec, camera: WeaveConfig, link: Link) -> Stage:
     """The real grabber over a StillCamera; it waits for the worker."""
     from pipeline.grabber import Grabber, GrabberTerms
 
-    terms = GrabberTerms(
-        boot_id="bench", generation=0, roll_id="", style="", budget_ms=None, lossless=True, position_known=True
-    )  # fmt: skip
+    terms = GrabberTerms("bench", 0, roll_id="", style="", budget_ms=None, lossless=True, position_known=True)
     still = StillCamera(camera)
     outboxes = (link.outbox("worker"), link.outbox("decision"), link.outbox("recorder"))
     return Grabber(still, camera, still.open(), terms, *outboxes, None, time.time_ns)
@@ -170,7 +170,7 @@ class Processes:
             )  # fmt: skip
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *failure: object) -> None:
         for role in NAMES:
             self._children[role].terminate()
             try:
@@ -320,78 +320,79 @@ def machine() -> dict[str, Any]:
     }
 
 
-def show(result: dict[str, Any]) -> None:
-    """Tables on stderr."""
-    from rich.console import Console
+def show_path(path: dict[str, Any], console: Console) -> None:
+    """One shape's figures."""
     from rich.table import Table
 
-    console = Console(stderr=True)
-    of = result["machine"]
-    versions = ", ".join(f"{name} {v}" for name, v in of["versions"].items())
-    console.print(f"{of['cpu']}, {of['cores']} cores, load {of['load']:.1f}; {versions}", highlight=False)
-    for path in result["path"]:
-        speed = f"{path['frames_per_s']:.0f} frames/s" if path["frames_per_s"] else "too few frames for a rate"
-        counts = f"{path['pass']} pass, {path['defect']} defect, {path['not_inspected']} not inspected"
-        table = Table(title=f"{path['width_px']} x {path['height_px']} px, {path['frames']} frames: {counts}; {speed}")
-        before, after = path["rss_frames"]
-        for head in ("process", "CPU us/frame", "of scoring (wall)", "of scoring (CPU)", "CPU ms/s at rest",
-                     f"MiB after {before}", f"after {after}", "KiB/1000 frames"):
-            table.add_column(head, justify="left" if head == "process" else "right")
-        for role in (*NAMES, "all"):
-            walls, cpus = path["share_of_scoring_wall"], path["share_of_scoring_cpu"]
-            row = [role, f"{path['cpu_us_per_frame'][role]:.0f}", *(f"{s[role]:.2%}" if s else "-" for s in (walls, cpus))]
-            if role != "all":
-                slope = path["rss_kib_per_1000_frames"][role]
-                row += [f"{path['cpu_ms_per_s_at_rest'][role]:.0f}", *(f"{mib:.1f}" for mib in path["rss_mib"][role]),
-                        "-" if slope is None else f"{slope:+.1f}"]
-            table.add_row(*row)
-        console.print(table)
-        if scoring := path["scoring"]:
-            how = f"{scoring['backend']} {scoring['precision']} on {scoring['device']}, {scoring['tiles']} tiles"
-            console.print(f"scoring ({how}): {scoring['wall_us'] / 1e3:.1f} ms wall, {scoring['cpu_us'] / 1e3:.1f} ms CPU")
+    speed = f"{path['frames_per_s']:.0f} frames/s" if path["frames_per_s"] else "too few frames for a rate"
+    counts = f"{path['pass']} pass, {path['defect']} defect, {path['not_inspected']} not inspected"
+    table = Table(title=f"{path['width_px']} x {path['height_px']} px, {path['frames']} frames: {counts}; {speed}")
+    before, after = path["rss_frames"]
+    for head in ("process", "CPU us/frame", "of scoring (wall)", "of scoring (CPU)", "CPU ms/s at rest",
+                 f"MiB after {before}", f"after {after}", "KiB/1000 frames"):
+        table.add_column(head, justify="left" if head == "process" else "right")
+    walls, cpus = path["share_of_scoring_wall"], path["share_of_scoring_cpu"]
+    for role in (*NAMES, "all"):
+        row = [role, f"{path['cpu_us_per_frame'][role]:.0f}", *(f"{s[role]:.2%}" if s else "-" for s in (walls, cpus))]
+        if role != "all":
+            slope = path["rss_kib_per_1000_frames"][role]
+            row += [f"{path['cpu_ms_per_s_at_rest'][role]:.0f}", *(f"{mib:.1f}" for mib in path["rss_mib"][role]),
+                    "-" if slope is None else f"{slope:+.1f}"]
+        table.add_row(*row)
+    console.print(table)
+    if scoring := path["scoring"]:
+        how = f"{scoring['backend']} {scoring['precision']} on {scoring['device']}, {scoring['tiles']} tiles"
+        console.print(f"scoring ({how}): {scoring['wall_us'] / 1e3:.1f} ms wall, {scoring['cpu_us'] / 1e3:.1f} ms CPU")
+
+
+def show_training(rows: list[dict[str, Any]], console: Console) -> None:
+    """Seconds for each backbone."""
+    from rich.table import Table
+
     table = Table("backbone", "ascent", "s/iteration", "CPU s/iteration", title="training, 8 tiles of 256 px")
-    for row in result["training"]:
+    for row in rows:
         times = (f"{row[key]:.2f}" if row[key] is not None else "no weights" for key in ("wall_s", "cpu_s"))
         table.add_row(row["backbone"], "yes" if row["ascent"] else "no", *times)
     console.print(table)
 
 
-@contextmanager
-def one_line_errors() -> Iterator[None]:
-    """The same refusals as the command line's."""
-    try:
-        yield
-    except (InputError, MissingError) as e:
-        print(f"glassline: {e}", file=sys.stderr)
-        raise SystemExit(2 if isinstance(e, InputError) else 3) from None
+def measure(model: Path | None, frames: int) -> dict[str, Any]:
+    """Every figure, shown on stderr as soon as it is known."""
+    from rich.console import Console  # the stages are to hold neither this nor torch
+
+    from tools.bench_training import iteration_seconds
+
+    console, of, paths = Console(stderr=True), machine(), []
+    versions = ", ".join(f"{name} {v}" for name, v in of["versions"].items())
+    console.print(f"{of['cpu']}, {of['cores']} cores, load {of['load']:.1f}; {versions}", highlight=False)
+    for height, width in SHAPES:
+        path = measure_path(height, width, frames)
+        paths.append({**path, **shares(path, measure_scoring(model, height, width) if model else None)})
+        show_path(paths[-1], console)
+    training = [iteration_seconds(b, ascent) for b in ("embedded", "resnet18") for ascent in (False, True)]
+    show_training(training, console)
+    return {"schema": 1, "machine": of, "path": paths, "training": training}
 
 
 def main() -> int:
-    """Measure and print."""
+    """Exit as the command line does."""
     p = argparse.ArgumentParser(prog="python -m tools.bench_path", description="What the line costs besides the model.")
     p.add_argument("--model", type=Path, metavar="RUN", help="a model, whose scoring time the path is compared with")
     p.add_argument("--frames", type=int, default=20_000, help="frames of each shape (default: 20000)")
-    p.add_argument("--json", action="store_true", help="print one JSON object")
+    p.add_argument("--json", action="store_true", help="also print one JSON object on stdout")
     p.add_argument("--stage", type=Path, help=argparse.SUPPRESS)
     args = p.parse_args()
     if args.stage:
         return run_stage(args.stage)
     if args.frames < 100:
         p.error("--frames: at least 100")
-    from tools.bench_training import iteration_seconds  # no torch in the stages
-
-    with one_line_errors():
-        of = machine()
-        paths = []
-        for height, width in SHAPES:
-            path = measure_path(height, width, args.frames)
-            paths.append({**path, **shares(path, measure_scoring(args.model, height, width) if args.model else None)})
-        training = [iteration_seconds(b, ascent) for b in ("embedded", "resnet18") for ascent in (False, True)]
-    result = {"schema": 1, "machine": of, "path": paths, "training": training}
+    try:
+        result = measure(args.model, args.frames)
+    except (InputError, MissingError) as e:
+        print(f"glassline: {e}", file=sys.stderr)
+        return 2 if isinstance(e, InputError) else 3
     if args.json:
         print(json.dumps(result))
-    else:
-        show(result)
     return 0
 
 

@@ -16,7 +16,7 @@ from glass_core.weights import _find as find_weights
 from pipeline.cameras.weave import write_folder
 from pipeline.config import WeaveConfig
 
-TIMED = 4
+TIMED = 3
 """Iterations; one before them warms up."""
 
 
