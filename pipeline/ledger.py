@@ -146,7 +146,9 @@ def read_spans(path: Path, run_id: str | None = None) -> Iterator[SpanRow]:
     with _reading(path) as db:
         yield from db.execute(
             "SELECT camera, roll_id, start_mm, end_mm, result, reason FROM verdicts WHERE run_id = ? "
-            "AND start_mm IS NOT NULL AND end_mm IS NOT NULL ORDER BY generation, number", (_run(db, path, run_id),))
+            "AND start_mm IS NOT NULL AND end_mm IS NOT NULL ORDER BY generation, number",
+            (_run(db, path, run_id),),
+        )
 
 
 def read_states(path: Path, run_id: str | None = None) -> Iterator[LineState]:
@@ -167,16 +169,18 @@ def read_totals(path: Path, run_id: str | None = None) -> Iterator[Totals]:
 def read_cameras(path: Path, run_id: str | None = None) -> dict[str, tuple[int, int]]:
     """Each camera of a run (default: the last) that has verdicts: its frames, and how many have a known place."""
     with _reading(path) as db:
-        rows = db.execute("SELECT camera, COUNT(seq), COUNT(CASE WHEN seq IS NOT NULL THEN start_mm END) "
-                          "FROM verdicts WHERE run_id = ? GROUP BY camera ORDER BY camera", (_run(db, path, run_id),))
+        rows = db.execute(
+            "SELECT camera, COUNT(seq), COUNT(CASE WHEN seq IS NOT NULL THEN start_mm END) "
+            "FROM verdicts WHERE run_id = ? GROUP BY camera ORDER BY camera",
+            (_run(db, path, run_id),),
+        )
         return {camera: (frames, placed) for camera, frames, placed in rows}
 
 
 def read_camera_facts(path: Path, run_id: str | None = None) -> dict[str, Any]:
     """What each camera of a run (default: the last) was when it was last opened."""
     with _reading(path) as db:
-        rows = db.execute("SELECT camera, facts FROM camera_facts WHERE run_id = ? ORDER BY rowid",
-                          (_run(db, path, run_id),))
+        rows = db.execute("SELECT camera, facts FROM camera_facts WHERE run_id = ? ORDER BY rowid", (_run(db, path, run_id),))
         return {camera: json.loads(facts) for camera, facts in rows}
 
 
@@ -254,8 +258,24 @@ def _row(run_id: str, message: Message, payloads: tuple[Payload, ...]) -> Row:
     match message:
         case Verdict() as v:
             table = "verdicts"
-            values = (v.generation, v.number, v.camera, v.boot_id, v.seq, v.result, v.reason, v.score, v.start_mm,
-                      v.end_mm, v.roll_id, v.origin, v.latency_ms, v.t_utc_ns, v.tiles, body)
+            values = (
+                v.generation,
+                v.number,
+                v.camera,
+                v.boot_id,
+                v.seq,
+                v.result,
+                v.reason,
+                v.score,
+                v.start_mm,
+                v.end_mm,
+                v.roll_id,
+                v.origin,
+                v.latency_ms,
+                v.t_utc_ns,
+                v.tiles,
+                body,
+            )
         case LineState() as s:
             table, values = "states", (s.generation, s.number, s.state, s.inspection_ok, s.t_utc_ns, body)
         case Reject() as r:

@@ -86,9 +86,7 @@ class MotionStage:
     A web that exists only here starts when everybody has heard its first position; `elapsed_s` continues one after a restart.
     """
 
-    def __init__(
-        self, web: Web, decision: Outbox, grabbers: list[Outbox], generation: int = 0, elapsed_s: float = 0.0
-    ) -> None:
+    def __init__(self, web: Web, decision: Outbox, grabbers: list[Outbox], generation: int = 0, elapsed_s: float = 0.0) -> None:
         self._web, self._decision, self._generation = web, decision, generation
         self._outboxes = [decision, *grabbers]
         self._unaware = list(self._outboxes)
@@ -131,9 +129,7 @@ class MotionStage:
         state = MotionState.MOVING if speed_mm_s > 0 else MotionState.REVERSE
         if abs(speed_mm_s) < REST_MM_S:
             state = MotionState.STOPPED
-        return Motion(
-            position_mm=position_mm, speed_mm_s=speed_mm_s, state=state, source=self._web.name, t_mono_ns=now_ns
-        )
+        return Motion(position_mm=position_mm, speed_mm_s=speed_mm_s, state=state, source=self._web.name, t_mono_ns=now_ns)
 
     def close(self) -> None:
         """Nothing to release."""

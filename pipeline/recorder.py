@@ -80,8 +80,7 @@ class Recorder:
     @property
     def counters(self) -> dict[str, int]:
         """Figures for the screen."""
-        return {"committed": self._ledger.committed, "pending": self._ledger.pending,
-                "crops_left_out": self.crops_left_out}
+        return {"committed": self._ledger.committed, "pending": self._ledger.pending, "crops_left_out": self.crops_left_out}
 
     def step(self, now_ns: int) -> bool:
         """Take one message, or else write one picture; commit when due. True if it did something."""
@@ -154,15 +153,14 @@ class Recorder:
         """Say READY or FAULT once each time it changes, again and again until it was taken."""
         self.state = StageState.FAULT if self._failure else StageState.READY
         if self.state is not self._told:
-            status = Status(role="recorder", name="recorder", generation=self._generation, state=self.state,
-                            detail=self._failure)
+            status = Status(
+                role="recorder", name="recorder", generation=self._generation, state=self.state, detail=self._failure
+            )
             if self._to_decision.send(status):
                 self._told = self.state
 
 
-def make_recorder(
-    inbox: Inbox, to_decision: Outbox, config: LineConfig, model: Path, generation: int
-) -> Recorder:
+def make_recorder(inbox: Inbox, to_decision: Outbox, config: LineConfig, model: Path, generation: int) -> Recorder:
     """The recorder of a line, with the facts of the run written down first; InputError where it cannot write.
 
     A recorder that is started again under the same parent goes on with its predecessor's run.

@@ -170,11 +170,7 @@ class Supervisor:
         while received := self._inbox.receive():
             progress = received[0]
             for child in self._children:
-                if (
-                    isinstance(progress, Progress)
-                    and progress.name == child.name
-                    and progress.generation == child.generation
-                ):
+                if isinstance(progress, Progress) and progress.name == child.name and progress.generation == child.generation:
                     if child.progress is None or progress.handled != child.progress.handled or not progress.waiting:
                         child.handled_ns = now_ns
                     child.progress, child.heard_ns = progress, now_ns

@@ -83,9 +83,7 @@ class Worker:
             return moved
         moved |= self._receive(now_ns)
         open_tiles = sum(len(j.tiles) - j.taken for j in self._jobs)
-        if not open_tiles or (
-            open_tiles < self._max_batch and now_ns - self._jobs[0].arrived_ns < self._batch_wait_ns
-        ):
+        if not open_tiles or (open_tiles < self._max_batch and now_ns - self._jobs[0].arrived_ns < self._batch_wait_ns):
             return moved
         self._scoring_since_ns = now_ns
         self._score()

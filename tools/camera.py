@@ -107,8 +107,10 @@ class Look:
     def words(self) -> str:
         """The figures on one line."""
         height, width = self.pixels.shape[:2]
-        return (f"{width} x {height}   mean {self.profile.mean():.1f}   min column {self.profile.min():.1f}   "
-                f"max column {self.profile.max():.1f}   focus {self.focus:.1f}   saturated {self.saturated_percent:.2f} %")
+        return (
+            f"{width} x {height}   mean {self.profile.mean():.1f}   min column {self.profile.min():.1f}   "
+            f"max column {self.profile.max():.1f}   focus {self.focus:.1f}   saturated {self.saturated_percent:.2f} %"
+        )
 
 
 class Screen:

@@ -120,8 +120,12 @@ def _memory() -> Part:
     rows = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
     kib = {row[0].rstrip(":"): int(row[1]) for row in rows}
     total, free = kib["MemTotal"] * 1024, kib["MemAvailable"] * 1024
-    return Part(name="memory", status="ok", text=f"{total / GIB:.1f} GiB, {free / GIB:.1f} GiB available",
-                facts={"total_bytes": total, "available_bytes": free})
+    return Part(
+        name="memory",
+        status="ok",
+        text=f"{total / GIB:.1f} GiB, {free / GIB:.1f} GiB available",
+        facts={"total_bytes": total, "available_bytes": free},
+    )
 
 
 def _gpu() -> Part:
@@ -136,16 +140,24 @@ def _gpu() -> Part:
     finally:
         pynvml.nvmlShutdown()
     text = ", ".join(f"{name} {size / GIB:.0f} GiB" for name, size in zip(names, memory, strict=True))
-    return Part(name="gpu", status="ok" if names else "absent", text=f"{text or 'none'}, driver {driver}",
-                facts={"names": names, "driver": driver})
+    return Part(
+        name="gpu",
+        status="ok" if names else "absent",
+        text=f"{text or 'none'}, driver {driver}",
+        facts={"names": names, "driver": driver},
+    )
 
 
 def _torch() -> Part:
     import torch
 
     cuda = torch.cuda.is_available()
-    return Part(name="torch", status="ok", text=f"{torch.__version__}, {'CUDA usable' if cuda else 'CPU only'}",
-                facts={"version": torch.__version__, "cuda": cuda})
+    return Part(
+        name="torch",
+        status="ok",
+        text=f"{torch.__version__}, {'CUDA usable' if cuda else 'CPU only'}",
+        facts={"version": torch.__version__, "cuda": cuda},
+    )
 
 
 def _openvino() -> Part:
@@ -154,8 +166,12 @@ def _openvino() -> Part:
     import openvino
 
     devices = openvino.Core().available_devices
-    return Part(name="openvino", status="ok" if devices else "absent",
-                text=f"{openvino.__version__}, {', '.join(devices) or 'no device'}", facts={"devices": devices})
+    return Part(
+        name="openvino",
+        status="ok" if devices else "absent",
+        text=f"{openvino.__version__}, {', '.join(devices) or 'no device'}",
+        facts={"devices": devices},
+    )
 
 
 def _tensorrt() -> Part:
@@ -196,15 +212,22 @@ def _weights() -> Part:
     found = {arch: path for arch in ARCHITECTURES if (path := find_weights(arch, None)) is not None}
     text = ", ".join(f"{arch}: {found.get(arch, 'not found')}" for arch in ARCHITECTURES)
     advice = "" if found else "; set GLASSLINE_WEIGHTS to their folder, or use --backbone embedded"
-    return Part(name="weights", status="ok" if found else "absent", text=text + advice,
-                facts={arch: str(path) for arch, path in found.items()})
+    return Part(
+        name="weights",
+        status="ok" if found else "absent",
+        text=text + advice,
+        facts={arch: str(path) for arch, path in found.items()},
+    )
 
 
 def _network() -> Part:
     """Settings that decide whether GigE cameras lose packets; of no account for other cameras."""
     rmem = int(Path("/proc/sys/net/core/rmem_max").read_text())
-    mtus = {p.parent.name: int(p.read_text()) for p in sorted(Path("/sys/class/net").glob("*/mtu"))
-            if (p.parent / "device").exists()}
+    mtus = {
+        p.parent.name: int(p.read_text())
+        for p in sorted(Path("/sys/class/net").glob("*/mtu"))
+        if (p.parent / "device").exists()
+    }
     advice = []
     if rmem < GIGE_RMEM_BYTES:
         advice.append(f"sysctl -w net.core.rmem_max={GIGE_RMEM_BYTES}")

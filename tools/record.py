@@ -43,8 +43,14 @@ def run(args: argparse.Namespace) -> int:
     try:
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
             tasks = {c.name: progress.add_task(c.name, total=args.frames) for c in config.cameras}
-            result = record(config, args.out, frames=args.frames, metres=args.metres, stop=lambda: bool(stopped),
-                            taken=lambda name: progress.advance(tasks[name]))
+            result = record(
+                config,
+                args.out,
+                frames=args.frames,
+                metres=args.metres,
+                stop=lambda: bool(stopped),
+                taken=lambda name: progress.advance(tasks[name]),
+            )
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
@@ -56,8 +62,14 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def record(config: LineConfig, out: Path, frames: int | None, metres: float | None, stop: Callable[[], bool],
-           taken: Callable[[str], None]) -> dict[str, Any]:
+def record(
+    config: LineConfig,
+    out: Path,
+    frames: int | None,
+    metres: float | None,
+    stop: Callable[[], bool],
+    taken: Callable[[str], None],
+) -> dict[str, Any]:
     """Record every camera in turn, as fast as they give pictures; what was written, as the --json object.
 
     With motion, where the web is follows from the rows of the first camera whose scale is known. InputError: a limit or
@@ -91,8 +103,12 @@ def record(config: LineConfig, out: Path, frames: int | None, metres: float | No
                     if track is clock and track.end_mm is not None:
                         speed_mm_s = (track.end_mm - (before_mm or 0.0)) * 1e9 / max(track.last_ns - before_ns, 1)
                         writer.write_motion(moving(track.end_mm, speed_mm_s, track.last_ns))
-    return {"schema": 1, "out": str(out), "seconds": round((time.monotonic_ns() - began_ns) / 1e9, 3),
-            "cameras": {t.name: t.counts() for t in tracks}}
+    return {
+        "schema": 1,
+        "out": str(out),
+        "seconds": round((time.monotonic_ns() - began_ns) / 1e9, 3),
+        "cameras": {t.name: t.counts() for t in tracks},
+    }
 
 
 def moving(position_mm: float, speed_mm_s: float, t_mono_ns: int) -> Motion:
@@ -138,8 +154,9 @@ class Track:
             self._ended = True
             return False
         except CameraLost as e:
-            raise InputError(f"camera lost: {e}, camera {self.name}, check cable and power "
-                             "(what was recorded is readable)") from None
+            raise InputError(
+                f"camera lost: {e}, camera {self.name}, check cable and power (what was recorded is readable)"
+            ) from None
         if shot is None:
             return False
         lost = shot.block_id - self._last.block_id - 1 if self._last else 0

@@ -88,8 +88,11 @@ class Screen:
             case Verdict(result=Result.DEFECT):
                 return f"DEFECT {_place(message)}, verdict {message.number}"
             case Reject(cause=Result.NOT_INSPECTED):
-                span = "" if message.start_mm is None or message.end_mm is None else (
-                    f" from {message.start_mm / 1000:.3f} m to {message.end_mm / 1000:.3f} m")
+                span = (
+                    ""
+                    if message.start_mm is None or message.end_mm is None
+                    else (f" from {message.start_mm / 1000:.3f} m to {message.end_mm / 1000:.3f} m")
+                )
                 return f"REJECT {message.camera}{span}: not inspected, {message.reason}"
             case Totals() if self._logged_ns is None or message.t_mono_ns - self._logged_ns >= STATUS_NS:
                 self._logged_ns = message.t_mono_ns
@@ -181,8 +184,9 @@ class Screen:
         return Group(beside, parts)
 
     def _status(self, totals: Totals) -> str:
-        parts = [f"{totals.verdicts} verdicts: {totals.passed} pass, {totals.defect} defect, "
-                 f"{totals.not_inspected} not inspected"]
+        parts = [
+            f"{totals.verdicts} verdicts: {totals.passed} pass, {totals.defect} defect, {totals.not_inspected} not inspected"
+        ]
         if totals.inspected_m is not None and totals.not_inspected_m is not None:
             parts.append(f"{totals.inspected_m:.2f} m inspected, {totals.not_inspected_m:.2f} m not")
         if "p95" in totals.latency_ms:
@@ -208,8 +212,9 @@ def _lanes(counts: CameraCounts) -> Text:
     """One bar a lane, 0 to 1, and the highest score; red where the last frame was a DEFECT."""
     if not counts.lanes:
         return Text("")
-    bars = "".join(BARS[min(int(max(s, 0.0) * len(BARS)), len(BARS) - 1)] if s == s else "?"
-                   for s in counts.lanes[:LANES_SHOWN])
+    bars = "".join(
+        BARS[min(int(max(s, 0.0) * len(BARS)), len(BARS) - 1)] if s == s else "?" for s in counts.lanes[:LANES_SHOWN]
+    )
     more = "…" if len(counts.lanes) > LANES_SHOWN else ""
     style = "red" if counts.last == Result.DEFECT else "green"
     return Text.assemble((bars + more, style), f" {max(counts.lanes):.3f}")

@@ -60,8 +60,9 @@ class BaslerCamera:
             return self._open(pylon, genicam)
         except genicam.GenericException as e:
             self.close()
-            raise InputError(f"cannot open: {_first_line(e)}, {self._where}, "
-                             "see that it is plugged in and that no other program holds it") from None
+            raise InputError(
+                f"cannot open: {_first_line(e)}, {self._where}, see that it is plugged in and that no other program holds it"
+            ) from None
         except BaseException:
             self.close()
             raise
@@ -135,14 +136,22 @@ class BaslerCamera:
         devices = {device.GetSerialNumber(): device for device in found}
         device = devices.get(self._config.serial)
         if device is None:
-            raise InputError(f"no Basler camera with serial {self._config.serial}, camera {self._config.name}, "
-                             f"set serial to one of those present: {', '.join(sorted(devices)) or 'none'}")
+            raise InputError(
+                f"no Basler camera with serial {self._config.serial}, camera {self._config.name}, "
+                f"set serial to one of those present: {', '.join(sorted(devices)) or 'none'}"
+            )
         self._camera = pylon.InstantCamera(factory.CreateDevice(device))
         self._camera.Open()
         self._set_up(pylon, genicam)
-        facts = {"source": "basler", "serial": self._config.serial, "model": device.GetModelName(),
-                 "device_class": device.GetDeviceClass(), "emulated": emulated,
-                 "nodes_missing": self._missing, "features": self._dump(genicam)}
+        facts = {
+            "source": "basler",
+            "serial": self._config.serial,
+            "model": device.GetModelName(),
+            "device_class": device.GetDeviceClass(),
+            "emulated": emulated,
+            "nodes_missing": self._missing,
+            "features": self._dump(genicam),
+        }
         self._start(pylon)
         return facts
 
@@ -160,13 +169,18 @@ class BaslerCamera:
                 raise InputError(f"no writable feature {name}, {self._where}, take it out of `features`")
         if config.trigger is not None:
             wanted: dict[str, Scalar | None] = {
-                "TriggerSelector": config.trigger.selector, "TriggerMode": "On", "TriggerSource": config.trigger.source,
-                "TriggerActivation": config.trigger.activation}
+                "TriggerSelector": config.trigger.selector,
+                "TriggerMode": "On",
+                "TriggerSource": config.trigger.source,
+                "TriggerActivation": config.trigger.activation,
+            }
             for name, setting in wanted.items():
                 if setting is not None:
                     self._ask(genicam, name, setting)
-            if not self.self_timed and ({"TriggerMode", "TriggerSource"} & set(self._missing)
-                                        or not genicam.IsWritable(nodes.GetNode("TriggerSoftware"))):
+            if not self.self_timed and (
+                {"TriggerMode", "TriggerSource"} & set(self._missing)
+                or not genicam.IsWritable(nodes.GetNode("TriggerSoftware"))
+            ):
                 raise InputError(f"no software trigger, {self._where}, take out `trigger` or name a wired source")
         if config.rows is not None and "Height" not in config.features:
             self._ask(genicam, "Height", config.rows)
@@ -191,12 +205,14 @@ class BaslerCamera:
         try:
             node.FromString(_text(value, kind == genicam.intfIEnumeration))
         except genicam.GenericException as e:
-            raise InputError(f"feature {name}: {value!r} refused ({_first_line(e)}), {self._where}, "
-                             f"allowed: {_allowed(genicam, node, kind)}") from None
+            raise InputError(
+                f"feature {name}: {value!r} refused ({_first_line(e)}), {self._where}, allowed: {_allowed(genicam, node, kind)}"
+            ) from None
         read = node.ToString() if genicam.IsReadable(node) else None
         if read is not None and not _same(genicam, node, kind, value):
-            raise InputError(f"feature {name}: set to {value!r}, reads back {read}, {self._where}, "
-                             f"allowed: {_allowed(genicam, node, kind)}")
+            raise InputError(
+                f"feature {name}: set to {value!r}, reads back {read}, {self._where}, allowed: {_allowed(genicam, node, kind)}"
+            )
         return True
 
     def _check_exposure(self, genicam: Any, line_period_us: float) -> None:
@@ -204,8 +220,10 @@ class BaslerCamera:
             node = self._camera.GetNodeMap().GetNode(name)
             if node is not None and genicam.IsReadable(node):
                 if node.GetValue() > line_period_us:
-                    raise InputError(f"exposure of {node.GetValue():g} us does not fit into line_period_us "
-                                     f"{line_period_us:g}, {self._where}, set the feature {name} lower")
+                    raise InputError(
+                        f"exposure of {node.GetValue():g} us does not fit into line_period_us "
+                        f"{line_period_us:g}, {self._where}, set the feature {name} lower"
+                    )
                 return
         self._missing.append("ExposureTime")
 
@@ -224,8 +242,7 @@ class BaslerCamera:
         self._camera.MaxNumBuffer.Value = self._config.buffers
         self._converter = pylon.ImageFormatConverter()
         self._converter.OutputBitAlignment.Value = pylon.OutputBitAlignment_MsbAligned
-        self._camera.StartGrabbing(pylon.GrabStrategy_LatestImageOnly if self._latest_only
-                                   else pylon.GrabStrategy_OneByOne)
+        self._camera.StartGrabbing(pylon.GrabStrategy_LatestImageOnly if self._latest_only else pylon.GrabStrategy_OneByOne)
 
     def _shot(self, pylon: Any, result: Any, blocks: _Blocks, now_ns: int) -> Shot:
         block_id = blocks.count(result.GetBlockID(), result.GetNumberOfSkippedImages())
@@ -235,8 +252,15 @@ class BaslerCamera:
             self._height = pixels.shape[0]
         else:
             error = f"0x{result.GetErrorCode() & 0xFFFFFFFF:08X} {result.GetErrorDescription()}".strip()
-        return Shot(pixels=pixels, rows=self._height, block_id=block_id, t_mono_ns=now_ns, t_utc_ns=time.time_ns(),
-                    origin=f"{self._config.serial}#{block_id}", error=error)
+        return Shot(
+            pixels=pixels,
+            rows=self._height,
+            block_id=block_id,
+            t_mono_ns=now_ns,
+            t_utc_ns=time.time_ns(),
+            origin=f"{self._config.serial}#{block_id}",
+            error=error,
+        )
 
     def _pixels(self, pylon: Any, result: Any) -> np.ndarray:
         """The picture as Mono8 or RGB8, copied out of the buffer."""
@@ -272,8 +296,15 @@ class _Blocks:
 def list_devices() -> list[dict[str, Any]]:
     """The Basler cameras present: serial, model, class, emulated. MissingError where pypylon is not usable."""
     pylon, _ = _pypylon()
-    devices = [{"serial": d.GetSerialNumber(), "model": d.GetModelName(), "class": d.GetDeviceClass(),
-                "emulated": d.GetDeviceClass() == EMULATOR} for d in pylon.TlFactory.GetInstance().EnumerateDevices()]
+    devices = [
+        {
+            "serial": d.GetSerialNumber(),
+            "model": d.GetModelName(),
+            "class": d.GetDeviceClass(),
+            "emulated": d.GetDeviceClass() == EMULATOR,
+        }
+        for d in pylon.TlFactory.GetInstance().EnumerateDevices()
+    ]
     return sorted(devices, key=lambda d: str(d["serial"]))
 
 
@@ -292,8 +323,7 @@ def _pypylon(emulate: bool = False) -> tuple[Any, Any]:
 
 
 def _value_kinds(genicam: Any) -> tuple[int, ...]:
-    return (genicam.intfIInteger, genicam.intfIBoolean, genicam.intfIFloat, genicam.intfIString,
-            genicam.intfIEnumeration)
+    return (genicam.intfIInteger, genicam.intfIBoolean, genicam.intfIFloat, genicam.intfIString, genicam.intfIEnumeration)
 
 
 def _text(value: Scalar, enumeration: bool) -> str:

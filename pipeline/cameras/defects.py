@@ -70,8 +70,9 @@ class Window:
     @property
     def along(self) -> Floats:
         """1 along the yarn's faulty length, 0 beyond it, soft over a pitch at both ends."""
-        distance, half, pitch = ((self.y, self.placed.half_y_px, WEFT_PX) if self.placed.in_warp
-                                 else (self.x, self.placed.half_x_px, WARP_PX))
+        distance, half, pitch = (
+            (self.y, self.placed.half_y_px, WEFT_PX) if self.placed.in_warp else (self.x, self.placed.half_x_px, WARP_PX)
+        )
         return np.clip((half - np.abs(distance)) / pitch + 0.5, 0, 1)
 
     @property
@@ -103,7 +104,8 @@ def push(window: Window) -> None:
         v, thick = window.across, 1.3 * defect.strength * _lens(window)
         beside = np.abs(v) - (1 + thick) / 2  # beyond the thick yarn's edge, its neighbours give way
         window.places[...] = window.middle + np.where(
-            beside < 0, v / (1 + thick), np.sign(v) * (np.abs(v) - thick / 2 * np.exp(-beside / 2)))
+            beside < 0, v / (1 + thick), np.sign(v) * (np.abs(v) - thick / 2 * np.exp(-beside / 2))
+        )
     elif defect.kind == "missing_yarn":
         v = window.across
         window.places[...] += 0.30 * defect.strength * window.along * np.tanh(4 * v) * np.exp(-np.abs(v) / 2)
@@ -117,8 +119,9 @@ def push(window: Window) -> None:
 
 def spoil(window: Window) -> None:
     """Break, lift, thicken or soil yarns, after they are interlaced."""
-    {"missing_yarn": _missing_yarn, "slub": _slub, "hole": _hole, "stain": _stain, "float": _float}[
-        window.placed.defect.kind](window)
+    {"missing_yarn": _missing_yarn, "slub": _slub, "hole": _hole, "stain": _stain, "float": _float}[window.placed.defect.kind](
+        window
+    )
 
 
 def _missing_yarn(window: Window) -> None:
@@ -154,8 +157,7 @@ def _slub(window: Window) -> None:
 
 def _lens(window: Window) -> Floats:
     """Thickness along a slub: 1 in the middle, tapering to 0 at its ends."""
-    distance, half = ((window.y, window.placed.half_y_px) if window.placed.in_warp
-                      else (window.x, window.placed.half_x_px))
+    distance, half = (window.y, window.placed.half_y_px) if window.placed.in_warp else (window.x, window.placed.half_x_px)
     return np.cos(np.clip(distance / half, -1, 1) * np.float32(np.pi / 2)) ** 2
 
 

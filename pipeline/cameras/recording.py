@@ -1,9 +1,9 @@
 """Footage on disk: what the cameras gave, without loss, with where and when; readable to the last whole frame.
 
-    DIR/recording.json              {"schema": 1, "started_utc_ns", "config_sha", "cameras": {NAME: {..., "frames": N}}}
-    DIR/NAME/000000000.png          one picture a frame; none for a frame that the camera gave damaged
-    DIR/NAME/frames.jsonl           one `RecordedFrame` a line
-    DIR/motion.jsonl                one `Motion` a line, where the web's motion was known
+DIR/recording.json              {"schema": 1, "started_utc_ns", "config_sha", "cameras": {NAME: {..., "frames": N}}}
+DIR/NAME/000000000.png          one picture a frame; none for a frame that the camera gave damaged
+DIR/NAME/frames.jsonl           one `RecordedFrame` a line
+DIR/motion.jsonl                one `Motion` a line, where the web's motion was known
 """
 
 from __future__ import annotations
@@ -79,8 +79,12 @@ class RecordingWriter:
     def __init__(self, out: Path, config_sha: str, started_utc_ns: int) -> None:
         """Begin in `out`, a folder that is new or empty, else InputError."""
         self._out = out
-        self._index: dict[str, Any] = {"schema": SCHEMA, "started_utc_ns": started_utc_ns, "config_sha": config_sha,
-                                       "cameras": {}}
+        self._index: dict[str, Any] = {
+            "schema": SCHEMA,
+            "started_utc_ns": started_utc_ns,
+            "config_sha": config_sha,
+            "cameras": {},
+        }
         self._frames: dict[str, _Lines] = {}
         self._motion: _Lines | None = None
         try:
@@ -105,9 +109,17 @@ class RecordingWriter:
         """Add a camera's next shot, damaged ones too."""
         entry = self._index["cameras"][name]
         frame = RecordedFrame(
-            seq=entry["frames"], block_id=shot.block_id, t_mono_ns=shot.t_mono_ns, t_utc_ns=shot.t_utc_ns,
-            start_mm=start_mm, end_mm=end_mm, encoder_count=shot.encoder_count, rows=shot.rows,
-            status=FrameStatus.DAMAGED if shot.pixels is None else FrameStatus.OK, error=shot.error)
+            seq=entry["frames"],
+            block_id=shot.block_id,
+            t_mono_ns=shot.t_mono_ns,
+            t_utc_ns=shot.t_utc_ns,
+            start_mm=start_mm,
+            end_mm=end_mm,
+            encoder_count=shot.encoder_count,
+            rows=shot.rows,
+            status=FrameStatus.DAMAGED if shot.pixels is None else FrameStatus.OK,
+            error=shot.error,
+        )
         try:
             if shot.pixels is not None:
                 write_png(self._out / name / picture_name(frame.seq), shot.pixels)
@@ -144,14 +156,14 @@ class RecordingWriter:
             raise
 
     def _refused(self, error: OSError) -> InputError:
-        return InputError(f"recording stopped: {error.strerror}, {self._out}, make room or name another folder "
-                          "(what was written is readable)")
+        return InputError(
+            f"recording stopped: {error.strerror}, {self._out}, make room or name another folder (what was written is readable)"
+        )
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
             self.close()
         except InputError:

@@ -90,9 +90,15 @@ class ReplayCamera:
         if picture.pixels is not None:
             self._rows = picture.pixels.shape[0]
         return Shot(
-            pixels=picture.pixels, rows=picture.rows or self._rows, block_id=first_block + picture.block_id,
-            t_mono_ns=time.monotonic_ns(), t_utc_ns=time.time_ns(), encoder_count=picture.encoder_count,
-            origin=picture.origin, error=picture.error)
+            pixels=picture.pixels,
+            rows=picture.rows or self._rows,
+            block_id=first_block + picture.block_id,
+            t_mono_ns=time.monotonic_ns(),
+            t_utc_ns=time.time_ns(),
+            encoder_count=picture.encoder_count,
+            origin=picture.origin,
+            error=picture.error,
+        )
 
 
 class Pictures:
@@ -126,8 +132,14 @@ class Footage:
             first = frame.block_id if first is None else first
             file = self._recording.path / self._camera / picture_name(frame.seq)
             pixels, error = _read(file) if frame.status is FrameStatus.OK else (None, frame.error or "recorded damaged")
-            yield Picture(origin=str(file), block_id=frame.block_id - first, pixels=pixels, rows=frame.rows,
-                          encoder_count=frame.encoder_count, error=error)
+            yield Picture(
+                origin=str(file),
+                block_id=frame.block_id - first,
+                pixels=pixels,
+                rows=frame.rows,
+                encoder_count=frame.encoder_count,
+                error=error,
+            )
 
 
 class Video:
@@ -136,15 +148,20 @@ class Video:
     def __init__(self, path: Path) -> None:
         self._path = path
         video = self._opened()
-        self.facts: dict[str, Any] = {"kind": "video", "frames": int(video.get(cv2.CAP_PROP_FRAME_COUNT)),
-                                      "frames_per_s": video.get(cv2.CAP_PROP_FPS)}
+        self.facts: dict[str, Any] = {
+            "kind": "video",
+            "frames": int(video.get(cv2.CAP_PROP_FRAME_COUNT)),
+            "frames_per_s": video.get(cv2.CAP_PROP_FPS),
+        }
         video.release()
 
     def _opened(self) -> cv2.VideoCapture:
         video = cv2.VideoCapture(str(self._path))
         if not video.isOpened():
-            raise InputError(f"neither image nor video that OpenCV can read, {self._path}, "
-                             f"name a folder of images ({', '.join(sorted(SUFFIXES))}), a recording or a video")
+            raise InputError(
+                f"neither image nor video that OpenCV can read, {self._path}, "
+                f"name a folder of images ({', '.join(sorted(SUFFIXES))}), a recording or a video"
+            )
         return video
 
     def pictures(self) -> Iterator[Picture]:
@@ -155,8 +172,7 @@ class Video:
                 there, pixels = video.read()
                 if not there:
                     return
-                yield Picture(origin=f"{self._path}#{number}", block_id=number,
-                              pixels=cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
+                yield Picture(origin=f"{self._path}#{number}", block_id=number, pixels=cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
                 number += 1
         finally:
             video.release()
@@ -172,14 +188,21 @@ def list_pictures(folder: Path) -> list[Path]:
     else:
         folders = [folder]
     try:
-        files = [file for place in folders if place.is_dir()
-                 for file in _in_order(p for p in place.iterdir()
-                                       if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file())]
+        files = [
+            file
+            for place in folders
+            if place.is_dir()
+            for file in _in_order(
+                p for p in place.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file()
+            )
+        ]
     except OSError as e:
         raise InputError(f"folder not readable: {e.strerror}, {folder}, check its permissions") from None
     if not files:
-        raise InputError(f"no images in the folder, {folder}, name one that holds {', '.join(sorted(SUFFIXES))} files, "
-                         "an MVTec-layout data set or a recording")
+        raise InputError(
+            f"no images in the folder, {folder}, name one that holds {', '.join(sorted(SUFFIXES))} files, "
+            "an MVTec-layout data set or a recording"
+        )
     return files
 
 

@@ -46,8 +46,14 @@ class WeaveCamera:
         rows, number = self._config.frame_rows, 0
         while self._config.frames is None or number < self._config.frames:
             pixels = render(self._config, number * rows, rows)
-            yield Shot(pixels=pixels, rows=rows, block_id=number, t_mono_ns=time.monotonic_ns(),
-                       t_utc_ns=time.time_ns(), origin=f"weave#{number}")
+            yield Shot(
+                pixels=pixels,
+                rows=rows,
+                block_id=number,
+                t_mono_ns=time.monotonic_ns(),
+                t_utc_ns=time.time_ns(),
+                origin=f"weave#{number}",
+            )
             number += 1
 
     def close(self) -> None:
@@ -72,10 +78,21 @@ def ground_truth(config: WeaveConfig, row0: int, rows: int) -> tuple[Pixels, lis
         x, y, width, height = cv2.boundingRect(seen)
         if width:
             mm_x, mm_y = config.mm_per_px_x or 0.0, config.mm_per_px_y or 0.0
-            box_mm = [config.x_offset_mm + x * mm_x, (row0 + y) * mm_y, config.x_offset_mm + (x + width) * mm_x,
-                      (row0 + y + height) * mm_y]
-            labels.append({"number": placed.number, **placed.defect.model_dump(), "in_warp": placed.in_warp,
-                           "box_px": [x, y, x + width, y + height], "box_mm": box_mm})
+            box_mm = [
+                config.x_offset_mm + x * mm_x,
+                (row0 + y) * mm_y,
+                config.x_offset_mm + (x + width) * mm_x,
+                (row0 + y + height) * mm_y,
+            ]
+            labels.append(
+                {
+                    "number": placed.number,
+                    **placed.defect.model_dump(),
+                    "in_warp": placed.in_warp,
+                    "box_px": [x, y, x + width, y + height],
+                    "box_mm": box_mm,
+                }
+            )
     return (marks > 0).astype(np.uint8) * np.uint8(255), labels
 
 
@@ -98,8 +115,10 @@ def write_folder(config: WeaveConfig, frames: int, out: Path) -> list[dict[str, 
                 box_px, box_mm = label.pop("box_px"), label.pop("box_mm")
                 known = defects.setdefault(label["number"], {**label, "box_mm": box_mm, "frames": {}})
                 known["frames"][str(number)] = box_px
-                known["box_mm"] = [*np.minimum(known["box_mm"][:2], box_mm[:2]).tolist(),
-                                   *np.maximum(known["box_mm"][2:], box_mm[2:]).tolist()]
+                known["box_mm"] = [
+                    *np.minimum(known["box_mm"][:2], box_mm[:2]).tolist(),
+                    *np.maximum(known["box_mm"][2:], box_mm[2:]).tolist(),
+                ]
         found = list(defects.values())
         truth = {"schema": 1, "config": config.model_dump(mode="json"), "defects": found}
         beside = out / ".truth.json.part"
@@ -125,9 +144,11 @@ class Loom:
         mm_y, mm_x = config.mm_per_px_y, config.mm_per_px_x
         if config.defects and (mm_y is None or mm_x is None):
             raise InputError(f"defects without a scale, camera {config.name}, set mm_per_px_x and mm_per_px_y")
-        self.placed: list[Placed] = [] if mm_y is None or mm_x is None else [
-            place(number, defect, config.weave, config.seed, mm_y, mm_x)
-            for number, defect in enumerate(config.defects)]
+        self.placed: list[Placed] = (
+            []
+            if mm_y is None or mm_x is None
+            else [place(number, defect, config.weave, config.seed, mm_y, mm_x) for number, defect in enumerate(config.defects)]
+        )
         rng = np.random.default_rng((config.seed & 0xFFFFFFFF, 1))
         x = np.linspace(-1, 1, config.width_px, dtype=np.float32)
         gain = 1 + 0.004 * rng.standard_normal(config.width_px, np.float32)  # pixels of a line sensor differ
@@ -165,8 +186,10 @@ class Loom:
         warp = cloth.warp_light * self._warp_fibre[fibre]
         weft = cloth.weft_light * self._weft_fibre[fibre]
         if windows:
-            warp, weft = (warp + cloth.no_warp * (weft * (1 - cloth.no_weft) + BEHIND * cloth.no_weft - warp),
-                          weft + cloth.no_weft * (warp * (1 - cloth.no_warp) + BEHIND * cloth.no_warp - weft))
+            warp, weft = (
+                warp + cloth.no_warp * (weft * (1 - cloth.no_weft) + BEHIND * cloth.no_weft - warp),
+                weft + cloth.no_weft * (warp * (1 - cloth.no_warp) + BEHIND * cloth.no_warp - weft),
+            )
         seen = np.clip(1.3 * cloth.warp_above + 0.5, 0, 1)  # 1 where the warp is on top
         seen *= warp - weft
         seen += weft

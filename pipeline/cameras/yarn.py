@@ -148,12 +148,19 @@ def lay(seed: int, width: int, row0: int, rows: int) -> Cloth:
     y = np.arange(rows, dtype=np.float32)[:, None] + (row0 - first_weft * WEFT_PX) + 0.5
     none = np.zeros((0, 0), np.float32)
     return Cloth(
-        seed=seed, row0=row0, first_weft=first_weft,
+        seed=seed,
+        row0=row0,
+        first_weft=first_weft,
         warp_at=(x + 0.40 * smooth_noise(seed, 1, row0, rows, width, (96, 12))) / np.float32(WARP_PX),
         weft_at=(y + 0.45 * smooth_noise(seed, 2, row0, rows, width, (14, 160))) / np.float32(WEFT_PX),
-        warp_above=none, warp_light=none, weft_light=none,
-        no_warp=np.zeros(shape, np.float32), no_weft=np.zeros(shape, np.float32), tint=np.ones(shape, np.float32),
-        truth=np.zeros(shape, np.int16))
+        warp_above=none,
+        warp_light=none,
+        weft_light=none,
+        no_warp=np.zeros(shape, np.float32),
+        no_weft=np.zeros(shape, np.float32),
+        tint=np.ones(shape, np.float32),
+        truth=np.zeros(shape, np.int16),
+    )
 
 
 def interlace(cloth: Cloth, weave: str) -> None:
@@ -179,15 +186,18 @@ def interlace(cloth: Cloth, weave: str) -> None:
     cloth.weft_light = looked_up[..., 2] * (of_weft[..., 1] + 0.58)
 
 
-def _unevenness(seed: int, layer: int, yarns: Ints, start: int, length: int, thickness: tuple[float, float],
-                brightness: tuple[float, float]) -> Floats:
+def _unevenness(
+    seed: int, layer: int, yarns: Ints, start: int, length: int, thickness: tuple[float, float], brightness: tuple[float, float]
+) -> Floats:
     """Thickness and brightness of each yarn along its length, (own, along) deviations: (len(yarns), length, 2)."""
     pitch = 40
     first = start // pitch - 1
     points = np.arange(first, (start + length) // pitch + 3)
-    parts = [own * noise(seed, layer + n, yarns, np.array([-(2**30)]))
-             + slow * between(noise(seed, layer + n, yarns, points).T, start - (first + 1) * pitch, length, pitch).T
-             for n, (own, slow) in enumerate((thickness, brightness))]
+    parts = [
+        own * noise(seed, layer + n, yarns, np.array([-(2**30)]))
+        + slow * between(noise(seed, layer + n, yarns, points).T, start - (first + 1) * pitch, length, pitch).T
+        for n, (own, slow) in enumerate((thickness, brightness))
+    ]
     return np.stack(parts, axis=-1)
 
 

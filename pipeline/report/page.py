@@ -61,9 +61,11 @@ def write_page(ledger: Path, out: Path, comparison: Comparison | None = None, ru
         _config(facts),
     ])  # fmt: skip
     title = escape(f"Roll report {facts.get('line', '')}")
-    page = (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-            f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>'
-            f"<body><main>{body}</main></body></html>\n")
+    page = (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>'
+        f"<body><main>{body}</main></body></html>\n"
+    )
     path, beside = out / "report.html", out / ".report.html.part"
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -89,8 +91,11 @@ def _draw(ledger: Path, run_id: str | None, facts: dict[str, Any], metres: Metre
 
 
 def _head(facts: dict[str, Any], run_id: str) -> str:
-    parts = [f"run {run_id}", f"started {facts.get('started', 'unknown')[:19].replace('T', ' ')} UTC",
-             f"glassline {facts.get('version', '')}"]
+    parts = [
+        f"run {run_id}",
+        f"started {facts.get('started', 'unknown')[:19].replace('T', ' ')} UTC",
+        f"glassline {facts.get('version', '')}",
+    ]
     return f"<h1>Roll report: {escape(str(facts.get('line', 'line')))}</h1><p class='lead'>{escape(', '.join(parts))}</p>"
 
 
@@ -106,8 +111,10 @@ def _warnings(facts: dict[str, Any], summary: Summary) -> str:
     if not summary.card_sha:
         warnings.append("No threshold card was in force: nothing on this roll was judged.")
     if info.get("arch") == "embedded":
-        warnings.append("The model stands on the embedded filter bank, not on trained weights: good for a "
-                        "demonstration and for coarse defects.")
+        warnings.append(
+            "The model stands on the embedded filter bank, not on trained weights: good for a "
+            "demonstration and for coarse defects."
+        )
     return "".join(f'<div class="warn">{escape(w)}</div>' for w in warnings)
 
 
@@ -119,15 +126,21 @@ def _figures(summary: Summary, metres: Metres | None, comparison: Comparison | N
     if metres:
         seen = metres.inspected_mm + metres.not_inspected_mm
         share = f" ({100 * metres.inspected_mm / seen:.2f} %)" if seen else ""
-        figures += [(m(metres.inspected_mm), f"inspected{share}", "ok"),
-                    (m(metres.not_inspected_mm), "not inspected", "gap" if metres.not_inspected_mm else "")]
+        figures += [
+            (m(metres.inspected_mm), f"inspected{share}", "ok"),
+            (m(metres.not_inspected_mm), "not inspected", "gap" if metres.not_inspected_mm else ""),
+        ]
     figures += [(f"{summary.defects:,}", "defects", "bad" if summary.defects else "")]
     if comparison:
-        figures += [(f"{comparison.found} of {len(comparison.injected)}", "known defects found", "ok"),
-                    (f"{comparison.missed}", "missed", "bad" if comparison.missed else ""),
-                    (f"{len(comparison.false_alarms)}", "false alarms", "bad" if comparison.false_alarms else "")]
-    figures += [(f"{summary.frames:,}", "frames, each with one verdict", ""),
-                (f"{summary.not_inspected:,}", "verdicts NOT_INSPECTED", "gap" if summary.not_inspected else "")]
+        figures += [
+            (f"{comparison.found} of {len(comparison.injected)}", "known defects found", "ok"),
+            (f"{comparison.missed}", "missed", "bad" if comparison.missed else ""),
+            (f"{len(comparison.false_alarms)}", "false alarms", "bad" if comparison.false_alarms else ""),
+        ]
+    figures += [
+        (f"{summary.frames:,}", "frames, each with one verdict", ""),
+        (f"{summary.not_inspected:,}", "verdicts NOT_INSPECTED", "gap" if summary.not_inspected else ""),
+    ]
     if summary.frames_per_s is not None:
         figures += [(f"{summary.frames_per_s:,.1f}", "frames per second", "")]
     if summary.latency_ms["p95"] is not None:
@@ -140,12 +153,16 @@ def _legend(comparison: Comparison | None) -> str:
     def key(shape: str, text: str) -> str:
         return f'<span><svg viewBox="0 0 16 16">{shape}</svg>{text}</span>'
 
-    entries = [key('<rect class="ok" width="16" height="16"/>', "inspected"),
-               key('<rect width="16" height="16" fill="url(#hatch-NO_SCORE)"/>', "not inspected, with its reason"),
-               key('<rect class="mark" x="3" y="3" width="10" height="10"/>', "defect")]
+    entries = [
+        key('<rect class="ok" width="16" height="16"/>', "inspected"),
+        key('<rect width="16" height="16" fill="url(#hatch-NO_SCORE)"/>', "not inspected, with its reason"),
+        key('<rect class="mark" x="3" y="3" width="10" height="10"/>', "defect"),
+    ]
     if comparison is not None:
-        entries += [key('<circle class="truth found" cx="8" cy="8" r="6"/>', "known defect, found"),
-                    key('<circle class="truth missed" cx="8" cy="8" r="6"/>', "known defect, missed")]
+        entries += [
+            key('<circle class="truth found" cx="8" cy="8" r="6"/>', "known defect, found"),
+            key('<circle class="truth missed" cx="8" cy="8" r="6"/>', "known defect, missed"),
+        ]
     return f'<div class="legend">{"".join(entries)}</div>'
 
 
@@ -157,31 +174,38 @@ def _truth_table(comparison: Comparison | None, defects: Sequence[Defect]) -> st
     for truth, hits in zip(comparison.injected, comparison.hits, strict=True):
         marks = ", ".join(f'<a href="#defect-{number[d.key]}">{number[d.key]}</a>' for d in hits)
         score = f"{max(d.strongest.region.score for d in hits):.3f}" if hits else ""
-        rows.append([escape(truth.kind), escape(truth.camera), f"{(truth.y0_mm + truth.y1_mm) / 2000:.3f} m",
-                     f"{(truth.x0_mm + truth.x1_mm) / 2:.0f} mm", f"{truth.strength:g}",
-                     f"found: {marks}" if hits else "<b>missed</b>", score])
+        rows.append(
+            [
+                escape(truth.kind),
+                escape(truth.camera),
+                f"{(truth.y0_mm + truth.y1_mm) / 2000:.3f} m",
+                f"{(truth.x0_mm + truth.x1_mm) / 2:.0f} mm",
+                f"{truth.strength:g}",
+                f"found: {marks}" if hits else "<b>missed</b>",
+                score,
+            ]
+        )
     table = _table(["known defect", "camera", "along", "across", "strength", "result", "score"], rows)
     others = ", ".join(f'<a href="#defect-{number[d.key]}">{number[d.key]}</a>' for d in comparison.false_alarms)
     false = f"<p>False alarms: {others or 'none'}.</p>"
     return _section("Against what is known to be in the cloth", table + false)
 
 
-def _defects(
-    defects: Sequence[Defect], comparison: Comparison | None, folder: Path, page: Path, run_id: str
-) -> str:
+def _defects(defects: Sequence[Defect], comparison: Comparison | None, folder: Path, page: Path, run_id: str) -> str:
     if not defects:
         return _section("Defects", "<p>None.</p>")
     numbered = list(enumerate(defects, 1))
     strongest = sorted(numbered, key=lambda nd: -nd[1].strongest.region.score)[:LISTED_DEFECTS]
     cards = "".join(_defect(n, d, comparison, folder, page, run_id) for n, d in sorted(strongest, key=lambda nd: nd[0]))
-    cut = "" if len(defects) <= LISTED_DEFECTS else (
-        f'<p class="note">The {LISTED_DEFECTS} strongest of {len(defects):,} defects; all are in verdicts.jsonl.</p>')
+    cut = (
+        ""
+        if len(defects) <= LISTED_DEFECTS
+        else (f'<p class="note">The {LISTED_DEFECTS} strongest of {len(defects):,} defects; all are in verdicts.jsonl.</p>')
+    )
     return _section("Defects", f'{cut}<div class="defects">{cards}</div>')
 
 
-def _defect(
-    number: int, defect: Defect, comparison: Comparison | None, folder: Path, page: Path, run_id: str
-) -> str:
+def _defect(number: int, defect: Defect, comparison: Comparison | None, folder: Path, page: Path, run_id: str) -> str:
     sighting = defect.strongest
     verdict, region = sighting.verdict, sighting.region
     if defect.box_mm:
@@ -198,10 +222,12 @@ def _defect(
     crop = crop_path(folder, run_id, verdict, sighting.index)
     pictures = [_picture(crop, page, "the cloth"), _picture(map_path(crop), page, "its heat map")]
     origin = f"<br>{escape(Path(verdict.origin).name)}" if verdict.origin else ""
-    return (f'<div class="defect" id="defect-{number}"><div class="pictures">{"".join(pictures)}</div>'
-            f'<div class="text">{tag}<b>{number}. {escape(verdict.camera)}, score {region.score:.3f}</b>'
-            f'<div class="bar"><i style="width:{100 * min(max(region.score, 0), 1):.0f}%"></i></div>'
-            f"{place}<br>{seen}{origin}</div></div>")
+    return (
+        f'<div class="defect" id="defect-{number}"><div class="pictures">{"".join(pictures)}</div>'
+        f'<div class="text">{tag}<b>{number}. {escape(verdict.camera)}, score {region.score:.3f}</b>'
+        f'<div class="bar"><i style="width:{100 * min(max(region.score, 0), 1):.0f}%"></i></div>'
+        f"{place}<br>{seen}{origin}</div></div>"
+    )
 
 
 def _picture(path: Path, page: Path, what: str) -> str:
@@ -215,8 +241,10 @@ def _gaps(summary: Summary, metres: Metres | None) -> str:
     reasons = sorted({*summary.reasons, *(metres.reasons_mm if metres else ())})
     if not reasons:
         return _section("Not inspected", "<p>Nothing: every frame was judged in time.</p>")
-    rows = [[escape(r), f"{summary.reasons.get(r, 0):,}",
-             f"{metres.reasons_mm.get(r, 0) / 1000:.3f}" if metres else "unknown"] for r in reasons]
+    rows = [
+        [escape(r), f"{summary.reasons.get(r, 0):,}", f"{metres.reasons_mm.get(r, 0) / 1000:.3f}" if metres else "unknown"]
+        for r in reasons
+    ]
     late = f"<p class='note'>Scores that came after their verdict, counted and otherwise ignored: {summary.late_scores}.</p>"
     return _section("Not inspected", _table(["reason", "verdicts", "line metres"], rows, numbers={1, 2}) + late)
 
@@ -224,8 +252,10 @@ def _gaps(summary: Summary, metres: Metres | None) -> str:
 def _states(states: Sequence[LineState], end_utc_ns: int) -> str:
     if not states:
         return ""
-    rows = [[clock(s.t_utc_ns), s.state, "yes" if s.inspection_ok else "<b>NO</b>", escape(s.detail)]
-            for s in states[-LISTED_STATES:]]
+    rows = [
+        [clock(s.t_utc_ns), s.state, "yes" if s.inspection_ok else "<b>NO</b>", escape(s.detail)]
+        for s in states[-LISTED_STATES:]
+    ]
     table = _table(["UTC", "state", "inspection ok", "detail"], rows)
     cut = f" (the last {LISTED_STATES})" if len(states) > LISTED_STATES else ""
     note = '<p class="note">The red line below the bar: inspection was not ok.</p>'
@@ -250,20 +280,29 @@ def _model(facts: dict[str, Any], summary: Summary) -> str:
     rows: list[list[object]] = [["model", escape(str(facts.get("model", "unknown")))]]
     if info:
         weights = info.get("weights") or {}
-        rows += [["backbone", escape(str(info.get("arch")))],
-                 ["its weights", escape(weights.get("path", "embedded filter bank, no file"))]]
-    rows += [["weights SHA-256", _sha(summary.model_sha)], ["engine", _sha(facts.get("engine_sha"))],
-             ["threshold card", _sha(summary.card_sha)]]
+        rows += [
+            ["backbone", escape(str(info.get("arch")))],
+            ["its weights", escape(weights.get("path", "embedded filter bank, no file"))],
+        ]
+    rows += [
+        ["weights SHA-256", _sha(summary.model_sha)],
+        ["engine", _sha(facts.get("engine_sha"))],
+        ["threshold card", _sha(summary.card_sha)],
+    ]
     if card:
         kind = "<b>PROVISIONAL</b>" if card.get("provisional") else "final"
         low, high = min(card["thresholds"]), max(card["thresholds"])
         span = f"{low:.4f}" if low == high else f"{low:.4f} to {high:.4f}"
-        rows += [["card is", kind],
-                 ["thresholds", f"{span}, {len(card['thresholds'])} lanes, {escape(str(card.get('limits_are', '')))}"],
-                 ["from", f"{card.get('frames', 0):,} good frames ({escape(str(card.get('source', '')))})"],
-                 ["false alarms in 1000 frames",
-                  f"{card['expected_false_alarms_per_1000_frames']:.3g} expected, "
-                  f"{card['upper_false_alarms_per_1000_frames']:.3g} at most (95 %)"]]
+        rows += [
+            ["card is", kind],
+            ["thresholds", f"{span}, {len(card['thresholds'])} lanes, {escape(str(card.get('limits_are', '')))}"],
+            ["from", f"{card.get('frames', 0):,} good frames ({escape(str(card.get('source', '')))})"],
+            [
+                "false alarms in 1000 frames",
+                f"{card['expected_false_alarms_per_1000_frames']:.3g} expected, "
+                f"{card['upper_false_alarms_per_1000_frames']:.3g} at most (95 %)",
+            ],
+        ]
     return _section("Model and card", _table(["", ""], rows))
 
 
@@ -271,8 +310,11 @@ def _config(facts: dict[str, Any]) -> str:
     if not facts.get("config"):
         return ""
     text = yaml.safe_dump(facts["config"], sort_keys=False, allow_unicode=True)
-    return _section("Configuration", f"<p class='sha'>{_sha(facts.get('config_sha'))}</p><details><summary>with all "
-                                     f"defaults</summary><pre>{escape(text)}</pre></details>")
+    return _section(
+        "Configuration",
+        f"<p class='sha'>{_sha(facts.get('config_sha'))}</p><details><summary>with all "
+        f"defaults</summary><pre>{escape(text)}</pre></details>",
+    )
 
 
 def _sha(value: object) -> str:
@@ -287,6 +329,7 @@ def _table(head: Sequence[str], rows: Rows, numbers: set[int] | None = None) -> 
     """Cells are HTML already: text from outside is escaped where it enters them."""
     kinds = ["n" if i in (numbers or ()) else "" for i in range(len(head))]
     top = "".join(f'<th class="{k}">{h}</th>' for h, k in zip(head, kinds, strict=True)) if any(head) else ""
-    body = "".join("<tr>" + "".join(f'<td class="{k}">{c}</td>' for c, k in zip(row, kinds, strict=True)) + "</tr>"
-                   for row in rows)
+    body = "".join(
+        "<tr>" + "".join(f'<td class="{k}">{c}</td>' for c, k in zip(row, kinds, strict=True)) + "</tr>" for row in rows
+    )
     return f'<div class="scroll"><table>{f"<thead><tr>{top}</tr></thead>" if top else ""}<tbody>{body}</tbody></table></div>'

@@ -75,8 +75,10 @@ class RollMap:
             parts += self._marks(own, strip, x, width)
         total_width, total_height = LEFT + STRIPS_WIDTH + 16, TOP + HEIGHT + 12
         label = "Map of the roll: one strip a camera, web running downwards"
-        return (f'<svg class="map" viewBox="0 0 {total_width} {total_height}" role="img" aria-label="{label}">'
-                f'{"".join(parts)}</svg>')
+        return (
+            f'<svg class="map" viewBox="0 0 {total_width} {total_height}" role="img" aria-label="{label}">'
+            f"{''.join(parts)}</svg>"
+        )
 
     def _span(self, verdict: Verdict) -> tuple[float, float] | None:
         if self._in_mm:
@@ -115,9 +117,11 @@ class RollMap:
             if box is None:
                 continue
             cx, cy, w, h = x + box[0], TOP + box[1], *box[2:]
-            yield (f'<a href="#defect-{number}"><rect class="mark" x="{cx - w / 2:.1f}" y="{cy - h / 2:.1f}" '
-                   f'width="{w:.1f}" height="{h:.1f}" rx="1.5"><title>defect {number}, score '
-                   f"{defect.strongest.region.score:.3f}</title></rect></a>")
+            yield (
+                f'<a href="#defect-{number}"><rect class="mark" x="{cx - w / 2:.1f}" y="{cy - h / 2:.1f}" '
+                f'width="{w:.1f}" height="{h:.1f}" rx="1.5"><title>defect {number}, score '
+                f"{defect.strongest.region.score:.3f}</title></rect></a>"
+            )
             near = (own for lx, ly, own in labels if abs(lx - cx) < 40 and abs(ly - cy) < 12)
             if (own := next(near, None)) is not None:
                 own.append(number)
@@ -135,8 +139,10 @@ class RollMap:
                 cx = x + width * ((truth.x0_mm + truth.x1_mm) / 2 - low) / (high - low)
                 cy = TOP + self._y((truth.y0_mm + truth.y1_mm) / 2)
                 kind = "found" if hits else "missed"
-                yield (f'<circle class="truth {kind}" cx="{cx:.1f}" cy="{cy:.1f}" r="9"><title>'
-                       f"{escape(truth.kind)}, {kind}</title></circle>")
+                yield (
+                    f'<circle class="truth {kind}" cx="{cx:.1f}" cy="{cy:.1f}" r="9"><title>'
+                    f"{escape(truth.kind)}, {kind}</title></circle>"
+                )
 
 
 def ticks(start: float, end: float, most: int = 10) -> list[float]:
@@ -187,8 +193,12 @@ def _runs(strip: Strip, x: float, width: float) -> Iterable[str]:
 
 def _patterns() -> str:
     """One hatching a reason: the angle tells them apart on paper, too."""
+
     def pattern(i: int, reason: str) -> str:
-        return (f'<pattern id="hatch-{reason}" width="7" height="7" patternUnits="userSpaceOnUse" '
-                f'patternTransform="rotate({25 + 35 * i % 180})"><rect width="7" height="7" class="hatch-ground"/>'
-                '<line x1="0" y1="0" x2="0" y2="7" class="hatch-line"/></pattern>')
-    return f'<defs>{"".join(pattern(i, r) for i, r in enumerate(Reason))}</defs>'
+        return (
+            f'<pattern id="hatch-{reason}" width="7" height="7" patternUnits="userSpaceOnUse" '
+            f'patternTransform="rotate({25 + 35 * i % 180})"><rect width="7" height="7" class="hatch-ground"/>'
+            '<line x1="0" y1="0" x2="0" y2="7" class="hatch-line"/></pattern>'
+        )
+
+    return f"<defs>{''.join(pattern(i, r) for i, r in enumerate(Reason))}</defs>"

@@ -21,7 +21,15 @@ from pipeline.config import WeaveConfig
 
 WIDTH_PX, ROWS = 256, 128
 CLOTH = WeaveConfig.model_validate(
-    {"name": "c", "source": "weave", "width_px": WIDTH_PX, "frame_rows": ROWS, "seed": 5, "mm_per_px_x": 0.2, "mm_per_px_y": 0.2}
+    {
+        "name": "c",
+        "source": "weave",
+        "width_px": WIDTH_PX,
+        "frame_rows": ROWS,
+        "seed": 5,
+        "mm_per_px_x": 0.2,
+        "mm_per_px_y": 0.2,
+    }
 )
 
 

@@ -21,18 +21,17 @@ from pipeline.roll import summarise
 from pipeline.supervisor import LineFailed, Supervisor
 
 LIMIT_S = 90.0
+SCALE = {"mm_per_px_x": 0.2, "mm_per_px_y": 0.2}
 
 
-def config(
-    model: Path, footage: Path, out: Path, speed_mm_s: float = 60.0, loop: bool = False, **change: object
-) -> LineConfig:
+def config(model: Path, footage: Path, out: Path, speed_mm_s: float = 60.0, loop: bool = False, **change: object) -> LineConfig:
     """Two replayed cameras under a simulated web; frames of 25.6 mm."""
     body = {
         "line": {"name": "test"},
         "model": model,
         "motion": {"source": "simulated", "speed_mm_s": speed_mm_s},
         "cameras": [
-            {"name": n, "source": "replay", "path": footage, "loop": loop, "mm_per_px_x": 0.2, "mm_per_px_y": 0.2, "x_offset_mm": x}
+            {"name": n, "source": "replay", "path": footage, "loop": loop, "x_offset_mm": x, **SCALE}
             for n, x in (("a", 0.0), ("b", 51.2))
         ],
         "worker": {"backend": "torch"},

@@ -34,7 +34,8 @@ def opened() -> Iterator[Open]:
 
     def make(**settings: Any) -> tuple[BaslerCamera, dict[str, Any]]:
         config = BaslerConfig.model_validate(
-            {"name": "cam", "source": "basler", "serial": "0815-0000", "features": SMALL, **settings})
+            {"name": "cam", "source": "basler", "serial": "0815-0000", "features": SMALL, **settings}
+        )
         camera = make_camera(config)
         assert isinstance(camera, BaslerCamera)
         cameras.append(camera)
@@ -69,8 +70,15 @@ def pictures(folder: Path, count: int, shape: tuple[int, ...]) -> list[np.ndarra
 
 
 def from_folder(folder: Path, width: int, height: int, **more: Any) -> dict[str, Any]:
-    return {"Width": width, "Height": height, "ExposureTime": 80.0, "TestImageSelector": False,  # as YAML reads Off
-            "ImageFilename": str(folder), "ImageFileMode": True, **more}
+    return {
+        "Width": width,
+        "Height": height,
+        "ExposureTime": 80.0,
+        "TestImageSelector": False,  # as YAML reads Off
+        "ImageFilename": str(folder),
+        "ImageFileMode": True,
+        **more,
+    }
 
 
 def test_facts_say_what_the_camera_is_and_how_it_is_set(opened: Open) -> None:
@@ -80,7 +88,11 @@ def test_facts_say_what_the_camera_is_and_how_it_is_set(opened: Open) -> None:
     features = facts["features"]
     assert len(features) > 50 and not any(name.startswith("EnumEntry") for name in features)
     assert {k: features[k] for k in ("Width", "Height", "TriggerMode", "TriggerSource")} == {
-        "Width": "64", "Height": "32", "TriggerMode": "On", "TriggerSource": "Software"}
+        "Width": "64",
+        "Height": "32",
+        "TriggerMode": "On",
+        "TriggerSource": "Software",
+    }
     assert not camera.self_timed and facts["nodes_missing"] == []
 
 
@@ -149,8 +161,10 @@ def test_two_cameras_at_once(opened: Open, tmp_path: Path) -> None:
     left, right = pictures(tmp_path / "l", 2, (32, 64)), [255 - p for p in pictures(tmp_path / "r", 2, (32, 64))]
     for number, pixels in enumerate(right):
         write_png(tmp_path / f"r/{number:06d}.png", pixels)
-    cameras = [opened(serial=f"0815-000{n}", features=from_folder(tmp_path / side, 64, 32), trigger=SOFTWARE)[0]
-               for n, side in enumerate("lr")]
+    cameras = [
+        opened(serial=f"0815-000{n}", features=from_folder(tmp_path / side, 64, 32), trigger=SOFTWARE)[0]
+        for n, side in enumerate("lr")
+    ]
     sources = [(camera, camera.shots()) for camera in cameras]
     for number in range(6):
         for (camera, shots), made in zip(sources, (left, right), strict=True):
@@ -167,7 +181,11 @@ def test_failed_buffers_are_damaged_shots(opened: Open) -> None:
     node(camera, "ForceFailedBuffer").Execute()
     after = [take(camera, shots) for _ in range(4)]
     assert [(s.pixels is None, s.rows, s.block_id - good.block_id) for s in after] == [
-        (True, 32, 1), (True, 32, 2), (True, 32, 3), (False, 32, 4)]
+        (True, 32, 1),
+        (True, 32, 2),
+        (True, 32, 3),
+        (False, 32, 4),
+    ]
     assert all(s.error.startswith("0x") and "incompletely grabbed" in s.error for s in after[:3])
     assert not after[3].error
 
@@ -213,19 +231,22 @@ def test_error_of_the_camera_is_a_lost_camera(opened: Open) -> None:
             next(camera.shots())
 
 
-@pytest.mark.parametrize(("settings", "said"), [
-    ({"serial": "0815-9999"}, "no Basler camera with serial 0815-9999.*0815-0000, 0815-0001"),
-    ({"features": {"NoSuchNode": 1}}, "no writable feature NoSuchNode"),
-    ({"features": {"SensorWidth": 1}}, "no writable feature SensorWidth"),  # exists, read-only
-    ({"features": {"Width": 5000}}, "feature Width: 5000 refused.*1 to 4096 in steps of 1"),
-    ({"features": {"Width": "wide"}}, "feature Width: 'wide' refused"),
-    ({"features": {"ExposureTime": 1e9}}, r"feature ExposureTime.*1 to 1e\+07 in steps of 0.1"),
-    ({"features": {"PixelFormat": "Mono99"}}, "feature PixelFormat: 'Mono99' refused.*Mono8, Mono10"),
-    ({"trigger": {"source": "Line9"}}, "feature TriggerSource: 'Line9' refused.*Software, Line1"),
-    ({"features": {}, "rows": 5000}, "feature Height: 5000 refused"),
-    ({"line_period_us": 50.0}, "exposure of 80 us does not fit into line_period_us 50"),
-    ({"pfs": "nowhere.pfs"}, "no such .pfs file, nowhere.pfs"),
-])
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"serial": "0815-9999"}, "no Basler camera with serial 0815-9999.*0815-0000, 0815-0001"),
+        ({"features": {"NoSuchNode": 1}}, "no writable feature NoSuchNode"),
+        ({"features": {"SensorWidth": 1}}, "no writable feature SensorWidth"),  # exists, read-only
+        ({"features": {"Width": 5000}}, "feature Width: 5000 refused.*1 to 4096 in steps of 1"),
+        ({"features": {"Width": "wide"}}, "feature Width: 'wide' refused"),
+        ({"features": {"ExposureTime": 1e9}}, r"feature ExposureTime.*1 to 1e\+07 in steps of 0.1"),
+        ({"features": {"PixelFormat": "Mono99"}}, "feature PixelFormat: 'Mono99' refused.*Mono8, Mono10"),
+        ({"trigger": {"source": "Line9"}}, "feature TriggerSource: 'Line9' refused.*Software, Line1"),
+        ({"features": {}, "rows": 5000}, "feature Height: 5000 refused"),
+        ({"line_period_us": 50.0}, "exposure of 80 us does not fit into line_period_us 50"),
+        ({"pfs": "nowhere.pfs"}, "no such .pfs file, nowhere.pfs"),
+    ],
+)
 def test_what_the_camera_cannot_do_is_refused_in_one_line(opened: Open, settings: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said) as refused:
         opened(**settings)
@@ -246,8 +267,11 @@ def test_rows_set_the_height_where_it_is_not_named(opened: Open) -> None:
 
 def test_nodes_that_the_model_lacks_are_reported(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     set_feature = BaslerCamera._set
-    monkeypatch.setattr(BaslerCamera, "_set", lambda self, genicam, name, value: (
-        name != "TriggerActivation" and set_feature(self, genicam, name, value)))
+    monkeypatch.setattr(
+        BaslerCamera,
+        "_set",
+        lambda self, genicam, name, value: name != "TriggerActivation" and set_feature(self, genicam, name, value),
+    )
     _, facts = opened(trigger={"source": "Line1", "activation": "RisingEdge"})
     assert facts["nodes_missing"] == ["TriggerActivation"] and facts["features"]["TriggerSource"] == "Line1"
 
@@ -266,12 +290,15 @@ def test_pfs_file_is_loaded_and_then_the_features(opened: Open, tmp_path: Path) 
         opened(pfs=tmp_path / "x.pfs")
 
 
-@pytest.mark.parametrize(("seen", "expected"), [
-    ([(1, 0), (2, 0), (5, 0)], [1, 2, 5]),
-    ([(65534, 0), (65535, 0), (1, 0), (3, 0)], [65534, 65535, 65536, 65538]),  # GigE Vision 1 begins again at 1
-    ([(_Blocks.NONE, 0), (_Blocks.NONE, 0), (_Blocks.NONE, 2)], [0, 1, 4]),
-    ([(100000, 0), (100002, 7)], [100000, 100002]),
-])
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        ([(1, 0), (2, 0), (5, 0)], [1, 2, 5]),
+        ([(65534, 0), (65535, 0), (1, 0), (3, 0)], [65534, 65535, 65536, 65538]),  # GigE Vision 1 begins again at 1
+        ([(_Blocks.NONE, 0), (_Blocks.NONE, 0), (_Blocks.NONE, 2)], [0, 1, 4]),
+        ([(100000, 0), (100002, 7)], [100000, 100002]),
+    ],
+)
 def test_block_numbers_show_losses_and_no_wraps(seen: list[tuple[int, int]], expected: list[int]) -> None:
     blocks = _Blocks()
     assert [blocks.count(*each) for each in seen] == expected
@@ -290,9 +317,11 @@ def test_without_pypylon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_emulated_camera_needs_nothing_but_its_serial_and_leaves_cleanly() -> None:
     """In a process of its own, left without close: the emulator switches itself on, nothing crashes at exit."""
-    script = ("from pipeline.cameras import make_camera\nfrom pipeline.config import BaslerConfig\n"
-              "camera = make_camera(BaslerConfig(name='a', source='basler', serial='0815-0015'))\n"
-              "print(camera.open()['emulated'], next(s for s in camera.shots() if s).rows)\n")
+    script = (
+        "from pipeline.cameras import make_camera\nfrom pipeline.config import BaslerConfig\n"
+        "camera = make_camera(BaslerConfig(name='a', source='basler', serial='0815-0015'))\n"
+        "print(camera.open()['emulated'], next(s for s in camera.shots() if s).rows)\n"
+    )
     environment = {k: v for k, v in os.environ.items() if k != "PYLON_CAMEMU"}
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["True", "1040"], "")

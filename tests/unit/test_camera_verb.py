@@ -61,9 +61,15 @@ def test_view_of_a_serial_without_terminal(tmp_path: Path, monkeypatch: pytest.M
     assert read_picture(tmp_path / "0815-0001.png").shape[1] == 1024
 
 
-@pytest.mark.parametrize(("name", "said"), [
-    ("right", "no camera right.*cloth"), ("empty", "no images in the folder"), ("no-such-serial", None), ("a/b", None),
-])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("right", "no camera right.*cloth"),
+        ("empty", "no images in the folder"),
+        ("no-such-serial", None),
+        ("a/b", None),
+    ],
+)
 def test_view_of_what_is_not_there(tmp_path: Path, name: str, said: str | None, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "none").mkdir()
     empty = f"{{name: empty, source: replay, path: {tmp_path / 'none'}}}"
@@ -74,16 +80,18 @@ def test_view_of_what_is_not_there(tmp_path: Path, name: str, said: str | None, 
     assert not (tmp_path / "x.png").exists()
 
 
-def test_view_of_a_camera_that_gives_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                             capsys: pytest.CaptureFixture[str]) -> None:
+def test_view_of_a_camera_that_gives_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(camera, "PATIENCE_S", 0.0)
     wired = '{name: w, source: basler, serial: "0815-0000", trigger: {source: Line1}}'
     assert main(["camera", "view", "w", "--config", config(tmp_path, wired), "--png", str(tmp_path / "x.png")]) == 2
     assert "no whole picture within" in capsys.readouterr().err
 
 
-def test_view_of_a_camera_that_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                       capsys: pytest.CaptureFixture[str]) -> None:
+def test_view_of_a_camera_that_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def gone(self: BaslerCamera) -> None:
         raise CameraLost("was removed")
 

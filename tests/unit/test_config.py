@@ -13,8 +13,8 @@ line: {name: demo, inspection_ok: {tolerate_not_inspected_mm: 500}}
 model: runs/f02
 motion: {source: simulated, speed_mm_s: 500}
 cameras:
-  - {name: left, source: basler, serial: "0815-0000", pfs: left.pfs, features: {ExposureTime: 80.0}, rows: 256, overlap_rows: 32,
-     mm_per_px_x: 0.2, mm_per_px_y: 0.2, x_offset_mm: 0, inspect_x_px: [430, 4096]}
+  - {name: left, source: basler, serial: "0815-0000", pfs: left.pfs, features: {ExposureTime: 80.0}, rows: 256,
+     overlap_rows: 32, mm_per_px_x: 0.2, mm_per_px_y: 0.2, x_offset_mm: 0, inspect_x_px: [430, 4096]}
   - {name: right, source: replay, path: footage/, rate: 20}
 worker: {backend: auto, precision: auto, max_batch: 16, batch_wait_ms: 5}
 decision: {budget_ms: 500, recording_floor: 0.5}

@@ -9,8 +9,7 @@ from pipeline.coverage import Coverage, Intervals
 CAMERAS = ["left", "right"]
 REASONS = ["NO_SCORE", "DAMAGED"]
 reports = st.lists(
-    st.tuples(st.sampled_from(CAMERAS), st.integers(-20, 120), st.integers(0, 30), st.booleans(),
-              st.sampled_from(REASONS)),
+    st.tuples(st.sampled_from(CAMERAS), st.integers(-20, 120), st.integers(0, 30), st.booleans(), st.sampled_from(REASONS)),
     max_size=40,
 )
 

@@ -12,9 +12,17 @@ from pipeline.messages import Region, Result, Verdict
 
 def defect(shape: tuple[int, ...], regions: list[tuple[int, int, int, int]], left: int | None = None) -> Verdict:
     return Verdict(
-        number=7, generation=1, camera="left", boot_id="b", seq=4, result=Result.DEFECT, t_mono_ns=0, t_utc_ns=0,
+        number=7,
+        generation=1,
+        camera="left",
+        boot_id="b",
+        seq=4,
+        result=Result.DEFECT,
+        t_mono_ns=0,
+        t_utc_ns=0,
         regions=tuple(Region(x0_px=a, y0_px=b, x1_px=c, y1_px=d, score=0.9) for a, b, c, d in regions),
-        inspect_x_px=None if left is None else (left, shape[1]), frame_shape=shape,
+        inspect_x_px=None if left is None else (left, shape[1]),
+        frame_shape=shape,
         cells_shape=(shape[0] // 8, (shape[1] - (left or 0)) // 8),
     )
 

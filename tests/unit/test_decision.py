@@ -50,9 +50,7 @@ class Bench:
             "frame_mm": dict.fromkeys(cameras, 50.0), "standard": STANDARD, "tolerate_not_inspected_mm": 120.0,
             "observe": observe, "generation": 3, **terms,
         }  # fmt: skip
-        self.decision = Decision(
-            self.inbox, self.recorder, Publisher(self.air, 3), DecisionTerms(**facts), lambda: 9
-        )
+        self.decision = Decision(self.inbox, self.recorder, Publisher(self.air, 3), DecisionTerms(**facts), lambda: 9)
         if ready:
             self.status("worker", "worker")
             for camera in cameras:
@@ -63,11 +61,25 @@ class Bench:
 
     def announce(self, seq: int, camera: str = "c", start_mm: float | None = None, boot: str = "b", **facts: Any) -> None:
         start = seq * 50.0 if start_mm is None else start_mm
-        body = {"sent": True, "budget_ms": 100.0, "start_mm": start, "end_mm": start + 50.0, "mm_per_px_x": 2.0, "mm_per_px_y": 0.5}
+        body = {
+            "sent": True,
+            "budget_ms": 100.0,
+            "start_mm": start,
+            "end_mm": start + 50.0,
+            "mm_per_px_x": 2.0,
+            "mm_per_px_y": 0.5,
+        }
         self.inbox.send(Announced(camera=camera, boot_id=boot, seq=seq, t_mono_ns=0, t_utc_ns=1, **{**body, **facts}))
 
     def score(
-        self, seq: int, value: float = 0.1, camera: str = "c", boot: str = "b", lane: int = 0, engine: str = "engine", fault: str = ""
+        self,
+        seq: int,
+        value: float = 0.1,
+        camera: str = "c",
+        boot: str = "b",
+        lane: int = 0,
+        engine: str = "engine",
+        fault: str = "",
     ) -> None:
         cells = np.zeros((8, 20), "<f4")
         cells[3, (2, 9, 17)[lane]] = value

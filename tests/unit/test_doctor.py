@@ -47,7 +47,10 @@ def test_a_check_that_fails_in_any_way_is_an_absent_part() -> None:
 
     parts = examine({"a": broken, "b": wordy, "c": lambda: part("c")})
     assert [(p.name, p.status, p.text) for p in parts] == [
-        ("a", "absent", "ZeroDivisionError"), ("b", "absent", "libGL.so.1: cannot open"), ("c", "ok", "")]
+        ("a", "absent", "ZeroDivisionError"),
+        ("b", "absent", "libGL.so.1: cannot open"),
+        ("c", "ok", ""),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,14 @@ class Bench:
     """A grabber with its surroundings."""
 
     def __init__(
-        self, camera: ScriptCamera, *, motion: bool = False, lossless: bool = False, room: int = 99, restart: bool = False, **config: object
+        self,
+        camera: ScriptCamera,
+        *,
+        motion: bool = False,
+        lossless: bool = False,
+        room: int = 99,
+        restart: bool = False,
+        **config: object,
     ) -> None:
         self.camera, self.worker, self.decision, self.recorder = camera, Box(room), Box(), Box()
         self.motion = Box() if motion else None
@@ -43,7 +50,11 @@ def test_every_shot_is_sent_announced_and_placed() -> None:
     bench = Bench(ScriptCamera([shot(i) for i in range(3)]), mm_per_px_y=0.5, mm_per_px_x=0.2, x_offset_mm=7)
     announced = bench.run()
     frames = bench.worker.take(Frame)
-    assert [(a.seq, a.sent, a.start_mm, a.end_mm) for a in announced] == [(0, True, 0, 32), (1, True, 32, 64), (2, True, 64, 96)]
+    assert [(a.seq, a.sent, a.start_mm, a.end_mm) for a in announced] == [
+        (0, True, 0, 32),
+        (1, True, 32, 64),
+        (2, True, 64, 96),
+    ]
     assert [f.key for f in frames] == [a.key for a in announced]
     assert frames[0].roll_id == "roll" and announced[0].budget_ms == 500 and announced[0].x_offset_mm == 7
     (facts,) = bench.recorder.take(CameraFacts)
@@ -87,7 +98,13 @@ def test_damage_and_loss_are_told_with_their_place() -> None:
     damaged = Shot(None, 64, 1, 0, 0, error="buffer underrun")
     bench = Bench(ScriptCamera([shot(0), damaged, shot(4)]), mm_per_px_y=1.0)
     first, bad, after = bench.run()
-    assert (bad.status, bad.error, bad.sent, bad.start_mm, bad.end_mm) == (FrameStatus.DAMAGED, "buffer underrun", False, 64, 128)
+    assert (bad.status, bad.error, bad.sent, bad.start_mm, bad.end_mm) == (
+        FrameStatus.DAMAGED,
+        "buffer underrun",
+        False,
+        64,
+        128,
+    )
     assert (first.lost, after.lost, after.start_mm) == (0, 2, 256)
     assert [f.seq for f in bench.worker.take(Frame)] == [0, 2]
 

@@ -58,24 +58,51 @@ print(number, failed, held.committed)
 
 
 def verdict(number: int, **changes: object) -> Verdict:
-    body = {"number": number, "generation": 0, "camera": "left", "boot_id": "b", "seq": number, "result": Result.PASS,
-            "t_mono_ns": number, "t_utc_ns": number, **changes}
+    body = {
+        "number": number,
+        "generation": 0,
+        "camera": "left",
+        "boot_id": "b",
+        "seq": number,
+        "result": Result.PASS,
+        "t_mono_ns": number,
+        "t_utc_ns": number,
+        **changes,
+    }
     return Verdict.model_validate(body)
 
 
 def totals(late: int, generation: int = 0) -> Totals:
-    return Totals(generation=generation, verdicts=1, passed=1, defect=0, not_inspected=0, reasons={}, late_scores=late,
-                  duplicates=0, rejects=0, rejects_inhibited=0, waiting=0, inspected_m=None, not_inspected_m=None,
-                  position_mm=None, speed_mm_s=None, latency_ms={}, cameras={}, t_mono_ns=0)
+    return Totals(
+        generation=generation,
+        verdicts=1,
+        passed=1,
+        defect=0,
+        not_inspected=0,
+        reasons={},
+        late_scores=late,
+        duplicates=0,
+        rejects=0,
+        rejects_inhibited=0,
+        waiting=0,
+        inspected_m=None,
+        not_inspected_m=None,
+        position_mm=None,
+        speed_mm_s=None,
+        latency_ms={},
+        cameras={},
+        t_mono_ns=0,
+    )
 
 
 ROUND_TRIP = [
     (verdict(3, result=Result.DEFECT, score=0.9, lanes=(0.1, 0.9), start_mm=1.5, end_mm=2.5), ledger.read_verdicts),
     (verdict(4, seq=None, result=Result.NOT_INSPECTED, reason=Reason.NO_FRAME), ledger.read_verdicts),
-    (LineState(number=1, generation=2, state=State.FAULT, inspection_ok=False, t_mono_ns=1, t_utc_ns=2),
-     ledger.read_states),
-    (Reject(number=1, generation=0, verdict=3, camera="left", cause=Result.DEFECT, start_mm=1, end_mm=2, t_mono_ns=0),
-     ledger.read_rejects),
+    (LineState(number=1, generation=2, state=State.FAULT, inspection_ok=False, t_mono_ns=1, t_utc_ns=2), ledger.read_states),
+    (
+        Reject(number=1, generation=0, verdict=3, camera="left", cause=Result.DEFECT, start_mm=1, end_mm=2, t_mono_ns=0),
+        ledger.read_rejects,
+    ),
     (totals(5), ledger.read_totals),
 ]
 
@@ -171,8 +198,7 @@ def test_defects_and_spans_are_picked_out(tmp_path: Path) -> None:
     held.add(verdict(2, result=Result.NOT_INSPECTED, reason=Reason.NO_FRAME, seq=None, start_mm=5, end_mm=9))
     held.close()
     assert [v.number for v in ledger.read_defect_verdicts(path)] == [1]
-    assert list(ledger.read_spans(path)) == [
-        ("left", "a", 0, 5, "PASS", None), ("left", "", 5, 9, "NOT_INSPECTED", "NO_FRAME")]
+    assert list(ledger.read_spans(path)) == [("left", "a", 0, 5, "PASS", None), ("left", "", 5, 9, "NOT_INSPECTED", "NO_FRAME")]
     assert ledger.read_cameras(path) == {"left": (2, 1)}
 
 

@@ -15,7 +15,9 @@ from pipeline.messages import Bypass, Frame, LineState, Motion, MotionState, Sta
 
 def frame(seq: int, size: int = 64) -> Frame:
     """A frame whose pixels are its number."""
-    return Frame(camera="c", boot_id="b", seq=seq, t_mono_ns=0, t_utc_ns=0, block_id=seq, shape=(size, size), pixel_format="Mono8")
+    return Frame(
+        camera="c", boot_id="b", seq=seq, t_mono_ns=0, t_utc_ns=0, block_id=seq, shape=(size, size), pixel_format="Mono8"
+    )
 
 
 @pytest.fixture(params=["zmq", "memory"])

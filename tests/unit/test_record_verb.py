@@ -39,7 +39,8 @@ def test_frames_of_two_cameras(tmp_path: Path, capsys: pytest.CaptureFixture[str
     result = json.loads(capsys.readouterr().out)
     assert result["schema"] == 1 and result["cameras"] == {
         "left": {"frames": 5, "damaged": 0, "lost": 0, "metres": 0.08},
-        "right": {"frames": 3, "damaged": 0, "lost": 0, "metres": 0.096}}
+        "right": {"frames": 3, "damaged": 0, "lost": 0, "metres": 0.096},
+    }
     recording = Recording(out)
     left = WeaveConfig.model_validate(recording.cameras["left"]["config"])
     camera = make_camera(ReplayConfig(name="a", source="replay", path=out, camera="left"))
@@ -69,8 +70,10 @@ def test_without_scale_lengths_are_null(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_emulated_basler_and_its_facts(tmp_path: Path) -> None:
-    camera = ('{name: b, source: basler, serial: "0815-0000", trigger: {source: Software}, '
-              "features: {Width: 64, Height: 32, ExposureTime: 80.0}}")
+    camera = (
+        '{name: b, source: basler, serial: "0815-0000", trigger: {source: Software}, '
+        "features: {Width: 64, Height: 32, ExposureTime: 80.0}}"
+    )
     assert main(["record", line(tmp_path, camera), "--out", str(tmp_path / "out"), "--frames", "3"]) == 0
     facts = Recording(tmp_path / "out").cameras["b"]
     assert facts["emulated"] is True and facts["features"]["Width"] == "64" and facts["frames"] == 3
@@ -109,7 +112,10 @@ def test_damage_loss_and_a_lost_camera(tmp_path: Path, monkeypatch: pytest.Monke
     result = verb.record(faulty_line(), tmp_path / "a", frames=3, metres=None, stop=lambda: False, taken=taken.append)
     assert result["cameras"]["f"] == {"frames": 3, "damaged": 1, "lost": 2, "metres": 0.05} and taken == ["f"] * 3
     assert [(f.start_mm, f.status) for f in Recording(tmp_path / "a").frames("f")] == [
-        (0.0, "OK"), (10.0, "DAMAGED"), (40.0, "OK")]
+        (0.0, "OK"),
+        (10.0, "DAMAGED"),
+        (40.0, "OK"),
+    ]
     with pytest.raises(InputError, match="camera lost: gone"):
         verb.record(faulty_line(), tmp_path / "b", frames=4, metres=None, stop=lambda: False, taken=taken.append)
     assert Recording(tmp_path / "b").cameras["f"]["frames"] == 3
@@ -120,6 +126,7 @@ def test_interrupt_ends_cleanly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         def taken_and_interrupted(name: str) -> None:
             taken(name)
             os.kill(os.getpid(), signal.SIGINT)
+
         return recorded(*args, taken=taken_and_interrupted, **settings)
 
     recorded = verb.record
@@ -131,13 +138,17 @@ def test_interrupt_ends_cleanly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert recording.cameras["left"]["frames"] == len(list(recording.frames("left"))) >= 1
 
 
-@pytest.mark.parametrize(("cameras", "options", "said"), [
-    ([], [], "no cameras"),
-    ([LEFT], ["--frames", "0"], "nothing to record"), ([LEFT], ["--metres", "-1"], "nothing to record"),
-    ([LEFT, BARE], ["--metres", "1"], "--metres without a scale, camera bare"),
-    (["{name: r, source: replay, path: nowhere}"], [], "nothing to replay, nowhere"),
-    ([LEFT], ["--metres", "1", "--frames", "2"], "not allowed with"),
-])
+@pytest.mark.parametrize(
+    ("cameras", "options", "said"),
+    [
+        ([], [], "no cameras"),
+        ([LEFT], ["--frames", "0"], "nothing to record"),
+        ([LEFT], ["--metres", "-1"], "nothing to record"),
+        ([LEFT, BARE], ["--metres", "1"], "--metres without a scale, camera bare"),
+        (["{name: r, source: replay, path: nowhere}"], [], "nothing to replay, nowhere"),
+        ([LEFT], ["--metres", "1", "--frames", "2"], "not allowed with"),
+    ],
+)
 def test_refusals(
     tmp_path: Path, cameras: list[str], options: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -93,24 +93,61 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 
 def verdict(number: int, **changes: Any) -> Verdict:
-    return Verdict.model_validate({"number": number, "generation": 0, "camera": "left", "boot_id": "b", "seq": number,
-                                   "result": Result.PASS, "t_mono_ns": 0, "t_utc_ns": 0, **changes})
+    return Verdict.model_validate(
+        {
+            "number": number,
+            "generation": 0,
+            "camera": "left",
+            "boot_id": "b",
+            "seq": number,
+            "result": Result.PASS,
+            "t_mono_ns": 0,
+            "t_utc_ns": 0,
+            **changes,
+        }
+    )
 
 
 def defect(number: int, regions: int = 1) -> tuple[Verdict, bytes, bytes]:
     places = tuple(Region(x0_px=8 * i, y0_px=0, x1_px=8 * i + 8, y1_px=8, score=0.9) for i in range(regions))
-    found = verdict(number, result=Result.DEFECT, score=0.9, lanes=(0.2, 0.9), regions=places, regions_total=regions,
-                    frame_shape=(64, 96), cells_shape=(8, 12))
+    found = verdict(
+        number,
+        result=Result.DEFECT,
+        score=0.9,
+        lanes=(0.2, 0.9),
+        regions=places,
+        regions_total=regions,
+        frame_shape=(64, 96),
+        cells_shape=(8, 12),
+    )
     return found, np.zeros((8, 12), np.float32).tobytes(), bytes(64 * 96)
 
 
 def test_every_kind_of_record_lands_in_its_place(bench: Bench) -> None:
     state = LineState(number=0, generation=0, state=State.RUNNING, inspection_ok=True, t_mono_ns=0, t_utc_ns=0)
-    reject = Reject(number=0, generation=0, verdict=1, camera="left", cause=Result.DEFECT, start_mm=None, end_mm=None,
-                    t_mono_ns=0)
-    totals = Totals(generation=0, verdicts=2, passed=1, defect=1, not_inspected=0, reasons={}, late_scores=0,
-                    duplicates=0, rejects=1, rejects_inhibited=0, waiting=0, inspected_m=None, not_inspected_m=None,
-                    position_mm=None, speed_mm_s=None, latency_ms={}, cameras={}, t_mono_ns=0)
+    reject = Reject(
+        number=0, generation=0, verdict=1, camera="left", cause=Result.DEFECT, start_mm=None, end_mm=None, t_mono_ns=0
+    )
+    totals = Totals(
+        generation=0,
+        verdicts=2,
+        passed=1,
+        defect=1,
+        not_inspected=0,
+        reasons={},
+        late_scores=0,
+        duplicates=0,
+        rejects=1,
+        rejects_inhibited=0,
+        waiting=0,
+        inspected_m=None,
+        not_inspected_m=None,
+        position_mm=None,
+        speed_mm_s=None,
+        latency_ms={},
+        cameras={},
+        t_mono_ns=0,
+    )
     for message in (verdict(0), state, reject, totals):
         bench.queue.put(message)
     bench.queue.put(*defect(1))
@@ -126,14 +163,38 @@ def test_every_kind_of_record_lands_in_its_place(bench: Bench) -> None:
 
 
 def test_a_line_of_the_journal_says_all_that_calibration_reads(bench: Bench) -> None:
-    bench.queue.put(verdict(0, lanes=(0.25, 0.5), score=0.5, start_mm=0.0, end_mm=9.5, weights_sha="w", engine_sha="e",
-                            card_sha="c", origin="0001.png"))
+    bench.queue.put(
+        verdict(
+            0,
+            lanes=(0.25, 0.5),
+            score=0.5,
+            start_mm=0.0,
+            end_mm=9.5,
+            weights_sha="w",
+            engine_sha="e",
+            card_sha="c",
+            origin="0001.png",
+        )
+    )
     bench.queue.put(verdict(1, result=Result.NOT_INSPECTED, reason=Reason.NOT_FINITE, lanes=(float("nan"),)))
     bench.run(40)
     first, second = bench.lines()
-    wanted = {"schema": 1, "run": "r", "lane_scores": [0.25, 0.5], "result": "PASS", "camera": "left", "seq": 0,
-              "start_mm": 0.0, "end_mm": 9.5, "weights_sha": "w", "engine_sha": "e", "card_sha": "c",
-              "origin": "0001.png", "regions": [], "reason": None}
+    wanted = {
+        "schema": 1,
+        "run": "r",
+        "lane_scores": [0.25, 0.5],
+        "result": "PASS",
+        "camera": "left",
+        "seq": 0,
+        "start_mm": 0.0,
+        "end_mm": 9.5,
+        "weights_sha": "w",
+        "engine_sha": "e",
+        "card_sha": "c",
+        "origin": "0001.png",
+        "regions": [],
+        "reason": None,
+    }
     assert {key: first[key] for key in wanted} == wanted
     assert (second["lane_scores"], second["reason"]) == ([None], "NOT_FINITE")
 
@@ -299,9 +360,7 @@ def test_a_recorder_started_again_goes_on_with_the_run(tmp_path: Path, generatio
     assert (facts["line"], facts["config_sha"], facts["card"]) == ("loom", config.sha, None)
 
 
-def test_a_recorder_started_again_never_joins_a_run_of_another_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_recorder_started_again_never_joins_a_run_of_another_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = LineConfig.model_validate({"ledger": {"path": tmp_path / "ledger.sqlite"}})
     for generation, parent in ((0, 11), (1, 12)):
         monkeypatch.setattr("os.getppid", lambda parent=parent: parent)

@@ -45,17 +45,25 @@ def test_round_trip(tmp_path: Path) -> None:
         writer.write("left", shot(8, None, error="0xE1000014 incomplete"), 3.2, 6.4)
         writer.write_motion(motion)
     index = json.loads((out / INDEX).read_text())
-    assert index == {"schema": 1, "started_utc_ns": 99, "config_sha": "abc",
-                     "cameras": {"left": {"model": "M", "frames": 2}, "right": {"frames": 1}}}
+    assert index == {
+        "schema": 1,
+        "started_utc_ns": 99,
+        "config_sha": "abc",
+        "cameras": {"left": {"model": "M", "frames": 2}, "right": {"frames": 1}},
+    }
     frames = list(Recording(out).frames("left"))
     assert [(f.seq, f.block_id, f.start_mm, f.end_mm, f.rows, f.status, f.error, f.encoder_count) for f in frames] == [
-        (0, 5, 0.0, 3.2, 16, "OK", "", 7), (1, 8, 3.2, 6.4, 16, "DAMAGED", "0xE1000014 incomplete", None)]
+        (0, 5, 0.0, 3.2, 16, "OK", "", 7),
+        (1, 8, 3.2, 6.4, 16, "DAMAGED", "0xE1000014 incomplete", None),
+    ]
     assert list(Recording(out).motion()) == [motion]
     left, right = replayed(out, "left"), replayed(out, "right")
     assert np.array_equal(left[0].pixels, grey) and np.array_equal(right[0].pixels, rgb)
     # the two frames lost between the recorded ones are lost in replay too
     assert [(s.block_id, s.encoder_count, s.rows, s.error) for s in left] == [
-        (0, 7, 16, ""), (3, None, 16, "0xE1000014 incomplete")]
+        (0, 7, 16, ""),
+        (3, None, 16, "0xE1000014 incomplete"),
+    ]
     assert not list(out.rglob("*.part"))
 
 
@@ -91,8 +99,10 @@ def small_disk() -> Iterator[None]:
 @pytest.mark.parametrize("pixels", [noise(64, 128), None], ids=["picture does not fit", "index line does not fit"])
 def test_full_disk_ends_cleanly_and_keeps_what_was_written(tmp_path: Path, pixels: np.ndarray | None) -> None:
     small, written = noise(16, 32), 0
-    with pytest.raises(InputError, match=r"recording stopped: (File too large|No space left)"), \
-            RecordingWriter(tmp_path / "r", "", 0) as writer:
+    with (
+        pytest.raises(InputError, match=r"recording stopped: (File too large|No space left)"),
+        RecordingWriter(tmp_path / "r", "", 0) as writer,
+    ):
         writer.add_camera("a", {})
         for n in range(1000):
             writer.write("a", shot(n, small if n < 3 else pixels))
@@ -114,10 +124,15 @@ def test_killed_writer_leaves_whole_frames(tmp_path: Path) -> None:
     writer.close()
 
 
-@pytest.mark.parametrize(("name", "text", "said"), [
-    (INDEX, "{", "not readable"), (INDEX, '{"schema": 2, "cameras": {}}', "not a schema 1 recording"),
-    ("a/frames.jsonl", '{"seq": -1}\n', "frames.jsonl line 1"), ("a/frames.jsonl", None, "No such file"),
-])
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        (INDEX, "{", "not readable"),
+        (INDEX, '{"schema": 2, "cameras": {}}', "not a schema 1 recording"),
+        ("a/frames.jsonl", '{"seq": -1}\n', "frames.jsonl line 1"),
+        ("a/frames.jsonl", None, "No such file"),
+    ],
+)
 def test_damaged_recording_is_one_line(tmp_path: Path, name: str, text: str | None, said: str) -> None:
     with RecordingWriter(tmp_path / "r", "", 0) as writer:
         writer.add_camera("a", {})

@@ -38,13 +38,18 @@ def touch(root: Path, *names: str) -> None:
         write_png(root / name, GREY)
 
 
-@pytest.mark.parametrize(("names", "expected"), [
-    (["s10.png", "s2.png", "s1.PNG"], ["s1.PNG", "s2.png", "s10.png"]),  # numbers by value, any case of suffix
-    (["b.png", "a/deep.png", ".hidden.png"], ["b.png"]),  # its own files only
-    (["test/hole/1.png", "test/good/9.png", "train/good/10.png", "train/good/9.png", "ground_truth/hole/1_mask.png"],
-     ["train/good/9.png", "train/good/10.png", "test/good/9.png", "test/hole/1.png"]),
-    (["test/hole/1.png", "readme.png"], ["test/hole/1.png"]),
-])
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["s10.png", "s2.png", "s1.PNG"], ["s1.PNG", "s2.png", "s10.png"]),  # numbers by value, any case of suffix
+        (["b.png", "a/deep.png", ".hidden.png"], ["b.png"]),  # its own files only
+        (
+            ["test/hole/1.png", "test/good/9.png", "train/good/10.png", "train/good/9.png", "ground_truth/hole/1_mask.png"],
+            ["train/good/9.png", "train/good/10.png", "test/good/9.png", "test/hole/1.png"],
+        ),
+        (["test/hole/1.png", "readme.png"], ["test/hole/1.png"]),
+    ],
+)
 def test_order(tmp_path: Path, names: list[str], expected: list[str]) -> None:
     touch(tmp_path, *names)
     (tmp_path / "notes.txt").write_text("not a picture")
@@ -82,11 +87,16 @@ def damage(root: Path, name: str) -> None:
             (root / name).symlink_to(root / "nowhere.png")
 
 
-@pytest.mark.parametrize(("name", "why"), [
-    ("cut.png", "damaged"), ("empty.png", "empty file"), ("text.png", "not a picture"),
-    ("deep.png", "convert the picture to 8 bit"),
-    ("gone.png", "not readable: No such file"),
-])
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("cut.png", "damaged"),
+        ("empty.png", "empty file"),
+        ("text.png", "not a picture"),
+        ("deep.png", "convert the picture to 8 bit"),
+        ("gone.png", "not readable: No such file"),
+    ],
+)
 def test_unusable_picture_is_refused_in_words(tmp_path: Path, name: str, why: str) -> None:
     damage(tmp_path, name)
     with pytest.raises(PictureError, match=why):
@@ -102,7 +112,11 @@ def test_unusable_picture_is_a_damaged_shot_of_the_last_known_height(tmp_path: P
     (tmp_path / "deep.png").rename(tmp_path / "4.png")
     _, shots = replay(tmp_path)
     assert [(s.pixels is None, s.rows, s.block_id, bool(s.error)) for s in shots] == [
-        (True, 12, 0, True), (False, 12, 1, False), (False, 6, 2, False), (True, 6, 3, True)]
+        (True, 12, 0, True),
+        (False, 12, 1, False),
+        (False, 6, 2, False),
+        (True, 6, 3, True),
+    ]
 
 
 def test_a_picture_deleted_after_open_is_damaged(tmp_path: Path) -> None:
@@ -123,13 +137,16 @@ def test_loop_counts_on(tmp_path: Path) -> None:
     assert shots[4].origin.endswith("2.png")
 
 
-@pytest.mark.parametrize(("make", "said"), [
-    (lambda p: None, "nothing to replay"),
-    (lambda p: p.mkdir(), "no images in the folder"),
-    (lambda p: touch(p, "good/1.png"), "no images in the folder"),
-    (lambda p: p.write_text("neither"), "neither image nor video"),
-    (lambda p: (p.mkdir(), damage(p, "deep.png")), "no readable picture.*deep.png.*8 bit"),
-])
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda p: None, "nothing to replay"),
+        (lambda p: p.mkdir(), "no images in the folder"),
+        (lambda p: touch(p, "good/1.png"), "no images in the folder"),
+        (lambda p: p.write_text("neither"), "neither image nor video"),
+        (lambda p: (p.mkdir(), damage(p, "deep.png")), "no readable picture.*deep.png.*8 bit"),
+    ],
+)
 def test_sources_that_are_none(tmp_path: Path, make: Any, said: str) -> None:
     make(tmp_path / "x")
     with pytest.raises(InputError, match=said) as refused:

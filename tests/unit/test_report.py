@@ -29,8 +29,9 @@ def verdict(number: int, **changes: Any) -> Verdict:
 
 
 def defect(number: int, y0: float, x0: float, **changes: Any) -> Verdict:
-    place = Region(x0_px=int(x0 * 2), y0_px=0, x1_px=int(x0 * 2) + 16, y1_px=8, score=0.875, x0_mm=x0, x1_mm=x0 + 8,
-                   y0_mm=y0, y1_mm=y0 + 4)
+    place = Region(
+        x0_px=int(x0 * 2), y0_px=0, x1_px=int(x0 * 2) + 16, y1_px=8, score=0.875, x0_mm=x0, x1_mm=x0 + 8, y0_mm=y0, y1_mm=y0 + 4
+    )
     return verdict(number, result=Result.DEFECT, regions=(place,), **changes)
 
 
@@ -39,8 +40,15 @@ def gap(number: int, reason: Reason, **changes: Any) -> Verdict:
 
 
 def state(number: int, kind: State, **changes: Any) -> LineState:
-    body = {"number": number, "generation": 0, "state": kind, "inspection_ok": True, "t_mono_ns": 0,
-            "t_utc_ns": number * 10**9, **changes}
+    body = {
+        "number": number,
+        "generation": 0,
+        "state": kind,
+        "inspection_ok": True,
+        "t_mono_ns": 0,
+        "t_utc_ns": number * 10**9,
+        **changes,
+    }
     return LineState.model_validate(body)
 
 
@@ -126,12 +134,18 @@ def test_text_from_outside_is_escaped(tmp_path: Path) -> None:
         state(0, State.FAULT, detail=EVIL),
         CameraFacts(camera=EVIL, boot_id="b", t_utc_ns=0, size=15),
     ]
-    facts = {"line": EVIL, "version": EVIL, "model": EVIL, "config": {"cameras": [{"name": EVIL}]}, "config_sha": EVIL,
-             "model_info": {"arch": EVIL, "weights": {"path": EVIL}}}
+    facts = {
+        "line": EVIL,
+        "version": EVIL,
+        "model": EVIL,
+        "config": {"cameras": [{"name": EVIL}]},
+        "config_sha": EVIL,
+        "model_info": {"arch": EVIL, "weights": {"path": EVIL}},
+    }
     ledger = write(tmp_path, messages, **facts)
     truth = [Injected(camera=EVIL, kind=EVIL, y0_mm=20, y1_mm=24, x0_mm=30, x1_mm=38)]
     text, page = page_of(ledger, comparison=compare(find_defects([messages[0]]), truth, 1))  # type: ignore[list-item]
-    assert "<script" not in text and "<b>\"" not in text
+    assert "<script" not in text and '<b>"' not in text
     assert {t for t, _ in page.tags if t == "script"} == set()
     assert any(EVIL in t for t in page.text)
 
@@ -146,12 +160,14 @@ def test_text_from_outside_is_escaped(tmp_path: Path) -> None:
         ({"card_provisional": False}, None),
     ],
 )
-def test_what_must_be_known_about_model_and_card_is_shouted(
-    tmp_path: Path, facts: dict[str, Any], warning: str | None
-) -> None:
+def test_what_must_be_known_about_model_and_card_is_shouted(tmp_path: Path, facts: dict[str, Any], warning: str | None) -> None:
     if "card" in facts:
-        facts["card"] |= {"thresholds": [0.5], "expected_false_alarms_per_1000_frames": 1.0,
-                          "upper_false_alarms_per_1000_frames": 2.0, "provisional": True}
+        facts["card"] |= {
+            "thresholds": [0.5],
+            "expected_false_alarms_per_1000_frames": 1.0,
+            "upper_false_alarms_per_1000_frames": 2.0,
+            "provisional": True,
+        }
     text, page = page_of(write(tmp_path, [verdict(0)], **facts))
     shown = 'class="warn"' in text
     assert shown == (warning is not None)
@@ -160,8 +176,10 @@ def test_what_must_be_known_about_model_and_card_is_shouted(
 
 def test_found_missed_and_false_are_told_apart(tmp_path: Path) -> None:
     messages = [defect(0, 20, 30), defect(2, 250, 100), defect(4, 430, 10, camera="right")]
-    truth = [Injected(camera="left", kind="hole", y0_mm=25, y1_mm=26, x0_mm=36, x1_mm=41),
-             Injected(camera="left", kind="stain", y0_mm=430, y1_mm=440, x0_mm=10, x1_mm=20)]
+    truth = [
+        Injected(camera="left", kind="hole", y0_mm=25, y1_mm=26, x0_mm=36, x1_mm=41),
+        Injected(camera="left", kind="stain", y0_mm=430, y1_mm=440, x0_mm=10, x1_mm=20),
+    ]
     comparison = compare(find_defects(messages), truth, 2.0)
     assert (comparison.found, comparison.missed, len(comparison.false_alarms)) == (1, 1, 2)
     _, page = page_of(write(tmp_path, list(messages)), comparison=comparison)

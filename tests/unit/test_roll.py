@@ -11,14 +11,42 @@ from pipeline.ledger import Ledger
 from pipeline.messages import Reason, Region, Result, Totals, Verdict
 from pipeline.roll import find_defects, measure, summarise
 
-HOUSE = ["schema", "frames", "verdicts", "pass", "defect", "not_inspected", "reasons", "late_scores", "tiles",
-         "inspected_m", "not_inspected_m", "frames_per_s", "tiles_per_s", "latency_ms", "defects", "model_sha",
-         "card_sha", "out"]
+HOUSE = [
+    "schema",
+    "frames",
+    "verdicts",
+    "pass",
+    "defect",
+    "not_inspected",
+    "reasons",
+    "late_scores",
+    "tiles",
+    "inspected_m",
+    "not_inspected_m",
+    "frames_per_s",
+    "tiles_per_s",
+    "latency_ms",
+    "defects",
+    "model_sha",
+    "card_sha",
+    "out",
+]
 
 
 def verdict(number: int, **changes: Any) -> Verdict:
-    return Verdict.model_validate({"number": number, "generation": 0, "camera": "left", "boot_id": "b", "seq": number,
-                                   "result": Result.PASS, "t_mono_ns": number, "t_utc_ns": 0, **changes})
+    return Verdict.model_validate(
+        {
+            "number": number,
+            "generation": 0,
+            "camera": "left",
+            "boot_id": "b",
+            "seq": number,
+            "result": Result.PASS,
+            "t_mono_ns": number,
+            "t_utc_ns": 0,
+            **changes,
+        }
+    )
 
 
 def region(y0: float, y1: float, x0: float = 0, x1: float = 10, score: float = 0.9) -> Region:
@@ -41,24 +69,64 @@ def write(folder: Path, messages: list[BaseModel], **facts: Any) -> Path:
 def test_every_figure_of_the_command_line(tmp_path: Path) -> None:
     second = 10**9
     messages: list[BaseModel] = [
-        verdict(i, t_mono_ns=i * second // 2, tiles=3, latency_ms=10.0 * i, start_mm=i * 100, end_mm=i * 100 + 100,
-                weights_sha="w", card_sha="c")
+        verdict(
+            i,
+            t_mono_ns=i * second // 2,
+            tiles=3,
+            latency_ms=10.0 * i,
+            start_mm=i * 100,
+            end_mm=i * 100 + 100,
+            weights_sha="w",
+            card_sha="c",
+        )
         for i in range(4)
     ]
     messages.append(defect(4, region(450, 460), t_mono_ns=2 * second, tiles=3, start_mm=400, end_mm=500))
     messages.append(verdict(5, seq=None, result=Result.NOT_INSPECTED, reason=Reason.NO_FRAME, start_mm=500, end_mm=750))
     for late in (1, 4):
-        messages.append(Totals(generation=late, verdicts=1, passed=1, defect=0, not_inspected=0, reasons={},
-                               late_scores=late, duplicates=0, rejects=0, rejects_inhibited=0, waiting=0,
-                               inspected_m=None, not_inspected_m=None, position_mm=None, speed_mm_s=None,
-                               latency_ms={}, cameras={}, t_mono_ns=0))
+        messages.append(
+            Totals(
+                generation=late,
+                verdicts=1,
+                passed=1,
+                defect=0,
+                not_inspected=0,
+                reasons={},
+                late_scores=late,
+                duplicates=0,
+                rejects=0,
+                rejects_inhibited=0,
+                waiting=0,
+                inspected_m=None,
+                not_inspected_m=None,
+                position_mm=None,
+                speed_mm_s=None,
+                latency_ms={},
+                cameras={},
+                t_mono_ns=0,
+            )
+        )
     summary = summarise(write(tmp_path, messages)).model_dump(mode="json", by_alias=True)
     assert list(summary) == HOUSE
     assert summary == {
-        "schema": 1, "frames": 5, "verdicts": 6, "pass": 4, "defect": 1, "not_inspected": 1,
-        "reasons": {"NO_FRAME": 1}, "late_scores": 5, "tiles": 15, "inspected_m": 0.5, "not_inspected_m": 0.25,
-        "frames_per_s": 2.0, "tiles_per_s": 6.0, "latency_ms": {"p50": 15.0, "p95": 28.5, "p99": 29.7}, "defects": 1,
-        "model_sha": "w", "card_sha": "c", "out": str(tmp_path),
+        "schema": 1,
+        "frames": 5,
+        "verdicts": 6,
+        "pass": 4,
+        "defect": 1,
+        "not_inspected": 1,
+        "reasons": {"NO_FRAME": 1},
+        "late_scores": 5,
+        "tiles": 15,
+        "inspected_m": 0.5,
+        "not_inspected_m": 0.25,
+        "frames_per_s": 2.0,
+        "tiles_per_s": 6.0,
+        "latency_ms": {"p50": 15.0, "p95": 28.5, "p99": 29.7},
+        "defects": 1,
+        "model_sha": "w",
+        "card_sha": "c",
+        "out": str(tmp_path),
     }
 
 

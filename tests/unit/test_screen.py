@@ -45,8 +45,9 @@ def line_state(kind: State, ok: bool = True, detail: str = "") -> LineState:
 
 
 def totals(t_s: float = 0, frames: int = 10, generation: int = 0, **changes: Any) -> Totals:
-    counts = CameraCounts(frames=frames, passed=frames - 3, defect=2, not_inspected=1, inspected_m=1.25,
-                          lanes=(0.05, 0.5, 0.97), last="DEFECT")
+    counts = CameraCounts(
+        frames=frames, passed=frames - 3, defect=2, not_inspected=1, inspected_m=1.25, lanes=(0.05, 0.5, 0.97), last="DEFECT"
+    )
     body = {
         "generation": generation, "verdicts": frames, "passed": frames - 3, "defect": 2, "not_inspected": 1,
         "reasons": {"OVERLOAD": 1}, "late_scores": 4, "duplicates": 0, "rejects": 3, "rejects_inhibited": 1,
@@ -128,8 +129,17 @@ REGION = Region(x0_px=8, y0_px=0, x1_px=24, y1_px=8, score=0.9, x0_mm=12, x1_mm=
 PASSED = Verdict(number=5, generation=0, camera="left", boot_id="b", seq=9, result=Result.PASS, t_mono_ns=0, t_utc_ns=0)
 FOUND = PASSED.model_copy(update={"result": Result.DEFECT, "score": 0.9, "regions": (REGION,), "start_mm": 1200.0})
 BARE = FOUND.model_copy(update={"start_mm": None, "regions": (Region(x0_px=8, y0_px=0, x1_px=24, y1_px=8, score=0.9),)})
-CUT = Reject(number=0, generation=0, verdict=5, camera="left", cause=Result.NOT_INSPECTED, reason=Reason.NO_FRAME,
-             start_mm=100, end_mm=700, t_mono_ns=0)
+CUT = Reject(
+    number=0,
+    generation=0,
+    verdict=5,
+    camera="left",
+    cause=Result.NOT_INSPECTED,
+    reason=Reason.NO_FRAME,
+    start_mm=100,
+    end_mm=700,
+    t_mono_ns=0,
+)
 LINES: list[tuple[Message, str | None]] = [
     (line_state(State.RUNNING), "RUNNING, inspection ok"),
     (line_state(State.FAULT, False, "disk full"), "FAULT, INSPECTION NOT OK: disk full"),
@@ -154,5 +164,6 @@ def test_figures_every_ten_seconds() -> None:
         screen.update(totals(t_s, 10 * t_s + 3))
         lines.append(screen.log_line(totals(t_s, 10 * t_s + 3)))
     assert [t for t, line in enumerate(lines) if line] == [0, 10, 20]
-    assert lines[20] == ("203 verdicts: 200 pass, 2 defect, 1 not inspected; 1.25 m inspected, 0.12 m not; "
-                         "latency p95 78 ms; left 10.0 frames/s")
+    assert lines[20] == (
+        "203 verdicts: 200 pass, 2 defect, 1 not inspected; 1.25 m inspected, 0.12 m not; latency p95 78 ms; left 10.0 frames/s"
+    )

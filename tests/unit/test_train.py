@@ -207,7 +207,7 @@ def test_drawn_rows_are_distinct_and_hold_changed_cells_up_to_half(count: int, c
     rows = _draw_rows(cells, count, generator).reshape(3, count)
     for number, (tile, drawn) in enumerate(zip(cells, rows, strict=True)):
         own = drawn - 64 * number
-        assert len(set(own.tolist())) == count and 0 <= own.min() and own.max() < 64
+        assert len(set(own.tolist())) == count and own.min() >= 0 and own.max() < 64
         least = count - (64 - changed)  # not enough unchanged cells to fill the rest
         assert int(tile[own].sum()) == max(min(changed, count // 2), least)
 

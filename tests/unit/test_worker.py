@@ -133,7 +133,12 @@ def test_it_says_who_it_is_until_heard_and_keeps_results_that_are_refused() -> N
     bench.decision.room = 99
     assert [s.seq for s in bench.step(7 * MS)] == [0]
     (status, *_) = bench.decision.take(Status)
-    assert (status.state, status.weights_sha, status.engine_sha, status.generation) == (StageState.READY, "weights", "engine", 2)
+    assert (status.state, status.weights_sha, status.engine_sha, status.generation) == (
+        StageState.READY,
+        "weights",
+        "engine",
+        2,
+    )
 
 
 def test_time_goes_to_frames_that_can_still_be_judged() -> None:
