@@ -15,7 +15,7 @@ MAX_CONFIG_BYTES = 1 << 20
 # What a profile changes against the field defaults below, which are the `cloth` profile.
 PROFILES: dict[str, dict[str, Any]] = {
     "cloth": {},
-    "quick": {"mining": False, "rows_per_tile": 96, "epochs": 4, "iterations_per_epoch": 25, "evaluate_every": 4},
+    "quick": {"mining": False, "rows_per_tile": 96, "lr": 3e-4, "epochs": 4, "iterations_per_epoch": 25, "evaluate_every": 4},
 }
 
 

@@ -33,7 +33,7 @@ def load_weights(arch: str, given: Path | None = None) -> tuple[dict[str, Tensor
 
     Raises InputError for a file that is named but absent, damaged or of ImageNet V2, MissingError when there is none.
     """
-    path = _find(arch, given) or _download(arch)
+    path = find_weights(arch, given) or _download(arch)
     if path.stat().st_size > MAX_BYTES:
         raise InputError(f"weights over {MAX_BYTES} bytes, {path}, give a torchvision file of {arch}")
     digest = _sha256(path)
@@ -49,7 +49,11 @@ def load_weights(arch: str, given: Path | None = None) -> tuple[dict[str, Tensor
     return state, WeightsOrigin(arch=arch, path=str(path), sha256=digest)
 
 
-def _find(arch: str, given: Path | None) -> Path | None:
+def find_weights(arch: str, given: Path | None) -> Path | None:
+    """The file of `arch` on this machine, without downloading; None where there is none.
+
+    Raises InputError for a place that is named but does not exist.
+    """
     for place, name in ((given, "weights in the config"), (os.environ.get("GLASSLINE_WEIGHTS"), "$GLASSLINE_WEIGHTS")):
         if not place:
             continue

@@ -12,7 +12,7 @@ import numpy as np
 
 from glass_core.config import TrainConfig
 from glass_core.train import EpochFigures, Start, Step, train
-from glass_core.weights import _find as find_weights
+from glass_core.weights import find_weights
 from pipeline.cameras.weave import write_folder
 from pipeline.config import WeaveConfig
 
