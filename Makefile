@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 # torch is named exactly, so that every machine gets the build that was tested
 TORCH ?= torch==2.13.0
 
+# torch's idle threads would spin, and starve the other processes of a test
+export OMP_WAIT_POLICY := PASSIVE
+
 .PHONY: demo test check unit line clean
 .DEFAULT_GOAL := help
 

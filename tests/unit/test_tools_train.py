@@ -29,6 +29,7 @@ train:
   inspect_x_px: [8, 136]
   epochs: 1
   iterations_per_epoch: 1
+  lr: 1.0e-4
   batch_tiles: 2
   split: {train: 0.5, calibration: 0.25, selection: 0.25}
 """
