@@ -328,16 +328,27 @@ def show_path(path: dict[str, Any], console: Console) -> None:
     counts = f"{path['pass']} pass, {path['defect']} defect, {path['not_inspected']} not inspected"
     table = Table(title=f"{path['width_px']} x {path['height_px']} px, {path['frames']} frames: {counts}; {speed}")
     before, after = path["rss_frames"]
-    for head in ("process", "CPU us/frame", "of scoring (wall)", "of scoring (CPU)", "CPU ms/s at rest",
-                 f"MiB after {before}", f"after {after}", "KiB/1000 frames"):
+    for head in (
+        "process",
+        "CPU us/frame",
+        "of scoring (wall)",
+        "of scoring (CPU)",
+        "CPU ms/s at rest",
+        f"MiB after {before}",
+        f"after {after}",
+        "KiB/1000 frames",
+    ):
         table.add_column(head, justify="left" if head == "process" else "right")
     walls, cpus = path["share_of_scoring_wall"], path["share_of_scoring_cpu"]
     for role in (*NAMES, "all"):
         row = [role, f"{path['cpu_us_per_frame'][role]:.0f}", *(f"{s[role]:.2%}" if s else "-" for s in (walls, cpus))]
         if role != "all":
             slope = path["rss_kib_per_1000_frames"][role]
-            row += [f"{path['cpu_ms_per_s_at_rest'][role]:.0f}", *(f"{mib:.1f}" for mib in path["rss_mib"][role]),
-                    "-" if slope is None else f"{slope:+.1f}"]
+            row += [
+                f"{path['cpu_ms_per_s_at_rest'][role]:.0f}",
+                *(f"{mib:.1f}" for mib in path["rss_mib"][role]),
+                "-" if slope is None else f"{slope:+.1f}",
+            ]
         table.add_row(*row)
     console.print(table)
     if scoring := path["scoring"]:
