@@ -25,7 +25,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -38,9 +38,6 @@ from pipeline.config import LineConfig, WeaveConfig
 from pipeline.link import Link, ZmqLink
 from pipeline.messages import Totals
 from pipeline.process import Reporter, Spec, Stage, die_with_parent, loop
-
-if TYPE_CHECKING:
-    pass
 
 SHAPES = ((256, 4096), (1024, 1024))
 """Height and width in px: a slab of a line-scan camera, a picture of an area camera."""

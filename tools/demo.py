@@ -183,7 +183,7 @@ def learn(images: list[Path], out: Path, console: Console) -> str:
 
 SPLIT = {"train": 0.25, "calibration": 0.7, "selection": 0.05}
 """The cloth is the same everywhere: a little is enough to learn it, and a threshold asks for many samples."""
-BUDGET = 5.0
+BUDGET = 10.0
 """Accepted false alarms in 1000 frames."""
 
 
