@@ -11,7 +11,7 @@ import numpy as np
 from glass_core.tiling import Tiling
 from pipeline.cameras.protocol import CameraLost, Shot
 from pipeline.link import Received
-from pipeline.messages import Message, Payload
+from pipeline.messages import Message, Payload, Totals
 from pipeline.wire import decode, encode
 
 
@@ -73,6 +73,18 @@ class ScriptCamera:
 def shot(number: int, rows: int = 64, width: int = 64, value: int = 10, t_ns: int = 0) -> Shot:
     """A grey picture."""
     return Shot(np.full((rows, width), value, np.uint8), rows, number, t_ns, t_ns, origin=f"n{number}")
+
+
+def totals(**changes: Any) -> Totals:
+    """Totals of nothing yet, but for what is given."""
+    counts = ("generation", "verdicts", "passed", "defect", "not_inspected", "late_scores", "duplicates", "rejects")
+    unknown = ("inspected_m", "not_inspected_m", "position_mm", "speed_mm_s")
+    return Totals.model_validate(
+        dict.fromkeys((*counts, "rejects_inhibited", "waiting", "t_mono_ns"), 0)
+        | dict.fromkeys(unknown)
+        | {"reasons": {}, "latency_ms": {}, "cameras": {}}
+        | changes
+    )
 
 
 class BrightnessEngine:

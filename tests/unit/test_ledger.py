@@ -12,7 +12,8 @@ import pytest
 from glass_core.errors import InputError
 from pipeline import ledger
 from pipeline.ledger import Ledger, LedgerFull, read_verdicts
-from pipeline.messages import CameraFacts, Heartbeat, LineState, Message, Reason, Reject, Result, State, Totals, Verdict
+from pipeline.messages import CameraFacts, Heartbeat, LineState, Message, Reason, Reject, Result, State, Verdict
+from tests.fakes import totals
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,29 +73,6 @@ def verdict(number: int, **changes: object) -> Verdict:
     return Verdict.model_validate(body)
 
 
-def totals(late: int, generation: int = 0) -> Totals:
-    return Totals(
-        generation=generation,
-        verdicts=1,
-        passed=1,
-        defect=0,
-        not_inspected=0,
-        reasons={},
-        late_scores=late,
-        duplicates=0,
-        rejects=0,
-        rejects_inhibited=0,
-        waiting=0,
-        inspected_m=None,
-        not_inspected_m=None,
-        position_mm=None,
-        speed_mm_s=None,
-        latency_ms={},
-        cameras={},
-        t_mono_ns=0,
-    )
-
-
 ROUND_TRIP = [
     (verdict(3, result=Result.DEFECT, score=0.9, lanes=(0.1, 0.9), start_mm=1.5, end_mm=2.5), ledger.read_verdicts),
     (verdict(4, seq=None, result=Result.NOT_INSPECTED, reason=Reason.NO_FRAME), ledger.read_verdicts),
@@ -103,7 +81,7 @@ ROUND_TRIP = [
         Reject(number=1, generation=0, verdict=3, camera="left", cause=Result.DEFECT, start_mm=1, end_mm=2, t_mono_ns=0),
         ledger.read_rejects,
     ),
-    (totals(5), ledger.read_totals),
+    (totals(verdicts=1, passed=1, late_scores=5), ledger.read_totals),
 ]
 
 
@@ -139,7 +117,11 @@ def test_camera_facts_and_run_facts_are_kept(tmp_path: Path) -> None:
 def test_only_the_last_totals_of_a_generation_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     held = Ledger(path)
-    for message in (totals(1), totals(2), totals(7, generation=1)):
+    for message in (
+        totals(verdicts=1, passed=1, late_scores=1),
+        totals(verdicts=1, passed=1, late_scores=2),
+        totals(verdicts=1, passed=1, late_scores=7, generation=1),
+    ):
         held.add(message)
     held.close()
     assert [t.late_scores for t in ledger.read_totals(path)] == [2, 7]

@@ -36,10 +36,10 @@ from pipeline.messages import (
     StageState,
     State,
     Status,
-    Totals,
     Verdict,
 )
 from pipeline.recorder import Recorder, make_recorder
+from tests import fakes
 
 SECOND = 1_000_000_000
 
@@ -128,26 +128,7 @@ def test_every_kind_of_record_lands_in_its_place(bench: Bench) -> None:
     reject = Reject(
         number=0, generation=0, verdict=1, camera="left", cause=Result.DEFECT, start_mm=None, end_mm=None, t_mono_ns=0
     )
-    totals = Totals(
-        generation=0,
-        verdicts=2,
-        passed=1,
-        defect=1,
-        not_inspected=0,
-        reasons={},
-        late_scores=0,
-        duplicates=0,
-        rejects=1,
-        rejects_inhibited=0,
-        waiting=0,
-        inspected_m=None,
-        not_inspected_m=None,
-        position_mm=None,
-        speed_mm_s=None,
-        latency_ms={},
-        cameras={},
-        t_mono_ns=0,
-    )
+    totals = fakes.totals(verdicts=2, passed=1, defect=1, rejects=1)
     for message in (verdict(0), state, reject, totals):
         bench.queue.put(message)
     bench.queue.put(*defect(1))

@@ -8,8 +8,9 @@ from pydantic import BaseModel
 
 from glass_core.errors import InputError
 from pipeline.ledger import Ledger
-from pipeline.messages import Reason, Region, Result, Totals, Verdict
+from pipeline.messages import Reason, Region, Result, Verdict
 from pipeline.roll import find_defects, measure, summarise
+from tests import fakes
 
 HOUSE = [
     "schema",
@@ -84,28 +85,7 @@ def test_every_figure_of_the_command_line(tmp_path: Path) -> None:
     messages.append(defect(4, region(450, 460), t_mono_ns=2 * second, tiles=3, start_mm=400, end_mm=500))
     messages.append(verdict(5, seq=None, result=Result.NOT_INSPECTED, reason=Reason.NO_FRAME, start_mm=500, end_mm=750))
     for late in (1, 4):
-        messages.append(
-            Totals(
-                generation=late,
-                verdicts=1,
-                passed=1,
-                defect=0,
-                not_inspected=0,
-                reasons={},
-                late_scores=late,
-                duplicates=0,
-                rejects=0,
-                rejects_inhibited=0,
-                waiting=0,
-                inspected_m=None,
-                not_inspected_m=None,
-                position_mm=None,
-                speed_mm_s=None,
-                latency_ms={},
-                cameras={},
-                t_mono_ns=0,
-            )
-        )
+        messages.append(fakes.totals(generation=late, verdicts=1, passed=1, late_scores=late))
     summary = summarise(write(tmp_path, messages)).model_dump(mode="json", by_alias=True)
     assert list(summary) == HOUSE
     assert summary == {
