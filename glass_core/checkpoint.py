@@ -51,7 +51,10 @@ class EpochFigures(BaseModel):
 
 
 class ModelInfo(BaseModel):
-    """Contents of model.json. `weights` is null for the embedded filter bank, which needs no file."""
+    """Contents of model.json; the tensors are those of `selected_epoch` (null: not trained here).
+
+    `weights` is null for the embedded filter bank, which needs no file.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -64,6 +67,7 @@ class ModelInfo(BaseModel):
     weights: WeightsOrigin | None
     textures: str
     curve: tuple[EpochFigures, ...]
+    selected_epoch: int | None = None
     versions: dict[str, str]
 
 

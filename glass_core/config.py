@@ -15,7 +15,7 @@ MAX_CONFIG_BYTES = 1 << 20
 # What a profile changes against the field defaults below, which are the `cloth` profile.
 PROFILES: dict[str, dict[str, Any]] = {
     "cloth": {},
-    "quick": {"mining": False, "rows_per_tile": 96, "lr": 3e-4, "epochs": 4, "iterations_per_epoch": 25, "evaluate_every": 4},
+    "quick": {"mining": False, "rows_per_tile": 96, "lr": 3e-4, "epochs": 4, "iterations_per_epoch": 25, "evaluate_every": 1},
 }
 
 
@@ -51,8 +51,10 @@ class TrainConfig(BaseModel):
     textures: Path | None = None
     seed: int = Field(default=0, ge=0)
 
-    tile_px: int = Field(default=256, ge=64, le=2048, multiple_of=32)
+    tile_px: int = Field(default=288, ge=64, le=2048, multiple_of=32)
     overlap_px: int = Field(default=32, ge=0, multiple_of=8)
+    border_px: int = Field(default=16, ge=0, multiple_of=8)
+    """Outermost part of a tile that is context, neither learned nor scored (glass_core.tiling)."""
     inspect_x_px: tuple[int, int] | None = None
     split: SplitFractions = SplitFractions()
 
@@ -61,7 +63,9 @@ class TrainConfig(BaseModel):
     batch_tiles: int = Field(default=8, ge=1)
     rows_per_tile: int | None = Field(default=128, ge=16)
     """Cells of each tile that an iteration uses, drawn at random; null: all, as in the paper (about 8 times slower)."""
-    evaluate_every: int = Field(default=10, ge=1)
+    evaluate_every: int = Field(default=2, ge=1)
+    select: Literal["synthetic", "last"] = "synthetic"
+    """Which evaluated epoch becomes the model: the best on held-out tiles with synthetic defects, or the last."""
     recalibrate_bn: bool = True
 
     lr: float = Field(default=1e-4, gt=0)
@@ -72,10 +76,12 @@ class TrainConfig(BaseModel):
     step: int = Field(default=20, ge=5, multiple_of=5)
     beta_mean: float = Field(default=0.5, ge=0.2, le=0.8)
     beta_std: float = Field(default=0.1, ge=0)
+    weave_share: float = Field(default=0.6, ge=0, le=1)
+    """Share of synthetic defects that are faults of weaving made from the cloth itself; the others are GLASS's textures."""
 
     @property
     def tiling(self) -> Tiling:
-        return Tiling(tile_px=self.tile_px, overlap_px=self.overlap_px)
+        return Tiling(tile_px=self.tile_px, overlap_px=self.overlap_px, border_px=self.border_px)
 
     @model_validator(mode="before")
     @classmethod
@@ -87,6 +93,8 @@ class TrainConfig(BaseModel):
     def _geometry(self) -> Self:
         if self.overlap_px > self.tile_px // 2:
             raise ValueError(f"overlap_px ({self.overlap_px}) must be at most half of tile_px ({self.tile_px})")
+        if self.overlap_px < 2 * self.border_px:
+            raise ValueError(f"overlap_px ({self.overlap_px}) must be at least twice border_px ({self.border_px})")
         if self.inspect_x_px is not None and not 0 <= self.inspect_x_px[0] < self.inspect_x_px[1]:
             raise ValueError(f"inspect_x_px must be [left, right], 0 <= left < right, not {list(self.inspect_x_px)}")
         return self

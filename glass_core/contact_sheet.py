@@ -39,10 +39,10 @@ class Suspects:
         """Takes in a picture (H, W[, 3]) and its cell map (rows, cols); `key` is the name to exclude it by."""
         height, width = image.shape[:2]
         layout = self._definition.tiling.layout(height, width, self._definition.inspect_x_px)
-        cell_px, tile_px = self._definition.tiling.cell_px, self._definition.tiling.tile_px
+        cell_px, side_px = self._definition.tiling.cell_px, self._definition.tiling.scored_px
         peaks = set()
         for y, x in layout.tiles:
-            rows, cols = slice(y // cell_px, (y + tile_px) // cell_px), slice(x // cell_px, (x + tile_px) // cell_px)
+            rows, cols = slice(y // cell_px, (y + side_px) // cell_px), slice(x // cell_px, (x + side_px) // cell_px)
             cells = score_map[rows, cols]
             row, col = divmod(int(cells.argmax()), cells.shape[1])
             score = float(cells[row, col])
@@ -51,7 +51,7 @@ class Suspects:
                 continue
             peaks.add(peak)
             left = layout.x0_px + x
-            pixels = image[y : y + tile_px, left : min(left + tile_px, layout.x1_px)]
+            pixels = image[y : y + side_px, left : min(left + side_px, layout.x1_px)]
             self._kept.append(Suspect(key, path, left, y, score, pixels.copy(), cells.copy()))
             self._kept = sorted(self._kept, key=lambda suspect: -suspect.score)[:TILES_SHOWN]
 

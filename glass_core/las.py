@@ -3,21 +3,37 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from glass_core.perlin import draw_mask
+from glass_core.perlin import draw_mask, max_pool_cells
 from glass_core.preprocess import centre_crop
 from glass_core.texture import TextureSource
 from glass_core.texture_ops import luminance, random_ops
+from glass_core.weave_faults import weave_faults
+from glass_core.yarns import Yarns
 
 _BETA_RANGE = (0.2, 0.8)
+MOST_FAULTS = 4
 
 
 class Synthesiser:
-    """Makes synthetic defects in square tiles of size_px (a multiple of 8); see draw_beta for their strength."""
+    """Makes synthetic defects in square tiles of size_px (a multiple of 32).
 
-    def __init__(self, textures: TextureSource, size_px: int, beta_mean: float = 0.5, beta_std: float = 0.1) -> None:
+    A share of the tiles gets faults of weaving (glass_core.weave_faults) along `yarns`, the others a texture blended into a
+    Perlin mask, as in GLASS; see draw_beta for its strength.
+    """
+
+    def __init__(
+        self,
+        textures: TextureSource,
+        size_px: int,
+        beta_mean: float = 0.5,
+        beta_std: float = 0.1,
+        yarns: tuple[Yarns, Yarns] | None = None,
+        weave_share: float = 0.0,
+    ) -> None:
         self._textures = textures
         self._size_px = size_px
         self._beta_mean, self._beta_std = beta_mean, beta_std
+        self._yarns, self._weave_share = yarns, weave_share
 
     def __call__(
         self, tile: NDArray[np.uint8], rng: np.random.Generator, foreground: NDArray[np.bool_] | None = None
@@ -25,8 +41,11 @@ class Synthesiser:
         """A defective copy of a tile (size, size[, 3]) and its cell labels (size / 8, size / 8), 1 where defective.
 
         A grey tile gets a grey texture, since colour would give the defect away. `foreground` (size, size) limits where
-        the defect may lie. All randomness comes from `rng`.
+        a pasted defect may lie. All randomness comes from `rng`.
         """
+        if self._yarns is not None and rng.random() < self._weave_share:
+            faulty, changed = weave_faults(tile, self._yarns, rng, int(rng.integers(1, MOST_FAULTS + 1)))
+            return faulty, max_pool_cells(changed).astype(np.float32)
         mask, cells = draw_mask(self._size_px, rng, foreground)
         texture = centre_crop(random_ops(self._textures.draw(self._size_px, rng), rng), self._size_px)
         if tile.ndim == 2:

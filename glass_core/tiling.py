@@ -12,23 +12,41 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from glass_core.continuation import continued
 from glass_core.errors import InputError
 
 
 class Tiling(BaseModel):
-    """How pictures are cut; part of the score definition, so another tiling asks for another threshold card."""
+    """How pictures are cut; part of the score definition, so another tiling asks for another threshold card.
+
+    A tile is `tile_px` square; its outermost `border_px` are context, seen and not scored. Tiles overlap by `overlap_px`,
+    so that the parts which are scored leave no gap.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     tile_px: int = Field(default=256, ge=32, multiple_of=32)
     overlap_px: int = Field(default=32, ge=0, multiple_of=8)
+    border_px: int = Field(default=0, ge=0, multiple_of=8)
     cell_px: Literal[8] = 8  # the stride of the model's first level
 
     @model_validator(mode="after")
     def _overlap_fits(self) -> Self:
         if self.overlap_px > self.tile_px // 2:
             raise ValueError("overlap_px must be at most half of tile_px")
+        if 2 * self.border_px > self.overlap_px:
+            raise ValueError("overlap_px must be at least twice border_px, or cloth between tiles is not scored")
         return self
+
+    @property
+    def scored_px(self) -> int:
+        """Side of the part of a tile that is scored."""
+        return self.tile_px - 2 * self.border_px
+
+    def scored(self, cells: NDArray[Any]) -> NDArray[Any]:
+        """The cells (..., s, s) that are scored, of a tile's (..., tile/8, tile/8)."""
+        border = self.border_px // self.cell_px
+        return cells[..., border : cells.shape[-2] - border, border : cells.shape[-1] - border]
 
     def layout(self, height: int, width: int, inspect_x_px: tuple[int, int] | None = None) -> Layout:
         """The tiles of a picture of height x width px, of which the columns [x0, x1) are inspected (None: all).
@@ -54,10 +72,9 @@ class Region:
 class Layout:
     """The tiles of one picture size.
 
-    `tiles` are (y, x) px origins counted from the inspected range's top left corner. Cell (r, c) of a map covers the
-    picture's px [x0_px + 8c, x0_px + 8c + 8) x [8r, 8r + 8). Where the inspected range is smaller than a tile or no
-    multiple of a cell, the picture is extended to the right and bottom by reflection; cells wholly in the extension are
-    not in the map.
+    `tiles` are (y, x) px origins in the `extended` picture: the inspected range with the border's width of cloth added
+    all round, and more at the right and bottom where it is smaller than a tile or no multiple of a cell. Cell (r, c) of a
+    map covers the picture's px [x0_px + 8c, x0_px + 8c + 8) x [8r, 8r + 8); cells wholly in the extension are not in it.
 
     A lane is a fixed strip across the web, one for each tile column; strips meet in the middle of the tiles' overlap.
     """
@@ -89,7 +106,7 @@ class Layout:
     @cached_property
     def _lane_starts(self) -> NDArray[np.intp]:
         """The first map column of each lane."""
-        middles_px = [(left + self.tiling.tile_px + right) // 2 for left, right in pairwise(self.tile_cols_px)]
+        middles_px = [(left + self.tiling.scored_px + right) // 2 for left, right in pairwise(self.tile_cols_px)]
         return np.array([0] + [middle // self.tiling.cell_px for middle in middles_px], dtype=np.intp)  # (lanes,)
 
     @cached_property
@@ -103,16 +120,19 @@ class Layout:
         inner = (self.x0_px + int(start) * self.tiling.cell_px for start in self._lane_starts)
         return (*inner, self.x1_px)
 
-    def cut(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The tiles of an image (height, width) or (height, width, 3): contiguous (T, tile, tile[, 3])."""
+    def extended(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The inspected range of an image (height, width[, 3]), with the weave continued beyond it as far as tiles reach."""
         if image.shape[:2] != (self.height, self.width):
             raise ValueError(f"image is {image.shape[:2]}, the layout is for {(self.height, self.width)}")
+        border, size = self.tiling.border_px, self.tiling.tile_px
+        bottom = self.tile_rows_px[-1] + size - border - self.height
+        right = self.tile_cols_px[-1] + size - border - (self.x1_px - self.x0_px)
+        return continued(image[:, self.x0_px : self.x1_px], border, bottom, border, right)
+
+    def cut(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The tiles of an image (height, width) or (height, width, 3): contiguous (T, tile, tile[, 3])."""
         size = self.tiling.tile_px
-        picture = image[:, self.x0_px : self.x1_px]
-        bottom = self.tile_rows_px[-1] + size - picture.shape[0]
-        right = self.tile_cols_px[-1] + size - picture.shape[1]
-        if bottom or right:
-            picture = np.pad(picture, ((0, bottom), (0, right)) + ((0, 0),) * (image.ndim - 2), mode="reflect")
+        picture = self.extended(image)
         tiles = np.empty((len(self.tiles), size, size, *image.shape[2:]), dtype=np.uint8)
         for tile, (y, x) in zip(tiles, self.tiles, strict=True):
             tile[...] = picture[y : y + size, x : x + size]
@@ -123,9 +143,11 @@ class Layout:
         cell_px, side = self.tiling.cell_px, self.tiling.tile_px // self.tiling.cell_px
         if cells.shape != (len(self.tiles), side, side):
             raise ValueError(f"cells are {cells.shape}, the layout asks for {(len(self.tiles), side, side)}")
+        scored = self.tiling.scored(cells)  # (T, s, s)
+        side = scored.shape[-1]
         rows, cols = self.tile_rows_px[-1] // cell_px + side, self.tile_cols_px[-1] // cell_px + side
         score_map = np.full((rows, cols), -np.inf, dtype=np.float32)
-        for tile, (y_px, x_px) in zip(cells, self.tiles, strict=True):
+        for tile, (y_px, x_px) in zip(scored, self.tiles, strict=True):
             y, x = y_px // cell_px, x_px // cell_px
             window = score_map[y : y + side, x : x + side]
             np.maximum(window, tile, out=window)
@@ -175,7 +197,7 @@ def _layout(tiling: Tiling, height: int, width: int, inspect_x_px: tuple[int, in
 
 def _starts(tiling: Tiling, length_px: int) -> tuple[int, ...]:
     """Tile origins along one axis; the last tile is shifted inside, on the cell grid."""
-    padded = max(tiling.tile_px, _ceil_div(length_px, tiling.cell_px) * tiling.cell_px)
+    padded = max(tiling.tile_px, _ceil_div(length_px, tiling.cell_px) * tiling.cell_px + 2 * tiling.border_px)
     last = padded - tiling.tile_px
     return (*range(0, last, tiling.tile_px - tiling.overlap_px), last)
 

@@ -1,6 +1,5 @@
 """Trains GLASS-m from good pictures alone (glass.md 2, 3 and 6), resumable after any finished epoch."""
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,30 +11,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from glass_core.backbone import ResNet, load_trunk
-from glass_core.checkpoint import (
-    EpochFigures,
-    ModelInfo,
-    WeightsOrigin,
-    read_tensors,
-    save_model,
-    tensors_of,
-    weights_sha,
-    write_tensors,
-)
+from glass_core.checkpoint import EpochFigures, ModelInfo, WeightsOrigin, save_model, tensors_of, weights_sha
 from glass_core.config import TrainConfig
 from glass_core.errors import InputError
 from glass_core.gas import Method, glass_loss
 from glass_core.model import Glass
 from glass_core.samples import Batch, TileSource
 from glass_core.scoring import ScoreDefinition
+from glass_core.selection import best, held_out
 from glass_core.split import Split, split
 from glass_core.texture import find_textures
+from glass_core.training_state import STATE_FILE, Optimisers, heads_of, identity, resume, save_state
 from glass_core.weights import load_weights
 
-STATE_FILE = "state.safetensors"
 RECALIBRATION_BATCHES = 16
-SELECTION_TILES = 64
-OPTIMISER_NAMES = ("adaptor", "discriminator")
 
 
 @dataclass(frozen=True)
@@ -61,12 +50,13 @@ class Start:
 
 
 Report = Callable[[Start | Step | EpochFigures], None]
-Optimisers = tuple[torch.optim.Optimizer, torch.optim.Optimizer]
 
 
 def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report) -> Path:
     """Fit adaptor and discriminator on good `images`, and leave a model in the folder `out`, which is returned.
 
+    The model is the epoch that tells synthetic defects in held-out good tiles apart best, or the last one (`select`); the
+    last one's heads stay in the state in either case.
     A state left there by the same config and pictures is taken up after its last finished epoch, and the weights come out
     as without the interruption; `epochs` may have grown meanwhile. Raises InputError for pictures or a state that cannot be
     used, MissingError without the trunk's weights.
@@ -78,8 +68,8 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
     selection = TileSource([image.path for image in parts.selection], config, textures)
     glass, origin = _untrained(config, device)
     optimisers = _optimisers(glass, config)
-    identity = _identity(config, parts, textures.name, origin)
-    curve = _resume(out / STATE_FILE, glass, optimisers, identity)
+    same = identity(config, parts, textures.name, origin)
+    curve, selected = resume(out / STATE_FILE, glass, optimisers, same)
     if len(curve) > config.epochs:
         raise InputError(f"{len(curve)} epochs are done, {out}, ask for as many at least or choose another --out")
     report(Start(origin, textures.name, str(device), parts, len(tiles), len(curve)))
@@ -104,12 +94,15 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
         if epoch + 1 == config.epochs or (epoch + 1) % config.evaluate_every == 0:
             if config.recalibrate_bn:
                 _recalibrate(glass, tiles, config, epoch + 1)
-            figures |= _held_out(glass, selection)
+            figures |= held_out(glass, selection)
         curve.append(EpochFigures(epoch=epoch + 1, **figures))
-        _save_state(out / STATE_FILE, glass, optimisers, identity, curve)
+        if config.select == "last" or best(curve) in (None, curve[-1]):
+            selected = heads_of(glass)
+        save_state(out / STATE_FILE, glass, optimisers, same, curve, selected)
         report(curve[-1])
 
-    tensors = tensors_of(glass)
+    chosen = None if config.select == "last" else best(curve)
+    tensors = tensors_of(glass) | selected
     info = ModelInfo(
         arch=config.backbone,
         weights_sha=weights_sha(tensors),
@@ -119,6 +112,7 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
         weights=origin,
         textures=textures.name,
         curve=tuple(curve),
+        selected_epoch=chosen.epoch if chosen else len(curve),
         versions={"torch": torch.__version__, "numpy": np.__version__},
     )
     save_model(out, tensors, info)
@@ -130,7 +124,7 @@ def _iterate(
 ) -> dict[str, float]:
     """One step of both optimisers; the figures to log."""
     device = glass.discriminator.direction.device
-    normal, las = (glass.features(torch.from_numpy(tiles).to(device)) for tiles in (batch.normal, batch.las))  # (N, 1536)
+    normal, las = (_scored_rows(glass, tiles, config) for tiles in (batch.normal, batch.las))  # (N, 1536)
     mask = torch.from_numpy(batch.mask).to(device).reshape(-1, 1)  # (N, 1)
     generator = torch.Generator(device).manual_seed(int(seed.generate_state(1)[0]))
     if config.rows_per_tile is not None:
@@ -147,6 +141,14 @@ def _iterate(
     for optimiser in optimisers:
         optimiser.step()
     return {name: float(value) for name, value in log.items()}
+
+
+def _scored_rows(glass: Glass, tiles: NDArray[np.generic], config: TrainConfig) -> Tensor:
+    """Embedding rows (N, 1536) of the scored cells of tiles (B, t, t[, 3])."""
+    border, side = config.border_px // 8, config.tile_px // 8
+    rows = glass.features(torch.from_numpy(tiles).to(glass.discriminator.direction.device))  # (B * t/8 * t/8, 1536)
+    cells = rows.view(len(tiles), side, side, -1)[:, border : side - border, border : side - border]
+    return cells.flatten(0, 2)
 
 
 def _draw_rows(cells: Tensor, count: int, generator: torch.Generator) -> Tensor:
@@ -175,37 +177,14 @@ def _recalibrate(glass: Glass, tiles: TileSource, config: TrainConfig, epoch: in
     norm.train()
     generator = torch.Generator(linear.weight.device).manual_seed(config.seed)
     for iteration in range(RECALIBRATION_BATCHES):
-        batch = torch.from_numpy(tiles.draw(epoch, iteration).normal).to(linear.weight.device)
-        features = glass.features(batch)  # (N, 1536)
+        features = _scored_rows(glass, tiles.draw(epoch, iteration).normal, config)  # (N, 1536)
         if config.rows_per_tile is not None:
-            cells = torch.zeros(len(batch), len(features) // len(batch), device=batch.device)
+            cells = torch.zeros(config.batch_tiles, len(features) // config.batch_tiles, device=features.device)
             features = features[_draw_rows(cells, config.rows_per_tile, generator)]
         true = glass.pre_projection(features)
         noise = config.noise * torch.randn(true.shape, generator=generator, device=true.device)
         norm(linear(torch.cat([true, true + noise])))
     norm.momentum = momentum
-
-
-@torch.no_grad()
-def _held_out(glass: Glass, selection: TileSource) -> dict[str, float]:
-    """Highest cell of good tiles that training never saw, and how well those tell their synthetic defects apart."""
-    if not len(selection):
-        return {}
-    glass.eval()
-    device = glass.discriminator.direction.device
-    places = np.unique(np.linspace(0, len(selection) - 1, SELECTION_TILES).astype(int))
-    batches = [selection.fixed(int(place)) for place in places]
-    good, defective = (
-        np.array([float(glass(torch.from_numpy(tile).to(device)).max()) for tile in tiles])
-        for tiles in ([batch.normal for batch in batches], [batch.las for batch in batches])
-    )
-    return {"selection_good_q99": float(np.quantile(good, 0.99)), "selection_auroc": auroc(good, defective)}
-
-
-def auroc(good: NDArray[np.float64], defective: NDArray[np.float64]) -> float:
-    """Area under the ROC curve: the share of pairs in which the defective one scores higher, ties counting half."""
-    higher = defective[:, None] > good
-    return float(np.mean(higher + 0.5 * (defective[:, None] == good)))
 
 
 def _untrained(config: TrainConfig, device: torch.device) -> tuple[Glass, WeightsOrigin | None]:
@@ -223,48 +202,3 @@ def _optimisers(glass: Glass, config: TrainConfig) -> Optimisers:
         torch.optim.Adam(glass.pre_projection.parameters(), lr=config.lr, weight_decay=1e-5),
         torch.optim.AdamW(glass.discriminator.parameters(), lr=2 * config.lr, weight_decay=0.01),
     )
-
-
-def _identity(config: TrainConfig, parts: Split, textures: str, origin: WeightsOrigin | None) -> str:
-    """What must be the same for a state to be taken up: all that shapes the weights but the number of epochs."""
-    return json.dumps(
-        {
-            "config": config.model_dump(mode="json", exclude={"epochs", "weights", "textures"}),
-            "split": parts.digest,
-            "textures": textures,
-            "weights": origin and origin.sha256,
-        },
-        sort_keys=True,
-    )
-
-
-def _save_state(path: Path, glass: Glass, optimisers: Optimisers, identity: str, curve: list[EpochFigures]) -> None:
-    tensors = {key: value for key, value in tensors_of(glass).items() if not key.startswith("backbone.")}
-    for name, optimiser in zip(OPTIMISER_NAMES, optimisers, strict=True):
-        for index, state in optimiser.state_dict()["state"].items():
-            tensors |= {f"{name}/{index}/{key}": value.cpu().numpy() for key, value in state.items()}
-    history = json.dumps([row.model_dump() for row in curve])
-    write_tensors(path, tensors, {"identity": identity, "curve": history})
-
-
-def _resume(path: Path, glass: Glass, optimisers: Optimisers, identity: str) -> list[EpochFigures]:
-    """Take up the state at `path` if there is one; the curve of the epochs it has."""
-    if not path.exists():
-        return []
-    tensors, metadata = read_tensors(path)
-    if metadata.get("identity") != identity:
-        raise InputError(f"a training with other settings or pictures lies there, {path.parent}, choose another --out")
-    state = {key: torch.from_numpy(value) for key, value in tensors.items()}
-    try:
-        curve = [EpochFigures.model_validate(row) for row in json.loads(metadata["curve"])]
-        glass.load_state_dict({key: value for key, value in state.items() if "/" not in key}, strict=False)
-        for name, optimiser in zip(OPTIMISER_NAMES, optimisers, strict=True):
-            slots: dict[int, dict[str, Tensor]] = {}
-            for key, value in state.items():
-                if key.startswith(f"{name}/"):
-                    _, index, slot = key.split("/")
-                    slots.setdefault(int(index), {})[slot] = value
-            optimiser.load_state_dict({"state": slots, "param_groups": optimiser.state_dict()["param_groups"]})
-    except (KeyError, ValueError, RuntimeError) as error:
-        raise InputError(f"state damaged, {path}, delete it and train again") from error
-    return curve

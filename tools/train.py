@@ -155,7 +155,7 @@ def _epoch(figures: EpochFigures) -> str:
 
 
 def _facts(info: ModelInfo, out: Path, seconds: float) -> dict[str, object]:
-    parts, last = load_split(out), info.curve[-1]
+    parts, chosen = load_split(out), info.curve[(info.selected_epoch or len(info.curve)) - 1]
     return {
         "schema": 1,
         "model": str(out),
@@ -167,9 +167,10 @@ def _facts(info: ModelInfo, out: Path, seconds: float) -> dict[str, object]:
         "train": len(parts.train),
         "calibration": len(parts.calibration),
         "selection": len(parts.selection),
-        "epochs": last.epoch,
-        "loss": last.loss,
-        "selection_auroc": last.selection_auroc,
+        "epochs": len(info.curve),
+        "selected_epoch": chosen.epoch,
+        "loss": chosen.loss,
+        "selection_auroc": chosen.selection_auroc,
         "contact_sheet": str(out / SHEET),
         "exclude": str(out / EXCLUDE_FILE),
         "seconds": round(seconds, 1),

@@ -8,6 +8,8 @@ import pytest
 
 import glass_core.samples
 from glass_core.config import TrainConfig
+from glass_core.continuation import continued
+from glass_core.data import read_image
 from glass_core.errors import InputError
 from glass_core.samples import TileSource
 from glass_core.texture import ProceduralTextures
@@ -20,8 +22,11 @@ def picture(path: Path, height: int = 64, width: int = 200, colour: bool = False
     return path
 
 
+PASTED = {"tile_px": 64, "overlap_px": 16, "border_px": 0, "weave_share": 0}
+
+
 def source(images: list[Path], **settings: object) -> TileSource:
-    config = TrainConfig.model_validate({"tile_px": 64, "overlap_px": 16, "batch_tiles": 3, **settings})
+    config = TrainConfig.model_validate({**PASTED, "batch_tiles": 3, **settings})
     return TileSource(images, config, ProceduralTextures())
 
 
@@ -49,24 +54,41 @@ def test_shapes_and_types_and_that_only_marked_cells_differ(image: Path) -> None
 
 
 def test_tiles_lie_inside_the_inspected_range_at_many_places(image: Path) -> None:
-    tiles = source([image], inspect_x_px=[40, 180])
+    tiles = source([image], inspect_x_px=[40, 176])
     left = [int(tile[0, 0]) for iteration in range(30) for tile in tiles.draw(0, iteration).normal]
     assert min(left) >= 40
-    assert max(left) <= 180 - 64
+    assert max(left) <= 176 - 64
     assert len(set(left)) > 30  # not only where the tiling puts them
-    assert {40, 180 - 64} <= set(left)  # the edges are trained too
+    assert {40, 176 - 64} <= set(left)  # the edges are trained too
 
 
 def test_fixed_tiles_are_those_of_the_tiling(image: Path) -> None:
     tiles = source([image])
-    assert [int(tiles.fixed(place).normal[0, 0, 0]) for place in range(len(tiles))] == [0, 48, 96, 136]
-    np.testing.assert_array_equal(tiles.fixed(1).las, tiles.fixed(1).las)
+    assert [int(tiles.fixed(place, 0).normal[0, 0, 0]) for place in range(len(tiles))] == [0, 48, 96, 136]
+    np.testing.assert_array_equal(tiles.fixed(1, 0).las, tiles.fixed(1, 0).las)
+    assert not np.array_equal(tiles.fixed(1, 0).las, tiles.fixed(1, 1).las)
 
 
-def test_a_small_picture_is_extended_by_reflection(tmp_path: Path) -> None:
-    tile = source([picture(tmp_path / "s.png", 40, 50)]).draw(0, 0).normal[0]
+def test_a_small_picture_is_continued(tmp_path: Path) -> None:
+    path = picture(tmp_path / "s.png", 40, 50)
+    tile = source([path]).draw(0, 0).normal[0]
     assert tile.shape == (64, 64)
-    assert tile[0, 48:53].tolist() == [48, 49, 48, 47, 46]
+    np.testing.assert_array_equal(tile, continued(read_image(path), 0, 24, 0, 14))
+
+
+def test_the_border_of_a_tile_is_cloth_beyond_the_picture_and_has_no_label(image: Path) -> None:
+    tiles = source([image], border_px=8)
+    batch = tiles.fixed(0, 0)
+    assert batch.normal.shape == (1, 64, 64) and batch.mask.shape == (1, 6, 6)
+    np.testing.assert_array_equal(batch.normal[0, 8:56, 8:56], read_image(image)[:48, :48])
+    np.testing.assert_array_equal(batch.normal[0], continued(read_image(image), 8, 8, 8, 8)[:64, :64])
+
+
+def test_faults_of_weaving_take_their_share(image: Path) -> None:
+    pasted, woven, mixed = (source([image], weave_share=share).draw(0, 0).las for share in (0, 1, 0.5))
+    assert not np.array_equal(pasted, woven)
+    of_pasted, of_woven = ((mixed == las).all(axis=(1, 2)) for las in (pasted, woven))
+    assert not (of_pasted & of_woven).any()
 
 
 def test_mixed_grey_and_colour_become_colour(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from glass_core.continuation import continued
 from glass_core.errors import InputError
 from glass_core.tiling import Layout, Region, Tiling
 
@@ -21,10 +22,13 @@ PICTURES = [
     (257, 600, (0, 255), Tiling(overlap_px=0)),
     (40, 333, (7, 300), Tiling(tile_px=32, overlap_px=16)),
     (1, 1, None, Tiling(tile_px=32, overlap_px=8)),
+    (256, 4096, (352, 4096), Tiling(tile_px=288, border_px=16)),
+    (300, 500, (3, 471), Tiling(tile_px=96, overlap_px=40, border_px=16)),
+    (20, 20, None, Tiling(tile_px=64, overlap_px=32, border_px=8)),
 ]
 
 
-@pytest.fixture(params=PICTURES, ids=lambda p: f"{p[0]}x{p[1]}-{p[2]}-{p[3].tile_px}/{p[3].overlap_px}")
+@pytest.fixture(params=PICTURES, ids=lambda p: f"{p[0]}x{p[1]}-{p[2]}-{p[3].tile_px}/{p[3].overlap_px}/{p[3].border_px}")
 def layout(request: pytest.FixtureRequest) -> Layout:
     height, width, inspect_x_px, tiling = request.param
     return tiling.layout(height, width, inspect_x_px)
@@ -46,7 +50,7 @@ def corners(tiles: np.ndarray) -> np.ndarray:
 
 
 def test_every_inspected_pixel_is_in_a_tile_and_no_tile_leaves_the_padded_picture(layout: Layout) -> None:
-    size = layout.tiling.tile_px
+    size = layout.tiling.scored_px
     covered = np.zeros((layout.height, layout.x1_px - layout.x0_px), bool)
     for y, x in layout.tiles:
         covered[y : y + size, x : x + size] = True
@@ -63,12 +67,19 @@ def test_stitching_what_was_cut_is_the_identity(layout: Layout) -> None:
     np.testing.assert_array_equal(stitched, picture[::8, layout.x0_px : layout.x1_px : 8])
 
 
-def test_cut_extends_by_reflection_and_keeps_colours() -> None:
-    picture = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
-    tiles = Tiling(tile_px=32, overlap_px=8).layout(20, 30).cut(picture)
-    assert tiles.shape == (1, 32, 32, 3) and tiles.flags.c_contiguous
-    np.testing.assert_array_equal(tiles[0, :20, :30], picture)
-    np.testing.assert_array_equal(tiles[0, 20:, :30], picture[18:6:-1])
+def test_cut_continues_the_cloth_and_keeps_colours() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    tiles = Tiling(tile_px=64, overlap_px=16, border_px=8).layout(40, 50).cut(picture)
+    assert tiles.shape == (2, 64, 64, 3) and tiles.flags.c_contiguous
+    np.testing.assert_array_equal(tiles[0, 8:48, 8:56], picture[:, :48])
+    np.testing.assert_array_equal(tiles, Tiling(tile_px=64, overlap_px=16).layout(64, 72).cut(continued(picture, 8, 16, 8, 14)))
+
+
+def test_a_tile_border_is_seen_and_not_scored() -> None:
+    layout = Tiling(tile_px=64, overlap_px=16, border_px=8).layout(48, 96)
+    cells = np.full((2, 8, 8), 0.9, np.float32)
+    cells[:, 1:7, 1:7] = [[[0.1]], [[0.2]]]
+    np.testing.assert_array_equal(layout.stitch(cells), np.tile(np.float32([0.1] * 6 + [0.2] * 6), (6, 1)))
 
 
 def test_overlapping_cells_merge_by_maximum() -> None:
@@ -90,7 +101,7 @@ def test_lanes_partition_the_columns_with_one_lane_for_each_tile_column(layout: 
         assert left == layout.x0_px + 8 * columns[0]
         assert right == min(layout.x0_px + 8 * (columns[-1] + 1), layout.x1_px)
         assert left >= layout.x0_px + layout.tile_cols_px[lane]  # a lane lies inside its own tile
-        assert right <= layout.x0_px + layout.tile_cols_px[lane] + layout.tiling.tile_px
+        assert right <= layout.x0_px + layout.tile_cols_px[lane] + layout.tiling.scored_px
 
 
 def test_lane_scores_are_the_maxima_and_never_hide_a_nan(layout: Layout) -> None:
@@ -158,7 +169,16 @@ def test_a_range_outside_the_picture_is_one_clear_line(height: int, width: int, 
         Tiling().layout(height, width, inspect_x_px)
 
 
-@pytest.mark.parametrize("bad", [{"tile_px": 250}, {"overlap_px": 12}, {"tile_px": 64, "overlap_px": 40}, {"stride": 1}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"tile_px": 250},
+        {"overlap_px": 12},
+        {"tile_px": 64, "overlap_px": 40},
+        {"overlap_px": 24, "border_px": 16},
+        {"stride": 1},
+    ],
+)
 def test_a_tiling_that_cannot_be_is_refused(bad: dict[str, int]) -> None:
     with pytest.raises(ValidationError):
         Tiling.model_validate(bad)

@@ -25,6 +25,7 @@ train:
   profile: quick
   backbone: embedded
   tile_px: 64
+  border_px: 8
   overlap_px: 16
   inspect_x_px: [8, 136]
   epochs: 1

@@ -16,8 +16,9 @@ from glass_core.checkpoint import EpochFigures, load_model, read_tensors
 from glass_core.config import TrainConfig
 from glass_core.data import list_images
 from glass_core.errors import InputError
+from glass_core.selection import auroc, best
 from glass_core.split import load_split
-from glass_core.train import STATE_FILE, Start, Step, _draw_rows, auroc, train
+from glass_core.train import STATE_FILE, Start, Step, _draw_rows, train
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -48,7 +49,7 @@ def cloth(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def config(**settings: object) -> TrainConfig:
-    small = {"backbone": "embedded", "tile_px": 64, "overlap_px": 16, "batch_tiles": 2, "step": 5}
+    small = {"backbone": "embedded", "tile_px": 64, "overlap_px": 16, "border_px": 8, "batch_tiles": 2, "step": 5}
     schedule = {"epochs": 2, "iterations_per_epoch": 2, "evaluate_every": 1}
     return TrainConfig.model_validate({**small, **schedule, **settings})
 
@@ -191,6 +192,46 @@ def test_recalibration_moves_running_statistics_and_no_weight(
 )
 def test_auroc(good: list[float], defective: list[float], wanted: float) -> None:
     assert auroc(np.array(good), np.array(defective)) == wanted
+
+
+def test_the_model_is_the_best_epoch_on_synthetic_defects_and_the_last_is_kept_beside(
+    cloth: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures = iter([0.6, 0.9, 0.9, 0.7] * 2)
+    monkeypatch.setattr(glass_core.train, "held_out", lambda *_: {"selection_good_q99": 0.1, "selection_auroc": next(figures)})
+    run(cloth, tmp_path / "best", mining=False, epochs=4, iterations_per_epoch=1)
+    info = load_model(tmp_path / "best")[1]
+    assert info.selected_epoch == 2  # the first of equals
+    run(cloth, tmp_path / "last", mining=False, epochs=4, iterations_per_epoch=1, select="last")
+    assert load_model(tmp_path / "last")[1].selected_epoch == 4
+    key = "discriminator.tail.0.weight"
+    assert not np.array_equal(tensors(tmp_path / "best")[key], tensors(tmp_path / "last")[key])
+    state = read_tensors(tmp_path / "best" / STATE_FILE)[0]
+    assert np.array_equal(state[key], tensors(tmp_path / "last")[key])
+    assert np.array_equal(state["selected/" + key], tensors(tmp_path / "best")[key])
+
+
+def test_the_selected_epoch_survives_an_interruption(
+    cloth: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, stop in (("whole", None), ("cut", 3)):
+        figures = iter([0.9, 0.5, 0.6])
+        monkeypatch.setattr(
+            glass_core.train, "held_out", lambda *_, f=figures: {"selection_good_q99": 0.1, "selection_auroc": next(f)}
+        )
+        if stop:
+            with pytest.raises(Interrupted):
+                run(cloth, tmp_path / folder, stop_after=stop, mining=False, epochs=3, iterations_per_epoch=1)
+        run(cloth, tmp_path / folder, mining=False, epochs=3, iterations_per_epoch=1)
+    whole = tensors(tmp_path / "whole")
+    assert all(np.array_equal(value, whole[key]) for key, value in tensors(tmp_path / "cut").items())
+    assert load_model(tmp_path / "cut")[1].selected_epoch == 1
+
+
+def test_without_a_selection_split_the_last_epoch_is_the_model(cloth: list[Path], tmp_path: Path) -> None:
+    run(cloth, tmp_path, mining=False, split={"train": 0.6, "calibration": 0.4, "selection": 0})
+    info = load_model(tmp_path)[1]
+    assert info.selected_epoch == 2 and best(list(info.curve)) is None
 
 
 def test_the_figures_are_plain_json(trained: tuple[Path, Reports]) -> None:

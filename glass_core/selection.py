@@ -1,0 +1,52 @@
+"""How well a half-trained model tells held-out good tiles from synthetic defects: what an epoch is selected by."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from glass_core.checkpoint import EpochFigures
+from glass_core.model import Glass
+from glass_core.samples import TileSource
+
+TILES = 96
+BATCH = 16
+
+
+@torch.no_grad()
+def held_out(glass: Glass, tiles: TileSource) -> dict[str, float]:
+    """Figures of tiles that training never saw, by their highest cell; none of them has a real defect.
+
+    `selection_good_q99` of the good ones, and `selection_auroc` of the good ones against TILES synthetic defects, always
+    the same. Empty without tiles.
+    """
+    if not len(tiles):
+        return {}
+    glass.eval()
+    places = np.unique(np.linspace(0, len(tiles) - 1, TILES).astype(int))
+    repeats = -(-TILES // len(places))
+    batches = [tiles.fixed(int(place), number) for place in places for number in range(repeats)]
+    good = _highest(glass, tiles, [batch.normal for batch in batches[::repeats]])
+    defective = _highest(glass, tiles, [batch.las for batch in batches[:: max(1, len(batches) // TILES)]])
+    return {"selection_good_q99": float(np.quantile(good, 0.99)), "selection_auroc": auroc(good, defective)}
+
+
+def best(curve: list[EpochFigures]) -> EpochFigures | None:
+    """The epoch with the highest AUROC, the first of equals; None when no epoch has one."""
+    rated = [figures for figures in curve if figures.selection_auroc is not None]
+    return max(rated, key=lambda figures: figures.selection_auroc or 0.0, default=None)
+
+
+def auroc(good: NDArray[np.float64], defective: NDArray[np.float64]) -> float:
+    """Area under the ROC curve: the share of pairs in which the defective one scores higher, ties counting half."""
+    higher = defective[:, None] > good
+    return float(np.mean(higher + 0.5 * (defective[:, None] == good)))
+
+
+def _highest(glass: Glass, source: TileSource, tiles: list[NDArray[np.generic]]) -> NDArray[np.float64]:
+    device = glass.discriminator.direction.device
+    highest: list[NDArray[np.float64]] = []
+    for start in range(0, len(tiles), BATCH):
+        batch = torch.from_numpy(np.concatenate(tiles[start : start + BATCH])).to(device)
+        cells = source.tiling.scored(glass(batch).double().cpu().numpy())  # (B, s, s)
+        highest.append(cells.max(axis=(1, 2)))
+    return np.concatenate(highest)
