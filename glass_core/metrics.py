@@ -1,0 +1,81 @@
+"""How well scores tell good from defective, for pictures and for pixels; no figure is chosen here, all are computed."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glass_core.pro import PRO_LIMIT, dilated, official_pro, region_shares
+from glass_core.ranking import EXACT_SCORES, Negatives, Positives, Scores, rank
+
+
+class ImageFigures(NamedTuple):
+    """Of whole pictures, by their scores; null where there is only one class."""
+
+    auroc: float | None
+    ap: float | None
+    f1_max: float | None
+
+
+class PixelFigures(NamedTuple):
+    """Of pixels; null without a marked region. `error` bounds how far binning may have moved each figure; 0 when exact."""
+
+    auroc: float | None
+    ap: float | None
+    pro: float | None
+    pro_official: float | None
+    error: dict[str, float]
+
+
+def image_figures(good: NDArray[np.floating], defective: NDArray[np.floating]) -> ImageFigures:
+    """The figures of good (n,) and defective (m,) pictures' scores."""
+    positives, negatives = Positives(), Negatives()
+    positives.add(np.float32(defective), np.ones(len(defective)))
+    negatives.add(np.float32(good))
+    curve = rank(positives, negatives)
+    if not len(good) or not len(defective):
+        return ImageFigures(None, None, None)
+    return ImageFigures(curve.auroc(), curve.ap(), curve.f1_max())
+
+
+class PixelScores:
+    """Gathers maps and their masks; exact up to EXACT_SCORES pixels, then in bins, with memory that no longer grows."""
+
+    def __init__(self) -> None:
+        self._marked, self._overlap, self._background = Positives(), Positives(), Negatives()
+        self._regions = 0
+        self._background_weight = 0.0
+        self._lowest, self._highest = math.inf, -math.inf
+        self._folded = False
+
+    def add(self, score_map: Scores, truth: NDArray[np.bool_], background_weight: float | None = None) -> None:
+        """Takes in a map (H, W), finite, and where the defect is (H, W).
+
+        `background_weight`: the sum of 1 - mask where the mask is soft (None: the number of pixels that are not marked).
+        """
+        shares, regions = region_shares(truth)
+        self._marked.add(score_map[truth], shares)
+        self._overlap.add(dilated(score_map)[truth] if regions else score_map[truth], shares)
+        self._background.add(score_map[~truth])
+        self._regions += regions
+        self._background_weight += float((~truth).sum()) if background_weight is None else background_weight
+        self._lowest, self._highest = min(self._lowest, float(score_map.min())), max(self._highest, float(score_map.max()))
+        self._folded |= self._marked.total + self._background.total > EXACT_SCORES
+        if self._folded:
+            for part in (self._marked, self._overlap, self._background):
+                part.fold()
+
+    def figures(self) -> PixelFigures:
+        """The figures of all maps so far."""
+        if not self._regions or not self._background.total:
+            return PixelFigures(None, None, None, None, {})
+        curve = rank(self._marked, self._background)
+        pro = curve.partial(PRO_LIMIT) / self._regions
+        error = dict.fromkeys(("pixel_auroc", "pixel_ap", "pro"), 0.0)
+        if self._folded:
+            of_pro = curve.uncertainty(lambda of: of.partial(PRO_LIMIT)) / self._regions
+            error = {"pixel_auroc": curve.uncertainty(type(curve).auroc), "pixel_ap": curve.ap_uncertainty(), "pro": of_pro}
+        background = (self._background, self._background_weight)
+        official = official_pro(self._overlap, self._regions, *background, self._lowest, self._highest)
+        return PixelFigures(curve.auroc(), curve.ap(), pro, official, error)
