@@ -73,18 +73,28 @@ def write_contact_sheet(path: Path, suspects: Sequence[Suspect]) -> None:
         for line, text in enumerate((first, suspect.path.name)):
             origin = (left, top + _SIDE_PX + 14 + 15 * line)
             cv2.putText(sheet, text, origin, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
-    encoded = cv2.imencode(".png", sheet)[1]
+    write_png(path, sheet)
+
+
+def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
+    """A PNG of a picture (H, W, 3) BGR, whole or not at all."""
     beside = path.with_name(f".{path.name}.part")
-    beside.write_bytes(encoded.tobytes())
+    beside.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
     beside.replace(path)
 
 
 def _tile_and_heat(suspect: Suspect) -> NDArray[np.uint8]:
     """The tile and the tile under its heat map, BGR, (side, 2 side, 3)."""
     code = cv2.COLOR_GRAY2BGR if suspect.pixels.ndim == 2 else cv2.COLOR_RGB2BGR
-    tile = np.asarray(cv2.cvtColor(suspect.pixels, code))
+    tile = np.asarray(cv2.cvtColor(suspect.pixels, code), dtype=np.uint8)
     heat = smooth_map(suspect.cells)[: tile.shape[0], : tile.shape[1]]
-    levels = (heat / max(float(heat.max()), 1e-6) * 255).astype(np.uint8)
-    warm = cv2.addWeighted(tile, 0.6, np.asarray(cv2.applyColorMap(levels, cv2.COLORMAP_JET)), 0.4, 0)
+    warm = under_heat(tile, heat, float(heat.max()))
     sides = [cv2.resize(picture, (_SIDE_PX, _SIDE_PX), interpolation=cv2.INTER_AREA) for picture in (tile, warm)]
     return np.concatenate(sides, axis=1).astype(np.uint8)
+
+
+def under_heat(picture: NDArray[np.uint8], heat: NDArray[np.float32], hottest: float) -> NDArray[np.uint8]:
+    """A picture (H, W, 3) BGR under its map (H, W), of which `hottest` is red."""
+    levels = np.clip(heat / max(hottest, 1e-6) * 255, 0, 255).astype(np.uint8)
+    colours = np.asarray(cv2.applyColorMap(levels, cv2.COLORMAP_JET))
+    return np.asarray(cv2.addWeighted(picture, 0.6, colours, 0.4, 0), dtype=np.uint8)
