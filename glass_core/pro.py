@@ -18,6 +18,8 @@ def region_shares(truth: NDArray[np.bool_]) -> tuple[NDArray[np.float64], int]:
     Regions are 8-connected. With these weights the mean overlap of all regions is the weighted share of marked pixels above
     a threshold, times the number of pictures' regions: that turns PRO into a ROC curve, which is integrated exactly.
     """
+    if not truth.any():
+        return np.empty(0), 0
     count, labels = cv2.connectedComponents(truth.astype(np.uint8), connectivity=8)
     inside = labels[truth]
     return 1 / np.bincount(inside, minlength=1)[inside], count - 1

@@ -16,7 +16,7 @@ from rich.console import Console
 from calibration.threshold import CARD_FILE, Model, ThresholdCard, calibrate
 from glass_core.checkpoint import read_info
 from glass_core.contact_sheet import TILES_SHOWN
-from glass_core.data import list_images
+from glass_core.datasets import list_images
 from glass_core.engines import Engine, load_engine
 from glass_core.errors import InputError
 from glass_core.exclusions import EXCLUDE_FILE, read_exclusions, write_exclusions

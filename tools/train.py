@@ -16,10 +16,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from glass_core.checkpoint import EpochFigures, ModelInfo, read_info
 from glass_core.config import TrainConfig, load_train_config
 from glass_core.contact_sheet import Suspects, write_contact_sheet
-from glass_core.data import list_images, read_image
+from glass_core.data import read_image
+from glass_core.datasets import list_images
 from glass_core.engines import Engine, load_engine
 from glass_core.errors import InputError
 from glass_core.exclusions import EXCLUDE_FILE, read_exclusions, write_exclusions
+from glass_core.known_sets import known_set
 from glass_core.scoring import score_image
 from glass_core.split import SPLIT_FILE, SplitImage, file_sha256, load_split
 
@@ -50,8 +52,11 @@ def run(args: argparse.Namespace) -> int:
     if args.backbone:
         config = config.model_copy(update={"backbone": args.backbone})
     started = time.monotonic()
+    images, console = list_images(args.data), Console(stderr=True)
+    if note := known_set(args.data):
+        console.print(note, soft_wrap=True, highlight=False)
     with refused_writes(args.out):
-        info = train_run(list_images(args.data), config, args.out, Console(stderr=True))
+        info = train_run(images, config, args.out, console)
     facts = _facts(info, args.out, time.monotonic() - started)
     if args.json:
         print(json.dumps(facts))

@@ -1,4 +1,4 @@
-"""Finding and reading pictures; bad input is one clear line."""
+"""Reading pictures; bad input is one clear line."""
 
 import struct
 import zlib
@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from glass_core.data import list_images, list_test_images, read_image
+from glass_core.data import read_image
 from glass_core.errors import InputError
 
 
@@ -16,61 +16,6 @@ def write(path: Path, image: np.ndarray | None = None) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     assert cv2.imwrite(str(path), np.zeros((4, 4), np.uint8) if image is None else image)
     return path
-
-
-def names(paths: list[Path], root: Path) -> list[str]:
-    return [str(path.relative_to(root)) for path in paths]
-
-
-def test_a_plain_folder_gives_its_pictures_sorted(tmp_path: Path) -> None:
-    for name in ("b.png", "a.JPG", "c.bmp", "d.tiff", "deeper/e.png", ".hidden.png"):
-        write(tmp_path / name)
-    (tmp_path / "notes.txt").write_text("not a picture")
-    assert names(list_images(tmp_path), tmp_path) == ["a.JPG", "b.png", "c.bmp", "d.tiff"]
-
-
-def test_an_mvtec_data_set_gives_train_good(tmp_path: Path) -> None:
-    for name in ("train/good/1.png", "train/good/0.png", "test/good/2.png", "test/hole/3.png"):
-        write(tmp_path / name)
-    assert names(list_images(tmp_path), tmp_path) == ["train/good/0.png", "train/good/1.png"]
-
-
-def test_a_recording_gives_the_frames_of_all_cameras(tmp_path: Path) -> None:
-    for name in ("left/000000001.png", "left/000000000.png", "right/000000000.png"):
-        write(tmp_path / name)
-    (tmp_path / "left/frames.jsonl").write_text("{}\n")
-    (tmp_path / "recording.json").write_text('{"schema": 1, "cameras": {"left": {}, "right": {}}}')
-    expected = ["left/000000000.png", "left/000000001.png", "right/000000000.png"]
-    assert names(list_images(tmp_path), tmp_path) == expected
-
-
-def test_test_pictures_come_with_label_and_mask_by_stem(tmp_path: Path) -> None:
-    for name in ("test/good/0.png", "test/hole/1.png", "test/hole/2.png", "test/slub/7.png"):
-        write(tmp_path / name)
-    for name in ("ground_truth/hole/2_mask.png", "ground_truth/hole/1_mask.png", "ground_truth/slub/8_mask.png"):
-        write(tmp_path / name)
-    found = [(t.path.name, t.label, t.mask and t.mask.name) for t in list_test_images(tmp_path)]
-    assert found == [
-        ("0.png", "good", None),
-        ("1.png", "hole", "1_mask.png"),
-        ("2.png", "hole", "2_mask.png"),
-        ("7.png", "slub", None),
-    ]
-
-
-@pytest.mark.parametrize("kind", ["missing", "empty", "file", "empty recording"])
-def test_a_place_without_pictures_is_one_clear_line(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / "data"
-    if kind == "file":
-        path.write_text("text")
-    elif kind != "missing":
-        path.mkdir()
-    if kind == "empty recording":
-        (path / "recording.json").write_text("{}")
-    with pytest.raises(InputError, match=rf"^no [^\n]+, {path}, [^\n]+$"):
-        list_images(path)
-    with pytest.raises(InputError, match="no test pictures"):
-        list_test_images(path)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif"])
