@@ -51,9 +51,10 @@ class EpochFigures(BaseModel):
 
 
 class ModelInfo(BaseModel):
-    """Contents of model.json; the tensors are those of `selected_epoch` (null: not trained here).
+    """Contents of model.json; the tensors are those of `selected_epoch`.
 
-    `weights` is null for the embedded filter bank, which needs no file.
+    `weights` is null for the embedded filter bank, which needs no file. A model that was not trained here has an `origin`
+    in words, and no config, split, textures or epoch.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,13 +63,24 @@ class ModelInfo(BaseModel):
     arch: str
     weights_sha: str
     score: ScoreDefinition
-    config: TrainConfig
-    split_digest: str
+    config: TrainConfig | None
+    split_digest: str | None
     weights: WeightsOrigin | None
-    textures: str
+    textures: str | None
     curve: tuple[EpochFigures, ...]
     selected_epoch: int | None = None
+    origin: str | None = None
     versions: dict[str, str]
+
+    @property
+    def selection(self) -> str:
+        """How the epoch was chosen, in words."""
+        if self.origin:
+            return f"not known: {self.origin}"
+        rated = any(figures.selection_auroc is not None for figures in self.curve)
+        if not rated or self.selected_epoch is None or self.config is None or self.config.select == "last":
+            return "last epoch"
+        return f"held-out good pictures and synthetic defects (epoch {self.selected_epoch} of {len(self.curve)})"
 
 
 def weights_sha(tensors: Mapping[str, NDArray[Any]]) -> str:

@@ -31,8 +31,8 @@ class PixelFigures(NamedTuple):
 def image_figures(good: NDArray[np.floating], defective: NDArray[np.floating]) -> ImageFigures:
     """The figures of good (n,) and defective (m,) pictures' scores."""
     positives, negatives = Positives(), Negatives()
-    positives.add(np.float32(defective), np.ones(len(defective)))
-    negatives.add(np.float32(good))
+    positives.add(np.asarray(defective, dtype=np.float32), np.ones(len(defective)))
+    negatives.add(np.asarray(good, dtype=np.float32))
     curve = rank(positives, negatives)
     if not len(good) or not len(defective):
         return ImageFigures(None, None, None)
@@ -50,17 +50,23 @@ class PixelScores:
         self._folded = False
 
     def add(self, score_map: Scores, truth: NDArray[np.bool_], background_weight: float | None = None) -> None:
-        """Takes in a map (H, W), finite, and where the defect is (H, W).
+        """Takes in a map (H, W), NaN where nothing was scored, and where the defect is (H, W).
 
         `background_weight`: the sum of 1 - mask where the mask is soft (None: the number of pixels that are not marked).
         """
-        shares, regions = region_shares(truth)
-        self._marked.add(score_map[truth], shares)
-        self._overlap.add(dilated(score_map)[truth] if regions else score_map[truth], shares)
-        self._background.add(score_map[~truth])
+        unscored = np.isnan(score_map)
+        marked, background = truth & ~unscored, score_map[~truth & ~unscored]
+        shares, regions = region_shares(marked)
+        self._marked.add(score_map[marked], shares)
+        if regions:
+            grown = dilated(np.where(unscored, -np.inf, score_map).astype(np.float32))
+            self._overlap.add(grown[marked], shares)
+        self._background.add(background)
         self._regions += regions
-        self._background_weight += float((~truth).sum()) if background_weight is None else background_weight
-        self._lowest, self._highest = min(self._lowest, float(score_map.min())), max(self._highest, float(score_map.max()))
+        self._background_weight += len(background) if background_weight is None else background_weight
+        if not unscored.all():
+            self._lowest = min(self._lowest, float(np.nanmin(score_map)))
+            self._highest = max(self._highest, float(np.nanmax(score_map)))
         self._folded |= self._marked.total + self._background.total > EXACT_SCORES
         if self._folded:
             for part in (self._marked, self._overlap, self._background):

@@ -155,7 +155,7 @@ def _grouped(
 ) -> tuple[Scores, NDArray[np.int64], NDArray[np.float64]]:
     levels, level_of = np.unique(scores, return_inverse=True)
     counts, shares = (np.bincount(level_of, weights, len(levels)) for weights in (count, share))
-    return levels, counts.astype(np.int64), shares
+    return levels, counts.astype(np.int64), shares.astype(np.float64)
 
 
 def _keys(scores: Scores) -> NDArray[np.int64]:

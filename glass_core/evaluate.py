@@ -1,0 +1,179 @@
+"""Evaluates a system on a test set, picture by picture: its scores against labels and masks."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glass_core.anomaly_map import smooth_map
+from glass_core.data import read_image
+from glass_core.datasets import TestImage, read_mask
+from glass_core.errors import InputError
+from glass_core.metrics import PixelScores, image_figures
+from glass_core.preprocess import centre_crop, preprocess_mask, resize_short_side
+from glass_core.scoring import ScoreDefinition, Scorer, score_image
+
+Protocol = Literal["standard", "official"]
+OFFICIAL_PX = 288
+_ZOOMED = {"toothbrush": 329, "wood": 329}  # the official code enlarges these classes before it crops (glass.md 4.4)
+
+
+class Scores(NamedTuple):
+    """Of one picture: its score, the maximum of each lane (none where lanes are not known), and its map (H, W).
+
+    The map is that of the picture, or in the official protocol of its crop; NaN where the picture is not inspected.
+    """
+
+    image: float
+    lanes: tuple[float, ...]
+    pixels: NDArray[np.float32]
+
+
+System = Callable[[TestImage, NDArray[np.uint8]], Scores]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A test picture, its score, and whether the card in force calls it defective (None without a card)."""
+
+    image: TestImage
+    score: float
+    alarm: bool | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The figures of a test set; null where they cannot be had. `false_alarms_at_threshold` counts good pictures.
+
+    Pixel figures need masks. `error` bounds what binning may have changed in a very large set (glass_core.metrics).
+    """
+
+    image_auroc: float | None
+    image_ap: float | None
+    image_f1_max: float | None
+    pixel_auroc: float | None
+    pixel_ap: float | None
+    pro: float | None
+    pro_official: float | None
+    recall_at_threshold: float | None
+    false_alarms_at_threshold: int | None
+    n_good: int
+    n_defect: int
+    error: dict[str, float]
+    scored: tuple[Scored, ...]
+
+
+def standard_system(engine: Scorer, definition: ScoreDefinition) -> System:
+    """Scores as the line does: tiles of the inspected range, nothing resized."""
+
+    def score(image: TestImage, picture: NDArray[np.uint8]) -> Scores:
+        height, width = picture.shape[:2]
+        layout = definition.tiling.layout(height, width, definition.inspect_x_px)
+        cells, lanes = score_image(engine, definition, picture)
+        pixels = np.full((height, width), np.nan, dtype=np.float32)
+        pixels[:, layout.x0_px : layout.x1_px] = smooth_map(cells)[:height, : layout.x1_px - layout.x0_px]
+        return Scores(float(cells.max()), tuple(float(lane) for lane in lanes), pixels)
+
+    return score
+
+
+def official_system(engine: Scorer, resize_px: int) -> System:
+    """Scores as the official code does: short side resized, a square of 288 px cut from the middle, the rest not seen."""
+
+    def score(image: TestImage, picture: NDArray[np.uint8]) -> Scores:
+        cells = engine.score(official_crop(picture, resize_px)[None])[0]  # (36, 36)
+        return Scores(float(cells.max()), (), smooth_map(cells))
+
+    return score
+
+
+def official_resize_px(test_set: Path, images: Sequence[TestImage]) -> int:
+    """The short side to which the official code resizes pictures of this class; 329 for two classes, but not of VisA."""
+    visa = any(image.any_value_marks for image in images)
+    return OFFICIAL_PX if visa else _ZOOMED.get(test_set.resolve().name, OFFICIAL_PX)
+
+
+def official_crop(picture: NDArray[np.uint8], resize_px: int) -> NDArray[np.uint8]:
+    """What the official protocol sees of a picture (H, W[, 3]): (288, 288[, 3])."""
+    return np.ascontiguousarray(centre_crop(resize_short_side(picture, resize_px), OFFICIAL_PX))
+
+
+def evaluate(
+    images: Iterable[TestImage],
+    system: System,
+    protocol: Protocol,
+    resize_px: int = OFFICIAL_PX,
+    thresholds: Sequence[float] | None = None,
+    keep: Callable[[TestImage, Scores], None] | None = None,
+) -> Evaluation:
+    """Scores test pictures one at a time and returns their figures; memory does not grow with the size of the set.
+
+    `thresholds`: of each lane of the card in force; a lane it does not know is held to the strictest, as on the line.
+    `keep` is handed the scores of each picture. In the protocol "standard" a pixel is defective where its mask is above a
+    half; in "official" masks go through the pictures' geometry, and pixel AUROC, AP and the official PRO take only those
+    that stay entirely white (VisA: not black), while the standard PRO keeps to a half. Raises InputError for bad pictures,
+    masks or scores.
+    """
+    exact, floored = PixelScores(), PixelScores()
+    scored, masked = [], True
+    for image in images:
+        picture = read_image(image.path)
+        scores = system(image, picture)
+        if not np.isfinite(scores.image):
+            raise InputError(f"a score that is not finite, {image.path}, check the model")
+        alarm = None if thresholds is None else _alarm(scores.lanes, thresholds)
+        scored.append(Scored(image, scores.image, alarm))
+        if keep:
+            keep(image, scores)
+        mask = read_mask(image, *picture.shape[:2])
+        if mask is None:
+            masked = False
+        if not masked or mask is None:
+            continue
+        if protocol == "official":
+            soft = preprocess_mask(mask, resize_px, OFFICIAL_PX)  # (288, 288)
+            truth = soft > 0 if image.any_value_marks else soft == 1
+            weight = float((~truth).sum() if image.any_value_marks else (1 - soft.astype(np.float64)).sum())
+            floored.add(_fitting(scores.pixels, truth.shape, image), truth, weight)
+            exact.add(scores.pixels, soft > 0.5)
+        else:
+            exact.add(_fitting(scores.pixels, mask.shape, image), mask > 127)
+    return _summary(scored, exact, floored if protocol == "official" else exact, masked)
+
+
+def _alarm(lanes: Sequence[float], thresholds: Sequence[float]) -> bool:
+    strictest = min(thresholds)
+    return any(lane > (thresholds[i] if i < len(thresholds) else strictest) for i, lane in enumerate(lanes))
+
+
+def _fitting(pixels: NDArray[np.float32], shape: tuple[int, ...], image: TestImage) -> NDArray[np.float32]:
+    if pixels.shape != shape:
+        sizes = f"{pixels.shape[1]} x {pixels.shape[0]} px instead of {shape[1]} x {shape[0]}"
+        raise InputError(f"a map of another size ({sizes}), {image.path}, write the map in the protocol's geometry")
+    return pixels
+
+
+def _summary(scored: Sequence[Scored], exact: PixelScores, floored: PixelScores, masked: bool) -> Evaluation:
+    good = [each for each in scored if not each.image.defective]
+    bad = [each for each in scored if each.image.defective]
+    of_images = image_figures(*(np.array([each.score for each in part]) for part in (good, bad)))
+    of_pixels, pro = (floored.figures(), exact.figures()) if masked else (None, None)
+    judged = bool(scored) and all(each.alarm is not None for each in scored)
+    return Evaluation(
+        image_auroc=of_images.auroc,
+        image_ap=of_images.ap,
+        image_f1_max=of_images.f1_max,
+        pixel_auroc=of_pixels and of_pixels.auroc,
+        pixel_ap=of_pixels and of_pixels.ap,
+        pro=pro and pro.pro,
+        pro_official=of_pixels and of_pixels.pro_official,
+        recall_at_threshold=float(np.mean([each.alarm for each in bad])) if judged and bad else None,
+        false_alarms_at_threshold=sum(bool(each.alarm) for each in good) if judged else None,
+        n_good=len(good),
+        n_defect=len(bad),
+        error={**of_pixels.error, "pro": pro.error.get("pro", 0.0)} if of_pixels and pro else {},
+        scored=tuple(scored),
+    )

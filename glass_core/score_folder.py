@@ -1,0 +1,76 @@
+"""The scores and maps of a test set on disk, so that one code computes the figures of any system."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glass_core.checkpoint import read_tensors, write_tensors
+from glass_core.datasets import TestImage
+from glass_core.errors import InputError
+from glass_core.evaluate import Scored, Scores, System
+
+SCORES_FILE = "scores.csv"
+MAPS = "maps"
+
+
+class ScoreFolder:
+    """scores.csv and maps/ of a test set: written by an evaluation, or by any other system that is to be compared.
+
+    scores.csv has the columns picture (path below the test set), label, score; maps/<picture without suffix>.safetensors
+    holds `map`, float32 of the picture's size (official: 288 x 288), NaN where it was not inspected.
+    """
+
+    def __init__(self, folder: Path, test_set: Path) -> None:
+        self._folder, self._test_set = folder, test_set
+
+    def write(self, image: TestImage, scores: Scores) -> None:
+        """Writes the map of one picture."""
+        write_tensors(self._map_of(image), {"map": scores.pixels}, {})
+
+    def close(self, scored: Sequence[Scored]) -> None:
+        """Writes scores.csv, which vouches for the maps."""
+        beside = self._folder / f".{SCORES_FILE}.part"
+        with beside.open("w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file)
+            table.writerow(("picture", "label", "score"))
+            table.writerows((self._name(each.image), each.image.label, repr(each.score)) for each in scored)
+        beside.replace(self._folder / SCORES_FILE)
+
+    def system(self) -> System:
+        """Scores read back; InputError for a picture that is not among them."""
+        found = dict(self._rows())
+
+        def score(image: TestImage, picture: NDArray[np.uint8]) -> Scores:
+            if self._name(image) not in found:
+                raise InputError(f"no score of {self._name(image)}, {self._folder / SCORES_FILE}, score every test picture")
+            return Scores(found[self._name(image)], (), self.map(image))
+
+        return score
+
+    def map(self, image: TestImage) -> NDArray[np.float32]:
+        """The map of one picture."""
+        path = self._map_of(image)
+        tensors, _ = read_tensors(path)
+        if "map" not in tensors or tensors["map"].ndim != 2 or tensors["map"].dtype != np.float32:
+            raise InputError(f"no tensor `map` of float32 (H, W), {path}, write the maps again")
+        return tensors["map"]
+
+    def _rows(self) -> Iterator[tuple[str, float]]:
+        path = self._folder / SCORES_FILE
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                for row in csv.DictReader(file):
+                    yield row["picture"], float(row["score"])
+        except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError, csv.Error) as error:
+            raise InputError(f"scores not readable ({error!r}), {path}, give columns picture, label, score") from None
+
+    def _name(self, image: TestImage) -> str:
+        """The picture's path below the test set; of VisA, whose pictures lie in the folder above too, below that."""
+        path, root = image.path.resolve(), self._test_set.resolve()
+        return str(path.relative_to(root if path.is_relative_to(root) else root.parent))
+
+    def _map_of(self, image: TestImage) -> Path:
+        return self._folder / MAPS / Path(self._name(image)).with_suffix(".safetensors")

@@ -1,0 +1,203 @@
+"""`glassline evaluate`: how well a model tells the good and defective pictures of a test set apart, and where."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from calibration.threshold import CARD_FILE, load_card
+from glass_core.checkpoint import read_info
+from glass_core.data import read_image
+from glass_core.datasets import TestImage, list_test_images, read_mask
+from glass_core.engines import Engine, load_engine
+from glass_core.errors import InputError
+from glass_core.evaluate import (
+    OFFICIAL_PX,
+    Evaluation,
+    Protocol,
+    Scored,
+    System,
+    evaluate,
+    official_crop,
+    official_resize_px,
+    official_system,
+    standard_system,
+)
+from glass_core.evaluation_pictures import Panel, write_histogram, write_panels
+from glass_core.known_sets import known_set
+from glass_core.score_folder import SCORES_FILE, ScoreFolder
+from glass_core.split import SPLIT_FILE, file_sha256, load_split
+from tools.train import refused_writes
+
+FIGURES = (
+    ("image_auroc", "image AUROC"),
+    ("image_ap", "image AP"),
+    ("image_f1_max", "image F1, highest"),
+    ("pixel_auroc", "pixel AUROC"),
+    ("pixel_ap", "pixel AP"),
+    ("pro", "PRO, standard"),
+    ("pro_official", "PRO, as the official code has it"),
+)
+PANELS = 12
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is evaluated: a system, how its epoch was chosen, and the thresholds in force, if any."""
+
+    system: System
+    selection: str | None
+    thresholds: tuple[float, ...] | None = None
+
+
+def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the verb."""
+    p = subparsers.add_parser("evaluate", help="measure a model on good and defective pictures")
+    p.add_argument("run", type=Path, metavar="RUN", help="a trained model, or a folder of scores that --out has left")
+    p.add_argument("data", type=Path, metavar="DATA", help="test set in MVTec layout, or a class of VisA")
+    p.add_argument(
+        "--protocol", choices=("standard", "official"), default="standard",
+        help="standard: tiles, whole pictures; official: as the paper's code, 288 px cut from the middle",
+    )  # fmt: skip
+    p.add_argument("--crops", action="store_true", help="the pictures are cut from the inspected range: score them whole")
+    p.add_argument("--out", type=Path, metavar="DIR", help="leave scores, maps and pictures there")
+    p.add_argument("--json", action="store_true", help="print one JSON object")
+    p.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exit 0 whatever the figures are."""
+    console = Console(stderr=True)
+    images = list_test_images(args.data)
+    if note := known_set(args.data):
+        console.print(note, soft_wrap=True, highlight=False)
+    resize_px = official_resize_px(args.data, images)
+    if args.out and (args.out / SCORES_FILE).exists() and args.out.resolve() == args.run.resolve():
+        raise InputError(f"--out is the folder of scores itself, {args.out}, choose another")
+    if (args.run / SCORES_FILE).is_file():
+        subject = Subject(ScoreFolder(args.run, args.data).system(), None)
+    else:
+        subject = _model(args.run, images, args.protocol, resize_px, args.crops, console)
+    folder = ScoreFolder(args.out, args.data) if args.out else None
+    with refused_writes(args.out):
+        if args.out:
+            args.out.mkdir(parents=True, exist_ok=True)
+        shown = track(images, "evaluating", console=console, transient=True)
+        found = evaluate(shown, subject.system, args.protocol, resize_px, subject.thresholds, folder and folder.write)
+        facts = _facts(found, args.protocol, subject, args.out)
+        if folder:
+            folder.close(found.scored)
+            _write_pictures(args.out, folder, found, args.protocol, resize_px, subject.thresholds)
+            (args.out / "evaluation.json").write_text(json.dumps(facts, indent=1) + "\n")
+    if args.json:
+        print(json.dumps(facts))
+    else:
+        print("\n".join(_words(facts, found, resize_px)))
+    return 0
+
+
+def _model(
+    run: Path, images: Sequence[TestImage], protocol: Protocol, resize_px: int, crops: bool, console: Console
+) -> Subject:
+    """A trained model by this machine's engine; its card counts where it was made for the very same scores."""
+    info, engine = read_info(run), load_engine(run)
+    _refuse_seen(run, images)
+    if protocol == "official":
+        return Subject(official_system(engine, resize_px), info.selection)
+    definition = engine.definition.model_copy(update={"inspect_x_px": None}) if crops else engine.definition
+    return Subject(standard_system(engine, definition), info.selection, _thresholds(run, engine, crops, console))
+
+
+def _thresholds(run: Path, engine: Engine, crops: bool, console: Console) -> tuple[float, ...] | None:
+    card = load_card(run, required=False)
+    if card is None:
+        console.print(f"no {CARD_FILE} in {run}: no figures at a threshold", soft_wrap=True, highlight=False)
+        return None
+    try:
+        card.check(engine.weights_sha, engine.sha, engine.definition)
+    except InputError as error:
+        console.print(f"no figures at a threshold: {error}", soft_wrap=True, highlight=False)
+        return None
+    return (min(card.thresholds),) if crops else card.thresholds  # a crop's lane is not known: held to the strictest
+
+
+def _refuse_seen(run: Path, images: Sequence[TestImage]) -> None:
+    """A test picture that had a part in making the model or its card would flatter them."""
+    if not (run / SPLIT_FILE).exists():
+        return
+    parts = load_split(run)
+    seen = {image.sha256 for image in (*parts.train, *parts.calibration, *parts.selection)}
+    for image in images:
+        if file_sha256(image.path) in seen:
+            raise InputError(f"a test picture that training has used, {image.path}, keep it for one of the two")
+
+
+def _facts(found: Evaluation, protocol: Protocol, subject: Subject, out: Path | None) -> dict[str, Any]:
+    return {
+        "schema": 1,
+        **{name: getattr(found, name) for name, _ in FIGURES},
+        "recall_at_threshold": found.recall_at_threshold,
+        "false_alarms_at_threshold": found.false_alarms_at_threshold,
+        "protocol": protocol,
+        "selection": subject.selection,
+        "n_good": found.n_good,
+        "n_defect": found.n_defect,
+        "error": found.error,
+        "out": out and str(out),
+    }
+
+
+def _words(facts: dict[str, Any], found: Evaluation, resize_px: int) -> list[str]:
+    official = f"official: short side {resize_px}, {OFFICIAL_PX} px from the middle, masks floored; not the line's scores"
+    geometry = "standard: tiles, whole inspected range, masks at a half" if facts["protocol"] == "standard" else official
+    lines = [
+        f"protocol {geometry}",
+        f"epoch chosen by: {facts['selection'] or 'not known'}",
+        f"{found.n_good} good and {found.n_defect} defective pictures",
+    ]
+    for name, title in FIGURES:
+        value = facts[name]
+        error = found.error.get(name, 0.0)
+        text = "-" if value is None else f"{100 * value:.2f} %" + (f" +- {100 * error:.2g} (binned)" if error else "")
+        lines.append(f"{title:34}{text}")
+    if found.false_alarms_at_threshold is not None:
+        recall = "-" if found.recall_at_threshold is None else f"{100 * found.recall_at_threshold:.1f} %"
+        lines.append(f"{'recall at the threshold':34}{recall}")
+        lines.append(f"{'false alarms at the threshold':34}{found.false_alarms_at_threshold} of {found.n_good}")
+    return lines
+
+
+def _write_pictures(
+    out: Path,
+    folder: ScoreFolder,
+    found: Evaluation,
+    protocol: Protocol,
+    resize_px: int,
+    thresholds: tuple[float, ...] | None,
+) -> None:
+    """Histogram of scores; maps of defects from the lowest score to the highest, and of the highest good pictures."""
+    good = sorted((each for each in found.scored if not each.image.defective), key=lambda each: -each.score)
+    bad = sorted((each for each in found.scored if each.image.defective), key=lambda each: each.score)
+    scores = (np.array([each.score for each in part]) for part in (good, bad))
+    one = thresholds[0] if thresholds and len(set(thresholds)) == 1 else None  # several have no one place in the picture
+    write_histogram(out / "scores.png", *scores, one)
+    places = np.unique(np.linspace(0, len(bad) - 1, PANELS).round().astype(int)) if bad else []
+    panels = [_panel(each, folder, protocol, resize_px) for each in (*(bad[place] for place in places), *good[:PANELS])]
+    write_panels(out / "maps.png", panels)
+
+
+def _panel(each: Scored, folder: ScoreFolder, protocol: Protocol, resize_px: int) -> Panel:
+    picture = read_image(each.image.path)
+    mask = read_mask(each.image, *picture.shape[:2])
+    if protocol == "official":
+        picture, mask = official_crop(picture, resize_px), None if mask is None else official_crop(mask, resize_px)
+    caption = f"{each.image.label}  {each.image.path.name}  score {each.score:.4f}"
+    return Panel(picture, mask, folder.map(each.image), caption)

@@ -1,0 +1,100 @@
+"""Cuts the tiles of a fixed split into a data set in MVTec layout: `python -m tools.make_tiles TILES.json CLASS --out DIR`.
+
+TILES.json: {"tile_px": N, "fabrics": {CLASS: {"train": [[file, x], ...], "test_good": ..., "test_defect": ...}}}, with files
+relative to the folder CLASS beside it, x the left edge of a tile of full height, and masks of the same name in mask/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import cv2
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from rich.progress import track
+
+from glass_core.data import read_image
+from glass_core.errors import InputError
+
+_MAX_BYTES = 64 << 20
+
+
+class Parts(BaseModel):
+    """Places (file, x of the left edge in px) of the tiles of one class."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    train: tuple[tuple[str, int], ...]
+    test_good: tuple[tuple[str, int], ...]
+    test_defect: tuple[tuple[str, int], ...]
+
+
+class TileList(BaseModel):
+    """A fixed split of several classes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tile_px: int = Field(ge=32)
+    fabrics: dict[str, Parts]
+
+
+def read_tile_list(path: Path) -> TileList:
+    """Raises InputError when the file is missing, too large or of another form."""
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise InputError(f"over {_MAX_BYTES} bytes, {path}, give a list of tiles")
+        return TileList.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"not readable ({error.strerror}), {path}, give a list of tiles") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"no list of tiles ({first['loc']}: {first['msg']}), {path}, see `--help`") from None
+
+
+def cut(root: Path, parts: Parts, tile_px: int, out: Path) -> None:
+    """Writes every tile, and the same window of the mask of each defective one. Raises InputError for a bad place."""
+    into = {"train": "train/good", "test_good": "test/good", "test_defect": "test/defect"}
+    places = [(part, file, x) for part in into for file, x in getattr(parts, part)]
+    for part, file, x in track(places, "cutting", transient=True):
+        name = f"{Path(file).stem}_x{x:04d}.png"
+        _write(out / into[part] / name, root / file, x, tile_px)
+        if part == "test_defect":
+            _write(out / "ground_truth" / "defect" / name, root / "mask" / Path(file).name, x, tile_px)
+
+
+def _write(path: Path, source: Path, x: int, tile_px: int) -> None:
+    image = read_image(source)
+    if not 0 <= x <= image.shape[1] - tile_px:
+        raise InputError(f"a tile at x {x} of {tile_px} px does not fit, {source}, correct the list")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tile = image[:, x : x + tile_px]
+    if not cv2.imwrite(str(path), tile if tile.ndim == 2 else cv2.cvtColor(tile, cv2.COLOR_RGB2BGR)):
+        raise InputError(f"cannot write, {path}, make room or choose another --out")
+
+
+def main() -> int:
+    """Exit 0 with the data set in DIR; prints one JSON object."""
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("tiles", type=Path)
+    p.add_argument("name", metavar="CLASS")
+    p.add_argument("--out", type=Path, required=True, metavar="DIR")
+    args = p.parse_args()
+    try:
+        tiles = read_tile_list(args.tiles)
+        if args.name not in tiles.fabrics:
+            raise InputError(f"no class {args.name}, {args.tiles}, use one of {', '.join(tiles.fabrics)}")
+        if args.out.exists() and any(args.out.iterdir()):
+            raise InputError(f"not empty, {args.out}, choose another --out")
+        parts = tiles.fabrics[args.name]
+        cut(args.tiles.parent / args.name, parts, tiles.tile_px, args.out)
+    except InputError as e:
+        print(f"glassline: {e}", file=sys.stderr)
+        return 2
+    print(json.dumps({"schema": 1, **{part: len(getattr(parts, part)) for part in Parts.model_fields}, "out": str(args.out)}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
