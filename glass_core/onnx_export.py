@@ -1,0 +1,52 @@
+"""A run as an ONNX file for other runtimes: normalisation, trunk and folded heads, of any batch, height and width."""
+
+import json
+import logging
+import warnings
+from pathlib import Path
+
+import torch
+
+from glass_core.checkpoint import load_model
+from glass_core.errors import InputError, MissingError
+from glass_core.model import FoldedGlass
+
+
+def export_onnx(run: Path, path: Path) -> None:
+    """Writes the model with input `tiles`, uint8 RGB (batch, height, width, 3), and output `cells` (batch, height/8, width/8).
+
+    Height and width are multiples of 16. Cells are raw scores in (0, 1); a picture's score is their maximum. Normalisation
+    is inside, so no preparation can differ from training's. The metadata hold weights_sha and the score definition.
+    Raises MissingError without the package onnxscript, InputError when the file cannot be written.
+    """
+    try:
+        import onnxscript  # noqa: F401
+    except ImportError:
+        raise MissingError("ONNX export needs the package onnxscript, this machine, pip install 'glassline[onnx]'") from None
+    glass, info = load_model(run)
+    network = FoldedGlass(glass).eval()
+    sizes = {0: torch.export.Dim("batch"), 1: 16 * torch.export.Dim("rows"), 2: 16 * torch.export.Dim("cols")}
+    example = torch.zeros((2, 64, 96, 3), dtype=torch.uint8)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            network,
+            (example,),
+            dynamo=True,
+            verbose=False,
+            dynamic_shapes=(sizes,),
+            input_names=["tiles"],
+            output_names=["cells"],
+        )
+    assert program is not None
+    program.model.metadata_props.update(
+        weights_sha=info.weights_sha, arch=info.arch, score=json.dumps(info.score.model_dump(mode="json"))
+    )
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        program.save(str(beside), include_initializers=True)
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise InputError(f"cannot write ({error.strerror}), {path}, free space or choose another place") from None
