@@ -101,6 +101,22 @@ def official_crop(picture: NDArray[np.uint8], resize_px: int) -> NDArray[np.uint
     return np.ascontiguousarray(centre_crop(resize_short_side(picture, resize_px), OFFICIAL_PX))
 
 
+class OfficialTruth(NamedTuple):
+    """A mask in the official geometry (288, 288): above a half, as the official code takes it, its sum of 1 - mask."""
+
+    half: NDArray[np.bool_]
+    floored: NDArray[np.bool_]
+    background: float
+
+
+def official_truth(mask: NDArray[np.uint8], resize_px: int, any_value_marks: bool) -> OfficialTruth:
+    """A mask (H, W) in 0..255 resized and cropped; the official code floors it, but takes any trace of one of VisA."""
+    soft = preprocess_mask(mask, resize_px, OFFICIAL_PX).astype(np.float64)  # (288, 288)
+    if any_value_marks:
+        return OfficialTruth(soft > 0.5, soft > 0, float((soft == 0).sum()))
+    return OfficialTruth(soft > 0.5, soft == 1, float((1 - soft).sum()))
+
+
 def evaluate(
     images: Iterable[TestImage],
     system: System,
@@ -134,11 +150,9 @@ def evaluate(
         if not masked or mask is None:
             continue
         if protocol == "official":
-            soft = preprocess_mask(mask, resize_px, OFFICIAL_PX)  # (288, 288)
-            truth = soft > 0 if image.any_value_marks else soft == 1
-            weight = float((~truth).sum() if image.any_value_marks else (1 - soft.astype(np.float64)).sum())
-            floored.add(_fitting(scores.pixels, truth.shape, image), truth, weight)
-            exact.add(scores.pixels, soft > 0.5)
+            truth = official_truth(mask, resize_px, image.any_value_marks)
+            floored.add(_fitting(scores.pixels, truth.half.shape, image), truth.floored, truth.background)
+            exact.add(scores.pixels, truth.half)
         else:
             exact.add(_fitting(scores.pixels, mask.shape, image), mask > 127)
     return _summary(scored, exact, floored if protocol == "official" else exact, masked)

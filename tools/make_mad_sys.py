@@ -17,6 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 from rich.progress import track
 
 from glass_core.data import read_image
@@ -58,7 +59,7 @@ def make(images: Sequence[Path], name: str, betas: Sequence[float], seed: int, t
     """
     made: list[dict[str, Any]] = []
     good = set(np.random.default_rng(seed).permutation(len(images))[: max(round(GOOD_SHARE * len(images)), 1)].tolist())
-    for index, path in enumerate(track(images, "making weak defects", transient=True)):
+    for index, path in enumerate(track(images, "making weak defects", console=Console(stderr=True), transient=True)):
         picture = read_image(path)
         entry: dict[str, Any] = {"picture": f"{index:04d}.png", "source": path.name, "sha256": file_sha256(path)}
         for beta in betas:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cv2
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from rich.console import Console
 from rich.progress import track
 
 from glass_core.data import read_image
@@ -57,7 +58,7 @@ def cut(root: Path, parts: Parts, tile_px: int, out: Path) -> None:
     """Writes every tile, and the same window of the mask of each defective one. Raises InputError for a bad place."""
     into = {"train": "train/good", "test_good": "test/good", "test_defect": "test/defect"}
     places = [(part, file, x) for part in into for file, x in getattr(parts, part)]
-    for part, file, x in track(places, "cutting", transient=True):
+    for part, file, x in track(places, "cutting", console=Console(stderr=True), transient=True):
         name = f"{Path(file).stem}_x{x:04d}.png"
         _write(out / into[part] / name, root / file, x, tile_px)
         if part == "test_defect":

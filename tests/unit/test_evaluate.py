@@ -1,0 +1,244 @@
+"""Evaluation on a little test set with a stand-in engine whose scores are known."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import safetensors.numpy
+
+import tools.evaluate
+from calibration.threshold import Model, ThresholdCard, calibrate
+from glass_core.anomaly_map import smooth_map
+from glass_core.config import SplitFractions
+from glass_core.datasets import TestImage, list_test_images
+from glass_core.errors import InputError
+from glass_core.evaluate import Scores, evaluate, official_resize_px, official_system, official_truth, standard_system
+from glass_core.scoring import ScoreDefinition
+from glass_core.split import split
+from glass_core.tiling import Tiling
+from tools.cli import main
+
+KEYS = {
+    *("schema", "image_auroc", "image_ap", "pixel_auroc", "pixel_ap", "pro", "pro_official", "recall_at_threshold"),
+    *("false_alarms_at_threshold", "protocol", "selection", "n_good", "n_defect"),
+}
+
+
+class BrightnessEngine:
+    """The brighter a cell, the higher its score."""
+
+    sha, weights_sha = "e" * 64, "w" * 64
+    backend, precision, device = "stand-in", "fp32", "cpu"
+    definition = ScoreDefinition(tiling=Tiling(tile_px=64, overlap_px=16), inspect_x_px=(16, 200))
+
+    def score(self, tiles: np.ndarray) -> np.ndarray:
+        grey = tiles if tiles.ndim == 3 else tiles.mean(axis=3)
+        count, height, width = grey.shape
+        return (grey.reshape(count, height // 8, 8, width // 8, 8).mean(axis=(2, 4)) / 256).astype(np.float32)
+
+
+class Info:
+    selection = "last epoch"
+
+
+def write(path: Path, image: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), image)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Four good pictures, three bright spots, one dark one that brightness cannot find; 70 x 216 px."""
+    folder, rng = tmp_path / "cloth", np.random.default_rng(0)
+    for index in range(4):
+        write(folder / f"test/good/{index}.png", rng.integers(90, 110, (70, 216), dtype=np.uint8))
+    for index in range(4):
+        picture, mask = rng.integers(90, 110, (70, 216), dtype=np.uint8), np.zeros((70, 216), np.uint8)
+        spot = np.s_[16:40, 48 + 8 * index : 80 + 8 * index]
+        picture[spot] = 20 if index == 3 else 200 + 10 * index
+        mask[spot] = 255
+        write(folder / f"test/{'stain' if index == 3 else 'spot'}/{index}.png", picture)
+        write(folder / f"ground_truth/{'stain' if index == 3 else 'spot'}/{index}.png", mask)
+    return folder
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    monkeypatch.setattr(tools.evaluate, "load_engine", lambda run: BrightnessEngine())
+    monkeypatch.setattr(tools.evaluate, "read_info", lambda run: Info())
+    return folder
+
+
+def card(model: Path, threshold: float) -> ThresholdCard:
+    rng = np.random.default_rng(0)
+    of = Model(
+        weights_sha="w" * 64, engine_sha="e" * 64, backbone="b", engine="stand-in", score_definition=BrightnessEngine.definition
+    )
+    drawn = calibrate([rng.uniform(0.3, 0.4, 4) for _ in range(60)], of, 100, "here")
+    fields = drawn.model_dump(exclude={"sha"}, by_alias=True)
+    made = ThresholdCard.sealed(**{**fields, "thresholds": (threshold,) * len(drawn.thresholds)})
+    made.save(model)
+    return made
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: object) -> dict[str, Any]:
+    assert main(["evaluate", *map(str, words), "--json"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()  # exactly one JSON object on stdout
+    found = json.loads(line)
+    assert isinstance(found, dict)
+    return found
+
+
+def test_the_figures_of_a_known_system(model: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    card(model, 0.6)
+    found = run(capsys, model, data)
+    assert set(found) >= KEYS and found["schema"] == 1
+    assert (found["n_good"], found["n_defect"], found["protocol"], found["selection"]) == (4, 4, "standard", "last epoch")
+    assert (found["recall_at_threshold"], found["false_alarms_at_threshold"]) == (0.75, 0)
+    # three of four stand above all good pictures; the dark one, with cells as bright as theirs, somewhere among them
+    assert 0.75 <= found["image_auroc"] <= 1
+    assert 0.5 < found["pixel_auroc"] < 1 and 0 < found["pro"] < found["pro_official"] < 1
+
+
+def test_without_a_card_the_figures_at_a_threshold_are_null(
+    model: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = run(capsys, model, data)
+    assert found["recall_at_threshold"] is None and found["false_alarms_at_threshold"] is None
+
+
+def test_a_card_of_another_engine_does_not_count(model: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = card(model, 0.6)
+    made.model_copy(update={"model": made.model.model_copy(update={"engine_sha": "x"})})
+    monkeypatch.setattr(BrightnessEngine, "sha", "f" * 64)
+    assert main(["evaluate", str(model), str(data)]) == 0
+
+
+def test_exported_scores_give_the_same_figures(
+    model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    first = run(capsys, model, data, "--out", out)
+    again = run(capsys, out, data)
+    same = [key for key in first if key not in ("selection", "out")]
+    assert {key: first[key] for key in same} == {key: again[key] for key in same} and again["selection"] is None
+    rows = list(csv.DictReader((out / "scores.csv").read_text().splitlines()))
+    assert {row["label"] for row in rows} == {"good", "spot", "stain"} and rows[0]["picture"] == "test/good/0.png"
+    score_map = safetensors.numpy.load_file(out / "maps/test/spot/0.safetensors")["map"]
+    assert score_map.shape == (70, 216) and np.isnan(score_map[:, :16]).all() and np.isnan(score_map[:, 200:]).all()
+    assert not np.isnan(score_map[:, 16:200]).any()
+    assert json.loads((out / "evaluation.json").read_text())["image_auroc"] == first["image_auroc"]
+    for name in ("scores.png", "maps.png"):
+        assert cv2.imread(str(out / name)) is not None
+
+
+@pytest.mark.parametrize("kind", ["missing score", "bad score", "missing map", "map of another size", "same folder"])
+def test_bad_exports_are_one_line(
+    kind: str, model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    run(capsys, model, data, "--out", out)
+    table, path = (out / "scores.csv").read_text(), out / "maps/test/spot/0.safetensors"
+    if kind == "missing score":
+        (out / "scores.csv").write_text("\n".join(table.splitlines()[:-1]))
+    elif kind == "bad score":
+        (out / "scores.csv").write_text(table.replace("0.", "zero."))
+    elif kind == "missing map":
+        path.unlink()
+    elif kind == "map of another size":
+        safetensors.numpy.save_file({"map": np.zeros((8, 8), np.float32)}, path)
+    words = ["--out", str(out)] if kind == "same folder" else []
+    assert main(["evaluate", str(out), str(data), *words]) == 2
+    assert capsys.readouterr().err.count("glassline: ") == 1
+
+
+def test_a_test_picture_that_training_has_used_is_refused(model: Path, data: Path) -> None:
+    images = [image.path for image in list_test_images(data)]
+    split(images, SplitFractions(train=0.5, calibration=0.3, selection=0.2), 0).save(model)
+    assert main(["evaluate", str(model), str(data)]) == 2
+
+
+def test_crops_are_scored_whole_and_held_to_the_strictest_threshold(
+    model: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card(model, 0.6)
+    for image in list_test_images(data):
+        for path in filter(None, (image.path, image.mask)):
+            write(path, cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)[:, 40:112])
+    assert main(["evaluate", str(model), str(data)]) == 2  # the inspected range is not in them
+    found = run(capsys, model, data, "--crops")
+    assert (found["recall_at_threshold"], found["n_defect"]) == (0.75, 4)
+
+
+def test_without_masks_only_pixel_figures_are_null(
+    model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (data / "ground_truth").rename(tmp_path / "elsewhere")
+    found = run(capsys, model, data, "--out", tmp_path / "out")
+    assert found["image_auroc"] is not None
+    assert {found[key] for key in ("pixel_auroc", "pixel_ap", "pro", "pro_official")} == {None}
+
+
+def test_one_class_of_pictures_gives_nulls_not_a_crash(
+    model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (data / "test/good").rename(tmp_path / "elsewhere")
+    found = run(capsys, model, data, "--out", tmp_path / "out")
+    assert found["image_auroc"] is None and found["n_good"] == 0 and found["pixel_auroc"] is not None
+
+
+def test_a_score_that_is_not_finite_names_its_picture(data: Path) -> None:
+    def broken(image: TestImage, picture: np.ndarray) -> Scores:
+        return Scores(float("nan"), (), np.zeros(picture.shape[:2], np.float32))
+
+    with pytest.raises(InputError, match=r"not finite, [^,]*0\.png, "):
+        evaluate(list_test_images(data), broken, "standard")
+
+
+def test_standard_maps_are_those_of_the_whole_inspected_range() -> None:
+    engine, picture = BrightnessEngine(), np.random.default_rng(0).integers(0, 256, (64, 216), dtype=np.uint8)
+    scores = standard_system(engine, engine.definition)(TestImage(Path("a"), "good", None), picture)
+    cells = engine.score(picture[None, :, 16:200])[0]
+    np.testing.assert_allclose(scores.pixels[:, 16:200], smooth_map(cells), atol=1e-6)
+    assert scores.image == cells.max() and len(scores.lanes) == 4
+
+
+def test_the_official_protocol_resizes_and_crops_picture_and_mask(tmp_path: Path) -> None:
+    seen: list[np.ndarray] = []
+
+    class Watching(BrightnessEngine):
+        def score(self, tiles: np.ndarray) -> np.ndarray:
+            seen.append(tiles)
+            return super().score(tiles)
+
+    picture, mask = np.full((144, 288, 3), 100, np.uint8), np.zeros((144, 288), np.uint8)
+    picture[60:85, 10:30] = 255  # cut away by the crop: the mask's pixels go, the label stays
+    mask[60:85, 10:30] = 255
+    write(tmp_path / "test/hole/0.png", picture)
+    write(tmp_path / "ground_truth/hole/0.png", mask)
+    write(tmp_path / "test/good/0.png", np.full((144, 288, 3), 100, np.uint8))
+    found = evaluate(list_test_images(tmp_path), official_system(Watching(), 288), "official")
+    assert [tiles.shape for tiles in seen] == [(1, 288, 288, 3)] * 2
+    assert (found.n_defect, found.image_auroc, found.pixel_auroc) == (1, 0.5, None)
+
+
+def test_official_masks_are_floored_and_those_of_visa_are_not() -> None:
+    mask = np.zeros((576, 576), np.uint8)
+    mask[100:400, 200:208] = 255
+    floored, visa = official_truth(mask, 288, False), official_truth(mask, 288, True)
+    assert floored.floored.sum() < floored.half.sum() == visa.half.sum() == 150 * 4 < visa.floored.sum()
+    assert floored.background == pytest.approx(288**2 - 150 * 4, abs=1)
+    assert visa.background == 288**2 - visa.floored.sum()
+
+
+def test_two_classes_are_enlarged_in_the_official_protocol(tmp_path: Path) -> None:
+    plain = [TestImage(tmp_path / "a.png", "good", None)]
+    visa = [TestImage(tmp_path / "a.png", "anomaly", tmp_path / "m.png", any_value_marks=True)]
+    sizes = [official_resize_px(tmp_path / name, plain) for name in ("toothbrush", "wood", "carpet")]
+    assert sizes == [329, 329, 288] and official_resize_px(tmp_path / "wood", visa) == 288
