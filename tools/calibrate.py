@@ -104,9 +104,12 @@ def _held_out(model: Path) -> tuple[SplitImage, ...]:
 
 
 def _given(model: Path, good: Path, console: Console) -> list[SplitImage]:
-    """The pictures of a folder or recording, less those that training has seen: their scores are too low."""
+    """The pictures of a folder or recording, less those that training has seen: their scores are too low.
+
+    What a model that was trained elsewhere has seen is not known.
+    """
     images = [SplitImage(path=path, sha256=file_sha256(path)) for path in list_images(good)]
-    seen = {image.sha256 for image in load_split(model).train}
+    seen = {image.sha256 for image in load_split(model).train} if read_info(model).split_digest else set()
     unseen = [image for image in images if image.sha256 not in seen]
     if len(unseen) < len(images):
         console.print(f"{len(images) - len(unseen)} pictures are left out: the model was trained on them")

@@ -80,8 +80,8 @@ def run(args: argparse.Namespace) -> int:
     if note := known_set(args.data):
         console.print(note, soft_wrap=True, highlight=False)
     resize_px = official_resize_px(args.data, images)
-    if args.out and (args.out / SCORES_FILE).exists() and args.out.resolve() == args.run.resolve():
-        raise InputError(f"--out is the folder of scores itself, {args.out}, choose another")
+    if args.out and args.out.resolve() == args.run.resolve():
+        raise InputError(f"--out is what is evaluated, {args.out}, choose another folder")
     if (args.run / SCORES_FILE).is_file():
         subject = Subject(ScoreFolder(args.run, args.data).system(), None)
     else:
@@ -90,13 +90,16 @@ def run(args: argparse.Namespace) -> int:
     with refused_writes(args.out):
         if args.out:
             args.out.mkdir(parents=True, exist_ok=True)
+            (args.out / SCORES_FILE).unlink(missing_ok=True)  # it vouches for the maps, which are about to change
         shown = track(images, "evaluating", console=console, transient=True)
-        found = evaluate(shown, subject.system, args.protocol, resize_px, subject.thresholds, folder and folder.write)
+        found = evaluate(shown, subject.system, args.protocol, resize_px, subject.thresholds, folder.write if folder else None)
         facts = _facts(found, args.protocol, subject, args.out)
         if folder:
             folder.close(found.scored)
             _write_pictures(args.out, folder, found, args.protocol, resize_px, subject.thresholds)
-            (args.out / "evaluation.json").write_text(json.dumps(facts, indent=1) + "\n")
+            beside = args.out / ".evaluation.json.part"
+            beside.write_text(json.dumps(facts, indent=1) + "\n")
+            beside.replace(args.out / "evaluation.json")
     if args.json:
         print(json.dumps(facts))
     else:
@@ -186,10 +189,10 @@ def _write_pictures(
     """Histogram of scores; maps of defects from the lowest score to the highest, and of the highest good pictures."""
     good = sorted((each for each in found.scored if not each.image.defective), key=lambda each: -each.score)
     bad = sorted((each for each in found.scored if each.image.defective), key=lambda each: each.score)
-    scores = (np.array([each.score for each in part]) for part in (good, bad))
+    good_scores, bad_scores = (np.array([each.score for each in part], dtype=np.float64) for part in (good, bad))
     one = thresholds[0] if thresholds and len(set(thresholds)) == 1 else None  # several have no one place in the picture
-    write_histogram(out / "scores.png", *scores, one)
-    places = np.unique(np.linspace(0, len(bad) - 1, PANELS).round().astype(int)) if bad else []
+    write_histogram(out / "scores.png", good_scores, bad_scores, one)
+    places = sorted({round(place) for place in np.linspace(0, len(bad) - 1, PANELS)}) if bad else []
     panels = [_panel(each, folder, protocol, resize_px) for each in (*(bad[place] for place in places), *good[:PANELS])]
     write_panels(out / "maps.png", panels)
 

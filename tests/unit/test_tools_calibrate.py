@@ -174,3 +174,14 @@ def test_a_failed_calibration_leaves_the_old_card(model: Path) -> None:
     with pytest.raises(InputError, match="budget"):
         calibrated(model, budget=0)
     assert load_card(model) == card
+
+
+def test_a_model_from_elsewhere_is_calibrated_on_named_pictures(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Imported:
+        arch, split_digest = "wide_resnet50_2", None
+
+    monkeypatch.setattr(tools.calibrate, "read_info", lambda run: Imported())
+    (model / "split.json").unlink()
+    assert calibrated(model, model.parent / "good").frames == 20
+    with pytest.raises(InputError, match=r"name good pictures"):
+        calibrated(model)
