@@ -1,7 +1,6 @@
 """The paper's picture geometry: short side resized, centre cropped, normalised. Tiled cloth does not use it."""
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 _MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)  # of ImageNet, RGB in [0, 1]
@@ -10,6 +9,8 @@ _STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 
 def resize_short_side(image: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
     """An image (H, W[, 3]) with its short side at size_px, aspect kept, bilinear with antialias as PIL does it."""
+    import torch  # slow to load: not for those who only name this module
+
     height, width = image.shape[:2]
     short = min(height, width)
     if short == size_px:

@@ -47,9 +47,10 @@ def test_expected_failures_become_a_line_and_a_status(
 
 
 @pytest.mark.parametrize(
-    "module", ["pipeline.grabber", "pipeline.decision", "pipeline.recorder", "pipeline.cameras.replay", "tools.camera"]
+    "module",
+    ["pipeline.grabber", "pipeline.decision", "pipeline.recorder", "pipeline.cameras.replay", "tools.camera", "tools.evaluate"],
 )
-def test_only_the_worker_loads_torch(module: str) -> None:
+def test_torch_is_loaded_only_where_it_is_used(module: str) -> None:
     code = f"import sys, {module}, pipeline.process; sys.exit('torch' in sys.modules or 'openvino' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == 0
 

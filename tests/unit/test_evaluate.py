@@ -113,11 +113,13 @@ def test_without_a_card_the_figures_at_a_threshold_are_null(
     assert found["recall_at_threshold"] is None and found["false_alarms_at_threshold"] is None
 
 
-def test_a_card_of_another_engine_does_not_count(model: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = card(model, 0.6)
-    made.model_copy(update={"model": made.model.model_copy(update={"engine_sha": "x"})})
+def test_a_card_of_another_engine_does_not_count(
+    model: Path, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card(model, 0.6)
+    assert run(capsys, model, data)["recall_at_threshold"] == 0.75
     monkeypatch.setattr(BrightnessEngine, "sha", "f" * 64)
-    assert main(["evaluate", str(model), str(data)]) == 0
+    assert run(capsys, model, data)["recall_at_threshold"] is None
 
 
 def test_exported_scores_give_the_same_figures(
