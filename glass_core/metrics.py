@@ -54,19 +54,22 @@ class PixelScores:
 
         `background_weight`: the sum of 1 - mask where the mask is soft (None: the number of pixels that are not marked).
         """
-        unscored = np.isnan(score_map)
-        marked, background = truth & ~unscored, score_map[~truth & ~unscored]
-        shares, regions = region_shares(marked)
-        self._marked.add(score_map[marked], shares)
+        background = ~truth
+        if np.isnan(score_map.min()):
+            scored = ~np.isnan(score_map)
+            truth, background = truth & scored, background & scored
+            score_map = np.where(scored, score_map, np.float32(-np.inf))
+        shares, regions = region_shares(truth)
         if regions:
-            grown = dilated(np.where(unscored, -np.inf, score_map).astype(np.float32))
-            self._overlap.add(grown[marked], shares)
-        self._background.add(background)
+            self._marked.add(score_map[truth], shares)
+            self._overlap.add(dilated(score_map)[truth], shares)
+        negatives = score_map[background]
+        self._background.add(negatives)
         self._regions += regions
-        self._background_weight += len(background) if background_weight is None else background_weight
-        if not unscored.all():
-            self._lowest = min(self._lowest, float(np.nanmin(score_map)))
-            self._highest = max(self._highest, float(np.nanmax(score_map)))
+        self._background_weight += len(negatives) if background_weight is None else background_weight
+        for scores in (negatives, score_map[truth]):
+            if len(scores):
+                self._lowest, self._highest = min(self._lowest, float(scores.min())), max(self._highest, float(scores.max()))
         self._folded |= self._marked.total + self._background.total > EXACT_SCORES
         if self._folded:
             for part in (self._marked, self._overlap, self._background):

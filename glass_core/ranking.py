@@ -111,6 +111,7 @@ class Negatives:
     def __init__(self) -> None:
         self.total = 0
         self._pieces: list[Scores] = []
+        self._sorted: Scores | None = None
         self._bins: NDArray[np.int64] | None = None
 
     def add(self, scores: Scores) -> None:
@@ -128,7 +129,7 @@ class Negatives:
                 lowest = int(keys.min())
                 counts = np.bincount(keys - lowest)
                 self._bins[lowest : lowest + len(counts)] += counts
-        self._pieces = []
+        self._pieces, self._sorted = [], None
 
     def place(self, levels: Scores) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """How many are higher than each level (K,), and how many are equal to it (once folded: in its bin)."""
@@ -136,10 +137,11 @@ class Negatives:
             self.fold()
             keys = _keys(levels)
             return self.total - np.cumsum(self._bins)[keys], self._bins[keys]
-        scores = np.concatenate(self._pieces) if self._pieces else np.empty(0, np.float32)
-        scores.sort()
-        self._pieces = [scores]
-        lower, upper = (np.searchsorted(scores, levels, side) for side in ("left", "right"))
+        if self._sorted is None or len(self._sorted) < self.total:
+            self._sorted = np.concatenate([np.empty(0, np.float32), *self._pieces])
+            self._sorted.sort()
+            self._pieces = [self._sorted]
+        lower, upper = (np.searchsorted(self._sorted, levels, side) for side in ("left", "right"))
         return self.total - upper, upper - lower
 
 

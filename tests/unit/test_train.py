@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import glass_core.train
 from glass_core.checkpoint import EpochFigures, load_model, read_tensors
 from glass_core.config import TrainConfig
-from glass_core.data import list_images
+from glass_core.datasets import list_images
 from glass_core.errors import InputError
 from glass_core.selection import auroc, best
 from glass_core.split import load_split
