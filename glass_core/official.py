@@ -47,8 +47,8 @@ def import_official(checkpoint: Path, arch: str, weights: Path | None, out: Path
         split_digest=None,
         weights=origin,
         textures=None,
-        selection=f"not known: official checkpoint {checkpoint.name}, sha256 {digest[:16]}; ckpt_best is best on test",
         curve=(),
+        origin=f"official checkpoint {checkpoint.name}, sha256 {digest[:16]}; ckpt_best is the best on the test set",
         versions={"torch": torch.__version__, "numpy": np.__version__},
     )
     save_model(out, tensors, info)

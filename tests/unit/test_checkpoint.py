@@ -13,6 +13,7 @@ import torch
 from glass_core.checkpoint import (
     INFO_FILE,
     MODEL_FILE,
+    EpochFigures,
     ModelInfo,
     load_model,
     read_info,
@@ -150,3 +151,17 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
 def test_reading_what_a_model_is_needs_no_torch() -> None:
     code = "import sys, glass_core.checkpoint, glass_core.engines; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"selected_epoch": 2}, "held-out good pictures and synthetic defects (epoch 2 of 3)"),
+        ({"selected_epoch": 3, "config": TrainConfig(select="last")}, "last epoch"),
+        ({"selected_epoch": 3, "curve": ()}, "last epoch"),
+        ({"config": None, "curve": (), "origin": "elsewhere"}, "not known: elsewhere"),
+    ],
+)
+def test_a_model_says_how_its_epoch_was_chosen(fields: dict[str, object], words: str) -> None:
+    figures = EpochFigures(epoch=1, loss=1, p_true=0.5, p_fake=0.5, selection_auroc=0.9)
+    assert info_for("0" * 64).model_copy(update={"curve": (figures,) * 3, **fields}).selection == words
