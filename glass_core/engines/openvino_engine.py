@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from glass_core.checkpoint import load_model
 from glass_core.engines import engine_sha
-from glass_core.model import FoldedGlass
+from glass_core.graph import ScoreGraph
 
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # else importing it reports to Intel's server
 import openvino as ov  # noqa: E402
@@ -27,7 +27,7 @@ class OpenVinoEngine:
         self.precision = precision
         self.weights_sha, self.definition = info.weights_sha, info.score
         self.sha = engine_sha(info.weights_sha, self.backend, precision, ov.__version__)
-        self._network = FoldedGlass(glass).eval()
+        self._network = ScoreGraph(glass)
         self._compiled: dict[tuple[int, ...], ov.CompiledModel] = {}
         self._settings: dict[str, str | int] = {
             "PERFORMANCE_HINT": "LATENCY",

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from glass_core.checkpoint import load_model
 from glass_core.engines import engine_sha
-from glass_core.model import FoldedGlass
+from glass_core.graph import ScoreGraph
 
 
 class TorchEngine:
@@ -24,10 +24,10 @@ class TorchEngine:
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.weights_sha, self.definition = info.weights_sha, info.score
         self.sha = engine_sha(info.weights_sha, f"{self.backend}-{self.device}", precision, torch.__version__)
-        self._network = FoldedGlass(glass).to(self.device)
+        self._network = ScoreGraph(glass).to(self.device)
 
     @torch.inference_mode()
     def score(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
         with torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bf16"):
-            cells = self._network(torch.from_numpy(tiles).to(self.device))  # (B, h/8, w/8)
+            cells = self._network(torch.from_numpy(tiles).to(self.device))[0]  # (B, h/8, w/8)
         return cells.float().cpu().numpy()
