@@ -93,7 +93,7 @@ def test_without_openvino_auto_takes_torch_and_openvino_is_missing(run: Path, mo
     monkeypatch.delitem(sys.modules, "glass_core.engines.openvino_engine", raising=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert load_engine(run).backend == "torch"
-    with pytest.raises(MissingError, match="OpenVINO"):
+    with pytest.raises(MissingError, match="openvino"):
         load_engine(run, "openvino")
 
 
