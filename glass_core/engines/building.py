@@ -115,6 +115,8 @@ def prove_batches(runner: Runner, tiles: Tiles, buckets: Sequence[int], allowed:
     """
     tiles = np.resize(tiles, (buckets[-1] + 1, *tiles.shape[1:]))
     alone = np.concatenate([runner(tile[None]) for tile in tiles])  # (B, h/8, w/8)
+    if not np.isfinite(alone).all():
+        raise InputError("scores that are not finite, the engine, use another precision")
     largest = 0.0
     for size in range(1, buckets[-1] + 1):
         for start in (0, 1):  # every tile in two places
