@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
 from rich.console import Console
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out.exists():
         raise InputError(f"already there, {args.out}, choose another --out")
     console = Console(stderr=True)
-    with building(args.out) as part:
+    with building(args.out) as part, redirect_stdout(sys.stderr):  # libraries speak while they build
         manifest, card = compile_run(args.run, args.backend, args.precision, part, console)
     if args.json:
         facts = manifest.model_dump(mode="json", by_alias=True)

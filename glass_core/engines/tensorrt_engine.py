@@ -60,6 +60,9 @@ def write(run: Path, examples: Tiles, precision: str, out: Path) -> Sequence[str
             )
         except torch.cuda.OutOfMemoryError:
             raise MissingError(f"too little GPU memory for batches of {bucket}, {device()}, free some of it") from None
+        except Exception as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            raise InputError(f"TensorRT builds no engine ({reason}), batches of {bucket}, use another precision") from error
         (out / _file(bucket)).write_bytes(engine)
     return [_file(bucket) for bucket in BUCKETS]
 
