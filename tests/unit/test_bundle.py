@@ -206,13 +206,9 @@ def test_int8_is_near_and_is_not_fp32(run: Path, tmp_path: Path) -> None:
     openvino = backend("openvino")
     if "int8" not in openvino.precisions():
         pytest.skip("this processor does not compute in int8")
-    runners = []
-    for precision in ("fp32", "int8"):
-        (tmp_path / precision).mkdir()
-        assert openvino.write(run, tiles(8), precision, tmp_path / precision) == ("engine.xml", "engine.bin")
-        runners.append(openvino.read(tmp_path / precision, (64, 64), precision, None))
-    full, eighth = (runner(tiles(4)) for runner in runners)
-    assert 0 < np.abs(full - eighth).mean() < 0.05
+    assert openvino.write(run, tiles(8), "int8", tmp_path) == ("engine.xml", "engine.bin")
+    moved = np.abs(openvino.read(tmp_path, (64, 64), "int8", None)(tiles(4)) - load_engine(run).score(tiles(4)))
+    assert 0 < moved.mean() < 0.05
 
 
 def brightest(tiles: np.ndarray) -> np.ndarray:
