@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out.exists():
         raise InputError(f"already there, {args.out}, choose another --out")
     console = Console(stderr=True)
-    with building(args.out) as part, redirect_stdout(sys.stderr):  # libraries speak while they build
+    with building(args.out) as part:
         manifest, card = compile_run(args.run, args.backend, args.precision, part, console)
     if args.json:
         facts = manifest.model_dump(mode="json", by_alias=True)
@@ -100,7 +100,8 @@ def compile_run(model: Path, backend_name: str, precision: str, out: Path, conso
     def shown(numbers: Sequence[int], title: str) -> Iterable[int]:
         return track(numbers, title, console=console, transient=True)
 
-    manifest = build(out, name, precision, guard, examples.all, card.thresholds, shown)
+    with redirect_stdout(sys.stderr):  # libraries speak while they build
+        manifest = build(out, name, precision, guard, examples.all, card.thresholds, shown)
     return manifest, calibrate_run(out, None, card.budget_per_1000_frames, console)
 
 

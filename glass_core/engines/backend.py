@@ -107,7 +107,7 @@ def choose(asked: str, built_ahead: bool) -> tuple[str, str]:
         except MissingError as error:
             reasons.append(str(error))
             continue
-        return name, why
+        return name, "; ".join([why, *reasons])
     raise MissingError(reasons[0])
 
 
@@ -115,7 +115,7 @@ def check_precision(name: str, precision: str) -> None:
     """Raises InputError when the backend has no such precision on this machine."""
     known = backend(name).precisions()
     if precision not in known:
-        raise InputError(f"backend {name} has no {precision} here, --precision, use one of {', '.join(known)}")
+        raise InputError(f"backend {name} has no {precision} here, the precision, use one of {', '.join(known)}")
 
 
 def _cuda_name() -> str:

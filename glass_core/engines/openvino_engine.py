@@ -52,7 +52,10 @@ def write(run: Path, examples: Tiles, precision: str, out: Path) -> Sequence[str
     model = _convert(run, examples.shape[1:])
     if precision == "int8":
         model = _quantised(model, examples)
-    ov.save_model(model, out / _FILES[0], compress_to_fp16=False)
+    try:
+        ov.save_model(model, out / _FILES[0], compress_to_fp16=False)
+    except RuntimeError as error:
+        raise InputError(f"OpenVINO cannot write ({str(error).splitlines()[-1]}), {out}, make room there") from None
     return _FILES
 
 

@@ -49,7 +49,8 @@ class Staged:
                 )
                 for slot in range(SLOTS)
             ]
-            self(np.zeros((most, *shape), np.uint8))
+            for size in (*buckets, SLOTS * most):  # what a first call makes is made now, in every slot
+                self(np.zeros((size, *shape), np.uint8))
         except torch.cuda.OutOfMemoryError:
             raise MissingError(f"too little GPU memory for batches of {most}, {cuda_device()}, free some of it") from None
 
