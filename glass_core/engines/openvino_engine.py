@@ -86,7 +86,7 @@ def _quantised(model: ov.Model, examples: Tiles) -> ov.Model:
         raise MissingError(f"nncf is not usable ({error}), this machine, pip install 'glassline[int8]'") from error
     nncf.set_log_level("ERROR")
     batches = [examples[n : n + 1] for n in range(len(examples))]
-    last = [node.get_friendly_name() for node in model.get_ops() if node.get_type_name() == "Convolution"][-1]
+    last = [node.get_friendly_name() for node in model.get_ordered_ops() if node.get_type_name() == "Convolution"][-1]
     return nncf.quantize(model, nncf.Dataset(batches), subset_size=len(batches), ignored_scope=nncf.IgnoredScope(names=[last]))
 
 
@@ -97,7 +97,7 @@ def _compiled(model: ov.Model, precision: str, threads: int | None) -> Runner:
     compiled = ov.Core().compile_model(model, "CPU", settings)
 
     def score(tiles: Tiles) -> NDArray[np.float32]:
-        most = BUCKETS[-1]  # larger batches are not faster on a processor, and their intermediate results leave its caches
+        most = BUCKETS[-1]  # larger batches are not faster on a processor, and ask for more memory
         parts = [np.array(compiled(tiles[n : n + most])[0], dtype=np.float32) for n in range(0, len(tiles), most)]
         return np.concatenate(parts)  # (B, h/8, w/8)
 
