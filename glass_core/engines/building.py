@@ -61,7 +61,7 @@ def draw_pairs(pictures: Sequence[Path], config: TrainConfig, count: int) -> Pai
     if not len(source):
         raise InputError("no calibration tiles, the run's pictures, name a run whose good pictures are still there")
     places = np.unique(np.linspace(0, len(source) - 1, count).astype(int))
-    batches = [source.fixed(int(place)) for place in places]
+    batches = [source.fixed(int(place), 0) for place in places]
     good = np.concatenate([batch.normal for batch in batches])
     defective = np.concatenate([np.rint(batch.las).clip(0, 255).astype(np.uint8) for batch in batches])
     return Pairs(good, defective)
@@ -87,7 +87,10 @@ def build(
     shape = examples.shape[1:]
     runner = module.read(folder, shape, precision, None)
     tolerance = max(LEAST_TOLERANCE, 2 * prove_batches(runner, held_out.all, module.BUCKETS, ALLOWED[precision].among_others))
-    guard = compare(runner, RunEngine(folder, "auto", "fp32", None).score, held_out.all, thresholds, track)
+    reference, scored = RunEngine(folder, "auto", "fp32", None), info.score.tiling.scored
+    guard = compare(
+        lambda tiles: scored(runner(tiles)), lambda tiles: scored(reference.score(tiles)), held_out.all, thresholds, track
+    )
     refuse_beyond(guard, ALLOWED[precision], f"{name} {precision}")
     tiles = np.ascontiguousarray(held_out.all[:GOLDENS])
     write_tensors(folder / GOLDENS_FILE, {"tiles": tiles, "cells": runner(tiles)}, {})

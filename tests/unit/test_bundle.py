@@ -39,7 +39,7 @@ def make_run(folder: Path) -> Path:
     for number in range(20):
         picture = np.random.default_rng(number).integers(60, 120, (64, 64), dtype=np.uint8)
         assert cv2.imwrite(str(pictures / f"{number}.png"), picture)
-    run, config = folder / "run", TrainConfig(backbone="embedded", tile_px=64, overlap_px=16)
+    run, config = folder / "run", TrainConfig(backbone="embedded", tile_px=64, overlap_px=16, border_px=0)
     run.mkdir()
     parts = split(sorted(pictures.iterdir()), SplitFractions(train=0.4, calibration=0.5, selection=0.1), 0)
     parts.save(run)
@@ -253,7 +253,7 @@ def test_scores_that_no_sound_engine_gives() -> None:
 
 
 def test_the_guard_compares_good_and_defective_tiles(run: Path) -> None:
-    pairs = building.draw_pairs(sorted((run.parent / "good").iterdir()), TrainConfig(tile_px=64, overlap_px=16), 7)
+    pairs = building.draw_pairs(sorted((run.parent / "good").iterdir()), TrainConfig(tile_px=64, overlap_px=16, border_px=0), 7)
     assert len(pairs.good) == len(pairs.defective) == 7 and len(pairs.all) == 14
     assert (pairs.all[0] == pairs.good[0]).all() and (pairs.all[1] == pairs.defective[0]).all()
     assert sum((a != b).any() for a, b in zip(pairs.good, pairs.defective, strict=True)) >= 6
