@@ -8,12 +8,12 @@ TORCH ?= torch==2.13.0
 # torch's idle threads would spin, and starve the other processes of a test
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo test check unit emulator line clean
+.PHONY: help demo test check unit emulator tensorrt line clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   the whole story on generated cloth (about five minutes), result in ./demo"
-	@echo "make test   style, types, import contracts, unit tests, emulated cameras, whole lines"
+	@echo "make test   style, types, import contracts, unit tests, emulated cameras, TensorRT dry run, whole lines"
 	@echo "make clean  remove the environment"
 
 $(VENV)/.ready: pyproject.toml
@@ -31,7 +31,7 @@ $(VENV)/.ready: pyproject.toml
 demo: $(VENV)/.ready
 	$(BIN)/glassline demo --out demo
 
-test: check unit emulator line
+test: check unit emulator tensorrt line
 
 check: $(VENV)/.ready
 	$(BIN)/ruff check .
@@ -45,6 +45,14 @@ unit: $(VENV)/.ready
 # In a process of its own, as a grabber is: pylon's runtime does not bear the inference libraries beside it.
 emulator: $(VENV)/.ready
 	$(BIN)/pytest tests/emulator
+
+# Beside the environment, not in it: without TensorRT itself the package cannot be imported; the test has a stand-in.
+$(VENV)/torch-tensorrt: $(VENV)/.ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target $@ torch-tensorrt==2.13.0 dllist || \
+		{ rm -rf $@; echo "glassline: torch-tensorrt cannot be had here, its test is skipped"; }
+
+tensorrt: $(VENV)/torch-tensorrt
+	$(BIN)/pytest tests/tensorrt
 
 line: $(VENV)/.ready
 	$(BIN)/pytest tests/line

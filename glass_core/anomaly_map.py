@@ -18,3 +18,21 @@ def smooth_map(cells: NDArray[np.float32], cell_px: int = 8) -> NDArray[np.float
     kernel = (2 * _RADIUS_PX + 1, 2 * _RADIUS_PX + 1)
     blurred = cv2.GaussianBlur(large, kernel, _SIGMA_PX, borderType=cv2.BORDER_REFLECT)
     return np.asarray(blurred, dtype=np.float32)  # (rows * cell_px, cols * cell_px)
+
+
+def smoothing(count: int, cell_px: int) -> NDArray[np.float64]:
+    """What `smooth_map` does along one axis of `count` cells, as a matrix (count * cell_px, count).
+
+    Both steps are linear and separable: the map of cells S is smoothing(rows) @ S @ smoothing(cols).T.
+    """
+    length = count * cell_px
+    at = np.clip((np.arange(length) + 0.5) / cell_px - 0.5, 0, count - 1)  # (length,) in cells
+    bilinear = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(count)))  # (length, count)
+    offsets = np.arange(-_RADIUS_PX, _RADIUS_PX + 1)
+    kernel = np.exp(-0.5 * (offsets / _SIGMA_PX) ** 2)
+    reached = np.arange(length)[:, None] + offsets  # (length, window)
+    folded = reached % (2 * length)
+    mirrored = np.where(folded < length, folded, 2 * length - 1 - folded)  # the edge pixel counts twice
+    blur = np.zeros((length, length))
+    np.add.at(blur, (np.arange(length)[:, None], mirrored), kernel / kernel.sum())
+    return np.asarray(blur @ bilinear)

@@ -63,9 +63,9 @@ class ResNet(nn.Module):
         self.level_channels = (128 * block.expansion, 256 * block.expansion)
         self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
-        self.layer1 = _layer(block, 64, 64, depths[0], 1, base_width)
-        self.layer2 = _layer(block, 64 * block.expansion, 128, depths[1], 2, base_width)
-        self.layer3 = _layer(block, 128 * block.expansion, 256, depths[2], 2, base_width)
+        self.layer1 = residual_layer(block, 64, 64, depths[0], 1, base_width)
+        self.layer2 = residual_layer(block, 64 * block.expansion, 128, depths[1], 2, base_width)
+        self.layer3 = residual_layer(block, 128 * block.expansion, 256, depths[2], 2, base_width)
         self.requires_grad_(False)
         self.eval()
 
@@ -133,9 +133,10 @@ def _shortcut(channels_in: int, channels_out: int, stride: int) -> nn.Module:
     return nn.Sequential(nn.Conv2d(channels_in, channels_out, 1, stride, bias=False), nn.BatchNorm2d(channels_out))
 
 
-def _layer(
+def residual_layer(
     block: type[BasicBlock] | type[Bottleneck], channels_in: int, width: int, depth: int, stride: int, base_width: int
 ) -> nn.Sequential:
+    """`depth` blocks, the first of which changes stride and channels."""
     first = block(channels_in, width, stride, base_width)
     rest = (block(width * block.expansion, width, 1, base_width) for _ in range(depth - 1))
     return nn.Sequential(first, *rest)

@@ -4,10 +4,9 @@ from collections import OrderedDict
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from glass_core.backbone import Normalise, build_backbone
-from glass_core.embedding import EMBED_DIM, LEVEL_DIM, Embedding
+from glass_core.embedding import EMBED_DIM, Embedding
 
 HIDDEN_DIM = 1024
 LEAKY_SLOPE = 0.2
@@ -89,34 +88,3 @@ class Glass(nn.Module):
         """Cell scores (B, H/8, W/8) in (0, 1) of tiles (B, H, W) or (B, H, W, 3), uint8 or float 0..255."""
         scores = self.discriminator(self.pre_projection(self.features(tiles)))  # (B * H/8 * W/8, 1)
         return scores.view(tiles.shape[0], tiles.shape[1] // 8, tiles.shape[2] // 8)
-
-
-class FoldedGlass(nn.Module):
-    """`Glass` for inference only: adaptor, first layer and batch norm as one affine map (glass.md 10.2).
-
-    The map acts on each level by itself, on the coarser one before interpolation, where there are a quarter of the cells.
-    """
-
-    def __init__(self, glass: Glass) -> None:
-        super().__init__()
-        self.normalise, self.backbone, self.embedding = glass.normalise, glass.backbone, glass.embedding
-        adaptor, linear, norm = glass.pre_projection.linear, glass.discriminator.linear, glass.discriminator.norm
-        with torch.no_grad():
-            mean, var = norm.get_buffer("running_mean").double(), norm.get_buffer("running_var").double()
-            gain = norm.weight.double() / (var + norm.eps).sqrt()  # (hidden,)
-            weight = gain.unsqueeze(1) * (linear.weight.double() @ adaptor.weight.double())  # (hidden, 1536)
-            offset = linear.weight.double() @ adaptor.bias.double() + linear.bias.double()  # (hidden,)
-            bias = gain * (offset - mean) + norm.bias.double()  # (hidden,)
-        self.register_buffer("fine", weight[:, :LEVEL_DIM].float()[..., None, None])  # (hidden, 768, 1, 1)
-        self.register_buffer("coarse", weight[:, LEVEL_DIM:].float()[..., None, None])  # (hidden, 768, 1, 1)
-        self.register_buffer("bias", bias.float())
-        self.register_buffer("direction", glass.discriminator.direction.detach().clone()[..., None, None])
-
-    def forward(self, tiles: Tensor) -> Tensor:
-        """Cell scores (B, H/8, W/8) of tiles (B, H, W) or (B, H, W, 3)."""
-        layer2, layer3 = self.backbone(self.normalise(tiles))
-        hidden = F.conv2d(self.embedding.fine(layer2), self.get_buffer("fine"), self.get_buffer("bias"))
-        coarse = F.conv2d(self.embedding.coarse(layer3), self.get_buffer("coarse"))
-        hidden = hidden + self.embedding.upsample(coarse, layer2)  # (B, hidden, H/8, W/8)
-        logits = F.conv2d(F.leaky_relu(hidden, LEAKY_SLOPE), self.get_buffer("direction"))
-        return torch.sigmoid(logits).squeeze(1)  # (B, H/8, W/8)

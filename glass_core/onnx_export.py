@@ -9,13 +9,14 @@ import torch
 
 from glass_core.checkpoint import load_model
 from glass_core.errors import InputError, MissingError
-from glass_core.model import FoldedGlass
+from glass_core.graph import ScoreGraph
 
 
 def export_onnx(run: Path, path: Path) -> None:
-    """Writes the model with input `tiles`, uint8 RGB (batch, height, width, 3), and output `cells` (batch, height/8, width/8).
+    """Writes the model with input `tiles`, uint8 RGB (batch, height, width, 3), outputs `cells` (batch, height/8,
+    width/8) and `highest` (batch,).
 
-    Height and width are multiples of 16. Cells are raw scores in (0, 1); a picture's score is their maximum. Normalisation
+    Height and width are multiples of 16. Cells are raw scores in (0, 1); a picture's score is the highest. Normalisation
     is inside, so no preparation can differ from training's. The metadata hold weights_sha and the score definition.
     Raises MissingError without the package onnxscript, InputError when the file cannot be written.
     """
@@ -24,7 +25,7 @@ def export_onnx(run: Path, path: Path) -> None:
     except ImportError:
         raise MissingError("ONNX export needs the package onnxscript, this machine, pip install 'glassline[onnx]'") from None
     glass, info = load_model(run)
-    network = FoldedGlass(glass).eval()
+    network = ScoreGraph(glass).eval()
     sizes = {0: torch.export.Dim("batch"), 1: 16 * torch.export.Dim("rows"), 2: 16 * torch.export.Dim("cols")}
     example = torch.zeros((2, 64, 96, 3), dtype=torch.uint8)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
@@ -37,7 +38,7 @@ def export_onnx(run: Path, path: Path) -> None:
             verbose=False,
             dynamic_shapes=(sizes,),
             input_names=["tiles"],
-            output_names=["cells"],
+            output_names=["cells", "highest"],
         )
     assert program is not None
     program.model.metadata_props.update(

@@ -155,8 +155,10 @@ CameraConfig = Annotated[ReplayConfig | WeaveConfig | BaslerConfig, Field(discri
 class WorkerConfig(Section):
     """The process that scores."""
 
-    backend: Literal["auto", "torch", "openvino"] = "auto"
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    backend: Literal["auto", "torch", "openvino", "tensorrt"] = "auto"
+    precision: Literal["auto", "fp32", "fp16", "bf16", "int8"] = "auto"
+    on_foreign_device: Literal["refuse", "recompile"] = "refuse"
+    """What to do with a BUNDLE that was compiled for another device or library."""
     max_batch: int = Field(default=16, ge=1, le=256)
     batch_wait_ms: float = Field(default=5.0, ge=0)
     threads: int | None = Field(default=None, ge=1)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from glass_core.engines.canary import Canary
 
 Payload = bytes | memoryview
 
@@ -365,6 +368,13 @@ class Engine(Protocol):
 
     sha: str
     weights_sha: str
+    pixel_format: str | None
+    """The only one it takes; None: all."""
+
+    @property
+    def canary(self) -> Canary | None:
+        """Tiles whose scores are known."""
+        ...
 
     def score(self, tiles: np.ndarray) -> np.ndarray:
         """Raw cell scores (B, h/8, w/8) float32 of uint8 tiles (B, h, w) or (B, h, w, 3)."""

@@ -22,6 +22,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from calibration.threshold import ThresholdCard, load_card
+from glass_core.engines.canary import EngineFault
 from glass_core.errors import InputError, MissingError
 from pipeline.cameras.protocol import CameraLost
 from pipeline.config import LineConfig
@@ -137,8 +138,9 @@ def _worker(spec: Spec, link: Link, model: Path) -> Stage:
     floor = min(spec.config.decision.recording_floor, *(card.thresholds if card else (1.0,)))
     definition = engine.definition
     side_px = definition.tiling.tile_px
-    for tiles in (1, w.max_batch):  # what an engine makes at its first call is made before READY
-        engine.score(np.zeros((tiles, side_px, side_px), np.uint8))
+    if engine.pixel_format is None:  # what a run's engine makes at its first call is made before READY; a bundle is proven
+        for tiles in (1, w.max_batch):
+            engine.score(np.zeros((tiles, side_px, side_px), np.uint8))
     return Worker(
         link.inbox("worker"), link.outbox("decision"), engine, definition.tiling, definition.inspect_x_px, floor,
         w.max_batch, int(w.batch_wait_ms * 1e6), spec.generation,
@@ -278,6 +280,9 @@ def main(arguments: Iterable[str]) -> int:
     except (InputError, MissingError) as e:
         print(f"glassline: {e}", file=sys.stderr, flush=True)
         return 2 if isinstance(e, InputError) else 3
+    except EngineFault as e:
+        print(f"glassline: {e}, {spec.name}, run `glassline doctor` if it happens again", file=sys.stderr, flush=True)
+        return 1
     except CameraLost as e:
         print(f"glassline: camera lost, {spec.name}, {e}", file=sys.stderr, flush=True)
         return 1

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from glass_core.engines.canary import EngineFault, check_scores
 from glass_core.errors import InputError
 from glass_core.tiling import Layout, Tiling
 from pipeline.link import Inbox, Outbox
 from pipeline.messages import Engine, Frame, Payload, ScoreMap, StageState, Status
 
 STATUS_INTERVAL_NS = 1_000_000_000
+CANARY_INTERVAL_NS = 10_000_000_000
 
 
 @dataclass
@@ -32,8 +34,10 @@ class Job:
 class Worker:
     """One engine's stage; a batch closes at `max_batch` tiles or `batch_wait_ns` after its first frame came.
 
-    `floor`: a frame whose score is above it takes its cells and pixels along to decision. Any fault of the engine passes
-    through `step`: the process must end, since a poisoned device cannot be trusted again.
+    `floor`: a frame whose score is above it takes its cells and pixels along to decision. Any fault of the engine leaves
+    `step` as EngineFault: the process must end, since a poisoned device cannot be trusted again. Such a fault is an error of
+    the engine, a score that is not finite, one number for all cells of different pixels, or a golden tile, scored again every
+    ten seconds, whose known score does not come out; nothing of the batch in hand gets a score then.
 
     A frame whose score would come after its budget is left alone (decision has said so of it by then): under overload the
     time goes to frames that can still be judged, instead of making all of them late.
@@ -59,6 +63,8 @@ class Worker:
         self._status_due_ns = 0
         self._scoring_since_ns: int | None = None
         self._batch_ns = 0
+        self._canary_due_ns: int | None = None
+        self._canary_next = 0
         self.too_late = 0
         self.state = StageState.READY
         self.handled = 0
@@ -78,6 +84,7 @@ class Worker:
         if self._scoring_since_ns is not None:
             self._batch_ns, self._scoring_since_ns = now_ns - self._scoring_since_ns, None
         self._report(now_ns)
+        self._try_canary(now_ns)
         moved = self._send()
         if self._unsent:
             return moved
@@ -89,6 +96,25 @@ class Worker:
         self._score()
         self._send()
         return True
+
+    def _try_canary(self, now_ns: int) -> None:
+        """One golden tile; at a start the engine has just been proven."""
+        canary = self._engine.canary
+        if canary is None or self._canary_due_ns is None:
+            self._canary_due_ns = now_ns + CANARY_INTERVAL_NS
+        elif now_ns >= self._canary_due_ns:
+            self._canary_due_ns = now_ns + CANARY_INTERVAL_NS
+            canary.check(self._canary_next, self._cells(canary.tiles[self._canary_next : self._canary_next + 1])[0])
+            self._canary_next = (self._canary_next + 1) % len(canary.tiles)
+
+    def _cells(self, tiles: np.ndarray) -> np.ndarray:
+        try:
+            cells = self._engine.score(tiles)  # (B, tile/8, tile/8)
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200]
+            raise EngineFault(f"the engine failed ({type(error).__name__}: {reason})") from error
+        check_scores(tiles, cells)
+        return cells
 
     def _report(self, now_ns: int) -> None:
         if now_ns >= self._status_due_ns:
@@ -119,6 +145,11 @@ class Worker:
                 continue
             pixels = frame.pixels(payloads[0])
             try:
+                if self._engine.pixel_format not in (None, frame.pixel_format):
+                    takes = self._engine.pixel_format
+                    raise InputError(
+                        f"pixels are {frame.pixel_format}, {frame.camera}, the bundle takes {takes}: compile for it"
+                    )
                 layout = self._tiling.layout(pixels.shape[0], pixels.shape[1], frame.inspect_x_px or self._inspect_x_px)
             except InputError as e:  # one odd picture must not end the line
                 self._unsent.append((self._result(frame, math.nan, (), 0, str(e)), ()))
@@ -137,7 +168,7 @@ class Worker:
                 break
             batch.append(job.tiles[job.taken : job.taken + n])
             shares.append((job, n))
-        cells = self._engine.score(np.concatenate(batch))  # (B, tile/8, tile/8)
+        cells = self._cells(np.concatenate(batch))
         first = 0
         for job, n in shares:
             job.cells.append(cells[first : first + n])

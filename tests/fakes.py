@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from glass_core.engines.canary import Canary
 from glass_core.tiling import Tiling
 from pipeline.cameras.protocol import CameraLost, Shot
 from pipeline.link import Received
@@ -95,6 +96,8 @@ class BrightnessEngine:
 
     def __init__(self) -> None:
         self.batches: list[int] = []
+        self.pixel_format: str | None = None
+        self.canary: Canary | None = None
         self.replace: float | None = None
 
     def score(self, tiles: np.ndarray) -> np.ndarray:

@@ -43,7 +43,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     p = subparsers.add_parser("calibrate", help="make the cards that a line needs")
     kinds = p.add_subparsers(dest="kind", required=True, metavar="KIND")
     t = kinds.add_parser("threshold", help="set thresholds from good cloth that training has not seen")
-    t.add_argument("model", type=Path, metavar="MODEL", help="a trained RUN; the card is written into it")
+    t.add_argument("model", type=Path, metavar="MODEL", help="a trained RUN or a BUNDLE; the card is written into it")
     t.add_argument(
         "good", type=Path, nargs="?", metavar="GOOD",
         help="good pictures, a recording, or the OUT of `run --observe` (default: the run's held-out pictures)",
@@ -72,7 +72,7 @@ def calibrate_run(model: Path, good: Path | None, budget: float, console: Consol
     if good is not None and (good / VERDICTS).is_file():
         samples = _observed(good / VERDICTS, model, engine, excluded, console)
     else:
-        images = _held_out(model) if good is None else _given(model, good, console)
+        images = held_out(model) if good is None else _given(model, good, console)
         kept = [image for image in images if image.sha256[:KEY_DIGITS] not in excluded]
         if len(kept) < len(images):
             console.print(
@@ -92,7 +92,7 @@ def calibrate_run(model: Path, good: Path | None, budget: float, console: Consol
     return card
 
 
-def _held_out(model: Path) -> tuple[SplitImage, ...]:
+def held_out(model: Path) -> tuple[SplitImage, ...]:
     """The pictures that training put aside for calibration, unchanged since."""
     parts = load_split(model)
     if parts.digest != read_info(model).split_digest:

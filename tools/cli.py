@@ -10,9 +10,12 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn
 
+from glass_core.engines.canary import EngineFault
 from glass_core.errors import InputError, MissingError
 
-VERBS = ("demo", "record", "train", "evaluate", "convert", "calibrate", "run", "replay", "report", "camera", "doctor")
+VERBS = (
+    "demo", "record", "train", "evaluate", "convert", "calibrate", "compile", "run", "replay", "report", "camera", "doctor",
+)  # fmt: skip
 DONE, NO, BAD_INPUT, MISSING, INTERRUPTED = 0, 1, 2, 3, 130
 
 
@@ -57,6 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MissingError as e:
         print(f"glassline: {e}", file=sys.stderr)
         return MISSING
+    except EngineFault as e:
+        print(f"glassline: {e}, the engine, run `glassline doctor`, or compile or train the model again", file=sys.stderr)
+        return NO
     except KeyboardInterrupt:
         print("glassline: interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from glass_core.engines.backend import backend, choose
 from glass_core.errors import MissingError
 
 ARCHITECTURES = ("resnet18", "resnet50", "wide_resnet50_2")
@@ -179,6 +180,17 @@ def _tensorrt() -> Part:
     return Part(name="torch-tensorrt", status="ok", text=str(torch_tensorrt.__version__))
 
 
+def _nncf() -> Part:
+    return Part(name="nncf", status="ok", text=f"{version('nncf')}: int8 engines can be compiled")
+
+
+def _auto() -> Part:
+    """What `auto` takes here, for a run and for `glassline compile`."""
+    (of_run, why), (built, why_built) = choose("auto", built_ahead=False), choose("auto", built_ahead=True)
+    text = f"{of_run} ({why}) for a RUN, {built} ({why_built}) to compile; {', '.join(backend(built).precisions())}"
+    return Part(name="auto engine", status="ok", text=text, facts={"run": of_run, "compile": built})
+
+
 def _opencv() -> Part:
     import cv2
 
@@ -257,6 +269,6 @@ def _ipc() -> Part:
 
 CHECKS: dict[str, Callable[[], Part]] = {
     "python": _python, "cpu": _cpu, "memory": _memory, "gpu": _gpu, "torch": _torch, "openvino": _openvino,
-    "torch-tensorrt": _tensorrt, "opencv": _opencv, "pypylon": _pypylon, "libraries": _libraries, "weights": _weights,
-    "network": _network, "disk": _disk, "ipc folder": _ipc,
+    "torch-tensorrt": _tensorrt, "nncf": _nncf, "auto engine": _auto, "opencv": _opencv, "pypylon": _pypylon,
+    "libraries": _libraries, "weights": _weights, "network": _network, "disk": _disk, "ipc folder": _ipc,
 }  # fmt: skip

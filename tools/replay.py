@@ -16,13 +16,14 @@ from pipeline.cameras import make_camera
 from pipeline.config import LedgerConfig, LineConfig, ReplayConfig, load_config
 from pipeline.process import run_in_one_process
 from pipeline.roll import Summary, summarise
+from tools.compile import made_for_here
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the verb."""
     p = subparsers.add_parser("replay", help="judge a folder, data set, video or recording with a model")
     p.add_argument("source", type=Path, metavar="SOURCE", help="image folder, data set, video or recording")
-    p.add_argument("--model", type=Path, required=True, help="a trained and calibrated RUN")
+    p.add_argument("--model", type=Path, required=True, help="a trained and calibrated RUN, or a BUNDLE")
     p.add_argument("--config", type=Path, help="YAML of a line: its worker, decision and camera geometry are used")
     p.add_argument("--out", type=Path, help="folder for the record (default: a new one in the temporary folder)")
     p.add_argument("--json", action="store_true", help="print one JSON object")
@@ -89,6 +90,7 @@ def run(args: argparse.Namespace) -> int:
     out = args.out or Path(tempfile.mkdtemp(prefix="glassline-replay-"))
     base = load_config(args.config) if args.config else LineConfig()
     config = line_of(args.source, args.model, base, out)
+    made_for_here(config, Console(stderr=True))
     show(judge(config), args.json)
     sys.stdout.flush()
     return 0

@@ -17,6 +17,7 @@ from pipeline.config import LineConfig, load_config
 from pipeline.messages import Totals
 from pipeline.roll import Summary, summarise
 from pipeline.supervisor import LineFailed, Supervisor
+from tools.compile import made_for_here
 from tools.replay import show
 from tools.screen import Screen
 
@@ -101,7 +102,9 @@ def _watch(
 def run(args: argparse.Namespace) -> int:
     """Exit 0 after Ctrl-C, a limit, or the end of the sources; 1 when the line failed."""
     try:
-        summary = operate(load_config(args.config), args.observe, args.frames, args.seconds)
+        config = load_config(args.config)
+        made_for_here(config, Console(stderr=True))
+        summary = operate(config, args.observe, args.frames, args.seconds)
     except LineFailed as e:
         if str(e):
             print(f"glassline: {e}", file=sys.stderr)

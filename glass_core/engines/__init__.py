@@ -1,6 +1,7 @@
-"""What scores tiles on this machine; importing this imports no torch, loading an engine does."""
+"""What scores tiles on this machine; importing this imports no torch, loading an engine may."""
 
 import hashlib
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -8,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glass_core.checkpoint import read_info
-from glass_core.errors import MissingError
+from glass_core.engines.backend import Runner, Tiles, backend, check_precision, choose
+from glass_core.engines.bundle import Bundle, is_bundle
+from glass_core.engines.canary import Canary, drawn_tiles
 from glass_core.scoring import ScoreDefinition
 
-Backend = Literal["auto", "torch", "openvino"]
-Precision = Literal["auto", "fp32", "bf16"]
+BackendChoice = Literal["auto", "torch", "openvino", "tensorrt"]
+PrecisionChoice = Literal["auto", "fp32", "fp16", "bf16", "int8"]
 
 
 class Engine(Protocol):
@@ -24,41 +27,61 @@ class Engine(Protocol):
     backend: str
     precision: str
     device: str
+    pixel_format: str | None
+    """The only one it takes, Mono8 or RGB8; None: both."""
+
+    @property
+    def canary(self) -> Canary | None:
+        """Tiles whose scores are known, to be scored again now and then."""
+        ...
 
     def score(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Raw cell scores (B, h/8, w/8) in (0, 1) of tiles (B, h, w) mono or (B, h, w, 3) RGB."""
         ...
 
 
-def load_engine(run: Path, backend: Backend = "auto", precision: Precision = "auto", threads: int | None = None) -> Engine:
-    """The engine for a run's model. "auto": torch on a CUDA device, else OpenVINO if it can be had, else torch; fp32.
+def load_engine(
+    model: Path, backend: BackendChoice = "auto", precision: PrecisionChoice = "auto", threads: int | None = None
+) -> Engine:
+    """The engine of a BUNDLE, proven by its golden tiles; or one made ready now for the model of a RUN.
 
-    bf16 is never chosen by itself: it moves scores by up to a few hundredths, and a threshold card with them. `threads`
-    limits the CPU threads (None: the backend's choice). Raises InputError for a run without a sound model, MissingError
-    when OpenVINO is asked for and absent.
+    Of a run, "auto" is torch on a CUDA device, else OpenVINO if it can be had, else torch; fp32. Half precision is never
+    chosen by itself: it moves scores, and a threshold card with them. `threads` limits the CPU threads (None: the backend's
+    choice). Raises InputError for a folder without a sound model, an engine of another machine, or a bundle that is not what
+    is asked for; MissingError when the backend is absent.
     """
-    read_info(run)  # the cheap refusal first
-    chosen = "fp32" if precision == "auto" else precision
-    if backend != "torch" and not (backend == "auto" and _cuda()):
-        try:
-            from glass_core.engines.openvino_engine import OpenVinoEngine
-        except Exception as error:  # a broken installation raises more than ImportError
-            if backend == "openvino":
-                advice = "pip install openvino, or use backend torch"
-                raise MissingError(f"OpenVINO is not usable ({error}), this machine, {advice}") from error
-        else:
-            return OpenVinoEngine(run, chosen, threads)
-    from glass_core.engines.torch_engine import TorchEngine
-
-    return TorchEngine(run, chosen, threads)
+    if is_bundle(model):
+        return Bundle(model, backend, precision, threads)
+    return RunEngine(model, backend, precision, threads)
 
 
-def engine_sha(weights_sha: str, backend: str, precision: str, version: str) -> str:
-    """sha256 over what decides an engine's scores."""
-    return hashlib.sha256(f"{weights_sha}|{backend}|{precision}|{version}".encode()).hexdigest()
+class RunEngine:
+    """See Engine: a run's model, made ready for each size and colour of tiles when they first come."""
 
+    pixel_format: str | None = None
+    precision: str
 
-def _cuda() -> bool:
-    import torch
+    def __init__(self, run: Path, asked: BackendChoice, precision: PrecisionChoice, threads: int | None) -> None:
+        info = read_info(run)  # the cheap refusal first
+        self.backend, self.reason = choose(asked, built_ahead=False)
+        self.precision = "fp32" if precision == "auto" else precision
+        check_precision(self.backend, self.precision)
+        self._run, self._threads, self._runners = run, threads, dict[tuple[int, ...], Runner]()
+        self._backend = backend(self.backend)
+        self.weights_sha, self.definition = info.weights_sha, info.score
+        device = self._backend.device()
+        self.device = device.kind
+        on = f"{self.backend}-{device.kind}" if self.backend == "torch" else self.backend
+        parts = (info.weights_sha, on, self.precision, self._backend.version())
+        self.sha = hashlib.sha256("|".join(parts).encode()).hexdigest()
 
-    return torch.cuda.is_available()
+    @cached_property
+    def canary(self) -> Canary | None:
+        tiles = drawn_tiles(self.definition.tiling.tile_px)
+        return Canary(tiles, self.score(tiles))
+
+    def score(self, tiles: Tiles) -> NDArray[np.float32]:
+        shape = tiles.shape[1:]
+        if shape not in self._runners:
+            self._runners[shape] = self._backend.prepare(self._run, shape, self.precision, self._threads)
+        return self._runners[shape](tiles)

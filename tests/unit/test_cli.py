@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from glass_core.engines.canary import EngineFault
 from glass_core.errors import InputError, MissingError
 from tools import cli
 
@@ -33,7 +34,8 @@ def test_wrong_usage_is_one_line_and_two(words: list[str], said: str, capsys: py
 
 
 @pytest.mark.parametrize(
-    ("failure", "status"), [(InputError("a, b, c"), 2), (MissingError("a, b, c"), 3), (KeyboardInterrupt(), 130)]
+    ("failure", "status"),
+    [(InputError("a, b, c"), 2), (MissingError("a, b, c"), 3), (EngineFault("no finite score"), 1), (KeyboardInterrupt(), 130)],
 )
 def test_expected_failures_become_a_line_and_a_status(
     failure: BaseException, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -1,11 +1,11 @@
-"""The network: official state keys, its scores, and the folded form for inference."""
+"""The network: official state keys, initial weights, and its scores."""
 
 import math
 
 import pytest
 import torch
 
-from glass_core.model import Discriminator, FoldedGlass, Glass
+from glass_core.model import Discriminator, Glass
 
 
 @pytest.fixture(scope="module")
@@ -76,11 +76,6 @@ def test_grey_tiles_score_as_equal_colours_and_tiles_do_not_see_each_other(glass
     torch.testing.assert_close(glass(grey.unsqueeze(-1).repeat(1, 1, 1, 3)), scores)
     torch.testing.assert_close(glass(grey[1:]), scores[1:])
     torch.testing.assert_close(glass(grey.float()), scores)
-
-
-@pytest.mark.parametrize("colour", [False, True])
-def test_the_folded_form_scores_the_same(glass: Glass, colour: bool) -> None:
-    torch.testing.assert_close(FoldedGlass(glass)(tiles(colour)), glass(tiles(colour)), rtol=0, atol=1e-5)
 
 
 def test_classify_is_forward_after_the_first_layer() -> None:

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from glass_core.engines.canary import Canary, EngineFault
 from pipeline.messages import Frame, ScoreMap, StageState, Status
 from pipeline.worker import Worker
 from tests.fakes import TILING, Box, BrightnessEngine
@@ -38,6 +39,14 @@ class Bench:
 
 def grey(value: int = 10, width: int = 160) -> np.ndarray:
     return np.full((64, width), value, np.uint8)
+
+
+def spotted() -> np.ndarray:
+    """Pixels that differ."""
+    pixels = grey()
+    pixels[20, 130] = 200
+    pixels[20, 30] = 220
+    return pixels
 
 
 def test_a_batch_closes_at_its_deadline() -> None:
@@ -97,14 +106,51 @@ def test_mono_and_colour_do_not_share_a_batch_and_both_are_scored() -> None:
     assert bench.engine.batches == [3, 3]
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_a_score_that_is_not_finite_is_passed_on_as_nan(value: float) -> None:
-    bench = Bench()
+@pytest.mark.parametrize(("value", "words"), [(math.nan, "not finite"), (math.inf, "not finite"), (0.1, "gives 0.1 for")])
+def test_an_engine_that_cannot_be_sound_ends_the_worker_and_scores_nothing(value: float, words: str) -> None:
+    bench = Bench(max_batch=6)
     bench.engine.replace = value
-    bench.inbox.send(*frame("a", 0, grey()))
+    bench.inbox.send(*frame("a", 0, spotted()))
+    bench.inbox.send(*frame("b", 0, grey()))
+    with pytest.raises(EngineFault, match=words):
+        bench.worker.step(0)
+    assert bench.decision.take(ScoreMap) == []
+
+
+def test_equal_scores_of_equal_pixels_are_no_fault() -> None:
+    bench = Bench(max_batch=3)
+    bench.inbox.send(*frame("a", 0, grey(0)))
+    assert [s.score for s in bench.step(0)] == [0.0]
+
+
+def test_a_golden_tile_is_scored_now_and_then_also_without_frames() -> None:
+    bench = Bench()
+    tiles = np.stack([spotted()[:, :64], spotted()[::-1, :64]])
+    bench.engine.canary = Canary(tiles, bench.engine.score(tiles))
+    bench.engine.batches.clear()
+    for second in range(0, 31, 5):
+        bench.worker.step(second * 1000 * MS)
+    assert bench.engine.batches == [1, 1, 1]
+
+
+@pytest.mark.parametrize(("value", "words"), [(math.nan, "not finite"), (0.5, "gives 0.5 for"), (None, "moved by 0.1")])
+def test_a_golden_tile_whose_score_does_not_come_out_ends_the_worker(value: float | None, words: str) -> None:
+    bench = Bench()
+    tiles = np.stack([spotted()[:, :64], spotted()[::-1, :64]])
+    bench.engine.canary = Canary(tiles, bench.engine.score(tiles) + np.float32(0.1 if value is None else 0))
+    bench.engine.replace = value
     bench.worker.step(0)
-    (scored,) = bench.step(6 * MS)
-    assert math.isnan(scored.score)
+    with pytest.raises(EngineFault, match=words):
+        bench.worker.step(10_000 * MS)
+
+
+def test_pixels_that_the_bundle_does_not_take_are_answered_with_a_reason() -> None:
+    bench = Bench()
+    bench.engine.pixel_format = "Mono8"
+    bench.inbox.send(*frame("a", 0, np.zeros((64, 160, 3), np.uint8)))
+    bench.inbox.send(*frame("a", 1, grey()))
+    scored = bench.step(0) + bench.step(6 * MS)
+    assert math.isnan(scored[0].score) and "RGB8" in scored[0].fault and scored[1].fault == ""
 
 
 def test_a_picture_that_does_not_fit_is_answered_not_fatal() -> None:
@@ -120,7 +166,7 @@ def test_an_engine_that_fails_ends_the_worker() -> None:
     bench.engine.score = lambda tiles: 1 / 0  # type: ignore[method-assign,assignment,return-value]
     bench.inbox.send(*frame("a", 0, grey()))
     bench.worker.step(0)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(EngineFault, match="ZeroDivisionError: division by zero"):
         bench.worker.step(6 * MS)
 
 

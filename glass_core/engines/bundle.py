@@ -1,0 +1,151 @@
+"""A BUNDLE: a run's model with its engine built ahead, golden tiles, and a manifest that says for what machine.
+
+The folder holds what a RUN holds too (model, split, exclusions), so that a new card can be made of it, and a new engine.
+"""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from glass_core.checkpoint import read_info, read_tensors
+from glass_core.engines.backend import Backend, BackendName, Device, PrecisionName, Tiles, backend
+from glass_core.engines.canary import LEAST_TOLERANCE, Canary, EngineFault
+from glass_core.errors import InputError
+from glass_core.scoring import ScoreDefinition
+
+MANIFEST_FILE = "manifest.json"
+GOLDENS_FILE = "goldens.safetensors"
+_MAX_MANIFEST_BYTES = 1 << 20
+
+
+class ForeignDevice(InputError):
+    """The engine was built for another device or by another library; to be compiled again."""
+
+
+class Manifest(BaseModel):
+    """What an engine is, for which machine, and the hashes of its files; `sha` is over all of this."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    created: datetime
+    weights_sha: str
+    backend: BackendName
+    version: str
+    device: Device
+    precision: PrecisionName
+    buckets: tuple[int, ...]
+    tile_shape: tuple[int, ...]
+    """(h, w) mono or (h, w, 3) RGB, uint8."""
+    score: ScoreDefinition
+    tolerance: float = Field(ge=LEAST_TOLERANCE, le=1)
+    """How far a golden tile's cells may move."""
+    guard: dict[str, float]
+    """How the engine's scores differ from those of the trained model in float32."""
+    files: dict[str, str]
+    """sha256 of each."""
+    sha: str
+
+    @classmethod
+    def sealed(cls, **fields: object) -> Self:
+        """A manifest, made now, with the hash over its content filled in."""
+        draft = cls.model_validate({**fields, "created": datetime.now(UTC).replace(microsecond=0), "sha": ""})
+        return draft.model_copy(update={"sha": draft.content_sha()})
+
+    def content_sha(self) -> str:
+        content = self.model_dump(mode="json", by_alias=True, exclude={"sha"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def is_bundle(folder: Path) -> bool:
+    """Whether a model's folder is a bundle rather than a run."""
+    return (folder / MANIFEST_FILE).exists()
+
+
+def load_manifest(folder: Path) -> Manifest:
+    """The manifest of a bundle. Raises InputError when it is damaged or was changed by hand."""
+    path = folder / MANIFEST_FILE
+    try:
+        if path.stat().st_size > _MAX_MANIFEST_BYTES:
+            raise InputError(f"manifest too large to be one, {path}, compile the bundle again")
+        manifest = Manifest.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"unreadable manifest ({error.strerror}), {path}, check its permissions") from None
+    except ValidationError as error:
+        raise InputError(f"damaged manifest ({error.errors()[0]['msg']}), {path}, compile the bundle again") from None
+    if manifest.sha != manifest.content_sha():
+        raise InputError(f"manifest changed by hand, {path}, compile the bundle again")
+    return manifest
+
+
+class Bundle:
+    """See glass_core.engines.Engine. Raises ForeignDevice on another machine, InputError for another backend, precision or
+    thread of files than the manifest's, EngineFault when a golden tile's score does not come out again."""
+
+    backend: str
+    precision: str
+    pixel_format: str | None
+    canary: Canary | None
+
+    def __init__(self, folder: Path, asked: str = "auto", precision: str = "auto", threads: int | None = None) -> None:
+        self._folder, manifest = folder, load_manifest(folder)
+        for what, wish, has in (("backend", asked, manifest.backend), ("precision", precision, manifest.precision)):
+            if wish not in ("auto", has):
+                raise InputError(f"{what} {wish} is asked for, {folder} is {has}, leave worker.{what} at auto or compile again")
+        if read_info(folder).weights_sha != manifest.weights_sha:
+            raise InputError(f"the engine is of another model than model.json, {folder}, compile the bundle again")
+        for name, sha in manifest.files.items():
+            if _sha256(folder / name) != sha:
+                raise InputError(f"{name} is damaged or cut short, {folder}, restore the file or compile again")
+        module = backend(manifest.backend)
+        check_device(folder, manifest, module)
+        self.backend, self.precision, self.device = manifest.backend, manifest.precision, manifest.device.kind
+        self.sha, self.weights_sha, self.definition = manifest.sha, manifest.weights_sha, manifest.score
+        self.pixel_format = "RGB8" if len(manifest.tile_shape) == 3 else "Mono8"
+        goldens, _ = read_tensors(folder / GOLDENS_FILE)
+        self.canary = canary = Canary(goldens["tiles"], goldens["cells"], manifest.tolerance)
+        self._shape = manifest.tile_shape
+        self._runner = module.read(folder, self._shape, self.precision, threads)
+        for bucket in manifest.buckets:
+            try:
+                cells = self.score(np.resize(canary.tiles, (bucket, *self._shape)))
+                for row, scored in enumerate(cells):
+                    canary.check(row % len(canary.tiles), scored)
+            except EngineFault as fault:
+                raise InputError(f"{fault} at batch {bucket}, {folder}, compile the bundle again on this machine") from None
+
+    def score(self, tiles: Tiles) -> NDArray[np.float32]:
+        if tiles.shape[1:] != self._shape:
+            has, takes = ("x".join(map(str, shape)) for shape in (tiles.shape[1:], self._shape))
+            raise InputError(f"tiles of {has}, {self._folder} takes {takes} ({self.pixel_format}), compile for these pictures")
+        return self._runner(tiles)
+
+
+def check_device(folder: Path, manifest: Manifest, module: Backend) -> None:
+    """Raises ForeignDevice unless this machine is the one that the bundle was compiled for."""
+    here = (module.device(), module.version())
+    if here != (manifest.device, manifest.version):
+        built, found = (f"{version} on {device}" for device, version in ((manifest.device, manifest.version), here))
+        raise ForeignDevice(
+            f"the engine was built for {manifest.backend} {built}; this is {found}, {folder}, "
+            "run `glassline compile` here or set worker.on_foreign_device to recompile"
+        )
+
+
+def hashes(folder: Path, names: tuple[str, ...]) -> dict[str, str]:
+    """sha256 of each file of the folder."""
+    return {name: _sha256(folder / name) for name in names}
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"not readable ({error.strerror}), {path}, restore the file or compile the bundle again") from None

@@ -1,0 +1,45 @@
+"""GLASS computed as the official code computes it: the slow form that the benchmark runs beside ours."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from glass_core.backbone import BasicBlock, Bottleneck, ResNet, residual_layer
+from glass_core.embedding import EMBED_DIM
+from glass_core.errors import InputError
+from glass_core.model import Glass
+
+
+class PlainGlass(nn.Module):
+    """The whole trunk, layer4 and classifier included though nothing reads them; patches unfolded, then interpolated, then
+    averaged; adaptor and discriminator layer by layer (glass.md 1.3, 1.4, 7). Float32, and the scores are those of `Glass`.
+
+    layer4 and the classifier are drawn at random: they cost time and change no score. Raises InputError for a trunk that is
+    no ResNet.
+    """
+
+    def __init__(self, glass: Glass) -> None:
+        super().__init__()
+        if not isinstance(glass.backbone, ResNet):
+            raise InputError(f"no official form of backbone {glass.arch}, backbone, use a ResNet")
+        self.glass, self.trunk = glass, glass.backbone
+        wide = glass.arch.startswith("wide")
+        block = BasicBlock if glass.arch == "resnet18" else Bottleneck
+        channels = 256 * block.expansion
+        self.layer4 = residual_layer(block, channels, 512, 2 if block is BasicBlock else 3, 2, 128 if wide else 64)
+        self.fc = nn.Linear(512 * block.expansion, 1000)
+        self.eval().requires_grad_(False)
+
+    def forward(self, tiles: Tensor) -> Tensor:
+        """Cell scores (B, H/8, W/8) of tiles (B, H, W) or (B, H, W, 3)."""
+        layer2, layer3 = self.trunk(self.glass.normalise(tiles))
+        self.fc(self.layer4(layer3).mean(dim=(2, 3)))
+        height, width = layer2.shape[-2:]
+        fine = F.unfold(layer2, 3, padding=1).transpose(1, 2)  # (B, cells, 9 C2)
+        coarse = F.unfold(layer3, 3, padding=1).unflatten(2, layer3.shape[-2:])  # (B, 9 C3, H/16, W/16)
+        coarse = F.interpolate(coarse, size=(height, width), mode="bilinear", align_corners=False)
+        levels = (fine, coarse.flatten(2).transpose(1, 2))
+        pooled = [F.adaptive_avg_pool1d(level.flatten(0, 1).unsqueeze(1), EMBED_DIM) for level in levels]  # (N, 1, 1536)
+        rows = F.adaptive_avg_pool1d(torch.stack(pooled, dim=1).flatten(1).unsqueeze(1), EMBED_DIM)  # (N, 1, 1536)
+        scores = self.glass.discriminator(self.glass.pre_projection(rows.squeeze(1)))  # (N, 1)
+        return scores.view(-1, height, width)

@@ -1,0 +1,96 @@
+"""The one graph: equal to the trained network, and to the plain form of the official code; its map is the map of pictures."""
+
+import numpy as np
+import pytest
+import torch
+
+from glass_core.anomaly_map import smooth_map, smoothing
+from glass_core.backbone import ResNet
+from glass_core.errors import InputError
+from glass_core.graph import ScoreGraph
+from glass_core.model import Glass
+from glass_core.plain import PlainGlass
+
+ARCHITECTURES = ("embedded", "resnet18", "resnet50", "wide_resnet50_2")
+
+
+def drawn(arch: str) -> Glass:
+    """A network of random weights whose batch norms have statistics that matter."""
+    generator = torch.Generator().manual_seed(3)
+    torch.manual_seed(3)
+    glass = Glass(arch)
+    glass.init_heads(generator)
+    norms = [module for module in glass.modules() if isinstance(module, torch.nn.BatchNorm2d | torch.nn.BatchNorm1d)]
+    for norm in norms:
+        for value in (norm.running_mean, norm.running_var, norm.weight.data, norm.bias.data):
+            assert value is not None
+            value.uniform_(0.4, 1.2, generator=generator)
+    return glass.eval().requires_grad_(False)
+
+
+def tiles(colour: bool = False, count: int = 2) -> torch.Tensor:
+    shape = (count, 64, 96, 3) if colour else (count, 64, 96)
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(4))
+
+
+@pytest.mark.parametrize(
+    ("arch", "colour"), [*((arch, False) for arch in ARCHITECTURES), ("embedded", True), ("resnet18", True)]
+)
+def test_it_is_the_trained_network(arch: str, colour: bool) -> None:
+    glass = drawn(arch)
+    wanted = glass(tiles(colour))
+    assert wanted.std() > 0
+    torch.testing.assert_close(ScoreGraph(glass)(tiles(colour))[0], wanted, rtol=0, atol=1e-5)
+    exact = glass.double()
+    cells, highest = ScoreGraph(exact, torch.float64)(tiles(colour))
+    torch.testing.assert_close(cells, exact(tiles(colour)), rtol=0, atol=1e-13)
+    torch.testing.assert_close(highest, cells.flatten(1).max(dim=1).values)
+
+
+def test_the_network_it_was_made_from_stays_as_it_is() -> None:
+    glass = drawn("resnet18")
+    before = {key: value.clone() for key, value in glass.state_dict().items()}
+    ScoreGraph(glass, torch.bfloat16)
+    assert before.keys() == glass.state_dict().keys()
+    assert all(torch.equal(value, before[key]) for key, value in glass.state_dict().items())
+
+
+def test_no_batch_norm_is_left() -> None:
+    graph = ScoreGraph(drawn("wide_resnet50_2"))
+    assert isinstance(graph.backbone, ResNet)
+    assert not [module for module in graph.modules() if isinstance(module, torch.nn.BatchNorm2d | torch.nn.BatchNorm1d)]
+
+
+def test_in_half_precision_scores_are_near_and_still_told_apart() -> None:
+    glass = drawn("embedded")
+    cells = ScoreGraph(glass, torch.bfloat16)(tiles())[0]
+    assert cells.dtype == torch.float32
+    torch.testing.assert_close(cells, glass(tiles()), rtol=0, atol=0.05)
+    assert len(cells.unique()) > 0.9 * cells.numel()  # of bfloat16's own steps there would be far fewer
+
+
+@pytest.mark.parametrize(("arch", "colour"), [("resnet18", True), ("wide_resnet50_2", False)])
+def test_the_plain_form_scores_the_same(arch: str, colour: bool) -> None:
+    glass = drawn(arch).double()
+    # 1/12, a weight of the fused embedding, is rounded to float32
+    torch.testing.assert_close(PlainGlass(glass).double()(tiles(colour)), glass(tiles(colour)), rtol=0, atol=1e-7)
+
+
+def test_the_filter_bank_has_no_plain_form() -> None:
+    with pytest.raises(InputError, match="embedded"):
+        PlainGlass(drawn("embedded"))
+
+
+def test_its_map_is_the_map_of_pictures() -> None:
+    glass = drawn("embedded")
+    cells, _, maps = ScoreGraph(glass, map_px=(64, 96))(tiles())
+    for one, smooth in zip(cells, maps, strict=True):
+        np.testing.assert_allclose(smooth, smooth_map(one.numpy()), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("rows", "cols"), [(1, 1), (2, 5), (36, 36), (13, 4)])
+def test_the_smoothing_is_linear_and_separable(rows: int, cols: int) -> None:
+    cells = np.random.default_rng(rows).random((rows, cols), dtype=np.float32)
+    product = smoothing(rows, 8) @ cells @ smoothing(cols, 8).T
+    np.testing.assert_allclose(product, smooth_map(cells), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(smoothing(rows, 8).sum(axis=1), 1, rtol=1e-12)
