@@ -155,6 +155,15 @@ class Motion(Message):
     t_mono_ns: int
 
 
+class EncoderCount(Message):
+    """A reading of an encoder's register as it stands, wraps and all; `source` is the camera that gave it, or empty."""
+
+    source: str = ""
+    count: int
+    t_mono_ns: int | None = None
+    """Null: now."""
+
+
 class ScoreMap(FrameKey):
     """What the model saw in one frame; payloads, where stated: the raw cells (rows, cols) float32, then the pixels."""
 

@@ -121,8 +121,8 @@ def _motion(spec: Spec, link: Link, model: Path) -> Stage:
     if spec.config.motion is None:
         raise InputError("no motion source, the config, add `motion:`")
     grabbers = [link.outbox(f"grabber-{c.name}") for c in spec.config.cameras]
-    elapsed_s = spec.resume.get("elapsed_s", 0.0)
-    return MotionStage(make_web(spec.config.motion), link.outbox("decision"), grabbers, spec.generation, elapsed_s)
+    web = make_web(spec.config.motion, lambda: link.inbox("motion"), spec.resume)
+    return MotionStage(web, link.outbox("decision"), grabbers, spec.generation)
 
 
 def _worker(spec: Spec, link: Link, model: Path) -> Stage:

@@ -23,6 +23,7 @@ TYPES: dict[str, type[Message]] = {
         m.Frame,
         m.Announced,
         m.Motion,
+        m.EncoderCount,
         m.ScoreMap,
         m.Verdict,
         m.Reject,
