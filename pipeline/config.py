@@ -138,6 +138,8 @@ class CameraBase(Section):
     mm_per_px_x: float | None = Field(default=None, gt=0)
     mm_per_px_y: float | None = Field(default=None, gt=0)
     """Null: lengths are null, never guessed."""
+    rows_tolerance_mm: float = Field(default=20.0, gt=0)
+    """A line-scan camera's rows times their pitch may differ from the encoder by so much before they count as damaged."""
     x_offset_mm: float = 0.0
     inspect_x_px: Pixels | None = None
     """Null: what the model was trained on."""

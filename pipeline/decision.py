@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipeline.gap import Gap
 from pipeline.judgement import Judgement, Standard, judge
@@ -46,6 +46,7 @@ BACKLOG_FAULT = 5000
 """Records not yet taken by the recorder: beyond the first number pictures are let go, beyond the second the line faults."""
 TAKEN_KEPT = 512
 """Records the recorder took lately, without pictures: more than its queue and one group commit, should it be killed."""
+SEEN = "seen "
 Key = tuple[str, str, int]
 
 
@@ -54,6 +55,7 @@ class Pending:
     """An announced frame without a verdict."""
 
     frame: Announced
+    rescan: bool
     deadline_ns: float
 
 
@@ -74,6 +76,8 @@ class DecisionTerms:
     tolerate_not_inspected_mm: float
     observe: bool
     generation: int
+    seen_mm: dict[str, float] = field(default_factory=dict)
+    """Each camera's high-water mark before a restart."""
 
 
 class Decision:
@@ -86,7 +90,9 @@ class Decision:
         self._utc_ns = utc_ns
         self._roster = Roster(tuple(terms.frame_mm))
         tolerate_mm = terms.tolerate_not_inspected_mm
-        self._cameras = {c: CameraAccount(Silence(mm), Gap(tolerate_mm)) for c, mm in terms.frame_mm.items()}
+        self._cameras = {
+            c: CameraAccount(Silence(mm, terms.seen_mm.get(c, -math.inf)), Gap(tolerate_mm)) for c, mm in terms.frame_mm.items()
+        }
         self._tally = Tally({c: mm is not None for c, mm in terms.frame_mm.items()})
         self._pending: dict[Key, Pending] = {}
         self._early: dict[Key, tuple[ScoreMap, tuple[Payload, ...]]] = {}
@@ -140,10 +146,16 @@ class Decision:
         """How many there are."""
         return self._tally.verdicts
 
+    @property
+    def counters(self) -> dict[str, float]:
+        """What a restart needs: where each camera's high-water mark stands, in mm."""
+        marks = {f"{SEEN}{name}": account.silence.seen_mm for name, account in self._cameras.items()}
+        return {key: mm for key, mm in marks.items() if math.isfinite(mm)}
+
     def close(self) -> None:
         """What is still undecided is not inspected; the last totals are told."""
         for key in list(self._pending):
-            self._decide(self._pending.pop(key).frame, None, (), self._now_ns)
+            self._decide(self._pending.pop(key), None, (), self._now_ns)
         self._tell(self._totals(self._now_ns))
         self._pass_on()
 
@@ -185,23 +197,26 @@ class Decision:
             return
         lost = frame.lost + frame.seq - self._announced.get(start, frame.seq - 1) - 1  # never heard of counts as lost
         self._announced[start] = frame.seq
-        skipped = self._cameras[frame.camera].silence.announced(frame)
+        silence = self._cameras[frame.camera].silence
+        rescan = silence.again(frame)
+        skipped = silence.announced(frame)
         if skipped or lost:
             # Lost, and nothing skipped: that web has had its silent verdicts already, only the count is new.
             here = None if frame.start_mm is None else (frame.start_mm, frame.start_mm)
             self._silent(frame.camera, skipped or here, lost, now_ns)
         budget_ns = math.inf if frame.budget_ms is None else frame.budget_ms * 1e6
+        pending = Pending(frame, rescan, now_ns + budget_ns)
         if frame.status is FrameStatus.DAMAGED or not frame.sent:
-            self._decide(frame, None, (), now_ns)
+            self._decide(pending, None, (), now_ns)
         elif early := self._early.pop(frame.key, None):
-            self._decide(frame, *early, now_ns)
+            self._decide(pending, *early, now_ns)
         else:
-            self._pending[frame.key] = Pending(frame, now_ns + budget_ns)
+            self._pending[frame.key] = pending
 
     def _on_score(self, scored: ScoreMap, payloads: tuple[Payload, ...], now_ns: int) -> None:
         pending = self._pending.pop(scored.key, None)
         if pending is not None:
-            self._decide(pending.frame, scored, payloads, now_ns)
+            self._decide(pending, scored, payloads, now_ns)
         elif scored.seq <= self._announced.get((scored.camera, scored.boot_id), -1):
             self._tally.late_scores += 1
         else:
@@ -212,7 +227,7 @@ class Decision:
     def _expire(self, now_ns: int) -> bool:
         overdue = [key for key, p in self._pending.items() if now_ns > p.deadline_ns]
         for key in overdue:
-            self._decide(self._pending.pop(key).frame, None, (), now_ns)
+            self._decide(self._pending.pop(key), None, (), now_ns)
         return bool(overdue)
 
     def _unscored(self, frame: Announced) -> Judgement:
@@ -223,7 +238,8 @@ class Decision:
             return Judgement(Result.NOT_INSPECTED, Reason.NOT_READY, "the worker is not ready")
         return Judgement(Result.NOT_INSPECTED, Reason.NO_SCORE if frame.sent else Reason.OVERLOAD)
 
-    def _decide(self, frame: Announced, scored: ScoreMap | None, payloads: tuple[Payload, ...], now_ns: int) -> None:
+    def _decide(self, pending: Pending, scored: ScoreMap | None, payloads: tuple[Payload, ...], now_ns: int) -> None:
+        frame = pending.frame
         judgement = judge(frame, scored, payloads, self._terms.standard) if scored else self._unscored(frame)
         if judgement.result is Result.PASS and self._roster.faults:
             judgement = Judgement(Result.NOT_INSPECTED, Reason.NOT_READY, "; ".join(self._roster.faults)[:200])
@@ -235,7 +251,7 @@ class Decision:
         }  # fmt: skip
         verdict = self._verdict(
             judgement, camera=frame.camera, boot_id=frame.boot_id, seq=frame.seq, start_mm=frame.start_mm,
-            end_mm=frame.end_mm, roll_id=frame.roll_id, style=frame.style, origin=frame.origin,
+            end_mm=frame.end_mm, rescan=pending.rescan, roll_id=frame.roll_id, style=frame.style, origin=frame.origin,
             t_mono_ns=now_ns, t_utc_ns=frame.t_utc_ns, latency_ms=latency_ms, **grounds,
         )  # fmt: skip
         self._account(verdict, payloads, now_ns)
@@ -267,6 +283,8 @@ class Decision:
         self._tally.add(verdict)
         self._publisher.publish(verdict.model_copy(update={"cells_shape": None}))
         self._record(verdict, payloads)
+        if verdict.rescan:
+            return
         if verdict.result is Result.NOT_INSPECTED:
             span = gap.missed(verdict.start_mm, verdict.end_mm)
             if span is not None:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pipeline.cameras.protocol import Camera, CameraLost, Shot, dump_facts
-from pipeline.config import CameraConfig
+from pipeline.config import CameraConfig, EncoderMotion
 from pipeline.link import Inbox, Outbox
 from pipeline.messages import (
     Announced,
     CameraFacts,
+    EncoderCount,
     Frame,
     FrameStatus,
     Message,
@@ -20,7 +21,9 @@ from pipeline.messages import (
     StageState,
     Status,
 )
+from pipeline.motion.counter import Counter, CounterJump
 from pipeline.slabs import Slab, SlabBuilder
+from pipeline.track import Ran, Track
 
 MOST_BEHIND = 8
 """Frames that a simulated trigger may be behind the web before it lets some go, as a real camera would."""
@@ -42,6 +45,8 @@ class GrabberTerms:
     """Replay: wait for the worker rather than lose a frame."""
     position_known: bool
     """False after a restart on a line without motion: lengths are then null, never guessed."""
+    encoder: EncoderMotion | None = None
+    """What the counts mean that come along with a camera's shots."""
 
 
 class Grabber:
@@ -63,6 +68,7 @@ class Grabber:
         recorder: Outbox,
         motion: Inbox | None,
         utc_ns: Callable[[], int],
+        counts: Outbox | None = None,
     ) -> None:
         self._camera, self._config, self._terms = camera, config, terms
         self._worker, self._decision, self._motion_in = worker, decision, motion
@@ -70,6 +76,12 @@ class Grabber:
         paced = camera.self_timed or config.rate or (motion is not None and config.mm_per_px_y is not None)
         self._patient = terms.lossless or not paced
         self._slabs = SlabBuilder(config.rows, config.overlap_rows)
+        self._counts = counts
+        held = motion is not None and config.rows is not None and camera.self_timed
+        self._track = Track(config.mm_per_px_y, config.rows_tolerance_mm) if held and config.mm_per_px_y else None
+        encoder = terms.encoder
+        self._counter = Counter(encoder.bits, abs(encoder.counts_per_mm) * encoder.max_speed_mm_s) if encoder else None
+        self._counted_from_mm: float | None = None
         self._motion: Motion | None = None
         self._origin_mm: float | None = 0.0 if motion is None and terms.position_known else None
         self._last: Shot | None = None
@@ -188,12 +200,16 @@ class Grabber:
             return False
         if self._last is not None and shot.block_id > self._last.block_id + 1:
             self._lose(shot.block_id - self._last.block_id - 1, shot.rows)
-        self._place(shot)
-        self._last = shot
-        if shot.pixels is None:
-            row = self._slabs.row
+        ran = self._place(shot)
+        row, self._last = self._slabs.row, shot
+        if ran is Ran.TURNED:  # pending: what is new of it passes again, what does not is found missing
             self._queue(self._slabs.skip(shot.rows))
-            self._append(row, (shot.rows, 1), b"", shot.error or "damaged buffer")
+        elif shot.pixels is None or ran is Ran.ASTRAY:
+            self._queue(self._slabs.skip(shot.rows))
+            self._append(row, (shot.rows, 1), b"", shot.error or (self._track and self._track.error) or "damaged buffer")
+        elif ran is Ran.BACK:  # the last row lies first on the web; nothing is carried over from one turn to the next
+            self._queue(self._slabs.skip(shot.rows))
+            self._append(row, shot.pixels.shape, shot.pixels[::-1].tobytes(), "")
         else:
             self._queue(self._slabs.add(shot.pixels))
         self.handled += 1
@@ -203,14 +219,41 @@ class Grabber:
         self._queue(self._slabs.skip(frames * rows))
         self._lost += frames
 
-    def _place(self, shot: Shot) -> None:
-        """Find where row 0 lies on the web: once for rows that are counted, at each picture of a free-running camera."""
+    def _latched_mm(self, shot: Shot, position_mm: float) -> float | None:
+        """Where the web stood when the camera took the count that came with the shot; None without one to be trusted."""
+        if shot.encoder_count is None or self._counter is None or self._terms.encoder is None:
+            return None
+        try:
+            self._counter.add(shot.encoder_count, shot.t_mono_ns)
+        except CounterJump:
+            self._counted_from_mm = None
+        counted_mm = self._counter.total / self._terms.encoder.counts_per_mm
+        if self._counted_from_mm is None:
+            self._counted_from_mm = position_mm - counted_mm
+        return self._counted_from_mm + counted_mm
+
+    def _place(self, shot: Shot) -> Ran:
+        """Find where the shot lies: counted rows by their track, or from row 0 on; else by the web's position then."""
+        if self._counts is not None and shot.encoder_count is not None:
+            count = EncoderCount(source=self._config.name, count=shot.encoder_count, t_mono_ns=shot.t_mono_ns)
+            self._counts.send(count)  # a refusal is no loss: the next count is newer
         step_mm, position_mm = self._config.mm_per_px_y, self._position_mm(shot.t_mono_ns)
+        if position_mm is not None and (latched_mm := self._latched_mm(shot, position_mm)) is not None:
+            position_mm = latched_mm
+        else:
+            latched_mm = None
+        if self._track is not None:
+            if position_mm is None:
+                return Ran.FORWARD
+            return self._track.add(self._slabs.row, shot.rows, position_mm, latched_mm is not None)
         counted = self._config.rows is not None or self._web_triggered
         if step_mm is not None and position_mm is not None and not (counted and self._origin_mm is not None):
             self._origin_mm = position_mm - (self._slabs.row + shot.rows) * step_mm
+        return Ran.FORWARD
 
     def _mm(self, row: int) -> float | None:
+        if self._track is not None:
+            return self._track.mm(row)
         step_mm = self._config.mm_per_px_y
         return None if step_mm is None or self._origin_mm is None else self._origin_mm + row * step_mm
 
@@ -223,9 +266,12 @@ class Grabber:
         c, terms, shot = self._config, self._terms, self._last
         assert shot is not None  # there are no rows without a shot
         origin = shot.origin.encode()[-ORIGIN_LIMIT:].decode(errors="ignore")
+        start_mm, end_mm = self._mm(row), self._mm(row + shape[0])
+        if start_mm is not None and end_mm is not None and start_mm > end_mm:  # taken in reverse
+            start_mm, end_mm = end_mm, start_mm
         frame = Frame(
             camera=c.name, boot_id=terms.boot_id, seq=self._seq, t_mono_ns=shot.t_mono_ns, t_utc_ns=shot.t_utc_ns,
-            start_mm=self._mm(row), end_mm=self._mm(row + shape[0]), roll_id=terms.roll_id, style=terms.style,
+            start_mm=start_mm, end_mm=end_mm, roll_id=terms.roll_id, style=terms.style,
             origin=origin, status=FrameStatus.DAMAGED if error else FrameStatus.OK,
             block_id=shot.block_id, encoder_count=shot.encoder_count,
             mm_per_px_x=c.mm_per_px_x, mm_per_px_y=c.mm_per_px_y, x_offset_mm=c.x_offset_mm, inspect_x_px=c.inspect_x_px,

@@ -34,6 +34,9 @@ CREATE TABLE camera_facts (run_id TEXT, camera TEXT, boot_id TEXT, t_utc_ns INTE
 CREATE TABLE totals (run_id TEXT, generation INTEGER, body TEXT NOT NULL, PRIMARY KEY (run_id, generation));
 """
 
+NEW_CLOTH = "json_extract(body, '$.rescan') IS NOT 1"
+"""Cloth seen again after a reverse adds neither metres nor defects."""
+
 M = TypeVar("M", bound=Message)
 Row = tuple[str, tuple[Any, ...]]
 SpanRow = tuple[str, str, float, float, str, str | None]
@@ -138,7 +141,7 @@ def read_verdicts(path: Path, run_id: str | None = None) -> Iterator[Verdict]:
 
 def read_defect_verdicts(path: Path, run_id: str | None = None) -> Iterator[Verdict]:
     """The DEFECT verdicts of a run (default: the last), in order."""
-    return _read(path, run_id, "verdicts", Verdict, "result = 'DEFECT'")
+    return _read(path, run_id, "verdicts", Verdict, f"result = 'DEFECT' AND {NEW_CLOTH}")
 
 
 def read_spans(path: Path, run_id: str | None = None) -> Iterator[SpanRow]:
@@ -146,7 +149,7 @@ def read_spans(path: Path, run_id: str | None = None) -> Iterator[SpanRow]:
     with _reading(path) as db:
         yield from db.execute(
             "SELECT camera, roll_id, start_mm, end_mm, result, reason FROM verdicts WHERE run_id = ? "
-            "AND start_mm IS NOT NULL AND end_mm IS NOT NULL ORDER BY generation, number",
+            f"AND start_mm IS NOT NULL AND end_mm IS NOT NULL AND {NEW_CLOTH} ORDER BY generation, number",
             (_run(db, path, run_id),),
         )
 

@@ -223,6 +223,8 @@ class Verdict(Message):
     """Regions found; only the strongest MAX_REGIONS travel."""
     start_mm: float | None = None
     end_mm: float | None = None
+    rescan: bool = False
+    """Cloth seen before, after the web ran back: judged and told, but it adds no metres, defects or rejects."""
     lost: int = 0
     roll_id: str = ""
     style: str = ""
@@ -312,6 +314,8 @@ class Totals(Message):
     duplicates: int
     rejects: int
     rejects_inhibited: int
+    rescans: int = 0
+    """Verdicts on cloth seen before."""
     waiting: int
     """Frames announced and not yet decided."""
     inspected_m: float | None

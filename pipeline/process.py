@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict
 from calibration.threshold import ThresholdCard, load_card
 from glass_core.errors import InputError, MissingError
 from pipeline.cameras.protocol import CameraLost
-from pipeline.config import LineConfig
+from pipeline.config import CameraMotion, EncoderMotion, LineConfig
 from pipeline.judgement import Standard
 from pipeline.link import Link, MemoryLink, Outbox, ZmqLink
 from pipeline.messages import Progress, StageState
@@ -101,6 +101,7 @@ def _grabber(spec: Spec, link: Link, model: Path) -> Stage:
     config = next(c for c in spec.config.cameras if c.name == spec.name)
     camera = make_camera(config)
     facts = camera.open()
+    encoder = spec.config.motion
     terms = GrabberTerms(
         boot_id=f"{time.time_ns():x}",
         generation=spec.generation,
@@ -109,10 +110,13 @@ def _grabber(spec: Spec, link: Link, model: Path) -> Stage:
         budget_ms=spec.config.decision.budget_ms if spec.live else None,
         lossless=not spec.live,
         position_known=spec.generation == 0,
+        encoder=encoder if isinstance(encoder, EncoderMotion) else None,
     )
     motion = link.inbox(f"grabber-{spec.name}") if spec.config.motion and spec.live else None
     outboxes = (link.outbox("worker"), link.outbox("decision"), link.outbox("recorder"))
-    return Grabber(camera, config, facts, terms, *outboxes, motion, time.time_ns)
+    own_count = isinstance(encoder, CameraMotion) and encoder.camera == spec.name
+    counts = link.outbox("motion") if own_count and spec.live else None
+    return Grabber(camera, config, facts, terms, *outboxes, motion, time.time_ns, counts)
 
 
 def _motion(spec: Spec, link: Link, model: Path) -> Stage:
@@ -146,7 +150,7 @@ def _worker(spec: Spec, link: Link, model: Path) -> Stage:
 
 
 def _decision(spec: Spec, link: Link, model: Path) -> Stage:
-    from pipeline.decision import Decision, DecisionTerms
+    from pipeline.decision import SEEN, Decision, DecisionTerms
     from pipeline.outputs.publisher import Publisher
 
     terms = DecisionTerms(
@@ -155,6 +159,7 @@ def _decision(spec: Spec, link: Link, model: Path) -> Stage:
         tolerate_not_inspected_mm=spec.config.line.inspection_ok.tolerate_not_inspected_mm,
         observe=spec.observe,
         generation=spec.generation,
+        seen_mm={key.removeprefix(SEEN): mm for key, mm in spec.resume.items() if key.startswith(SEEN)},
     )
     publisher = Publisher(link.broadcast(spec.config.outputs[0].bind), spec.generation)
     return Decision(link.inbox("decision"), link.outbox("recorder"), publisher, terms, time.time_ns)

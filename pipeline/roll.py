@@ -124,7 +124,7 @@ def find_defects(verdicts: Iterable[Verdict]) -> list[Defect]:
     Regions of one camera's neighbouring frames that touch along the web and share a strip across it are one defect;
     without lengths each region stands for itself.
     """
-    seen = [Sighting(v, i) for v in verdicts if v.result is Result.DEFECT for i in range(len(v.regions))]
+    seen = [Sighting(v, i) for v in verdicts if v.result is Result.DEFECT and not v.rescan for i in range(len(v.regions))]
     groups = [[s] for s in seen if s.box_mm is None] + _join([s for s in seen if s.box_mm is not None])
     defects = [Defect(tuple(g)) for g in groups]
     return sorted(defects, key=lambda d: (d.box_mm or (math.inf,), d.sightings[0].verdict.number))

@@ -30,6 +30,7 @@ class Tally:
         self.duplicates = 0
         self.rejects = 0
         self.rejects_inhibited = 0
+        self.rescans = 0
 
     def add(self, verdict: Verdict) -> None:
         """One more verdict."""
@@ -43,6 +44,9 @@ class Tally:
             self._latency.add(verdict.latency_ms)
         if verdict.reason is not None:
             self._reasons[verdict.reason] += 1
+        if verdict.rescan:
+            self.rescans += 1
+            return
         if verdict.result is Result.DEFECT:
             at = f"frame {verdict.seq}" if verdict.start_mm is None else f"{verdict.start_mm / 1000:.3f} m"
             self._last_defect = f"{verdict.camera} {at} score {verdict.score:.3f}"
@@ -67,7 +71,8 @@ class Tally:
         return Totals(
             generation=generation, verdicts=self.verdicts, passed=together[Result.PASS], defect=together[Result.DEFECT],
             not_inspected=together[Result.NOT_INSPECTED], reasons=dict(self._reasons), late_scores=self.late_scores,
-            duplicates=self.duplicates, rejects=self.rejects, rejects_inhibited=self.rejects_inhibited, waiting=waiting,
+            duplicates=self.duplicates, rejects=self.rejects,
+            rejects_inhibited=self.rejects_inhibited, rescans=self.rescans, waiting=waiting,
             inspected_m=cover.inspected_mm / 1000 if scaled else None,
             not_inspected_m=cover.not_inspected_mm / 1000 if scaled else None,
             position_mm=motion.position_mm if motion else None, speed_mm_s=motion.speed_mm_s if motion else None,
