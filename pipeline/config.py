@@ -141,6 +141,8 @@ class CameraBase(Section):
     rows_tolerance_mm: float = Field(default=20.0, gt=0)
     """A line-scan camera's rows times their pitch may differ from the encoder by so much before they count as damaged."""
     x_offset_mm: float = 0.0
+    actuator_mm: float | None = Field(default=None, gt=0)
+    """From this camera to what stops, marks or cuts, along the web: a verdict is due before the slab's first row is there."""
     inspect_x_px: Pixels | None = None
     """Null: what the model was trained on."""
     rate: float | None = Field(default=None, gt=0)
@@ -235,6 +237,7 @@ class DecisionConfig(Section):
     """The process that decides."""
 
     budget_ms: float = Field(default=500.0, gt=0)
+    """From a frame's arrival to its verdict; with a camera's actuator_mm it runs only while the web moves."""
     recording_floor: float = Field(default=0.5, ge=0, le=1)
 
 

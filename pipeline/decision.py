@@ -22,6 +22,7 @@ from pipeline.messages import (
     LineState,
     Message,
     Motion,
+    MotionState,
     Payload,
     Reason,
     Reject,
@@ -46,6 +47,8 @@ BACKLOG_FAULT = 5000
 """Records not yet taken by the recorder: beyond the first number pictures are let go, beyond the second the line faults."""
 TAKEN_KEPT = 512
 """Records the recorder took lately, without pictures: more than its queue and one group commit, should it be killed."""
+AHEAD_NS = 100_000_000
+"""The web's position is carried on for so long after the last word of it."""
 SEEN = "seen "
 Key = tuple[str, str, int]
 
@@ -57,6 +60,9 @@ class Pending:
     frame: Announced
     rescan: bool
     deadline_ns: float
+    """On the clock of its camera: wall time, or with an actuator the time in which the web moved."""
+    deadline_mm: float = math.inf
+    """The web's position at which its first row is at the actuator."""
 
 
 @dataclass
@@ -78,6 +84,8 @@ class DecisionTerms:
     generation: int
     seen_mm: dict[str, float] = field(default_factory=dict)
     """Each camera's high-water mark before a restart."""
+    actuator_mm: dict[str, float] = field(default_factory=dict)
+    """From a camera to its actuator, where there is one and lengths are known."""
 
 
 class Decision:
@@ -103,6 +111,7 @@ class Decision:
         self._bypass = terms.observe
         self._shown: tuple[object, ...] | None = None
         self._now_ns = 0
+        self._rested_ns = 0
         self._heartbeat_due_ns = self._totals_due_ns = 0
         self.state = StageState.READY
         self.handled = 0
@@ -120,6 +129,8 @@ class Decision:
 
     def step(self, now_ns: int) -> bool:
         """Expire, hear, listen for silence, say how the line is, pass records on."""
+        if self._motion is not None and self._motion.state is MotionState.STOPPED:
+            self._rested_ns += now_ns - self._now_ns
         self._now_ns = now_ns
         self._publisher.welcome()
         moved = self._expire(now_ns)  # first: a score found now in the inbox is too late for a frame that is overdue
@@ -205,7 +216,7 @@ class Decision:
             here = None if frame.start_mm is None else (frame.start_mm, frame.start_mm)
             self._silent(frame.camera, skipped or here, lost, now_ns)
         budget_ns = math.inf if frame.budget_ms is None else frame.budget_ms * 1e6
-        pending = Pending(frame, rescan, now_ns + budget_ns)
+        pending = Pending(frame, rescan, self._clock_ns(frame, now_ns) + budget_ns, self._due_mm(frame))
         if frame.status is FrameStatus.DAMAGED or not frame.sent:
             self._decide(pending, None, (), now_ns)
         elif early := self._early.pop(frame.key, None):
@@ -225,10 +236,29 @@ class Decision:
                 self._early.pop(next(iter(self._early)))
 
     def _expire(self, now_ns: int) -> bool:
-        overdue = [key for key, p in self._pending.items() if now_ns > p.deadline_ns]
+        motion = self._motion
+        here_mm = -math.inf
+        if motion is not None:
+            ahead_ns = min(max(0, now_ns - motion.t_mono_ns), AHEAD_NS)
+            here_mm = motion.position_mm + motion.speed_mm_s * ahead_ns / 1e9
+        overdue = [
+            key
+            for key, p in self._pending.items()
+            if here_mm >= p.deadline_mm or self._clock_ns(p.frame, now_ns) > p.deadline_ns
+        ]
         for key in overdue:
             self._decide(self._pending.pop(key), None, (), now_ns)
         return bool(overdue)
+
+    def _clock_ns(self, frame: Announced, now_ns: int) -> int:
+        """What its time budget is counted on: a web at rest brings nothing nearer to an actuator."""
+        return now_ns - self._rested_ns if self._due_mm(frame) < math.inf else now_ns
+
+    def _due_mm(self, frame: Announced) -> float:
+        actuator_mm = self._terms.actuator_mm.get(frame.camera)
+        if actuator_mm is None or frame.start_mm is None or frame.budget_ms is None:
+            return math.inf
+        return frame.start_mm + actuator_mm
 
     def _unscored(self, frame: Announced) -> Judgement:
         """Why a frame has no score in time."""

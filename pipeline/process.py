@@ -159,6 +159,7 @@ def _decision(spec: Spec, link: Link, model: Path) -> Stage:
         tolerate_not_inspected_mm=spec.config.line.inspection_ok.tolerate_not_inspected_mm,
         observe=spec.observe,
         generation=spec.generation,
+        actuator_mm={c.name: c.actuator_mm for c in spec.config.cameras if c.actuator_mm is not None and c.mm_per_px_y},
         seen_mm={key.removeprefix(SEEN): mm for key, mm in spec.resume.items() if key.startswith(SEEN)},
     )
     publisher = Publisher(link.broadcast(spec.config.outputs[0].bind), spec.generation)

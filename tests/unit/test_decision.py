@@ -575,3 +575,25 @@ def test_rows_astray_are_never_taken_for_cloth_seen_before() -> None:
     (damaged,) = bench.verdicts()
     assert (damaged.reason, damaged.rescan) == (Reason.DAMAGED, False)
     assert not bench.state().inspection_ok
+
+
+def test_with_an_actuator_a_verdict_is_due_when_the_first_row_is_there() -> None:
+    bench = Bench(actuator_mm={"c": 300.0})
+    bench.announce(1, budget_ms=1000.0)  # from 50 mm: due at 350 mm
+    bench.move(100.0, 1000.0)
+    assert bench.verdicts(0) == []
+    bench.move(349.0, 1000.0, now_ns=240 * MS)
+    assert bench.verdicts(240 * MS) == []
+    assert [outcome(v) for v in bench.verdicts(241 * MS)] == [(1, Result.NOT_INSPECTED, Reason.NO_SCORE)]
+
+
+def test_with_an_actuator_time_stands_while_the_web_does_and_runs_out_while_it_moves() -> None:
+    bench = Bench(actuator_mm={"c": 300.0})
+    bench.announce(1)  # 100 ms
+    bench.move(100.0, 0.0)
+    assert bench.verdicts(0) == []
+    assert bench.verdicts(60_000 * MS) == [] and bench.decision.waiting > 0  # pending, neither inspected nor lost
+    bench.move(100.0, 1.0, now_ns=60_000 * MS)
+    assert bench.verdicts(60_000 * MS) == []
+    assert bench.verdicts(60_099 * MS) == []
+    assert [outcome(v) for v in bench.verdicts(60_101 * MS)] == [(1, Result.NOT_INSPECTED, Reason.NO_SCORE)]
