@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from glass_core.errors import InputError
+from pipeline.messages import EventAction, EventKind
 
 Pixels = tuple[int, int]
 Scalar = bool | int | float | str
@@ -28,12 +29,39 @@ class InspectionOkConfig(Section):
     tolerate_not_inspected_mm: float = Field(default=500.0, ge=0)
 
 
+class EventsConfig(Section):
+    """What becomes of a defect within a span that is no plain cloth; the span itself is always told and recorded."""
+
+    SEAM: EventAction = EventAction.RECORD
+    LEAD: EventAction = EventAction.IGNORE
+    STOP_MARK: EventAction = EventAction.RECORD
+    WRINKLE: EventAction = EventAction.GRADE
+    transverse: EventKind | None = None
+    """What a defect over a camera's full width is taken for; null: a defect like any other."""
+    transverse_most_mm: float = Field(default=60.0, gt=0)
+    """Only while it is no longer than this."""
+
+    def action(self, kind: EventKind) -> EventAction:
+        """Of a kind."""
+        action: EventAction = getattr(self, kind)
+        return action
+
+
+class StyleConfig(Section):
+    """Rules of a style of cloth, in force from the start of a roll of that style."""
+
+    events: EventsConfig = EventsConfig()
+
+
 class LineSection(Section):
     """The line as a whole."""
 
     name: str = Field(default="line", pattern=r"^[A-Za-z0-9_-]{1,32}$")
     roll_id: str = Field(default="", max_length=64)
     style: str = Field(default="", max_length=64)
+    roll_length_m: float = Field(default=20_000.0, gt=0)
+    """A roll of this length ends, and the next is counted on: R-0009 is followed by R-0010."""
+    events: EventsConfig = EventsConfig()
     inspection_ok: InspectionOkConfig = InspectionOkConfig()
 
 
@@ -265,6 +293,8 @@ class LineConfig(Section):
     """A line. Paths are relative to the folder the program is started in."""
 
     line: LineSection = LineSection()
+    styles: dict[str, StyleConfig] = {}
+    """Those that a roll may be started with; a style without rules of its own follows the line's."""
     model: Path | None = None
     motion: MotionConfig | None = None
     cameras: tuple[CameraConfig, ...] = Field(default=(), max_length=16)
@@ -287,6 +317,10 @@ class LineConfig(Section):
         if len(self.outputs) != 1:
             raise ValueError("outputs: exactly one publisher")
         return self
+
+    def events_of(self, style: str) -> EventsConfig:
+        """The rules in force for cloth of that style."""
+        return self.styles[style].events if style in self.styles else self.line.events
 
     @property
     def sha(self) -> str:

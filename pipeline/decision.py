@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from pipeline.cloth import Cloth, ClothTerms
+from pipeline.due import Deadline, Due
 from pipeline.gap import Gap
 from pipeline.judgement import Judgement, Standard, judge
 from pipeline.line_state import Roster, line_state
@@ -18,15 +20,17 @@ from pipeline.link import Inbox, Outbox
 from pipeline.messages import (
     Announced,
     Bypass,
+    EventAction,
     FrameStatus,
     LineState,
+    MarkEvent,
     Message,
     Motion,
-    MotionState,
     Payload,
     Reason,
     Reject,
     Result,
+    RollStart,
     ScoreMap,
     StageState,
     Status,
@@ -47,8 +51,6 @@ BACKLOG_FAULT = 5000
 """Records not yet taken by the recorder: beyond the first number pictures are let go, beyond the second the line faults."""
 TAKEN_KEPT = 512
 """Records the recorder took lately, without pictures: more than its queue and one group commit, should it be killed."""
-AHEAD_NS = 100_000_000
-"""The web's position is carried on for so long after the last word of it."""
 SEEN = "seen "
 Key = tuple[str, str, int]
 
@@ -59,10 +61,7 @@ class Pending:
 
     frame: Announced
     rescan: bool
-    deadline_ns: float
-    """On the clock of its camera: wall time, or with an actuator the time in which the web moved."""
-    deadline_mm: float = math.inf
-    """The web's position at which its first row is at the actuator."""
+    deadline: Deadline
 
 
 @dataclass
@@ -86,6 +85,7 @@ class DecisionTerms:
     """Each camera's high-water mark before a restart."""
     actuator_mm: dict[str, float] = field(default_factory=dict)
     """From a camera to its actuator, where there is one and lengths are known."""
+    cloth: ClothTerms = field(default_factory=ClothTerms)
 
 
 class Decision:
@@ -109,9 +109,10 @@ class Decision:
         self._taken: deque[Message] = deque(maxlen=TAKEN_KEPT)
         self._motion: Motion | None = None
         self._bypass = terms.observe
+        self._cloth = Cloth(terms.cloth, self._tell, publisher, terms.generation, utc_ns)
+        self._due = Due(terms.actuator_mm)
         self._shown: tuple[object, ...] | None = None
         self._now_ns = 0
-        self._rested_ns = 0
         self._heartbeat_due_ns = self._totals_due_ns = 0
         self.state = StageState.READY
         self.handled = 0
@@ -129,8 +130,7 @@ class Decision:
 
     def step(self, now_ns: int) -> bool:
         """Expire, hear, listen for silence, say how the line is, pass records on."""
-        if self._motion is not None and self._motion.state is MotionState.STOPPED:
-            self._rested_ns += now_ns - self._now_ns
+        self._due.step(now_ns, self._motion)
         self._now_ns = now_ns
         self._publisher.welcome()
         moved = self._expire(now_ns)  # first: a score found now in the inbox is too late for a frame that is overdue
@@ -178,11 +178,16 @@ class Decision:
                 self._on_score(message, payloads, now_ns)
             case Motion():
                 self._motion = message
+                self._cloth.moved(message.position_mm, now_ns)
                 for name, account in self._cameras.items():
                     if self._terms.frame_mm[name] is not None and (span := account.silence.moved(message)):
                         self._silent(name, span, 0, now_ns)
             case Status():
                 self._on_status(message, now_ns)
+            case RollStart():
+                self._cloth.begin(message, self._here_mm, now_ns)
+            case MarkEvent():
+                self._cloth.mark(message, self._here_mm, now_ns)
             case Bypass():
                 self._bypass = message.on or self._terms.observe
 
@@ -208,6 +213,8 @@ class Decision:
             return
         lost = frame.lost + frame.seq - self._announced.get(start, frame.seq - 1) - 1  # never heard of counts as lost
         self._announced[start] = frame.seq
+        if self._motion is None and frame.start_mm is not None:
+            self._cloth.moved(frame.start_mm, now_ns)
         silence = self._cameras[frame.camera].silence
         rescan = silence.again(frame)
         skipped = silence.announced(frame)
@@ -215,8 +222,7 @@ class Decision:
             # Lost, and nothing skipped: that web has had its silent verdicts already, only the count is new.
             here = None if frame.start_mm is None else (frame.start_mm, frame.start_mm)
             self._silent(frame.camera, skipped or here, lost, now_ns)
-        budget_ns = math.inf if frame.budget_ms is None else frame.budget_ms * 1e6
-        pending = Pending(frame, rescan, self._clock_ns(frame, now_ns) + budget_ns, self._due_mm(frame))
+        pending = Pending(frame, rescan, self._due.deadline(frame))
         if frame.status is FrameStatus.DAMAGED or not frame.sent:
             self._decide(pending, None, (), now_ns)
         elif early := self._early.pop(frame.key, None):
@@ -236,29 +242,10 @@ class Decision:
                 self._early.pop(next(iter(self._early)))
 
     def _expire(self, now_ns: int) -> bool:
-        motion = self._motion
-        here_mm = -math.inf
-        if motion is not None:
-            ahead_ns = min(max(0, now_ns - motion.t_mono_ns), AHEAD_NS)
-            here_mm = motion.position_mm + motion.speed_mm_s * ahead_ns / 1e9
-        overdue = [
-            key
-            for key, p in self._pending.items()
-            if here_mm >= p.deadline_mm or self._clock_ns(p.frame, now_ns) > p.deadline_ns
-        ]
+        overdue = [key for key, p in self._pending.items() if self._due.over(p.deadline)]
         for key in overdue:
             self._decide(self._pending.pop(key), None, (), now_ns)
         return bool(overdue)
-
-    def _clock_ns(self, frame: Announced, now_ns: int) -> int:
-        """What its time budget is counted on: a web at rest brings nothing nearer to an actuator."""
-        return now_ns - self._rested_ns if self._due_mm(frame) < math.inf else now_ns
-
-    def _due_mm(self, frame: Announced) -> float:
-        actuator_mm = self._terms.actuator_mm.get(frame.camera)
-        if actuator_mm is None or frame.start_mm is None or frame.budget_ms is None:
-            return math.inf
-        return frame.start_mm + actuator_mm
 
     def _unscored(self, frame: Announced) -> Judgement:
         """Why a frame has no score in time."""
@@ -271,6 +258,10 @@ class Decision:
     def _decide(self, pending: Pending, scored: ScoreMap | None, payloads: tuple[Payload, ...], now_ns: int) -> None:
         frame = pending.frame
         judgement = judge(frame, scored, payloads, self._terms.standard) if scored else self._unscored(frame)
+        roll, standard = self._cloth.roll(frame.start_mm, frame.end_mm), self._terms.standard
+        if judgement.result is Result.DEFECT and scored is not None and standard is not None and not pending.rescan:
+            self._cloth.look(frame.camera, judgement, scored, standard, roll, now_ns)
+        event = self._cloth.event(frame.start_mm, frame.end_mm, judgement)
         if judgement.result is Result.PASS and self._roster.faults:
             judgement = Judgement(Result.NOT_INSPECTED, Reason.NOT_READY, "; ".join(self._roster.faults)[:200])
         latency_ms = max(0.0, (now_ns - frame.t_mono_ns) / 1e6)  # both clocks are read a little before the fact
@@ -281,7 +272,8 @@ class Decision:
         }  # fmt: skip
         verdict = self._verdict(
             judgement, camera=frame.camera, boot_id=frame.boot_id, seq=frame.seq, start_mm=frame.start_mm,
-            end_mm=frame.end_mm, rescan=pending.rescan, roll_id=frame.roll_id, style=frame.style, origin=frame.origin,
+            end_mm=frame.end_mm, rescan=pending.rescan, roll_id=roll.roll_id, style=roll.style, origin=frame.origin,
+            event=event.kind if event else None, action=event.action if event else None,
             t_mono_ns=now_ns, t_utc_ns=frame.t_utc_ns, latency_ms=latency_ms, **grounds,
         )  # fmt: skip
         self._account(verdict, payloads, now_ns)
@@ -290,9 +282,10 @@ class Decision:
         down = self._roster.state("grabber", camera) is StageState.DOWN
         reason = Reason.CAMERA_DOWN if down else Reason.NO_FRAME
         start_mm, end_mm = span or (None, None)
+        roll = self._cloth.roll(start_mm, end_mm)
         verdict = self._verdict(
             Judgement(Result.NOT_INSPECTED, reason), camera=camera, boot_id="", seq=None, start_mm=start_mm, end_mm=end_mm,
-            lost=lost, t_mono_ns=now_ns, t_utc_ns=self._utc_ns(),
+            lost=lost, roll_id=roll.roll_id, style=roll.style, t_mono_ns=now_ns, t_utc_ns=self._utc_ns(),
         )  # fmt: skip
         self._account(verdict, (), now_ns)
 
@@ -321,8 +314,16 @@ class Decision:
                 self._reject(verdict, span, now_ns)
             return
         gap.judged()
-        if verdict.result is Result.DEFECT:
+        if verdict.result is Result.DEFECT and verdict.action in (None, EventAction.GRADE):
             self._reject(verdict, (verdict.start_mm, verdict.end_mm), now_ns)
+
+    @property
+    def _here_mm(self) -> float | None:
+        """Where the web is under the cameras, as far as is known."""
+        if self._motion is not None:
+            return self._motion.position_mm
+        seen_mm = max(account.silence.seen_mm for account in self._cameras.values())
+        return seen_mm if math.isfinite(seen_mm) else None
 
     def _reject(self, verdict: Verdict, span: tuple[float | None, float | None], now_ns: int) -> None:
         if self._bypass:

@@ -38,8 +38,6 @@ class GrabberTerms:
 
     boot_id: str
     generation: int
-    roll_id: str
-    style: str
     budget_ms: float | None
     lossless: bool
     """Replay: wait for the worker rather than lose a frame."""
@@ -271,7 +269,7 @@ class Grabber:
             start_mm, end_mm = end_mm, start_mm
         frame = Frame(
             camera=c.name, boot_id=terms.boot_id, seq=self._seq, t_mono_ns=shot.t_mono_ns, t_utc_ns=shot.t_utc_ns,
-            start_mm=start_mm, end_mm=end_mm, roll_id=terms.roll_id, style=terms.style,
+            start_mm=start_mm, end_mm=end_mm,
             origin=origin, status=FrameStatus.DAMAGED if error else FrameStatus.OK,
             block_id=shot.block_id, encoder_count=shot.encoder_count,
             mm_per_px_x=c.mm_per_px_x, mm_per_px_y=c.mm_per_px_y, x_offset_mm=c.x_offset_mm, inspect_x_px=c.inspect_x_px,
@@ -284,7 +282,7 @@ class Grabber:
     def _announcement(self, frame: Frame, sent: bool, error: str, lost: int) -> Announced:
         return Announced(
             camera=frame.camera, boot_id=frame.boot_id, seq=frame.seq, t_mono_ns=frame.t_mono_ns, t_utc_ns=frame.t_utc_ns,
-            start_mm=frame.start_mm, end_mm=frame.end_mm, roll_id=frame.roll_id, style=frame.style, origin=frame.origin,
+            start_mm=frame.start_mm, end_mm=frame.end_mm, origin=frame.origin,
             status=frame.status, error=error[:500], sent=sent, budget_ms=self._terms.budget_ms, lost=lost,
             x_offset_mm=frame.x_offset_mm, mm_per_px_x=frame.mm_per_px_x, mm_per_px_y=frame.mm_per_px_y,
         )  # fmt: skip

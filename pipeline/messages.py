@@ -40,6 +40,26 @@ class Reason(StrEnum):
     CAMERA_DOWN = "CAMERA_DOWN"
 
 
+class EventKind(StrEnum):
+    """A span of web that is no plain cloth."""
+
+    SEAM = "SEAM"
+    LEAD = "LEAD"
+    STOP_MARK = "STOP_MARK"
+    WRINKLE = "WRINKLE"
+
+
+class EventAction(StrEnum):
+    """What becomes of a defect that lies within such a span."""
+
+    IGNORE = "ignore"
+    """No reject, no defect of the roll; its verdict stays on record."""
+    RECORD = "record"
+    """No reject; told as an event of the roll."""
+    GRADE = "grade"
+    """A defect like any other."""
+
+
 class MotionState(StrEnum):
     """Whether and which way the web runs."""
 
@@ -99,8 +119,6 @@ class Span(FrameKey):
     t_utc_ns: int
     start_mm: float | None = None
     end_mm: float | None = None
-    roll_id: str = ""
-    style: str = ""
     origin: str = ""
     """File or device the picture came from."""
     status: FrameStatus = FrameStatus.OK
@@ -225,6 +243,9 @@ class Verdict(Message):
     end_mm: float | None = None
     rescan: bool = False
     """Cloth seen before, after the web ran back: judged and told, but it adds no metres, defects or rejects."""
+    event: EventKind | None = None
+    """The seam or other span that the frame lies in; of a DEFECT: that all its regions lie in."""
+    action: EventAction | None = None
     lost: int = 0
     roll_id: str = ""
     style: str = ""
@@ -371,6 +392,53 @@ class Bypass(Message):
     """The operator sets rejects aside, or takes that back."""
 
     on: bool
+
+
+class RollStart(Message):
+    """A command: a roll begins; without an id: the present one ends."""
+
+    roll_id: str = Field(default="", max_length=64)
+    style: str = Field(default="", max_length=64)
+    at_mm: float | None = None
+    """The line's position; null: here and now."""
+
+
+class MarkEvent(Message):
+    """A command: the web from `at_mm` (null: here and now) on, so far, is a seam or the like."""
+
+    kind: EventKind
+    at_mm: float | None = None
+    length_mm: float = Field(gt=0)
+
+
+class Roll(Message):
+    """A roll has begun, or with an empty id the last one has ended; positions on it count from `start_mm`."""
+
+    number: int
+    generation: int
+    roll_id: str
+    style: str
+    start_mm: float | None
+    cause: str
+    """config, command or length."""
+    t_mono_ns: int
+    t_utc_ns: int
+
+
+class SpanEvent(Message):
+    """A span of web is a seam, a lead, a stop mark or a wrinkle."""
+
+    number: int
+    generation: int
+    kind: EventKind
+    action: EventAction
+    start_mm: float
+    end_mm: float
+    roll_id: str
+    cause: str
+    """command, or the camera whose picture shows it over its full width."""
+    t_mono_ns: int
+    t_utc_ns: int
 
 
 class Engine(Protocol):

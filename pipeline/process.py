@@ -105,8 +105,6 @@ def _grabber(spec: Spec, link: Link, model: Path) -> Stage:
     terms = GrabberTerms(
         boot_id=f"{time.time_ns():x}",
         generation=spec.generation,
-        roll_id=spec.config.line.roll_id,
-        style=spec.config.line.style,
         budget_ms=spec.config.decision.budget_ms if spec.live else None,
         lossless=not spec.live,
         position_known=spec.generation == 0,
@@ -150,15 +148,18 @@ def _worker(spec: Spec, link: Link, model: Path) -> Stage:
 
 
 def _decision(spec: Spec, link: Link, model: Path) -> Stage:
+    from pipeline.cloth import ClothTerms
     from pipeline.decision import SEEN, Decision, DecisionTerms
     from pipeline.outputs.publisher import Publisher
 
+    line = spec.config.line
     terms = DecisionTerms(
         frame_mm=_frame_mm(spec.config),
         standard=standard_of(load_card(model, required=not spec.observe)),
-        tolerate_not_inspected_mm=spec.config.line.inspection_ok.tolerate_not_inspected_mm,
+        tolerate_not_inspected_mm=line.inspection_ok.tolerate_not_inspected_mm,
         observe=spec.observe,
         generation=spec.generation,
+        cloth=ClothTerms(line.roll_id, line.style, line.roll_length_m * 1000, spec.config.events_of),
         actuator_mm={c.name: c.actuator_mm for c in spec.config.cameras if c.actuator_mm is not None and c.mm_per_px_y},
         seen_mm={key.removeprefix(SEEN): mm for key, mm in spec.resume.items() if key.startswith(SEEN)},
     )

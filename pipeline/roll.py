@@ -184,11 +184,9 @@ def measure(ledger: Path, run_id: str | None = None) -> Metres | None:
     if any(frames and not placed for frames, placed in seen.values()):
         return None
     rolls: dict[str, Coverage] = {}
-    roll = ""
     extent: tuple[float, float] = (math.inf, -math.inf)
     for camera, roll_id, start_mm, end_mm, result, reason in read_spans(ledger, run_id):
-        roll = roll_id or roll  # a silent span names no roll: it lies on the one that was running
-        cover = rolls.setdefault(roll, Coverage(cameras))
+        cover = rolls.setdefault(roll_id, Coverage(cameras))
         cover.add(camera, start_mm, end_mm, result != Result.NOT_INSPECTED, reason or "")
         extent = min(extent[0], start_mm), max(extent[1], end_mm)
     if not rolls:

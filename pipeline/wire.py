@@ -34,6 +34,10 @@ TYPES: dict[str, type[Message]] = {
         m.CameraFacts,
         m.Progress,
         m.Bypass,
+        m.RollStart,
+        m.MarkEvent,
+        m.Roll,
+        m.SpanEvent,
     )
 }
 

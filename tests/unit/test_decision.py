@@ -93,6 +93,16 @@ class Bench:
         )  # fmt: skip
         self.inbox.send(scored, *((cells.tobytes(), bytes(64 * 160)) if shown else ()))
 
+    def score_full_width(self, seq: int, value: float = 0.9) -> None:
+        """A row of cells above every lane's threshold."""
+        cells = np.zeros((8, 20), "<f4")
+        cells[3] = value
+        scored = ScoreMap(
+            camera="c", boot_id="b", seq=seq, generation=0, weights_sha="weights", engine_sha="engine", score=value,
+            lanes=(value,) * LANES, tiles=3, frame_shape=(64, 160), inspect_x_px=(0, 160), cells_shape=(8, 20),
+        )  # fmt: skip
+        self.inbox.send(scored, cells.tobytes(), bytes(64 * 160))
+
     def move(self, position_mm: float, speed_mm_s: float = 100.0, now_ns: int = 0) -> None:
         state = MotionState.STOPPED if speed_mm_s == 0 else MotionState.MOVING if speed_mm_s > 0 else MotionState.REVERSE
         self.inbox.send(Motion(position_mm=position_mm, speed_mm_s=speed_mm_s, state=state, source="t", t_mono_ns=now_ns))

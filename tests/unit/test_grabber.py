@@ -31,7 +31,7 @@ class Bench:
         self.camera, self.worker, self.decision, self.recorder = camera, Box(room), Box(), Box()
         self.motion = Box() if motion else None
         entry = ReplayConfig.model_validate({"name": "c", "source": "replay", "path": ".", **config})
-        terms = GrabberTerms("boot", 0, "roll", "style", 500.0, lossless, position_known=not restart, encoder=encoder)
+        terms = GrabberTerms("boot", 0, 500.0, lossless, position_known=not restart, encoder=encoder)
         self.counts = Box()
         self.grabber = Grabber(
             camera,
@@ -67,7 +67,7 @@ def test_every_shot_is_sent_announced_and_placed() -> None:
         (2, True, 64, 96),
     ]
     assert [f.key for f in frames] == [a.key for a in announced]
-    assert frames[0].roll_id == "roll" and announced[0].budget_ms == 500 and announced[0].x_offset_mm == 7
+    assert announced[0].budget_ms == 500 and announced[0].x_offset_mm == 7
     (facts,) = bench.recorder.take(CameraFacts)
     assert facts.boot_id == "boot"
     assert [s.state for s in bench.decision.take(Status)] == [StageState.READY, StageState.ENDED]
