@@ -20,7 +20,7 @@ class Silence:
 
     def __init__(self, frame_mm: float | None, seen_mm: float = -math.inf) -> None:
         self._frame_mm = frame_mm or 0.0
-        self._spoken_mm: float | None = None
+        self._spoken_mm = seen_mm if math.isfinite(seen_mm) else None
         self.seen_mm = seen_mm
         """The high-water mark: the furthest that was announced or told missing."""
         self.listening = True
