@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -173,6 +174,10 @@ class CameraBase(Section):
     """From this camera to what stops, marks or cuts, along the web: a verdict is due before the slab's first row is there."""
     inspect_x_px: Pixels | None = None
     """Null: what the model was trained on."""
+    inspect_x_mm: tuple[float, float] | None = None
+    """The same in the line's coordinates: the border between two cameras that overlap, so that no cloth is judged twice."""
+    selvage_mm: float | None = Field(default=None, ge=0)
+    """Not null: the cloth's edges are found in each picture, and what lies beside them or so near to them is left out."""
     rate: float | None = Field(default=None, gt=0)
     """Pictures per second of a replayed or woven camera; null: with the simulated web, else as fast as the line goes."""
 
@@ -184,6 +189,10 @@ class CameraBase(Section):
             raise ValueError(f"overlap_rows {self.overlap_rows} must be below rows {self.rows}")
         if self.inspect_x_px and not 0 <= self.inspect_x_px[0] < self.inspect_x_px[1]:
             raise ValueError(f"inspect_x_px {list(self.inspect_x_px)} must be [from, to] with 0 <= from < to")
+        if self.inspect_x_mm and (self.inspect_x_px or self.inspect_x_mm[0] >= self.inspect_x_mm[1]):
+            raise ValueError(f"inspect_x_mm {list(self.inspect_x_mm)} must be [from, to] with from < to, without inspect_x_px")
+        if (self.inspect_x_mm or self.selvage_mm is not None) and self.mm_per_px_x is None:
+            raise ValueError("inspect_x_mm and selvage_mm need mm_per_px_x")
         return self
 
 
@@ -312,6 +321,12 @@ class LineConfig(Section):
             raise ValueError(f"cameras: names must differ, got {names}")
         if taken := set(names) & {"recorder", "decision", "worker", "motion"}:
             raise ValueError(f"cameras: {', '.join(sorted(taken))} is another process's name, choose a different one")
+        ranges = sorted((*c.inspect_x_mm, c.name) for c in self.cameras if c.inspect_x_mm)
+        for (_, end_mm, left), (start_mm, _, right) in pairwise(ranges):
+            if start_mm < end_mm:
+                raise ValueError(
+                    f"inspect_x_mm of {left} and {right} overlap: cloth from {start_mm:g} mm would be judged twice"
+                )
         if isinstance(self.motion, CameraMotion) and self.motion.camera not in names:
             raise ValueError(f"motion.camera: {self.motion.camera} is none of the cameras {names}")
         if len(self.outputs) != 1:

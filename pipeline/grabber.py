@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from pipeline.cameras.protocol import Camera, CameraLost, Shot, dump_facts
 from pipeline.config import CameraConfig, EncoderMotion
 from pipeline.link import Inbox, Outbox
@@ -22,6 +24,7 @@ from pipeline.messages import (
     Status,
 )
 from pipeline.motion.counter import Counter, CounterJump
+from pipeline.selvage import Edges
 from pipeline.slabs import Slab, SlabBuilder
 from pipeline.track import Ran, Track
 
@@ -45,6 +48,18 @@ class GrabberTerms:
     """False after a restart on a line without motion: lengths are then null, never guessed."""
     encoder: EncoderMotion | None = None
     """What the counts mean that come along with a camera's shots."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A frame that the worker has not been offered yet, and what is announced with it."""
+
+    frame: Frame
+    pixels: bytes
+    error: str
+    lost: int
+    """Frames that the camera lost just before."""
+    cloth_x_mm: tuple[float, float] | None
 
 
 class Grabber:
@@ -75,6 +90,8 @@ class Grabber:
         self._patient = terms.lossless or not paced
         self._slabs = SlabBuilder(config.rows, config.overlap_rows)
         self._counts = counts
+        scaled = config.selvage_mm is not None and config.mm_per_px_x is not None
+        self._edges = Edges(round(config.selvage_mm / config.mm_per_px_x)) if scaled else None
         held = motion is not None and config.rows is not None and camera.self_timed
         self._track = Track(config.mm_per_px_y, config.rows_tolerance_mm) if held and config.mm_per_px_y else None
         encoder = terms.encoder
@@ -87,7 +104,7 @@ class Grabber:
         self._seq = 0
         self._next_ns = 0
         self._at_end = False
-        self._frames: deque[tuple[Frame, bytes, str, int]] = deque()
+        self._frames: deque[Waiting] = deque()
         self._unsaid: deque[tuple[Outbox, Message, tuple[bytes, ...]]] = deque()
         text = dump_facts(facts)
         known = CameraFacts(camera=config.name, boot_id=terms.boot_id, t_utc_ns=utc_ns(), size=len(text))
@@ -124,13 +141,13 @@ class Grabber:
     def _pass_on(self) -> bool:
         moved = False
         while self._frames:
-            frame, pixels, error, lost = self._frames[0]
-            whole = frame.status is FrameStatus.OK
-            sent = whole and self._worker.send(frame, pixels)
+            next_one = self._frames[0]
+            whole = next_one.frame.status is FrameStatus.OK
+            sent = whole and self._worker.send(next_one.frame, next_one.pixels)
             if whole and not sent and self._patient:
                 break
             self._frames.popleft()
-            self._unsaid.append((self._decision, self._announcement(frame, sent, error, lost), ()))
+            self._unsaid.append((self._decision, self._announcement(next_one, sent), ()))
             moved = True
         if self._at_end and not self._frames and self.state is not StageState.ENDED:
             self.state = StageState.ENDED
@@ -204,10 +221,11 @@ class Grabber:
             self._queue(self._slabs.skip(shot.rows))
         elif shot.pixels is None or ran is Ran.ASTRAY:
             self._queue(self._slabs.skip(shot.rows))
-            self._append(row, (shot.rows, 1), b"", shot.error or (self._track and self._track.error) or "damaged buffer")
+            error = shot.error or (self._track and self._track.error) or "damaged buffer"
+            self._append(row, np.empty((shot.rows, 0), np.uint8), error)
         elif ran is Ran.BACK:  # the last row lies first on the web; nothing is carried over from one turn to the next
             self._queue(self._slabs.skip(shot.rows))
-            self._append(row, shot.pixels.shape, shot.pixels[::-1].tobytes(), "")
+            self._append(row, shot.pixels[::-1], "")
         else:
             self._queue(self._slabs.add(shot.pixels))
         self.handled += 1
@@ -257,10 +275,20 @@ class Grabber:
 
     def _queue(self, slabs: list[Slab]) -> None:
         for slab in slabs:
-            self._append(slab.row, slab.pixels.shape, slab.pixels.tobytes(), "")
+            self._append(slab.row, slab.pixels, "")
 
-    def _append(self, row: int, shape: tuple[int, ...], pixels: bytes, error: str) -> None:
+    def _inspected_px(self, width: int) -> tuple[int, int] | None:
+        """The configured range in a picture's own columns; the worker refuses one that lies beside the picture."""
+        c = self._config
+        if c.inspect_x_mm is None or c.mm_per_px_x is None:
+            return c.inspect_x_px
+        first, last = ((mm - c.x_offset_mm) / c.mm_per_px_x for mm in c.inspect_x_mm)
+        return max(0, round(first)), min(width, round(last))
+
+    def _append(self, row: int, pixels: np.ndarray, error: str) -> None:
         """A frame comes into being; from here on it must get a verdict."""
+        shape = pixels.shape
+        seen = None if self._edges is None or error else self._edges.look(pixels)
         c, terms, shot = self._config, self._terms, self._last
         assert shot is not None  # there are no rows without a shot
         origin = shot.origin.encode()[-ORIGIN_LIMIT:].decode(errors="ignore")
@@ -272,19 +300,25 @@ class Grabber:
             start_mm=start_mm, end_mm=end_mm,
             origin=origin, status=FrameStatus.DAMAGED if error else FrameStatus.OK,
             block_id=shot.block_id, encoder_count=shot.encoder_count,
-            mm_per_px_x=c.mm_per_px_x, mm_per_px_y=c.mm_per_px_y, x_offset_mm=c.x_offset_mm, inspect_x_px=c.inspect_x_px,
+            mm_per_px_x=c.mm_per_px_x, mm_per_px_y=c.mm_per_px_y, x_offset_mm=c.x_offset_mm,
+            inspect_x_px=self._inspected_px(shape[1]), cloth_x_px=seen[1] if seen else None,
             budget_ms=terms.budget_ms, shape=shape, pixel_format="RGB8" if len(shape) == 3 else "Mono8",
         )  # fmt: skip
         self._seq += 1
-        self._frames.append((frame, pixels, error, self._lost))
+        edges_mm = None
+        if seen and c.mm_per_px_x is not None:
+            edges_mm = c.x_offset_mm + seen[0][0] * c.mm_per_px_x, c.x_offset_mm + seen[0][1] * c.mm_per_px_x
+        self._frames.append(Waiting(frame, pixels.tobytes(), error, self._lost, edges_mm))
         self._lost = 0
 
-    def _announcement(self, frame: Frame, sent: bool, error: str, lost: int) -> Announced:
+    def _announcement(self, waiting: Waiting, sent: bool) -> Announced:
+        frame = waiting.frame
         return Announced(
             camera=frame.camera, boot_id=frame.boot_id, seq=frame.seq, t_mono_ns=frame.t_mono_ns, t_utc_ns=frame.t_utc_ns,
             start_mm=frame.start_mm, end_mm=frame.end_mm, origin=frame.origin,
-            status=frame.status, error=error[:500], sent=sent, budget_ms=self._terms.budget_ms, lost=lost,
+            status=frame.status, error=waiting.error[:500], sent=sent, budget_ms=self._terms.budget_ms, lost=waiting.lost,
             x_offset_mm=frame.x_offset_mm, mm_per_px_x=frame.mm_per_px_x, mm_per_px_y=frame.mm_per_px_y,
+            cloth_x_mm=waiting.cloth_x_mm,
         )  # fmt: skip
 
     def close(self) -> None:

@@ -133,6 +133,8 @@ class Frame(Span):
     mm_per_px_y: float | None = None
     x_offset_mm: float = 0.0
     inspect_x_px: tuple[int, int] | None = None
+    cloth_x_px: tuple[int, int] | None = None
+    """Cloth without its selvages: cells that are not wholly in it are left out."""
     budget_ms: float | None = None
     """As announced: after so long a score is of no use any more; null: it always is."""
     shape: tuple[int, ...]
@@ -161,6 +163,8 @@ class Announced(Span):
     x_offset_mm: float = 0.0
     mm_per_px_x: float | None = None
     mm_per_px_y: float | None = None
+    cloth_x_mm: tuple[float, float] | None = None
+    """The cloth's edges across the web; one that the camera does not see is its picture's."""
 
 
 class Motion(Message):
@@ -243,6 +247,8 @@ class Verdict(Message):
     end_mm: float | None = None
     rescan: bool = False
     """Cloth seen before, after the web ran back: judged and told, but it adds no metres, defects or rejects."""
+    cloth_x_mm: tuple[float, float] | None = None
+    """The cloth's edges across the web, where they are looked for."""
     event: EventKind | None = None
     """The seam or other span that the frame lies in; of a DEFECT: that all its regions lie in."""
     action: EventAction | None = None
@@ -337,6 +343,8 @@ class Totals(Message):
     rejects_inhibited: int
     rescans: int = 0
     """Verdicts on cloth seen before."""
+    width_mm: float | None = None
+    """Of the cloth now, where its edges are looked for."""
     waiting: int
     """Frames announced and not yet decided."""
     inspected_m: float | None

@@ -217,3 +217,18 @@ def test_counts_that_come_with_the_shots_place_them_and_are_passed_on() -> None:
     bench.move(1000.0, 0.0)  # what the messages say meanwhile does not matter: the counts are exact
     assert [(a.start_mm, a.end_mm) for a in bench.run()] == [(980 + 20 * i, 1000 + 20 * i) for i in range(4)]
     assert [(c.source, c.count) for c in bench.counts.take(EncoderCount)] == [("c", s.encoder_count) for s in shots]
+
+
+def test_two_cameras_share_their_border_in_mm_and_tell_the_cloths_edges() -> None:
+    picture = np.full((64, 512), 5, np.uint8)
+    picture[:, 100:] = np.random.default_rng(1).integers(60, 190, (64, 412))
+    shots: list[Shot | CameraLost | None] = [Shot(picture, 64, i, 0, 0) for i in range(3)]
+    scale = {"mm_per_px_x": 0.5, "mm_per_px_y": 0.5}
+    left = Bench(ScriptCamera(list(shots)), inspect_x_mm=(-5.0, 240.0), selvage_mm=10.0, **scale)
+    announced = left.run()
+    frames = left.worker.take(Frame)
+    assert [f.inspect_x_px for f in frames] == [(0, 480)] * 3
+    assert frames[-1].cloth_x_px == (96 + 20, 512) and announced[-1].cloth_x_mm == (48, 256)
+    right = Bench(ScriptCamera(list(shots)), inspect_x_mm=(240.0, 999.0), x_offset_mm=230.0, **scale)
+    right.run()
+    assert [f.inspect_x_px for f in right.worker.take(Frame)] == [(20, 512)] * 3
