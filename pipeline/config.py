@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,6 +12,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from calibration.flatfield import FlatfieldCard
+from calibration.scale import ScaleCard
 from glass_core.errors import InputError
 from pipeline.messages import EventAction, EventKind
 
@@ -169,7 +172,15 @@ class CameraBase(Section):
     """Null: lengths are null, never guessed."""
     rows_tolerance_mm: float = Field(default=20.0, gt=0)
     """A line-scan camera's rows times their pitch may differ from the encoder by so much before they count as damaged."""
+    flatfield: Path | None = None
+    """Card of `glassline calibrate flatfield`."""
+    scale: Path | None = None
+    """Card of `glassline calibrate scale`: it gives mm_per_px_x and mm_per_px_y."""
+    cards: dict[str, str] = {}
+    """Hashes of the cards, filled in when the file is read."""
     x_offset_mm: float = 0.0
+    y_offset_mm: float = 0.0
+    """How far up the web from the line's zero this camera looks; below 0: further on, so that cloth comes to it later."""
     actuator_mm: float | None = Field(default=None, gt=0)
     """From this camera to what stops, marks or cuts, along the web: a verdict is due before the slab's first row is there."""
     inspect_x_px: Pixels | None = None
@@ -191,7 +202,7 @@ class CameraBase(Section):
             raise ValueError(f"inspect_x_px {list(self.inspect_x_px)} must be [from, to] with 0 <= from < to")
         if self.inspect_x_mm and (self.inspect_x_px or self.inspect_x_mm[0] >= self.inspect_x_mm[1]):
             raise ValueError(f"inspect_x_mm {list(self.inspect_x_mm)} must be [from, to] with from < to, without inspect_x_px")
-        if (self.inspect_x_mm or self.selvage_mm is not None) and self.mm_per_px_x is None:
+        if (self.inspect_x_mm or self.selvage_mm is not None) and self.mm_per_px_x is None and self.scale is None:
             raise ValueError("inspect_x_mm and selvage_mm need mm_per_px_x")
         return self
 
@@ -344,6 +355,33 @@ class LineConfig(Section):
         return hashlib.sha256(text.encode()).hexdigest()
 
 
+def camera_cards(config: CameraConfig) -> tuple[FlatfieldCard | None, ScaleCard | None]:
+    """The cards that a camera's entry names; InputError where one is of another camera, past its date or no card."""
+    serial = config.serial if isinstance(config, BaslerConfig) else ""
+    now = datetime.now(UTC)
+    shading = None if config.flatfield is None else FlatfieldCard.load(config.flatfield)
+    scale = None if config.scale is None else ScaleCard.load(config.scale)
+    for card, path in ((shading, config.flatfield), (scale, config.scale)):
+        if card is not None and path is not None:
+            card.check(path, config.name, serial, now)
+    return shading, scale
+
+
+def with_cards(line: LineConfig) -> LineConfig:
+    """The line with what its cameras' cards say put in: scales and the cards' hashes."""
+    cameras = []
+    for camera in line.cameras:
+        shading, scale = camera_cards(camera)
+        known: dict[str, Any] = {"cards": {card.kind: card.sha for card in (shading, scale) if card is not None}}
+        if scale is not None:
+            for key, mm in (("mm_per_px_x", scale.mm_per_px_x), ("mm_per_px_y", scale.mm_per_px_y)):
+                if getattr(camera, key) not in (None, mm):
+                    raise InputError(f"{key} differs from the card's {mm}, camera {camera.name}, take it out of the config")
+                known[key] = mm
+        cameras.append(camera.model_copy(update=known))
+    return line.model_copy(update={"cameras": tuple(cameras)})
+
+
 def explain(error: ValidationError) -> str:
     """The first fault of a refused configuration on one line: key, value, what is allowed."""
     first = error.errors(include_url=False)[0]
@@ -366,6 +404,6 @@ def load_config(path: Path) -> LineConfig:
     if not isinstance(body, dict):
         raise InputError(f"config is not a map, {path}, begin with `line:`")
     try:
-        return LineConfig.model_validate(body)
+        return with_cards(LineConfig.model_validate(body))
     except ValidationError as e:
         raise InputError(f"config refused, {path}, {explain(e)}") from None

@@ -85,6 +85,8 @@ class DecisionTerms:
     """Each camera's high-water mark before a restart."""
     actuator_mm: dict[str, float] = field(default_factory=dict)
     """From a camera to its actuator, where there is one and lengths are known."""
+    y_offset_mm: dict[str, float] = field(default_factory=dict)
+    """Where a camera looks that is not at the line's zero."""
     cloth: ClothTerms = field(default_factory=ClothTerms)
 
 
@@ -99,7 +101,8 @@ class Decision:
         self._roster = Roster(tuple(terms.frame_mm))
         tolerate_mm = terms.tolerate_not_inspected_mm
         self._cameras = {
-            c: CameraAccount(Silence(mm, terms.seen_mm.get(c, -math.inf)), Gap(tolerate_mm)) for c, mm in terms.frame_mm.items()
+            c: CameraAccount(Silence(mm, terms.seen_mm.get(c, -math.inf), terms.y_offset_mm.get(c, 0.0)), Gap(tolerate_mm))
+            for c, mm in terms.frame_mm.items()
         }
         self._tally = Tally({c: mm is not None for c, mm in terms.frame_mm.items()})
         self._pending: dict[Key, Pending] = {}
@@ -110,7 +113,7 @@ class Decision:
         self._motion: Motion | None = None
         self._bypass = terms.observe
         self._cloth = Cloth(terms.cloth, self._tell, publisher, terms.generation, utc_ns)
-        self._due = Due(terms.actuator_mm)
+        self._due = Due({c: mm - terms.y_offset_mm.get(c, 0.0) for c, mm in terms.actuator_mm.items()})
         self._shown: tuple[object, ...] | None = None
         self._now_ns = 0
         self._heartbeat_due_ns = self._totals_due_ns = 0

@@ -25,7 +25,8 @@ class Deadline:
 class Due:
     """The clock of a line and its actuators: time that cloth stands brings it no nearer to one.
 
-    `actuator_mm` maps a camera to the distance; frames of other cameras, and frames without a place, have only time.
+    `actuator_mm` maps a camera to the distance from the line's zero; frames of other
+    cameras, and frames without a place, have only time.
     """
 
     def __init__(self, actuator_mm: Mapping[str, float]) -> None:

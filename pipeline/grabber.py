@@ -90,15 +90,16 @@ class Grabber:
         self._patient = terms.lossless or not paced
         self._slabs = SlabBuilder(config.rows, config.overlap_rows)
         self._counts = counts
-        scaled = config.selvage_mm is not None and config.mm_per_px_x is not None
-        self._edges = Edges(round(config.selvage_mm / config.mm_per_px_x)) if scaled else None
+        self._edges: Edges | None = None
+        if config.selvage_mm is not None and config.mm_per_px_x is not None:
+            self._edges = Edges(round(config.selvage_mm / config.mm_per_px_x))
         held = motion is not None and config.rows is not None and camera.self_timed
         self._track = Track(config.mm_per_px_y, config.rows_tolerance_mm) if held and config.mm_per_px_y else None
         encoder = terms.encoder
         self._counter = Counter(encoder.bits, abs(encoder.counts_per_mm) * encoder.max_speed_mm_s) if encoder else None
         self._counted_from_mm: float | None = None
         self._motion: Motion | None = None
-        self._origin_mm: float | None = 0.0 if motion is None and terms.position_known else None
+        self._origin_mm = config.y_offset_mm if motion is None and terms.position_known else None
         self._last: Shot | None = None
         self._lost = 0
         self._seq = 0
@@ -175,7 +176,8 @@ class Grabber:
     def _position_mm(self, now_ns: int) -> float | None:
         if self._motion is None:
             return None
-        return self._motion.position_mm + self._motion.speed_mm_s * (now_ns - self._motion.t_mono_ns) / 1e9
+        ahead_mm = self._motion.speed_mm_s * (now_ns - self._motion.t_mono_ns) / 1e9
+        return self._motion.position_mm + ahead_mm + self._config.y_offset_mm
 
     def _due(self, now_ns: int) -> bool:
         if self._config.rate:
@@ -190,7 +192,7 @@ class Grabber:
         if step_mm is None:
             return True
         if self._origin_mm is None:
-            self._origin_mm = self._motion.position_mm
+            self._origin_mm = self._motion.position_mm + self._config.y_offset_mm
         if self._last is None:
             return True
         behind = (position_mm - self._origin_mm) / step_mm - self._slabs.row

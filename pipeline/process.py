@@ -161,6 +161,7 @@ def _decision(spec: Spec, link: Link, model: Path) -> Stage:
         generation=spec.generation,
         cloth=ClothTerms(line.roll_id, line.style, line.roll_length_m * 1000, spec.config.events_of),
         actuator_mm={c.name: c.actuator_mm for c in spec.config.cameras if c.actuator_mm is not None and c.mm_per_px_y},
+        y_offset_mm={c.name: c.y_offset_mm for c in spec.config.cameras},
         seen_mm={key.removeprefix(SEEN): mm for key, mm in spec.resume.items() if key.startswith(SEEN)},
     )
     publisher = Publisher(link.broadcast(spec.config.outputs[0].bind), spec.generation)

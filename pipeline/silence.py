@@ -18,7 +18,8 @@ SpanMm = tuple[float, float]
 class Silence:
     """One camera's web: up to where it is spoken for."""
 
-    def __init__(self, frame_mm: float | None, seen_mm: float = -math.inf) -> None:
+    def __init__(self, frame_mm: float | None, seen_mm: float = -math.inf, offset_mm: float = 0.0) -> None:
+        self._offset_mm = offset_mm
         self._frame_mm = frame_mm or 0.0
         self._spoken_mm = seen_mm if math.isfinite(seen_mm) else None
         self.seen_mm = seen_mm
@@ -50,12 +51,12 @@ class Silence:
     def moved(self, motion: Motion) -> SpanMm | None:
         """The web that has passed by now in whole frames without a word; None at rest, in reverse, and while all is well."""
         if self._spoken_mm is None:
-            self._spoken_mm = motion.position_mm
+            self._spoken_mm = motion.position_mm + self._offset_mm
         if not self.listening or motion.state is not MotionState.MOVING:
             return None
         frame_mm = self._frame_mm or FIRST_FRAME_MM
         margin_mm = 0.25 * frame_mm + LATENESS_S * motion.speed_mm_s
-        frames = int((motion.position_mm - self._spoken_mm - margin_mm) // frame_mm)
+        frames = int((motion.position_mm + self._offset_mm - self._spoken_mm - margin_mm) // frame_mm)
         if frames < 1:
             return None
         start_mm = self._spoken_mm
