@@ -39,8 +39,8 @@ class FlatfieldCard(CameraCard):
         """The picture (H, W) or (H, W, 3) without its shading; InputError where its width is another."""
         check_width(self, pixels.shape[1])
         channels = 1 if pixels.ndim == 2 else 3
-        gain = np.repeat(np.float32(self.gain), channels)  # (W x channels,)
-        offset = np.repeat(np.float32(self.dark) * np.float32(self.gain), channels)
+        gain = np.repeat(np.array(self.gain, np.float32), channels)  # (W x channels,)
+        offset = np.repeat(np.array(self.dark, np.float32) * np.array(self.gain, np.float32), channels)
         flat = pixels.reshape(pixels.shape[0], -1).astype(np.float32)
         return cv2.convertScaleAbs(np.maximum(flat * gain - offset, 0)).reshape(pixels.shape)
 

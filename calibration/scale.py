@@ -162,7 +162,7 @@ def align(left: NDArray[np.uint8], right: NDArray[np.uint8], overlap_px: int) ->
     top = (right.shape[0] - patch_h) // 2
     patch = right[top : top + patch_h, :patch_w]
     first = max(0, left.shape[1] - 2 * overlap_px)
-    fit = cv2.matchTemplate(left[:, first:], patch, cv2.TM_CCOEFF_NORMED)
+    fit = np.asarray(cv2.matchTemplate(left[:, first:], patch, cv2.TM_CCOEFF_NORMED), np.float32)
     _, best, _, (x, y) = cv2.minMaxLoc(fit)
     others = fit.copy()
     others[max(0, y - 8) : y + 9, max(0, x - 8) : x + 9] = -1
@@ -176,7 +176,7 @@ def align(left: NDArray[np.uint8], right: NDArray[np.uint8], overlap_px: int) ->
     return float(first + x + dx), float(y - top + dy), float(best)
 
 
-def _peak(three: NDArray[np.float32]) -> float:
+def _peak(three: NDArray[np.floating]) -> float:
     """Vertex of the parabola through three values, from the middle one."""
     if len(three) < 3:
         return 0.0
