@@ -168,3 +168,12 @@ def test_what_lies_beside_the_cloth_is_left_out() -> None:
     cells = np.frombuffer(payloads[0], "<f4").reshape(scored.cells_shape)
     assert list(np.flatnonzero(cells.any(axis=0))) == list(range(4, 16))
     assert cells[2, (130 - 8) // 8] == 1.0 and cells[2, (80 - 8) // 8] > 0.7 and cells[2, (30 - 8) // 8] == 0.0
+
+
+def test_a_frame_without_cloth_in_its_range_is_not_passed() -> None:
+    bench = Bench()
+    made, payload = frame("a", 0, grey(), inspect=(0, 80))
+    bench.inbox.send(made.model_copy(update={"cloth_x_px": (90, 160)}), payload)
+    bench.worker.step(0)
+    (scored,) = bench.step(6 * MS)
+    assert scored.fault == "no cloth within the inspected range" and scored.lanes == ()
