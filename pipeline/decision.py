@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pipeline.cloth import Cloth, ClothTerms
+from pipeline.drift import Drift
 from pipeline.due import Deadline, Due
 from pipeline.gap import Gap
 from pipeline.judgement import Judgement, Standard, judge
@@ -70,6 +71,7 @@ class CameraAccount:
 
     silence: Silence
     gap: Gap
+    drift: Drift = field(default_factory=Drift)
 
 
 @dataclass(frozen=True)
@@ -264,6 +266,9 @@ class Decision:
         roll, standard = self._cloth.roll(frame.start_mm, frame.end_mm), self._terms.standard
         if judgement.result is Result.DEFECT and scored is not None and standard is not None and not pending.rescan:
             self._cloth.look(frame.camera, judgement, scored, standard, roll, now_ns)
+        if judgement.result is Result.PASS and scored and standard and frame.level is not None and frame.texture is not None:
+            share = max(score / standard.threshold(i) for i, score in enumerate(scored.lanes))
+            self._cameras[frame.camera].drift.add(roll.style, frame.level, frame.texture, share)
         event = self._cloth.event(frame.start_mm, frame.end_mm, judgement)
         if judgement.result is Result.PASS and self._roster.faults:
             judgement = Judgement(Result.NOT_INSPECTED, Reason.NOT_READY, "; ".join(self._roster.faults)[:200])
@@ -354,6 +359,8 @@ class Decision:
             every_camera_judged=all(a.gap.ever_judged for a in accounts),
             bypass=self._bypass,
         )
+        if not shown[2]:  # it warns where nothing worse is to be said
+            shown = (*shown[:2], "; ".join(f"{c}: {a.drift.warning}" for c, a in self._cameras.items() if a.drift.warning))
         if shown == self._shown:
             return
         self._shown = shown

@@ -60,6 +60,8 @@ class Waiting:
     lost: int
     """Frames that the camera lost just before."""
     cloth_x_mm: tuple[float, float] | None
+    look: tuple[float, float] | None
+    """Level and texture."""
 
 
 class Grabber:
@@ -310,7 +312,7 @@ class Grabber:
         edges_mm = None
         if seen and c.mm_per_px_x is not None:
             edges_mm = c.x_offset_mm + seen[0][0] * c.mm_per_px_x, c.x_offset_mm + seen[0][1] * c.mm_per_px_x
-        self._frames.append(Waiting(frame, pixels.tobytes(), error, self._lost, edges_mm))
+        self._frames.append(Waiting(frame, pixels.tobytes(), error, self._lost, edges_mm, None if error else _look(pixels)))
         self._lost = 0
 
     def _announcement(self, waiting: Waiting, sent: bool) -> Announced:
@@ -320,9 +322,16 @@ class Grabber:
             start_mm=frame.start_mm, end_mm=frame.end_mm, origin=frame.origin,
             status=frame.status, error=waiting.error[:500], sent=sent, budget_ms=self._terms.budget_ms, lost=waiting.lost,
             x_offset_mm=frame.x_offset_mm, mm_per_px_x=frame.mm_per_px_x, mm_per_px_y=frame.mm_per_px_y,
-            cloth_x_mm=waiting.cloth_x_mm,
+            cloth_x_mm=waiting.cloth_x_mm, level=waiting.look[0] if waiting.look else None,
+            texture=waiting.look[1] if waiting.look else None,
         )  # fmt: skip
 
     def close(self) -> None:
         """Release the camera."""
         self._camera.close()
+
+
+def _look(pixels: np.ndarray) -> tuple[float, float]:
+    """Mean level and mean step across, from every eighth row: drift is slow, and pictures are large."""
+    some = pixels[::8].astype(np.int16)
+    return float(some.mean()), float(np.abs(np.diff(some, axis=1)).mean()) if some.shape[1] > 1 else 0.0

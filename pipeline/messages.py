@@ -165,6 +165,10 @@ class Announced(Span):
     mm_per_px_y: float | None = None
     cloth_x_mm: tuple[float, float] | None = None
     """The cloth's edges across the web; one that the camera does not see is its picture's."""
+    level: float | None = None
+    """Mean grey level of the picture."""
+    texture: float | None = None
+    """Mean step from column to column, in grey levels: it falls when the lens goes out of focus."""
 
 
 class Motion(Message):

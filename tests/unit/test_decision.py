@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.decision import Decision, DecisionTerms
+from pipeline.drift import BASE, RECENT
 from pipeline.gap import Gap
 from pipeline.judgement import Standard
 from pipeline.messages import (
@@ -607,3 +608,13 @@ def test_with_an_actuator_time_stands_while_the_web_does_and_runs_out_while_it_m
     assert bench.verdicts(60_000 * MS) == []
     assert bench.verdicts(60_099 * MS) == []
     assert [outcome(v) for v in bench.verdicts(60_101 * MS)] == [(1, Result.NOT_INSPECTED, Reason.NO_SCORE)]
+
+
+def test_drift_is_told_with_the_state_and_changes_no_verdict() -> None:
+    bench = Bench()
+    for seq in range(BASE + RECENT):
+        bench.announce(seq, level=100.0 if seq < BASE else 70.0, texture=8.0)
+        bench.score(seq)
+        assert [v.result for v in bench.verdicts() if v.seq is not None] == [Result.PASS]
+    told = bench.air.take(LineState)[-1]
+    assert (told.state, told.inspection_ok, told.detail) == (State.RUNNING, True, "c: brightness -30%")
