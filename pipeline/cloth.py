@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from pipeline.config import EventsConfig
 from pipeline.judgement import Judgement, Standard
-from pipeline.messages import EventKind, MarkEvent, Message, Roll, RollStart, ScoreMap, SpanEvent
+from pipeline.messages import EventKind, Message, ScoreMap
 from pipeline.outputs.publisher import Publisher
 from pipeline.web import Events, EventSpan, Rolls, RollSpan, transverse
+from pipeline.web_messages import MarkEvent, Roll, RollStart, SpanEvent
 
 
 @dataclass(frozen=True)

@@ -24,14 +24,12 @@ from pipeline.messages import (
     EventAction,
     FrameStatus,
     LineState,
-    MarkEvent,
     Message,
     Motion,
     Payload,
     Reason,
     Reject,
     Result,
-    RollStart,
     ScoreMap,
     StageState,
     Status,
@@ -41,6 +39,7 @@ from pipeline.messages import (
 from pipeline.outputs.publisher import Publisher
 from pipeline.silence import Silence, SpanMm
 from pipeline.tally import Tally
+from pipeline.web_messages import MarkEvent, RollStart
 
 HEARTBEAT_NS = 100_000_000
 TOTALS_NS = 500_000_000
@@ -267,7 +266,7 @@ class Decision:
         if judgement.result is Result.DEFECT and scored is not None and standard is not None and not pending.rescan:
             self._cloth.look(frame.camera, judgement, scored, standard, roll, now_ns)
         if judgement.result is Result.PASS and scored and standard and frame.level is not None and frame.texture is not None:
-            share = max(score / standard.threshold(i) for i, score in enumerate(scored.lanes))
+            share = max(score / max(standard.threshold(i), 1e-9) for i, score in enumerate(scored.lanes))
             self._cameras[frame.camera].drift.add(roll.style, frame.level, frame.texture, share)
         event = self._cloth.event(frame.start_mm, frame.end_mm, judgement)
         if judgement.result is Result.PASS and self._roster.faults:

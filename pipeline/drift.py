@@ -1,10 +1,11 @@
-"""Whether good cloth still looks as it did: brightness, texture and score of each camera against the roll's beginning (pure)."""
+"""Whether good cloth still looks as it did: brightness, texture and score against the beginning of its style (pure)."""
 
 from __future__ import annotations
 
-from collections import deque
 from statistics import median
 
+Look = tuple[float, float, float]
+"""Level, texture, score as a share of the threshold."""
 BASE = 200
 """Passed frames that make the reference; a new style begins a new one."""
 RECENT = 50
@@ -19,15 +20,17 @@ class Drift:
 
     def __init__(self) -> None:
         self._style: str | None = None
-        self._base: list[tuple[float, float, float]] = []
-        self._usual: tuple[float, float, float] | None = None
-        self._recent: deque[tuple[float, float, float]] = deque(maxlen=RECENT)
+        self._base: list[Look] = []
+        self._usual: Look | None = None
+        self._recent: list[Look] = []
+        self.warning = ""
+        """What has drifted, or empty; made anew every RECENT frames, so that it does not flicker."""
 
     def add(self, style: str, level: float, texture: float, score_share: float) -> None:
         """A frame that passed: its grey level, its texture, and its score as a share of the threshold."""
         if style != self._style:
             self._style, self._base, self._usual = style, [], None
-            self._recent.clear()
+            self._recent, self.warning = [], ""
         seen = level, texture, score_share
         if self._usual is None:
             self._base.append(seen)
@@ -35,23 +38,22 @@ class Drift:
                 self._usual, self._base = _middle(self._base), []
         else:
             self._recent.append(seen)
-
-    @property
-    def warning(self) -> str:
-        """What has drifted, or empty."""
-        if self._usual is None or len(self._recent) < RECENT:
-            return ""
-        (level, texture, score), (level_now, texture_now, score_now) = self._usual, _middle(list(self._recent))
-        found = []
-        if abs(level_now - level) > LEVEL_SHARE * level:
-            found.append(f"brightness {level_now / max(level, 1e-6) - 1:+.0%}")
-        if abs(texture_now - texture) > TEXTURE_SHARE * texture:
-            found.append(f"texture {texture_now / max(texture, 1e-6) - 1:+.0%}")
-        if score_now - score > SCORE_SHARE * (1 - score):
-            found.append(f"scores of good cloth up from {score:.0%} to {score_now:.0%} of the threshold")
-        return ", ".join(found)
+            if len(self._recent) == RECENT:
+                self.warning, self._recent = _compare(self._usual, _middle(self._recent)), []
 
 
-def _middle(seen: list[tuple[float, float, float]]) -> tuple[float, float, float]:
+def _compare(usual: Look, now: Look) -> str:
+    (level, texture, score), (level_now, texture_now, score_now) = usual, now
+    found = []
+    if abs(level_now - level) > LEVEL_SHARE * level:
+        found.append(f"brightness {level_now / max(level, 1e-6) - 1:+.0%}")
+    if abs(texture_now - texture) > TEXTURE_SHARE * texture:
+        found.append(f"texture {texture_now / max(texture, 1e-6) - 1:+.0%}")
+    if score_now - score > SCORE_SHARE * (1 - score):
+        found.append(f"scores of good cloth up from {score:.0%} to {score_now:.0%} of the threshold")
+    return ", ".join(found)
+
+
+def _middle(seen: list[Look]) -> Look:
     level, texture, score = (median(values) for values in zip(*seen, strict=True))
     return level, texture, score

@@ -9,24 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.cameras.protocol import Camera, CameraLost, Shot, dump_facts
-from pipeline.config import CameraConfig, EncoderMotion
+from pipeline.config import CameraConfig
 from pipeline.link import Inbox, Outbox
-from pipeline.messages import (
-    Announced,
-    CameraFacts,
-    EncoderCount,
-    Frame,
-    FrameStatus,
-    Message,
-    Motion,
-    MotionState,
-    StageState,
-    Status,
-)
+from pipeline.messages import Announced, CameraFacts, Frame, FrameStatus, Message, Motion, MotionState, StageState, Status
 from pipeline.motion.counter import Counter, CounterJump
+from pipeline.motion_config import EncoderMotion
 from pipeline.selvage import Edges
 from pipeline.slabs import Slab, SlabBuilder
 from pipeline.track import Ran, Track
+from pipeline.web_messages import EncoderCount
 
 MOST_BEHIND = 8
 """Frames that a simulated trigger may be behind the web before it lets some go, as a real camera would."""

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from glass_core.errors import InputError
-from pipeline.messages import CameraFacts, LineState, Message, Payload, Reject, Roll, SpanEvent, Totals, Verdict
+from pipeline.messages import CameraFacts, LineState, Message, Payload, Reject, Totals, Verdict
+from pipeline.web_messages import Roll, SpanEvent
 
 SCHEMA = 2
 BUSY_S = 0.5

@@ -24,10 +24,11 @@ from pydantic import BaseModel, ConfigDict
 from calibration.threshold import ThresholdCard, load_card
 from glass_core.errors import InputError, MissingError
 from pipeline.cameras.protocol import CameraLost
-from pipeline.config import CameraMotion, EncoderMotion, LineConfig
+from pipeline.config import LineConfig
 from pipeline.judgement import Standard
 from pipeline.link import Link, MemoryLink, Outbox, ZmqLink
 from pipeline.messages import Progress, StageState
+from pipeline.motion_config import CameraMotion, EncoderMotion
 
 PROGRESS_NS = 200_000_000
 LAST_WORDS_NS = 150_000_000

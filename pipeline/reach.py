@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from glass_core.errors import InputError
-from pipeline.config import CameraConfig, EncoderMotion, LineConfig, SimulatedMotion
+from pipeline.config import CameraConfig, LineConfig
+from pipeline.motion_config import EncoderMotion, SimulatedMotion
 
 
 @dataclass(frozen=True)

@@ -18,19 +18,8 @@ from pipeline.crops import Crop, cut_crops
 from pipeline.journal import Journal
 from pipeline.ledger import Ledger, LedgerFull, read_runs
 from pipeline.link import Inbox, Outbox
-from pipeline.messages import (
-    CameraFacts,
-    LineState,
-    Message,
-    Reject,
-    Result,
-    Roll,
-    SpanEvent,
-    StageState,
-    Status,
-    Totals,
-    Verdict,
-)
+from pipeline.messages import CameraFacts, LineState, Message, Reject, Result, StageState, Status, Totals, Verdict
+from pipeline.web_messages import Roll, SpanEvent
 
 RETRY_NS = 1_000_000_000
 HELD_ROWS = 100_000

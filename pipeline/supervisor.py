@@ -19,8 +19,9 @@ from typing import IO
 from glass_core.errors import InputError
 from pipeline.config import LineConfig
 from pipeline.link import ZmqLink, make_private
-from pipeline.messages import Bypass, MarkEvent, Message, Progress, Roll, RollStart, StageState, Status
+from pipeline.messages import Bypass, Message, Progress, StageState, Status
 from pipeline.process import Spec
+from pipeline.web_messages import MarkEvent, Roll, RollStart
 
 SILENT_NS = 10_000_000_000
 """A process that reports no progress for so long hangs; a longer single engine call does not exist."""

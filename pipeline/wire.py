@@ -11,6 +11,7 @@ import msgpack
 from pydantic import ValidationError
 
 from pipeline import messages as m
+from pipeline import web_messages as w
 from pipeline.messages import Message, Payload
 
 VERSION = 1
@@ -23,7 +24,7 @@ TYPES: dict[str, type[Message]] = {
         m.Frame,
         m.Announced,
         m.Motion,
-        m.EncoderCount,
+        w.EncoderCount,
         m.ScoreMap,
         m.Verdict,
         m.Reject,
@@ -34,10 +35,10 @@ TYPES: dict[str, type[Message]] = {
         m.CameraFacts,
         m.Progress,
         m.Bypass,
-        m.RollStart,
-        m.MarkEvent,
-        m.Roll,
-        m.SpanEvent,
+        w.RollStart,
+        w.MarkEvent,
+        w.Roll,
+        w.SpanEvent,
     )
 }
 

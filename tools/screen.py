@@ -21,12 +21,11 @@ from pipeline.messages import (
     Progress,
     Reject,
     Result,
-    Roll,
-    SpanEvent,
     State,
     Totals,
     Verdict,
 )
+from pipeline.web_messages import Roll, SpanEvent
 
 COLOURS = {
     State.STARTING: "bold #000000 on white",

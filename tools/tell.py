@@ -12,8 +12,9 @@ from pathlib import Path
 from glass_core.errors import InputError
 from pipeline.config import LineConfig, load_config
 from pipeline.link import ZmqLink
-from pipeline.messages import Bypass, EventKind, Heartbeat, MarkEvent, Message, Roll, RollStart, SpanEvent, State
+from pipeline.messages import Bypass, EventKind, Heartbeat, Message, State
 from pipeline.supervisor import runtime_folder
+from pipeline.web_messages import MarkEvent, Roll, RollStart, SpanEvent
 
 ANSWER_S = 3.0
 """A line that runs confirms within a step of decision."""

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipeline.config import (
+from pipeline.link import Inbox
+from pipeline.motion.counts import Counts, MessageCounts, ModbusCounts, UdpCounts
+from pipeline.motion.encoder import EncoderWeb
+from pipeline.motion.played import PlayedWeb, RecordedCourse, SimulatedCourse
+from pipeline.motion.stage import MotionStage, Web
+from pipeline.motion_config import (
     CameraMotion,
     MessageMotion,
     ModbusMotion,
@@ -13,11 +18,6 @@ from pipeline.config import (
     SimulatedMotion,
     UdpMotion,
 )
-from pipeline.link import Inbox
-from pipeline.motion.counts import Counts, MessageCounts, ModbusCounts, UdpCounts
-from pipeline.motion.encoder import EncoderWeb
-from pipeline.motion.played import PlayedWeb, RecordedCourse, SimulatedCourse
-from pipeline.motion.stage import MotionStage, Web
 
 __all__ = ["MotionStage", "Web", "make_web"]
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from glass_core.errors import InputError
-from pipeline.config import ModbusMotion
 from pipeline.link import Inbox
-from pipeline.messages import EncoderCount
+from pipeline.motion_config import ModbusMotion
+from pipeline.web_messages import EncoderCount
 
 DATAGRAM_BYTES = 32
 """More than any decimal number that is a count."""

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from pipeline.cameras.protocol import CameraLost, Shot
-from pipeline.config import CameraMotion, EncoderMotion, ReplayConfig
+from pipeline.config import ReplayConfig
 from pipeline.grabber import MOST_BEHIND, ORIGIN_LIMIT, Grabber, GrabberTerms
-from pipeline.messages import Announced, CameraFacts, EncoderCount, Frame, FrameStatus, Motion, MotionState, StageState, Status
+from pipeline.messages import Announced, CameraFacts, Frame, FrameStatus, Motion, MotionState, StageState, Status
+from pipeline.motion_config import CameraMotion, EncoderMotion
+from pipeline.web_messages import EncoderCount
 from tests.fakes import Box, ScriptCamera, shot
 
 MS = 1_000_000

@@ -13,7 +13,13 @@ from pydantic import TypeAdapter, ValidationError
 from pymodbus.exceptions import ConnectionException
 
 from glass_core.errors import InputError
-from pipeline.config import (
+from pipeline.messages import Motion, MotionState, StageState, Status
+from pipeline.motion import MotionStage, make_web
+from pipeline.motion.counter import Counter, CounterJump
+from pipeline.motion.counts import RECONNECT_NS, ModbusCounts, UdpCounts
+from pipeline.motion.encoder import EncoderWeb
+from pipeline.motion.played import PlayedWeb, RecordedCourse, SimulatedCourse
+from pipeline.motion_config import (
     MessageMotion,
     ModbusMotion,
     MotionConfig,
@@ -22,12 +28,7 @@ from pipeline.config import (
     SimulatedMotion,
     UdpMotion,
 )
-from pipeline.messages import EncoderCount, Motion, MotionState, StageState, Status
-from pipeline.motion import MotionStage, make_web
-from pipeline.motion.counter import Counter, CounterJump
-from pipeline.motion.counts import RECONNECT_NS, ModbusCounts, UdpCounts
-from pipeline.motion.encoder import EncoderWeb
-from pipeline.motion.played import PlayedWeb, RecordedCourse, SimulatedCourse
+from pipeline.web_messages import EncoderCount
 from tests.fakes import Box
 
 MS = 1_000_000

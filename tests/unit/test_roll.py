@@ -8,8 +8,9 @@ from pydantic import BaseModel
 
 from glass_core.errors import InputError
 from pipeline.ledger import Ledger, read_spans
-from pipeline.messages import Reason, Region, Result, Roll, Verdict
+from pipeline.messages import Reason, Region, Result, Verdict
 from pipeline.roll import find_defects, measure, summarise
+from pipeline.web_messages import Roll
 from tests import fakes
 
 HOUSE = [

@@ -8,19 +8,9 @@ from hypothesis import strategies as st
 
 from pipeline.cloth import ClothTerms
 from pipeline.config import EventsConfig
-from pipeline.messages import (
-    EventAction,
-    EventKind,
-    MarkEvent,
-    Region,
-    Reject,
-    Result,
-    Roll,
-    RollStart,
-    SpanEvent,
-    Verdict,
-)
+from pipeline.messages import EventAction, EventKind, Region, Reject, Result, Verdict
 from pipeline.web import Rolls, counted_on, transverse
+from pipeline.web_messages import MarkEvent, Roll, RollStart, SpanEvent
 from tests.unit.test_decision import Bench
 
 
