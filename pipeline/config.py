@@ -81,7 +81,8 @@ class CameraBase(Section):
     """Card of `glassline calibrate flatfield`."""
     scale: Path | None = None
     """Card of `glassline calibrate scale`: it gives mm_per_px_x and mm_per_px_y."""
-    cards: dict[str, str] = Field(default_factory=dict)
+    flatfield_sha: str = ""
+    scale_sha: str = ""
     """Hashes of the cards, filled in when the file is read."""
     x_offset_mm: float = 0.0
     y_offset_mm: float = 0.0
@@ -277,7 +278,7 @@ def with_cards(line: LineConfig) -> LineConfig:
     cameras = []
     for camera in line.cameras:
         shading, scale = camera_cards(camera)
-        known: dict[str, Any] = {"cards": {card.kind: card.sha for card in (shading, scale) if card is not None}}
+        known: dict[str, Any] = {f"{card.kind}_sha": card.sha for card in (shading, scale) if card is not None}
         if scale is not None:
             for key, mm in (("mm_per_px_x", scale.mm_per_px_x), ("mm_per_px_y", scale.mm_per_px_y)):
                 if getattr(camera, key) not in (None, mm):
