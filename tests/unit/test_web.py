@@ -1,5 +1,6 @@
 """The web: rolls and events by place, so that every frame has one roll whatever the order of words."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from pipeline.messages import EventAction, EventKind, Region, Reject, Result, Ve
 from pipeline.web import Rolls, counted_on, transverse
 from pipeline.web_messages import MarkEvent, Roll, RollStart, SpanEvent
 from tests.unit.test_decision import Bench
+from tools.cli import main
 
 
 @pytest.mark.parametrize(
@@ -137,3 +139,27 @@ def test_a_style_has_rules_of_its_own() -> None:
     bench.inbox.send(MarkEvent(kind=EventKind.LEAD, at_mm=100.0, length_mm=10.0))
     bench.decision.step(0)
     assert [e.action for e in bench.air.take(SpanEvent)] == [EventAction.IGNORE, EventAction.GRADE]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["roll", "start", "R1"], "no such line runs, line"),
+        (["roll", "start", "R1", "--style", "silk"], "no such style silk"),
+        (["roll", "start", ""], "a roll's name of 0 characters"),
+        (["event", "SEAM", "--length-mm", "-1"], "--length-mm"),
+        (["event", "KNOT"], "invalid choice"),
+        (["bypass", "on"], "no such line runs"),
+    ],
+)
+def test_what_cannot_be_told_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], expected: str
+) -> None:
+    config = tmp_path / "line.yaml"
+    config.write_text("styles: {twill: {}}\n")
+    try:
+        code = main(["tell", str(config), *words])
+    except SystemExit as e:  # argparse's own refusal
+        code = int(e.code or 0)
+    error = capsys.readouterr().err
+    assert code == 2 and expected in error and error.count("\n") == 1
