@@ -89,7 +89,9 @@ class Grabber:
         held = motion is not None and config.rows is not None and camera.self_timed
         self._track = Track(config.mm_per_px_y, config.rows_tolerance_mm) if held and config.mm_per_px_y else None
         encoder = terms.encoder
-        self._counter = Counter(encoder.bits, abs(encoder.counts_per_mm) * encoder.max_speed_mm_s) if encoder else None
+        self._counter: Counter | None = None
+        if encoder is not None:
+            self._counter = Counter(encoder.bits, abs(encoder.counts_per_mm) * encoder.max_speed_mm_s, rests=True)
         self._counted_from_mm: float | None = None
         self._motion: Motion | None = None
         self._origin_mm = config.y_offset_mm if motion is None and terms.position_known else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 JITTER_S = 0.05
 """Two readings may be so much further apart in time than their arrival says."""
 
@@ -11,11 +13,15 @@ class CounterJump(Exception):
 
 
 class Counter:
-    """Counts of a register of `bits` bits, whichever way they run; `most_counts_s` is the fastest the web can make it."""
+    """Counts of a register of `bits` bits, whichever way they run; `most_counts_s` is the fastest the web can make it.
 
-    def __init__(self, bits: int, most_counts_s: float) -> None:
+    `rests`: it is read only while the web moves (it comes with a triggered camera's pictures), so silence hides no wraps.
+    """
+
+    def __init__(self, bits: int, most_counts_s: float, rests: bool = False) -> None:
         self._modulus = 1 << bits
         self._most_counts_s = most_counts_s
+        self._longest_s = 0.4 * self._modulus / most_counts_s - JITTER_S if rests else math.inf
         self._last: int | None = None
         self._last_ns = 0
         self.total = 0
@@ -31,7 +37,7 @@ class Counter:
         A reading is compared with the one before it, so the one after a jump counts on from there.
         """
         raw %= self._modulus
-        last, elapsed_s = self._last, max(0, t_ns - self._last_ns) / 1e9
+        last, elapsed_s = self._last, min(self._longest_s, max(0, t_ns - self._last_ns) / 1e9)
         self._last, self._last_ns = raw, t_ns
         if last is None:
             return 0

@@ -22,7 +22,7 @@ class EncoderWeb:
     def __init__(self, config: EncoderMotion, counts: Counts, resume: dict[str, float]) -> None:
         self.name = config.source
         self._config, self._counts = config, counts
-        self._counter = Counter(config.bits, abs(config.counts_per_mm) * config.max_speed_mm_s)
+        self._counter = Counter(config.bits, abs(config.counts_per_mm) * config.max_speed_mm_s, counts.rests)
         self._resume = resume if "count" in resume else {}
         self._readings: deque[tuple[int, float]] = deque()  # time in ns, position in mm
         self._raw: int | None = None

@@ -278,3 +278,12 @@ def test_a_motion_section_survives_its_own_echo() -> None:
         MessageMotion(source="message", counts_per_mm=-2.5),
     ):
         assert adapter.validate_json(adapter.dump_json(config)) == config
+
+
+def test_a_night_at_rest_is_no_fault_of_a_camera_s_small_counter() -> None:
+    bench = Bench(source="camera", camera="left", bits=16)
+    for count, at_s in [(65_000, 0), (65_500, 1), (464, 40_000), (964, 40_001)]:
+        bench.counts.send(EncoderCount(source="left", count=count, t_mono_ns=1 + at_s * 1000 * MS))
+        bench.stage.step(1 + at_s * 1000 * MS)
+    assert bench.heard.take(Motion)[-1].position_mm == pytest.approx(150)
+    assert [s for s, _ in bench.states()] == [StageState.READY]
