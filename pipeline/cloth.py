@@ -21,6 +21,8 @@ class ClothTerms:
     style: str = ""
     roll_length_mm: float = 20e6
     events_of: Callable[[str], EventsConfig] = lambda style: EventsConfig()
+    start_mm: float | None = None
+    """Where the first roll began, if that was before a restart."""
 
 
 class Cloth:
@@ -36,12 +38,15 @@ class Cloth:
     ) -> None:
         self._terms, self._tell, self._publisher = terms, tell, publisher
         self._generation, self._utc_ns = generation, utc_ns
-        self._rolls = Rolls(terms.roll_id, terms.style, terms.roll_length_mm)
+        self._rolls = Rolls(terms.roll_id, terms.style, terms.roll_length_mm, terms.start_mm)
+        self._told = False
         self._events = Events()
 
     def moved(self, position_mm: float, now_ns: int) -> None:
         """The web is there: the first roll is placed, and a roll that is full ends."""
         placed = self._rolls.present.start_mm is not None
+        if placed and not self._told:
+            self._show(self._rolls.present, "restart", now_ns)
         while (roll := self._rolls.reached(position_mm)) is not None:
             self._show(roll, "length" if placed else "config", now_ns)
             placed = True
@@ -89,6 +94,7 @@ class Cloth:
         )  # fmt: skip
 
     def _show(self, roll: RollSpan, cause: str, now_ns: int) -> None:
+        self._told = True
         self._tell(
             Roll(
                 number=self._publisher.number(Roll), generation=self._generation, roll_id=roll.roll_id, style=roll.style,

@@ -29,6 +29,7 @@ from pipeline.judgement import Standard
 from pipeline.link import Link, MemoryLink, Outbox, ZmqLink
 from pipeline.messages import Progress, StageState
 from pipeline.motion_config import CameraMotion, EncoderMotion
+from pipeline.web_messages import RollStart
 
 PROGRESS_NS = 200_000_000
 LAST_WORDS_NS = 150_000_000
@@ -74,6 +75,8 @@ class Spec(BaseModel):
     """False: replay in one process, without deadlines and losses."""
     resume: dict[str, float] = {}
     """The last counters of the generation before."""
+    roll: RollStart | None = None
+    """The roll that runs, where decision is started again."""
 
 
 def standard_of(card: ThresholdCard | None) -> Standard | None:
@@ -154,13 +157,14 @@ def _decision(spec: Spec, link: Link, model: Path) -> Stage:
     from pipeline.outputs.publisher import Publisher
 
     line = spec.config.line
+    roll = spec.roll or RollStart(roll_id=line.roll_id, style=line.style)
     terms = DecisionTerms(
         frame_mm=_frame_mm(spec.config),
         standard=standard_of(load_card(model, required=not spec.observe)),
         tolerate_not_inspected_mm=line.inspection_ok.tolerate_not_inspected_mm,
         observe=spec.observe,
         generation=spec.generation,
-        cloth=ClothTerms(line.roll_id, line.style, line.roll_length_m * 1000, spec.config.events_of),
+        cloth=ClothTerms(roll.roll_id, roll.style, line.roll_length_m * 1000, spec.config.events_of, roll.at_mm),
         actuator_mm={c.name: c.actuator_mm for c in spec.config.cameras if c.actuator_mm is not None and c.mm_per_px_y},
         y_offset_mm={c.name: c.y_offset_mm for c in spec.config.cameras},
         seen_mm={key.removeprefix(SEEN): mm for key, mm in spec.resume.items() if key.startswith(SEEN)},

@@ -88,6 +88,7 @@ class Supervisor:
         self._link: ZmqLink | None = None
         self._untold: deque[Message] = deque()
         self._bypass = Bypass(on=False)
+        self._bypass_again = False
         self._roll: RollStart | None = None
 
     def __enter__(self) -> Supervisor:
@@ -155,6 +156,10 @@ class Supervisor:
         assert self._link is not None
         now_ns = time.monotonic_ns()
         self._hear(now_ns)
+        decision = next(c for c in self._children if c.role == "decision")
+        if self._bypass_again and decision.ready:  # sooner it might still go to the one that died
+            self._bypass_again = False
+            self._untold.append(self._bypass)
         while self._untold and self._decision.send(self._untold[0]):
             self._untold.popleft()
         for child in self._children:
@@ -193,7 +198,7 @@ class Supervisor:
         child.generation += 1
         spec = Spec(
             role=child.role, name=child.name, generation=child.generation, folder=self.folder,
-            supervisor_pid=os.getpid(), config=self._config, observe=self._observe, resume=resume,
+            supervisor_pid=os.getpid(), config=self._config, observe=self._observe, resume=resume, roll=self._roll,
         )  # fmt: skip
         path = self.folder / f"{child.role}-{child.name}.json"
         path.write_text(spec.model_dump_json(), encoding="utf-8")
@@ -244,7 +249,7 @@ class Supervisor:
         print(f"glassline: {child.name} {detail}, starting it again", file=sys.stderr, flush=True)
         child.restart_due_ns = now_ns + min(BACKOFF_NS * 2 ** (tries - 1), BACKOFF_MOST_NS)
         if child.role == "decision":  # everybody's partner: all begin anew and repeat who they are, the operator too
-            self._untold.extend([self._bypass, *([self._roll] if self._roll else [])])
+            self._bypass_again = True
             for other in self._children:
                 if other.process is not None:
                     other.asked = True

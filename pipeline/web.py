@@ -27,9 +27,9 @@ class RollSpan:
 class Rolls:
     """The rolls of a line, the present one last; one that reaches `length_mm` ends there, and the next is counted on."""
 
-    def __init__(self, roll_id: str, style: str, length_mm: float) -> None:
+    def __init__(self, roll_id: str, style: str, length_mm: float, start_mm: float | None = None) -> None:
         self._length_mm = length_mm
-        self._rolls: deque[RollSpan] = deque([RollSpan(roll_id, style, None)], maxlen=ROLLS_KEPT)
+        self._rolls: deque[RollSpan] = deque([RollSpan(roll_id, style, start_mm)], maxlen=ROLLS_KEPT)
 
     @property
     def present(self) -> RollSpan:

@@ -42,7 +42,7 @@ class Roll(Message):
     style: str
     start_mm: float | None
     cause: str
-    """config, command or length."""
+    """config, command, length, or restart: it is told again."""
     t_mono_ns: int
     t_utc_ns: int
 

@@ -163,3 +163,11 @@ def test_what_cannot_be_told_is_one_line(
         code = int(e.code or 0)
     error = capsys.readouterr().err
     assert code == 2 and expected in error and error.count("\n") == 1
+
+
+def test_a_restarted_decision_goes_on_with_the_roll_and_tells_it_again() -> None:
+    bench = Bench(cloth=ClothTerms("B1", "twill", start_mm=100.0))
+    bench.announce(4)
+    bench.score(4)
+    assert [(v.roll_id, v.style) for v in bench.verdicts() if v.seq is not None] == [("B1", "twill")]
+    assert [(r.roll_id, r.start_mm, r.cause) for r in bench.air.take(Roll)] == [("B1", 100, "restart")]
