@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from calibration.flatfield import FlatfieldCard
+from calibration.scale import ScaleCard
 from glass_core.errors import InputError
+from pipeline.messages import EventAction, EventKind
+from pipeline.motion_config import CameraMotion, MotionConfig, Section
 
 Pixels = tuple[int, int]
 Scalar = bool | int | float | str
-
-
-class Section(BaseModel):
-    """Base of every section: immutable, unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class InspectionOkConfig(Section):
@@ -28,38 +28,40 @@ class InspectionOkConfig(Section):
     tolerate_not_inspected_mm: float = Field(default=500.0, ge=0)
 
 
+class EventsConfig(Section):
+    """What becomes of a defect within a span that is no plain cloth; the span itself is always told and recorded."""
+
+    SEAM: EventAction = EventAction.RECORD
+    LEAD: EventAction = EventAction.IGNORE
+    STOP_MARK: EventAction = EventAction.RECORD
+    WRINKLE: EventAction = EventAction.GRADE
+    transverse: EventKind | None = None
+    """What a defect over a camera's full width is taken for; null: a defect like any other."""
+    transverse_most_mm: float = Field(default=60.0, gt=0)
+    """Only while it is no longer than this."""
+
+    def action(self, kind: EventKind) -> EventAction:
+        """Of a kind."""
+        action: EventAction = getattr(self, kind)
+        return action
+
+
+class StyleConfig(Section):
+    """Rules of a style of cloth, in force from the start of a roll of that style."""
+
+    events: EventsConfig = EventsConfig()
+
+
 class LineSection(Section):
     """The line as a whole."""
 
     name: str = Field(default="line", pattern=r"^[A-Za-z0-9_-]{1,32}$")
     roll_id: str = Field(default="", max_length=64)
     style: str = Field(default="", max_length=64)
+    roll_length_m: float = Field(default=20_000.0, gt=0)
+    """A roll of this length ends, and the next is counted on: R-0009 is followed by R-0010."""
+    events: EventsConfig = EventsConfig()
     inspection_ok: InspectionOkConfig = InspectionOkConfig()
-
-
-class Segment(Section):
-    """A stretch of simulated motion: that speed for that long; 0 stops, below 0 reverses."""
-
-    seconds: float = Field(gt=0)
-    speed_mm_s: float
-
-
-class SimulatedMotion(Section):
-    """A web that exists only in the program; segments run first, then `speed_mm_s` for ever."""
-
-    source: Literal["simulated"]
-    speed_mm_s: float
-    segments: tuple[Segment, ...] = ()
-
-
-class RecordedMotion(Section):
-    """Motion as it was written down in a recording's motion.jsonl."""
-
-    source: Literal["recorded"]
-    path: Path
-
-
-MotionConfig = Annotated[SimulatedMotion | RecordedMotion, Field(discriminator="source")]
 
 
 class CameraBase(Section):
@@ -73,9 +75,26 @@ class CameraBase(Section):
     mm_per_px_x: float | None = Field(default=None, gt=0)
     mm_per_px_y: float | None = Field(default=None, gt=0)
     """Null: lengths are null, never guessed."""
+    rows_tolerance_mm: float = Field(default=20.0, gt=0)
+    """A line-scan camera's rows times their pitch may differ from the encoder by so much before they count as damaged."""
+    flatfield: Path | None = None
+    """Card of `glassline calibrate flatfield`."""
+    scale: Path | None = None
+    """Card of `glassline calibrate scale`: it gives mm_per_px_x and mm_per_px_y."""
+    flatfield_sha: str = ""
+    scale_sha: str = ""
+    """Hashes of the cards, filled in when the file is read."""
     x_offset_mm: float = 0.0
+    y_offset_mm: float = 0.0
+    """How far up the web from the line's zero this camera looks; below 0: further on, so that cloth comes to it later."""
+    actuator_mm: float | None = Field(default=None, gt=0)
+    """From this camera to what stops, marks or cuts, along the web: a verdict is due before the slab's first row is there."""
     inspect_x_px: Pixels | None = None
     """Null: what the model was trained on."""
+    inspect_x_mm: tuple[float, float] | None = None
+    """The same in the line's coordinates: the border between two cameras that overlap, so that no cloth is judged twice."""
+    selvage_mm: float | None = Field(default=None, ge=0)
+    """Not null: the cloth's edges are found in each picture, and what lies beside them or so near to them is left out."""
     rate: float | None = Field(default=None, gt=0)
     """Pictures per second of a replayed or woven camera; null: with the simulated web, else as fast as the line goes."""
 
@@ -87,6 +106,10 @@ class CameraBase(Section):
             raise ValueError(f"overlap_rows {self.overlap_rows} must be below rows {self.rows}")
         if self.inspect_x_px and not 0 <= self.inspect_x_px[0] < self.inspect_x_px[1]:
             raise ValueError(f"inspect_x_px {list(self.inspect_x_px)} must be [from, to] with 0 <= from < to")
+        if self.inspect_x_mm and (self.inspect_x_px or self.inspect_x_mm[0] >= self.inspect_x_mm[1]):
+            raise ValueError(f"inspect_x_mm {list(self.inspect_x_mm)} must be [from, to] with from < to, without inspect_x_px")
+        if (self.inspect_x_mm or self.selvage_mm is not None) and self.mm_per_px_x is None and self.scale is None:
+            raise ValueError("inspect_x_mm and selvage_mm need mm_per_px_x")
         return self
 
 
@@ -139,7 +162,7 @@ class BaslerConfig(CameraBase):
     source: Literal["basler"]
     serial: str
     pfs: Path | None = None
-    features: dict[str, Scalar] = {}
+    features: dict[str, Scalar] = Field(default_factory=dict)
     """GenICam features, set in this order and read back."""
     trigger: BaslerTrigger | None = None
     line_period_us: float | None = Field(default=None, gt=0)
@@ -147,6 +170,8 @@ class BaslerConfig(CameraBase):
     stall_ms: float | None = Field(default=None, gt=0)
     """A self-timed camera that gives nothing for so long is lost; null: silence is no fault (triggered)."""
     buffers: int = Field(default=16, ge=2, le=1024)
+    encoder_chunk: str | None = None
+    """The chunk node that holds the encoder's count, e.g. ChunkCounterValue; switched on by `features` or the .pfs file."""
 
 
 CameraConfig = Annotated[ReplayConfig | WeaveConfig | BaslerConfig, Field(discriminator="source")]
@@ -168,6 +193,7 @@ class DecisionConfig(Section):
     """The process that decides."""
 
     budget_ms: float = Field(default=500.0, gt=0)
+    """From a frame's arrival to its verdict; with a camera's actuator_mm it runs only while the web moves."""
     recording_floor: float = Field(default=0.5, ge=0, le=1)
 
 
@@ -195,6 +221,8 @@ class LineConfig(Section):
     """A line. Paths are relative to the folder the program is started in."""
 
     line: LineSection = LineSection()
+    styles: dict[str, StyleConfig] = Field(default_factory=dict)
+    """Those that a roll may be started with; a style without rules of its own follows the line's."""
     model: Path | None = None
     motion: MotionConfig | None = None
     cameras: tuple[CameraConfig, ...] = Field(default=(), max_length=16)
@@ -202,7 +230,7 @@ class LineConfig(Section):
     decision: DecisionConfig = DecisionConfig()
     outputs: tuple[PublisherConfig, ...] = (PublisherConfig(kind="publisher"),)
     ledger: LedgerConfig = LedgerConfig()
-    train: dict[str, Any] = {}
+    train: dict[str, Any] = Field(default_factory=dict)
     """Settings of training; glass_core checks them."""
 
     @model_validator(mode="after")
@@ -212,15 +240,54 @@ class LineConfig(Section):
             raise ValueError(f"cameras: names must differ, got {names}")
         if taken := set(names) & {"recorder", "decision", "worker", "motion"}:
             raise ValueError(f"cameras: {', '.join(sorted(taken))} is another process's name, choose a different one")
+        ranges = sorted((*c.inspect_x_mm, c.name) for c in self.cameras if c.inspect_x_mm)
+        for (_, end_mm, left), (start_mm, _, right) in pairwise(ranges):
+            if start_mm < end_mm:
+                raise ValueError(
+                    f"inspect_x_mm of {left} and {right} overlap: cloth from {start_mm:g} mm would be judged twice"
+                )
+        if isinstance(self.motion, CameraMotion) and self.motion.camera not in names:
+            raise ValueError(f"motion.camera: {self.motion.camera} is none of the cameras {names}")
         if len(self.outputs) != 1:
             raise ValueError("outputs: exactly one publisher")
         return self
+
+    def events_of(self, style: str) -> EventsConfig:
+        """The rules in force for cloth of that style."""
+        return self.styles[style].events if style in self.styles else self.line.events
 
     @property
     def sha(self) -> str:
         """SHA-256 of the whole configuration, defaults included."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def camera_cards(config: CameraConfig) -> tuple[FlatfieldCard | None, ScaleCard | None]:
+    """The cards that a camera's entry names; InputError where one is of another camera, past its date or no card."""
+    serial = config.serial if isinstance(config, BaslerConfig) else ""
+    now = datetime.now(UTC)
+    shading = None if config.flatfield is None else FlatfieldCard.load(config.flatfield)
+    scale = None if config.scale is None else ScaleCard.load(config.scale)
+    for card, path in ((shading, config.flatfield), (scale, config.scale)):
+        if card is not None and path is not None:
+            card.check(path, config.name, serial, now)
+    return shading, scale
+
+
+def with_cards(line: LineConfig) -> LineConfig:
+    """The line with what its cameras' cards say put in: scales and the cards' hashes."""
+    cameras = []
+    for camera in line.cameras:
+        shading, scale = camera_cards(camera)
+        known: dict[str, Any] = {f"{card.kind}_sha": card.sha for card in (shading, scale) if card is not None}
+        if scale is not None:
+            for key, mm in (("mm_per_px_x", scale.mm_per_px_x), ("mm_per_px_y", scale.mm_per_px_y)):
+                if getattr(camera, key) not in (None, mm):
+                    raise InputError(f"{key} differs from the card's {mm}, camera {camera.name}, take it out of the config")
+                known[key] = mm
+        cameras.append(camera.model_copy(update=known))
+    return line.model_copy(update={"cameras": tuple(cameras)})
 
 
 def explain(error: ValidationError) -> str:
@@ -245,6 +312,6 @@ def load_config(path: Path) -> LineConfig:
     if not isinstance(body, dict):
         raise InputError(f"config is not a map, {path}, begin with `line:`")
     try:
-        return LineConfig.model_validate(body)
+        return with_cards(LineConfig.model_validate(body))
     except ValidationError as e:
         raise InputError(f"config refused, {path}, {explain(e)}") from None

@@ -9,8 +9,11 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from pipeline.cloth import Cloth, ClothTerms
+from pipeline.drift import Drift
+from pipeline.due import Deadline, Due
 from pipeline.gap import Gap
 from pipeline.judgement import Judgement, Standard, judge
 from pipeline.line_state import Roster, line_state
@@ -18,6 +21,7 @@ from pipeline.link import Inbox, Outbox
 from pipeline.messages import (
     Announced,
     Bypass,
+    EventAction,
     FrameStatus,
     LineState,
     Message,
@@ -35,6 +39,7 @@ from pipeline.messages import (
 from pipeline.outputs.publisher import Publisher
 from pipeline.silence import Silence, SpanMm
 from pipeline.tally import Tally
+from pipeline.web_messages import MarkEvent, RollStart
 
 HEARTBEAT_NS = 100_000_000
 TOTALS_NS = 500_000_000
@@ -46,6 +51,7 @@ BACKLOG_FAULT = 5000
 """Records not yet taken by the recorder: beyond the first number pictures are let go, beyond the second the line faults."""
 TAKEN_KEPT = 512
 """Records the recorder took lately, without pictures: more than its queue and one group commit, should it be killed."""
+SEEN = "seen "
 Key = tuple[str, str, int]
 
 
@@ -54,7 +60,8 @@ class Pending:
     """An announced frame without a verdict."""
 
     frame: Announced
-    deadline_ns: float
+    rescan: bool
+    deadline: Deadline
 
 
 @dataclass
@@ -63,6 +70,7 @@ class CameraAccount:
 
     silence: Silence
     gap: Gap
+    drift: Drift = field(default_factory=Drift)
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,13 @@ class DecisionTerms:
     tolerate_not_inspected_mm: float
     observe: bool
     generation: int
+    seen_mm: dict[str, float] = field(default_factory=dict)
+    """Each camera's high-water mark before a restart."""
+    actuator_mm: dict[str, float] = field(default_factory=dict)
+    """From a camera to its actuator, where there is one and lengths are known."""
+    y_offset_mm: dict[str, float] = field(default_factory=dict)
+    """Where a camera looks that is not at the line's zero."""
+    cloth: ClothTerms = field(default_factory=ClothTerms)
 
 
 class Decision:
@@ -86,7 +101,10 @@ class Decision:
         self._utc_ns = utc_ns
         self._roster = Roster(tuple(terms.frame_mm))
         tolerate_mm = terms.tolerate_not_inspected_mm
-        self._cameras = {c: CameraAccount(Silence(mm), Gap(tolerate_mm)) for c, mm in terms.frame_mm.items()}
+        self._cameras = {
+            c: CameraAccount(Silence(mm, terms.seen_mm.get(c, -math.inf), terms.y_offset_mm.get(c, 0.0)), Gap(tolerate_mm))
+            for c, mm in terms.frame_mm.items()
+        }
         self._tally = Tally({c: mm is not None for c, mm in terms.frame_mm.items()})
         self._pending: dict[Key, Pending] = {}
         self._early: dict[Key, tuple[ScoreMap, tuple[Payload, ...]]] = {}
@@ -95,6 +113,8 @@ class Decision:
         self._taken: deque[Message] = deque(maxlen=TAKEN_KEPT)
         self._motion: Motion | None = None
         self._bypass = terms.observe
+        self._cloth = Cloth(terms.cloth, self._tell, publisher, terms.generation, utc_ns)
+        self._due = Due({c: mm - terms.y_offset_mm.get(c, 0.0) for c, mm in terms.actuator_mm.items()})
         self._shown: tuple[object, ...] | None = None
         self._now_ns = 0
         self._heartbeat_due_ns = self._totals_due_ns = 0
@@ -114,6 +134,7 @@ class Decision:
 
     def step(self, now_ns: int) -> bool:
         """Expire, hear, listen for silence, say how the line is, pass records on."""
+        self._due.step(now_ns, self._motion)
         self._now_ns = now_ns
         self._publisher.welcome()
         moved = self._expire(now_ns)  # first: a score found now in the inbox is too late for a frame that is overdue
@@ -140,10 +161,16 @@ class Decision:
         """How many there are."""
         return self._tally.verdicts
 
+    @property
+    def counters(self) -> dict[str, float]:
+        """What a restart needs: where each camera's high-water mark stands, in mm."""
+        marks = {f"{SEEN}{name}": account.silence.seen_mm for name, account in self._cameras.items()}
+        return {key: mm for key, mm in marks.items() if math.isfinite(mm)}
+
     def close(self) -> None:
         """What is still undecided is not inspected; the last totals are told."""
         for key in list(self._pending):
-            self._decide(self._pending.pop(key).frame, None, (), self._now_ns)
+            self._decide(self._pending.pop(key), None, (), self._now_ns)
         self._tell(self._totals(self._now_ns))
         self._pass_on()
 
@@ -155,11 +182,16 @@ class Decision:
                 self._on_score(message, payloads, now_ns)
             case Motion():
                 self._motion = message
+                self._cloth.moved(message.position_mm, now_ns)
                 for name, account in self._cameras.items():
                     if self._terms.frame_mm[name] is not None and (span := account.silence.moved(message)):
                         self._silent(name, span, 0, now_ns)
             case Status():
                 self._on_status(message, now_ns)
+            case RollStart():
+                self._cloth.begin(message, self._here_mm, now_ns)
+            case MarkEvent():
+                self._cloth.mark(message, self._here_mm, now_ns)
             case Bypass():
                 self._bypass = message.on or self._terms.observe
 
@@ -185,23 +217,27 @@ class Decision:
             return
         lost = frame.lost + frame.seq - self._announced.get(start, frame.seq - 1) - 1  # never heard of counts as lost
         self._announced[start] = frame.seq
-        skipped = self._cameras[frame.camera].silence.announced(frame)
+        if self._motion is None and frame.start_mm is not None:
+            self._cloth.moved(frame.start_mm, now_ns)
+        silence = self._cameras[frame.camera].silence
+        rescan = silence.again(frame)
+        skipped = silence.announced(frame)
         if skipped or lost:
             # Lost, and nothing skipped: that web has had its silent verdicts already, only the count is new.
             here = None if frame.start_mm is None else (frame.start_mm, frame.start_mm)
             self._silent(frame.camera, skipped or here, lost, now_ns)
-        budget_ns = math.inf if frame.budget_ms is None else frame.budget_ms * 1e6
+        pending = Pending(frame, rescan, self._due.deadline(frame))
         if frame.status is FrameStatus.DAMAGED or not frame.sent:
-            self._decide(frame, None, (), now_ns)
+            self._decide(pending, None, (), now_ns)
         elif early := self._early.pop(frame.key, None):
-            self._decide(frame, *early, now_ns)
+            self._decide(pending, *early, now_ns)
         else:
-            self._pending[frame.key] = Pending(frame, now_ns + budget_ns)
+            self._pending[frame.key] = pending
 
     def _on_score(self, scored: ScoreMap, payloads: tuple[Payload, ...], now_ns: int) -> None:
         pending = self._pending.pop(scored.key, None)
         if pending is not None:
-            self._decide(pending.frame, scored, payloads, now_ns)
+            self._decide(pending, scored, payloads, now_ns)
         elif scored.seq <= self._announced.get((scored.camera, scored.boot_id), -1):
             self._tally.late_scores += 1
         else:
@@ -210,9 +246,9 @@ class Decision:
                 self._early.pop(next(iter(self._early)))
 
     def _expire(self, now_ns: int) -> bool:
-        overdue = [key for key, p in self._pending.items() if now_ns > p.deadline_ns]
+        overdue = [key for key, p in self._pending.items() if self._due.over(p.deadline)]
         for key in overdue:
-            self._decide(self._pending.pop(key).frame, None, (), now_ns)
+            self._decide(self._pending.pop(key), None, (), now_ns)
         return bool(overdue)
 
     def _unscored(self, frame: Announced) -> Judgement:
@@ -223,8 +259,16 @@ class Decision:
             return Judgement(Result.NOT_INSPECTED, Reason.NOT_READY, "the worker is not ready")
         return Judgement(Result.NOT_INSPECTED, Reason.NO_SCORE if frame.sent else Reason.OVERLOAD)
 
-    def _decide(self, frame: Announced, scored: ScoreMap | None, payloads: tuple[Payload, ...], now_ns: int) -> None:
+    def _decide(self, pending: Pending, scored: ScoreMap | None, payloads: tuple[Payload, ...], now_ns: int) -> None:
+        frame = pending.frame
         judgement = judge(frame, scored, payloads, self._terms.standard) if scored else self._unscored(frame)
+        roll, standard = self._cloth.roll(frame.start_mm, frame.end_mm), self._terms.standard
+        if judgement.result is Result.DEFECT and scored is not None and standard is not None and not pending.rescan:
+            self._cloth.look(frame.camera, judgement, scored, standard, roll, now_ns)
+        if judgement.result is Result.PASS and scored and standard and frame.level is not None and frame.texture is not None:
+            share = max(score / max(standard.threshold(i), 1e-9) for i, score in enumerate(scored.lanes))
+            self._cameras[frame.camera].drift.add(roll.style, frame.level, frame.texture, share)
+        event = self._cloth.event(frame.start_mm, frame.end_mm, judgement)
         if judgement.result is Result.PASS and self._roster.faults:
             judgement = Judgement(Result.NOT_INSPECTED, Reason.NOT_READY, "; ".join(self._roster.faults)[:200])
         latency_ms = max(0.0, (now_ns - frame.t_mono_ns) / 1e6)  # both clocks are read a little before the fact
@@ -235,7 +279,9 @@ class Decision:
         }  # fmt: skip
         verdict = self._verdict(
             judgement, camera=frame.camera, boot_id=frame.boot_id, seq=frame.seq, start_mm=frame.start_mm,
-            end_mm=frame.end_mm, roll_id=frame.roll_id, style=frame.style, origin=frame.origin,
+            end_mm=frame.end_mm, rescan=pending.rescan,
+            cloth_x_mm=frame.cloth_x_mm, roll_id=roll.roll_id, style=roll.style, origin=frame.origin,
+            event=event.kind if event else None, action=event.action if event else None,
             t_mono_ns=now_ns, t_utc_ns=frame.t_utc_ns, latency_ms=latency_ms, **grounds,
         )  # fmt: skip
         self._account(verdict, payloads, now_ns)
@@ -244,9 +290,10 @@ class Decision:
         down = self._roster.state("grabber", camera) is StageState.DOWN
         reason = Reason.CAMERA_DOWN if down else Reason.NO_FRAME
         start_mm, end_mm = span or (None, None)
+        roll = self._cloth.roll(start_mm, end_mm)
         verdict = self._verdict(
             Judgement(Result.NOT_INSPECTED, reason), camera=camera, boot_id="", seq=None, start_mm=start_mm, end_mm=end_mm,
-            lost=lost, t_mono_ns=now_ns, t_utc_ns=self._utc_ns(),
+            lost=lost, roll_id=roll.roll_id, style=roll.style, t_mono_ns=now_ns, t_utc_ns=self._utc_ns(),
         )  # fmt: skip
         self._account(verdict, (), now_ns)
 
@@ -267,14 +314,24 @@ class Decision:
         self._tally.add(verdict)
         self._publisher.publish(verdict.model_copy(update={"cells_shape": None}))
         self._record(verdict, payloads)
+        if verdict.rescan:
+            return
         if verdict.result is Result.NOT_INSPECTED:
             span = gap.missed(verdict.start_mm, verdict.end_mm)
             if span is not None:
                 self._reject(verdict, span, now_ns)
             return
         gap.judged()
-        if verdict.result is Result.DEFECT:
+        if verdict.result is Result.DEFECT and verdict.action in (None, EventAction.GRADE):
             self._reject(verdict, (verdict.start_mm, verdict.end_mm), now_ns)
+
+    @property
+    def _here_mm(self) -> float | None:
+        """Where the web is under the cameras, as far as is known."""
+        if self._motion is not None:
+            return self._motion.position_mm
+        seen_mm = max(account.silence.seen_mm for account in self._cameras.values())
+        return seen_mm if math.isfinite(seen_mm) else None
 
     def _reject(self, verdict: Verdict, span: tuple[float | None, float | None], now_ns: int) -> None:
         if self._bypass:
@@ -301,6 +358,8 @@ class Decision:
             every_camera_judged=all(a.gap.ever_judged for a in accounts),
             bypass=self._bypass,
         )
+        if not shown[2]:  # it warns where nothing worse is to be said
+            shown = (*shown[:2], "; ".join(f"{c}: {a.drift.warning}" for c, a in self._cameras.items() if a.drift.warning))
         if shown == self._shown:
             return
         self._shown = shown

@@ -6,21 +6,18 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from pipeline.cameras.protocol import Camera, CameraLost, Shot, dump_facts
 from pipeline.config import CameraConfig
 from pipeline.link import Inbox, Outbox
-from pipeline.messages import (
-    Announced,
-    CameraFacts,
-    Frame,
-    FrameStatus,
-    Message,
-    Motion,
-    MotionState,
-    StageState,
-    Status,
-)
+from pipeline.messages import Announced, CameraFacts, Frame, FrameStatus, Message, Motion, MotionState, StageState, Status
+from pipeline.motion.counter import Counter, CounterJump
+from pipeline.motion_config import EncoderMotion
+from pipeline.selvage import Edges
 from pipeline.slabs import Slab, SlabBuilder
+from pipeline.track import Ran, Track
+from pipeline.web_messages import EncoderCount
 
 MOST_BEHIND = 8
 """Frames that a simulated trigger may be behind the web before it lets some go, as a real camera would."""
@@ -35,13 +32,27 @@ class GrabberTerms:
 
     boot_id: str
     generation: int
-    roll_id: str
-    style: str
     budget_ms: float | None
     lossless: bool
     """Replay: wait for the worker rather than lose a frame."""
     position_known: bool
     """False after a restart on a line without motion: lengths are then null, never guessed."""
+    encoder: EncoderMotion | None = None
+    """What the counts mean that come along with a camera's shots."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A frame that the worker has not been offered yet, and what is announced with it."""
+
+    frame: Frame
+    pixels: bytes
+    error: str
+    lost: int
+    """Frames that the camera lost just before."""
+    cloth_x_mm: tuple[float, float] | None
+    look: tuple[float, float] | None
+    """Level and texture."""
 
 
 class Grabber:
@@ -63,6 +74,7 @@ class Grabber:
         recorder: Outbox,
         motion: Inbox | None,
         utc_ns: Callable[[], int],
+        counts: Outbox | None = None,
     ) -> None:
         self._camera, self._config, self._terms = camera, config, terms
         self._worker, self._decision, self._motion_in = worker, decision, motion
@@ -70,14 +82,25 @@ class Grabber:
         paced = camera.self_timed or config.rate or (motion is not None and config.mm_per_px_y is not None)
         self._patient = terms.lossless or not paced
         self._slabs = SlabBuilder(config.rows, config.overlap_rows)
+        self._counts = counts
+        self._edges: Edges | None = None
+        if config.selvage_mm is not None and config.mm_per_px_x is not None:
+            self._edges = Edges(round(config.selvage_mm / config.mm_per_px_x))
+        held = motion is not None and config.rows is not None and camera.self_timed
+        self._track = Track(config.mm_per_px_y, config.rows_tolerance_mm) if held and config.mm_per_px_y else None
+        encoder = terms.encoder
+        self._counter: Counter | None = None
+        if encoder is not None:
+            self._counter = Counter(encoder.bits, abs(encoder.counts_per_mm) * encoder.max_speed_mm_s, rests=True)
+        self._counted_from_mm: float | None = None
         self._motion: Motion | None = None
-        self._origin_mm: float | None = 0.0 if motion is None and terms.position_known else None
+        self._origin_mm = config.y_offset_mm if motion is None and terms.position_known else None
         self._last: Shot | None = None
         self._lost = 0
         self._seq = 0
         self._next_ns = 0
         self._at_end = False
-        self._frames: deque[tuple[Frame, bytes, str, int]] = deque()
+        self._frames: deque[Waiting] = deque()
         self._unsaid: deque[tuple[Outbox, Message, tuple[bytes, ...]]] = deque()
         text = dump_facts(facts)
         known = CameraFacts(camera=config.name, boot_id=terms.boot_id, t_utc_ns=utc_ns(), size=len(text))
@@ -114,13 +137,13 @@ class Grabber:
     def _pass_on(self) -> bool:
         moved = False
         while self._frames:
-            frame, pixels, error, lost = self._frames[0]
-            whole = frame.status is FrameStatus.OK
-            sent = whole and self._worker.send(frame, pixels)
+            next_one = self._frames[0]
+            whole = next_one.frame.status is FrameStatus.OK
+            sent = whole and self._worker.send(next_one.frame, next_one.pixels)
             if whole and not sent and self._patient:
                 break
             self._frames.popleft()
-            self._unsaid.append((self._decision, self._announcement(frame, sent, error, lost), ()))
+            self._unsaid.append((self._decision, self._announcement(next_one, sent), ()))
             moved = True
         if self._at_end and not self._frames and self.state is not StageState.ENDED:
             self.state = StageState.ENDED
@@ -148,7 +171,8 @@ class Grabber:
     def _position_mm(self, now_ns: int) -> float | None:
         if self._motion is None:
             return None
-        return self._motion.position_mm + self._motion.speed_mm_s * (now_ns - self._motion.t_mono_ns) / 1e9
+        ahead_mm = self._motion.speed_mm_s * (now_ns - self._motion.t_mono_ns) / 1e9
+        return self._motion.position_mm + ahead_mm + self._config.y_offset_mm
 
     def _due(self, now_ns: int) -> bool:
         if self._config.rate:
@@ -163,7 +187,7 @@ class Grabber:
         if step_mm is None:
             return True
         if self._origin_mm is None:
-            self._origin_mm = self._motion.position_mm
+            self._origin_mm = self._motion.position_mm + self._config.y_offset_mm
         if self._last is None:
             return True
         behind = (position_mm - self._origin_mm) / step_mm - self._slabs.row
@@ -188,12 +212,17 @@ class Grabber:
             return False
         if self._last is not None and shot.block_id > self._last.block_id + 1:
             self._lose(shot.block_id - self._last.block_id - 1, shot.rows)
-        self._place(shot)
-        self._last = shot
-        if shot.pixels is None:
-            row = self._slabs.row
+        ran = self._place(shot)
+        row, self._last = self._slabs.row, shot
+        if ran is Ran.TURNED:  # pending: what is new of it passes again, what does not is found missing
             self._queue(self._slabs.skip(shot.rows))
-            self._append(row, (shot.rows, 1), b"", shot.error or "damaged buffer")
+        elif shot.pixels is None or ran is Ran.ASTRAY:
+            self._queue(self._slabs.skip(shot.rows))
+            error = shot.error or (self._track and self._track.error) or "damaged buffer"
+            self._append(row, np.empty((shot.rows, 0), np.uint8), error)
+        elif ran is Ran.BACK:  # the last row lies first on the web; nothing is carried over from one turn to the next
+            self._queue(self._slabs.skip(shot.rows))
+            self._append(row, shot.pixels[::-1], "")
         else:
             self._queue(self._slabs.add(shot.pixels))
         self.handled += 1
@@ -203,46 +232,99 @@ class Grabber:
         self._queue(self._slabs.skip(frames * rows))
         self._lost += frames
 
-    def _place(self, shot: Shot) -> None:
-        """Find where row 0 lies on the web: once for rows that are counted, at each picture of a free-running camera."""
+    def _latched_mm(self, shot: Shot, position_mm: float) -> float | None:
+        """Where the web stood when the camera took the count that came with the shot; None without one to be trusted."""
+        if shot.encoder_count is None or self._counter is None or self._terms.encoder is None:
+            return None
+        try:
+            self._counter.add(shot.encoder_count, shot.t_mono_ns)
+        except CounterJump:
+            self._counted_from_mm = None
+        counted_mm = self._counter.total / self._terms.encoder.counts_per_mm
+        if self._counted_from_mm is None:
+            self._counted_from_mm = position_mm - counted_mm
+        return self._counted_from_mm + counted_mm
+
+    def _place(self, shot: Shot) -> Ran:
+        """Find where the shot lies: counted rows by their track, or from row 0 on; else by the web's position then."""
+        if self._counts is not None and shot.encoder_count is not None:
+            count = EncoderCount(source=self._config.name, count=shot.encoder_count, t_mono_ns=shot.t_mono_ns)
+            self._counts.send(count)  # a refusal is no loss: the next count is newer
         step_mm, position_mm = self._config.mm_per_px_y, self._position_mm(shot.t_mono_ns)
+        if position_mm is not None and (latched_mm := self._latched_mm(shot, position_mm)) is not None:
+            position_mm = latched_mm
+        else:
+            latched_mm = None
+        if self._track is not None:
+            if position_mm is None:
+                return Ran.FORWARD
+            return self._track.add(self._slabs.row, shot.rows, position_mm, latched_mm is not None)
         counted = self._config.rows is not None or self._web_triggered
         if step_mm is not None and position_mm is not None and not (counted and self._origin_mm is not None):
             self._origin_mm = position_mm - (self._slabs.row + shot.rows) * step_mm
+        return Ran.FORWARD
 
     def _mm(self, row: int) -> float | None:
+        if self._track is not None:
+            return self._track.mm(row)
         step_mm = self._config.mm_per_px_y
         return None if step_mm is None or self._origin_mm is None else self._origin_mm + row * step_mm
 
     def _queue(self, slabs: list[Slab]) -> None:
         for slab in slabs:
-            self._append(slab.row, slab.pixels.shape, slab.pixels.tobytes(), "")
+            self._append(slab.row, slab.pixels, "")
 
-    def _append(self, row: int, shape: tuple[int, ...], pixels: bytes, error: str) -> None:
+    def _inspected_px(self, width: int) -> tuple[int, int] | None:
+        """The configured range in a picture's own columns; the worker refuses one that lies beside the picture."""
+        c = self._config
+        if c.inspect_x_mm is None or c.mm_per_px_x is None:
+            return c.inspect_x_px
+        first, last = ((mm - c.x_offset_mm) / c.mm_per_px_x for mm in c.inspect_x_mm)
+        return max(0, round(first)), min(width, round(last))
+
+    def _append(self, row: int, pixels: np.ndarray, error: str) -> None:
         """A frame comes into being; from here on it must get a verdict."""
+        shape = pixels.shape
+        seen = None if self._edges is None or error else self._edges.look(pixels)
         c, terms, shot = self._config, self._terms, self._last
         assert shot is not None  # there are no rows without a shot
         origin = shot.origin.encode()[-ORIGIN_LIMIT:].decode(errors="ignore")
+        start_mm, end_mm = self._mm(row), self._mm(row + shape[0])
+        if start_mm is not None and end_mm is not None and start_mm > end_mm:  # taken in reverse
+            start_mm, end_mm = end_mm, start_mm
         frame = Frame(
             camera=c.name, boot_id=terms.boot_id, seq=self._seq, t_mono_ns=shot.t_mono_ns, t_utc_ns=shot.t_utc_ns,
-            start_mm=self._mm(row), end_mm=self._mm(row + shape[0]), roll_id=terms.roll_id, style=terms.style,
+            start_mm=start_mm, end_mm=end_mm,
             origin=origin, status=FrameStatus.DAMAGED if error else FrameStatus.OK,
             block_id=shot.block_id, encoder_count=shot.encoder_count,
-            mm_per_px_x=c.mm_per_px_x, mm_per_px_y=c.mm_per_px_y, x_offset_mm=c.x_offset_mm, inspect_x_px=c.inspect_x_px,
+            mm_per_px_x=c.mm_per_px_x, mm_per_px_y=c.mm_per_px_y, x_offset_mm=c.x_offset_mm,
+            inspect_x_px=self._inspected_px(shape[1]), cloth_x_px=seen[1] if seen else None,
             budget_ms=terms.budget_ms, shape=shape, pixel_format="RGB8" if len(shape) == 3 else "Mono8",
         )  # fmt: skip
         self._seq += 1
-        self._frames.append((frame, pixels, error, self._lost))
+        edges_mm = None
+        if seen and c.mm_per_px_x is not None:
+            edges_mm = c.x_offset_mm + seen[0][0] * c.mm_per_px_x, c.x_offset_mm + seen[0][1] * c.mm_per_px_x
+        self._frames.append(Waiting(frame, pixels.tobytes(), error, self._lost, edges_mm, None if error else _look(pixels)))
         self._lost = 0
 
-    def _announcement(self, frame: Frame, sent: bool, error: str, lost: int) -> Announced:
+    def _announcement(self, waiting: Waiting, sent: bool) -> Announced:
+        frame = waiting.frame
         return Announced(
             camera=frame.camera, boot_id=frame.boot_id, seq=frame.seq, t_mono_ns=frame.t_mono_ns, t_utc_ns=frame.t_utc_ns,
-            start_mm=frame.start_mm, end_mm=frame.end_mm, roll_id=frame.roll_id, style=frame.style, origin=frame.origin,
-            status=frame.status, error=error[:500], sent=sent, budget_ms=self._terms.budget_ms, lost=lost,
+            start_mm=frame.start_mm, end_mm=frame.end_mm, origin=frame.origin,
+            status=frame.status, error=waiting.error[:500], sent=sent, budget_ms=self._terms.budget_ms, lost=waiting.lost,
             x_offset_mm=frame.x_offset_mm, mm_per_px_x=frame.mm_per_px_x, mm_per_px_y=frame.mm_per_px_y,
+            cloth_x_mm=waiting.cloth_x_mm, level=waiting.look[0] if waiting.look else None,
+            texture=waiting.look[1] if waiting.look else None,
         )  # fmt: skip
 
     def close(self) -> None:
         """Release the camera."""
         self._camera.close()
+
+
+def _look(pixels: np.ndarray) -> tuple[float, float]:
+    """Mean level and mean step across, from every eighth row: drift is slow, and pictures are large."""
+    some = pixels[::8].astype(np.int16)
+    return float(some.mean()), float(np.abs(np.diff(some, axis=1)).mean()) if some.shape[1] > 1 else 0.0

@@ -9,13 +9,15 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
 from glass_core.errors import InputError
 from pipeline.messages import CameraFacts, LineState, Message, Payload, Reject, Totals, Verdict
+from pipeline.web_messages import Roll, SpanEvent
 
-SCHEMA = 1
+SCHEMA = 2
 BUSY_S = 0.5
 """How long a commit waits for a foreign program that holds the file before it counts as failed."""
 TABLES = """
@@ -31,8 +33,13 @@ CREATE TABLE rejects (run_id TEXT, generation INTEGER, number INTEGER, verdict I
     body TEXT NOT NULL, PRIMARY KEY (run_id, generation, number));
 CREATE TABLE camera_facts (run_id TEXT, camera TEXT, boot_id TEXT, t_utc_ns INTEGER NOT NULL, facts TEXT NOT NULL,
     PRIMARY KEY (run_id, camera, boot_id));
+CREATE TABLE web (run_id TEXT, generation INTEGER, kind TEXT, number INTEGER, body TEXT NOT NULL,
+    PRIMARY KEY (run_id, generation, kind, number));
 CREATE TABLE totals (run_id TEXT, generation INTEGER, body TEXT NOT NULL, PRIMARY KEY (run_id, generation));
 """
+
+NEW_CLOTH = "json_extract(body, '$.rescan') IS NOT 1"
+"""Cloth seen again after a reverse adds neither metres nor defects."""
 
 M = TypeVar("M", bound=Message)
 Row = tuple[str, tuple[Any, ...]]
@@ -138,17 +145,34 @@ def read_verdicts(path: Path, run_id: str | None = None) -> Iterator[Verdict]:
 
 def read_defect_verdicts(path: Path, run_id: str | None = None) -> Iterator[Verdict]:
     """The DEFECT verdicts of a run (default: the last), in order."""
-    return _read(path, run_id, "verdicts", Verdict, "result = 'DEFECT'")
+    return _read(path, run_id, "verdicts", Verdict, f"result = 'DEFECT' AND {NEW_CLOTH}")
 
 
 def read_spans(path: Path, run_id: str | None = None) -> Iterator[SpanRow]:
-    """Camera, roll, from mm, to mm, result and reason of every verdict with a place, in order; fast on long runs."""
+    """Camera, roll, from mm, to mm, result and reason of every verdict with a place, in order; fast on long runs.
+
+    A frame across the border of two rolls gives a part to each; cloth seen again is left out.
+    """
+    begun = [(r.start_mm, r.roll_id) for r in read_rolls(path, run_id) if r.start_mm is not None]
     with _reading(path) as db:
-        yield from db.execute(
+        rows = db.execute(
             "SELECT camera, roll_id, start_mm, end_mm, result, reason FROM verdicts WHERE run_id = ? "
-            "AND start_mm IS NOT NULL AND end_mm IS NOT NULL ORDER BY generation, number",
+            f"AND start_mm IS NOT NULL AND end_mm IS NOT NULL AND {NEW_CLOTH} ORDER BY generation, number",
             (_run(db, path, run_id),),
         )
+        for camera, roll_id, start_mm, end_mm, result, reason in rows:
+            for part in _parts(begun, roll_id, start_mm, end_mm):
+                yield camera, *part, result, reason
+
+
+def _parts(begun: list[tuple[float, str]], roll_id: str, start_mm: float, end_mm: float) -> list[tuple[str, float, float]]:
+    """A span cut at the beginnings of rolls: each part's roll, from and to."""
+    borders = sorted((mm, name) for mm, name in begun if start_mm < mm < end_mm)
+    if not borders:
+        return [(roll_id, start_mm, end_mm)]
+    before = max(((mm, name) for mm, name in begun if mm <= start_mm), default=(0.0, ""))[1]
+    edges = [(start_mm, before), *borders, (end_mm, "")]
+    return [(name, mm, to_mm) for (mm, name), (to_mm, _) in pairwise(edges)]
 
 
 def read_states(path: Path, run_id: str | None = None) -> Iterator[LineState]:
@@ -159,6 +183,16 @@ def read_states(path: Path, run_id: str | None = None) -> Iterator[LineState]:
 def read_rejects(path: Path, run_id: str | None = None) -> Iterator[Reject]:
     """The reject signals of a run (default: the last), in order."""
     return _read(path, run_id, "rejects", Reject)
+
+
+def read_rolls(path: Path, run_id: str | None = None) -> Iterator[Roll]:
+    """Where the rolls of a run (default: the last) begin and end, in order."""
+    return _read(path, run_id, "web", Roll, "kind = 'Roll'")
+
+
+def read_events(path: Path, run_id: str | None = None) -> Iterator[SpanEvent]:
+    """The seams, leads, stop marks and wrinkles of a run (default: the last), in order."""
+    return _read(path, run_id, "web", SpanEvent, "kind = 'SpanEvent'")
 
 
 def read_totals(path: Path, run_id: str | None = None) -> Iterator[Totals]:
@@ -280,6 +314,8 @@ def _row(run_id: str, message: Message, payloads: tuple[Payload, ...]) -> Row:
             table, values = "states", (s.generation, s.number, s.state, s.inspection_ok, s.t_utc_ns, body)
         case Reject() as r:
             table, values = "rejects", (r.generation, r.number, r.verdict, r.camera, body)
+        case Roll() | SpanEvent():
+            table, values = "web", (message.generation, type(message).__name__, message.number, body)
         case CameraFacts() as f:
             table = "camera_facts"
             values = (f.camera, f.boot_id, f.t_utc_ns, bytes(payloads[0]).decode(errors="replace"))

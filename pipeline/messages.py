@@ -43,6 +43,26 @@ class Reason(StrEnum):
     CAMERA_DOWN = "CAMERA_DOWN"
 
 
+class EventKind(StrEnum):
+    """A span of web that is no plain cloth."""
+
+    SEAM = "SEAM"
+    LEAD = "LEAD"
+    STOP_MARK = "STOP_MARK"
+    WRINKLE = "WRINKLE"
+
+
+class EventAction(StrEnum):
+    """What becomes of a defect that lies within such a span."""
+
+    IGNORE = "ignore"
+    """No reject, no defect of the roll; its verdict stays on record."""
+    RECORD = "record"
+    """No reject; told as an event of the roll."""
+    GRADE = "grade"
+    """A defect like any other."""
+
+
 class MotionState(StrEnum):
     """Whether and which way the web runs."""
 
@@ -102,8 +122,6 @@ class Span(FrameKey):
     t_utc_ns: int
     start_mm: float | None = None
     end_mm: float | None = None
-    roll_id: str = ""
-    style: str = ""
     origin: str = ""
     """File or device the picture came from."""
     status: FrameStatus = FrameStatus.OK
@@ -118,6 +136,8 @@ class Frame(Span):
     mm_per_px_y: float | None = None
     x_offset_mm: float = 0.0
     inspect_x_px: tuple[int, int] | None = None
+    cloth_x_px: tuple[int, int] | None = None
+    """Cloth without its selvages: cells that are not wholly in it are left out."""
     budget_ms: float | None = None
     """As announced: after so long a score is of no use any more; null: it always is."""
     shape: tuple[int, ...]
@@ -146,6 +166,12 @@ class Announced(Span):
     x_offset_mm: float = 0.0
     mm_per_px_x: float | None = None
     mm_per_px_y: float | None = None
+    cloth_x_mm: tuple[float, float] | None = None
+    """The cloth's edges across the web; one that the camera does not see is its picture's."""
+    level: float | None = None
+    """Mean grey level of the picture."""
+    texture: float | None = None
+    """Mean step from column to column, in grey levels: it falls when the lens goes out of focus."""
 
 
 class Motion(Message):
@@ -217,6 +243,13 @@ class Verdict(Message):
     """Regions found; only the strongest MAX_REGIONS travel."""
     start_mm: float | None = None
     end_mm: float | None = None
+    rescan: bool = False
+    """Cloth seen before, after the web ran back: judged and told, but it adds no metres, defects or rejects."""
+    cloth_x_mm: tuple[float, float] | None = None
+    """The cloth's edges across the web, where they are looked for."""
+    event: EventKind | None = None
+    """The seam or other span that the frame lies in; of a DEFECT: that all its regions lie in."""
+    action: EventAction | None = None
     lost: int = 0
     roll_id: str = ""
     style: str = ""
@@ -306,6 +339,10 @@ class Totals(Message):
     duplicates: int
     rejects: int
     rejects_inhibited: int
+    rescans: int = 0
+    """Verdicts on cloth seen before."""
+    width_mm: float | None = None
+    """Of the cloth now, where its edges are looked for."""
     waiting: int
     """Frames announced and not yet decided."""
     inspected_m: float | None

@@ -29,6 +29,8 @@ from pipeline.config import LineConfig
 from pipeline.judgement import Standard
 from pipeline.link import Link, MemoryLink, Outbox, ZmqLink
 from pipeline.messages import Progress, StageState
+from pipeline.motion_config import CameraMotion, EncoderMotion
+from pipeline.web_messages import RollStart
 
 PROGRESS_NS = 200_000_000
 LAST_WORDS_NS = 150_000_000
@@ -74,6 +76,8 @@ class Spec(BaseModel):
     """False: replay in one process, without deadlines and losses."""
     resume: dict[str, float] = {}
     """The last counters of the generation before."""
+    roll: RollStart | None = None
+    """The roll that runs, where decision is started again."""
 
 
 def standard_of(card: ThresholdCard | None) -> Standard | None:
@@ -102,18 +106,20 @@ def _grabber(spec: Spec, link: Link, model: Path) -> Stage:
     config = next(c for c in spec.config.cameras if c.name == spec.name)
     camera = make_camera(config)
     facts = camera.open()
+    encoder = spec.config.motion
     terms = GrabberTerms(
         boot_id=f"{time.time_ns():x}",
         generation=spec.generation,
-        roll_id=spec.config.line.roll_id,
-        style=spec.config.line.style,
         budget_ms=spec.config.decision.budget_ms if spec.live else None,
         lossless=not spec.live,
         position_known=spec.generation == 0,
+        encoder=encoder if isinstance(encoder, EncoderMotion) else None,
     )
     motion = link.inbox(f"grabber-{spec.name}") if spec.config.motion and spec.live else None
     outboxes = (link.outbox("worker"), link.outbox("decision"), link.outbox("recorder"))
-    return Grabber(camera, config, facts, terms, *outboxes, motion, time.time_ns)
+    own_count = isinstance(encoder, CameraMotion) and encoder.camera == spec.name
+    counts = link.outbox("motion") if own_count and spec.live else None
+    return Grabber(camera, config, facts, terms, *outboxes, motion, time.time_ns, counts)
 
 
 def _motion(spec: Spec, link: Link, model: Path) -> Stage:
@@ -122,8 +128,8 @@ def _motion(spec: Spec, link: Link, model: Path) -> Stage:
     if spec.config.motion is None:
         raise InputError("no motion source, the config, add `motion:`")
     grabbers = [link.outbox(f"grabber-{c.name}") for c in spec.config.cameras]
-    elapsed_s = spec.resume.get("elapsed_s", 0.0)
-    return MotionStage(make_web(spec.config.motion), link.outbox("decision"), grabbers, spec.generation, elapsed_s)
+    web = make_web(spec.config.motion, lambda: link.inbox("motion"), spec.resume)
+    return MotionStage(web, link.outbox("decision"), grabbers, spec.generation)
 
 
 def _worker(spec: Spec, link: Link, model: Path) -> Stage:
@@ -148,15 +154,22 @@ def _worker(spec: Spec, link: Link, model: Path) -> Stage:
 
 
 def _decision(spec: Spec, link: Link, model: Path) -> Stage:
-    from pipeline.decision import Decision, DecisionTerms
+    from pipeline.cloth import ClothTerms
+    from pipeline.decision import SEEN, Decision, DecisionTerms
     from pipeline.outputs.publisher import Publisher
 
+    line = spec.config.line
+    roll = spec.roll or RollStart(roll_id=line.roll_id, style=line.style)
     terms = DecisionTerms(
         frame_mm=_frame_mm(spec.config),
         standard=standard_of(load_card(model, required=not spec.observe)),
-        tolerate_not_inspected_mm=spec.config.line.inspection_ok.tolerate_not_inspected_mm,
+        tolerate_not_inspected_mm=line.inspection_ok.tolerate_not_inspected_mm,
         observe=spec.observe,
         generation=spec.generation,
+        cloth=ClothTerms(roll.roll_id, roll.style, line.roll_length_m * 1000, spec.config.events_of, roll.at_mm),
+        actuator_mm={c.name: c.actuator_mm for c in spec.config.cameras if c.actuator_mm is not None and c.mm_per_px_y},
+        y_offset_mm={c.name: c.y_offset_mm for c in spec.config.cameras},
+        seen_mm={key.removeprefix(SEEN): mm for key, mm in spec.resume.items() if key.startswith(SEEN)},
     )
     publisher = Publisher(link.broadcast(spec.config.outputs[0].bind), spec.generation)
     return Decision(link.inbox("decision"), link.outbox("recorder"), publisher, terms, time.time_ns)

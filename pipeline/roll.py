@@ -124,7 +124,7 @@ def find_defects(verdicts: Iterable[Verdict]) -> list[Defect]:
     Regions of one camera's neighbouring frames that touch along the web and share a strip across it are one defect;
     without lengths each region stands for itself.
     """
-    seen = [Sighting(v, i) for v in verdicts if v.result is Result.DEFECT for i in range(len(v.regions))]
+    seen = [Sighting(v, i) for v in verdicts if v.result is Result.DEFECT and not v.rescan for i in range(len(v.regions))]
     groups = [[s] for s in seen if s.box_mm is None] + _join([s for s in seen if s.box_mm is not None])
     defects = [Defect(tuple(g)) for g in groups]
     return sorted(defects, key=lambda d: (d.box_mm or (math.inf,), d.sightings[0].verdict.number))
@@ -184,11 +184,9 @@ def measure(ledger: Path, run_id: str | None = None) -> Metres | None:
     if any(frames and not placed for frames, placed in seen.values()):
         return None
     rolls: dict[str, Coverage] = {}
-    roll = ""
     extent: tuple[float, float] = (math.inf, -math.inf)
     for camera, roll_id, start_mm, end_mm, result, reason in read_spans(ledger, run_id):
-        roll = roll_id or roll  # a silent span names no roll: it lies on the one that was running
-        cover = rolls.setdefault(roll, Coverage(cameras))
+        cover = rolls.setdefault(roll_id, Coverage(cameras))
         cover.add(camera, start_mm, end_mm, result != Result.NOT_INSPECTED, reason or "")
         extent = min(extent[0], start_mm), max(extent[1], end_mm)
     if not rolls:

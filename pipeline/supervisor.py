@@ -19,8 +19,9 @@ from typing import IO
 from glass_core.errors import InputError
 from pipeline.config import LineConfig
 from pipeline.link import ZmqLink, make_private
-from pipeline.messages import Bypass, Progress, StageState, Status
+from pipeline.messages import Bypass, Message, Progress, StageState, Status
 from pipeline.process import Spec
+from pipeline.web_messages import MarkEvent, Roll, RollStart
 
 SILENT_NS = 10_000_000_000
 """A process that reports no progress for so long hangs; a longer single engine call does not exist."""
@@ -85,8 +86,10 @@ class Supervisor:
         self._children = fixed + cameras + motion  # in the order of starting
         self._lock: IO[str] | None = None
         self._link: ZmqLink | None = None
-        self._bypass = False
-        self._bypass_untold = False
+        self._untold: deque[Message] = deque()
+        self._bypass = Bypass(on=False)
+        self._bypass_again = False
+        self._roll: RollStart | None = None
 
     def __enter__(self) -> Supervisor:
         self._lock = self._take_lock()
@@ -98,6 +101,7 @@ class Supervisor:
         self._decision = self._link.outbox("decision")
         self.events = self._link.subscribe(self._config.outputs[0].bind)
         """What the line publishes."""
+        self._rolls = self._link.subscribe(self._config.outputs[0].bind, topic="Roll")
         return self
 
     def __exit__(self, *failure: object) -> None:
@@ -144,15 +148,20 @@ class Supervisor:
 
     def bypass(self, on: bool) -> None:
         """The operator sets rejects aside, or takes that back; may be called from a signal handler: `step` tells it."""
-        self._bypass, self._bypass_untold = on, True
+        self._bypass = Bypass(on=on)
+        self._untold.append(self._bypass)
 
     def step(self) -> None:
         """Hear progress, start the next process, see to those that died or hang; LineFailed when it cannot go on."""
         assert self._link is not None
         now_ns = time.monotonic_ns()
         self._hear(now_ns)
-        if self._bypass_untold and self._decision.send(Bypass(on=self._bypass)):
-            self._bypass_untold = False
+        decision = next(c for c in self._children if c.role == "decision")
+        if self._bypass_again and decision.ready:  # sooner it might still go to the one that died
+            self._bypass_again = False
+            self._untold.append(self._bypass)
+        while self._untold and self._decision.send(self._untold[0]):
+            self._untold.popleft()
         for child in self._children:
             if child.process is None:
                 if child.restart_due_ns is None or now_ns >= child.restart_due_ns:
@@ -169,18 +178,27 @@ class Supervisor:
     def _hear(self, now_ns: int) -> None:
         while received := self._inbox.receive():
             progress = received[0]
+            if isinstance(progress, Bypass):
+                self.bypass(progress.on)
+            elif isinstance(progress, RollStart | MarkEvent):
+                self._untold.append(progress)
             for child in self._children:
                 if isinstance(progress, Progress) and progress.name == child.name and progress.generation == child.generation:
                     if child.progress is None or progress.handled != child.progress.handled or not progress.waiting:
                         child.handled_ns = now_ns
                     child.progress, child.heard_ns = progress, now_ns
 
+        while received := self._rolls.receive():
+            roll = received[0]
+            if isinstance(roll, Roll) and (roll.cause != "config" or roll.generation == 0):
+                self._roll = RollStart(roll_id=roll.roll_id, style=roll.style, at_mm=roll.start_mm)
+
     def _start(self, child: Child, now_ns: int) -> None:
         resume = dict(child.progress.counters) if child.progress else {}
         child.generation += 1
         spec = Spec(
             role=child.role, name=child.name, generation=child.generation, folder=self.folder,
-            supervisor_pid=os.getpid(), config=self._config, observe=self._observe, resume=resume,
+            supervisor_pid=os.getpid(), config=self._config, observe=self._observe, resume=resume, roll=self._roll,
         )  # fmt: skip
         path = self.folder / f"{child.role}-{child.name}.json"
         path.write_text(spec.model_dump_json(), encoding="utf-8")
@@ -231,7 +249,7 @@ class Supervisor:
         print(f"glassline: {child.name} {detail}, starting it again", file=sys.stderr, flush=True)
         child.restart_due_ns = now_ns + min(BACKOFF_NS * 2 ** (tries - 1), BACKOFF_MOST_NS)
         if child.role == "decision":  # everybody's partner: all begin anew and repeat who they are, the operator too
-            self._bypass_untold = self._bypass
+            self._bypass_again = True
             for other in self._children:
                 if other.process is not None:
                     other.asked = True

@@ -24,12 +24,14 @@ class Tally:
         self._coverage = Coverage(list(scaled))
         self._latency = Percentiles()
         self._last_defect = ""
+        self._edges_mm: dict[str, tuple[float, float]] = {}
         self.verdicts = 0
         self.frames = 0
         self.late_scores = 0
         self.duplicates = 0
         self.rejects = 0
         self.rejects_inhibited = 0
+        self.rescans = 0
 
     def add(self, verdict: Verdict) -> None:
         """One more verdict."""
@@ -37,18 +39,31 @@ class Tally:
         self.frames += verdict.seq is not None
         self._cameras[verdict.camera][verdict.result] += 1
         self._last[verdict.camera] = verdict.result if verdict.reason is None else verdict.reason
+        if verdict.cloth_x_mm is not None:
+            self._edges_mm[verdict.camera] = verdict.cloth_x_mm
         if verdict.lanes:
             self._lanes[verdict.camera] = verdict.lanes
         if verdict.latency_ms is not None:
             self._latency.add(verdict.latency_ms)
         if verdict.reason is not None:
             self._reasons[verdict.reason] += 1
+        if verdict.rescan:
+            self.rescans += 1
+            return
         if verdict.result is Result.DEFECT:
             at = f"frame {verdict.seq}" if verdict.start_mm is None else f"{verdict.start_mm / 1000:.3f} m"
             self._last_defect = f"{verdict.camera} {at} score {verdict.score:.3f}"
         if verdict.start_mm is not None and verdict.end_mm is not None:
             judged = verdict.result is not Result.NOT_INSPECTED
             self._coverage.add(verdict.camera, verdict.start_mm, verdict.end_mm, judged, verdict.reason or "")
+
+    @property
+    def _width_mm(self) -> float | None:
+        """From the leftmost edge that any camera sees to the rightmost."""
+        if not self._edges_mm:
+            return None
+        lefts, rights = zip(*self._edges_mm.values(), strict=True)
+        return float(max(rights) - min(lefts))
 
     def totals(self, generation: int, waiting: int, motion: Motion | None, now_ns: int) -> Totals:
         """The figures now; `waiting` frames have no verdict yet."""
@@ -67,7 +82,8 @@ class Tally:
         return Totals(
             generation=generation, verdicts=self.verdicts, passed=together[Result.PASS], defect=together[Result.DEFECT],
             not_inspected=together[Result.NOT_INSPECTED], reasons=dict(self._reasons), late_scores=self.late_scores,
-            duplicates=self.duplicates, rejects=self.rejects, rejects_inhibited=self.rejects_inhibited, waiting=waiting,
+            duplicates=self.duplicates, rejects=self.rejects,
+            rejects_inhibited=self.rejects_inhibited, rescans=self.rescans, waiting=waiting, width_mm=self._width_mm,
             inspected_m=cover.inspected_mm / 1000 if scaled else None,
             not_inspected_m=cover.not_inspected_mm / 1000 if scaled else None,
             position_mm=motion.position_mm if motion else None, speed_mm_s=motion.speed_mm_s if motion else None,

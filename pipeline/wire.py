@@ -11,6 +11,7 @@ import msgpack
 from pydantic import ValidationError
 
 from pipeline import messages as m
+from pipeline import web_messages as w
 from pipeline.messages import Message, Payload
 
 VERSION = 1
@@ -23,6 +24,7 @@ TYPES: dict[str, type[Message]] = {
         m.Frame,
         m.Announced,
         m.Motion,
+        w.EncoderCount,
         m.ScoreMap,
         m.Verdict,
         m.Reject,
@@ -33,6 +35,10 @@ TYPES: dict[str, type[Message]] = {
         m.CameraFacts,
         m.Progress,
         m.Bypass,
+        w.RollStart,
+        w.MarkEvent,
+        w.Roll,
+        w.SpanEvent,
     )
 }
 

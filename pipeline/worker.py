@@ -180,6 +180,14 @@ class Worker:
 
     def _finish(self, job: Job) -> None:
         cells = job.layout.stitch(np.concatenate(job.cells))  # (rows, cols)
+        if job.frame.cloth_x_px is not None:
+            left_px, right_px = (x - job.layout.x0_px for x in job.frame.cloth_x_px)
+            first, last = max(0, -(-left_px // job.layout.tiling.cell_px)), right_px // job.layout.tiling.cell_px
+            if first >= min(last, job.layout.cols):
+                fault = "no cloth within the inspected range"
+                self._unsent.append((self._result(job.frame, math.nan, (), len(job.tiles), fault), ()))
+                return
+            cells[:, :first], cells[:, last:] = 0.0, 0.0
         lanes = tuple(float(s) for s in job.layout.lane_scores(cells))
         score = max(lanes) if all(math.isfinite(s) for s in lanes) else math.nan
         result = self._result(job.frame, score, lanes, len(job.tiles))

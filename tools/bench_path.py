@@ -105,7 +105,7 @@ def grabber_stage(spec: Spec, camera: WeaveConfig, link: Link) -> Stage:
     """The real grabber over a StillCamera; it waits for the worker."""
     from pipeline.grabber import Grabber, GrabberTerms
 
-    terms = GrabberTerms("bench", 0, roll_id="", style="", budget_ms=None, lossless=True, position_known=True)
+    terms = GrabberTerms("bench", 0, budget_ms=None, lossless=True, position_known=True)
     still = StillCamera(camera)
     outboxes = (link.outbox("worker"), link.outbox("decision"), link.outbox("recorder"))
     return Grabber(still, camera, still.open(), terms, *outboxes, None, time.time_ns)

@@ -21,6 +21,7 @@ from glass_core.engines import Engine, load_engine
 from glass_core.errors import InputError
 from glass_core.exclusions import EXCLUDE_FILE, read_exclusions, write_exclusions
 from glass_core.split import SplitImage, file_sha256, load_split
+from tools import calibrate_camera
 from tools.train import KEY_DIGITS, refused_writes, show_suspects
 
 SECTION, OBSERVED = "calibration", "observed"
@@ -42,6 +43,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     """Register the verb."""
     p = subparsers.add_parser("calibrate", help="make the cards that a line needs")
     kinds = p.add_subparsers(dest="kind", required=True, metavar="KIND")
+    calibrate_camera.add(kinds)
     t = kinds.add_parser("threshold", help="set thresholds from good cloth that training has not seen")
     t.add_argument("model", type=Path, metavar="MODEL", help="a trained RUN or a BUNDLE; the card is written into it")
     t.add_argument(

@@ -15,6 +15,7 @@ from calibration.threshold import load_card
 from glass_core.errors import InputError
 from pipeline.config import LineConfig, load_config
 from pipeline.messages import Totals
+from pipeline.reach import reaches
 from pipeline.roll import Summary, summarise
 from pipeline.supervisor import LineFailed, Supervisor
 from tools.compile import made_for_here
@@ -42,6 +43,8 @@ def check(config: LineConfig, observe: bool) -> None:
         raise InputError("no model, the config, add `model: RUN`")
     if not config.model.is_dir():
         raise InputError(f"no such model, {config.model}, give the folder that `glassline train` wrote")
+    for reach in reaches(config):
+        print(reach, file=sys.stderr)
     if not observe:
         load_card(config.model)
 

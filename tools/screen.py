@@ -25,6 +25,7 @@ from pipeline.messages import (
     Totals,
     Verdict,
 )
+from pipeline.web_messages import Roll, SpanEvent
 
 COLOURS = {
     State.STARTING: "bold #000000 on white",
@@ -94,6 +95,11 @@ class Screen:
                     else (f" from {message.start_mm / 1000:.3f} m to {message.end_mm / 1000:.3f} m")
                 )
                 return f"REJECT {message.camera}{span}: not inspected, {message.reason}"
+            case Roll():
+                at = "" if message.start_mm is None else f" at {message.start_mm / 1000:.3f} m"
+                return f"ROLL {message.roll_id or 'ended'}{at} ({message.cause})"
+            case SpanEvent():
+                return f"{message.kind} {message.start_mm / 1000:.3f} m to {message.end_mm / 1000:.3f} m, {message.action}"
             case Totals() if self._logged_ns is None or message.t_mono_ns - self._logged_ns >= STATUS_NS:
                 self._logged_ns = message.t_mono_ns
                 return self._status(message)

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from pipeline.cameras.protocol import Camera, CameraLost, Shot
-from pipeline.config import BaslerConfig, CameraConfig, ReplayConfig
+from pipeline.config import BaslerConfig, CameraConfig, ReplayConfig, camera_cards
 
 __all__ = ["Camera", "CameraLost", "Shot", "make_camera"]
 
 
 def make_camera(config: CameraConfig) -> Camera:
-    """The camera that one `cameras:` entry describes, not yet opened."""
+    """The camera that one `cameras:` entry describes, seen through its cards, not yet opened."""
+    camera = _raw(config)
+    if config.flatfield is None and config.scale is None:
+        return camera
+    from pipeline.cameras.corrected import CorrectedCamera
+
+    return CorrectedCamera(camera, *camera_cards(config))
+
+
+def _raw(config: CameraConfig) -> Camera:
     if isinstance(config, BaslerConfig):
         from pipeline.cameras.basler import BaslerCamera
 

@@ -258,9 +258,17 @@ class BaslerCamera:
             block_id=block_id,
             t_mono_ns=now_ns,
             t_utc_ns=time.time_ns(),
+            encoder_count=self._encoder_count(result),
             origin=f"{self._config.serial}#{block_id}",
             error=error,
         )
+
+    def _encoder_count(self, result: Any) -> int | None:
+        """The count in the buffer's chunk data; None where none is asked for, or the buffer brought none."""
+        if self._config.encoder_chunk is None or not result.IsChunkDataAvailable():
+            return None
+        node = result.GetChunkDataNodeMap().GetNode(self._config.encoder_chunk)
+        return None if node is None else int(node.GetValue())
 
     def _pixels(self, pylon: Any, result: Any) -> np.ndarray:
         """The picture as Mono8 or RGB8, copied out of the buffer."""

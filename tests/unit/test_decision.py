@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.decision import Decision, DecisionTerms
+from pipeline.drift import BASE, RECENT
 from pipeline.gap import Gap
 from pipeline.judgement import Standard
 from pipeline.messages import (
@@ -92,6 +93,16 @@ class Bench:
             cells_shape=(8, 20) if shown else None,
         )  # fmt: skip
         self.inbox.send(scored, *((cells.tobytes(), bytes(64 * 160)) if shown else ()))
+
+    def score_full_width(self, seq: int, value: float = 0.9) -> None:
+        """A row of cells above every lane's threshold."""
+        cells = np.zeros((8, 20), "<f4")
+        cells[3] = value
+        scored = ScoreMap(
+            camera="c", boot_id="b", seq=seq, generation=0, weights_sha="weights", engine_sha="engine", score=value,
+            lanes=(value,) * LANES, tiles=3, frame_shape=(64, 160), inspect_x_px=(0, 160), cells_shape=(8, 20),
+        )  # fmt: skip
+        self.inbox.send(scored, cells.tobytes(), bytes(64 * 160))
 
     def move(self, position_mm: float, speed_mm_s: float = 100.0, now_ns: int = 0) -> None:
         state = MotionState.STOPPED if speed_mm_s == 0 else MotionState.MOVING if speed_mm_s > 0 else MotionState.REVERSE
@@ -326,7 +337,7 @@ def test_a_camera_that_goes_down_where_silence_cannot_be_measured_leaves_a_gap()
     (silent,) = bench.verdicts()
     assert (silent.reason, silent.start_mm) == (Reason.CAMERA_DOWN, None) and len(bench.air.take(Reject)) == 1
     assert [s.inspection_ok for s in bench.air.take(LineState)] == [False]
-    bench.announce(0, boot="b2")
+    bench.announce(0, start_mm=50.0, boot="b2")
     bench.score(0, boot="b2")
     assert bench.state().inspection_ok
 
@@ -513,3 +524,97 @@ def test_a_gap_is_rejected_whole_and_then_span_by_span_in_any_order() -> None:
     assert not gap.open and gap.ever_judged
     assert gap.missed(300, 350) is None
     assert gap.missed(None, None) == (None, None)
+
+
+def test_a_reverse_is_a_rescan_judged_and_told_but_adds_nothing() -> None:
+    bench = Bench()
+    for seq in range(4):
+        bench.announce(seq)
+        bench.score(seq)
+    bench.move(200.0)
+    bench.verdicts()
+    metres = bench.decision._totals(0).inspected_m
+    bench.move(150.0, -100.0)
+    for seq, start_mm, value in [(4, 100.0, 0.9), (5, 50.0, 0.1), (6, 100.0, 0.9)]:
+        bench.announce(seq, start_mm=start_mm)
+        bench.score(seq, value)
+    bench.announce(7, start_mm=150.0, sent=False)
+    again = bench.verdicts()
+    assert [(v.result, v.rescan) for v in again] == [
+        (Result.DEFECT, True), (Result.PASS, True), (Result.DEFECT, True), (Result.NOT_INSPECTED, True),
+    ]  # fmt: skip
+    totals = bench.decision._totals(0)
+    assert (totals.rescans, totals.inspected_m, totals.not_inspected_m, totals.rejects) == (4, metres, 0, 0)
+    assert bench.air.take(Reject) == []
+    bench.move(220.0)
+    bench.announce(8, start_mm=180.0)  # half of it is new cloth
+    bench.score(8, 0.9)
+    (new,) = bench.verdicts()
+    assert not new.rescan and len(bench.air.take(Reject)) == 1
+    assert bench.decision._totals(0).inspected_m == pytest.approx(0.23)
+
+
+def test_no_web_is_silent_while_it_runs_back_or_is_seen_again() -> None:
+    bench = Bench()
+    bench.move(0.0)
+    for seq in range(4):
+        bench.announce(seq)
+        bench.score(seq)
+    bench.verdicts()
+    for position_mm, speed_mm_s in [(200.0, 0.0), (20.0, -300.0), (10.0, 0.0), (120.0, 300.0), (260.0, 100.0)]:
+        bench.move(position_mm, speed_mm_s)
+        assert bench.verdicts() == []
+    bench.move(300.0, 10.0)  # new cloth, and the camera says nothing about it
+    assert [(v.start_mm, v.end_mm, v.reason) for v in bench.verdicts()] == [(200, 250, Reason.NO_FRAME)]
+
+
+def test_the_high_water_mark_outlives_a_restart_of_decision() -> None:
+    bench = Bench()
+    bench.announce(0, start_mm=500.0)
+    bench.decision.step(0)
+    assert bench.decision.counters == {"seen c": 550}
+    again = Bench(seen_mm={"c": 550.0})
+    again.announce(0, start_mm=450.0, boot="b2")
+    again.score(0, boot="b2")
+    assert [v.rescan for v in again.verdicts()] == [True]
+
+
+def test_rows_astray_are_never_taken_for_cloth_seen_before() -> None:
+    bench = Bench()
+    bench.announce(0)
+    bench.announce(1, start_mm=50.0, end_mm=50.0, status=FrameStatus.DAMAGED, sent=False, error="40 rows are 20 mm")
+    (damaged,) = bench.verdicts()
+    assert (damaged.reason, damaged.rescan) == (Reason.DAMAGED, False)
+    assert not bench.state().inspection_ok
+
+
+def test_with_an_actuator_a_verdict_is_due_when_the_first_row_is_there() -> None:
+    bench = Bench(actuator_mm={"c": 300.0})
+    bench.announce(1, budget_ms=1000.0)  # from 50 mm: due at 350 mm
+    bench.move(100.0, 1000.0)
+    assert bench.verdicts(0) == []
+    bench.move(349.0, 1000.0, now_ns=240 * MS)
+    assert bench.verdicts(240 * MS) == []
+    assert [outcome(v) for v in bench.verdicts(241 * MS)] == [(1, Result.NOT_INSPECTED, Reason.NO_SCORE)]
+
+
+def test_with_an_actuator_time_stands_while_the_web_does_and_runs_out_while_it_moves() -> None:
+    bench = Bench(actuator_mm={"c": 300.0})
+    bench.announce(1)  # 100 ms
+    bench.move(100.0, 0.0)
+    assert bench.verdicts(0) == []
+    assert bench.verdicts(60_000 * MS) == [] and bench.decision.waiting > 0  # pending, neither inspected nor lost
+    bench.move(100.0, 1.0, now_ns=60_000 * MS)
+    assert bench.verdicts(60_000 * MS) == []
+    assert bench.verdicts(60_099 * MS) == []
+    assert [outcome(v) for v in bench.verdicts(60_101 * MS)] == [(1, Result.NOT_INSPECTED, Reason.NO_SCORE)]
+
+
+def test_drift_is_told_with_the_state_and_changes_no_verdict() -> None:
+    bench = Bench()
+    for seq in range(BASE + RECENT):
+        bench.announce(seq, level=100.0 if seq < BASE else 70.0, texture=8.0)
+        bench.score(seq)
+        assert [v.result for v in bench.verdicts() if v.seq is not None] == [Result.PASS]
+    told = bench.air.take(LineState)[-1]
+    assert (told.state, told.inspection_ok, told.detail) == (State.RUNNING, True, "c: brightness -30%")

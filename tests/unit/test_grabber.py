@@ -9,6 +9,8 @@ from pipeline.cameras.protocol import CameraLost, Shot
 from pipeline.config import ReplayConfig
 from pipeline.grabber import MOST_BEHIND, ORIGIN_LIMIT, Grabber, GrabberTerms
 from pipeline.messages import Announced, CameraFacts, Frame, FrameStatus, Motion, MotionState, StageState, Status
+from pipeline.motion_config import CameraMotion, EncoderMotion
+from pipeline.web_messages import EncoderCount
 from tests.fakes import Box, ScriptCamera, shot
 
 MS = 1_000_000
@@ -25,14 +27,25 @@ class Bench:
         lossless: bool = False,
         room: int = 99,
         restart: bool = False,
+        encoder: EncoderMotion | None = None,
         **config: object,
     ) -> None:
         self.camera, self.worker, self.decision, self.recorder = camera, Box(room), Box(), Box()
         self.motion = Box() if motion else None
         entry = ReplayConfig.model_validate({"name": "c", "source": "replay", "path": ".", **config})
-        terms = GrabberTerms("boot", 0, "roll", "style", 500.0, lossless, position_known=not restart)
+        terms = GrabberTerms("boot", 0, 500.0, lossless, position_known=not restart, encoder=encoder)
+        self.counts = Box()
         self.grabber = Grabber(
-            camera, entry, camera.open(), terms, self.worker, self.decision, self.recorder, self.motion, lambda: 5
+            camera,
+            entry,
+            camera.open(),
+            terms,
+            self.worker,
+            self.decision,
+            self.recorder,
+            self.motion,
+            lambda: 5,
+            self.counts,
         )
 
     def move(self, position_mm: float, speed_mm_s: float = 100.0, now_ns: int = 0) -> None:
@@ -56,7 +69,7 @@ def test_every_shot_is_sent_announced_and_placed() -> None:
         (2, True, 64, 96),
     ]
     assert [f.key for f in frames] == [a.key for a in announced]
-    assert frames[0].roll_id == "roll" and announced[0].budget_ms == 500 and announced[0].x_offset_mm == 7
+    assert announced[0].budget_ms == 500 and announced[0].x_offset_mm == 7
     (facts,) = bench.recorder.take(CameraFacts)
     assert facts.boot_id == "boot"
     assert [s.state for s in bench.decision.take(Status)] == [StageState.READY, StageState.ENDED]
@@ -168,3 +181,56 @@ def test_a_lost_camera_is_said_before_it_ends_the_process() -> None:
     assert [(s.state, s.detail) for s in bench.decision.take(Status)][-1] == (StageState.DOWN, "unplugged")
     bench.grabber.close()
     assert bench.camera.closed
+
+
+def line_scan(moves: list[tuple[float, float]], rows: int = 40, **facts: object) -> tuple[list[Announced], dict[int, int]]:
+    """A wired line-scan camera of 0.5 mm a row (20 mm a buffer) on a web that stood at those places at those speeds."""
+    pixels = np.arange(rows, dtype=np.uint8)[:, None].repeat(64, axis=1)
+    shots = [Shot(pixels, rows, i, i * 100 * MS, 0) for i in range(len(moves))]
+    bench = Bench(ScriptCamera([], self_timed=True), motion=True, mm_per_px_y=0.5, rows=rows, **facts)  # type: ignore[arg-type]
+    bench.camera.script = list(shots)
+    seen = []
+    for i, (position_mm, speed_mm_s) in enumerate(moves):
+        bench.move(position_mm, speed_mm_s, i * 100 * MS)
+        seen += bench.run(i * 100 * MS, rounds=1)
+    firsts = {f.seq: int(f.pixels(p[0])[0, 0]) for f, p in bench.worker.queue if isinstance(f, Frame)}
+    return seen, firsts
+
+
+def test_an_encoder_that_stands_while_rows_come_makes_them_damaged() -> None:
+    seen, _ = line_scan([(20, 200), (40, 200), (40, 0), (40, 0), (60, 200)], rows_tolerance_mm=25)
+    assert [(a.start_mm, a.end_mm, a.status.value) for a in seen[:2]] == [(0, 20, "OK"), (20, 40, "OK")]
+    assert FrameStatus.DAMAGED in [a.status for a in seen[2:4]]
+    assert "the encoder says" in "".join(a.error for a in seen)
+
+
+def test_reverse_gives_frames_the_right_way_up_at_the_right_place() -> None:
+    seen, first_rows = line_scan([(20, 200), (40, 200), (35, -200), (15, -200), (20, 200), (40, 200), (60, 200)])
+    places = [(a.start_mm, a.end_mm, a.status.value) for a in seen]
+    assert places[:2] == [(0, 20, "OK"), (20, 40, "OK")]
+    assert places[2:] == [(15, 35, "OK"), (20, 40, "OK"), (40, 60, "OK")]  # the buffers of both turns are left out
+    assert first_rows == {0: 0, 1: 0, 2: 39, 3: 0, 4: 0}
+
+
+def test_counts_that_come_with_the_shots_place_them_and_are_passed_on() -> None:
+    encoder = CameraMotion(source="camera", camera="c", counts_per_mm=10, bits=16)
+    shots = [replace(shot(i, rows=40), t_mono_ns=i * 100 * MS, encoder_count=(65_500 + 200 * i) % 65_536) for i in range(4)]
+    bench = Bench(ScriptCamera([*shots], self_timed=True), motion=True, mm_per_px_y=0.5, rows=40, encoder=encoder)
+    bench.move(1000.0, 0.0)  # what the messages say meanwhile does not matter: the counts are exact
+    assert [(a.start_mm, a.end_mm) for a in bench.run()] == [(980 + 20 * i, 1000 + 20 * i) for i in range(4)]
+    assert [(c.source, c.count) for c in bench.counts.take(EncoderCount)] == [("c", s.encoder_count) for s in shots]
+
+
+def test_two_cameras_share_their_border_in_mm_and_tell_the_cloths_edges() -> None:
+    picture = np.full((64, 512), 5, np.uint8)
+    picture[:, 100:] = np.random.default_rng(1).integers(60, 190, (64, 412))
+    shots: list[Shot | CameraLost | None] = [Shot(picture, 64, i, 0, 0) for i in range(3)]
+    scale = {"mm_per_px_x": 0.5, "mm_per_px_y": 0.5}
+    left = Bench(ScriptCamera(list(shots)), inspect_x_mm=(-5.0, 240.0), selvage_mm=10.0, **scale)
+    announced = left.run()
+    frames = left.worker.take(Frame)
+    assert [f.inspect_x_px for f in frames] == [(0, 480)] * 3
+    assert frames[-1].cloth_x_px == (96 + 20, 512) and announced[-1].cloth_x_mm == (48, 256)
+    right = Bench(ScriptCamera(list(shots)), inspect_x_mm=(240.0, 999.0), x_offset_mm=230.0, **scale)
+    right.run()
+    assert [f.inspect_x_px for f in right.worker.take(Frame)] == [(20, 512)] * 3

@@ -1,14 +1,34 @@
-"""Motion: a simulated web follows its segments, a recorded one its file, and everybody hears the same first position."""
+"""Motion: played webs follow their course, an encoder's counts become positions, and everybody hears the same."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+from pymodbus.exceptions import ConnectionException
 
 from glass_core.errors import InputError
-from pipeline.config import RecordedMotion, Segment, SimulatedMotion
 from pipeline.messages import Motion, MotionState, StageState, Status
-from pipeline.motion import MotionStage, RecordedWeb, SimulatedWeb, make_web
+from pipeline.motion import MotionStage, make_web
+from pipeline.motion.counter import Counter, CounterJump
+from pipeline.motion.counts import RECONNECT_NS, ModbusCounts, UdpCounts
+from pipeline.motion.encoder import EncoderWeb
+from pipeline.motion.played import PlayedWeb, RecordedCourse, SimulatedCourse
+from pipeline.motion_config import (
+    MessageMotion,
+    ModbusMotion,
+    MotionConfig,
+    RecordedMotion,
+    Segment,
+    SimulatedMotion,
+    UdpMotion,
+)
+from pipeline.web_messages import EncoderCount
 from tests.fakes import Box
 
 MS = 1_000_000
@@ -19,21 +39,26 @@ CONFIG = SimulatedMotion(
 )
 
 
+def played(elapsed_s: float = 0.0) -> PlayedWeb:
+    return PlayedWeb(SimulatedCourse(CONFIG), elapsed_s)
+
+
 @pytest.mark.parametrize(
     ("elapsed_s", "position_mm", "speed_mm_s"),
     [(0, 0, 300), (1, 300, 300), (2, 600, 0), (2.9, 600, 0), (3.5, 575, -50), (4, 550, 100), (14, 1550, 100)],
 )
 def test_segments_then_the_final_speed(elapsed_s: float, position_mm: float, speed_mm_s: float) -> None:
-    assert SimulatedWeb(CONFIG).at(elapsed_s) == (pytest.approx(position_mm), speed_mm_s)
+    assert SimulatedCourse(CONFIG).at(elapsed_s) == (pytest.approx(position_mm), speed_mm_s)
 
 
 def test_a_recorded_web_moves_as_written_and_rests_at_its_end(tmp_path: Path) -> None:
     lines = [{"t_mono_ns": 5_000 * MS + t * MS, "position_mm": p} for t, p in [(0, 10), (1000, 110), (3000, 110)]]
     (tmp_path / "motion.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    web = make_web(RecordedMotion(source="recorded", path=tmp_path))
-    assert web.at(0.5) == (pytest.approx(60), pytest.approx(100))
-    assert web.at(2.0) == (110, 0)
-    assert web.at(99.0) == (110, 0)
+    web = make_web(RecordedMotion(source="recorded", path=tmp_path), Box, {})
+    web.read(0, held=False)
+    assert web.read(500 * MS, held=False) == (pytest.approx(60), pytest.approx(100), 500 * MS)
+    assert web.read(2000 * MS, held=False) == (110, 0, 2000 * MS)
+    assert web.read(99_000 * MS, held=False) == (110, 0, 99_000 * MS)
 
 
 @pytest.mark.parametrize("text", [None, "", "{}\n{}", "no json\n", '{"t_mono_ns": 1, "position_mm": 2}'])
@@ -42,13 +67,13 @@ def test_a_bad_recording_is_one_line(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         path.write_text(text)
     with pytest.raises(InputError) as caught:
-        RecordedWeb(path)
+        RecordedCourse(path)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_the_web_starts_when_everybody_has_heard() -> None:
     here, late = Box(), Box(room=0)
-    stage = MotionStage(SimulatedWeb(CONFIG), here, [late])
+    stage = MotionStage(played(), here, [late])
     for t in range(0, 5000, 100):
         stage.step(t * MS)
     late.room = 99
@@ -64,17 +89,201 @@ def test_the_web_starts_when_everybody_has_heard() -> None:
 
 def test_a_restart_goes_on_where_it_was() -> None:
     box = Box()
-    stage = MotionStage(SimulatedWeb(CONFIG), box, [], generation=1, elapsed_s=2.5)
-    stage.step(0)
+    MotionStage(played(2.5), box, [], generation=1).step(0)
     (first,) = box.take(Motion)
     assert (first.position_mm, first.state) == (600, MotionState.STOPPED)
 
 
 def test_it_tells_decision_once_that_it_is_there_again() -> None:
     box = Box(room=0)
-    stage = MotionStage(SimulatedWeb(CONFIG), box, [], generation=4)
+    stage = MotionStage(played(), box, [], generation=4)
     stage.step(0)
     box.room = 99
     for t in range(0, 100, 5):
         stage.step(t * MS)
     assert [(s.role, s.generation, s.state) for s in box.take(Status)] == [("motion", 4, StageState.READY)]
+
+
+@given(
+    st.sampled_from([8, 15, 16, 32]),
+    st.integers(0, 2**32),
+    st.lists(st.integers(-100, 100), max_size=60),
+)
+def test_any_register_is_the_endless_count_modulo_its_size(bits: int, start: int, steps: list[int]) -> None:
+    counter, true, t_ns = Counter(bits, most_counts_s=700.0), 0, 0
+    counter.add(start, t_ns)
+    for step in steps:
+        true += step
+        t_ns += 100 * MS
+        assert counter.add((start + true) % 2**bits, t_ns) == step
+    assert counter.total == true
+
+
+@pytest.mark.parametrize(
+    ("raw", "after_ms", "words"), [(5000, 20, "jumped by 5000 counts"), (3, 20_000, "silent for 20000 ms")]
+)
+def test_a_step_that_cannot_be_is_a_jump_and_counting_goes_on_from_there(raw: int, after_ms: int, words: str) -> None:
+    counter = Counter(15, most_counts_s=1000.0)
+    counter.add(0, 0)
+    with pytest.raises(CounterJump, match=words):
+        counter.add(raw, after_ms * MS)
+    assert counter.total == 0
+    assert counter.add(raw + 20, (after_ms + 1) * MS) == 20
+
+
+class Bench:
+    """A motion stage on an encoder of 10 counts per mm whose readings come as messages."""
+
+    def __init__(self, resume: dict[str, float] | None = None, **config: Any) -> None:
+        self.counts, self.heard = Box(), Box()
+        body = {"source": "message", "counts_per_mm": 10, "bits": 15, "max_speed_mm_s": 2000, **config}
+        self.web = make_web(TypeAdapter(MotionConfig).validate_python(body), lambda: self.counts, resume or {})
+        self.stage = MotionStage(self.web, self.heard, [])
+        self.ms = 0
+
+    def turn(self, counts: Callable[[int], int | None], until_ms: int) -> Motion:
+        """A reading each 10 ms, of the count that belongs to the time; None: no reading. What was said last."""
+        while self.ms < until_ms:
+            self.ms += 10
+            if (count := counts(self.ms)) is not None:
+                self.counts.send(EncoderCount(source="", count=count))
+            self.stage.step(self.ms * MS)
+        motion: Motion = self.heard.take(Motion)[-1]
+        return motion
+
+    def states(self) -> list[tuple[StageState, str]]:
+        return [(s.state, s.detail) for s in self.heard.take(Status)]
+
+
+def test_forward_stop_reverse_and_creep_through_many_wraps() -> None:
+    bench = Bench()
+    moved = bench.turn(lambda ms: ms * 10 % 2**15, 10_000)  # 1000 mm/s: a wrap each 3.3 s
+    assert (moved.position_mm, moved.state) == (pytest.approx(9990, abs=11), MotionState.MOVING)
+    assert moved.speed_mm_s == pytest.approx(1000)
+    rests = bench.turn(lambda ms: 100_000 % 2**15, 12_000)
+    assert (rests.position_mm, rests.speed_mm_s, rests.state) == (pytest.approx(9990), 0, MotionState.STOPPED)
+    back = bench.turn(lambda ms: (100_000 - (ms - 12_000)) % 2**15, 14_000)
+    assert (back.state, back.speed_mm_s) == (MotionState.REVERSE, pytest.approx(-100))
+    assert back.position_mm == pytest.approx(9790, abs=2)
+    creep = bench.turn(lambda ms: (98_000 + (ms - 14_000) // 50) % 2**15, 20_000)
+    assert creep.state is MotionState.MOVING and creep.speed_mm_s == pytest.approx(2, rel=0.3)
+    assert [s for s, _ in bench.states()] == [StageState.READY]
+
+
+def test_an_encoder_mounted_the_other_way_round_counts_down() -> None:
+    assert Bench(counts_per_mm=-10).turn(lambda ms: -ms % 2**15, 1000).speed_mm_s == pytest.approx(100)
+
+
+def test_silence_is_a_fault_until_it_speaks_again() -> None:
+    bench = Bench(silent_ms=200)
+    bench.turn(lambda ms: ms, 500)
+    silent = bench.turn(lambda ms: None, 1000)
+    assert silent.state is MotionState.STOPPED
+    bench.turn(lambda ms: ms, 1100)
+    (_, fault, ready) = bench.states()
+    assert fault == (StageState.FAULT, "encoder silent for over 200 ms, motion message, check its sender")
+    assert ready[0] is StageState.READY
+
+
+def test_an_encoder_that_never_speaks_is_said_too() -> None:
+    bench = Bench()
+    for ms in range(0, 2000, 10):
+        bench.stage.step(ms * MS)
+    assert [s for s, _ in bench.states()] == [StageState.READY, StageState.FAULT]
+    assert bench.heard.take(Motion) == []
+
+
+def test_a_jump_is_a_fault_for_a_second_and_moves_nothing() -> None:
+    bench = Bench()
+    before = bench.turn(lambda ms: ms, 500)
+    after = bench.turn(lambda ms: 9000 + ms, 2000)
+    assert after.position_mm == pytest.approx(before.position_mm + 149, abs=1)
+    (_, fault, ready) = bench.states()
+    assert fault[0] is StageState.FAULT and "encoder jumped by 90" in fault[1]
+    assert ready[0] is StageState.READY
+
+
+def test_a_triggered_camera_is_silent_at_rest_and_others_words_are_left_alone() -> None:
+    bench = Bench(source="camera", camera="left", silent_ms=100)
+    for ms in range(10, 500, 10):
+        bench.counts.send(EncoderCount(source="left", count=ms, t_mono_ns=ms * MS))
+        bench.counts.send(EncoderCount(source="right", count=7, t_mono_ns=ms * MS))
+        bench.stage.step(ms * MS)
+    moving = bench.heard.take(Motion)[-1]
+    assert moving.speed_mm_s == pytest.approx(100)
+    bench.stage.step(2000 * MS)
+    assert bench.heard.take(Motion)[-1].state is MotionState.STOPPED
+    assert [s for s, _ in bench.states()] == [StageState.READY]
+    assert bench.web.counters["refused"] == 49
+
+
+def test_a_restarted_encoder_counts_on() -> None:
+    bench = Bench()
+    bench.turn(lambda ms: ms, 1000)
+    again = Bench(resume=bench.web.counters)
+    assert again.turn(lambda ms: 1000 + ms, 100).position_mm == pytest.approx(109, abs=4)
+
+
+def test_udp_takes_numbers_and_counts_the_rest() -> None:
+    import socket
+
+    counts = UdpCounts("127.0.0.1:0")
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for text in (b"17", b"-4\n", b"", b"1e3", b"\xff\xfe", b"9" * 40):
+                sender.sendto(text, ("127.0.0.1", counts.port))
+        assert counts.read(5) == [(17, 5), (-4, 5)] and counts.refused == 4
+        with pytest.raises(InputError, match="address not free"):
+            make_web(UdpMotion(source="udp", listen=f"127.0.0.1:{counts.port}", counts_per_mm=1), Box, {})
+    finally:
+        counts.close()
+
+
+def test_modbus_joins_words_and_leaves_a_dead_device_alone() -> None:
+    config = ModbusMotion(source="modbus", counts_per_mm=1, host="h", register=30)
+    answers: list[Any] = [SimpleNamespace(registers=[2, 5], isError=lambda: False), ConnectionException("gone")]
+    asked: list[tuple[int, int, int]] = []
+
+    def read(address: int, count: int, device_id: int) -> Any:
+        asked.append((address, count, device_id))
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    counts = ModbusCounts(config, lambda _: SimpleNamespace(read_holding_registers=read, read_input_registers=None, close=int))
+    assert counts.read(1) == [(2 * 65536 + 5, 1)] and asked == [(30, 2, 1)]
+    assert counts.read(2) == [] and counts.read(RECONNECT_NS) == [] and len(asked) == 2
+    assert EncoderWeb(config, counts, {}).read(3, held=False) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"source": "udp", "counts_per_mm": 0}, "must not be 0"),
+        ({"source": "udp", "counts_per_mm": 100, "bits": 15}, "unseen"),
+        ({"source": "modbus", "counts_per_mm": 1, "host": "h"}, "register"),
+        ({"source": "magic"}, "magic"),
+    ],
+)
+def test_what_cannot_work_is_refused(body: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        TypeAdapter(MotionConfig).validate_python(body)
+
+
+def test_a_motion_section_survives_its_own_echo() -> None:
+    adapter: TypeAdapter[Any] = TypeAdapter(MotionConfig)
+    for config in (
+        ModbusMotion(source="modbus", counts_per_mm=1, host="h", register=30),
+        MessageMotion(source="message", counts_per_mm=-2.5),
+    ):
+        assert adapter.validate_json(adapter.dump_json(config)) == config
+
+
+def test_a_night_at_rest_is_no_fault_of_a_camera_s_small_counter() -> None:
+    bench = Bench(source="camera", camera="left", bits=16)
+    for count, at_s in [(65_000, 0), (65_500, 1), (464, 40_000), (964, 40_001)]:
+        bench.counts.send(EncoderCount(source="left", count=count, t_mono_ns=1 + at_s * 1000 * MS))
+        bench.stage.step(1 + at_s * 1000 * MS)
+    assert bench.heard.take(Motion)[-1].position_mm == pytest.approx(150)
+    assert [s for s, _ in bench.states()] == [StageState.READY]

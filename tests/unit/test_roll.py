@@ -7,9 +7,10 @@ import pytest
 from pydantic import BaseModel
 
 from glass_core.errors import InputError
-from pipeline.ledger import Ledger
+from pipeline.ledger import Ledger, read_spans
 from pipeline.messages import Reason, Region, Result, Verdict
 from pipeline.roll import find_defects, measure, summarise
+from pipeline.web_messages import Roll
 from tests import fakes
 
 HOUSE = [
@@ -134,8 +135,8 @@ def test_no_ledger_is_one_line(tmp_path: Path) -> None:
         ([verdict(0, start_mm=0, end_mm=10, roll_id="a"), verdict(1, start_mm=0, end_mm=10, roll_id="b")], [], (20, 0)),
         ([verdict(0, start_mm=0, end_mm=10),
           verdict(1, seq=None, result=Result.NOT_INSPECTED, reason=Reason.CAMERA_DOWN)], [], (10, 0)),
-        ([verdict(0, start_mm=0, end_mm=10, roll_id="a"),  # a silent span lies on the roll that runs
-          verdict(1, seq=None, start_mm=5, end_mm=20, result=Result.NOT_INSPECTED, reason=Reason.NO_FRAME)], [],
+        ([verdict(0, start_mm=0, end_mm=10, roll_id="a"),
+          verdict(1, seq=None, start_mm=5, end_mm=20, roll_id="a", result=Result.NOT_INSPECTED, reason=Reason.NO_FRAME)], [],
          (10, 10)),
     ],
 )  # fmt: skip
@@ -187,3 +188,18 @@ def test_without_a_scale_each_region_stands_for_itself() -> None:
     found = find_defects([defect(3, bare, bare), defect(1, bare)])
     assert [d.sightings[0].verdict.number for d in found] == [1, 3, 3]
     assert [d.box_mm for d in found] == [None] * 3
+
+
+def test_a_frame_across_the_border_of_two_rolls_gives_a_part_to_each(tmp_path: Path) -> None:
+    common = {"generation": 0, "style": "", "cause": "command", "t_mono_ns": 0, "t_utc_ns": 0}
+    ledger = write(tmp_path, [
+        Roll(number=0, roll_id="a", start_mm=0, **common), Roll(number=1, roll_id="b", start_mm=100, **common),
+        verdict(0, start_mm=60, end_mm=130, roll_id="a"), verdict(1, camera="right", start_mm=80, end_mm=140, roll_id="b"),
+        verdict(2, start_mm=0, end_mm=140, roll_id="a", rescan=True),
+    ])  # fmt: skip
+    assert list(read_spans(ledger)) == [
+        ("left", "a", 60, 100, "PASS", None), ("left", "b", 100, 130, "PASS", None),
+        ("right", "a", 80, 100, "PASS", None), ("right", "b", 100, 140, "PASS", None),
+    ]  # fmt: skip
+    metres = measure(ledger)
+    assert metres is not None and (metres.inspected_mm, metres.not_inspected_mm) == (50, 30)

@@ -198,3 +198,28 @@ def test_time_goes_to_frames_that_can_still_be_judged() -> None:
     assert bench.worker.counters == {"too_late": 2}
     bench.inbox.send(*frame("a", 4, grey(), budget_ms=100))
     assert [s.seq for s in bench.step(71 * MS)] == [4]
+
+
+def test_what_lies_beside_the_cloth_is_left_out() -> None:
+    bench = Bench()
+    pixels = grey()
+    pixels[20, [30, 130]] = 255
+    pixels[20, 80] = 200
+    made, payload = frame("a", 0, pixels, inspect=(8, 160))
+    bench.inbox.send(made.model_copy(update={"cloth_x_px": (34, 136)}), payload)  # in its cells: from 40 to 136
+    bench.worker.step(0)
+    bench.worker.step(6 * MS)
+    scored, payloads = next(r for r in bench.decision.queue if isinstance(r[0], ScoreMap))
+    assert isinstance(scored, ScoreMap) and scored.cells_shape == (8, 19)
+    cells = np.frombuffer(payloads[0], "<f4").reshape(scored.cells_shape)
+    assert list(np.flatnonzero(cells.any(axis=0))) == list(range(4, 16))
+    assert cells[2, (130 - 8) // 8] == 1.0 and cells[2, (80 - 8) // 8] > 0.7 and cells[2, (30 - 8) // 8] == 0.0
+
+
+def test_a_frame_without_cloth_in_its_range_is_not_passed() -> None:
+    bench = Bench()
+    made, payload = frame("a", 0, grey(), inspect=(0, 80))
+    bench.inbox.send(made.model_copy(update={"cloth_x_px": (90, 160)}), payload)
+    bench.worker.step(0)
+    (scored,) = bench.step(6 * MS)
+    assert scored.fault == "no cloth within the inspected range" and scored.lanes == ()

@@ -1,4 +1,4 @@
-"""Where the web is, independent of cameras."""
+"""Webs that exist only in the program: simulated, or played back from a recording."""
 
 from __future__ import annotations
 
@@ -8,17 +8,11 @@ from pathlib import Path
 from typing import Protocol
 
 from glass_core.errors import InputError
-from pipeline.config import MotionConfig, SimulatedMotion
-from pipeline.link import Outbox
-from pipeline.messages import Motion, MotionState, StageState, Status
-
-INTERVAL_NS = 20_000_000
-REST_MM_S = 0.5
-"""Under this the web is at rest: encoders tremble."""
+from pipeline.motion_config import SimulatedMotion
 
 
-class Web(Protocol):
-    """A source of motion."""
+class Course(Protocol):
+    """A motion known beforehand."""
 
     name: str
 
@@ -27,7 +21,7 @@ class Web(Protocol):
         ...
 
 
-class SimulatedWeb:
+class SimulatedCourse:
     """Piecewise constant speed."""
 
     name = "simulated"
@@ -47,7 +41,7 @@ class SimulatedWeb:
         return position_mm + elapsed_s * self._final_mm_s, self._final_mm_s
 
 
-class RecordedWeb:
+class RecordedCourse:
     """The motion of a recording, in its own time; at its end the web stands."""
 
     name = "recorded"
@@ -75,61 +69,28 @@ class RecordedWeb:
         return self._mm[i - 1] + speed_mm_s * (elapsed_s - self._t_s[i - 1]), speed_mm_s
 
 
-def make_web(config: MotionConfig) -> Web:
-    """The source that a `motion:` section names."""
-    return SimulatedWeb(config) if isinstance(config, SimulatedMotion) else RecordedWeb(config.path)
+class PlayedWeb:
+    """A course run off from its beginning, or after a restart from where it was."""
 
+    fault = ""
 
-class MotionStage:
-    """Tells decision and the grabbers where the web is, fifty times a second.
-
-    A web that exists only here starts when everybody has heard its first position; `elapsed_s` continues one after a restart.
-    """
-
-    def __init__(self, web: Web, decision: Outbox, grabbers: list[Outbox], generation: int = 0, elapsed_s: float = 0.0) -> None:
-        self._web, self._decision, self._generation = web, decision, generation
-        self._outboxes = [decision, *grabbers]
-        self._unaware = list(self._outboxes)
-        self._introduced = False
+    def __init__(self, course: Course, elapsed_s: float = 0.0) -> None:
+        self._course = course
+        self.name = course.name
         self._elapsed_ns = int(elapsed_s * 1e9)
-        self._spoke_ns: int | None = None
-        self.state = StageState.READY
-        self.handled = 0
-        self.waiting = 0
+        self._read_ns: int | None = None
 
     @property
     def counters(self) -> dict[str, float]:
         """What a restart needs."""
         return {"elapsed_s": self._elapsed_ns / 1e9}
 
-    def step(self, now_ns: int) -> bool:
-        """Speak when it is time."""
-        if not self._introduced:  # it may have been told down before
-            self._introduced = self._decision.send(
-                Status(role="motion", name="motion", generation=self._generation, state=self.state)
-            )
-        if self._unaware:
-            first = self._motion(now_ns)
-            self._unaware = [o for o in self._unaware if not o.send(first)]
-            self._spoke_ns = now_ns
-            return False
-        elapsed_ns = now_ns - (self._spoke_ns or now_ns)
-        if elapsed_ns < INTERVAL_NS:
-            return False
-        self._spoke_ns = now_ns
-        self._elapsed_ns += elapsed_ns
-        message = self._motion(now_ns)
-        for outbox in self._outboxes:
-            outbox.send(message)  # a refusal is no loss: the next word is newer
-        self.handled += 1
-        return True
-
-    def _motion(self, now_ns: int) -> Motion:
-        position_mm, speed_mm_s = self._web.at(self._elapsed_ns / 1e9)
-        state = MotionState.MOVING if speed_mm_s > 0 else MotionState.REVERSE
-        if abs(speed_mm_s) < REST_MM_S:
-            state = MotionState.STOPPED
-        return Motion(position_mm=position_mm, speed_mm_s=speed_mm_s, state=state, source=self._web.name, t_mono_ns=now_ns)
+    def read(self, now_ns: int, held: bool) -> tuple[float, float, int]:
+        """Position in mm, speed in mm/s, now."""
+        if not held and self._read_ns is not None:
+            self._elapsed_ns += now_ns - self._read_ns
+        self._read_ns = now_ns
+        return *self._course.at(self._elapsed_ns / 1e9), now_ns
 
     def close(self) -> None:
         """Nothing to release."""

@@ -1,0 +1,93 @@
+"""What every card of one camera has: whose it is, until when it holds, and a hash over its content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from glass_core.errors import InputError
+
+VALID_DAYS = 180
+"""Lamps age, screws work loose, lenses gather dust."""
+_MAX_CARD_BYTES = 1 << 22
+
+
+class CameraCard(BaseModel):
+    """A measurement of one camera; subclasses say of what."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    kind: str
+    camera: str
+    serial: str
+    """Empty where the source has none."""
+    created: datetime
+    valid_until: datetime
+    source: str
+    """The pictures it was made from."""
+    width_px: int
+    sha: str
+
+    @classmethod
+    def sealed(cls, valid_days: float = VALID_DAYS, **fields: object) -> Self:
+        """A card made now, with the hash over its own content filled in."""
+        now = datetime.now(UTC).replace(microsecond=0)
+        until = now + timedelta(days=valid_days)
+        draft = cls.model_validate({"created": now, "valid_until": until, **fields, "sha": ""})
+        return draft.model_copy(update={"sha": draft.content_sha()})
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """The card in a file; InputError where there is none, or it was changed by hand."""
+        again = "calibrate the camera again"
+        try:
+            if path.stat().st_size > _MAX_CARD_BYTES:
+                raise InputError(f"too large to be a card, {path}, {again}")
+            card = cls.model_validate_json(path.read_bytes())
+        except OSError as e:
+            raise InputError(f"card not readable ({e.strerror}), {path}, {again}") from None
+        except ValidationError as e:
+            raise InputError(f"not a card of this kind ({e.errors()[0]['msg']}), {path}, {again}") from None
+        if card.sha != card.content_sha():
+            raise InputError(f"card changed by hand, {path}, {again}")
+        return card
+
+    def content_sha(self) -> str:
+        """SHA-256 of everything but itself."""
+        content = self.model_dump(mode="json", by_alias=True, exclude={"sha"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def save(self, path: Path) -> None:
+        """Write it, whole or not at all; InputError where that fails."""
+        beside = path.with_name(f".{path.name}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            beside.write_text(self.model_dump_json(indent=1, by_alias=True) + "\n")
+            beside.replace(path)
+        except OSError as e:
+            raise InputError(f"card not written ({e.strerror}), {path}, choose another --out") from None
+
+    def check(self, path: Path, camera: str, serial: str, now: datetime) -> None:
+        """InputError unless it is this camera's and still holds."""
+        if (self.camera, self.serial) != (camera, serial):
+            mine, theirs = (
+                f"{name} ({number})" if number else name for name, number in ((camera, serial), (self.camera, self.serial))
+            )
+            raise InputError(f"card of another camera, {theirs} instead of {mine}, {path}, calibrate this camera")
+        if now > self.valid_until:
+            raise InputError(f"card past its date, valid until {self.valid_until:%Y-%m-%d}, {path}, calibrate the camera again")
+
+
+def check_width(card: CameraCard, width_px: int) -> None:
+    """InputError where a picture is not as wide as those that the card was made from."""
+    if width_px != card.width_px:
+        raise InputError(
+            f"the {card.kind} card is for pictures {card.width_px} px wide, camera {card.camera} gives {width_px} px, "
+            "calibrate it again"
+        )

@@ -1,0 +1,103 @@
+"""What decision knows of the cloth beside its defects: which roll, and which spans are no plain cloth; told as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.config import EventsConfig
+from pipeline.judgement import Judgement, Standard
+from pipeline.messages import EventKind, Message, ScoreMap
+from pipeline.outputs.publisher import Publisher
+from pipeline.web import Events, EventSpan, Rolls, RollSpan, transverse
+from pipeline.web_messages import MarkEvent, Roll, RollStart, SpanEvent
+
+
+@dataclass(frozen=True)
+class ClothTerms:
+    """What the line says of its cloth; `events_of` gives the rules of a style."""
+
+    roll_id: str = ""
+    style: str = ""
+    roll_length_mm: float = 20e6
+    events_of: Callable[[str], EventsConfig] = lambda style: EventsConfig()
+    start_mm: float | None = None
+    """Where the first roll began, if that was before a restart."""
+
+
+class Cloth:
+    """Rolls and events by place; `tell` publishes and records."""
+
+    def __init__(
+        self,
+        terms: ClothTerms,
+        tell: Callable[[Message], None],
+        publisher: Publisher,
+        generation: int,
+        utc_ns: Callable[[], int],
+    ) -> None:
+        self._terms, self._tell, self._publisher = terms, tell, publisher
+        self._generation, self._utc_ns = generation, utc_ns
+        self._rolls = Rolls(terms.roll_id, terms.style, terms.roll_length_mm, terms.start_mm)
+        self._told = False
+        self._events = Events()
+
+    def moved(self, position_mm: float, now_ns: int) -> None:
+        """The web is there: the first roll is placed, and a roll that is full ends."""
+        placed = self._rolls.present.start_mm is not None
+        if placed and not self._told:
+            self._show(self._rolls.present, "restart", now_ns)
+        while (roll := self._rolls.reached(position_mm)) is not None:
+            self._show(roll, "length" if placed else "config", now_ns)
+            placed = True
+
+    def begin(self, start: RollStart, here_mm: float | None, now_ns: int) -> None:
+        """A roll begins by command."""
+        at_mm = here_mm if start.at_mm is None else start.at_mm
+        self._show(self._rolls.begin(start.roll_id, start.style, at_mm), "command", now_ns)
+
+    def mark(self, event: MarkEvent, here_mm: float | None, now_ns: int) -> None:
+        """A span is told of by command; where nobody knows a place, it lies where the line began."""
+        at_mm = (here_mm or 0.0) if event.at_mm is None else event.at_mm
+        self._mark(event.kind, at_mm, at_mm + event.length_mm, "command", now_ns)
+
+    def look(
+        self, camera: str, judgement: Judgement, scored: ScoreMap, standard: Standard, roll: RollSpan, now_ns: int
+    ) -> None:
+        """A DEFECT over a camera's full width is an event, where the style says so."""
+        rules = self._terms.events_of(roll.style)
+        if rules.transverse is None:
+            return
+        above = sum(score > standard.threshold(i) for i, score in enumerate(scored.lanes))
+        found = judgement.regions_total
+        span = transverse(above, len(scored.lanes), judgement.regions, found, rules.transverse_most_mm)
+        if span is not None:
+            self._mark(rules.transverse, *span, camera, now_ns)
+
+    def roll(self, start_mm: float | None, end_mm: float | None) -> RollSpan:
+        """Which roll a span lies on."""
+        return self._rolls.at(start_mm, end_mm)
+
+    def event(self, start_mm: float | None, end_mm: float | None, judgement: Judgement) -> EventSpan | None:
+        """The event that a frame, or all that was found in it, lies in."""
+        return self._events.of(start_mm, end_mm, judgement.regions)
+
+    def _mark(self, kind: EventKind, start_mm: float, end_mm: float, cause: str, now_ns: int) -> None:
+        roll = self._rolls.at(start_mm, end_mm)
+        span = EventSpan(kind, self._terms.events_of(roll.style).action(kind), start_mm, end_mm)
+        self._events.add(span)
+        self._tell(
+            SpanEvent(
+                number=self._publisher.number(SpanEvent), generation=self._generation, kind=kind, action=span.action,
+                start_mm=start_mm, end_mm=end_mm, roll_id=roll.roll_id, cause=cause, t_mono_ns=now_ns, t_utc_ns=self._utc_ns(),
+            )
+        )  # fmt: skip
+
+    def _show(self, roll: RollSpan, cause: str, now_ns: int) -> None:
+        self._told = True
+        self._tell(
+            Roll(
+                number=self._publisher.number(Roll), generation=self._generation, roll_id=roll.roll_id, style=roll.style,
+                start_mm=roll.start_mm, cause=cause, t_mono_ns=now_ns, t_utc_ns=self._utc_ns(),
+            )
+        )  # fmt: skip

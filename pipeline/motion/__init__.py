@@ -1,0 +1,41 @@
+"""Where the web is, independent of cameras: a source handed to the one stage that tells everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pipeline.link import Inbox
+from pipeline.motion.counts import Counts, MessageCounts, ModbusCounts, UdpCounts
+from pipeline.motion.encoder import EncoderWeb
+from pipeline.motion.played import PlayedWeb, RecordedCourse, SimulatedCourse
+from pipeline.motion.stage import MotionStage, Web
+from pipeline.motion_config import (
+    CameraMotion,
+    MessageMotion,
+    ModbusMotion,
+    MotionConfig,
+    RecordedMotion,
+    SimulatedMotion,
+    UdpMotion,
+)
+
+__all__ = ["MotionStage", "Web", "make_web"]
+
+
+def make_web(config: MotionConfig, inbox: Callable[[], Inbox], resume: dict[str, float]) -> Web:
+    """The source that a `motion:` section names; `inbox` opens the motion stage's own, `resume` is from before a restart."""
+    counts: Counts
+    match config:
+        case SimulatedMotion():
+            return PlayedWeb(SimulatedCourse(config), resume.get("elapsed_s", 0.0))
+        case RecordedMotion():
+            return PlayedWeb(RecordedCourse(config.path), resume.get("elapsed_s", 0.0))
+        case CameraMotion():
+            counts = MessageCounts(inbox(), config.camera, rests=True)
+        case MessageMotion():
+            counts = MessageCounts(inbox(), "", rests=False)
+        case UdpMotion():
+            counts = UdpCounts(config.listen)
+        case ModbusMotion():
+            counts = ModbusCounts(config)
+    return EncoderWeb(config, counts, resume)

@@ -1,0 +1,74 @@
+"""A real web: position and speed from an encoder's counts."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from pipeline.motion.counter import Counter, CounterJump
+from pipeline.motion.counts import Counts
+from pipeline.motion_config import EncoderMotion
+
+WINDOW_NS = 200_000_000
+"""Speed is the slope over so long, or over the last two readings where they are further apart."""
+RESTART_NS = 1_000_000_000
+"""The motion process is back sooner after a fault; the web may have moved on meanwhile."""
+SETTLE_NS = 1_000_000_000
+"""After a jump the position is not trusted for so long."""
+
+
+class EncoderWeb:
+    """The web as an encoder counts it; position 0 is where the line was started."""
+
+    def __init__(self, config: EncoderMotion, counts: Counts, resume: dict[str, float]) -> None:
+        self.name = config.source
+        self._config, self._counts = config, counts
+        self._counter = Counter(config.bits, abs(config.counts_per_mm) * config.max_speed_mm_s, counts.rests)
+        self._resume = resume if "count" in resume else {}
+        self._readings: deque[tuple[int, float]] = deque()  # time in ns, position in mm
+        self._raw: int | None = None
+        self._jump, self._jumped_ns = "", 0
+        self._since_ns: int | None = None
+        self.fault = ""
+
+    @property
+    def counters(self) -> dict[str, float]:
+        """What a restart needs; the screen shows the rest."""
+        if self._raw is None:
+            return {}
+        return {"count": self._raw, "total": self._counter.total, "refused": self._counts.refused}
+
+    def read(self, now_ns: int, held: bool) -> tuple[float, float, int] | None:
+        """Position in mm, speed in mm/s and the time of both; None before the first count.
+
+        `fault` then says why they are not to be trusted: silence of a counter that should speak, or a jump just now.
+        """
+        self._since_ns = self._since_ns or now_ns
+        for raw, t_ns in self._counts.read(now_ns):
+            if self._raw is None and self._resume:
+                self._counter.resume(int(self._resume["total"]), int(self._resume["count"]), t_ns - RESTART_NS)
+            try:
+                self._counter.add(raw, t_ns)
+            except CounterJump as e:
+                self._jump, self._jumped_ns = f"encoder {e}, motion {self.name}, check its cable and motion.bits", now_ns
+                self._readings.clear()
+            self._raw = raw
+            self._readings.append((t_ns, self._counter.total / self._config.counts_per_mm))
+            while len(self._readings) > 2 and self._readings[1][0] <= t_ns - WINDOW_NS:
+                self._readings.popleft()
+        last_ns = self._readings[-1][0] if self._readings else self._since_ns
+        silent = now_ns - last_ns > self._config.silent_ms * 1e6
+        self.fault = ""
+        if silent and not self._counts.rests:
+            self.fault = f"encoder silent for over {self._config.silent_ms:g} ms, motion {self.name}, check its sender"
+        elif self._jump and now_ns - self._jumped_ns < SETTLE_NS:
+            self.fault = self._jump
+        if not self._readings:
+            return None
+        (first_ns, first_mm), (last_ns, last_mm) = self._readings[0], self._readings[-1]
+        if silent or last_ns == first_ns:
+            return last_mm, 0.0, now_ns
+        return last_mm, (last_mm - first_mm) / (last_ns - first_ns) * 1e9, last_ns
+
+    def close(self) -> None:
+        """Let the source go."""
+        self._counts.close()

@@ -1,0 +1,95 @@
+"""The stage that tells decision and the grabbers where the web is."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pipeline.link import Outbox
+from pipeline.messages import Motion, MotionState, StageState, Status
+
+INTERVAL_NS = 20_000_000
+REST_MM_S = 0.5
+"""Under this the web is at rest: encoders tremble."""
+
+
+class Web(Protocol):
+    """A source of motion."""
+
+    name: str
+    fault: str
+    """Why the position is not to be trusted now; empty while it is."""
+
+    @property
+    def counters(self) -> dict[str, float]:
+        """What a restart needs to go on."""
+        ...
+
+    def read(self, now_ns: int, held: bool) -> tuple[float, float, int] | None:
+        """Position in mm, signed speed in mm/s and the monotonic time of both; None while nothing is known.
+
+        `held`: a web that exists only in the program stays where it is.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release what is held."""
+        ...
+
+
+class MotionStage:
+    """Speaks fifty times a second; a web that exists only here starts when everybody has heard its first position."""
+
+    def __init__(self, web: Web, decision: Outbox, grabbers: list[Outbox], generation: int = 0) -> None:
+        self._web, self._decision, self._generation = web, decision, generation
+        self._outboxes = [decision, *grabbers]
+        self._unaware = list(self._outboxes)
+        self._told: StageState | None = None
+        self._spoke_ns: int | None = None
+        self.state = StageState.READY
+        self.handled = 0
+        self.waiting = 0
+
+    @property
+    def counters(self) -> dict[str, float]:
+        """What a restart needs."""
+        return self._web.counters
+
+    def step(self, now_ns: int) -> bool:
+        """Speak when it is time."""
+        if self._spoke_ns is not None and now_ns - self._spoke_ns < INTERVAL_NS:
+            return False
+        read = self._web.read(now_ns, held=bool(self._unaware))
+        self._tell()
+        if read is None:
+            return False
+        self._spoke_ns = now_ns
+        message = self._motion(*read)
+        if self._unaware:
+            self._unaware = [o for o in self._unaware if not o.send(message)]
+            if self._unaware:
+                self._spoke_ns = None  # somebody is not there yet: ask again at the next step
+            return False
+        for outbox in self._outboxes:
+            outbox.send(message)  # a refusal is no loss: the next word is newer
+        self.handled += 1
+        return True
+
+    def _tell(self) -> None:
+        """Say READY or FAULT each time it changes, until it was taken; it may have been told down before."""
+        self.state = StageState.FAULT if self._web.fault else StageState.READY
+        if self._told is not self.state:
+            detail = self._web.fault[:500]
+            if self._decision.send(
+                Status(role="motion", name="motion", generation=self._generation, state=self.state, detail=detail)
+            ):
+                self._told = self.state
+
+    def _motion(self, position_mm: float, speed_mm_s: float, t_ns: int) -> Motion:
+        state = MotionState.MOVING if speed_mm_s > 0 else MotionState.REVERSE
+        if abs(speed_mm_s) < REST_MM_S:
+            state = MotionState.STOPPED
+        return Motion(position_mm=position_mm, speed_mm_s=speed_mm_s, state=state, source=self._web.name, t_mono_ns=t_ns)
+
+    def close(self) -> None:
+        """Let the source go."""
+        self._web.close()

@@ -1,0 +1,119 @@
+"""What lies where on the web, by position: rolls one after another, and spans that are no plain cloth (pure)."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.messages import EventAction, EventKind, Region
+
+ROLLS_KEPT = 32
+"""A frame is decided within seconds of its picture: no roll so far back is asked for any more."""
+EVENTS_KEPT = 256
+
+
+@dataclass(frozen=True)
+class RollSpan:
+    """A roll from where it begins; without an id: cloth between rolls."""
+
+    roll_id: str
+    style: str
+    start_mm: float | None
+    """Null: lengths are not known, and it holds for all frames from then on."""
+
+
+class Rolls:
+    """The rolls of a line, the present one last; one that reaches `length_mm` ends there, and the next is counted on."""
+
+    def __init__(self, roll_id: str, style: str, length_mm: float, start_mm: float | None = None) -> None:
+        self._length_mm = length_mm
+        self._rolls: deque[RollSpan] = deque([RollSpan(roll_id, style, start_mm)], maxlen=ROLLS_KEPT)
+
+    @property
+    def present(self) -> RollSpan:
+        """The one that was begun last."""
+        return self._rolls[-1]
+
+    def begin(self, roll_id: str, style: str, at_mm: float | None) -> RollSpan:
+        """A roll begins; at a place before the present one's beginning it takes that one's place."""
+        while (
+            at_mm is not None and len(self._rolls) > 1 and (last_mm := self.present.start_mm) is not None and last_mm >= at_mm
+        ):
+            self._rolls.pop()
+        self._rolls.append(RollSpan(roll_id, style, at_mm))
+        return self.present
+
+    def reached(self, position_mm: float) -> RollSpan | None:
+        """The first roll once it is placed, and the next where the present one has its full length; again until None."""
+        present = self.present
+        if not present.roll_id:
+            return None
+        if present.start_mm is None:  # the first word of where the web is
+            self._rolls[-1] = RollSpan(present.roll_id, present.style, position_mm)
+            return self.present
+        end_mm = present.start_mm + self._length_mm
+        return self.begin(counted_on(present.roll_id), present.style, end_mm) if position_mm >= end_mm else None
+
+    def at(self, start_mm: float | None, end_mm: float | None) -> RollSpan:
+        """The roll of a frame: that of its middle; the present one where it has no place."""
+        if start_mm is not None and end_mm is not None:
+            middle_mm = (start_mm + end_mm) / 2
+            for roll in reversed(self._rolls):
+                if roll.start_mm is None or roll.start_mm <= middle_mm:
+                    return roll
+            return self._rolls[0]
+        return self.present
+
+
+def counted_on(roll_id: str) -> str:
+    """The name of the roll that follows: R-0009 gives R-0010, blue gives blue-2."""
+    found = re.fullmatch(r"(.*?)(\d+)", roll_id)
+    return f"{found[1]}{int(found[2]) + 1:0{len(found[2])}d}" if found else f"{roll_id}-2"
+
+
+@dataclass(frozen=True)
+class EventSpan:
+    """A span of web that is a seam, a lead, a stop mark or a wrinkle, and what becomes of a defect in it."""
+
+    kind: EventKind
+    action: EventAction
+    start_mm: float
+    end_mm: float
+
+
+class Events:
+    """The spans lately told of."""
+
+    def __init__(self) -> None:
+        self._spans: deque[EventSpan] = deque(maxlen=EVENTS_KEPT)
+
+    def add(self, span: EventSpan) -> None:
+        """One more."""
+        self._spans.append(span)
+
+    def of(self, start_mm: float | None, end_mm: float | None, regions: Sequence[Region]) -> EventSpan | None:
+        """The newest span that a frame lies in; with regions the one that holds every one of them."""
+        tops = [r.y0_mm for r in regions if r.y0_mm is not None]
+        bottoms = [r.y1_mm for r in regions if r.y1_mm is not None]
+        first_mm, last_mm = (min(tops), max(bottoms)) if tops and bottoms else (start_mm, end_mm)
+        if first_mm is None or last_mm is None:
+            return None
+        inside = (s for s in reversed(self._spans) if s.start_mm <= first_mm and last_mm <= s.end_mm)
+        return next(inside, None)
+
+
+def transverse(
+    lanes_above: int, lanes: int, regions: Sequence[Region], found: int, most_mm: float
+) -> tuple[float, float] | None:
+    """From and to of a defect over the full width: every lane is above its threshold within `most_mm` along the web.
+
+    Null where lengths are unknown, or where not all regions that were found are at hand.
+    """
+    tops = [r.y0_mm for r in regions if r.y0_mm is not None]
+    bottoms = [r.y1_mm for r in regions if r.y1_mm is not None]
+    if lanes_above < lanes or found > len(regions) or len(tops) < len(regions) or not tops or not bottoms:
+        return None
+    first_mm, last_mm = min(tops), max(bottoms)
+    return (first_mm, last_mm) if last_mm - first_mm <= most_mm else None

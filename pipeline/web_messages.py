@@ -1,0 +1,63 @@
+"""What is said of the web: encoder counts, rolls and spans that are no plain cloth, as commands and as told."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from pipeline.messages import EventAction, EventKind, Message
+
+
+class EncoderCount(Message):
+    """A reading of an encoder's register as it stands, wraps and all; `source` is the camera that gave it, or empty."""
+
+    source: str = ""
+    count: int
+    t_mono_ns: int | None = None
+    """Null: now."""
+
+
+class RollStart(Message):
+    """A command: a roll begins; without an id: the present one ends."""
+
+    roll_id: str = Field(default="", max_length=64)
+    style: str = Field(default="", max_length=64)
+    at_mm: float | None = None
+    """The line's position; null: here and now."""
+
+
+class MarkEvent(Message):
+    """A command: the web from `at_mm` (null: here and now) on, so far, is a seam or the like."""
+
+    kind: EventKind
+    at_mm: float | None = None
+    length_mm: float = Field(gt=0)
+
+
+class Roll(Message):
+    """A roll has begun, or with an empty id the last one has ended; positions on it count from `start_mm`."""
+
+    number: int
+    generation: int
+    roll_id: str
+    style: str
+    start_mm: float | None
+    cause: str
+    """config, command, length, or restart: it is told again."""
+    t_mono_ns: int
+    t_utc_ns: int
+
+
+class SpanEvent(Message):
+    """A span of web is a seam, a lead, a stop mark or a wrinkle."""
+
+    number: int
+    generation: int
+    kind: EventKind
+    action: EventAction
+    start_mm: float
+    end_mm: float
+    roll_id: str
+    cause: str
+    """command, or the camera whose picture shows it over its full width."""
+    t_mono_ns: int
+    t_utc_ns: int

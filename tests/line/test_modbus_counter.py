@@ -1,0 +1,48 @@
+"""The counter of a real Modbus TCP server on loopback, and what is said when it goes away."""
+
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from pipeline.messages import Motion, StageState, Status
+from pipeline.motion import MotionStage, make_web
+from pipeline.motion_config import ModbusMotion
+from tests.fakes import Box
+
+SERVER = """
+import sys
+from pymodbus.server import StartTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
+registers = [SimData(30, values=[1, 500, 0], datatype=DataType.REGISTERS)]
+StartTcpServer(SimDevice(1, simdata=registers), address=("127.0.0.1", int(sys.argv[1])))
+"""
+LIMIT_S = 20.0
+
+
+def test_a_server_is_read_and_its_silence_is_a_fault(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    box = Box()
+    config = ModbusMotion(source="modbus", host="127.0.0.1", port=port, register=30, counts_per_mm=10, silent_ms=300)
+    stage = MotionStage(make_web(config, Box, {}), box, [])
+    with subprocess.Popen([sys.executable, "-c", SERVER, str(port)]) as server:
+        try:
+            end_s = time.monotonic() + LIMIT_S
+            while not box.take(Motion):
+                assert time.monotonic() < end_s and server.poll() is None
+                stage.step(time.monotonic_ns())
+                time.sleep(0.005)
+            assert stage.counters["count"] == 65536 + 500
+        finally:
+            server.kill()
+    box.take(Status)
+    end_s = time.monotonic() + LIMIT_S
+    while not (said := box.take(Status)):
+        assert time.monotonic() < end_s
+        stage.step(time.monotonic_ns())
+        time.sleep(0.005)
+    assert said[0].state is StageState.FAULT and "encoder silent for over 300 ms, motion modbus" in said[0].detail
+    stage.close()

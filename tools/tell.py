@@ -1,0 +1,109 @@
+"""`glassline tell`: a word to a running line: a roll begins or ends, a seam passes, rejects are set aside."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from glass_core.errors import InputError
+from pipeline.config import LineConfig, load_config
+from pipeline.link import ZmqLink
+from pipeline.messages import Bypass, EventKind, Heartbeat, Message, State
+from pipeline.supervisor import runtime_folder
+from pipeline.web_messages import MarkEvent, Roll, RollStart, SpanEvent
+
+ANSWER_S = 3.0
+"""A line that runs confirms within a step of decision."""
+EVENT_MM = 200.0
+
+
+def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the verb."""
+    p = subparsers.add_parser("tell", help="tell a running line of rolls, seams and bypass")
+    p.add_argument("config", type=Path, metavar="CONFIG", help="YAML of the line that runs")
+    p.add_argument("--json", action="store_true", help="print the line's answer as one JSON object")
+    words = p.add_subparsers(dest="word", required=True, metavar="WORD")
+    roll = words.add_parser("roll", help="a roll begins or ends").add_subparsers(dest="what", required=True, metavar="WHAT")
+    start = roll.add_parser("start", help="a roll begins; the one before ends there")
+    start.add_argument("roll_id", metavar="ID")
+    start.add_argument("--style", default="", help="the cloth's style, one of the config's `styles`")
+    end = roll.add_parser("end", help="the present roll ends; the cloth that follows belongs to none")
+    event = words.add_parser("event", help="the web is no plain cloth here")
+    event.add_argument("kind", choices=[str(k) for k in EventKind])
+    event.add_argument("--length-mm", type=float, default=EVENT_MM, metavar="MM", help="how far (default: 200)")
+    for place in (start, end, event):
+        place.add_argument("--at-mm", type=float, metavar="MM", help="the line's position (default: here and now)")
+    bypass = words.add_parser("bypass", help="set rejects aside, or take that back")
+    bypass.add_argument("switch", choices=["on", "off"])
+    p.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 when the line has confirmed, 1 when it did not answer."""
+    config = load_config(args.config)
+    message, confirms = _message(args, config)
+    answer = tell(config, message, confirms)
+    if answer is None:
+        print(f"the line {config.line.name} did not confirm within {ANSWER_S:g} s")
+        return 1
+    if args.json:
+        print(json.dumps({"schema": 1, "answer": type(answer).__name__, **answer.model_dump(mode="json")}))
+    else:
+        print(_words(answer))
+    return 0
+
+
+def tell(config: LineConfig, message: Message, confirms: Callable[[Message], bool]) -> Message | None:
+    """Send it, and wait for the published message that confirms it; None where none comes. InputError: no such line runs."""
+    folder = runtime_folder(config.line.name)
+    if not (folder / "supervisor").exists():
+        raise InputError(f"no such line runs, {config.line.name}, start it with `glassline run`")
+    end_s = time.monotonic() + ANSWER_S
+    with closing(ZmqLink(folder)) as link:
+        heard = link.subscribe(config.outputs[0].bind)
+        supervisor = link.outbox("supervisor")
+        sent = False
+        while time.monotonic() < end_s:
+            while received := heard.receive():
+                if sent and confirms(received[0]):
+                    return received[0]
+                # Once the line is heard, its answer will be, too.
+                sent = sent or supervisor.send(message)
+            link.wait(50)
+    return None
+
+
+def _message(args: argparse.Namespace, config: LineConfig) -> tuple[Message, Callable[[Message], bool]]:
+    if args.word == "bypass":
+        on = args.switch == "on"
+        return Bypass(on=on), lambda m: isinstance(m, Heartbeat) and (m.state is State.BYPASS) == on
+    if args.word == "event":
+        if args.length_mm <= 0:
+            raise InputError(f"a length of {args.length_mm:g} mm, --length-mm, give one above 0")
+        kind = EventKind(args.kind)
+        mark = MarkEvent(kind=kind, at_mm=args.at_mm, length_mm=args.length_mm)
+        return mark, lambda m: isinstance(m, SpanEvent) and m.kind is kind and m.cause == "command"
+    roll_id, style = ("", "") if args.what == "end" else (args.roll_id, args.style)
+    if (not roll_id and args.what == "start") or len(roll_id) > 64:
+        raise InputError(f"a roll's name of {len(roll_id)} characters, ID, give 1 to 64")
+    if style and config.styles and style not in config.styles:
+        raise InputError(f"no such style {style}, the config, choose one of {', '.join(config.styles)}")
+    start = RollStart(roll_id=roll_id, style=style, at_mm=args.at_mm)
+    return start, lambda m: isinstance(m, Roll) and m.roll_id == roll_id and m.cause == "command"
+
+
+def _words(answer: Message) -> str:
+    match answer:
+        case Roll():
+            at = "" if answer.start_mm is None else f" at {answer.start_mm / 1000:.3f} m"
+            return f"roll {answer.roll_id} begun{at}" if answer.roll_id else f"roll ended{at}"
+        case SpanEvent():
+            span = f"{answer.start_mm / 1000:.3f} m to {answer.end_mm / 1000:.3f} m"
+            return f"{answer.kind} from {span}: {answer.action}"
+        case Heartbeat():
+            return f"the line is in state {answer.state}"
+    return type(answer).__name__
