@@ -188,6 +188,10 @@ class Region(BaseModel):
     x1_px: int
     y1_px: int
     score: float
+    lane: int | None = None
+    """The lane of its highest score."""
+    cells: int | None = None
+    """How many cells it is made of."""
     x0_mm: float | None = None
     x1_mm: float | None = None
     y0_mm: float | None = None

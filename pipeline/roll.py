@@ -14,11 +14,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.coverage import Coverage
+from pipeline.joining import CELL_PX, Defect, Joiner
 from pipeline.ledger import read_cameras, read_runs, read_spans, read_totals, read_verdicts
-from pipeline.messages import Region, Result, Verdict
-
-TOUCH_MM = 0.01
-"""Regions of neighbouring frames that are nearer than this are one defect: it only absorbs the rounding of lengths."""
+from pipeline.messages import Result, Verdict
 
 
 class Summary(BaseModel):
@@ -60,74 +58,13 @@ class Metres:
     extent_mm: tuple[float, float] | None
 
 
-@dataclass(frozen=True)
-class Sighting:
-    """One region of one DEFECT verdict."""
-
-    verdict: Verdict
-    index: int
-
-    @property
-    def region(self) -> Region:
-        """The place."""
-        return self.verdict.regions[self.index]
-
-    @property
-    def web(self) -> tuple[str, str]:
-        """Which cloth it lies on; positions of different rolls are different places."""
-        return self.verdict.camera, self.verdict.roll_id
-
-    @property
-    def box_mm(self) -> tuple[float, float, float, float] | None:
-        """From and to along the web, from and to across it; null where the scale is not known."""
-        r = self.region
-        if r.y0_mm is None or r.y1_mm is None or r.x0_mm is None or r.x1_mm is None:
-            return None
-        return r.y0_mm, r.y1_mm, r.x0_mm, r.x1_mm
-
-
-@dataclass(frozen=True)
-class Defect:
-    """One place on the cloth, seen in one frame or in several neighbouring ones."""
-
-    sightings: tuple[Sighting, ...]
-
-    @property
-    def key(self) -> tuple[int, int, int]:
-        """Identity within a run: generation, number and region of its strongest sighting."""
-        strongest = self.strongest
-        return strongest.verdict.generation, strongest.verdict.number, strongest.index
-
-    @property
-    def camera(self) -> str:
-        """Whose strip of the web it lies on."""
-        return self.sightings[0].verdict.camera
-
-    @property
-    def strongest(self) -> Sighting:
-        """The sighting with the highest score."""
-        return max(self.sightings, key=lambda s: s.region.score)
-
-    @property
-    def box_mm(self) -> tuple[float, float, float, float] | None:
-        """The box around all sightings, as Sighting.box_mm."""
-        boxes = [s.box_mm for s in self.sightings if s.box_mm is not None]
-        if not boxes:
-            return None
-        y0, y1, x0, x1 = zip(*boxes, strict=True)
-        return min(y0), max(y1), min(x0), max(x1)
-
-
-def find_defects(verdicts: Iterable[Verdict]) -> list[Defect]:
-    """The defects of a run, in the order of the web (of the verdicts where lengths are not known).
-
-    Regions of one camera's neighbouring frames that touch along the web and share a strip across it are one defect;
-    without lengths each region stands for itself.
-    """
-    seen = [Sighting(v, i) for v in verdicts if v.result is Result.DEFECT for i in range(len(v.regions))]
-    groups = [[s] for s in seen if s.box_mm is None] + _join([s for s in seen if s.box_mm is not None])
-    defects = [Defect(tuple(g)) for g in groups]
-    return sorted(defects, key=lambda d: (d.box_mm or (math.inf,), d.sightings[0].verdict.number))
+def find_defects(verdicts: Iterable[Verdict], enlargement_px: float = CELL_PX) -> list[Defect]:
+    """The defects of a run, in the order of the web (of the verdicts where lengths are not known)."""
+    joiner, defects = Joiner(enlargement_px), list[Defect]()
+    for verdict in verdicts:
+        defects += joiner.add(verdict)[1]
+    defects += joiner.flush()
+    return sorted(defects, key=lambda d: (d.box_mm or (math.inf,), d.number))
 
 
 def summarise(ledger: Path, run_id: str | None = None) -> Summary:
@@ -204,26 +141,6 @@ def measure(ledger: Path, run_id: str | None = None) -> Metres | None:
         extent_mm=extent if len(rolls) == 1 else None,
         cameras_mm={name: sum(c.per_camera_mm(name) for c in rolls.values()) for name in cameras},
     )
-
-
-def _join(seen: list[Sighting]) -> list[list[Sighting]]:
-    """Sightings that touch, in groups: a sweep along the web of each camera and roll."""
-    spots = sorted(((s.web, s.box_mm, s) for s in seen if s.box_mm is not None), key=lambda spot: spot[:2])
-    group_of: list[list[int]] = []
-    reaching: list[int] = []
-    for i, (web, (y0, _, x0, x1), sighting) in enumerate(spots):
-        group_of.append([i])
-        reaching = [j for j in reaching if spots[j][0] == web and spots[j][1][1] + TOUCH_MM >= y0]
-        for j in reaching:
-            _, (_, _, left, right), other = spots[j]
-            apart = left > x1 + TOUCH_MM or x0 > right + TOUCH_MM
-            if not apart and other.verdict.number != sighting.verdict.number and group_of[j] is not group_of[i]:
-                group_of[i].extend(group_of[j])
-                for member in group_of[j]:
-                    group_of[member] = group_of[i]
-        reaching.append(i)
-    groups = {id(group): group for group in group_of}
-    return [[spots[i][2] for i in sorted(group)] for group in groups.values()]
 
 
 def _percentiles(values: array[float]) -> dict[str, float | None]:

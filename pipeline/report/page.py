@@ -13,6 +13,7 @@ import yaml
 
 from glass_core.errors import InputError
 from pipeline.crops import crop_path, map_path
+from pipeline.joining import Defect
 from pipeline.ledger import (
     read_camera_facts,
     read_cameras,
@@ -26,7 +27,7 @@ from pipeline.report.roll_map import RollMap
 from pipeline.report.style import STYLE
 from pipeline.report.timeline import clock, timeline
 from pipeline.report.truth import Comparison
-from pipeline.roll import Defect, Metres, Summary, find_defects, measure, summarise
+from pipeline.roll import Metres, Summary, find_defects, measure, summarise
 
 LISTED_DEFECTS = 300
 LISTED_STATES = 200
@@ -213,7 +214,7 @@ def _defect(number: int, defect: Defect, comparison: Comparison | None, folder: 
         place = f"{y0 / 1000:.3f} m along, {x0:.0f} to {x1:.0f} mm across ({x1 - x0:.0f} x {y1 - y0:.0f} mm)"
     else:
         place = f"x {region.x0_px} to {region.x1_px}, y {region.y0_px} to {region.y1_px} px"
-    frames = len({s.verdict.number for s in defect.sightings})
+    frames = defect.frames
     seen = f"frame {verdict.seq}, verdict {verdict.number}" + (f", seen in {frames} frames" if frames > 1 else "")
     tag = ""
     if comparison is not None:

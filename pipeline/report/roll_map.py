@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from html import escape
 from itertools import groupby
 
+from pipeline.joining import Defect
 from pipeline.messages import Reason, Result, Verdict
 from pipeline.report.truth import Comparison
-from pipeline.roll import Defect
 
 HEIGHT = 720
 LEFT, TOP, GAP = 76, 44, 22

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.roll import Defect
+from pipeline.joining import Defect
 
 
 class Injected(BaseModel):
