@@ -61,6 +61,8 @@ class Defect:
     frames: int = 1
     cameras: set[str] = field(default_factory=set)
     lanes: set[tuple[str, int]] = field(default_factory=set)
+    answered: set[int] = field(default_factory=set)
+    """Rules of the action table that have acted on it."""
     _last_verdict: tuple[int, int] = (-1, -1)
     joined_to: Defect | None = None
     """The older one that took this one's place."""
@@ -118,6 +120,7 @@ class Defect:
         self._last_verdict = max(self._last_verdict, other._last_verdict)
         self.cameras |= other.cameras
         self.lanes |= other.lanes
+        self.answered |= other.answered
 
 
 @dataclass

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from glass_core.errors import InputError
-from pipeline.messages import CameraFacts, LineState, Message, Payload, Reject, Totals, Verdict
+from pipeline.messages import Action, CameraFacts, LineState, Message, Payload, Reject, Totals, Verdict
 
-SCHEMA = 1
+SCHEMA = 2
 BUSY_S = 0.5
 """How long a commit waits for a foreign program that holds the file before it counts as failed."""
 TABLES = """
@@ -29,6 +29,8 @@ CREATE TABLE states (run_id TEXT, generation INTEGER, number INTEGER, state TEXT
     PRIMARY KEY (run_id, generation, number));
 CREATE TABLE rejects (run_id TEXT, generation INTEGER, number INTEGER, verdict INTEGER NOT NULL, camera TEXT NOT NULL,
     body TEXT NOT NULL, PRIMARY KEY (run_id, generation, number));
+CREATE TABLE actions (run_id TEXT, generation INTEGER, number INTEGER, event INTEGER NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (run_id, generation, number));
 CREATE TABLE camera_facts (run_id TEXT, camera TEXT, boot_id TEXT, t_utc_ns INTEGER NOT NULL, facts TEXT NOT NULL,
     PRIMARY KEY (run_id, camera, boot_id));
 CREATE TABLE totals (run_id TEXT, generation INTEGER, body TEXT NOT NULL, PRIMARY KEY (run_id, generation));
@@ -161,6 +163,11 @@ def read_rejects(path: Path, run_id: str | None = None) -> Iterator[Reject]:
     return _read(path, run_id, "rejects", Reject)
 
 
+def read_actions(path: Path, run_id: str | None = None) -> Iterator[Action]:
+    """What the action table asked for in a run (default: the last), in order."""
+    return _read(path, run_id, "actions", Action)
+
+
 def read_totals(path: Path, run_id: str | None = None) -> Iterator[Totals]:
     """The last totals of each generation of decision in a run (default: the last)."""
     return _read(path, run_id, "totals", Totals)
@@ -280,6 +287,8 @@ def _row(run_id: str, message: Message, payloads: tuple[Payload, ...]) -> Row:
             table, values = "states", (s.generation, s.number, s.state, s.inspection_ok, s.t_utc_ns, body)
         case Reject() as r:
             table, values = "rejects", (r.generation, r.number, r.verdict, r.camera, body)
+        case Action() as a:
+            table, values = "actions", (a.generation, a.number, a.event, body)
         case CameraFacts() as f:
             table = "camera_facts"
             values = (f.camera, f.boot_id, f.t_utc_ns, bytes(payloads[0]).decode(errors="replace"))

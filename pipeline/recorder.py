@@ -19,6 +19,7 @@ from pipeline.journal import Journal
 from pipeline.ledger import Ledger, LedgerFull, read_runs
 from pipeline.link import Inbox, Outbox
 from pipeline.messages import (
+    Action,
     CameraFacts,
     LineState,
     Message,
@@ -39,7 +40,7 @@ WAITING_CROPS = 64
 class Recorder:
     """The stage that writes to disk, so that no other has to.
 
-    Takes Verdict (with cells and pixels above the recording floor), LineState, Reject, Totals and CameraFacts. A
+    Takes Verdict (with cells and pixels above the recording floor), LineState, Reject, Action, Totals and CameraFacts. A
     failed write is a FAULT told to decision; the rows are kept, tried again each second, and READY follows when all
     are safe. Pictures are extra: at most `crops_per_verdict`, within `crop_budget_bytes` a run, and left out (counted)
     where they would hold up the rows.
@@ -112,7 +113,7 @@ class Recorder:
             raise InputError(f"record incomplete: {self._failure}")
 
     def _take(self, message: Message, payloads: tuple[memoryview, ...]) -> None:
-        if not isinstance(message, Verdict | LineState | Reject | Totals | CameraFacts):
+        if not isinstance(message, Verdict | LineState | Reject | Action | Totals | CameraFacts):
             return
         self._ledger.add(message, payloads)
         if not isinstance(message, Verdict):

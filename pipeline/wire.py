@@ -33,6 +33,9 @@ TYPES: dict[str, type[Message]] = {
         m.CameraFacts,
         m.Progress,
         m.Bypass,
+        m.Action,
+        m.Acknowledge,
+        m.Reset,
     )
 }
 

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from pipeline.config import LineConfig
 from pipeline.messages import (
+    Action,
     CameraCounts,
     Heartbeat,
     LineState,
@@ -94,6 +95,8 @@ class Screen:
                     else (f" from {message.start_mm / 1000:.3f} m to {message.end_mm / 1000:.3f} m")
                 )
                 return f"REJECT {message.camera}{span}: not inspected, {message.reason}"
+            case Action():
+                return f"{message.kind} {message.phase}, event {message.event}: {message.cause} {message.camera}".rstrip()
             case Totals() if self._logged_ns is None or message.t_mono_ns - self._logged_ns >= STATUS_NS:
                 self._logged_ns = message.t_mono_ns
                 return self._status(message)

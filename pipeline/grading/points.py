@@ -82,6 +82,11 @@ def points_per_100_m2(points: float, length_mm: float, width_mm: float) -> float
     return points * 1e8 / (length_mm * width_mm)
 
 
+def severity(length_mm: float, rules: Rules) -> int:
+    """1 to 4: the points of a defect's length."""
+    return 1 + sum(length_mm > limit + TOLERANCE_MM for limit in rules.limits_mm)
+
+
 def assess(flaw: Flaw, rules: Rules, edges_mm: tuple[float, float]) -> tuple[str, list[int]]:
     """The rule that a defect falls under, and its points: one number for each yard or metre that it occupies.
 
@@ -92,23 +97,17 @@ def assess(flaw: Flaw, rules: Rules, edges_mm: tuple[float, float]) -> tuple[str
     inner = edges_mm[0] + rules.edge_mm, edges_mm[1] - rules.edge_mm
     if flaw.right_mm <= inner[0] + TOLERANCE_MM or flaw.left_mm >= inner[1] - TOLERANCE_MM:
         return f"within {rules.edge_mm:g} mm of the edge", [0]
-    length_mm = flaw.length_mm - TOLERANCE_MM
     if flaw.kind == "hole" or (flaw.kind == "pinhole" and rules.holes != "not_pinhole"):
         if rules.holes != "by_size":
             return f"{flaw.kind}, of any size", [MOST]
-        small = length_mm <= rules.hole_mm
+        small = flaw.length_mm <= rules.hole_mm + TOLERANCE_MM
         return f"{flaw.kind} {'up to' if small else 'over'} {rules.hole_mm:g} mm", [2 if small else MOST]
-    first, second, third = rules.limits_mm
     occupied = math.ceil((flaw.end_mm - flaw.start_mm) / rules.cap_mm - 1e-9)
     if occupied > 1:
         return f"running through {occupied} {rules.cap_per}s", [MOST] * occupied
-    if length_mm > third:
-        return f"over {third:g} mm", [MOST]
-    if length_mm > second:
-        return f"over {second:g} to {third:g} mm", [3]
-    if length_mm > first:
-        return f"over {first:g} to {second:g} mm", [2]
-    return f"up to {first:g} mm", [1]
+    points = severity(flaw.length_mm, rules)
+    edges = (0.0, *rules.limits_mm)
+    return f"over {edges[3]:g} mm" if points == MOST else f"over {edges[points - 1]:g} to {edges[points]:g} mm", [points]
 
 
 def grade(
