@@ -184,6 +184,17 @@ def read_cameras(path: Path, run_id: str | None = None) -> dict[str, tuple[int, 
         return {camera: (frames, placed) for camera, frames, placed in rows}
 
 
+def read_frame_shapes(path: Path, run_id: str | None = None) -> dict[str, tuple[int, ...]]:
+    """The shape of each camera's pictures in a run (default: the last), of one that was scored."""
+    with _reading(path) as db:
+        rows = db.execute(
+            "SELECT camera, body FROM verdicts WHERE run_id = ? AND score IS NOT NULL GROUP BY camera",
+            (_run(db, path, run_id),),
+        )
+        shapes = {camera: json.loads(body).get("frame_shape") for camera, body in rows}
+        return {camera: tuple(shape) for camera, shape in shapes.items() if shape}
+
+
 def read_camera_facts(path: Path, run_id: str | None = None) -> dict[str, Any]:
     """What each camera of a run (default: the last) was when it was last opened."""
     with _reading(path) as db:

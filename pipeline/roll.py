@@ -18,6 +18,9 @@ from pipeline.joining import CELL_PX, Defect, Joiner
 from pipeline.ledger import read_cameras, read_runs, read_spans, read_totals, read_verdicts
 from pipeline.messages import Result, Verdict
 
+KEEP_ALL_MM = 1e9
+"""A finished run is measured whole: its stretches stay apart, for the list of those that were not inspected."""
+
 
 class Summary(BaseModel):
     """The figures of one run, as `--json` prints them; lengths are null where the scale is not known."""
@@ -46,16 +49,12 @@ class Summary(BaseModel):
 
 @dataclass(frozen=True)
 class Metres:
-    """Line millimetres: judged by every camera, not so by reason, and judged by each camera.
-
-    `extent_mm`: the first and the last place; null where several rolls each have their own places.
-    """
+    """Line millimetres: judged by every camera, not so by reason, and judged by each camera."""
 
     inspected_mm: float
     not_inspected_mm: float
     reasons_mm: dict[str, float]
     cameras_mm: dict[str, float]
-    extent_mm: tuple[float, float] | None
 
 
 def find_defects(verdicts: Iterable[Verdict], enlargement_px: float = CELL_PX) -> list[Defect]:
@@ -109,8 +108,17 @@ def summarise(ledger: Path, run_id: str | None = None) -> Summary:
     })  # fmt: skip
 
 
-def measure(ledger: Path, run_id: str | None = None) -> Metres | None:
-    """The line millimetres of a run, summed over its rolls; null where the scale of any camera is unknown.
+@dataclass
+class Cover:
+    """What became of one roll's millimetres, and where its first and last lie."""
+
+    coverage: Coverage
+    start_mm: float = math.inf
+    end_mm: float = -math.inf
+
+
+def cover_rolls(ledger: Path, run_id: str | None = None) -> dict[str, Cover] | None:
+    """Each roll of a run, in their order; null where the scale of any camera is unknown.
 
     Every camera of the configuration must have judged a millimetre, also one that never came up.
     """
@@ -120,26 +128,30 @@ def measure(ledger: Path, run_id: str | None = None) -> Metres | None:
     cameras = sorted({*seen, *(c["name"] for c in config.get("cameras", []))})
     if any(frames and not placed for frames, placed in seen.values()):
         return None
-    rolls: dict[str, Coverage] = {}
+    rolls: dict[str, Cover] = {}
     roll = ""
-    extent: tuple[float, float] = (math.inf, -math.inf)
     for camera, roll_id, start_mm, end_mm, result, reason in read_spans(ledger, run_id):
         roll = roll_id or roll  # a silent span names no roll: it lies on the one that was running
-        cover = rolls.setdefault(roll, Coverage(cameras))
-        cover.add(camera, start_mm, end_mm, result != Result.NOT_INSPECTED, reason or "")
-        extent = min(extent[0], start_mm), max(extent[1], end_mm)
-    if not rolls:
+        cover = rolls.setdefault(roll, Cover(Coverage(cameras, KEEP_ALL_MM)))
+        cover.coverage.add(camera, start_mm, end_mm, result != Result.NOT_INSPECTED, reason or "")
+        cover.start_mm, cover.end_mm = min(cover.start_mm, start_mm), max(cover.end_mm, end_mm)
+    return rolls or None
+
+
+def measure(ledger: Path, run_id: str | None = None) -> Metres | None:
+    """The line millimetres of a run, summed over its rolls; null as cover_rolls."""
+    rolls = cover_rolls(ledger, run_id)
+    if rolls is None:
         return None
-    reasons: dict[str, float] = {}
-    for cover in rolls.values():
-        for reason, mm in cover.reasons_mm.items():
-            reasons[reason] = reasons.get(reason, 0.0) + mm
+    covers = [r.coverage for r in rolls.values()]
+    reasons: Counter[str] = Counter()
+    for cover in covers:
+        reasons.update(cover.reasons_mm)
     return Metres(
-        inspected_mm=sum(c.inspected_mm for c in rolls.values()),
-        not_inspected_mm=sum(c.not_inspected_mm for c in rolls.values()),
-        reasons_mm=reasons,
-        extent_mm=extent if len(rolls) == 1 else None,
-        cameras_mm={name: sum(c.per_camera_mm(name) for c in rolls.values()) for name in cameras},
+        inspected_mm=sum(c.inspected_mm for c in covers),
+        not_inspected_mm=sum(c.not_inspected_mm for c in covers),
+        reasons_mm=dict(reasons),
+        cameras_mm={name: sum(c.per_camera_mm(name) for c in covers) for name in covers[0].cameras},
     )
 
 

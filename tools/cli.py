@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from glass_core.errors import InputError, MissingError
 
-VERBS = ("demo", "record", "train", "calibrate", "run", "replay", "report", "outputs", "camera", "doctor")
+VERBS = ("demo", "record", "train", "calibrate", "run", "replay", "report", "review", "outputs", "camera", "doctor")
 DONE, NO, BAD_INPUT, MISSING, INTERRUPTED = 0, 1, 2, 3, 130
 
 
