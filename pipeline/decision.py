@@ -339,12 +339,12 @@ class Decision:
             bypass=self._bypass,
             fault=self._fault,
         )
+        if not self._bypass:
+            self._act(self._actions.fault(shown[0] is State.FAULT, now_ns))
         if shown == self._shown:
             return
         self._shown = shown
         state, ok, detail = shown
-        if not self._bypass:
-            self._act(self._actions.fault(state is State.FAULT, now_ns))
         self._tell(
             LineState(
                 number=self._publisher.number(LineState), generation=self._terms.generation, state=state,

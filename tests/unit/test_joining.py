@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.joining import CELL_PX, GAP_PX, LAG_MM, Box, Joiner
 from pipeline.messages import Region, Result, Verdict
@@ -168,3 +170,36 @@ def test_chance_is_no_repeat(seed: int) -> None:
     rng = random.Random(seed)
     spots = sorted((rng.uniform(0, 100_000), 200.0) for _ in range(40))
     assert find_repeats(find_defects([verdict(n, region(y, y + 4, x, x + 4)) for n, (y, x) in enumerate(spots)])) == []
+
+
+BOXES = st.lists(st.tuples(st.floats(0, 900), st.floats(0.2, 120), st.floats(0, 200), st.floats(0.2, 60)), max_size=25)
+
+
+def grouped(boxes: list[Box]) -> list[list[int]]:
+    """The plain way: every pair is compared, until nothing changes."""
+    gap = GAP_PX * PX_MM
+    group = list(range(len(boxes)))
+    for _ in boxes:
+        for i, a in enumerate(boxes):
+            for j, b in enumerate(boxes):
+                if a[0] - gap <= b[1] and b[0] - gap <= a[1] and a[2] - gap <= b[3] and b[2] - gap <= a[3]:
+                    group[i] = group[j] = min(group[i], group[j])
+    return sorted(sorted(i for i, g in enumerate(group) if g == name) for name in set(group))
+
+
+@given(BOXES)
+@settings(max_examples=60, deadline=None)
+def test_joining_agrees_with_comparing_every_pair(places: list[tuple[float, float, float, float]]) -> None:
+    def rounded(mm: float) -> float:
+        return round(mm / PX_MM) * PX_MM
+
+    boxes = [(rounded(y), rounded(y) + rounded(h), rounded(x), rounded(x) + rounded(w)) for y, h, x, w in places]
+    joiner = Joiner()
+    owners = [joiner.add(verdict(n, region(*box)))[0][0] for n, box in enumerate(boxes)]
+    for i, owner in enumerate(owners):
+        while owner.joined_to is not None:
+            owner = owner.joined_to
+        owners[i] = owner
+    found = sorted(sorted(i for i, o in enumerate(owners) if o is name) for name in set(owners))
+    assert found == grouped(boxes)
+    assert sorted(d.sightings for d in joiner.flush()) == sorted(map(len, found))
