@@ -106,6 +106,9 @@ def result_of(config: LineConfig, cloth: Cloth, seconds: float) -> dict[str, Any
     kinds: dict[str, Counter[str]] = {}
     for truth, own in zip(comparison.injected, comparison.hits, strict=True):
         kinds.setdefault(f"{truth.kind} {truth.strength:g}", Counter()).update(["found" if own else "missed"])
+    slab_mm = cloth.rows * cloth.mm_per_px
+    marked = {n for t in cloth.truth for n in range(int(t.y0_mm // slab_mm), int(t.y1_mm // slab_mm) + 1)}
+    clean = [d for d in seen.false_alarms if d.seen_mm and int((d.seen_mm[0] + d.seen_mm[1]) / 2 // slab_mm) not in marked]
     claims = Counter(d.key for own in hits for d in own)
     grade = sheet.rolls[0].grade
     metres = summary.inspected_m or 0.0
@@ -115,7 +118,7 @@ def result_of(config: LineConfig, cloth: Cloth, seconds: float) -> dict[str, Any
         "known": len(cloth.truth), "found": comparison.found, "missed": comparison.missed,
         "by_kind_and_strength": {k: dict(c) for k, c in sorted(kinds.items())},
         "split": sum(len(own) > 1 for own in hits), "merged": sum(n > 1 for n in claims.values()),
-        "false_alarms": len(seen.false_alarms),
+        "false_alarms": len(seen.false_alarms), "of_these_in_slabs_without_a_known_defect": len(clean),
         "false_alarms_per_1000_m": round(1000 * len(seen.false_alarms) / metres, 1) if metres else None,
         "enlargement_px": config.defects.enlargement_px, **errors(comparison, cloth.mm_per_px),
         "quality": grade.quality if grade else None, "per_100_m2": grade.per_100_m2 if grade else None,
