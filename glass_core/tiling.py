@@ -58,7 +58,7 @@ class Tiling(BaseModel):
 
 @dataclass(frozen=True)
 class Region:
-    """A connected group of cells above threshold: its box in picture px (x1, y1 exclusive), peak score, peak's lane."""
+    """Connected cells above threshold: their box in picture px (x1, y1 exclusive), peak score, peak's lane, how many."""
 
     x0_px: int
     y0_px: int
@@ -66,6 +66,7 @@ class Region:
     y1_px: int
     score: float
     lane: int
+    cells: int
 
 
 @dataclass(frozen=True)
@@ -182,6 +183,7 @@ class Layout:
             y1_px=min((top + height) * cell_px, self.height),
             score=float(scores.flat[peak]),
             lane=int(self.lane_of_column[left + peak % width]),
+            cells=int(box[4]),
         )
 
 

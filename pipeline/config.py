@@ -15,11 +15,14 @@ from pydantic import Field, ValidationError, model_validator
 from calibration.flatfield import FlatfieldCard
 from calibration.scale import ScaleCard
 from glass_core.errors import InputError
+from pipeline.grading import Rules
 from pipeline.messages import EventAction, EventKind
 from pipeline.motion_config import CameraMotion, MotionConfig, Section
 
 Pixels = tuple[int, int]
 Scalar = bool | int | float | str
+STAGES = {"recorder", "decision", "worker", "motion"}
+"""Processes that every line may have."""
 
 
 class InspectionOkConfig(Section):
@@ -211,6 +214,64 @@ class PublisherConfig(Section):
         return self
 
 
+class ModbusConfig(Section):
+    """Remote I/O or a PLC, over Modbus TCP; the register map stands in pipeline/outputs/modbus.py and in the README."""
+
+    kind: Literal["modbus"]
+    name: str = Field(default="plc", pattern=r"^[A-Za-z0-9_-]{1,32}$")
+    host: str
+    port: int = Field(default=502, ge=1, le=65535)
+    unit: int = Field(default=1, ge=0, le=255)
+    coils_at: int = Field(default=0, ge=0, le=65000)
+    registers_at: int | None = Field(default=0, ge=0, le=65000)
+    """Null: remote I/O that has only coils."""
+    pulse_ms: float = Field(default=100.0, ge=10)
+    """How long a mark's coil is on."""
+    timeout_ms: float = Field(default=200.0, ge=10, le=5000)
+    """A PLC that has not answered a request by then does not answer."""
+
+
+OutputConfig = Annotated[PublisherConfig | ModbusConfig, Field(discriminator="kind")]
+
+
+class DefectAction(Section):
+    """What follows from a defect, once for each joined defect."""
+
+    when: Literal["DEFECT"]
+    do: Literal["stop", "mark", "lamp"]
+    severity: int = Field(default=1, ge=1, le=4)
+    """From this severity on (the points of its length); one of unknown size is held to be severe."""
+    lanes: tuple[int, ...] | None = None
+    """Only where it touches one of these lanes; null: anywhere."""
+    distance_mm: float | None = Field(default=None, ge=0)
+    """From the camera along the web to the actuator; null: at once."""
+
+
+class NotInspectedAction(Section):
+    """What follows from web that passes a camera unjudged, once for each gap."""
+
+    when: Literal["NOT_INSPECTED"]
+    do: Literal["stop", "mark", "lamp"]
+    after_mm: float = Field(default=500.0, ge=0)
+
+
+class FaultAction(Section):
+    """What follows when the line goes to FAULT."""
+
+    when: Literal["FAULT"]
+    do: Literal["stop", "lamp"]
+
+
+ActionConfig = Annotated[DefectAction | NotInspectedAction | FaultAction, Field(discriminator="when")]
+
+
+class DefectsConfig(Section):
+    """How regions become defects."""
+
+    enlargement_px: float = Field(default=8.0, ge=0)
+    """By how much a defect's box of cells is larger than the defect in each direction, both sides together."""
+
+
 class LedgerConfig(Section):
     """Where the record is kept: ledger, verdicts.jsonl and crops lie in the ledger's folder."""
 
@@ -228,7 +289,10 @@ class LineConfig(Section):
     cameras: tuple[CameraConfig, ...] = Field(default=(), max_length=16)
     worker: WorkerConfig = WorkerConfig()
     decision: DecisionConfig = DecisionConfig()
-    outputs: tuple[PublisherConfig, ...] = (PublisherConfig(kind="publisher"),)
+    defects: DefectsConfig = DefectsConfig()
+    grading: Rules = Rules()
+    actions: tuple[ActionConfig, ...] = Field(default=(), max_length=32)
+    outputs: tuple[OutputConfig, ...] = (PublisherConfig(kind="publisher"),)
     ledger: LedgerConfig = LedgerConfig()
     train: dict[str, Any] = Field(default_factory=dict)
     """Settings of training; glass_core checks them."""
@@ -238,7 +302,10 @@ class LineConfig(Section):
         names = [c.name for c in self.cameras]
         if len(set(names)) < len(names):
             raise ValueError(f"cameras: names must differ, got {names}")
-        if taken := set(names) & {"recorder", "decision", "worker", "motion"}:
+        outputs = [o.name for o in self.modbus]
+        if len(set(outputs)) < len(outputs) or set(outputs) & STAGES:
+            raise ValueError(f"outputs: names must differ, also from {', '.join(sorted(STAGES))}, got {outputs}")
+        if taken := set(names) & {*STAGES, *outputs}:
             raise ValueError(f"cameras: {', '.join(sorted(taken))} is another process's name, choose a different one")
         ranges = sorted((*c.inspect_x_mm, c.name) for c in self.cameras if c.inspect_x_mm)
         for (_, end_mm, left), (start_mm, _, right) in pairwise(ranges):
@@ -248,13 +315,25 @@ class LineConfig(Section):
                 )
         if isinstance(self.motion, CameraMotion) and self.motion.camera not in names:
             raise ValueError(f"motion.camera: {self.motion.camera} is none of the cameras {names}")
-        if len(self.outputs) != 1:
+        if len(self.outputs) - len(outputs) != 1:
             raise ValueError("outputs: exactly one publisher")
+        if self.motion is None and any(isinstance(a, DefectAction) and a.distance_mm is not None for a in self.actions):
+            raise ValueError("actions: distance_mm needs `motion:`, nothing else says when the web is there")
         return self
 
     def events_of(self, style: str) -> EventsConfig:
         """The rules in force for cloth of that style."""
         return self.styles[style].events if style in self.styles else self.line.events
+
+    @property
+    def publisher(self) -> PublisherConfig:
+        """Where verdicts, rejects, actions and states are published."""
+        return next(o for o in self.outputs if isinstance(o, PublisherConfig))
+
+    @property
+    def modbus(self) -> tuple[ModbusConfig, ...]:
+        """The wired outputs."""
+        return tuple(o for o in self.outputs if isinstance(o, ModbusConfig))
 
     @property
     def sha(self) -> str:

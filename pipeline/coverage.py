@@ -108,6 +108,11 @@ class Coverage:
             self._settle(self._furthest - self._keep)
 
     @property
+    def cameras(self) -> list[str]:
+        """All that must judge."""
+        return list(self._judged)
+
+    @property
     def inspected_mm(self) -> float:
         """Judged by every camera."""
         return (self._inspected + _all(list(self._judged.values())).length) / 1000
@@ -130,6 +135,13 @@ class Coverage:
     def per_camera_mm(self, camera: str) -> float:
         """Judged by this camera."""
         return (self._camera[camera] + self._judged[camera].length) / 1000
+
+    def not_inspected(self) -> list[tuple[float, float, str]]:
+        """The stretches not inspected that are not settled yet, in order: from mm, to mm, why."""
+        inspected = _all(list(self._judged.values()))
+        spans = [(a, b, reason) for reason, own in self._reasons.items() for a, b in own.minus(inspected)]
+        spans += [(a, b, str(Reason.NO_FRAME)) for a, b in _seen(self._judged).minus(inspected).minus(self._noted)]
+        return [(a / 1000, b / 1000, reason) for a, b, reason in sorted(spans)]
 
     def _reasons_um(self) -> dict[str, int]:
         return _sum(self._not_inspected, _split(self._judged, self._reasons, self._noted))
@@ -159,14 +171,19 @@ def _all(sets: list[Intervals]) -> Intervals:
     return common
 
 
-def _split(judged: dict[str, Intervals], reasons: dict[str, Intervals], noted: Intervals) -> dict[str, int]:
-    """Micrometres not inspected, by reason."""
-    inspected = _all(list(judged.values()))
-    lengths = {reason: spans.minus(inspected).length for reason, spans in reasons.items()}
+def _seen(judged: dict[str, Intervals]) -> Intervals:
+    """The points that any camera judged."""
     seen = Intervals()
     for own in judged.values():
         for span in own:
             seen.add(*span)
-    silent = seen.minus(inspected).minus(noted).length
+    return seen
+
+
+def _split(judged: dict[str, Intervals], reasons: dict[str, Intervals], noted: Intervals) -> dict[str, int]:
+    """Micrometres not inspected, by reason."""
+    inspected = _all(list(judged.values()))
+    lengths = {reason: spans.minus(inspected).length for reason, spans in reasons.items()}
+    silent = _seen(judged).minus(inspected).minus(noted).length
     lengths[Reason.NO_FRAME] = lengths.get(Reason.NO_FRAME, 0) + silent
     return {str(reason): um for reason, um in lengths.items() if um}

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from pipeline.actions import Actions
 from pipeline.cloth import Cloth, ClothTerms
 from pipeline.drift import Drift
 from pipeline.due import Deadline, Due
@@ -19,6 +20,8 @@ from pipeline.judgement import Judgement, Standard, judge
 from pipeline.line_state import Roster, line_state
 from pipeline.link import Inbox, Outbox
 from pipeline.messages import (
+    Acknowledge,
+    Action,
     Announced,
     Bypass,
     EventAction,
@@ -29,9 +32,11 @@ from pipeline.messages import (
     Payload,
     Reason,
     Reject,
+    Reset,
     Result,
     ScoreMap,
     StageState,
+    State,
     Status,
     Totals,
     Verdict,
@@ -95,10 +100,17 @@ class Decision:
     """The one place where verdicts are made."""
 
     def __init__(
-        self, inbox: Inbox, recorder: Outbox, publisher: Publisher, terms: DecisionTerms, utc_ns: Callable[[], int]
+        self,
+        inbox: Inbox,
+        recorder: Outbox,
+        publisher: Publisher,
+        terms: DecisionTerms,
+        utc_ns: Callable[[], int],
+        actions: Actions | None = None,
     ) -> None:
         self._inbox, self._recorder, self._publisher, self._terms = inbox, recorder, publisher, terms
         self._utc_ns = utc_ns
+        self._actions = actions or Actions()
         self._roster = Roster(tuple(terms.frame_mm))
         tolerate_mm = terms.tolerate_not_inspected_mm
         self._cameras = {
@@ -113,6 +125,7 @@ class Decision:
         self._taken: deque[Message] = deque(maxlen=TAKEN_KEPT)
         self._motion: Motion | None = None
         self._bypass = terms.observe
+        self._fault = ""
         self._cloth = Cloth(terms.cloth, self._tell, publisher, terms.generation, utc_ns)
         self._due = Due({c: mm - terms.y_offset_mm.get(c, 0.0) for c, mm in terms.actuator_mm.items()})
         self._shown: tuple[object, ...] | None = None
@@ -145,6 +158,8 @@ class Decision:
             self._hear(received[0], received[1], now_ns)
             self.handled += 1
             moved = True
+        due = self._actions.reached(self._position_mm(now_ns), now_ns)
+        self._act([] if self._bypass else due)
         self._show_state(now_ns)
         if now_ns >= self._heartbeat_due_ns:
             self._heartbeat_due_ns = now_ns + HEARTBEAT_NS
@@ -194,10 +209,17 @@ class Decision:
                 self._cloth.mark(message, self._here_mm, now_ns)
             case Bypass():
                 self._bypass = message.on or self._terms.observe
+            case Acknowledge():
+                self._act(self._actions.acknowledge(message.event, now_ns))
+            case Reset() if self._fault and not self._roster.faults:
+                self._fault = ""
+                for account in self._cameras.values():
+                    account.gap.open = True  # not before each camera has judged cloth again is the line more than DEGRADED
 
     def _on_status(self, status: Status, now_ns: int) -> None:
         before = self._roster.state(status.role, status.name)
         self._roster.hear(status)
+        self._fault = "; ".join(self._roster.faults) or self._fault
         if status.role == "recorder" and status.state is StageState.DOWN and before is not StageState.DOWN:
             # What it took and had not written is lost with it; its successor ignores what was written.
             self._records.extendleft((m, ()) for m in reversed(self._taken))
@@ -269,8 +291,10 @@ class Decision:
             share = max(score / max(standard.threshold(i), 1e-9) for i, score in enumerate(scored.lanes))
             self._cameras[frame.camera].drift.add(roll.style, frame.level, frame.texture, share)
         event = self._cloth.event(frame.start_mm, frame.end_mm, judgement)
-        if judgement.result is Result.PASS and self._roster.faults:
-            judgement = Judgement(Result.NOT_INSPECTED, Reason.NOT_READY, "; ".join(self._roster.faults)[:200])
+        if judgement.result is Result.PASS and self._fault:
+            judgement = Judgement(Result.NOT_INSPECTED, Reason.NOT_READY, self._fault[:200])
+        if judgement.result is not Result.NOT_INSPECTED and self._bypass and not self._terms.observe:
+            judgement = replace(judgement, result=Result.NOT_INSPECTED, reason=Reason.BYPASS, detail=str(judgement.result))
         latency_ms = max(0.0, (now_ns - frame.t_mono_ns) / 1e6)  # both clocks are read a little before the fact
         grounds = {} if scored is None else {
             "score": scored.score, "lanes": scored.lanes, "tiles": scored.tiles, "weights_sha": scored.weights_sha,
@@ -316,6 +340,10 @@ class Decision:
         self._record(verdict, payloads)
         if verdict.rescan:
             return
+        if not self._bypass:
+            self._act(self._actions.judged(verdict, now_ns))
+        elif verdict.reason is Reason.BYPASS and verdict.regions:
+            self._tally.rejects_inhibited += 1
         if verdict.result is Result.NOT_INSPECTED:
             span = gap.missed(verdict.start_mm, verdict.end_mm)
             if span is not None:
@@ -348,6 +376,15 @@ class Decision:
             )
         )  # fmt: skip
 
+    def _act(self, actions: list[Action]) -> None:
+        for action in actions:
+            self._tell(action)
+
+    def _position_mm(self, now_ns: int) -> float:
+        """Where the web is by now; nowhere without motion."""
+        m = self._motion
+        return -math.inf if m is None else m.position_mm + m.speed_mm_s * (now_ns - m.t_mono_ns) / 1e9
+
     def _show_state(self, now_ns: int) -> None:
         accounts = self._cameras.values()
         shown = line_state(
@@ -357,9 +394,12 @@ class Decision:
             gap_open=any(a.gap.open for a in accounts),
             every_camera_judged=all(a.gap.ever_judged for a in accounts),
             bypass=self._bypass,
+            fault=self._fault,
         )
         if not shown[2]:  # it warns where nothing worse is to be said
             shown = (*shown[:2], "; ".join(f"{c}: {a.drift.warning}" for c, a in self._cameras.items() if a.drift.warning))
+        if not self._bypass:
+            self._act(self._actions.fault(shown[0] is State.FAULT, now_ns))
         if shown == self._shown:
             return
         self._shown = shown
@@ -384,6 +424,7 @@ class Decision:
                 Status(role="recorder", name="recorder", generation=1 << 30, state=StageState.FAULT,
                        detail="takes no records, restart the line")
             )  # fmt: skip
+            self._fault = "; ".join(self._roster.faults)
 
     def _pass_on(self) -> bool:
         moved = False

@@ -11,14 +11,15 @@ class Gap:
         self._start_mm: float | None = None
         self._end_mm = 0.0
         self._length_mm = 0.0
-        self._rejected = False
+        self.rejected = False
+        """Since the last frame that was judged."""
         self.open = False
         self.ever_judged = False
 
     def judged(self) -> None:
         """A frame was judged: the gap ends."""
         self._start_mm, self._length_mm = None, 0.0
-        self._rejected = self.open = False
+        self.rejected = self.open = False
         self.ever_judged = True
 
     def missed(self, start_mm: float | None, end_mm: float | None) -> tuple[float | None, float | None] | None:
@@ -29,13 +30,14 @@ class Gap:
         """
         self.open = True
         if start_mm is None or end_mm is None:
+            self.rejected = True
             return start_mm, end_mm
-        if self._rejected:
+        if self.rejected:
             return start_mm, end_mm
         self._start_mm = start_mm if self._start_mm is None else min(self._start_mm, start_mm)
         self._end_mm = end_mm if self._length_mm == 0 else max(self._end_mm, end_mm)
         self._length_mm += end_mm - start_mm
         if self._length_mm < self._tolerate_mm:
             return None
-        self._rejected = True
+        self.rejected = True
         return self._start_mm, self._end_mm

@@ -72,7 +72,7 @@ def _regions(
 
     return tuple(
         Region(
-            x0_px=r.x0_px, y0_px=r.y0_px, x1_px=r.x1_px, y1_px=r.y1_px, score=r.score,
+            x0_px=r.x0_px, y0_px=r.y0_px, x1_px=r.x1_px, y1_px=r.y1_px, score=r.score, lane=r.lane, cells=r.cells,
             x0_mm=across(r.x0_px), x1_mm=across(r.x1_px), y0_mm=along(r.y0_px), y1_mm=along(r.y1_px),
         )
         for r in layout.regions(cells, thresholds)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from glass_core.errors import InputError
-from pipeline.messages import CameraFacts, LineState, Message, Payload, Reject, Totals, Verdict
+from pipeline.messages import Action, CameraFacts, LineState, Message, Payload, Reject, Totals, Verdict
 from pipeline.web_messages import Roll, SpanEvent
 
 SCHEMA = 2
@@ -31,6 +31,8 @@ CREATE TABLE states (run_id TEXT, generation INTEGER, number INTEGER, state TEXT
     PRIMARY KEY (run_id, generation, number));
 CREATE TABLE rejects (run_id TEXT, generation INTEGER, number INTEGER, verdict INTEGER NOT NULL, camera TEXT NOT NULL,
     body TEXT NOT NULL, PRIMARY KEY (run_id, generation, number));
+CREATE TABLE actions (run_id TEXT, generation INTEGER, number INTEGER, event INTEGER NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (run_id, generation, number));
 CREATE TABLE camera_facts (run_id TEXT, camera TEXT, boot_id TEXT, t_utc_ns INTEGER NOT NULL, facts TEXT NOT NULL,
     PRIMARY KEY (run_id, camera, boot_id));
 CREATE TABLE web (run_id TEXT, generation INTEGER, kind TEXT, number INTEGER, body TEXT NOT NULL,
@@ -185,6 +187,11 @@ def read_rejects(path: Path, run_id: str | None = None) -> Iterator[Reject]:
     return _read(path, run_id, "rejects", Reject)
 
 
+def read_actions(path: Path, run_id: str | None = None) -> Iterator[Action]:
+    """What the action table asked for in a run (default: the last), in order."""
+    return _read(path, run_id, "actions", Action)
+
+
 def read_rolls(path: Path, run_id: str | None = None) -> Iterator[Roll]:
     """Where the rolls of a run (default: the last) begin and end, in order."""
     return _read(path, run_id, "web", Roll, "kind = 'Roll'")
@@ -209,6 +216,17 @@ def read_cameras(path: Path, run_id: str | None = None) -> dict[str, tuple[int, 
             (_run(db, path, run_id),),
         )
         return {camera: (frames, placed) for camera, frames, placed in rows}
+
+
+def read_frame_shapes(path: Path, run_id: str | None = None) -> dict[str, tuple[int, ...]]:
+    """The shape of each camera's pictures in a run (default: the last), of one that was scored."""
+    with _reading(path) as db:
+        rows = db.execute(
+            "SELECT camera, body FROM verdicts WHERE run_id = ? AND score IS NOT NULL GROUP BY camera",
+            (_run(db, path, run_id),),
+        )
+        shapes = {camera: json.loads(body).get("frame_shape") for camera, body in rows}
+        return {camera: tuple(shape) for camera, shape in shapes.items() if shape}
 
 
 def read_camera_facts(path: Path, run_id: str | None = None) -> dict[str, Any]:
@@ -314,6 +332,8 @@ def _row(run_id: str, message: Message, payloads: tuple[Payload, ...]) -> Row:
             table, values = "states", (s.generation, s.number, s.state, s.inspection_ok, s.t_utc_ns, body)
         case Reject() as r:
             table, values = "rejects", (r.generation, r.number, r.verdict, r.camera, body)
+        case Action() as a:
+            table, values = "actions", (a.generation, a.number, a.event, body)
         case Roll() | SpanEvent():
             table, values = "web", (message.generation, type(message).__name__, message.number, body)
         case CameraFacts() as f:

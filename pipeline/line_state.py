@@ -36,8 +36,9 @@ class Roster:
 
     @property
     def down(self) -> list[str]:
-        """Stages that have gone after they were there."""
-        return [f"{s.name}: {s.detail}".rstrip(": ") for s in self.stages.values() if s.state is StageState.DOWN]
+        """Stages that have gone after they were there, or cannot do all of their work."""
+        ailing = (StageState.DOWN, StageState.DEGRADED)
+        return [f"{s.name}: {s.detail}".rstrip(": ") for s in self.stages.values() if s.state in ailing]
 
     @property
     def awaited(self) -> list[str]:
@@ -47,14 +48,14 @@ class Roster:
 
 
 def line_state(
-    roster: Roster, motion: MotionState | None, frames: int, gap_open: bool, every_camera_judged: bool, bypass: bool
+    roster: Roster, motion: MotionState | None, frames: int, gap_open: bool, every_camera_judged: bool, bypass: bool, fault: str
 ) -> tuple[State, bool, str]:
     """State, inspection_ok, and why: inspection is ok only once every camera has judged cloth and none has a gap open.
 
-    A web at rest is healthy, however long.
+    A web at rest is healthy, however long. `fault` is the latched one: it stays until a person resets it.
     """
-    if roster.faults:
-        return State.FAULT, False, "; ".join(roster.faults)
+    if fault:
+        return State.FAULT, False, fault if roster.faults else f"{fault} (gone: reset it)"
     if bypass:
         return State.BYPASS, False, "rejects are inhibited"
     if roster.awaited:

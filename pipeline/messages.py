@@ -41,6 +41,7 @@ class Reason(StrEnum):
     MODEL_MISMATCH = "MODEL_MISMATCH"
     NOT_READY = "NOT_READY"
     CAMERA_DOWN = "CAMERA_DOWN"
+    BYPASS = "BYPASS"
 
 
 class EventKind(StrEnum):
@@ -87,9 +88,38 @@ class StageState(StrEnum):
     """The state of one process of the line."""
 
     READY = "READY"
+    DEGRADED = "DEGRADED"
+    """It lives and does not get all its work done: the other side of an output does not answer."""
     DOWN = "DOWN"
     FAULT = "FAULT"
     ENDED = "ENDED"
+
+
+class ActionKind(StrEnum):
+    """What a machine is asked to do."""
+
+    STOP = "STOP"
+    MARK = "MARK"
+    LAMP = "LAMP"
+
+
+class Cause(StrEnum):
+    """What an action answers."""
+
+    DEFECT = "DEFECT"
+    NOT_INSPECTED = "NOT_INSPECTED"
+    FAULT = "FAULT"
+
+
+class Phase(StrEnum):
+    """How far an action is."""
+
+    AHEAD = "AHEAD"
+    """Announced with its target position, so that a PLC or a counter card can act exactly there."""
+    NOW = "NOW"
+    """The web is there, or the action has no place: our own timing, as good as this machine's clock and scheduler."""
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    """Somebody has seen to it."""
 
 
 class Message(BaseModel):
@@ -217,6 +247,10 @@ class Region(BaseModel):
     x1_px: int
     y1_px: int
     score: float
+    lane: int | None = None
+    """The lane of its highest score."""
+    cells: int | None = None
+    """How many cells it is made of."""
     x0_mm: float | None = None
     x1_mm: float | None = None
     y0_mm: float | None = None
@@ -286,6 +320,32 @@ class Reject(Message):
     end_mm: float | None
     x0_mm: float | None = None
     x1_mm: float | None = None
+    t_mono_ns: int
+
+
+class Action(Message):
+    """What the action table answers to a defect, to cloth not inspected, or to a fault; the same `event` in each phase."""
+
+    number: int
+    generation: int
+    event: int
+    kind: ActionKind
+    cause: Cause
+    phase: Phase
+    verdict: int | None = None
+    camera: str = ""
+    defect: int | None = None
+    """The joined defect: in one generation of decision each rule acts once on it."""
+    severity: int | None = None
+    """1 to 4, the points of its length; null where the scale is not known."""
+    start_mm: float | None = None
+    end_mm: float | None = None
+    x0_mm: float | None = None
+    x1_mm: float | None = None
+    target_mm: float | None = None
+    """Position of the web at which the start of the place is at the actuator; null: at once."""
+    target_count: int | None = None
+    """The same in encoder counts from the web's zero, where there is an encoder."""
     t_mono_ns: int
 
 
@@ -398,6 +458,16 @@ class Bypass(Message):
     """The operator sets rejects aside, or takes that back."""
 
     on: bool
+
+
+class Acknowledge(Message):
+    """Somebody has seen to an action's event; null: to all."""
+
+    event: int | None = None
+
+
+class Reset(Message):
+    """The operator clears a latched FAULT whose cause is gone."""
 
 
 class Engine(Protocol):

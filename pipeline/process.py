@@ -154,8 +154,10 @@ def _worker(spec: Spec, link: Link, model: Path) -> Stage:
 
 
 def _decision(spec: Spec, link: Link, model: Path) -> Stage:
+    from pipeline.actions import Actions
     from pipeline.cloth import ClothTerms
     from pipeline.decision import SEEN, Decision, DecisionTerms
+    from pipeline.messages import Action
     from pipeline.outputs.publisher import Publisher
 
     line = spec.config.line
@@ -171,8 +173,12 @@ def _decision(spec: Spec, link: Link, model: Path) -> Stage:
         y_offset_mm={c.name: c.y_offset_mm for c in spec.config.cameras},
         seen_mm={key.removeprefix(SEEN): mm for key, mm in spec.resume.items() if key.startswith(SEEN)},
     )
-    publisher = Publisher(link.broadcast(spec.config.outputs[0].bind), spec.generation)
-    return Decision(link.inbox("decision"), link.outbox("recorder"), publisher, terms, time.time_ns)
+    publisher = Publisher(link.broadcast(spec.config.publisher.bind), spec.generation)
+    actions = Actions(
+        spec.config.actions, spec.config.grading, spec.config.defects.enlargement_px,
+        getattr(spec.config.motion, "counts_per_mm", None), spec.generation, lambda: publisher.number(Action),
+    )  # fmt: skip
+    return Decision(link.inbox("decision"), link.outbox("recorder"), publisher, terms, time.time_ns, actions)
 
 
 def _recorder(spec: Spec, link: Link, model: Path) -> Stage:
@@ -181,12 +187,22 @@ def _recorder(spec: Spec, link: Link, model: Path) -> Stage:
     return make_recorder(link.inbox("recorder"), link.outbox("decision"), spec.config, model, spec.generation)
 
 
+def _output(spec: Spec, link: Link, model: Path) -> Stage:
+    from pipeline.outputs.modbus import ModbusOutput, Plc
+
+    assert isinstance(link, ZmqLink)  # outputs belong to a live line: replay has none
+    config = next(o for o in spec.config.modbus if o.name == spec.name)
+    heard = link.subscribe(spec.config.publisher.bind)
+    return ModbusOutput(heard, link.outbox("decision"), Plc(config), config, spec.generation)
+
+
 _ROLES: dict[str, Callable[[Spec, Link, Path], Stage]] = {
     "grabber": _grabber,
     "motion": _motion,
     "worker": _worker,
     "decision": _decision,
     "recorder": _recorder,
+    "output": _output,
 }
 
 

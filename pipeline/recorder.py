@@ -18,7 +18,7 @@ from pipeline.crops import Crop, cut_crops
 from pipeline.journal import Journal
 from pipeline.ledger import Ledger, LedgerFull, read_runs
 from pipeline.link import Inbox, Outbox
-from pipeline.messages import CameraFacts, LineState, Message, Reject, Result, StageState, Status, Totals, Verdict
+from pipeline.messages import Action, CameraFacts, LineState, Message, Reject, Result, StageState, Status, Totals, Verdict
 from pipeline.web_messages import Roll, SpanEvent
 
 RETRY_NS = 1_000_000_000
@@ -30,7 +30,8 @@ WAITING_CROPS = 64
 class Recorder:
     """The stage that writes to disk, so that no other has to.
 
-    Takes Verdict (with cells and pixels above the recording floor), LineState, Reject, Roll, SpanEvent, Totals, CameraFacts. A
+    Takes Verdict (with cells and pixels above the recording floor), LineState, Reject, Action, Roll, SpanEvent, Totals and
+    CameraFacts. A
     failed write is a FAULT told to decision; the rows are kept, tried again each second, and READY follows when all
     are safe. Pictures are extra: at most `crops_per_verdict`, within `crop_budget_bytes` a run, and left out (counted)
     where they would hold up the rows.
@@ -103,7 +104,7 @@ class Recorder:
             raise InputError(f"record incomplete: {self._failure}")
 
     def _take(self, message: Message, payloads: tuple[memoryview, ...]) -> None:
-        if not isinstance(message, Verdict | LineState | Reject | Totals | CameraFacts | Roll | SpanEvent):
+        if not isinstance(message, Verdict | LineState | Reject | Action | Totals | CameraFacts | Roll | SpanEvent):
             return
         self._ledger.add(message, payloads)
         if not isinstance(message, Verdict):

@@ -14,11 +14,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.coverage import Coverage
+from pipeline.joining import CELL_PX, Defect, Joiner
 from pipeline.ledger import read_cameras, read_runs, read_spans, read_totals, read_verdicts
-from pipeline.messages import Region, Result, Verdict
+from pipeline.messages import Result, Verdict
 
-TOUCH_MM = 0.01
-"""Regions of neighbouring frames that are nearer than this are one defect: it only absorbs the rounding of lengths."""
+KEEP_ALL_MM = 1e9
+"""A finished run is measured whole: its stretches stay apart, for the list of those that were not inspected."""
 
 
 class Summary(BaseModel):
@@ -48,86 +49,21 @@ class Summary(BaseModel):
 
 @dataclass(frozen=True)
 class Metres:
-    """Line millimetres: judged by every camera, not so by reason, and judged by each camera.
-
-    `extent_mm`: the first and the last place; null where several rolls each have their own places.
-    """
+    """Line millimetres: judged by every camera, not so by reason, and judged by each camera."""
 
     inspected_mm: float
     not_inspected_mm: float
     reasons_mm: dict[str, float]
     cameras_mm: dict[str, float]
-    extent_mm: tuple[float, float] | None
 
 
-@dataclass(frozen=True)
-class Sighting:
-    """One region of one DEFECT verdict."""
-
-    verdict: Verdict
-    index: int
-
-    @property
-    def region(self) -> Region:
-        """The place."""
-        return self.verdict.regions[self.index]
-
-    @property
-    def web(self) -> tuple[str, str]:
-        """Which cloth it lies on; positions of different rolls are different places."""
-        return self.verdict.camera, self.verdict.roll_id
-
-    @property
-    def box_mm(self) -> tuple[float, float, float, float] | None:
-        """From and to along the web, from and to across it; null where the scale is not known."""
-        r = self.region
-        if r.y0_mm is None or r.y1_mm is None or r.x0_mm is None or r.x1_mm is None:
-            return None
-        return r.y0_mm, r.y1_mm, r.x0_mm, r.x1_mm
-
-
-@dataclass(frozen=True)
-class Defect:
-    """One place on the cloth, seen in one frame or in several neighbouring ones."""
-
-    sightings: tuple[Sighting, ...]
-
-    @property
-    def key(self) -> tuple[int, int, int]:
-        """Identity within a run: generation, number and region of its strongest sighting."""
-        strongest = self.strongest
-        return strongest.verdict.generation, strongest.verdict.number, strongest.index
-
-    @property
-    def camera(self) -> str:
-        """Whose strip of the web it lies on."""
-        return self.sightings[0].verdict.camera
-
-    @property
-    def strongest(self) -> Sighting:
-        """The sighting with the highest score."""
-        return max(self.sightings, key=lambda s: s.region.score)
-
-    @property
-    def box_mm(self) -> tuple[float, float, float, float] | None:
-        """The box around all sightings, as Sighting.box_mm."""
-        boxes = [s.box_mm for s in self.sightings if s.box_mm is not None]
-        if not boxes:
-            return None
-        y0, y1, x0, x1 = zip(*boxes, strict=True)
-        return min(y0), max(y1), min(x0), max(x1)
-
-
-def find_defects(verdicts: Iterable[Verdict]) -> list[Defect]:
-    """The defects of a run, in the order of the web (of the verdicts where lengths are not known).
-
-    Regions of one camera's neighbouring frames that touch along the web and share a strip across it are one defect;
-    without lengths each region stands for itself.
-    """
-    seen = [Sighting(v, i) for v in verdicts if v.result is Result.DEFECT and not v.rescan for i in range(len(v.regions))]
-    groups = [[s] for s in seen if s.box_mm is None] + _join([s for s in seen if s.box_mm is not None])
-    defects = [Defect(tuple(g)) for g in groups]
-    return sorted(defects, key=lambda d: (d.box_mm or (math.inf,), d.sightings[0].verdict.number))
+def find_defects(verdicts: Iterable[Verdict], enlargement_px: float = CELL_PX) -> list[Defect]:
+    """The defects of a run, in the order of the web (of the verdicts where lengths are not known)."""
+    joiner, defects = Joiner(enlargement_px), list[Defect]()
+    for verdict in verdicts:
+        defects += joiner.add(verdict)[1]
+    defects += joiner.flush()
+    return sorted(defects, key=lambda d: (d.box_mm or (math.inf,), d.number))
 
 
 def summarise(ledger: Path, run_id: str | None = None) -> Summary:
@@ -172,8 +108,17 @@ def summarise(ledger: Path, run_id: str | None = None) -> Summary:
     })  # fmt: skip
 
 
-def measure(ledger: Path, run_id: str | None = None) -> Metres | None:
-    """The line millimetres of a run, summed over its rolls; null where the scale of any camera is unknown.
+@dataclass
+class Cover:
+    """What became of one roll's millimetres, and where its first and last lie."""
+
+    coverage: Coverage
+    start_mm: float = math.inf
+    end_mm: float = -math.inf
+
+
+def cover_rolls(ledger: Path, run_id: str | None = None) -> dict[str, Cover] | None:
+    """Each roll of a run, in their order; null where the scale of any camera is unknown.
 
     Every camera of the configuration must have judged a millimetre, also one that never came up.
     """
@@ -183,45 +128,29 @@ def measure(ledger: Path, run_id: str | None = None) -> Metres | None:
     cameras = sorted({*seen, *(c["name"] for c in config.get("cameras", []))})
     if any(frames and not placed for frames, placed in seen.values()):
         return None
-    rolls: dict[str, Coverage] = {}
-    extent: tuple[float, float] = (math.inf, -math.inf)
+    rolls: dict[str, Cover] = {}
     for camera, roll_id, start_mm, end_mm, result, reason in read_spans(ledger, run_id):
-        cover = rolls.setdefault(roll_id, Coverage(cameras))
-        cover.add(camera, start_mm, end_mm, result != Result.NOT_INSPECTED, reason or "")
-        extent = min(extent[0], start_mm), max(extent[1], end_mm)
-    if not rolls:
+        cover = rolls.setdefault(roll_id, Cover(Coverage(cameras, KEEP_ALL_MM)))
+        cover.coverage.add(camera, start_mm, end_mm, result != Result.NOT_INSPECTED, reason or "")
+        cover.start_mm, cover.end_mm = min(cover.start_mm, start_mm), max(cover.end_mm, end_mm)
+    return rolls or None
+
+
+def measure(ledger: Path, run_id: str | None = None) -> Metres | None:
+    """The line millimetres of a run, summed over its rolls; null as cover_rolls."""
+    rolls = cover_rolls(ledger, run_id)
+    if rolls is None:
         return None
-    reasons: dict[str, float] = {}
-    for cover in rolls.values():
-        for reason, mm in cover.reasons_mm.items():
-            reasons[reason] = reasons.get(reason, 0.0) + mm
+    covers = [r.coverage for r in rolls.values()]
+    reasons: Counter[str] = Counter()
+    for cover in covers:
+        reasons.update(cover.reasons_mm)
     return Metres(
-        inspected_mm=sum(c.inspected_mm for c in rolls.values()),
-        not_inspected_mm=sum(c.not_inspected_mm for c in rolls.values()),
-        reasons_mm=reasons,
-        extent_mm=extent if len(rolls) == 1 else None,
-        cameras_mm={name: sum(c.per_camera_mm(name) for c in rolls.values()) for name in cameras},
+        inspected_mm=sum(c.inspected_mm for c in covers),
+        not_inspected_mm=sum(c.not_inspected_mm for c in covers),
+        reasons_mm=dict(reasons),
+        cameras_mm={name: sum(c.per_camera_mm(name) for c in covers) for name in covers[0].cameras},
     )
-
-
-def _join(seen: list[Sighting]) -> list[list[Sighting]]:
-    """Sightings that touch, in groups: a sweep along the web of each camera and roll."""
-    spots = sorted(((s.web, s.box_mm, s) for s in seen if s.box_mm is not None), key=lambda spot: spot[:2])
-    group_of: list[list[int]] = []
-    reaching: list[int] = []
-    for i, (web, (y0, _, x0, x1), sighting) in enumerate(spots):
-        group_of.append([i])
-        reaching = [j for j in reaching if spots[j][0] == web and spots[j][1][1] + TOUCH_MM >= y0]
-        for j in reaching:
-            _, (_, _, left, right), other = spots[j]
-            apart = left > x1 + TOUCH_MM or x0 > right + TOUCH_MM
-            if not apart and other.verdict.number != sighting.verdict.number and group_of[j] is not group_of[i]:
-                group_of[i].extend(group_of[j])
-                for member in group_of[j]:
-                    group_of[member] = group_of[i]
-        reaching.append(i)
-    groups = {id(group): group for group in group_of}
-    return [[spots[i][2] for i in sorted(group)] for group in groups.values()]
 
 
 def _percentiles(values: array[float]) -> dict[str, float | None]:

@@ -74,6 +74,18 @@ def runtime_folder(name: str) -> Path:
     return Path(base) / f"glassline-{os.getuid()}-{name}"
 
 
+def is_running(name: str) -> bool:
+    """Whether a line of that name runs here."""
+    try:
+        with (runtime_folder(name) / "lock").open("a+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
 class Supervisor:
     """One line; used as a context manager, `step` called again and again."""
 
@@ -83,7 +95,8 @@ class Supervisor:
         cameras = [Child("grabber", c.name) for c in config.cameras]
         motion = [Child("motion", "motion")] if config.motion else []
         fixed = [Child("recorder", "recorder"), Child("decision", "decision"), Child("worker", "worker")]
-        self._children = fixed + cameras + motion  # in the order of starting
+        outputs = [Child("output", o.name) for o in config.modbus]
+        self._children = fixed + cameras + motion + outputs  # in the order of starting
         self._lock: IO[str] | None = None
         self._link: ZmqLink | None = None
         self._untold: deque[Message] = deque()
@@ -99,7 +112,7 @@ class Supervisor:
         self._link = ZmqLink(self.folder)
         self._inbox = self._link.inbox("supervisor")
         self._decision = self._link.outbox("decision")
-        self.events = self._link.subscribe(self._config.outputs[0].bind)
+        self.events = self._link.subscribe(self._config.publisher.bind)
         """What the line publishes."""
         self._rolls = self._link.subscribe(self._config.outputs[0].bind, topic="Roll")
         return self
@@ -241,7 +254,7 @@ class Supervisor:
         while child.restarts_ns and now_ns - child.restarts_ns[0] > RESTARTS_NS:
             child.restarts_ns.popleft()
         tries = len(child.restarts_ns)
-        limited = child.role != "grabber"  # a camera may come back after any time; the line waits for it
+        limited = child.role not in ("grabber", "output")  # what is beyond a cable may come back after any time
         failed = limited and tries > RESTARTS
         self._tell(child, StageState.FAULT if failed else StageState.DOWN, detail)
         if failed:
@@ -271,7 +284,7 @@ class Supervisor:
             if decision.heard_ns > seen_ns and decision.progress is not None and not decision.progress.waiting:
                 break
             time.sleep(0.02)
-        for role in ("worker", "decision", "recorder"):
+        for role in ("output", "worker", "decision", "recorder"):
             last_s = end_s if role == "recorder" else end_s - 0.5
             self._terminate([c for c in self._children if c.role == role], last_s)
 

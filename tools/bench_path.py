@@ -158,7 +158,7 @@ class Processes:
     def __enter__(self) -> Self:
         self._link = ZmqLink(self._folder / "ipc")
         self._inbox = self._link.inbox("supervisor")
-        self._events = self._link.subscribe(self._config.outputs[0].bind, Totals.__name__)
+        self._events = self._link.subscribe(self._config.publisher.bind, Totals.__name__)
         home = str(Path(__file__).parents[1])
         for role in reversed(NAMES):
             name = self._config.cameras[0].name if role == "grabber" else role

@@ -1,21 +1,37 @@
-"""`glassline report`: the roll report again, from the ledger."""
+"""`glassline report`: the roll report again, from the ledger and from what people said of its defects."""
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 from pipeline.report import write_page
+from pipeline.sheet import read_sheet
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the verb."""
     p = subparsers.add_parser("report", help="write the roll report again from the ledger")
     p.add_argument("folder", type=Path, metavar="DIR", help="folder that run, replay or demo wrote")
+    p.add_argument("--json", action="store_true", help="print one JSON object")
     p.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write DIR/report.html for the last run in DIR/ledger.sqlite and print its path."""
-    print(write_page(args.folder / "ledger.sqlite", args.folder))
+    """Write DIR/report.html, report.json and defects.csv for the last run in DIR/ledger.sqlite and print the page's path."""
+    ledger = args.folder / "ledger.sqlite"
+    page = write_page(ledger, args.folder)
+    if not args.json:
+        print(page)
+        return 0
+    sheet, _ = read_sheet(ledger)
+    rolls = [
+        {
+            "roll_id": r.roll_id, "inspected_m": r.inspected_m, "not_inspected_m": r.not_inspected_m, "defects": len(r.defects),
+            **({k: getattr(r.grade, k) for k in ("quality", "points", "per_100_yd2", "per_100_m2")} if r.grade else {}),
+        }
+        for r in sheet.rolls
+    ]  # fmt: skip
+    print(json.dumps({"schema": 1, "page": str(page), "revision": sheet.revision, "rolls": rolls}))
     return 0

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from pipeline.config import LineConfig
 from pipeline.messages import (
+    Action,
     CameraCounts,
     Heartbeat,
     LineState,
@@ -95,6 +96,8 @@ class Screen:
                     else (f" from {message.start_mm / 1000:.3f} m to {message.end_mm / 1000:.3f} m")
                 )
                 return f"REJECT {message.camera}{span}: not inspected, {message.reason}"
+            case Action():
+                return f"{message.kind} {message.phase}, event {message.event}: {message.cause} {message.camera}".rstrip()
             case Roll():
                 at = "" if message.start_mm is None else f" at {message.start_mm / 1000:.3f} m"
                 return f"ROLL {message.roll_id or 'ended'}{at} ({message.cause})"

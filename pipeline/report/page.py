@@ -1,9 +1,9 @@
-"""Writes the roll report: one HTML file beside the ledger, whose pictures are the crops that lie there."""
+"""The roll report: one HTML file beside the ledger, whose pictures are the crops that lie there, with its JSON and CSV."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -11,49 +11,46 @@ from urllib.parse import quote
 
 import yaml
 
-from glass_core.errors import InputError
-from pipeline.crops import crop_path, map_path
-from pipeline.ledger import (
-    read_camera_facts,
-    read_cameras,
-    read_defect_verdicts,
-    read_runs,
-    read_states,
-    read_verdicts,
-)
+from pipeline.joining import Defect
+from pipeline.ledger import read_camera_facts, read_cameras, read_runs, read_states, read_verdicts
 from pipeline.messages import LineState
+from pipeline.report import files
+from pipeline.report.grading import grade_section, unseen_section
+from pipeline.report.pictures import clock, histogram, timeline
 from pipeline.report.roll_map import RollMap
 from pipeline.report.style import STYLE
-from pipeline.report.timeline import clock, timeline
+from pipeline.report.tables import number, section, sha, table
 from pipeline.report.truth import Comparison
-from pipeline.roll import Defect, Metres, Summary, find_defects, measure, summarise
+from pipeline.roll import Metres, Summary, measure, summarise
+from pipeline.sheet import DefectRow, RollSheet, RunSheet, read_sheet
 
 LISTED_DEFECTS = 300
 LISTED_STATES = 200
 
-Rows = Iterable[Sequence[object]]
-
 
 def write_page(ledger: Path, out: Path, comparison: Comparison | None = None, run_id: str | None = None) -> Path:
-    """Write report.html into the folder `out` for a run, by default the ledger's last; its path.
+    """Write report.html, report.json and defects.csv into the folder `out` for a run, by default the ledger's last.
 
-    Pictures are links to the crops beside the ledger. `comparison`: what was found, missed and falsely signalled, where
-    the defects of the cloth are known. InputError where the ledger cannot be read or the page not be written.
+    Returns the page's path. Pictures are links to the crops beside the ledger. `comparison`: what was found, missed and
+    falsely signalled, where the defects of the cloth are known. InputError where the ledger cannot be read or the page not
+    be written.
     """
     runs = read_runs(ledger)
     run_id = run_id or next(reversed(runs), None)
     facts = runs.get(run_id or "", {})
     summary, metres = summarise(ledger, run_id), measure(ledger, run_id)
     states = list(read_states(ledger, run_id))
-    defects = find_defects(read_defect_verdicts(ledger, run_id))
-    drawing, end_utc_ns = _draw(ledger, run_id, facts, metres)
+    sheet, defects = read_sheet(ledger, run_id)
+    maps, end_utc_ns = _draw(ledger, facts, sheet)
+    rolls = "".join(_roll(r, maps.get(r.roll_id), defects, comparison, many=len(sheet.rolls) > 1) for r in sheet.rolls)
     body = "".join([
-        _head(facts, run_id or ""),
+        _head(facts, sheet),
         _warnings(facts, summary),
         _figures(summary, metres, comparison),
-        _section("The roll", f'<div class="panel">{drawing.svg(defects, comparison)}{_legend(comparison)}</div>'),
+        rolls,
         _truth_table(comparison, defects),
-        _defects(defects, comparison, ledger.parent, out, run_id or ""),
+        _repeats(sheet),
+        _defects(defects, sheet, comparison, ledger.parent, out),
         _gaps(summary, metres),
         _states(states, end_utc_ns),
         _cameras(ledger, run_id, metres),
@@ -66,35 +63,65 @@ def write_page(ledger: Path, out: Path, comparison: Comparison | None = None, ru
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>'
         f"<body><main>{body}</main></body></html>\n"
     )
-    path, beside = out / "report.html", out / ".report.html.part"
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        beside.write_text(page, encoding="utf-8")
-        beside.replace(path)
-    except OSError as e:
-        raise InputError(f"page not writable ({e.strerror}), {path}, choose another folder or make room") from None
-    return path
+    return files.write(out, page, sheet)
 
 
-def _draw(ledger: Path, run_id: str | None, facts: dict[str, Any], metres: Metres | None) -> tuple[RollMap, int]:
-    """The map, filled, and the time of the last verdict."""
-    in_mm = metres is not None and metres.extent_mm is not None
-    most_frames = max((frames for frames, _ in read_cameras(ledger, run_id).values()), default=1)
-    along = metres.extent_mm if metres and metres.extent_mm else (0.0, float(most_frames))
+def _draw(ledger: Path, facts: dict[str, Any], sheet: RunSheet) -> tuple[dict[str, RollMap], int]:
+    """The map of each roll, filled, and the time of the last verdict."""
+    most_frames = max((frames for frames, _ in read_cameras(ledger, sheet.run_id or None).values()), default=1)
     cameras = (facts.get("config") or {}).get("cameras", [])
     scales = {c["name"]: (c.get("mm_per_px_x"), c.get("x_offset_mm", 0.0)) for c in cameras}
-    drawing, end_utc_ns = RollMap(along, in_mm, scales), 0
-    for v in read_verdicts(ledger, run_id):
-        drawing.add(v)
+    maps, end_utc_ns, roll = {}, 0, ""
+    for r in sheet.rolls:
+        in_mm = r.start_mm is not None and r.end_mm is not None
+        along = (r.start_mm or 0.0, r.end_mm or 0.0) if in_mm else (0.0, float(most_frames))
+        maps[r.roll_id] = RollMap(along, in_mm, scales)
+    for v in read_verdicts(ledger, sheet.run_id or None):
+        roll = v.roll_id or roll  # a silent span names no roll: it lies on the one that was running
+        if roll in maps:
+            maps[roll].add(v)
         end_utc_ns = max(end_utc_ns, v.t_utc_ns)
-    return drawing, end_utc_ns
+    return maps, end_utc_ns
 
 
-def _head(facts: dict[str, Any], run_id: str) -> str:
+def _roll(roll: RollSheet, drawing: RollMap | None, defects: list[Defect], comparison: Comparison | None, many: bool) -> str:
+    numbered = [(n, d) for n, d in enumerate(defects, 1) if d.roll_id == roll.roll_id]
+    name = f"Roll {escape(roll.roll_id)}" if roll.roll_id else "The roll"
+    length = "" if not many or roll.inspected_m is None else (
+        f"<p>{roll.inspected_m:,.3f} m inspected, {number(roll.not_inspected_m, 3)} m not inspected.</p>"
+    )  # fmt: skip
+    picture = f'<div class="panel">{drawing.svg(numbered, comparison) if drawing else ""}</div>'
+    bars = histogram(roll)
+    along = f'<div class="panel">{bars}</div>' if bars else ""
+    return section(name, length + picture + along) + grade_section(roll) + unseen_section(roll)
+
+
+def _repeats(sheet: RunSheet) -> str:
+    """Defects that come again at a fixed distance."""
+    series: dict[str, list[DefectRow]] = {}
+    for row in sheet.rows.values():
+        if row.repeat:
+            series.setdefault(row.repeat, []).append(row)
+    rows = [
+        [
+            escape(name),
+            len(own),
+            f"{own[0].period_mm:.1f}",
+            f"{((own[0].left_mm or 0) + (own[0].right_mm or 0)) / 2:.0f}",
+            ", ".join(f'<a href="#defect-{r.number}">{r.number}</a>' for r in own),
+        ]
+        for name, own in series.items()
+    ]
+    head = ["series", "defects", "period, mm", "across, mm", "which"]
+    return section("Repeating defects", table(head, rows, numbers={1, 2, 3}) if rows else "")
+
+
+def _head(facts: dict[str, Any], sheet: RunSheet) -> str:
     parts = [
-        f"run {run_id}",
+        f"run {sheet.run_id}",
         f"started {facts.get('started', 'unknown')[:19].replace('T', ' ')} UTC",
         f"glassline {facts.get('version', '')}",
+        f"revision {sheet.revision}" + (", with what people said of the defects" if sheet.revision else ", as inspected"),
     ]
     return f"<h1>Roll report: {escape(str(facts.get('line', 'line')))}</h1><p class='lead'>{escape(', '.join(parts))}</p>"
 
@@ -149,30 +176,13 @@ def _figures(summary: Summary, metres: Metres | None, comparison: Comparison | N
     return f'<div class="figures">{cells}</div>'
 
 
-def _legend(comparison: Comparison | None) -> str:
-    def key(shape: str, text: str) -> str:
-        return f'<span><svg viewBox="0 0 16 16">{shape}</svg>{text}</span>'
-
-    entries = [
-        key('<rect class="ok" width="16" height="16"/>', "inspected"),
-        key('<rect width="16" height="16" fill="url(#hatch-NO_SCORE)"/>', "not inspected, with its reason"),
-        key('<rect class="mark" x="3" y="3" width="10" height="10"/>', "defect"),
-    ]
-    if comparison is not None:
-        entries += [
-            key('<circle class="truth found" cx="8" cy="8" r="6"/>', "known defect, found"),
-            key('<circle class="truth missed" cx="8" cy="8" r="6"/>', "known defect, missed"),
-        ]
-    return f'<div class="legend">{"".join(entries)}</div>'
-
-
 def _truth_table(comparison: Comparison | None, defects: Sequence[Defect]) -> str:
     if comparison is None:
         return ""
-    number = {d.key: n for n, d in enumerate(defects, 1)}
+    numbers = {d.key: n for n, d in enumerate(defects, 1)}
     rows = []
     for truth, hits in zip(comparison.injected, comparison.hits, strict=True):
-        marks = ", ".join(f'<a href="#defect-{number[d.key]}">{number[d.key]}</a>' for d in hits)
+        marks = ", ".join(f'<a href="#defect-{numbers[d.key]}">{numbers[d.key]}</a>' for d in hits)
         score = f"{max(d.strongest.region.score for d in hits):.3f}" if hits else ""
         rows.append(
             [
@@ -185,68 +195,73 @@ def _truth_table(comparison: Comparison | None, defects: Sequence[Defect]) -> st
                 score,
             ]
         )
-    table = _table(["known defect", "camera", "along", "across", "strength", "result", "score"], rows)
-    others = ", ".join(f'<a href="#defect-{number[d.key]}">{number[d.key]}</a>' for d in comparison.false_alarms)
+    shown = table(["known defect", "camera", "along", "across", "strength", "result", "score"], rows)
+    others = ", ".join(f'<a href="#defect-{numbers[d.key]}">{numbers[d.key]}</a>' for d in comparison.false_alarms)
     false = f"<p>False alarms: {others or 'none'}.</p>"
-    return _section("Against what is known to be in the cloth", table + false)
+    return section("Against what is known to be in the cloth", shown + false)
 
 
-def _defects(defects: Sequence[Defect], comparison: Comparison | None, folder: Path, page: Path, run_id: str) -> str:
+def _defects(defects: Sequence[Defect], sheet: RunSheet, comparison: Comparison | None, folder: Path, page: Path) -> str:
     if not defects:
-        return _section("Defects", "<p>None.</p>")
-    numbered = list(enumerate(defects, 1))
-    strongest = sorted(numbered, key=lambda nd: -nd[1].strongest.region.score)[:LISTED_DEFECTS]
-    cards = "".join(_defect(n, d, comparison, folder, page, run_id) for n, d in sorted(strongest, key=lambda nd: nd[0]))
+        return section("Defects", "<p>None.</p>")
+    rows = sheet.rows
+    strongest = sorted(defects, key=lambda d: -d.strongest.region.score)[:LISTED_DEFECTS]
+    chosen = sorted(strongest, key=lambda d: rows[d.key].number)
+    cards = "".join(_defect(d, rows[d.key], comparison, folder, page) for d in chosen)
     cut = (
         ""
         if len(defects) <= LISTED_DEFECTS
-        else (f'<p class="note">The {LISTED_DEFECTS} strongest of {len(defects):,} defects; all are in verdicts.jsonl.</p>')
+        else f"The {LISTED_DEFECTS} strongest of {len(defects):,}; all are in defects.csv. "
     )
-    return _section("Defects", f'{cut}<div class="defects">{cards}</div>')
+    note = (
+        f"{cut}Sizes are without the {sheet.enlargement_px:g} px by which cells enlarge a defect; what remains is at least a "
+        "cell's uncertainty (8 px) in each direction."
+    )
+    return section("Defects", f'<p class="note">{note}</p><div class="defects">{cards}</div>')
 
 
-def _defect(number: int, defect: Defect, comparison: Comparison | None, folder: Path, page: Path, run_id: str) -> str:
-    sighting = defect.strongest
-    verdict, region = sighting.verdict, sighting.region
-    if defect.box_mm:
-        y0, y1, x0, x1 = defect.box_mm
-        place = f"{y0 / 1000:.3f} m along, {x0:.0f} to {x1:.0f} mm across ({x1 - x0:.0f} x {y1 - y0:.0f} mm)"
+def _defect(defect: Defect, row: DefectRow, comparison: Comparison | None, folder: Path, page: Path) -> str:
+    verdict = defect.strongest.verdict
+    if row.at_m is not None:
+        place = (
+            f"{row.at_m:.3f} m along, {row.left_mm:.0f} to {row.right_mm:.0f} mm across "
+            f"({row.width_mm:.0f} x {row.length_mm:.0f} mm, {number(row.area_mm2)} mm²), severity {row.severity}"
+        )
     else:
-        place = f"x {region.x0_px} to {region.x1_px}, y {region.y0_px} to {region.y1_px} px"
-    frames = len({s.verdict.number for s in defect.sightings})
-    seen = f"frame {verdict.seq}, verdict {verdict.number}" + (f", seen in {frames} frames" if frames > 1 else "")
-    tag = ""
+        place = f"x {row.x0_px} to {row.x1_px}, y {row.y0_px} to {row.y1_px} px"
+    frames = f", seen in {row.frames} frames" if row.frames > 1 else ""
+    seen = f"frame {verdict.seq}, verdict {verdict.number}{frames}"
+    tags = [f'<span class="tag">{escape(t)}</span>' for t in (row.disposition, row.kind, row.repeat) if t]
     if comparison is not None:
         kind = comparison.kind_at(defect)
-        tag = f'<span class="tag">{escape(kind)}</span>' if kind else '<span class="tag false">false alarm</span>'
-    crop = crop_path(folder, run_id, verdict, sighting.index)
-    pictures = [_picture(crop, page, "the cloth"), _picture(map_path(crop), page, "its heat map")]
+        tags.append(f'<span class="tag">{escape(kind)}</span>' if kind else '<span class="tag false">false alarm</span>')
+    pictures = [_picture(row.picture, folder, page, "the cloth"), _picture(row.heat_map, folder, page, "its heat map")]
     origin = f"<br>{escape(Path(verdict.origin).name)}" if verdict.origin else ""
     return (
-        f'<div class="defect" id="defect-{number}"><div class="pictures">{"".join(pictures)}</div>'
-        f'<div class="text">{tag}<b>{number}. {escape(verdict.camera)}, score {region.score:.3f}</b>'
-        f'<div class="bar"><i style="width:{100 * min(max(region.score, 0), 1):.0f}%"></i></div>'
+        f'<div class="defect" id="defect-{row.number}"><div class="pictures">{"".join(pictures)}</div>'
+        f'<div class="text">{"".join(tags)}<b>{row.number}. {escape(", ".join(row.cameras))}, score {row.score:.3f}</b>'
+        f'<div class="bar"><i style="width:{100 * min(max(row.score, 0), 1):.0f}%"></i></div>'
         f"{place}<br>{seen}{origin}</div></div>"
     )
 
 
-def _picture(path: Path, page: Path, what: str) -> str:
-    if not path.is_file():
+def _picture(kept: str | None, folder: Path, page: Path, what: str) -> str:
+    if kept is None:
         return "<div>no picture kept</div>"
-    source = escape(quote(os.path.relpath(path, page)))
+    source = escape(quote(os.path.relpath(folder / kept, page)))
     return f'<a href="{source}"><img src="{source}" alt="{what}" loading="lazy"></a>'
 
 
 def _gaps(summary: Summary, metres: Metres | None) -> str:
     reasons = sorted({*summary.reasons, *(metres.reasons_mm if metres else ())})
     if not reasons:
-        return _section("Not inspected", "<p>Nothing: every frame was judged in time.</p>")
+        return section("Not inspected", "<p>Nothing: every frame was judged in time.</p>")
     rows = [
         [escape(r), f"{summary.reasons.get(r, 0):,}", f"{metres.reasons_mm.get(r, 0) / 1000:.3f}" if metres else "unknown"]
         for r in reasons
     ]
     late = f"<p class='note'>Scores that came after their verdict, counted and otherwise ignored: {summary.late_scores}.</p>"
-    return _section("Not inspected", _table(["reason", "verdicts", "line metres"], rows, numbers={1, 2}) + late)
+    return section("Not inspected", table(["reason", "verdicts", "line metres"], rows, numbers={1, 2}) + late)
 
 
 def _states(states: Sequence[LineState], end_utc_ns: int) -> str:
@@ -256,11 +271,11 @@ def _states(states: Sequence[LineState], end_utc_ns: int) -> str:
         [clock(s.t_utc_ns), s.state, "yes" if s.inspection_ok else "<b>NO</b>", escape(s.detail)]
         for s in states[-LISTED_STATES:]
     ]
-    table = _table(["UTC", "state", "inspection ok", "detail"], rows)
+    shown = table(["UTC", "state", "inspection ok", "detail"], rows)
     cut = f" (the last {LISTED_STATES})" if len(states) > LISTED_STATES else ""
     note = '<p class="note">The red line below the bar: inspection was not ok.</p>'
     bar = f'<div class="panel">{timeline(states, end_utc_ns)}</div>{note}'
-    return _section("The line", f"{bar}<details><summary>{len(states)} changes of state{cut}</summary>{table}</details>")
+    return section("The line", f"{bar}<details><summary>{len(states)} changes of state{cut}</summary>{shown}</details>")
 
 
 def _cameras(ledger: Path, run_id: str | None, metres: Metres | None) -> str:
@@ -272,7 +287,7 @@ def _cameras(ledger: Path, run_id: str | None, metres: Metres | None) -> str:
         dump = yaml.safe_dump(facts.get(name, {}), sort_keys=False, allow_unicode=True) if facts.get(name) else ""
         shown = f"<details><summary>as it was opened</summary><pre>{escape(dump)}</pre></details>" if dump else ""
         rows.append([escape(name), f"{seen.get(name, (0, 0))[0]:,}", own, shown])
-    return _section("Cameras", _table(["camera", "frames", "metres judged", ""], rows, numbers={1, 2}))
+    return section("Cameras", table(["camera", "frames", "metres judged", ""], rows, numbers={1, 2}))
 
 
 def _model(facts: dict[str, Any], summary: Summary) -> str:
@@ -285,9 +300,9 @@ def _model(facts: dict[str, Any], summary: Summary) -> str:
             ["its weights", escape(weights.get("path", "embedded filter bank, no file"))],
         ]
     rows += [
-        ["weights SHA-256", _sha(summary.model_sha)],
-        ["engine", _sha(facts.get("engine_sha"))],
-        ["threshold card", _sha(summary.card_sha)],
+        ["weights SHA-256", sha(summary.model_sha)],
+        ["engine", sha(facts.get("engine_sha"))],
+        ["threshold card", sha(summary.card_sha)],
     ]
     if card:
         kind = "<b>PROVISIONAL</b>" if card.get("provisional") else "final"
@@ -303,33 +318,15 @@ def _model(facts: dict[str, Any], summary: Summary) -> str:
                 f"{card['upper_false_alarms_per_1000_frames']:.3g} at most (95 %)",
             ],
         ]
-    return _section("Model and card", _table(["", ""], rows))
+    return section("Model and card", table(["", ""], rows))
 
 
 def _config(facts: dict[str, Any]) -> str:
     if not facts.get("config"):
         return ""
     text = yaml.safe_dump(facts["config"], sort_keys=False, allow_unicode=True)
-    return _section(
+    return section(
         "Configuration",
-        f"<p class='sha'>{_sha(facts.get('config_sha'))}</p><details><summary>with all "
+        f"<p class='sha'>{sha(facts.get('config_sha'))}</p><details><summary>with all "
         f"defaults</summary><pre>{escape(text)}</pre></details>",
     )
-
-
-def _sha(value: object) -> str:
-    return f'<span class="sha">{escape(str(value))}</span>' if value else "none"
-
-
-def _section(title: str, content: str) -> str:
-    return f"<h2>{title}</h2>{content}"
-
-
-def _table(head: Sequence[str], rows: Rows, numbers: set[int] | None = None) -> str:
-    """Cells are HTML already: text from outside is escaped where it enters them."""
-    kinds = ["n" if i in (numbers or ()) else "" for i in range(len(head))]
-    top = "".join(f'<th class="{k}">{h}</th>' for h, k in zip(head, kinds, strict=True)) if any(head) else ""
-    body = "".join(
-        "<tr>" + "".join(f'<td class="{k}">{c}</td>' for c, k in zip(row, kinds, strict=True)) + "</tr>" for row in rows
-    )
-    return f'<div class="scroll"><table>{f"<thead><tr>{top}</tr></thead>" if top else ""}<tbody>{body}</tbody></table></div>'

@@ -29,19 +29,8 @@ th, td { padding: 6px 14px 6px 0; border-bottom: 1px solid var(--line); vertical
 td.n, th.n { text-align: right; }
 code, .sha { font: 12.5px/1.45 ui-monospace, Menlo, Consolas, monospace; overflow-wrap: anywhere; }
 .panel { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 14px; }
-.map { width: 100%; max-width: 760px; height: auto; display: block; margin: 0 auto; }
-svg text { font: 11.5px system-ui, sans-serif; fill: var(--quiet); }
-svg text.camera { font-size: 14px; font-weight: 600; fill: var(--ink); }
-svg text.number { font-weight: 650; font-size: 11px; fill: var(--bad); }
-svg text.reason, svg text.state { font-weight: 600; font-size: 11px; fill: var(--ink); }
-svg text.reason { paint-order: stroke; stroke: var(--gap-soft); stroke-width: 5px; stroke-linejoin: round; }
-.strip { fill: none; stroke: var(--line); } .ok { fill: var(--ok); } .tick { stroke: var(--line); stroke-width: .7; }
-.hatch-ground { fill: var(--gap-soft); } .hatch-line { stroke: var(--gap); stroke-width: 3; }
-.mark { fill: var(--bad); fill-opacity: .8; stroke: var(--bad); stroke-width: 1.2; }
-.truth { fill: none; stroke: var(--truth); stroke-width: 1.6; }
-.truth.missed { stroke-dasharray: 3 2.5; stroke-width: 2.4; }
-.legend { display: flex; flex-wrap: wrap; gap: 6px 18px; font-size: 13px; color: var(--quiet); margin: 12px 0 0; }
-.legend svg { width: 16px; height: 16px; vertical-align: -3px; margin-right: 5px; }
+.panel + .panel { margin-top: 10px; }
+.picture { width: 100%; max-width: 900px; height: auto; display: block; margin: 0 auto; background: #fff; }
 .defects { display: grid; grid-template-columns: repeat(auto-fill, minmax(310px, 1fr)); gap: 12px; }
 .defect { background: var(--card); border: 1px solid var(--line); border-radius: 8px; overflow: hidden; }
 .defect:target { outline: 3px solid var(--bad); }
@@ -56,15 +45,11 @@ svg text.reason { paint-order: stroke; stroke: var(--gap-soft); stroke-width: 5p
 .tag.false { background: var(--bad-soft); color: var(--bad); }
 .bar { height: 8px; border-radius: 4px; background: var(--line); margin: 6px 0 2px; overflow: hidden; }
 .bar i { display: block; height: 100%; background: var(--bad); }
-.timeline { width: 100%; height: auto; display: block; }
-.RUNNING { fill: var(--ok); } .READY, .STARTING { fill: var(--line); } .STOPPED { fill: var(--quiet); fill-opacity: .35; }
-.DEGRADED, .BYPASS { fill: var(--gap); fill-opacity: .55; } .FAULT { fill: var(--bad); fill-opacity: .75; }
 details { margin: 8px 0; } summary { cursor: pointer; color: var(--quiet); }
 pre { font: 12.5px/1.5 ui-monospace, Menlo, Consolas, monospace; overflow-x: auto; background: var(--card);
   border: 1px solid var(--line); border-radius: 8px; padding: 12px 14px; }
 @media (max-width: 560px) { main { padding: 18px 12px 40px; } h1 { font-size: 23px; } .figure b { font-size: 20px; }
-  .figures { grid-template-columns: 1fr 1fr; } .panel { padding: 8px 4px; } svg.map text { font-size: 15px; }
-  svg.map text.camera { font-size: 18px; } }
+  .figures { grid-template-columns: 1fr 1fr; } .panel { padding: 8px 4px; } }
 @media print { body { background: #fff; font-size: 11px; } main { max-width: none; padding: 0; }
   .defect, .figure, tr, svg { break-inside: avoid; } details > * { display: block; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }

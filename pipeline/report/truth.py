@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.roll import Defect
+from pipeline.joining import Defect
 
 
 class Injected(BaseModel):
@@ -60,7 +60,7 @@ def compare(defects: Sequence[Defect], injected: Sequence[Injected], margin_mm: 
 
 
 def _meets(defect: Defect, truth: Injected, margin_mm: float) -> bool:
-    if defect.box_mm is None or defect.camera != truth.camera:
+    if defect.box_mm is None or truth.camera not in defect.cameras:
         return False
     y0, y1, x0, x1 = defect.box_mm
     along = y0 - margin_mm <= truth.y1_mm and truth.y0_mm <= y1 + margin_mm

@@ -20,8 +20,9 @@ import yaml
 
 from pipeline.config import LineConfig
 from pipeline.ledger import Ledger, read_states, read_verdicts
-from pipeline.messages import Reason, Result, State
-from pipeline.supervisor import Supervisor
+from pipeline.link import ZmqLink
+from pipeline.messages import Reason, Reset, Result, State
+from pipeline.supervisor import Supervisor, runtime_folder
 
 LIMIT_S = 90.0
 ROOM_BYTES = 300 << 10
@@ -261,6 +262,14 @@ class FullDisk:
                     return
         raise AssertionError("no recorder")
 
+    def reset(self) -> None:
+        """What `glassline outputs reset` says."""
+        link = ZmqLink(runtime_folder("bad"))
+        outbox = link.outbox("decision")
+        while not outbox.send(Reset()):
+            link.wait(10)
+        link.close()
+
     def stop(self) -> str:
         """Ctrl-C; what it prints."""
         self._process.send_signal(signal.SIGINT)
@@ -275,6 +284,8 @@ def test_a_full_disk_is_a_fault_without_pass_and_nothing_is_lost(bench: Bench) -
         saved = len(list(read_verdicts(bench.ledger)))
         line.until("REJECT")  # cloth passes that is not inspected
         line.give_room()
+        line.until("gone: reset it")
+        line.reset()
         line.until("RUNNING, inspection ok")
         line.until("DEFECT")
         summary = json.loads(line.stop())

@@ -45,6 +45,8 @@ def test_agrees_with_the_raster_in_any_order_and_overlap(all_reports: list[tuple
     for camera, start, length, ok, why in all_reports:
         coverage.add(camera, start, start + length, ok, why)
     check(coverage, all_reports)
+    listed = {mm: why for start, end, why in coverage.not_inspected() for mm in range(round(start), round(end))}
+    assert listed == raster(all_reports)[1]
 
 
 @given(reports)

@@ -12,20 +12,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.actions import Actions
+from pipeline.config import DefectAction, FaultAction
 from pipeline.decision import Decision, DecisionTerms
 from pipeline.drift import BASE, RECENT
 from pipeline.gap import Gap
 from pipeline.judgement import Standard
 from pipeline.messages import (
+    Acknowledge,
+    Action,
+    ActionKind,
     Announced,
     Bypass,
+    Cause,
     FrameStatus,
     Heartbeat,
     LineState,
     Motion,
     MotionState,
+    Phase,
     Reason,
     Reject,
+    Reset,
     Result,
     ScoreMap,
     StageState,
@@ -45,13 +53,23 @@ STANDARD = Standard("weights", "engine", "card", TILING, (0.5, 0.6, 0.5))
 class Bench:
     """Decision with its surroundings; every stage has reported unless told otherwise."""
 
-    def __init__(self, cameras: tuple[str, ...] = ("c",), ready: bool = True, observe: bool = False, **terms: Any) -> None:
+    def __init__(
+        self,
+        cameras: tuple[str, ...] = ("c",),
+        ready: bool = True,
+        observe: bool = False,
+        actions: Actions | None = None,
+        **terms: Any,
+    ) -> None:
         self.inbox, self.recorder, self.air = Box(), Box(), Box()
         facts = {
             "frame_mm": dict.fromkeys(cameras, 50.0), "standard": STANDARD, "tolerate_not_inspected_mm": 120.0,
             "observe": observe, "generation": 3, **terms,
         }  # fmt: skip
-        self.decision = Decision(self.inbox, self.recorder, Publisher(self.air, 3), DecisionTerms(**facts), lambda: 9)
+        publisher = Publisher(self.air, 3)
+        if actions is not None:
+            actions._number = lambda: publisher.number(Action)
+        self.decision = Decision(self.inbox, self.recorder, publisher, DecisionTerms(**facts), lambda: 9, actions)
         if ready:
             self.status("worker", "worker")
             for camera in cameras:
@@ -454,10 +472,81 @@ def test_a_recorder_that_cannot_write_is_a_fault_without_pass() -> None:
         (1, Result.DEFECT, None),
     ]
     assert bench.air.take(LineState)[-1].state is State.FAULT
+
+
+def test_a_fault_stays_until_it_is_reset_and_the_line_comes_back_through_degraded() -> None:
+    bench = Bench(cameras=("a", "b"))
+    bench.status("recorder", "recorder", StageState.FAULT, detail="disk full")
+    assert bench.state().state is State.FAULT
+    bench.inbox.send(Reset())
+    bench.decision.step(0)
+    assert bench.air.take(LineState) == []  # its cause is still there
     bench.status("recorder", "recorder")
+    bench.announce(0, "a")
+    bench.score(0, camera="a")
+    assert [outcome(v) for v in bench.verdicts()] == [(0, Result.NOT_INSPECTED, Reason.NOT_READY)]
+    state = bench.air.take(LineState)[-1]
+    assert state.state is State.FAULT and "disk full (gone: reset it)" in state.detail
+    bench.inbox.send(Reset())
+    assert bench.state().state is State.DEGRADED
+    for camera in ("a", "b"):
+        assert bench.decision._shown is not None and bench.decision._shown[0] is State.DEGRADED
+        bench.announce(1, camera)
+        bench.score(1, camera=camera)
+        bench.decision.step(0)
+    state = bench.air.take(LineState)[-1]
+    assert (state.state, state.inspection_ok) == (State.RUNNING, True)
+
+
+def test_bypass_is_no_inspection_and_no_action() -> None:
+    stop = DefectAction(when="DEFECT", do="stop")
+    bench = Bench(actions=Actions((stop,)))
+    bench.inbox.send(Bypass(on=True))
+    for seq, value in ((0, 0.1), (1, 0.9)):
+        bench.announce(seq)
+        bench.score(seq, value)
+    verdicts = bench.verdicts()
+    assert [outcome(v) for v in verdicts] == [(n, Result.NOT_INSPECTED, Reason.BYPASS) for n in (0, 1)]
+    assert [v.detail for v in verdicts] == ["PASS", "DEFECT"] and verdicts[1].regions
+    assert bench.air.take(Action) == [] and bench.air.take(Reject) == []
+    totals = bench.decision._totals(0)
+    assert (totals.inspected_m, totals.not_inspected_m) == (0, 0.1)
+    bench.inbox.send(Bypass(on=False))
     bench.announce(2)
-    bench.score(2)
-    assert [v.result for v in bench.verdicts()] == [Result.PASS]
+    bench.score(2, 0.9)
+    bench.decision.step(0)
+    assert [a.kind for a in bench.air.take(Action)] == [ActionKind.STOP]
+
+
+def test_an_action_goes_out_ahead_with_its_place_and_again_when_the_web_is_there() -> None:
+    mark = DefectAction(when="DEFECT", do="mark", distance_mm=1000)
+    bench = Bench(actions=Actions((mark,), counts_per_mm=-8.0))
+    bench.move(50.0)
+    bench.announce(0)
+    bench.score(0, 0.9)
+    bench.decision.step(0)
+    (ahead,) = bench.air.take(Action)
+    assert (ahead.phase, ahead.cause, ahead.verdict) == (Phase.AHEAD, Cause.DEFECT, 0)
+    assert ahead.target_mm == pytest.approx(ahead.start_mm + 1000) and ahead.target_count == round(-8 * ahead.target_mm)
+    bench.move(900.0, now_ns=0)
+    bench.decision.step(500 * MS)  # 100 mm/s: at 950 mm
+    assert bench.air.take(Action) == []
+    bench.decision.step(1500 * MS)
+    (now,) = bench.air.take(Action)
+    assert (now.phase, now.event, now.number) == (Phase.NOW, ahead.event, 1)
+    bench.inbox.send(Acknowledge())
+    bench.decision.step(1600 * MS)
+    assert [a.phase for a in bench.air.take(Action)] == [Phase.ACKNOWLEDGED]
+    assert len(bench.recorder.take(Action)) == 3
+
+
+def test_a_fault_is_answered_once() -> None:
+    bench = Bench(actions=Actions((FaultAction(when="FAULT", do="stop"),)))
+    bench.decision.step(0)
+    for _ in range(3):
+        bench.status("recorder", "recorder", StageState.FAULT, detail="disk full")
+        bench.decision.step(0)
+    assert [a.cause for a in bench.air.take(Action)] == [Cause.FAULT]
 
 
 def test_observing_without_a_card_scores_and_never_rejects() -> None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from glass_core.errors import InputError
 from pipeline.ledger import Ledger, read_spans
 from pipeline.messages import Reason, Region, Result, Verdict
-from pipeline.roll import find_defects, measure, summarise
+from pipeline.roll import measure, summarise
 from pipeline.web_messages import Roll
 from tests import fakes
 
@@ -155,39 +155,6 @@ def test_metres_by_reason_and_by_camera(tmp_path: Path) -> None:
     assert metres is not None
     assert metres.reasons_mm == {"DAMAGED": 7, "NO_FRAME": 4}
     assert metres.cameras_mm == {"left": 10, "right": 6}
-
-
-@pytest.mark.parametrize(
-    ("verdicts", "sizes"),
-    [
-        ([defect(0, region(0, 10)), defect(1, region(10, 20))], [2]),  # meet at the seam
-        ([defect(0, region(0, 10)), defect(1, region(8, 20))], [2]),  # seen twice in the overlap
-        ([defect(0, region(0, 10)), defect(1, region(18, 20))], [1, 1]),  # apart along the web
-        ([defect(0, region(0, 10)), defect(1, region(10, 20, 11, 20))], [1, 1]),  # apart across it
-        ([defect(0, region(0, 10)), defect(1, region(5, 20), camera="right")], [1, 1]),  # another camera
-        ([defect(0, region(0, 10)), defect(1, region(5, 20), roll_id="2")], [1, 1]),  # another roll
-        ([defect(0, region(0, 5), region(3, 10))], [1, 1]),  # one frame's regions are apart already
-        ([defect(0, region(0, 10, 0, 5), region(0, 10, 8, 12)), defect(1, region(10, 20, 0, 12))], [3]),  # joined by 1
-        ([defect(i, region(10 * i, 10 * i + 10)) for i in range(5)], [5]),  # a long one
-        ([defect(1, region(10, 20)), defect(0, region(0, 10))], [2]),  # any order
-        ([verdict(0), verdict(1)], []),
-    ],
-)
-def test_defects_are_joined_where_they_touch(verdicts: list[Verdict], sizes: list[int]) -> None:
-    assert sorted(len(d.sightings) for d in find_defects(verdicts)) == sorted(sizes)
-
-
-def test_a_defect_has_one_box_and_its_strongest_sighting() -> None:
-    (found,) = find_defects([defect(0, region(0, 10, 2, 5, 0.7)), defect(1, region(10, 25, 3, 9, 0.8))])
-    assert found.box_mm == (0, 25, 2, 9)
-    assert (found.strongest.verdict.number, found.strongest.region.score) == (1, 0.8)
-
-
-def test_without_a_scale_each_region_stands_for_itself() -> None:
-    bare = Region(x0_px=0, y0_px=0, x1_px=8, y1_px=8, score=0.9)
-    found = find_defects([defect(3, bare, bare), defect(1, bare)])
-    assert [d.sightings[0].verdict.number for d in found] == [1, 3, 3]
-    assert [d.box_mm for d in found] == [None] * 3
 
 
 def test_a_frame_across_the_border_of_two_rolls_gives_a_part_to_each(tmp_path: Path) -> None:

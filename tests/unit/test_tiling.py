@@ -147,8 +147,8 @@ def test_regions_join_diagonal_cells_and_carry_their_own_peak() -> None:
     score_map[4, 10] = 0.8
     score_map[31, 124] = 0.9  # the last cell ends with the picture, and is another lane
     assert layout.regions(score_map, np.full(layout.lanes, 0.5)) == [
-        Region(995, 248, 1003, 256, pytest.approx(0.9), layout.lanes - 1),
-        Region(83, 16, 99, 40, pytest.approx(0.8), 0),
+        Region(995, 248, 1003, 256, pytest.approx(0.9), layout.lanes - 1, 1),
+        Region(83, 16, 99, 40, pytest.approx(0.8), 0, 3),
     ]
 
 

@@ -1,0 +1,119 @@
+"""From verdicts to what a machine is asked to do: the action table, once for each defect and gap, addressed by position."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pipeline.config import ActionConfig, DefectAction, NotInspectedAction
+from pipeline.gap import Gap
+from pipeline.grading import Rules, severity
+from pipeline.joining import CELL_PX, Defect, Joiner
+from pipeline.messages import Action, ActionKind, Cause, Phase, Result, Verdict
+
+UNACKNOWLEDGED = 1000
+"""Events kept for acknowledgement; of more than that nobody keeps track."""
+
+
+class Actions:
+    """The table at work; pure but for the numbers it is given.
+
+    A defect is the joined one: a streak through many frames stops the machine once, and again only where a rule asks for
+    a severity that it reached later. So a stop that was acknowledged is not followed by another for the same defect. A
+    defect of unknown size is held to be of the highest severity. `counts_per_mm`: of the encoder, where there is one.
+    """
+
+    def __init__(
+        self,
+        table: tuple[ActionConfig, ...] = (),
+        rules: Rules | None = None,
+        enlargement_px: float = CELL_PX,
+        counts_per_mm: float | None = None,
+        generation: int = 0,
+        number: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self._table = tuple(enumerate(table))
+        self._rules = rules or Rules()
+        self._counts_per_mm, self._generation, self._number = counts_per_mm, generation, number
+        self._joiner = Joiner(enlargement_px)
+        self._gaps: dict[tuple[int, str], Gap] = {}
+        self._ahead: list[tuple[float, int, Action]] = []
+        self._open: dict[int, Action] = {}
+        self._events = 0
+        self._fault = False
+
+    def judged(self, verdict: Verdict, now_ns: int) -> list[Action]:
+        """What follows from one more verdict."""
+        touched, _ = self._joiner.add(verdict)
+        found = [a for defect in touched for a in self._on_defect(defect, verdict, now_ns)]
+        return found + list(self._on_gap(verdict, now_ns))
+
+    def fault(self, is_fault: bool, now_ns: int) -> list[Action]:
+        """What follows when the line is in FAULT, once each time it goes there."""
+        before, self._fault = self._fault, is_fault
+        if not is_fault or before:
+            return []
+        rules = (rule for _, rule in self._table if rule.when == "FAULT")
+        return [self._action(ActionKind(rule.do.upper()), Cause.FAULT, now_ns) for rule in rules]
+
+    def reached(self, position_mm: float, now_ns: int) -> list[Action]:
+        """The actions announced ahead whose place is at their actuator now."""
+        due = []
+        while self._ahead and self._ahead[0][0] <= position_mm:
+            action = heapq.heappop(self._ahead)[2]
+            due.append(action.model_copy(update={"number": self._number(), "phase": Phase.NOW, "t_mono_ns": now_ns}))
+        return due
+
+    def acknowledge(self, event: int | None, now_ns: int) -> list[Action]:
+        """What nobody had seen to so far, of this event or of all."""
+        events = [e for e in self._open if event in (None, e)]
+        facts = {"phase": Phase.ACKNOWLEDGED, "t_mono_ns": now_ns}
+        return [self._open.pop(e).model_copy(update={"number": self._number(), **facts}) for e in events]
+
+    def _on_defect(self, defect: Defect, verdict: Verdict, now_ns: int) -> Iterator[Action]:
+        size = None if defect.size_mm is None else severity(max(defect.size_mm), self._rules)
+        for i, rule in self._table:
+            if not isinstance(rule, DefectAction) or i in defect.answered or (size is not None and size < rule.severity):
+                continue
+            if rule.lanes is not None and defect.lanes and not {lane for _, lane in defect.lanes} & set(rule.lanes):
+                continue
+            defect.answered.add(i)
+            y0, y1, x0, x1 = defect.box_mm or (None,) * 4
+            target_mm = None if rule.distance_mm is None or y0 is None else y0 + rule.distance_mm
+            counts = None if target_mm is None or self._counts_per_mm is None else round(target_mm * self._counts_per_mm)
+            yield self._action(
+                ActionKind(rule.do.upper()), Cause.DEFECT, now_ns, verdict=verdict.number, camera=verdict.camera,
+                defect=defect.number, severity=size, start_mm=y0, end_mm=y1, x0_mm=x0, x1_mm=x1, target_mm=target_mm,
+                target_count=counts,
+            )  # fmt: skip
+
+    def _on_gap(self, verdict: Verdict, now_ns: int) -> Iterator[Action]:
+        for i, rule in self._table:
+            if not isinstance(rule, NotInspectedAction):
+                continue
+            gap = self._gaps.setdefault((i, verdict.camera), Gap(rule.after_mm))
+            if verdict.result is not Result.NOT_INSPECTED:
+                gap.judged()
+                continue
+            known = gap.rejected
+            span = gap.missed(verdict.start_mm, verdict.end_mm)
+            if span is not None and not known:
+                yield self._action(
+                    ActionKind(rule.do.upper()), Cause.NOT_INSPECTED, now_ns, verdict=verdict.number, camera=verdict.camera,
+                    start_mm=span[0], end_mm=span[1],
+                )  # fmt: skip
+
+    def _action(self, kind: ActionKind, cause: Cause, now_ns: int, **facts: Any) -> Action:
+        event, self._events = self._events, self._events + 1
+        phase = Phase.NOW if facts.get("target_mm") is None else Phase.AHEAD
+        action = Action(
+            number=self._number(), generation=self._generation, event=event, kind=kind, cause=cause, phase=phase,
+            t_mono_ns=now_ns, **facts,
+        )  # fmt: skip
+        if action.target_mm is not None:
+            heapq.heappush(self._ahead, (action.target_mm, event, action))
+        self._open[event] = action
+        if len(self._open) > UNACKNOWLEDGED:
+            del self._open[next(iter(self._open))]
+        return action

@@ -1,0 +1,68 @@
+"""What people said about the defects of a run: a file that only grows, so that every report can be traced."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from glass_core.errors import InputError
+from pipeline.journal import Journal
+
+FILE = "dispositions.jsonl"
+Word = Literal["defect", "acceptable", "lint", "mended", "cut_out"]
+Key = tuple[int, int, int]
+
+
+class Disposition(BaseModel):
+    """One person's word on one defect; a later word on the same defect replaces it in the report, and both stay on file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    schema_: Literal[1] = Field(default=1, alias="schema")
+    run_id: str
+    key: Key
+    word: Word
+    """Only a `defect` gets points."""
+    kind: Literal["hole", "pinhole"] | None = None
+    """For the hole rules of grading: the model does not tell kinds apart."""
+    by: str = Field(default="", max_length=64)
+    note: str = Field(default="", max_length=500)
+    at: datetime
+
+
+def read_dispositions(folder: Path, run_id: str) -> list[Disposition]:
+    """All that was said about a run, oldest first: the number of a report's revision is how much that is."""
+    path = folder / FILE
+    if not path.is_file():
+        return []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        said = [Disposition.model_validate(json.loads(line)) for line in lines]
+    except (OSError, ValueError, ValidationError) as e:
+        raise InputError(f"dispositions not readable ({str(e).splitlines()[0]}), {path}, restore them from a copy") from None
+    return [d for d in said if d.run_id == run_id]
+
+
+def in_force(said: list[Disposition]) -> dict[Key, Disposition]:
+    """The last word on each defect."""
+    return {d.key: d for d in said}
+
+
+def dispose(
+    folder: Path, run_id: str, key: Key, word: Word, kind: Literal["hole", "pinhole"] | None, by: str, note: str
+) -> Disposition:
+    """Add a word; InputError where it cannot be written."""
+    said = Disposition(run_id=run_id, key=key, word=word, kind=kind, by=by, note=note, at=datetime.now(UTC))
+    journal = Journal(folder / FILE)
+    try:
+        journal.add(said.model_dump_json(by_alias=True))
+        journal.flush()
+    except OSError as e:
+        raise InputError(f"disposition not written ({e.strerror}), {folder / FILE}, make room on the disk") from None
+    finally:
+        journal.close()
+    return said

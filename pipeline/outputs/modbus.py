@@ -1,0 +1,284 @@
+"""A wire to a PLC or remote I/O over Modbus TCP: this side is the client, energise-to-run, in a process of its own.
+
+Coils from `coils_at`, written when they change and ten times a second:
+    0 run permit      on: decision's heartbeat is fresh and no stop is open. Off: the machine must stop.
+    1 inspection ok   on: cloth that passes is being judged
+    2 mark            on for `pulse_ms` where a mark is due (best effort; exact: target position below)
+    3 lamp            on while a lamp event is open
+Holding registers from `registers_at`, words of 16 bits, int32 with the high word first:
+    0 heartbeat, counts on while decision lives      1 state, 0 STARTING to 6 BYPASS      2 inspection ok
+    3 record, 1 to 65534, 0: none yet                4 kind, 1 STOP 2 MARK 3 LAMP
+    5 cause, 1 DEFECT 2 NOT_INSPECTED 3 FAULT        6 severity, 0 unknown
+    7-8 start of the place, mm along the web    9, 10 its left and right edge, mm (int16)
+    11-12 target, mm         13-14 target, encoder counts               15-16 the web's position, mm
+    what is not known is the lowest number, -2147483648 or -32768
+written by the PLC:
+    20 taken: the record that it has read; the next one is shown then, or after a second without an answer
+    21 acknowledge: a record whose stop or lamp somebody has seen to; 65535: all of them
+    22 reset: a change to anything but 0 resets a latched FAULT
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import Any
+
+from pymodbus.client import ModbusTcpClient
+from pymodbus.exceptions import ModbusException
+
+from pipeline.config import ModbusConfig
+from pipeline.link import Inbox, Outbox
+from pipeline.messages import (
+    Acknowledge,
+    Action,
+    ActionKind,
+    Cause,
+    Heartbeat,
+    LineState,
+    Message,
+    Phase,
+    Reset,
+    StageState,
+    State,
+    Status,
+    Totals,
+)
+
+CYCLE_NS = 100_000_000
+STALE_NS = 1_000_000_000
+"""Without a heartbeat of decision for so long the line is dead, whatever else is heard."""
+RETRY_NS = 1_000_000_000
+TAKE_NS = 1_000_000_000
+STATUS_NS = 1_000_000_000
+MESSAGES_PER_STEP = 64
+RECORDS = 64
+ALL = 65535
+FROM_PLC, FROM_PLC_COUNT = 20, 3
+RUN_PERMIT, INSPECTION_OK, MARK, LAMP = range(4)
+COILS = ("run permit", "inspection ok", "mark", "lamp")
+STATES, KINDS, CAUSES = list(State), list(ActionKind), list(Cause)
+
+
+class PlcLost(Exception):
+    """The other side does not answer, or refuses what it is asked."""
+
+
+class Plc:
+    """The registers and coils of the other side; every call is answered within `timeout_ms` or raises PlcLost."""
+
+    def __init__(self, config: ModbusConfig) -> None:
+        logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # what it has to say is said once, by us
+        self._config = config
+        self._client = ModbusTcpClient(config.host, port=config.port, timeout=config.timeout_ms / 1000, retries=0)
+
+    def connect(self) -> None:
+        """Anew each time: what was on the old connection is lost."""
+        self._client.close()
+        if not self._client.connect():
+            raise PlcLost(f"no connection to {self._config.host}:{self._config.port}")
+
+    def coils(self, values: list[bool]) -> None:
+        """Write all coils."""
+        self._ask(self._client.write_coils, self._config.coils_at, values)
+
+    def registers(self, values: list[int]) -> None:
+        """Write the registers that are ours."""
+        self._ask(self._client.write_registers, self._config.registers_at, values)
+
+    def answers(self) -> list[int]:
+        """The registers that are the PLC's."""
+        at = (self._config.registers_at or 0) + FROM_PLC
+        return list(self._ask(self._client.read_holding_registers, at, count=FROM_PLC_COUNT).registers)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._client.close()
+
+    def _ask(self, call: Any, *words: Any, **facts: Any) -> Any:
+        try:
+            answer = call(*words, **facts, device_id=self._config.unit)
+        except (ModbusException, OSError) as e:
+            raise PlcLost(f"{self._config.host}:{self._config.port} does not answer ({e})") from None
+        if answer.isError():
+            raise PlcLost(f"{self._config.host}:{self._config.port} refuses, check the addresses ({answer})")
+        return answer
+
+
+class ModbusOutput:
+    """The stage: hears the publisher, keeps the other side's coils and registers up to date, passes its answers on.
+
+    It never holds up the line, which does not wait for it. A PLC that does not answer makes the line DEGRADED and is tried
+    again each second; marks that fell due meanwhile are lost and counted, open stops and lamps are kept. Without a fresh
+    heartbeat, and when the line ends, every coil is off.
+    """
+
+    def __init__(self, heard: Inbox, decision: Outbox, plc: Plc, config: ModbusConfig, generation: int) -> None:
+        self._heard, self._decision, self._plc, self._config, self._generation = heard, decision, plc, config, generation
+        self._pulse_ns = int(config.pulse_ms * 1e6)
+        self._line: LineState | Heartbeat | None = None
+        self._beat_ns: int | None = None
+        self._beats = 0
+        self._position_mm: float | None = None
+        self._open: dict[tuple[int, int], Action] = {}
+        self._mark_until_ns = 0
+        self._records: deque[Action] = deque()
+        self._shown: Action | None = None
+        self._taken = False
+        self._next_from_ns = 0
+        self._reset = 0
+        self._connected = False
+        self._trouble = "not connected yet"
+        self._retry_ns = self._cycle_ns = self._status_ns = 0
+        self._written: list[bool] | None = None
+        self.marks_lost = self.records_untaken = 0
+        self.state = StageState.READY
+        self.handled = 0
+        self.waiting = 0
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Figures for the screen."""
+        return {"connected": int(self._connected), "marks_lost": self.marks_lost, "records_untaken": self.records_untaken}
+
+    def step(self, now_ns: int) -> bool:
+        """Hear what is published, then write what is due."""
+        moved = False
+        for _ in range(MESSAGES_PER_STEP):
+            if (received := self._heard.receive()) is None:
+                break
+            self._hear(received[0], now_ns)
+            self.handled += 1
+            moved = True
+        try:
+            self._exchange(now_ns)
+        except PlcLost as e:
+            self._connected, self._written, self._trouble = False, None, str(e)
+            self.marks_lost += now_ns < self._mark_until_ns
+            self._mark_until_ns = 0
+            self._retry_ns = now_ns + RETRY_NS
+            self._status_ns = 0
+        self._report(now_ns)
+        return moved
+
+    def close(self) -> None:
+        """Everything off: the line is no longer there."""
+        try:
+            if self._connected:
+                self._plc.coils([False] * len(COILS))
+        except PlcLost:
+            pass  # its own watchdog must see to it
+        finally:
+            self._plc.close()
+
+    def _hear(self, message: Message, now_ns: int) -> None:
+        match message:
+            case Heartbeat() | LineState():
+                if self._line is None or message.state is not self._line.state:
+                    self._cycle_ns = 0
+                self._line = message
+                if isinstance(message, Heartbeat):
+                    self._beat_ns = now_ns
+                    self._beats += 1
+            case Totals():
+                self._position_mm = message.position_mm
+            case Action():
+                self._on_action(message, now_ns)
+
+    def _on_action(self, action: Action, now_ns: int) -> None:
+        key = action.generation, action.event
+        if action.phase is Phase.ACKNOWLEDGED:
+            self._open.pop(key, None)
+            return
+        if action.phase is Phase.AHEAD or action.target_mm is None:
+            if len(self._records) == RECORDS:
+                self._records.popleft()
+                self.records_untaken += 1
+            self._records.append(action)
+        if action.phase is not Phase.NOW:
+            return
+        if action.kind is not ActionKind.MARK:
+            self._open[key] = action
+        elif self._connected:
+            self._mark_until_ns = now_ns + self._pulse_ns
+        else:
+            self.marks_lost += 1
+
+    def _coils(self, now_ns: int) -> list[bool]:
+        alive = self._beat_ns is not None and now_ns - self._beat_ns < STALE_NS
+        kinds = {a.kind for a in self._open.values()}
+        ok = self._line is not None and self._line.inspection_ok
+        states = [ActionKind.STOP not in kinds, ok, now_ns < self._mark_until_ns, ActionKind.LAMP in kinds]
+        return [alive and on for on in states]
+
+    def _exchange(self, now_ns: int) -> None:
+        if not self._connected:
+            if now_ns < self._retry_ns:
+                return
+            self._plc.connect()
+        coils, due = self._coils(now_ns), now_ns >= self._cycle_ns
+        if due or coils != self._written:
+            self._plc.coils(coils)
+            self._written = coils
+        self._connected = True
+        if self._config.registers_at is not None and (self._next_record(now_ns) or due):
+            self._plc.registers(self._words(coils))
+            if due or self._records:
+                self._take(self._plc.answers())
+        if due:
+            self._cycle_ns = now_ns + CYCLE_NS
+
+    def _next_record(self, now_ns: int) -> bool:
+        """Show the next one when the one shown was taken, or has had its time."""
+        if not self._records or now_ns < self._next_from_ns:
+            return False
+        if self._shown is not None and not self._taken:
+            self.records_untaken += 1
+        self._shown, self._taken, self._next_from_ns = self._records.popleft(), False, now_ns + TAKE_NS
+        return True
+
+    def _words(self, coils: list[bool]) -> list[int]:
+        a = self._shown
+        state = 0 if self._line is None else STATES.index(self._line.state)
+        head = [self._beats % 65536, state, int(coils[INSPECTION_OK])]
+        position = _int32(self._position_mm)
+        if a is None:
+            return [*head, 0, 0, 0, 0, *_int32(None), _int16(None), _int16(None), *_int32(None), *_int32(None), *position]
+        return [
+            *head, _record(a), 1 + KINDS.index(a.kind), 1 + CAUSES.index(a.cause), a.severity or 0, *_int32(a.start_mm),
+            _int16(a.x0_mm), _int16(a.x1_mm), *_int32(a.target_mm), *_int32(a.target_count), *position,
+        ]  # fmt: skip
+
+    def _take(self, answers: list[int]) -> None:
+        taken, acknowledged, reset = answers
+        if self._shown is not None and taken == _record(self._shown):
+            self._taken, self._next_from_ns = True, 0
+        for key, action in list(self._open.items()):
+            if acknowledged in (ALL, _record(action)) and self._decision.send(Acknowledge(event=action.event)):
+                del self._open[key]
+        if reset != self._reset and (not reset or self._decision.send(Reset())):
+            self._reset = reset
+
+    def _report(self, now_ns: int) -> None:
+        if now_ns < self._status_ns:
+            return
+        status = Status(
+            role="output", name=self._config.name, generation=self._generation,
+            state=StageState.READY if self._connected else StageState.DEGRADED, detail="" if self._connected else self._trouble,
+        )  # fmt: skip
+        if self._decision.send(status):
+            self._status_ns = now_ns + STATUS_NS
+
+
+def _record(action: Action) -> int:
+    """1 to 65534, in turn."""
+    return action.event % 65534 + 1
+
+
+def _int32(value: float | None) -> tuple[int, int]:
+    word = 0x80000000 if value is None else round(value) & 0xFFFFFFFF
+    return word >> 16, word & 0xFFFF
+
+
+def _int16(value: float | None) -> int:
+    return 0x8000 if value is None else max(-32767, min(32767, round(value))) & 0xFFFF

@@ -1,0 +1,79 @@
+"""A roll's grade with its arithmetic, and the stretches that nobody saw."""
+
+from __future__ import annotations
+
+from html import escape
+
+from pipeline.grading import Grade
+from pipeline.report.tables import number, section, table
+from pipeline.sheet import RollSheet
+
+QUALITY = {"first": "first quality", "second": "second quality", "open": "not decided"}
+KINDS = {"first": "ok", "second": "bad", "open": "gap"}
+LISTED = 500
+
+
+def grade_section(roll: RollSheet) -> str:
+    """The grade, or why there is none."""
+    grade = roll.grade
+    if grade is None:
+        return section("Grade", "<p>None: the scale or the width of the cloth is not known, and lengths are never guessed.</p>")
+    figures = [
+        (QUALITY[grade.quality], escape(grade.because), KINDS[grade.quality]),
+        (number(grade.per_100_yd2, 1), "points per 100 yd²", ""),
+        (number(grade.per_100_m2, 1), "points per 100 m²", ""),
+        (number(grade.worst_per_100_m2, 1), "points per 100 m², were all that nobody saw full of defects", ""),
+    ]
+    boxes = "".join(f'<div class="figure {kind}"><b>{value}</b><span>{name}</span></div>' for value, name, kind in figures)
+    return section("Grade", f'<div class="figures">{boxes}</div>{_arithmetic(grade)}')
+
+
+def _arithmetic(grade: Grade) -> str:
+    r = grade.rules
+    limits = ", ".join(f"{mm:g}" for mm in r.limits_mm)
+    rules = (
+        f"<p class='note'>ASTM D5430 four-point system, rule set <b>{escape(r.rules)}</b>: 1, 2, 3 points up to {limits} mm, "
+        f"4 beyond; holes {escape(r.holes)} ({r.hole_mm:g} mm); at most 4 points per {r.cap_per}; {r.edge_mm:g} mm at "
+        f"each edge do not count; first quality up to {r.accept:g} points per {r.accept_per}.</p>"
+    )
+    counted = f"{grade.points} points"
+    if grade.capped:
+        given = sum(line.points for line in grade.lines)
+        where = ", ".join(f"{r.cap_per} {i + 1}: {points} become 4" for i, points in grade.capped)
+        counted = f"{given} points by the rules, {grade.points} after the cap ({where})"
+    sums = (
+        f"<p>{counted}. {grade.points} × 100,000 / ({grade.inspected_m:,.3f} m inspected × {grade.width_mm:,.1f} mm cuttable "
+        f"width) = <b>{number(grade.per_100_m2, 2)}</b> per 100 m², "
+        f"{grade.points} × 3,600 / ({grade.inspected_m / 0.9144:,.2f} yd × {grade.width_mm / 25.4:,.2f} in) = "
+        f"<b>{number(grade.per_100_yd2, 2)}</b> per 100 yd².</p>"
+    )
+    rows = [
+        [
+            f'<a href="#defect-{x.number}">{x.number}</a>',
+            f"{x.at_mm / 1000:.3f}",
+            f"{x.length_mm:.1f}",
+            escape(x.rule),
+            x.points,
+        ]
+        for x in grade.lines[:LISTED]
+    ]
+    head = ["defect", "at, m", "longer side, mm", "rule", "points"]
+    cut = _cut(len(grade.lines))
+    shown = table(head, rows, numbers={0, 1, 2, 4}) if rows else ""
+    return f"{rules}{sums}<details><summary>Points of each defect</summary>{cut}{shown}</details>"
+
+
+def unseen_section(roll: RollSheet) -> str:
+    """The stretches that were not inspected, and why."""
+    if not roll.not_inspected:
+        return ""
+    rows = [
+        [f"{u.from_m:.3f}", f"{u.to_m:.3f}", f"{u.to_m - u.from_m:.3f}", escape(u.reason)] for u in roll.not_inspected[:LISTED]
+    ]
+    cut = _cut(len(roll.not_inspected))
+    head = ["from, m", "to, m", "length, m", "reason"]
+    return f"<details open><summary>Stretches not inspected</summary>{cut}{table(head, rows, numbers={0, 1, 2})}</details>"
+
+
+def _cut(rows: int) -> str:
+    return f"<p class='note'>The first {LISTED} of {rows:,}; all are in report.json.</p>" if rows > LISTED else ""

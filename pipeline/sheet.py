@@ -1,0 +1,224 @@
+"""The sheet of a roll: what was inspected, every defect with its place and size, and the grade; one for each roll of a run."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.config import DefectsConfig
+from pipeline.crops import crop_path, map_path
+from pipeline.dispositions import Disposition, in_force, read_dispositions
+from pipeline.grading import Flaw, Grade, Rules, grade, severity
+from pipeline.joining import Defect
+from pipeline.ledger import read_defect_verdicts, read_frame_shapes, read_runs
+from pipeline.repeats import find_repeats
+from pipeline.roll import Cover, cover_rolls, find_defects
+
+
+class DefectRow(BaseModel):
+    """A defect as a line of a table: lengths are null where the scale is not known, then the px of its strongest frame tell."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    key: tuple[int, int, int]
+    roll_id: str
+    cameras: tuple[str, ...]
+    at_m: float | None
+    """Its start, from the start of the roll."""
+    left_mm: float | None
+    """Its left edge, from the origin across the web."""
+    right_mm: float | None
+    length_mm: float | None
+    width_mm: float | None
+    area_mm2: float | None
+    severity: int | None
+    """1 to 4, the points of its length."""
+    score: float
+    x0_px: int
+    y0_px: int
+    x1_px: int
+    y1_px: int
+    frames: int
+    repeat: str | None
+    period_mm: float | None
+    disposition: str | None
+    kind: str | None
+    seen: datetime
+    picture: str | None
+    """Relative to the ledger's folder."""
+    heat_map: str | None
+
+
+class Unseen(BaseModel):
+    """A stretch that was not inspected, from the start of the roll."""
+
+    model_config = ConfigDict(frozen=True)
+
+    from_m: float
+    to_m: float
+    reason: str
+
+
+class RollSheet(BaseModel):
+    """One roll."""
+
+    model_config = ConfigDict(frozen=True)
+
+    roll_id: str
+    start_mm: float | None
+    """Where it begins on the line's web; null where the scale is not known."""
+    end_mm: float | None
+    edges_mm: tuple[float, float] | None
+    """The inspected width."""
+    inspected_m: float | None
+    not_inspected_m: float | None
+    not_inspected: tuple[Unseen, ...]
+    defects: tuple[DefectRow, ...]
+    grade: Grade | None
+    """Null where the scale is not known."""
+
+
+class RunSheet(BaseModel):
+    """All rolls of a run, and which issue of the report this is."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    schema_: Literal[1] = Field(default=1, alias="schema")
+    run_id: str
+    line: str
+    started: str
+    version: str
+    revision: int
+    """0: as inspected; each word of the review makes the next."""
+    weights_sha: str | None
+    card_sha: str | None
+    config_sha: str | None
+    enlargement_px: float
+    """Taken off each defect's box of cells, in both directions."""
+    rolls: tuple[RollSheet, ...]
+
+    @property
+    def rows(self) -> dict[tuple[int, int, int], DefectRow]:
+        """Every defect by its key."""
+        return {row.key: row for roll in self.rolls for row in roll.defects}
+
+
+def read_sheet(ledger: Path, run_id: str | None = None) -> tuple[RunSheet, list[Defect]]:
+    """The sheet of a run (default: the last) and its defects in the order of their numbers; InputError as the ledger's."""
+    runs = read_runs(ledger)
+    run_id = run_id or next(reversed(runs), "")
+    facts = runs.get(run_id, {})
+    config = facts.get("config") or {}
+    enlargement_px = DefectsConfig.model_validate(config.get("defects", {})).enlargement_px
+    defects = find_defects(read_defect_verdicts(ledger, run_id), enlargement_px)
+    said = read_dispositions(ledger.parent, run_id)
+    covers = cover_rolls(ledger, run_id)
+    names = dict.fromkeys([*(covers or {}), *(d.roll_id for d in defects)]) or {"": None}
+    rules, edges = _rules(config), _edges_mm(facts, read_frame_shapes(ledger, run_id))
+    rows = _rows(defects, rules, in_force(said), covers or {}, ledger.parent, run_id)
+    sheets = [_roll(name, (covers or {}).get(name), rows, rules, edges) for name in names]
+    sheet = RunSheet(
+        run_id=run_id, line=str(facts.get("line", "line")), started=str(facts.get("started", "")),
+        version=str(facts.get("version", "")), revision=len(said), weights_sha=facts.get("weights_sha"),
+        card_sha=facts.get("card_sha"), config_sha=facts.get("config_sha"), enlargement_px=enlargement_px, rolls=tuple(sheets),
+    )  # fmt: skip
+    return sheet, defects
+
+
+def _rules(config: dict[str, Any]) -> Rules:
+    try:
+        return Rules.model_validate(config.get("grading", {}))
+    except ValidationError:  # of an older or a foreign program
+        return Rules()
+
+
+def _rows(
+    defects: list[Defect],
+    rules: Rules,
+    words: dict[tuple[int, int, int], Disposition],
+    covers: dict[str, Cover],
+    folder: Path,
+    run_id: str,
+) -> list[DefectRow]:
+    series = {d: r for r in find_repeats(defects) for d in r.members}
+    rows = []
+    for number, d in enumerate(defects, 1):
+        region, size, box, word = d.strongest.region, d.size_mm, d.box_mm, words.get(d.key)
+        crop = crop_path(folder, run_id, d.strongest.verdict, d.strongest.index)
+        kept = crop.is_file()
+        start_mm = covers[d.roll_id].start_mm if d.roll_id in covers else 0.0
+        rows.append(
+            DefectRow(
+                number=number, key=d.key, roll_id=d.roll_id, cameras=tuple(sorted(d.cameras)),
+                at_m=None if box is None else round((box[0] - start_mm) / 1000, 6),
+                left_mm=_mm(box and box[2]), right_mm=_mm(box and box[3]), length_mm=_mm(size and size[0]),
+                width_mm=_mm(size and size[1]), area_mm2=_mm(d.area_mm2),
+                severity=None if size is None else severity(max(size), rules), score=region.score,
+                x0_px=region.x0_px, y0_px=region.y0_px, x1_px=region.x1_px, y1_px=region.y1_px, frames=d.frames,
+                repeat=series[d].name if d in series else None, period_mm=_mm(series[d].period_mm) if d in series else None,
+                disposition=word.word if word else None, kind=word.kind if word else None,
+                seen=datetime.fromtimestamp(d.strongest.verdict.t_utc_ns / 1e9, UTC),
+                picture=crop.relative_to(folder).as_posix() if kept else None,
+                heat_map=map_path(crop).relative_to(folder).as_posix() if kept else None,
+            )
+        )  # fmt: skip
+    return rows
+
+
+def _roll(name: str, cover: Cover | None, rows: list[DefectRow], rules: Rules, edges: tuple[float, float] | None) -> RollSheet:
+    own = tuple(r for r in rows if r.roll_id == name)
+    if cover is None:
+        return RollSheet(
+            roll_id=name, start_mm=None, end_mm=None, edges_mm=edges, inspected_m=None, not_inspected_m=None,
+            not_inspected=(), defects=own, grade=None,
+        )  # fmt: skip
+    measured = [r for r in own if r.at_m is not None and r.left_mm is not None and r.right_mm is not None]
+    spread = [mm for r in measured for mm in (r.left_mm, r.right_mm) if mm is not None]
+    across = edges or (min(spread, default=0.0), max(spread, default=0.0))
+    result = None
+    if edges is not None and len(measured) == len(own):
+        flaws = [_flaw(r, cover.start_mm) for r in measured]
+        coverage = cover.coverage
+        result = grade(flaws, rules, cover.start_mm, coverage.inspected_mm, coverage.not_inspected_mm, across)
+    return RollSheet(
+        roll_id=name, start_mm=cover.start_mm, end_mm=cover.end_mm, edges_mm=edges,
+        inspected_m=cover.coverage.inspected_mm / 1000, not_inspected_m=cover.coverage.not_inspected_mm / 1000,
+        not_inspected=tuple(
+            Unseen(from_m=(a - cover.start_mm) / 1000, to_m=(b - cover.start_mm) / 1000, reason=reason)
+            for a, b, reason in cover.coverage.not_inspected()
+        ),
+        defects=own, grade=result,
+    )  # fmt: skip
+
+
+def _flaw(row: DefectRow, start_mm: float) -> Flaw:
+    start = (row.at_m or 0.0) * 1000 + start_mm
+    return Flaw(
+        row.number, start, start + (row.length_mm or 0.0), row.left_mm or 0.0, row.right_mm or 0.0,
+        kind=row.kind,  # type: ignore[arg-type]  # one of Flaw's, as the disposition was
+        pardoned="" if row.disposition in (None, "defect") else row.disposition,
+    )  # fmt: skip
+
+
+def _edges_mm(facts: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> tuple[float, float] | None:
+    """The inspected width over all cameras; null where a camera's scale or picture is not known."""
+    cameras = (facts.get("config") or {}).get("cameras", [])
+    score = (facts.get("model_info") or {}).get("score") or {}
+    left, right = math.inf, -math.inf
+    for camera in cameras:
+        mm_per_px, shape = camera.get("mm_per_px_x"), shapes.get(camera.get("name"))
+        if mm_per_px is None or shape is None:
+            return None
+        x0, x1 = camera.get("inspect_x_px") or score.get("inspect_x_px") or (0, shape[1])
+        offset_mm = camera.get("x_offset_mm", 0.0)
+        left, right = min(left, offset_mm + x0 * mm_per_px), max(right, offset_mm + x1 * mm_per_px)
+    return (left, right) if left < right else None
+
+
+def _mm(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

@@ -1,0 +1,144 @@
+"""From a ledger to the sheet of each roll: places, sizes, the grade, what nobody saw, and what people said since."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from glass_core.errors import InputError
+from pipeline.dispositions import FILE, dispose, read_dispositions
+from pipeline.ledger import Ledger
+from pipeline.messages import Reason, Region, Result, Verdict
+from pipeline.sheet import RunSheet, read_sheet
+from tools.cli import main
+
+CAMERAS = [{"name": n, "mm_per_px_x": 0.2, "mm_per_px_y": 0.2, "x_offset_mm": x} for n, x in (("a", 0.0), ("b", 180.0))]
+
+
+def verdict(number: int, start_mm: float | None, camera: str = "a", **changes: Any) -> Verdict:
+    """A frame of 100 mm, 1000 px (200 mm) wide."""
+    return Verdict.model_validate({
+        "number": number, "generation": 0, "camera": camera, "boot_id": "b", "seq": number, "result": Result.PASS, "score": 0.1,
+        "start_mm": start_mm, "end_mm": None if start_mm is None else start_mm + 100, "frame_shape": (500, 1000),
+        "t_mono_ns": 0, "t_utc_ns": 0, "roll_id": "R1", **changes,
+    })  # fmt: skip
+
+
+def place(y0: float, y1: float, x0: float, x1: float, score: float = 0.9) -> Region:
+    px = [round(5 * mm) for mm in (x1 - x0, y1 - y0)]
+    return Region(x0_px=0, y0_px=0, x1_px=px[0], y1_px=px[1], score=score, x0_mm=x0, x1_mm=x1, y0_mm=y0, y1_mm=y1)
+
+
+def defect(number: int, start_mm: float, *regions: Region, **changes: Any) -> Verdict:
+    return verdict(number, start_mm, result=Result.DEFECT, regions=regions, **changes)
+
+
+def ledger_of(folder: Path, verdicts: list[Verdict], **config: Any) -> Path:
+    config = {"cameras": CAMERAS, "defects": {"enlargement_px": 0}, **config}
+    held = Ledger(folder / "ledger.sqlite", {"line": "l", "config": config}, run_id="run")
+    for each in verdicts:
+        held.add(each)
+    held.close()
+    return folder / "ledger.sqlite"
+
+
+def roll(start_mm: float = 5000.0, **changes: Any) -> list[Verdict]:
+    """3 m that begin at 5 m: a streak over three frames, a spot that both cameras see, 0.1 m not inspected."""
+    cloth = [verdict(2 * n + (c == "b"), start_mm + 100 * n, c, **changes) for n in range(30) for c in "ab"]
+    for n in (3, 4, 5):
+        at = start_mm + 100 * n
+        cloth[2 * n] = defect(2 * n, at, place(at, at + 100, 50, 51), **changes)
+    at = start_mm + 1000
+    cloth[20] = defect(20, at, place(at + 10, at + 20, 185, 195), **changes)
+    cloth[21] = defect(21, at, place(at + 10.4, at + 20.4, 185.4, 195.4), camera="b", **changes)
+    cloth[40] = verdict(40, start_mm + 2000, result=Result.NOT_INSPECTED, reason=Reason.DAMAGED, **changes)
+    return cloth
+
+
+def sheet_of(ledger: Path) -> RunSheet:
+    return read_sheet(ledger)[0]
+
+
+def test_a_roll_has_its_own_metres_defects_and_grade(tmp_path: Path) -> None:
+    (r,) = sheet_of(ledger_of(tmp_path, roll())).rolls
+    assert (r.roll_id, r.start_mm, r.end_mm, r.edges_mm) == ("R1", 5000, 8000, (0, 380))
+    assert (r.inspected_m, r.not_inspected_m) == (pytest.approx(2.9), pytest.approx(0.1))
+    assert [(u.from_m, u.to_m, u.reason) for u in r.not_inspected] == [(2, 2.1, "DAMAGED")]
+    streak, spot = r.defects
+    assert (streak.at_m, streak.left_mm, streak.length_mm, streak.width_mm, streak.severity) == (0.3, 50, 300, 1, 4)
+    assert (spot.cameras, spot.at_m, spot.severity) == (("a", "b"), 1.01, 1)
+    assert r.grade is not None and [line.points for line in r.grade.lines] == [4, 1]
+    assert r.grade.per_100_m2 == pytest.approx(5 * 1e8 / (2900 * 380))
+    assert r.grade.quality == "second"
+
+
+def test_rolls_of_a_run_are_graded_apart(tmp_path: Path) -> None:
+    second = [v.model_copy(update={"number": v.number + 100, "seq": v.number + 100, "roll_id": "R2"}) for v in roll(8000.0)]
+    one, two = sheet_of(ledger_of(tmp_path, roll() + second, grading={"rules": "d5430-mm-1", "accept": 9000.0})).rolls
+    assert (one.roll_id, two.roll_id) == ("R1", "R2")
+    assert [d.at_m for d in two.defects] == [d.at_m for d in one.defects]
+    assert one.grade is not None and two.grade is not None
+    assert two.grade.points == one.grade.points and two.grade.rules.rules == "d5430-mm-1"
+    assert one.grade.quality == "first"
+
+
+def test_without_a_scale_there_is_no_grade_and_nothing_is_guessed(tmp_path: Path) -> None:
+    bare = Region(x0_px=10, y0_px=0, x1_px=18, y1_px=8, score=0.9)
+    cloth = [verdict(0, None), verdict(1, None, result=Result.DEFECT, regions=(bare,))]
+    ledger = ledger_of(tmp_path, cloth, cameras=[{"name": "a", "mm_per_px_x": None}])
+    (r,) = sheet_of(ledger).rolls
+    assert (r.grade, r.inspected_m, r.edges_mm) == (None, None, None)
+    (d,) = r.defects
+    assert (d.at_m, d.length_mm, d.severity, d.x0_px, d.x1_px) == (None, None, None, 10, 18)
+    assert main(["report", str(tmp_path)]) == 0
+    assert "lengths are never guessed" in (tmp_path / "report.html").read_text()
+
+
+def test_what_people_say_makes_a_new_revision_and_is_never_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ledger = ledger_of(tmp_path, roll())
+    assert main(["review", str(tmp_path), "--json"]) == 0
+    assert [d["number"] for d in json.loads(capsys.readouterr().out)["queue"]] == [1, 2]
+    words = ["review", str(tmp_path), "--by", "ann", "--json"]
+    assert main([*words, "--defect", "1", "--as", "lint"]) == 0
+    assert json.loads(capsys.readouterr().out)["revision"] == 1
+    assert main([*words, "--defect", "1", "--defect", "2", "--as", "defect", "--kind", "hole", "--note", "torn"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["revision"], told["waiting"]) == (3, 0)
+    said = read_dispositions(tmp_path, "run")
+    assert [(d.word, d.kind, d.by) for d in said] == [("lint", None, "ann"), *[("defect", "hole", "ann")] * 2]
+    sheet = sheet_of(ledger)
+    assert sheet.revision == 3 and sheet.rolls[0].grade is not None
+    assert [line.rule for line in sheet.rolls[0].grade.lines] == ["hole over 25.4 mm", "hole up to 25.4 mm"]
+    assert RunSheet.model_validate_json((tmp_path / "report.json").read_text()) == sheet
+    rows = list(csv.DictReader((tmp_path / "defects.csv").read_text().splitlines()))
+    assert [(r["number"], r["cameras"], r["disposition"], r["kind"]) for r in rows] == [
+        ("1", "a", "defect", "hole"), ("2", "a b", "defect", "hole"),
+    ]  # fmt: skip
+    assert "revision 3" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize("word", ["acceptable", "lint", "mended", "cut_out"])
+def test_only_a_defect_gets_points(tmp_path: Path, word: Any) -> None:
+    ledger = ledger_of(tmp_path, roll())
+    for row in sheet_of(ledger).rows.values():
+        dispose(tmp_path, "run", row.key, word, None, "", "")
+    grade = sheet_of(ledger).rolls[0].grade
+    assert grade is not None and (grade.points, grade.lines[0].rule) == (0, word)
+
+
+def test_another_runs_words_and_a_broken_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ledger = ledger_of(tmp_path, roll())
+    dispose(tmp_path, "another", (0, 6, 0), "lint", None, "", "")
+    assert sheet_of(ledger).revision == 0
+    assert main(["review", str(tmp_path), "--defect", "9", "--as", "lint"]) == 2
+    assert main(["review", str(tmp_path), "--defect", "1"]) == 2
+    assert all(line.startswith("glassline: ") for line in capsys.readouterr().err.splitlines())
+    (tmp_path / FILE).write_text("{}\n")
+    with pytest.raises(InputError, match="dispositions not readable"):
+        read_sheet(ledger)

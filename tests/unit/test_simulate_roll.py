@@ -1,0 +1,67 @@
+"""The simulated roll: what is written, what is known to be in it, and how errors are counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from rich.console import Console
+
+from glass_core.data import read_image
+from glass_core.errors import InputError
+from pipeline.messages import Region, Result, Verdict
+from pipeline.report import Comparison, Injected
+from pipeline.roll import find_defects
+from tools.simulate_roll import errors, line_of
+from tools.simulated_cloth import aitex_cloth, weave_cloth
+
+QUIET = Console(quiet=True)
+
+
+def strips(folder: Path) -> Path:
+    """A good strip and a defective one, 640 x 64 px, with two marks of which one is in two parts."""
+    for kind, value in (("good", 90), ("defect", 100)):
+        (folder / kind).mkdir(parents=True)
+        cv2.imwrite(str(folder / kind / f"{kind}.png"), np.full((64, 640), value, np.uint8))
+    mask = np.zeros((64, 640), np.uint8)
+    mask[10:20, 100:110] = mask[10:20, 114:120] = mask[40:44, 400:440] = 255
+    (folder / "mask").mkdir()
+    cv2.imwrite(str(folder / "mask" / "defect.png"), mask)
+    return folder
+
+
+def test_strips_are_laid_end_to_end_and_cut_for_two_cameras(tmp_path: Path) -> None:
+    cloth = aitex_cloth(tmp_path / "out", strips(tmp_path / "in"), 0.5, (32, 640), QUIET)
+    assert (cloth.frames, cloth.rows, cloth.width_mm, cloth.length_m) == (2, 64, 320, 0.064)
+    (_, zero), (_, second_px) = cloth.cameras
+    assert zero == 0 and cloth.inspect_x_px == ((32, 640 - second_px), (0, 640 - second_px))
+    assert read_image(tmp_path / "out" / "right" / "000000.png").shape == (64, 640 - second_px)
+    assert [(t.x0_mm, t.x1_mm, t.y0_mm, t.y1_mm) for t in cloth.truth] == [(50, 60, 5, 10), (200, 220, 20, 22)]
+    config = line_of(cloth, tmp_path, tmp_path, 0, 100.0, 8.0)
+    assert config.cameras[1].x_offset_mm == second_px * 0.5 and config.motion is not None
+    with pytest.raises(InputError, match="no strips"):
+        aitex_cloth(tmp_path / "out", tmp_path / "nowhere", 0.5, (0, 640), QUIET)
+
+
+def test_generated_cloth_is_the_same_for_both_cameras_where_they_overlap(tmp_path: Path) -> None:
+    cloth = weave_cloth(tmp_path, 9, 1, QUIET, width_px=416, rows=224)
+    left, right = (read_image(tmp_path / name / "000003.png") for name, _ in cloth.cameras)
+    shift = cloth.cameras[1][1]
+    assert (left[:, shift:] == right[:, : left.shape[1] - shift]).all() and left.shape[1] > shift
+    assert cloth.truth and all(t.x1_mm <= cloth.width_mm and t.y1_mm <= 1000 * cloth.length_m for t in cloth.truth)
+
+
+def test_errors_are_those_of_defects_found_once() -> None:
+    place = Region(x0_px=0, y0_px=0, x1_px=100, y1_px=50, score=0.9, x0_mm=10, x1_mm=30, y0_mm=100, y1_mm=110)
+    verdict = Verdict(
+        number=0, generation=0, camera="c", boot_id="b", seq=0, result=Result.DEFECT, regions=(place,), t_mono_ns=0, t_utc_ns=0
+    )
+    (found,) = find_defects([verdict], enlargement_px=0)
+    known = Injected(camera="c", kind="hole", x0_mm=11, x1_mm=27, y0_mm=101, y1_mm=105)
+    told = errors(Comparison((known, known, known), ((found,), (), (found, found)), ()), px_mm=0.2)
+    assert told["position_error_along_mm"]["median"] == 2 and told["position_error_across_mm"]["median"] == 1
+    assert told["size_error_over_5_mm"] == {"median": 0.25, "p95": 0.25, "sides": 1}
+    assert told["size_bias_px"] == 25
+    assert errors(Comparison((known,), ((),), ()), 0.2)["size_bias_px"] is None

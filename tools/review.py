@@ -1,0 +1,75 @@
+"""`glassline review`: what people say of the defects of a run; the report is issued again with each word's revision number."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+from pathlib import Path
+from typing import get_args
+
+from rich.console import Console
+from rich.table import Table
+
+from glass_core.errors import InputError
+from pipeline.dispositions import Word, dispose
+from pipeline.report import write_page
+from pipeline.report.tables import number
+from pipeline.sheet import DefectRow, read_sheet
+
+
+def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register the verb."""
+    p = subparsers.add_parser("review", help="list the defects nobody has judged yet; say what a defect is")
+    p.add_argument("folder", type=Path, metavar="DIR", help="folder that run, replay or demo wrote")
+    p.add_argument("--defect", type=int, action="append", metavar="N", help="its number in the report; may be repeated")
+    p.add_argument("--as", dest="word", choices=get_args(Word), help="what it is; only a defect gets points")
+    p.add_argument("--kind", choices=("hole", "pinhole"), help="for the hole rules of grading")
+    p.add_argument("--by", default="", help="who says so (default: the user)")
+    p.add_argument("--note", default="")
+    p.add_argument("--json", action="store_true", help="print one JSON object")
+    p.set_defaults(func=run)
+
+
+def show(queue: list[DefectRow], folder: Path) -> None:
+    """The queue as a table; pictures by their path."""
+    if not queue:
+        print("every defect of this run has been reviewed")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for name in ("defect", "at, m", "across, mm", "size, mm", "score", "repeat", "picture"):
+        table.add_column(name)
+    for d in queue:
+        size = f"{number(d.width_mm)} x {number(d.length_mm)}"
+        picture = "none kept" if d.picture is None else str(folder / d.picture)
+        table.add_row(str(d.number), number(d.at_m, 3), number(d.left_mm), size, f"{d.score:.3f}", d.repeat or "", picture)
+    Console().print(table)
+    print(f"{len(queue)} to review: glassline review {folder} --defect N --as {'|'.join(get_args(Word))}")
+
+
+def run(args: argparse.Namespace) -> int:
+    """List the queue, or write the word down and issue the report again."""
+    ledger = args.folder / "ledger.sqlite"
+    sheet, _ = read_sheet(ledger)
+    rows = {r.number: r for r in sheet.rows.values()}
+    if bool(args.defect) != bool(args.word):
+        raise InputError("--defect and --as belong together, the command line, give both or none")
+    for n in args.defect or ():
+        if n not in rows:
+            raise InputError(
+                f"no defect {n}, {args.folder}, choose one of 1 to {len(rows)}" if rows else f"no defects, {ledger}, -"
+            )
+    for n in args.defect or ():
+        dispose(args.folder, sheet.run_id, rows[n].key, args.word, args.kind, args.by or getpass.getuser(), args.note)
+    if args.defect:
+        page = write_page(ledger, args.folder)
+        sheet, _ = read_sheet(ledger)
+        if not args.json:
+            print(f"revision {sheet.revision}: {page}")
+    queue = [r for r in sheet.rows.values() if r.disposition is None]
+    if args.json:
+        body = [r.model_dump(mode="json") for r in queue]
+        print(json.dumps({"schema": 1, "revision": sheet.revision, "waiting": len(queue), "queue": body}))
+    elif not args.defect:
+        show(queue, args.folder)
+    return 0
