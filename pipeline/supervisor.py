@@ -114,7 +114,7 @@ class Supervisor:
         self._decision = self._link.outbox("decision")
         self.events = self._link.subscribe(self._config.publisher.bind)
         """What the line publishes."""
-        self._rolls = self._link.subscribe(self._config.outputs[0].bind, topic="Roll")
+        self._rolls = self._link.subscribe(self._config.publisher.bind, topic="Roll")
         return self
 
     def __exit__(self, *failure: object) -> None:

@@ -64,7 +64,7 @@ def tell(config: LineConfig, message: Message, confirms: Callable[[Message], boo
         raise InputError(f"no such line runs, {config.line.name}, start it with `glassline run`")
     end_s = time.monotonic() + ANSWER_S
     with closing(ZmqLink(folder)) as link:
-        heard = link.subscribe(config.outputs[0].bind)
+        heard = link.subscribe(config.publisher.bind)
         supervisor = link.outbox("supervisor")
         sent = False
         while time.monotonic() < end_s:
