@@ -7,16 +7,16 @@ touches a disk and never waits for anybody.
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from pipeline.actions import Actions
-from pipeline.cloth import Cloth, ClothTerms
+from pipeline.backlog import Backlog
+from pipeline.cloth import Cloth
 from pipeline.drift import Drift
 from pipeline.due import Deadline, Due
 from pipeline.gap import Gap
-from pipeline.judgement import Judgement, Standard, judge
+from pipeline.judgement import Judgement, judge, unscored
 from pipeline.line_state import Roster, line_state
 from pipeline.link import Inbox, Outbox
 from pipeline.messages import (
@@ -44,6 +44,7 @@ from pipeline.messages import (
 from pipeline.outputs.publisher import Publisher
 from pipeline.silence import Silence, SpanMm
 from pipeline.tally import Tally
+from pipeline.terms import DecisionTerms
 from pipeline.web_messages import MarkEvent, RollStart
 
 HEARTBEAT_NS = 100_000_000
@@ -51,11 +52,6 @@ TOTALS_NS = 500_000_000
 MESSAGES_PER_STEP = 64
 EARLY_LIMIT = 32
 """Scores kept that came before their frame was announced, some with pixels; those of a killed grabber wait in vain."""
-BACKLOG_PAYLOADS = 64
-BACKLOG_FAULT = 5000
-"""Records not yet taken by the recorder: beyond the first number pictures are let go, beyond the second the line faults."""
-TAKEN_KEPT = 512
-"""Records the recorder took lately, without pictures: more than its queue and one group commit, should it be killed."""
 SEEN = "seen "
 Key = tuple[str, str, int]
 
@@ -78,24 +74,6 @@ class CameraAccount:
     drift: Drift = field(default_factory=Drift)
 
 
-@dataclass(frozen=True)
-class DecisionTerms:
-    """What the line asks of decision; `frame_mm` maps each camera to its frame's length, where stated."""
-
-    frame_mm: dict[str, float | None]
-    standard: Standard | None
-    tolerate_not_inspected_mm: float
-    observe: bool
-    generation: int
-    seen_mm: dict[str, float] = field(default_factory=dict)
-    """Each camera's high-water mark before a restart."""
-    actuator_mm: dict[str, float] = field(default_factory=dict)
-    """From a camera to its actuator, where there is one and lengths are known."""
-    y_offset_mm: dict[str, float] = field(default_factory=dict)
-    """Where a camera looks that is not at the line's zero."""
-    cloth: ClothTerms = field(default_factory=ClothTerms)
-
-
 class Decision:
     """The one place where verdicts are made."""
 
@@ -108,7 +86,8 @@ class Decision:
         utc_ns: Callable[[], int],
         actions: Actions | None = None,
     ) -> None:
-        self._inbox, self._recorder, self._publisher, self._terms = inbox, recorder, publisher, terms
+        self._inbox, self._publisher, self._terms = inbox, publisher, terms
+        self._backlog = Backlog(recorder)
         self._utc_ns = utc_ns
         self._actions = actions or Actions()
         self._roster = Roster(tuple(terms.frame_mm))
@@ -121,8 +100,6 @@ class Decision:
         self._pending: dict[Key, Pending] = {}
         self._early: dict[Key, tuple[ScoreMap, tuple[Payload, ...]]] = {}
         self._announced: dict[tuple[str, str], int] = {}
-        self._records: deque[tuple[Message, tuple[Payload, ...]]] = deque()
-        self._taken: deque[Message] = deque(maxlen=TAKEN_KEPT)
         self._motion: Motion | None = None
         self._bypass = terms.observe
         self._fault = ""
@@ -137,13 +114,13 @@ class Decision:
     @property
     def waiting(self) -> int:
         """Frames without a verdict and records not yet taken."""
-        return len(self._pending) + len(self._records)
+        return len(self._pending) + len(self._backlog)
 
     @property
     def finished(self) -> bool:
         """Every camera's source is at its end and everything is decided and recorded."""
         ended = (self._roster.state("grabber", c) is StageState.ENDED for c in self._cameras)
-        return bool(self._cameras) and all(ended) and not self._pending and not self._records
+        return bool(self._cameras) and all(ended) and not self._pending and not self._backlog
 
     def step(self, now_ns: int) -> bool:
         """Expire, hear, listen for silence, say how the line is, pass records on."""
@@ -167,7 +144,7 @@ class Decision:
         if now_ns >= self._totals_due_ns:
             self._totals_due_ns = now_ns + TOTALS_NS
             self._tell(self._totals(now_ns))
-        moved |= self._pass_on()
+        moved |= self._backlog.pass_on()
         self.state = StageState.ENDED if self.finished else StageState.READY
         return moved
 
@@ -187,7 +164,7 @@ class Decision:
         for key in list(self._pending):
             self._decide(self._pending.pop(key), None, (), self._now_ns)
         self._tell(self._totals(self._now_ns))
-        self._pass_on()
+        self._backlog.pass_on()
 
     def _hear(self, message: Message, payloads: tuple[Payload, ...], now_ns: int) -> None:
         match message:
@@ -221,9 +198,7 @@ class Decision:
         self._roster.hear(status)
         self._fault = "; ".join(self._roster.faults) or self._fault
         if status.role == "recorder" and status.state is StageState.DOWN and before is not StageState.DOWN:
-            # What it took and had not written is lost with it; its successor ignores what was written.
-            self._records.extendleft((m, ()) for m in reversed(self._taken))
-            self._taken.clear()
+            self._backlog.repeat()
         if status.role != "grabber" or status.name not in self._cameras:
             return
         state = self._roster.state("grabber", status.name)
@@ -273,17 +248,9 @@ class Decision:
             self._decide(self._pending.pop(key), None, (), now_ns)
         return bool(overdue)
 
-    def _unscored(self, frame: Announced) -> Judgement:
-        """Why a frame has no score in time."""
-        if frame.status is FrameStatus.DAMAGED:
-            return Judgement(Result.NOT_INSPECTED, Reason.DAMAGED, frame.error)
-        if self._roster.state("worker", "worker") is not StageState.READY:
-            return Judgement(Result.NOT_INSPECTED, Reason.NOT_READY, "the worker is not ready")
-        return Judgement(Result.NOT_INSPECTED, Reason.NO_SCORE if frame.sent else Reason.OVERLOAD)
-
     def _decide(self, pending: Pending, scored: ScoreMap | None, payloads: tuple[Payload, ...], now_ns: int) -> None:
         frame = pending.frame
-        judgement = judge(frame, scored, payloads, self._terms.standard) if scored else self._unscored(frame)
+        judgement = judge(frame, scored, payloads, self._terms.standard) if scored else unscored(frame, self._worker_ready)
         roll, standard = self._cloth.roll(frame.start_mm, frame.end_mm), self._terms.standard
         if judgement.result is Result.DEFECT and scored is not None and standard is not None and not pending.rescan:
             self._cloth.look(frame.camera, judgement, scored, standard, roll, now_ns)
@@ -309,6 +276,10 @@ class Decision:
             t_mono_ns=now_ns, t_utc_ns=frame.t_utc_ns, latency_ms=latency_ms, **grounds,
         )  # fmt: skip
         self._account(verdict, payloads, now_ns)
+
+    @property
+    def _worker_ready(self) -> bool:
+        return self._roster.state("worker", "worker") is StageState.READY
 
     def _silent(self, camera: str, span: SpanMm | None, lost: int, now_ns: int) -> None:
         down = self._roster.state("grabber", camera) is StageState.DOWN
@@ -416,23 +387,13 @@ class Decision:
         self._record(message, ())
 
     def _record(self, message: Message, payloads: tuple[Payload, ...]) -> None:
-        if payloads and len(self._records) > BACKLOG_PAYLOADS and isinstance(message, Verdict):
-            message, payloads = message.model_copy(update={"cells_shape": None}), ()
-        self._records.append((message, payloads))
-        if len(self._records) == BACKLOG_FAULT:
+        self._backlog.add(message, payloads)
+        if self._backlog.overflows:
             self._roster.hear(
                 Status(role="recorder", name="recorder", generation=1 << 30, state=StageState.FAULT,
                        detail="takes no records, restart the line")
             )  # fmt: skip
             self._fault = "; ".join(self._roster.faults)
-
-    def _pass_on(self) -> bool:
-        moved = False
-        while self._records and self._recorder.send(self._records[0][0], *self._records[0][1]):
-            message, _ = self._records.popleft()
-            self._taken.append(message.model_copy(update={"cells_shape": None}) if isinstance(message, Verdict) else message)
-            moved = True
-        return moved
 
     def _totals(self, now_ns: int) -> Totals:
         return self._tally.totals(self._terms.generation, len(self._pending), self._motion, now_ns)

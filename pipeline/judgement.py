@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from glass_core.tiling import Tiling
-from pipeline.messages import Announced, Payload, Reason, Region, Result, ScoreMap, Verdict
+from pipeline.messages import Announced, FrameStatus, Payload, Reason, Region, Result, ScoreMap, Verdict
 
 
 @dataclass(frozen=True)
@@ -77,3 +77,12 @@ def _regions(
         )
         for r in layout.regions(cells, thresholds)
     )  # fmt: skip
+
+
+def unscored(frame: Announced, worker_ready: bool) -> Judgement:
+    """Why a frame has no score in time."""
+    if frame.status is FrameStatus.DAMAGED:
+        return Judgement(Result.NOT_INSPECTED, Reason.DAMAGED, frame.error)
+    if not worker_ready:
+        return Judgement(Result.NOT_INSPECTED, Reason.NOT_READY, "the worker is not ready")
+    return Judgement(Result.NOT_INSPECTED, Reason.NO_SCORE if frame.sent else Reason.OVERLOAD)

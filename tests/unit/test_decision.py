@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pipeline.actions import Actions
 from pipeline.config import DefectAction, FaultAction
-from pipeline.decision import Decision, DecisionTerms
+from pipeline.decision import Decision
 from pipeline.drift import BASE, RECENT
 from pipeline.gap import Gap
 from pipeline.judgement import Standard
@@ -43,6 +43,7 @@ from pipeline.messages import (
     Verdict,
 )
 from pipeline.outputs.publisher import Publisher
+from pipeline.terms import DecisionTerms
 from tests.fakes import TILING, Box
 
 MS = 1_000_000

@@ -1,0 +1,112 @@
+"""The words of the line: results, reasons, states and causes, each with its meaning."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class FrameStatus(StrEnum):
+    """Whether the camera delivered the picture whole."""
+
+    OK = "OK"
+    DAMAGED = "DAMAGED"
+
+
+class Result(StrEnum):
+    """What was decided about a frame or a silent span."""
+
+    PASS = "PASS"
+    DEFECT = "DEFECT"
+    NOT_INSPECTED = "NOT_INSPECTED"
+
+
+class Reason(StrEnum):
+    """Why a span was not inspected."""
+
+    NO_SCORE = "NO_SCORE"
+    NO_FRAME = "NO_FRAME"
+    DAMAGED = "DAMAGED"
+    OVERLOAD = "OVERLOAD"
+    NOT_FINITE = "NOT_FINITE"
+    MODEL_MISMATCH = "MODEL_MISMATCH"
+    NOT_READY = "NOT_READY"
+    CAMERA_DOWN = "CAMERA_DOWN"
+    BYPASS = "BYPASS"
+
+
+class EventKind(StrEnum):
+    """A span of web that is no plain cloth."""
+
+    SEAM = "SEAM"
+    LEAD = "LEAD"
+    STOP_MARK = "STOP_MARK"
+    WRINKLE = "WRINKLE"
+
+
+class EventAction(StrEnum):
+    """What becomes of a defect that lies within such a span."""
+
+    IGNORE = "ignore"
+    """No reject, no defect of the roll; its verdict stays on record."""
+    RECORD = "record"
+    """No reject; told as an event of the roll."""
+    GRADE = "grade"
+    """A defect like any other."""
+
+
+class MotionState(StrEnum):
+    """Whether and which way the web runs."""
+
+    STOPPED = "STOPPED"
+    MOVING = "MOVING"
+    REVERSE = "REVERSE"
+
+
+class State(StrEnum):
+    """The state of the whole line."""
+
+    STARTING = "STARTING"
+    READY = "READY"
+    RUNNING = "RUNNING"
+    STOPPED = "STOPPED"
+    DEGRADED = "DEGRADED"
+    FAULT = "FAULT"
+    BYPASS = "BYPASS"
+
+
+class StageState(StrEnum):
+    """The state of one process of the line."""
+
+    READY = "READY"
+    DEGRADED = "DEGRADED"
+    """It lives and does not get all its work done: the other side of an output does not answer."""
+    DOWN = "DOWN"
+    FAULT = "FAULT"
+    ENDED = "ENDED"
+
+
+class ActionKind(StrEnum):
+    """What a machine is asked to do."""
+
+    STOP = "STOP"
+    MARK = "MARK"
+    LAMP = "LAMP"
+
+
+class Cause(StrEnum):
+    """What an action answers."""
+
+    DEFECT = "DEFECT"
+    NOT_INSPECTED = "NOT_INSPECTED"
+    FAULT = "FAULT"
+
+
+class Phase(StrEnum):
+    """How far an action is."""
+
+    AHEAD = "AHEAD"
+    """Announced with its target position, so that a PLC or a counter card can act exactly there."""
+    NOW = "NOW"
+    """The web is there, or the action has no place: our own timing, as good as this machine's clock and scheduler."""
+    ACKNOWLEDGED = "ACKNOWLEDGED"
+    """Somebody has seen to it."""

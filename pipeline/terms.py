@@ -1,0 +1,26 @@
+"""What a line asks of its decision stage, from the config and from before a restart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pipeline.cloth import ClothTerms
+from pipeline.judgement import Standard
+
+
+@dataclass(frozen=True)
+class DecisionTerms:
+    """What the line asks of decision; `frame_mm` maps each camera to its frame's length, where stated."""
+
+    frame_mm: dict[str, float | None]
+    standard: Standard | None
+    tolerate_not_inspected_mm: float
+    observe: bool
+    generation: int
+    seen_mm: dict[str, float] = field(default_factory=dict)
+    """Each camera's high-water mark before a restart."""
+    actuator_mm: dict[str, float] = field(default_factory=dict)
+    """From a camera to its actuator, where there is one and lengths are known."""
+    y_offset_mm: dict[str, float] = field(default_factory=dict)
+    """Where a camera looks that is not at the line's zero."""
+    cloth: ClothTerms = field(default_factory=ClothTerms)
