@@ -58,7 +58,7 @@ class TrainConfig(BaseModel):
     inspect_x_px: tuple[int, int] | None = None
     split: SplitFractions = SplitFractions()
 
-    epochs: int = Field(default=20, ge=1)
+    epochs: int = Field(default=12, ge=1)
     iterations_per_epoch: int = Field(default=25, ge=1)
     batch_tiles: int = Field(default=8, ge=1)
     rows_per_tile: int | None = Field(default=128, ge=16)

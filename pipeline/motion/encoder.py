@@ -10,8 +10,6 @@ from pipeline.motion_config import EncoderMotion
 
 WINDOW_NS = 200_000_000
 """Speed is the slope over so long, or over the last two readings where they are further apart."""
-RESTART_NS = 1_000_000_000
-"""The motion process is back sooner after a fault; the web may have moved on meanwhile."""
 SETTLE_NS = 1_000_000_000
 """After a jump the position is not trusted for so long."""
 
@@ -35,7 +33,8 @@ class EncoderWeb:
         """What a restart needs; the screen shows the rest."""
         if self._raw is None:
             return {}
-        return {"count": self._raw, "total": self._counter.total, "refused": self._counts.refused}
+        read_s = self._readings[-1][0] / 1e9 if self._readings else 0.0
+        return {"count": self._raw, "total": self._counter.total, "read_s": read_s, "refused": self._counts.refused}
 
     def read(self, now_ns: int, held: bool) -> tuple[float, float, int] | None:
         """Position in mm, speed in mm/s and the time of both; None before the first count.
@@ -45,7 +44,7 @@ class EncoderWeb:
         self._since_ns = self._since_ns or now_ns
         for raw, t_ns in self._counts.read(now_ns):
             if self._raw is None and self._resume:
-                self._counter.resume(int(self._resume["total"]), int(self._resume["count"]), t_ns - RESTART_NS)
+                self._counter.resume(int(self._resume["total"]), int(self._resume["count"]), int(self._resume["read_s"] * 1e9))
             try:
                 self._counter.add(raw, t_ns)
             except CounterJump as e:
