@@ -46,7 +46,7 @@ def test_the_account_is_complete(told: dict[str, object]) -> None:
     assert State.STOPPED in states and states.index(State.STOPPED) < len(states) - states[::-1].index(State.RUNNING)
 
 
-def test_it_finds_every_hole_and_leaves_a_page(told: dict[str, object]) -> None:
+def test_it_finds_most_of_what_is_there_every_hole_among_it_and_leaves_a_page(told: dict[str, object]) -> None:
     out = Path(str(told["out"]))
     if told["not_inspected"]:
         pytest.skip(f"this machine was too slow for its own line: {told['not_inspected']} frames not inspected")
@@ -58,7 +58,8 @@ def test_it_finds_every_hole_and_leaves_a_page(told: dict[str, object]) -> None:
         for x0, y0, x1, y1 in (d["box_mm"] for d in strip["defects"] if d["kind"] == "hole")
     ]
     assert len(holes) == 4 and compare(found, holes, demo.MARGIN_MM).missed == 0
-    assert told["false_alarms"] <= 0.1 * told["frames"]  # type: ignore[operator]
+    assert told["found"] >= 0.7 * INJECTED  # type: ignore[operator]
+    assert told["false_alarms"] <= 0.03 * told["frames"]  # type: ignore[operator]
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "<svg" in page and (out / "model" / "contact_sheet_training.png").is_file()
     assert any((out / "crops").rglob("*.png"))
