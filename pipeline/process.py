@@ -134,6 +134,7 @@ def _motion(spec: Spec, link: Link, model: Path) -> Stage:
 
 def _worker(spec: Spec, link: Link, model: Path) -> Stage:
     from glass_core.engines import load_engine
+    from pipeline.telemetry import Gpu
     from pipeline.worker import Worker
 
     w = spec.config.worker
@@ -149,7 +150,7 @@ def _worker(spec: Spec, link: Link, model: Path) -> Stage:
             engine.score(np.zeros((tiles, side_px, side_px), np.uint8))
     return Worker(
         link.inbox("worker"), link.outbox("decision"), engine, definition.tiling, definition.inspect_x_px, floor,
-        w.max_batch, int(w.batch_wait_ms * 1e6), spec.generation,
+        w.max_batch, int(w.batch_wait_ms * 1e6), spec.generation, Gpu() if engine.device == "cuda" else None,
     )  # fmt: skip
 
 

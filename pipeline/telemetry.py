@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections import deque
+from typing import Any
 
 import numpy as np
 
 WINDOW = 2048
+GPU_INTERVAL_S = 1.0
 
 
 class Percentiles:
@@ -14,6 +18,9 @@ class Percentiles:
 
     def __init__(self) -> None:
         self._values: deque[float] = deque(maxlen=WINDOW)
+
+    def __bool__(self) -> bool:
+        return bool(self._values)
 
     def add(self, value: float) -> None:
         """One more value."""
@@ -25,3 +32,55 @@ class Percentiles:
             return {}
         p50, p95, p99 = np.percentile(np.fromiter(self._values, float), [50, 95, 99])
         return {"p50": round(float(p50), 3), "p95": round(float(p95), 3), "p99": round(float(p99), 3)}
+
+
+class Gpu:
+    """What NVML says of the GPU that this process computes on; without a GPU or its library, nothing."""
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+        self._last: dict[str, float] = {}
+        self._due_s = 0.0
+        self.facts: dict[str, str] = {}
+        """Its name and driver."""
+        try:
+            import pynvml
+
+            pynvml.nvmlInit()
+            chosen = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]  # CUDA's first is NVML's so-and-so-many-eth
+            by_number = chosen.isdigit()
+            self._handle = (
+                pynvml.nvmlDeviceGetHandleByIndex(int(chosen)) if by_number else pynvml.nvmlDeviceGetHandleByUUID(chosen)
+            )
+            self.facts = {
+                "gpu": str(pynvml.nvmlDeviceGetName(self._handle)), "driver": str(pynvml.nvmlSystemGetDriverVersion()),
+            }  # fmt: skip
+        except Exception:  # no library, no driver, no such device: a line on a CPU
+            self._handle = None
+
+    def read(self) -> dict[str, float]:
+        """Use in %, memory in MiB, power in W, clocks in MHz, temperature in degrees; asked once a second at most.
+
+        What a device does not tell is left out.
+        """
+        if self._handle is None or time.monotonic() < self._due_s:
+            return self._last
+        import pynvml as n
+
+        self._due_s = time.monotonic() + GPU_INTERVAL_S
+        handle = self._handle
+        asks = {
+            "gpu_percent": lambda: n.nvmlDeviceGetUtilizationRates(handle).gpu,
+            "gpu_memory_mib": lambda: n.nvmlDeviceGetMemoryInfo(handle).used >> 20,
+            "gpu_w": lambda: n.nvmlDeviceGetPowerUsage(handle) / 1000,
+            "gpu_clock_mhz": lambda: n.nvmlDeviceGetClockInfo(handle, n.NVML_CLOCK_SM),
+            "gpu_memory_clock_mhz": lambda: n.nvmlDeviceGetClockInfo(handle, n.NVML_CLOCK_MEM),
+            "gpu_celsius": lambda: n.nvmlDeviceGetTemperature(handle, n.NVML_TEMPERATURE_GPU),
+        }
+        self._last = {}
+        for name, ask in asks.items():
+            try:
+                self._last[name] = float(ask())
+            except n.NVMLError:  # this device does not tell
+                continue
+        return self._last

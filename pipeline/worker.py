@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +15,7 @@ from glass_core.errors import InputError
 from glass_core.tiling import Layout, Tiling
 from pipeline.link import Inbox, Outbox
 from pipeline.messages import Engine, Frame, Payload, ScoreMap, StageState, Status
+from pipeline.telemetry import Gpu, Percentiles
 
 STATUS_INTERVAL_NS = 1_000_000_000
 CANARY_INTERVAL_NS = 10_000_000_000
@@ -54,7 +57,11 @@ class Worker:
         max_batch: int,
         batch_wait_ns: int,
         generation: int,
+        gpu: Gpu | None = None,
+        clock_ns: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
+        self._gpu, self._clock_ns = gpu, clock_ns
+        self._spent = {name: Percentiles() for name in ("batch_tiles", "wait_ms", "prepare_ms", "infer_ms", "post_ms")}
         self._inbox, self._decision, self._engine, self._tiling = inbox, decision, engine, tiling
         self._inspect_x_px, self._floor = inspect_x_px, floor
         self._max_batch, self._batch_wait_ns, self._generation = max_batch, batch_wait_ns, generation
@@ -75,9 +82,15 @@ class Worker:
         return len(self._jobs) + len(self._unsent)
 
     @property
-    def counters(self) -> dict[str, int]:
-        """Figures for the screen."""
-        return {"too_late": self.too_late}
+    def counters(self) -> dict[str, int | float]:
+        """Figures for the screen: medians over the latest batches and frames, and what the GPU says of itself.
+
+        `wait_ms`: from a frame's arrival here to the call that takes its first tiles; `prepare_ms`: cutting a frame into
+        tiles; `infer_ms`: one call of the engine; `post_ms`: putting a frame's cells together.
+        """
+        medians = {name: values.report()["p50"] for name, values in self._spent.items() if values}
+        gpu = self._gpu.read() if self._gpu else {}
+        return {"too_late": self.too_late, "most_tiles": self._max_batch, **medians, **gpu}
 
     def step(self, now_ns: int) -> bool:
         """Send what is done, take what has come, and score one batch if it is full or its time is up."""
@@ -93,7 +106,7 @@ class Worker:
         if not open_tiles or (open_tiles < self._max_batch and now_ns - self._jobs[0].arrived_ns < self._batch_wait_ns):
             return moved
         self._scoring_since_ns = now_ns
-        self._score()
+        self._score(now_ns)
         self._send()
         return True
 
@@ -154,10 +167,15 @@ class Worker:
             except InputError as e:  # one odd picture must not end the line
                 self._unsent.append((self._result(frame, math.nan, (), 0, str(e)), ()))
                 continue
+            began_ns = self._clock_ns()
             self._jobs.append(Job(frame, pixels, layout, layout.cut(pixels), now_ns))
+            self._note("prepare_ms", began_ns)
         return moved
 
-    def _score(self) -> None:
+    def _note(self, what: str, began_ns: int) -> None:
+        self._spent[what].add((self._clock_ns() - began_ns) / 1e6)
+
+    def _score(self, now_ns: int) -> None:
         """One engine call over the oldest open tiles; mono and colour frames do not share one."""
         batch: list[np.ndarray] = []
         shares: list[tuple[Job, int]] = []
@@ -166,9 +184,14 @@ class Worker:
             n = min(room, len(job.tiles) - job.taken)
             if n == 0 or (batch and batch[0].ndim != job.tiles.ndim):
                 break
+            if not job.taken:
+                self._spent["wait_ms"].add((now_ns - job.arrived_ns) / 1e6)
             batch.append(job.tiles[job.taken : job.taken + n])
             shares.append((job, n))
+        began_ns = self._clock_ns()
         cells = self._cells(np.concatenate(batch))
+        self._note("infer_ms", began_ns)
+        self._spent["batch_tiles"].add(len(cells))
         first = 0
         for job, n in shares:
             job.cells.append(cells[first : first + n])
@@ -176,7 +199,9 @@ class Worker:
             first += n
         self.handled += 1  # a batch, not a frame: a frame of very many tiles is slow, not stuck
         while self._jobs and self._jobs[0].taken == len(self._jobs[0].tiles):
+            began_ns = self._clock_ns()
             self._finish(self._jobs.popleft())
+            self._note("post_ms", began_ns)
 
     def _finish(self, job: Job) -> None:
         cells = job.layout.stitch(np.concatenate(job.cells))  # (rows, cols)

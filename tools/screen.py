@@ -187,6 +187,7 @@ class Screen:
         parts = _pairs({
             "in hand": queues or "no word yet", "restarts": restarts or "none",
             "worker generation": "no word yet" if worker is None else f"{worker.generation}",
+            **({"worker": told} if worker and (told := _worker(worker.counters)) else {}),
         })  # fmt: skip
         beside = Table.grid(padding=(0, 6, 0, 0))
         beside.add_row(web, timing)
@@ -245,6 +246,18 @@ def _metres(metres: float | None) -> str:
 def _rejects(totals: Totals) -> str:
     inhibited = f" ({totals.rejects_inhibited} inhibited)" if totals.rejects_inhibited else ""
     return f"{totals.rejects}{inhibited}"
+
+
+def _worker(figures: Mapping[str, float]) -> str:
+    """Where the worker's time goes, and its GPU; empty before the first batch."""
+    if "infer_ms" not in figures:
+        return ""
+    timed = [(step, f"{step}_ms") for step in ("wait", "prepare", "infer", "post")]
+    steps = ", ".join(f"{step} {figures[name]:.1f}" for step, name in timed if name in figures)
+    told = f"batch {figures['batch_tiles']:.0f} of {figures['most_tiles']:.0f} tiles; ms: {steps}"
+    units = (("gpu_percent", "%"), ("gpu_memory_mib", " MiB"), ("gpu_w", " W"))
+    gpu = ", ".join(f"{figures[name]:.0f}{unit}" for name, unit in units if name in figures)
+    return told + (f"; GPU {gpu}" if gpu else "")
 
 
 def _pairs(pairs: dict[str, str]) -> Table:

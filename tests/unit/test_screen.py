@@ -77,6 +77,18 @@ def test_everything_the_issue_asks_for_is_on_it() -> None:
     assert "no word yet" in text, "the right camera has not spoken"
 
 
+def test_the_worker_says_where_its_time_goes() -> None:
+    figures = {"too_late": 0, "most_tiles": 16, "batch_tiles": 12.0, "wait_ms": 4.0, "prepare_ms": 0.5, "infer_ms": 9.25}
+    screen = Screen(CONFIG)
+    screen.update(totals())
+    word = Progress(name="worker", generation=0, state=StageState.READY, steps=1, handled=1, waiting=0, counters=figures)
+    screen.progress({"worker": word})
+    assert "batch 12 of 16 tiles; ms: wait 4.0, prepare 0.5, infer 9.2" in shown(screen) and "GPU" not in shown(screen)
+    of_gpu = {"gpu_percent": 71.0, "gpu_w": 350.0}
+    screen.progress({"worker": word.model_copy(update={"counters": figures | of_gpu})})
+    assert "GPU 71%, 350 W" in shown(screen)
+
+
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_it_fits_any_terminal(width: int) -> None:
     screen = Screen(CONFIG)

@@ -7,6 +7,7 @@ import pytest
 
 from glass_core.engines.canary import Canary, EngineFault
 from pipeline.messages import Frame, ScoreMap, StageState, Status
+from pipeline.telemetry import Gpu
 from pipeline.worker import Worker
 from tests.fakes import TILING, Box, BrightnessEngine
 
@@ -106,6 +107,21 @@ def test_mono_and_colour_do_not_share_a_batch_and_both_are_scored() -> None:
     assert bench.engine.batches == [3, 3]
 
 
+def test_it_tells_where_its_time_goes_and_leaves_out_a_gpu_that_is_not_there() -> None:
+    ticks = iter(range(0, 1000 * MS, 2 * MS))  # each reading of the clock is 2 ms after the one before
+    inbox, decision = Box(), Box()
+    worker = Worker(
+        inbox, decision, BrightnessEngine(), TILING, None, 0.5, 6, 5 * MS, 0, Gpu(), lambda: next(ticks)
+    )  # fmt: skip
+    assert worker.counters == {"too_late": 0, "most_tiles": 6}
+    inbox.send(*frame("a", 0, grey()))
+    worker.step(0)
+    worker.step(5 * MS)
+    told = worker.counters
+    expected = {"batch_tiles": 3, "most_tiles": 6, "wait_ms": 5, "prepare_ms": 2, "infer_ms": 2, "post_ms": 2}
+    assert {name: told[name] for name in expected} == expected
+
+
 @pytest.mark.parametrize(("value", "words"), [(math.nan, "not finite"), (math.inf, "not finite"), (0.1, "gives 0.1 for")])
 def test_an_engine_that_cannot_be_sound_ends_the_worker_and_scores_nothing(value: float, words: str) -> None:
     bench = Bench(max_batch=6)
@@ -131,6 +147,21 @@ def test_a_golden_tile_is_scored_now_and_then_also_without_frames() -> None:
     for second in range(0, 31, 5):
         bench.worker.step(second * 1000 * MS)
     assert bench.engine.batches == [1, 1, 1]
+
+
+def test_it_tells_where_its_time_goes_and_leaves_out_a_gpu_that_is_not_there() -> None:
+    ticks = iter(range(0, 1000 * MS, 2 * MS))  # each reading of the clock is 2 ms after the one before
+    inbox, decision = Box(), Box()
+    worker = Worker(
+        inbox, decision, BrightnessEngine(), TILING, None, 0.5, 6, 5 * MS, 0, Gpu(), lambda: next(ticks)
+    )  # fmt: skip
+    assert worker.counters == {"too_late": 0, "most_tiles": 6}
+    inbox.send(*frame("a", 0, grey()))
+    worker.step(0)
+    worker.step(5 * MS)
+    told = worker.counters
+    expected = {"batch_tiles": 3, "most_tiles": 6, "wait_ms": 5, "prepare_ms": 2, "infer_ms": 2, "post_ms": 2}
+    assert {name: told[name] for name in expected} == expected
 
 
 @pytest.mark.parametrize(("value", "words"), [(math.nan, "not finite"), (0.5, "gives 0.5 for"), (None, "moved by 0.1")])
@@ -195,7 +226,7 @@ def test_time_goes_to_frames_that_can_still_be_judged() -> None:
     for seq, budget_ms in ((1, 69), (2, 79), (3, None)):
         bench.inbox.send(*frame("a", seq, grey(), budget_ms=budget_ms))
     assert [s.seq for s in bench.step(70 * MS)] == [3]  # 1 is over, 2 would be by the time it is scored
-    assert bench.worker.counters == {"too_late": 2}
+    assert bench.worker.too_late == 2
     bench.inbox.send(*frame("a", 4, grey(), budget_ms=100))
     assert [s.seq for s in bench.step(71 * MS)] == [4]
 
