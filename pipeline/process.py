@@ -76,6 +76,8 @@ class Spec(BaseModel):
     """False: replay in one process, without deadlines and losses."""
     resume: dict[str, float] = {}
     """The last counters of the generation before."""
+    needed_tiles_per_s: float = 0.0
+    """A worker that is measured slower at the line's start refuses it."""
     roll: RollStart | None = None
     """The roll that runs, where decision is started again."""
 
@@ -134,6 +136,8 @@ def _motion(spec: Spec, link: Link, model: Path) -> Stage:
 
 def _worker(spec: Spec, link: Link, model: Path) -> Stage:
     from glass_core.engines import load_engine
+    from glass_core.engines.speed import quick_tiles_per_s
+    from pipeline.demand import refuse_slow
     from pipeline.telemetry import Gpu
     from pipeline.worker import Worker
 
@@ -148,6 +152,8 @@ def _worker(spec: Spec, link: Link, model: Path) -> Stage:
     if engine.pixel_format is None:  # what a run's engine makes at its first call is made before READY; a bundle is proven
         for tiles in (1, w.max_batch):
             engine.score(np.zeros((tiles, side_px, side_px), np.uint8))
+    if spec.needed_tiles_per_s and spec.generation == 0:  # started again it must not end a line that ran
+        refuse_slow(spec.needed_tiles_per_s, quick_tiles_per_s(engine, w.max_batch))
     return Worker(
         link.inbox("worker"), link.outbox("decision"), engine, definition.tiling, definition.inspect_x_px, floor,
         w.max_batch, int(w.batch_wait_ms * 1e6), spec.generation, Gpu() if engine.device == "cuda" else None,

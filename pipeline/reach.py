@@ -34,7 +34,7 @@ class Reach:
 def reaches(config: LineConfig) -> list[Reach]:
     """Of each camera with `actuator_mm`; InputError where the line's highest speed does not leave its budget."""
     budget_s = config.decision.budget_ms / 1000
-    found = [_reach(camera, budget_s, _top_speed(config)) for camera in config.cameras if camera.actuator_mm is not None]
+    found = [_reach(camera, budget_s, top_speed(config)) for camera in config.cameras if camera.actuator_mm is not None]
     for reach in found:
         if reach.most_mm_s < max(reach.speed_mm_s or 0.0, 1e-9):
             rows = "" if reach.most_rows is None else f" or rows to {max(0, reach.most_rows)}"
@@ -56,7 +56,8 @@ def _reach(camera: CameraConfig, budget_s: float, speed_mm_s: float | None) -> R
     return Reach(camera.name, actuator_mm, speed_mm_s, (actuator_mm - slab_mm) / budget_s, most_rows)
 
 
-def _top_speed(config: LineConfig) -> float | None:
+def top_speed(config: LineConfig) -> float | None:
+    """The highest speed that the line is said to run, mm/s; null: not said."""
     match config.motion:
         case SimulatedMotion() as m:
             return max(m.speed_mm_s, *(s.speed_mm_s for s in m.segments), 0.0)

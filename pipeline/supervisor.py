@@ -87,10 +87,13 @@ def is_running(name: str) -> bool:
 
 
 class Supervisor:
-    """One line; used as a context manager, `step` called again and again."""
+    """One line; used as a context manager, `step` called again and again.
 
-    def __init__(self, config: LineConfig, observe: bool = False) -> None:
-        self._config, self._observe = config, observe
+    A worker that is measured slower than `needed_tiles_per_s` as the line starts refuses it.
+    """
+
+    def __init__(self, config: LineConfig, observe: bool = False, needed_tiles_per_s: float = 0.0) -> None:
+        self._config, self._observe, self._needed_tiles_per_s = config, observe, needed_tiles_per_s
         self.folder = runtime_folder(config.line.name)
         cameras = [Child("grabber", c.name) for c in config.cameras]
         motion = [Child("motion", "motion")] if config.motion else []
@@ -212,6 +215,7 @@ class Supervisor:
         spec = Spec(
             role=child.role, name=child.name, generation=child.generation, folder=self.folder,
             supervisor_pid=os.getpid(), config=self._config, observe=self._observe, resume=resume, roll=self._roll,
+            needed_tiles_per_s=self._needed_tiles_per_s,
         )  # fmt: skip
         path = self.folder / f"{child.role}-{child.name}.json"
         path.write_text(spec.model_dump_json(), encoding="utf-8")

@@ -12,8 +12,11 @@ from rich.console import Console
 from rich.live import Live
 
 from calibration.threshold import load_card
+from glass_core.checkpoint import read_info
 from glass_core.errors import InputError
+from pipeline.cameras import make_camera
 from pipeline.config import LineConfig, load_config
+from pipeline.demand import Demand, demands, needed_tiles_per_s
 from pipeline.messages import Totals
 from pipeline.reach import reaches
 from pipeline.roll import Summary, summarise
@@ -31,6 +34,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     limit = p.add_mutually_exclusive_group()
     limit.add_argument("--frames", type=int, help="stop after so many verdicts")
     limit.add_argument("--seconds", type=float, help="stop so long after the line is ready")
+    p.add_argument("--slow-ok", action="store_true", help="run even where the engine is measured too slow for the cameras")
     p.add_argument("--json", action="store_true", help="print one JSON object at the end")
     p.set_defaults(func=run)
 
@@ -49,9 +53,26 @@ def check(config: LineConfig, observe: bool) -> None:
         load_card(config.model)
 
 
-def operate(config: LineConfig, observe: bool, frames: int | None = None, seconds: float | None = None) -> Summary:
+def asked_of(config: LineConfig) -> list[Demand]:
+    """What the line's cameras ask of its worker; each is opened for a moment, since it alone knows its pictures' size."""
+    assert config.model is not None
+    sizes: dict[str, tuple[int, int]] = {}
+    for entry in config.cameras:
+        camera = make_camera(entry)
+        try:
+            facts = camera.open()
+        finally:
+            camera.close()
+        sizes[entry.name] = (facts["height"], facts["width"])
+    return demands(config, read_info(config.model).score, sizes)
+
+
+def operate(
+    config: LineConfig, observe: bool, frames: int | None = None, seconds: float | None = None, slow_ok: bool = False
+) -> Summary:
     """Run the line until it is asked to stop, its sources end, or a limit is reached; LineFailed when it cannot go on.
 
+    Unless `slow_ok`, a line whose cameras ask for more than its engine is measured to do does not start.
     SIGINT, SIGTERM and SIGHUP stop it; SIGUSR1 sets rejects aside (BYPASS), SIGUSR2 takes that back.
     """
     check(config, observe)
@@ -63,7 +84,7 @@ def operate(config: LineConfig, observe: bool, frames: int | None = None, second
     handlers = {s: signal.signal(s, lambda signum, frame: stopped.append(signum)) for s in stops}
     screen = Screen(config)
     try:
-        with Supervisor(config, observe) as line:
+        with Supervisor(config, observe, 0.0 if slow_ok else needed_tiles_per_s(asked_of(config))) as line:
             handlers[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, lambda signum, frame: line.bypass(True))
             handlers[signal.SIGUSR2] = signal.signal(signal.SIGUSR2, lambda signum, frame: line.bypass(False))
             live = Live(screen, console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
@@ -107,7 +128,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         config = load_config(args.config)
         made_for_here(config, Console(stderr=True))
-        summary = operate(config, args.observe, args.frames, args.seconds)
+        summary = operate(config, args.observe, args.frames, args.seconds, args.slow_ok)
     except LineFailed as e:
         if str(e):
             print(f"glassline: {e}", file=sys.stderr)

@@ -149,6 +149,8 @@ class BaslerCamera:
             "model": device.GetModelName(),
             "device_class": device.GetDeviceClass(),
             "emulated": emulated,
+            "height": self._height,
+            "width": int(self._camera.GetNodeMap().GetNode("Width").GetValue()),
             "nodes_missing": self._missing,
             "features": self._dump(genicam),
         }

@@ -36,7 +36,8 @@ class WeaveCamera:
     def open(self) -> dict[str, Any]:
         """The cloth's settings; InputError where defects are asked for and no scale says where they are."""
         loom(self._config)
-        return {"source": "weave", **self._config.model_dump(mode="json", exclude={"source", "name"})}
+        size = {"height": self._config.frame_rows, "width": self._config.width_px}
+        return {"source": "weave", **size, **self._config.model_dump(mode="json", exclude={"source", "name"})}
 
     def trigger(self) -> None:
         """Nothing: the next picture is always ready."""
