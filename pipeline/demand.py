@@ -70,9 +70,10 @@ def _frames_per_s(
     return speed_mm_s / frame_mm if speed_mm_s and frame_mm else None
 
 
-def needed_tiles_per_s(found: Sequence[Demand]) -> float:
-    """Of all cameras together; those whose rate is not known ask for nothing."""
-    return sum(d.tiles_per_s or 0.0 for d in found)
+def needed_tiles_per_s(found: Sequence[Demand], budget_ms: float) -> float:
+    """Of all cameras together, those whose rate is not known left out; and enough for any one frame within its budget."""
+    together = sum(d.tiles_per_s or 0.0 for d in found)
+    return max([together, *(d.tiles_per_frame / budget_ms * 1000 for d in found)])
 
 
 def highest_speed_mm_s(found: Sequence[Demand], tiles_per_s: float) -> float | None:
@@ -87,7 +88,6 @@ def refuse_slow(needed: float, measured: float) -> None:
     """Raises InputError for a worker that cannot keep up."""
     if measured < needed:
         raise InputError(
-            f"the line cannot keep up: its cameras ask for {needed:.1f} tiles/s, the engine was measured at {measured:.1f}, "
-            "the worker, run slower or with fewer cameras, compile a faster engine (see `glassline bench --config`), or "
-            "give --slow-ok"
+            f"the line cannot keep up: cameras and budget ask for {needed:.1f} tiles/s, the engine does {measured:.1f}, the "
+            "worker, run slower, with smaller frames or fewer cameras, compile a faster engine, or give --slow-ok"
         )

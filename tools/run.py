@@ -76,6 +76,7 @@ def operate(
     SIGINT, SIGTERM and SIGHUP stop it; SIGUSR1 sets rejects aside (BYPASS), SIGUSR2 takes that back.
     """
     check(config, observe)
+    needed = 0.0 if slow_ok else needed_tiles_per_s(asked_of(config), config.decision.budget_ms)
     console = Console(stderr=True)
     stopped: list[int] = []
     stops = [signal.SIGINT, signal.SIGTERM]
@@ -84,7 +85,7 @@ def operate(
     handlers = {s: signal.signal(s, lambda signum, frame: stopped.append(signum)) for s in stops}
     screen = Screen(config)
     try:
-        with Supervisor(config, observe, 0.0 if slow_ok else needed_tiles_per_s(asked_of(config))) as line:
+        with Supervisor(config, observe, needed) as line:
             handlers[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, lambda signum, frame: line.bypass(True))
             handlers[signal.SIGUSR2] = signal.signal(signal.SIGUSR2, lambda signum, frame: line.bypass(False))
             live = Live(screen, console=console, refresh_per_second=4, transient=True) if console.is_terminal else None

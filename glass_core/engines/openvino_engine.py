@@ -16,7 +16,7 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # 
 import openvino as ov  # noqa: E402
 
 BUCKETS = (1, 4)
-_HINTS = {"fp32": "f32", "fp16": "f16", "bf16": "bf16", "int8": "f32"}
+HINTS = {"fp32": "f32", "fp16": "f16", "bf16": "bf16", "int8": "f32"}
 """What is computed in where the network itself does not say: an int8 network says so for its convolutions."""
 _FILES = ("engine.xml", "engine.bin")
 
@@ -91,7 +91,7 @@ def _quantised(model: ov.Model, examples: Tiles) -> ov.Model:
 
 
 def _compiled(model: ov.Model, precision: str, threads: int | None) -> Runner:
-    settings: dict[str, str | int] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": _HINTS[precision]}
+    settings: dict[str, str | int] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": HINTS[precision]}
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = threads
     compiled = ov.Core().compile_model(model, "CPU", settings)

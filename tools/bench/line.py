@@ -1,0 +1,144 @@
+"""Pipeline mode: woven footage in at real grabbers, verdicts out of the real line, at saturation and at 70 % of it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from calibration.threshold import Model, calibrate
+from glass_core.engines import load_engine
+from glass_core.errors import InputError
+from pipeline.cameras.weave import render
+from pipeline.config import LineConfig, WeaveConfig
+from pipeline.link import ZmqLink
+from pipeline.messages import Result, Verdict
+from pipeline.supervisor import Supervisor
+from tools.bench.forward import Point
+
+TILES_ACROSS = 4
+PICTURES = 8
+SATURATED, QUIET = 1.25, 0.7
+"""Of the worker's own throughput: the rates that the cameras are set to."""
+PATIENCE_S = 120.0
+
+
+def measure_line(point: Point, forward_images_per_s: float, cameras: int, seconds: float) -> dict[str, Any]:
+    """Both loads; `forward_images_per_s` is that of the same engine and batch without a line around it."""
+    with tempfile.TemporaryDirectory(prefix="glassline-bench-") as name:
+        folder = Path(name)
+        model, tiles = prepare(point, folder)
+        full = run_line(point, model, folder, forward_images_per_s * SATURATED / tiles, cameras, seconds, tiles)
+        rate = full["images_per_s"] * QUIET / tiles
+        quiet = run_line(point, model, folder, rate, cameras, seconds, tiles)
+    told = quiet["worker"]
+    bound_ms = told["wait_ms"] + 2 * told["infer_ms"] if "wait_ms" in told else None
+    return {
+        "cameras": cameras, "tiles_per_frame": tiles, "saturation": full, "at_70_percent": quiet,
+        "share_of_forward": full["images_per_s"] / forward_images_per_s, "p99_bound_ms": bound_ms,
+    }  # fmt: skip
+
+
+def prepare(point: Point, folder: Path) -> tuple[Path, int]:
+    """Footage, and the model with a card that lets everything pass; the model, and how many tiles a picture has."""
+    model = folder / "model"
+    shutil.copytree(point.model, model, ignore=shutil.ignore_patterns("card.json"))
+    engine = load_engine(model, point.backend, point.precision)  # type: ignore[arg-type]
+    tiling = engine.definition.tiling
+    height, width = tiling.tile_px, tiling.tile_px + (TILES_ACROSS - 1) * (tiling.tile_px - tiling.overlap_px)
+    layout = tiling.layout(height, width, engine.definition.inspect_x_px)
+    of = Model(
+        weights_sha=engine.weights_sha, engine_sha=engine.sha, backbone=point.arch, engine=engine.backend,
+        score_definition=engine.definition,
+    )  # fmt: skip
+    certain = np.random.default_rng(0).uniform(0.999, 1, (200, layout.lanes))
+    calibrate(list(certain), of, budget_per_1000_frames=100, source="the benchmark: no threshold for cloth").save(model)
+    cloth = WeaveConfig(name="cloth", source="weave", width_px=width, frame_rows=height)
+    (folder / "footage").mkdir()
+    for number in range(PICTURES):
+        pixels = render(cloth, number * height, height)
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR) if engine.pixel_format == "RGB8" else pixels
+        cv2.imwrite(str(folder / "footage" / f"{number}.bmp"), pixels)  # quicker to decode than a PNG
+    return model, len(layout.tiles)
+
+
+def run_line(
+    point: Point, model: Path, folder: Path, frames_per_s: float, cameras: int, seconds: float, tiles: int
+) -> dict[str, Any]:
+    """Figures of `seconds` of a running line, after a third of that as warm-up; its record is thrown away."""
+    camera = {"source": "replay", "path": folder / "footage", "loop": True, "rate": frames_per_s / cameras}
+    config = LineConfig.model_validate({
+        "line": {"name": "bench"}, "model": model,
+        "cameras": [{"name": f"camera-{n}", **camera} for n in range(cameras)],
+        "worker": {"backend": point.backend, "precision": point.precision, "max_batch": point.batch},
+        "decision": {"budget_ms": 60_000, "recording_floor": 1}, "ledger": {"path": folder / "record" / "ledger.sqlite"},
+    })  # fmt: skip
+    started_s = time.monotonic()
+    first_s: float | None = None
+    latency_ms: list[float] = []
+    judged, lost = 0, 0
+    with Supervisor(config) as line:
+        begin_s = end_s = float("inf")
+        while (now_s := time.monotonic()) < end_s:
+            line.step()
+            if first_s is None and now_s - started_s > PATIENCE_S:
+                raise InputError(f"no verdict within {PATIENCE_S:.0f} s, the line, try on an idle machine")
+            while received := line.events.receive():
+                message = received[0]
+                if not isinstance(message, Verdict) or message.seq is None:
+                    continue
+                if first_s is None and message.result is not Result.NOT_INSPECTED:
+                    first_s = now_s
+                    begin_s, end_s = now_s + seconds / 3, now_s + seconds / 3 + seconds
+                if now_s >= begin_s:
+                    judged += message.result is not Result.NOT_INSPECTED
+                    lost += message.result is Result.NOT_INSPECTED
+                    if message.result is not Result.NOT_INSPECTED and message.latency_ms is not None:
+                        latency_ms.append(message.latency_ms)
+        worker = line.progress["worker"].counters
+    if not latency_ms:
+        raise InputError("no frame was judged in the time given, the line, give more --seconds")
+    p50, p95, p99 = np.percentile(latency_ms, [50, 95, 99])
+    shutil.rmtree(folder / "record", ignore_errors=True)
+    return {
+        "images_per_s": judged * tiles / seconds, "latency_ms": {"p50": p50, "p95": p95, "p99": p99}, "frames": judged,
+        "not_inspected": lost, "worker": worker, "offered_images_per_s": frames_per_s * tiles,
+        "start_to_first_verdict_s": None if first_s is None else first_s - started_s,
+    }  # fmt: skip
+
+
+@contextmanager
+def _link() -> Iterator[ZmqLink]:
+    with tempfile.TemporaryDirectory(prefix="glassline-bench-") as name:
+        link = ZmqLink(Path(name))
+        try:
+            yield link
+        finally:
+            link.close()
+
+
+def hop_ms(payload_bytes: int, times: int = 50) -> float:
+    """A picture of that size over the line's own kind of socket, from the send to its receipt, the median; one process."""
+    from pipeline.messages import Frame
+
+    frame = Frame(
+        camera="a", boot_id="b", seq=0, t_mono_ns=0, t_utc_ns=0, block_id=0, shape=(1, payload_bytes), pixel_format="Mono8"
+    )
+    pixels, took_s = bytes(payload_bytes), list[float]()
+    with _link() as link:
+        inbox, outbox = link.inbox("worker"), link.outbox("worker")
+        for _ in range(times):
+            began_s = time.perf_counter()
+            while not outbox.send(frame, pixels):
+                link.wait(1)
+            while not inbox.receive():
+                link.wait(1)
+            took_s.append(time.perf_counter() - began_s)
+    return float(np.median(took_s) * 1e3)

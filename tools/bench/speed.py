@@ -1,0 +1,63 @@
+"""Tiles per second as metres of cloth per minute, and how soon a line reacts (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from glass_core.tiling import Tiling
+from pipeline.config import LineConfig
+from pipeline.demand import Demand, highest_speed_mm_s, needed_tiles_per_s
+from pipeline.reach import top_speed
+
+WIDTHS_MM = (1600.0, 1800.0, 3200.0)
+PITCHES_MM = (0.1, 0.2, 0.25, 0.5)
+
+
+def metres_per_minute(images_per_s: float, tiling: Tiling, width_mm: float, mm_per_px: float) -> float:
+    """Of web that wide, seen at that resolution: every row of tiles across moves it on by a tile less the overlap."""
+    across = tiling.layout(tiling.tile_px, max(1, round(width_mm / mm_per_px))).lanes
+    return images_per_s / across * (tiling.tile_px - tiling.overlap_px) * mm_per_px * 0.06
+
+
+def line_speeds(images_per_s: float, tiling: Tiling) -> dict[str, float]:
+    """For common widths and resolutions."""
+    return {
+        f"{width_mm / 1000:g} m at {pitch_mm:g} mm/px": round(metres_per_minute(images_per_s, tiling, width_mm, pitch_mm), 2)
+        for width_mm in WIDTHS_MM
+        for pitch_mm in PITCHES_MM
+    }
+
+
+def of_line(config: LineConfig, asked: Sequence[Demand], images_per_s: float, hop_ms: float) -> dict[str, Any]:
+    """What a line's own cameras need against what was measured, and its reaction table.
+
+    `hop_ms`: a frame's way over the line's own link, as measured.
+    """
+    budget_ms = config.decision.budget_ms
+    needed, highest = needed_tiles_per_s(asked, budget_ms), highest_speed_mm_s(asked, images_per_s)
+    speed_mm_s = top_speed(config)
+    frames_mm = [d.frame_mm for d in asked if d.frame_mm is not None]
+    fill_ms = max(frames_mm) / speed_mm_s * 1000 if frames_mm and speed_mm_s else None
+    tiles = sum(d.tiles_per_frame for d in asked)
+    steps = {
+        "slab_fill": fill_ms,
+        "transfer": hop_ms,
+        "batch": config.worker.batch_wait_ms,
+        "inference": tiles / images_per_s * 1000,
+        "output": hop_ms,
+    }
+    after_ms = sum(ms for name, ms in steps.items() if name != "slab_fill" and ms is not None)
+    return {
+        "needed_tiles_per_s": needed,
+        "measured_tiles_per_s": images_per_s,
+        "keeps_up": images_per_s >= needed,
+        "highest_speed_m_per_min": None if highest is None else highest * 0.06,
+        "speed_m_per_min": None if speed_mm_s is None else speed_mm_s * 0.06,
+        "reaction_ms": {
+            **steps,
+            "expected": after_ms,
+            "budget": budget_ms,
+            "guaranteed": budget_ms,
+        },
+    }
