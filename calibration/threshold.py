@@ -17,6 +17,7 @@ from glass_core.errors import InputError
 from glass_core.scoring import ScoreDefinition
 
 CARD_FILE = "card.json"
+PREVIOUS_FILE = "card.previous.json"
 _MAX_CARD_BYTES = 1 << 22
 
 
@@ -99,8 +100,12 @@ class ThresholdCard(BaseModel):
                 )
 
     def save(self, model: Path) -> Path:
-        """Writes card.json into a model's folder, whole or not at all."""
+        """Writes card.json into a model's folder, whole or not at all; the one before stays as card.previous.json."""
         path = model / CARD_FILE
+        if path.exists():
+            kept = model / f".{PREVIOUS_FILE}.part"
+            kept.write_bytes(path.read_bytes())
+            kept.replace(model / PREVIOUS_FILE)
         beside = model / f".{CARD_FILE}.part"
         beside.write_text(self.model_dump_json(indent=1, by_alias=True) + "\n")
         beside.replace(path)

@@ -14,8 +14,8 @@ from glass_core.engines.canary import EngineFault
 from glass_core.errors import InputError, MissingError
 
 VERBS = (
-    "demo", "record", "train", "evaluate", "convert", "calibrate", "compile", "run", "tell", "replay", "bench", "report",
-    "review", "outputs", "camera", "doctor",
+    "demo", "record", "train", "evaluate", "convert", "calibrate", "compile", "run", "tell", "replay", "compare", "bench",
+    "report", "review", "outputs", "camera", "doctor",
 )  # fmt: skip
 DONE, NO, BAD_INPUT, MISSING, INTERRUPTED = 0, 1, 2, 3, 130
 

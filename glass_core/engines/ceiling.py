@@ -1,6 +1,7 @@
 """What this machine can do at most: matrix products a second in each precision, and bytes copied to where it computes."""
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ _SECONDS = 0.5
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
+@cache
 def matmul_gmac_per_s(backend: str, precision: str) -> float:
     """1e9 multiply-adds a second of one large product of square matrices, by the library that the backend computes with."""
     device = "cuda" if torch.cuda.is_available() and backend != "openvino" else "cpu"
@@ -22,6 +24,7 @@ def matmul_gmac_per_s(backend: str, precision: str) -> float:
         return float(side**3 / timed(call, 1, _SECONDS, least=3).batch_s.min() / 1e9)
 
 
+@cache
 def copy_gb_per_s() -> float:
     """1e9 bytes a second from this process's memory to where tiles are computed: a GPU's memory, else another place here."""
     there = "cuda" if torch.cuda.is_available() else "cpu"

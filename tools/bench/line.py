@@ -63,8 +63,8 @@ def prepare(point: Point, folder: Path) -> tuple[Path, int]:
     cloth = WeaveConfig(name="cloth", source="weave", width_px=width, frame_rows=height)
     (folder / "footage").mkdir()
     for number in range(PICTURES):
-        pixels = render(cloth, number * height, height)
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR) if engine.pixel_format == "RGB8" else pixels
+        grey = render(cloth, number * height, height)
+        pixels = np.repeat(grey[..., None], 3, axis=2) if engine.pixel_format == "RGB8" else grey
         cv2.imwrite(str(folder / "footage" / f"{number}.bmp"), pixels)  # quicker to decode than a PNG
     return model, len(layout.tiles)
 

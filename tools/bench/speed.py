@@ -30,8 +30,10 @@ def line_speeds(images_per_s: float, tiling: Tiling) -> dict[str, float]:
 
 
 def of_line(config: LineConfig, asked: Sequence[Demand], images_per_s: float, hop_ms: float) -> dict[str, Any]:
-    """What a line's own cameras need against what was measured, and its reaction table.
+    """What a line's own cameras need against what was measured, and its reaction table in ms.
 
+    `slab_fill` is the time that the slab's own rows take to pass; what follows adds up to `expected`. `guaranteed` is the
+    enforced budget, from a frame's arrival: a frame without a verdict by then is NOT_INSPECTED.
     `hop_ms`: a frame's way over the line's own link, as measured.
     """
     budget_ms = config.decision.budget_ms
@@ -54,10 +56,5 @@ def of_line(config: LineConfig, asked: Sequence[Demand], images_per_s: float, ho
         "keeps_up": images_per_s >= needed,
         "highest_speed_m_per_min": None if highest is None else highest * 0.06,
         "speed_m_per_min": None if speed_mm_s is None else speed_mm_s * 0.06,
-        "reaction_ms": {
-            **steps,
-            "expected": after_ms,
-            "budget": budget_ms,
-            "guaranteed": budget_ms,
-        },
+        "reaction_ms": {**steps, "expected": after_ms, "guaranteed": budget_ms},
     }

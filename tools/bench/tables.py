@@ -88,9 +88,9 @@ def _show_line(line: dict[str, Any], console: Console) -> None:
     console.print(f"line: needs {line['needed_tiles_per_s']:.1f} tiles/s of {line['measured_tiles_per_s']:.1f}: {verdict}")
     if line["highest_speed_m_per_min"] is not None:
         console.print(f"highest speed: {line['highest_speed_m_per_min']:.1f} m/min")
-    table = Table("reaction", title="from a slab's first row to its verdict")
+    table = Table("reaction", title="from slab to output")
     table.add_column("ms", justify="right")
     for name, ms in line["reaction_ms"].items():
         table.add_row(name.replace("_", " "), "not known" if ms is None else f"{ms:.1f}")
-    table.caption = "guaranteed: what has no verdict by then is NOT_INSPECTED; it runs from the frame's arrival"
     console.print(table)
+    console.print("guaranteed: the enforced budget, from a frame's arrival; without a verdict by then it is NOT_INSPECTED")

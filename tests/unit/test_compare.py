@@ -1,0 +1,46 @@
+"""Acceptance of an update: what flips, what moves, which defects only one side has."""
+
+from __future__ import annotations
+
+import pytest
+
+from glass_core.errors import InputError
+from pipeline.messages import Region, Result, Verdict
+from tools.compare import Frame, compare
+
+LEFT = Region(x0_px=0, y0_px=0, x1_px=16, y1_px=16, score=0.9)
+RIGHT = Region(x0_px=100, y0_px=0, x1_px=116, y1_px=16, score=0.9)
+
+
+def record(*frames: tuple[float, tuple[Region, ...]]) -> dict[Frame, Verdict]:
+    """Verdicts by score and regions; a frame with regions is a DEFECT."""
+    verdicts = [
+        Verdict(
+            number=n, generation=0, camera="a", boot_id="b", seq=n, result=Result.DEFECT if regions else Result.PASS,
+            score=score, regions=regions, regions_total=len(regions), t_mono_ns=n, t_utc_ns=n, frame_shape=(128, 256),
+        )
+        for n, (score, regions) in enumerate(frames)
+    ]  # fmt: skip
+    return {(v.camera, v.seq): v for v in verdicts}
+
+
+def test_equal_records_differ_in_nothing() -> None:
+    same = record((0.1, ()), (0.9, (LEFT,)))
+    found = compare(same, same)
+    assert found["flips"] == [] and found["score_shift"]["most"] == 0
+    assert found["defects"] == {"a": 1, "b": 1, "only_a": 0, "only_b": 0}
+
+
+def test_flips_shifts_and_lone_defects_are_told() -> None:
+    a = record((0.1, ()), (0.9, (LEFT,)), (0.9, (LEFT,)))
+    b = record((0.2, ()), (0.4, ()), (0.9, (RIGHT,)))
+    found = compare(a, b)
+    (flip,) = found["flips"]
+    assert (flip["frame"], flip["a"], flip["b"], flip["score_b"]) == (1, "DEFECT", "PASS", 0.4)
+    assert found["score_shift"]["most"] == pytest.approx(0.5) and found["score_shift"]["q50"] == pytest.approx(0.1)
+    assert found["defects"] == {"a": 2, "b": 1, "only_a": 2, "only_b": 1}, "elsewhere in the frame is another defect"
+
+
+def test_records_of_other_footage_are_refused() -> None:
+    with pytest.raises(InputError, match="1 frames in one record only"):
+        compare(record((0.1, ())), record((0.1, ()), (0.2, ())))
