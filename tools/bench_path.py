@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import signal
 import statistics
 import subprocess
@@ -23,7 +22,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
@@ -308,23 +306,11 @@ def shares(path: dict[str, Any], scoring: dict[str, Any] | None) -> dict[str, An
     }
 
 
-def machine() -> dict[str, Any]:
-    """What the figures were taken on, and how busy it was."""
-    cpu = [line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
-    libraries = ("torch", "openvino", "numpy", "opencv-python", "pyzmq", "pydantic")
-    return {
-        "cpu": cpu[0] if cpu else platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
-        "kernel": platform.release(),
-        "load": os.getloadavg()[0],
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in libraries}},
-    }
-
-
 def measure(model: Path | None, frames: int) -> dict[str, Any]:
     """Every figure, shown on stderr as soon as it is known."""
     from rich.console import Console  # the stages are to hold neither this nor torch
 
+    from tools.bench.machine import machine
     from tools.bench_tables import show_path, show_training
     from tools.bench_training import iteration_seconds
 

@@ -151,16 +151,11 @@ def line_yaml(out: Path, speed_mm_s: float) -> Path:
 def tiles_per_s(model: Path) -> float:
     """The engine's speed on this machine now, median of five batches."""
     from glass_core.engines import load_engine
+    from glass_core.engines.speed import timed
 
     engine = load_engine(model)
     tiles = np.random.default_rng(0).integers(0, 255, (16, 256, 256), np.uint8)
-    engine.score(tiles)
-    spent = []
-    for _ in range(5):
-        start = time.perf_counter()
-        engine.score(tiles)
-        spent.append(time.perf_counter() - start)
-    return float(len(tiles) / np.median(spent))
+    return timed(lambda: engine.score(tiles), len(tiles), seconds=0.0).images_per_s
 
 
 def learn(images: list[Path], out: Path, console: Console) -> str:

@@ -42,13 +42,13 @@ def test_a_line_learns_what_it_needs_and_when_it_reacts() -> None:
         "decision": {"budget_ms": 400}, "worker": {"batch_wait_ms": 5},
     })  # fmt: skip
     asked = demands(config, ScoreDefinition(tiling=Tiling(tile_px=64, overlap_px=0)), {"a": (64, 256), "b": (64, 256)})
-    found = of_line(config, asked, images_per_s=160.0, hop_ms=1.0)
+    found = of_line(config, asked, images_per_s=160.0, transfer_ms=2.0, output_ms=1.0)
     assert found["needed_tiles_per_s"] == pytest.approx(80) and found["keeps_up"]
     assert found["highest_speed_m_per_min"] == pytest.approx(2 * 320 * 0.06)
     assert found["reaction_ms"] == pytest.approx({
-        "slab_fill": 100, "transfer": 1, "batch": 5, "inference": 50, "output": 1, "expected": 57, "guaranteed": 400,
+        "slab_fill": 100, "transfer": 2, "batch": 5, "inference": 50, "output": 1, "expected": 58, "guaranteed": 400,
     })  # fmt: skip
-    assert not of_line(config, asked, images_per_s=79.0, hop_ms=1.0)["keeps_up"]
+    assert not of_line(config, asked, images_per_s=79.0, transfer_ms=2.0, output_ms=1.0)["keeps_up"]
 
 
 def test_work_is_counted_from_the_graph(tmp_path: Path) -> None:

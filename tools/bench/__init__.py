@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,8 @@ def _measure(point: Point, args: argparse.Namespace) -> dict[str, Any]:
     if args.mode == "pipeline":
         from tools.bench.line import measure_line
 
-        pipeline = measure_line(point, row["images_per_s"], args.cameras, args.seconds)
+        same = replace(point, backend=row["backend"], precision=row["precision"])  # what "auto" came to
+        pipeline = measure_line(same, row["images_per_s"], args.cameras, args.seconds)
         full = pipeline["saturation"]["images_per_s"]
         row |= rates(full, pipeline["at_70_percent"]["latency_ms"]) | {"pipeline": pipeline, "forward": row["images_per_s"]}
     info = read_info(point.model)
@@ -150,4 +152,4 @@ def _of_line(line: LineConfig, images_per_s: float) -> dict[str, Any]:
     if not asked:
         raise InputError("no cameras, the config, add at least one entry under `cameras:`")
     largest = max(height * width for height, width in (d.frame_px for d in asked))
-    return of_line(line, asked, images_per_s, hop_ms(largest))
+    return of_line(line, asked, images_per_s, hop_ms(largest), hop_ms(1))

@@ -17,7 +17,7 @@ from calibration.threshold import Model, calibrate
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
 from pipeline.cameras.weave import render
-from pipeline.config import LineConfig, WeaveConfig
+from pipeline.config import LineConfig, WeaveConfig, WorkerConfig
 from pipeline.link import ZmqLink
 from pipeline.messages import Result, Verdict
 from pipeline.supervisor import Supervisor
@@ -38,8 +38,7 @@ def measure_line(point: Point, forward_images_per_s: float, cameras: int, second
         full = run_line(point, model, folder, forward_images_per_s * SATURATED / tiles, cameras, seconds, tiles)
         rate = full["images_per_s"] * QUIET / tiles
         quiet = run_line(point, model, folder, rate, cameras, seconds, tiles)
-    told = quiet["worker"]
-    bound_ms = told["wait_ms"] + 2 * told["infer_ms"] if "wait_ms" in told else None
+    bound_ms = WorkerConfig().batch_wait_ms + 2 * quiet["worker"]["infer_ms"]
     return {
         "cameras": cameras, "tiles_per_frame": tiles, "saturation": full, "at_70_percent": quiet,
         "share_of_forward": full["images_per_s"] / forward_images_per_s, "p99_bound_ms": bound_ms,

@@ -29,12 +29,14 @@ def line_speeds(images_per_s: float, tiling: Tiling) -> dict[str, float]:
     }
 
 
-def of_line(config: LineConfig, asked: Sequence[Demand], images_per_s: float, hop_ms: float) -> dict[str, Any]:
+def of_line(
+    config: LineConfig, asked: Sequence[Demand], images_per_s: float, transfer_ms: float, output_ms: float
+) -> dict[str, Any]:
     """What a line's own cameras need against what was measured, and its reaction table in ms.
 
     `slab_fill` is the time that the slab's own rows take to pass; what follows adds up to `expected`. `guaranteed` is the
     enforced budget, from a frame's arrival: a frame without a verdict by then is NOT_INSPECTED.
-    `hop_ms`: a frame's way over the line's own link, as measured.
+    `transfer_ms` and `output_ms`: a frame's and a verdict's way over the line's own link, as measured; a PLC's comes on top.
     """
     budget_ms = config.decision.budget_ms
     needed, highest = needed_tiles_per_s(asked, budget_ms), highest_speed_mm_s(asked, images_per_s)
@@ -44,10 +46,10 @@ def of_line(config: LineConfig, asked: Sequence[Demand], images_per_s: float, ho
     tiles = sum(d.tiles_per_frame for d in asked)
     steps = {
         "slab_fill": fill_ms,
-        "transfer": hop_ms,
+        "transfer": transfer_ms,
         "batch": config.worker.batch_wait_ms,
         "inference": tiles / images_per_s * 1000,
-        "output": hop_ms,
+        "output": output_ms,
     }
     after_ms = sum(ms for name, ms in steps.items() if name != "slab_fill" and ms is not None)
     return {
