@@ -79,12 +79,12 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
     textures = find_textures(config.textures)
     tiles = TileSource([image.path for image in parts.train], config, textures)
     selection = TileSource([image.path for image in parts.selection], config, textures)
-    glass, origin = _untrained(config, device)
-    optimisers = _optimisers(glass, config)
+    glass, origin = untrained(config, device)
+    optimisers = optimisers_of(glass, config)
     average = average_picture(read_image(image.path) for image in parts.train) if config.distribution == "j" else None
     judgement = None if average is None else judge(average)
     hypersphere = config.distribution == "h" if judgement is None else judgement.hypersphere
-    method = _method(config, hypersphere)
+    method = method_of(config, hypersphere)
     same = identity(config, parts, textures.name, origin)
     curve, selected = resume(out / STATE_FILE, glass, optimisers, same)
     if len(curve) > config.epochs:
@@ -109,12 +109,12 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
         for iteration in range(per_epoch):
             batch = tiles.draw(epoch, iteration)
             seed = np.random.SeedSequence((config.seed, epoch, iteration))
-            log = _iterate(glass, optimisers, batch, good.rows(batch), centre, config, method, seed)
+            log = iterate(glass, optimisers, batch, good.rows(batch), centre, config, method, seed)
             if not math.isfinite(log["loss"]):
                 raise InputError(f"training diverged, epoch {epoch + 1}, give a smaller lr than {config.lr:g}")
             report(Step(epoch * per_epoch + iteration + 1, config.epochs * per_epoch, epoch + 1, log))
             logs.append(log)
-        shown = [name for name in ("loss", "p_true", "p_fake", "clamped") if name in logs[0]]
+        shown: list[str] = [name for name in ("loss", "p_true", "p_fake", "clamped") if name in logs[0]]
         figures = {name: float(np.mean([log[name] for log in logs])) for name in shown}
         if epoch + 1 == config.epochs or (epoch + 1) % config.evaluate_every == 0:
             if config.recalibrate_bn:
@@ -145,7 +145,7 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
     return out
 
 
-def _iterate(
+def iterate(
     glass: Glass,
     optimisers: Optimisers,
     batch: Batch,
@@ -217,7 +217,7 @@ def _recalibrate(glass: Glass, tiles: TileSource, config: TrainConfig, epoch: in
     norm.momentum = momentum
 
 
-def _untrained(config: TrainConfig, device: torch.device) -> tuple[Glass, WeightsOrigin | None]:
+def untrained(config: TrainConfig, device: torch.device) -> tuple[Glass, WeightsOrigin | None]:
     glass, origin = Glass(config.backbone), None
     if isinstance(glass.backbone, ResNet):
         state, origin = load_weights(config.backbone, config.weights)
@@ -228,12 +228,12 @@ def _untrained(config: TrainConfig, device: torch.device) -> tuple[Glass, Weight
     return glass.to(device), origin
 
 
-def _method(config: TrainConfig, hypersphere: bool) -> Method:
+def method_of(config: TrainConfig, hypersphere: bool) -> Method:
     names = ("mining", "step", "radius", "p", "gas", "las", "projection")
     return Method(hypersphere=hypersphere, **{name: getattr(config, name) for name in names})
 
 
-def _optimisers(glass: Glass, config: TrainConfig) -> Optimisers:
+def optimisers_of(glass: Glass, config: TrainConfig) -> Optimisers:
     """Adam with L2 for the adaptor, AdamW at twice the rate for the discriminator (glass.md 2.4)."""
     return (
         torch.optim.Adam(glass.pre_projection.parameters(), lr=config.lr, weight_decay=1e-5),

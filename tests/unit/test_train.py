@@ -163,7 +163,7 @@ def test_a_place_that_cannot_be_written_is_said_before_training(cloth: list[Path
 
 
 def test_divergence_is_said(cloth: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(glass_core.train, "_iterate", lambda *_: {"loss": float("nan")})
+    monkeypatch.setattr(glass_core.train, "iterate", lambda *_: {"loss": float("nan")})
     with pytest.raises(InputError, match="diverged"):
         run(cloth, tmp_path)
 
