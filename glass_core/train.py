@@ -18,6 +18,7 @@ from glass_core.gas import Method, glass_loss
 from glass_core.good_features import GoodFeatures, scored_rows
 from glass_core.judge import Judgement, average_picture, judge, write_judgement
 from glass_core.model import Glass
+from glass_core.repeat_length import repeat_length
 from glass_core.samples import Batch, TileSource
 from glass_core.scoring import ScoreDefinition
 from glass_core.selection import best, held_out
@@ -27,6 +28,7 @@ from glass_core.training_state import STATE_FILE, Optimisers, heads_of, identity
 from glass_core.weights import load_weights
 
 RECALIBRATION_BATCHES = 16
+REPEAT_PICTURES = 4
 JUDGE_PICTURE = "judge.png"
 
 
@@ -52,6 +54,8 @@ class Start:
     resumed_epochs: int
     hypersphere: bool
     judgement: Judgement | None
+    repeat_px: tuple[int | None, int | None]
+    """Of the pattern, along and across the web; none where none is clear, nor for crops."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,11 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
     curve, selected = resume(out / STATE_FILE, glass, optimisers, same)
     if len(curve) > config.epochs:
         raise InputError(f"{len(curve)} epochs are done, {out}, ask for as many at least or choose another --out")
-    report(Start(origin, textures.name, str(device), parts, len(tiles), len(curve), hypersphere, judgement))
+    report(
+        Start(
+            origin, textures.name, str(device), parts, len(tiles), len(curve), hypersphere, judgement, _repeat_px(parts, config)
+        )
+    )
     try:
         out.mkdir(parents=True, exist_ok=True)
         parts.save(out)
@@ -215,6 +223,16 @@ def _recalibrate(glass: Glass, tiles: TileSource, config: TrainConfig, epoch: in
         noise = config.noise * torch.randn(true.shape, generator=generator, device=true.device)
         norm(linear(torch.cat([true, true + noise])))
     norm.momentum = momentum
+
+
+def _repeat_px(parts: Split, config: TrainConfig) -> tuple[int | None, int | None]:
+    """From a few pictures of all over the training part."""
+    if config.input == "crop":
+        return None, None
+    first, last = config.inspect_x_px or (0, None)
+    return repeat_length(
+        read_image(image.path)[:, first:last] for image in parts.train[:: -(-len(parts.train) // REPEAT_PICTURES)]
+    )
 
 
 def untrained(config: TrainConfig, device: torch.device) -> tuple[Glass, WeightsOrigin | None]:

@@ -74,9 +74,9 @@ def iteration_seconds(backbone: str, ascent: bool) -> dict[str, Any]:
 def epoch_against_plain(backbone: str, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
     """Seconds of an epoch of GLASS-h, all rows, 20 ascent steps, ours and as the official code computes it, side by side.
 
-    Both start from the same weights and get the same batches and noise in turn; an epoch is ITERATIONS times the median iteration
-    and the centre of TILES tiles. Synthetic defects are made by ours for both, which favours the official form, and that
-    form makes them for the centre as well, where nobody looks at them (glass.md S5).
+    Both start from the same weights and get the same batches and noise in turn; an epoch is ITERATIONS times the median
+    iteration and the centre of TILES tiles. Synthetic defects are made by ours for both, which favours the official form,
+    and that form makes them for the centre as well, where nobody looks at them (glass.md S5).
     """
     settings = {
         "backbone": backbone,
@@ -101,6 +101,8 @@ def epoch_against_plain(backbone: str, rounds: int, say: Callable[[str], None]) 
         losses: list[tuple[float, float]] = []
         for module in (glass, twin):
             module.train()
+        for head in (twin.pre_projection, twin.discriminator):
+            head.requires_grad_(True)  # PlainGlass is for scoring, and had frozen them
         for number in range(rounds + 1):  # the first warms up
             marks = [time.perf_counter()]
             centre = good.centre()

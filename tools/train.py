@@ -95,6 +95,8 @@ def train_run(images: Sequence[Path], config: TrainConfig, out: Path, console: C
         def report(event: Start | FeaturePass | Step | EpochFigures) -> None:
             if isinstance(event, Start):
                 console.print(_beginning(event), soft_wrap=True, highlight=False)
+                if words := _short_tile(event, config.tile_px):
+                    console.print(words, soft_wrap=True, highlight=False)
             elif isinstance(event, FeaturePass):
                 progress.update(task, completed=event.done, total=event.total, loss="looking at good tiles")
             elif isinstance(event, Step):
@@ -167,6 +169,14 @@ def _beginning(start: Start) -> str:
         method += f" by the judge ({start.judgement.points} points, radius {start.judgement.radius:.1f}; see judge.png)"
     resumed = f", taken up after epoch {start.resumed_epochs}" if start.resumed_epochs else ""
     return f"{method}; {backbone}; textures {start.textures}; {counts} pictures, {start.tiles} tiles; {start.device}{resumed}"
+
+
+def _short_tile(start: Start, tile_px: int) -> str | None:
+    """A tile that is smaller than a repeat never shows the whole pattern."""
+    longest = max((px for px in start.repeat_px if px is not None), default=0)
+    if longest <= tile_px:
+        return None
+    return f"warning: the pattern repeats after {longest} px, a tile has {tile_px} px: set tile_px to {-(-longest // 32) * 32}"
 
 
 def _epoch(figures: EpochFigures) -> str:
