@@ -141,9 +141,9 @@ def rows(data: Path, names: Sequence[str], results: dict[Job, dict[str, Any]], t
         if table == 1:
             for name in names:
                 m, h, _ = paper.CLASSES[name] if kind == "mvtec" and name in paper.CLASSES else (None, None, "m")
-                published = {"m": m, "h": h, "j": h if name in paper.HYPERSPHERES else m}
+                of_class = {"m": m, "h": h, "j": h if name in paper.HYPERSPHERES else m}
                 for variant in shown:
-                    add(1, f"{name} GLASS-{variant}", variant, [name], published[variant])
+                    add(1, f"{name} GLASS-{variant}", variant, [name], of_class[variant])
         elif table == 2:
             for variant in shown:
                 add(2, f"{kind} average GLASS-{variant}", variant, names, averages.get(variant))
