@@ -81,14 +81,14 @@ class ResNet(nn.Module):
 
 
 def build_backbone(arch: str) -> ResNet | FilterBank:
-    """The trunk named `arch`: "resnet18", "resnet50", "wide_resnet50_2" (weights still to be loaded) or "embedded"."""
+    """The trunk named `arch`: a ResNet (weights still to be loaded) or "embedded"."""
     if arch == "resnet18":
         return ResNet(BasicBlock, (2, 2, 2), 64)
-    if arch in ("resnet50", "wide_resnet50_2"):
-        return ResNet(Bottleneck, (3, 4, 6), 128 if arch.startswith("wide") else 64)
+    if arch in ("resnet50", "resnet101", "wide_resnet50_2"):
+        return ResNet(Bottleneck, (3, 4, 23 if arch == "resnet101" else 6), 128 if arch.startswith("wide") else 64)
     if arch == "embedded":
         return FilterBank()
-    raise InputError(f"unknown backbone {arch!r}, backbone, use resnet18, resnet50, wide_resnet50_2 or embedded")
+    raise InputError(f"unknown backbone {arch!r}, backbone, use resnet18, resnet50, resnet101, wide_resnet50_2 or embedded")
 
 
 def load_trunk(backbone: ResNet, state: Mapping[str, Tensor], source: str) -> None:

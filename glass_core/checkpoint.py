@@ -46,6 +46,8 @@ class EpochFigures(BaseModel):
     loss: float
     p_true: float
     p_fake: float
+    clamped: float | None = None
+    """Share of the synthetic rows that the first truncated projection moved; none without an ascent."""
     selection_good_q99: float | None = None
     selection_auroc: float | None = None
 
@@ -69,6 +71,8 @@ class ModelInfo(BaseModel):
     textures: str | None
     curve: tuple[EpochFigures, ...]
     selected_epoch: int | None = None
+    distribution: Literal["m", "h"] | None = None
+    """GLASS-m or -h, as configured or as the judge chose."""
     origin: str | None = None
     versions: dict[str, str]
 

@@ -11,6 +11,7 @@ from glass_core.errors import InputError
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 _MAX_PIXELS = 1 << 28
+_JPEG_TAIL_BYTES = 4096  # some writers add a few bytes after the end mark
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -29,6 +30,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 def decode_image(content: bytes, path: Path) -> NDArray[np.uint8]:
     """A picture from a file's bytes; `path` is for the error's text. See read_image."""
     _check_png(content, path)
+    if content.startswith(b"\xff\xd8") and b"\xff\xd9" not in content[-_JPEG_TAIL_BYTES:]:  # decoders fill it up with grey
+        raise InputError(f"picture cut short, {path}, copy the file again or remove it")
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED) if content else None
     except cv2.error:

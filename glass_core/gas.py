@@ -22,13 +22,19 @@ FOCAL_SMOOTH = 1e-5
 
 @dataclass(frozen=True)
 class Method:
-    """GLASS-m (`hypersphere` off) or GLASS-h, with the names of glass.md 9.3; `mining` off leaves Gaussian noise alone."""
+    """GLASS-m (`hypersphere` off) or GLASS-h, with the names of glass.md 9.3; `mining` off leaves Gaussian noise alone.
+
+    `gas` and `las` off leave their losses out, `projection` off the truncated projections (table 4); the passes are made.
+    """
 
     hypersphere: bool = False
     mining: bool = True
     step: int = 20
     radius: float = 0.75
     p: float = 0.5
+    gas: bool = True
+    las: bool = True
+    projection: bool = True
 
 
 def glass_loss(
@@ -40,61 +46,66 @@ def glass_loss(
     noise: Tensor,
     method: Method,
     centre: Tensor | None = None,
+    las_centre: Tensor | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Total loss of one iteration and the figures to log, both modules in train mode (22 batch norm updates, 2 without mining).
 
     `normal` and `las` are embedding rows (N, d), `mask` (N, 1) marks the rows that LAS changed, `noise` (N, d) is already
-    scaled, `centre` (N, d) is the adapted mean of each position, which only GLASS-h and the logged radii need.
+    scaled, `centre` (N, d) is the adapted mean of each row's position, which only GLASS-h and the logged radii need;
+    `las_centre` (N, d) is that of the LAS rows where they are of other positions.
     """
+    las_centre = centre if las_centre is None else las_centre
     true = adaptor(normal)  # (N, d)
     fake = adaptor(las)  # (N, d)
     changed = mask > 0.5  # (N, 1)
     log: dict[str, Tensor] = {}
     radius = None
-    if centre is not None:
+    if centre is not None and las_centre is not None:
         with torch.no_grad():
-            distances = [(fake - centre).norm(dim=1)[~changed[:, 0]], (true - centre).norm(dim=1)]
+            distances = [(fake - las_centre).norm(dim=1)[~changed[:, 0]], (true - centre).norm(dim=1)]
             log["r_t"] = radius = torch.quantile(torch.cat(distances), method.radius)
 
     true_hidden = discriminator.linear(true)  # (N, hidden)
     if method.hypersphere:
-        if centre is None or radius is None:
+        if centre is None or las_centre is None or radius is None:
             raise ValueError("GLASS-h needs a centre")
         start = true + noise - centre
-        moves, _ = _ascent(discriminator, true_hidden, discriminator.linear(centre), start, radius, method)
+        moves, factors = _ascent(discriminator, true_hidden, discriminator.linear(centre), start, radius, method)
         weight = discriminator.linear.weight.detach()
         offset = before = start
         for move in moves:  # once more with gradient: each projection bends the way back to the adaptor
             before = offset + move @ weight
-            offset = _project(before, radius)
+            offset = _project(before, radius) if method.projection else before
         synthetic_hidden = discriminator.linear(centre + offset)  # (N, hidden)
         before_distance = before.norm(dim=1)
-        fake_projected = torch.where(changed, centre + _project(fake - centre, 2 * radius), fake)
+        beyond = las_centre + _project(fake - las_centre, 2 * radius)
+        fake_projected = torch.where(changed, beyond, fake) if method.projection else fake
     else:
         # Noise, moves and projections about the row itself are constants: the Jacobian of g = t + offset is the identity.
         moves, factors = _ascent(discriminator, true_hidden, true_hidden, noise, true.new_tensor(MANIFOLD_RADIUS), method)
         offset = _compose(noise, moves, factors, discriminator.linear.weight.detach())  # (N, d)
         synthetic_hidden = true_hidden + F.linear(offset, discriminator.linear.weight)  # (N, hidden)
-        if factors:
-            log["clamped"] = _share((factors[0] - 1).abs() > 1e-6)
         if centre is not None:
             before_distance = (true + (offset / factors[-1] if factors else offset) - centre).norm(dim=1)
         fake_projected = fake
+    if factors:
+        log["clamped"] = _share((factors[0] - 1).abs() > 1e-6)
 
     p_true, p_synthetic = discriminator.classify(torch.cat([true_hidden, synthetic_hidden])).chunk(2)  # (N, 1) each
     p_fake = discriminator(fake_projected)  # (N, 1), a batch norm pass of its own
     loss_normal = F.binary_cross_entropy(p_true, torch.zeros_like(p_true))
     loss_gas = F.binary_cross_entropy(p_synthetic, torch.ones_like(p_synthetic))
     loss_las = focal_loss(p_fake, mask, hard_weights(p_fake, mask, method.p))
-    loss = loss_normal + loss_gas + loss_las
+    loss = method.gas * (loss_normal + loss_gas) + method.las * loss_las
 
     with torch.no_grad():
         log |= {"loss": loss, "loss_normal": loss_normal, "loss_gas": loss_gas, "loss_las": loss_las}
         log["p_true"] = _share(torch.cat([p_fake[~changed], p_true[:, 0]]) < 0.5)
         log["p_fake"] = _share(torch.cat([p_fake[changed], p_synthetic[:, 0]]) >= 0.5)
-        if centre is not None:
+        if centre is not None and las_centre is not None:
             log["r_g"] = torch.quantile(before_distance, method.radius)
-            log["r_f"] = torch.quantile((fake - centre).norm(dim=1)[changed[:, 0]], method.radius)
+            if changed.any():  # rows drawn from tiles may miss every synthetic defect
+                log["r_f"] = torch.quantile((fake - las_centre).norm(dim=1)[changed[:, 0]], method.radius)
     return loss, {name: value.detach() for name, value in log.items()}
 
 
@@ -140,7 +151,7 @@ def _ascent(
         # |offset + move W|^2 - |offset|^2, for the image of the move is the way that `hidden` went
         square += (move * (before + hidden - 2 * origin)).sum(dim=1, keepdim=True)
         length = square.sqrt()
-        factor = length.clamp(radius, 2 * radius) / (length + EPS)
+        factor = length.clamp(radius, 2 * radius) / (length + EPS) if method.projection else torch.ones_like(length)
         hidden = torch.lerp(origin, hidden, factor)
         square *= factor.square()
         moves.append(move)

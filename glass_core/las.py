@@ -18,7 +18,8 @@ class Synthesiser:
     """Makes synthetic defects in square tiles of size_px (a multiple of 32).
 
     A share of the tiles gets faults of weaving (glass_core.weave_faults) along `yarns`, the others a texture blended into a
-    Perlin mask, as in GLASS; see draw_beta for its strength.
+    Perlin mask, as in GLASS; see draw_beta for its strength. `texture_px` is the short side of textures before their crop
+    (the tile's size unless said).
     """
 
     def __init__(
@@ -29,11 +30,13 @@ class Synthesiser:
         beta_std: float = 0.1,
         yarns: tuple[Yarns, Yarns] | None = None,
         weave_share: float = 0.0,
+        texture_px: int | None = None,
     ) -> None:
         self._textures = textures
         self._size_px = size_px
         self._beta_mean, self._beta_std = beta_mean, beta_std
         self._yarns, self._weave_share = yarns, weave_share
+        self._texture_px = texture_px or size_px
 
     def __call__(
         self, tile: NDArray[np.uint8], rng: np.random.Generator, foreground: NDArray[np.bool_] | None = None
@@ -47,7 +50,7 @@ class Synthesiser:
             faulty, changed = weave_faults(tile, self._yarns, rng, int(rng.integers(1, MOST_FAULTS + 1)))
             return faulty, max_pool_cells(changed).astype(np.float32)
         mask, cells = draw_mask(self._size_px, rng, foreground)
-        texture = centre_crop(random_ops(self._textures.draw(self._size_px, rng), rng), self._size_px)
+        texture = centre_crop(random_ops(self._textures.draw(self._texture_px, rng), rng), self._size_px)
         if tile.ndim == 2:
             texture = luminance(texture)
         beta = draw_beta(rng, self._beta_mean, self._beta_std)

@@ -80,6 +80,13 @@ class Glass(nn.Module):
         self.discriminator.norm.reset_parameters()
 
     @torch.no_grad()
+    def leave_adaptor_out(self) -> None:
+        """Make the adaptor the identity, which is not trained (table 4, without adaptor)."""
+        linear = self.pre_projection.linear.requires_grad_(False)
+        nn.init.eye_(linear.weight)
+        nn.init.zeros_(linear.bias)
+
+    @torch.no_grad()
     def features(self, tiles: Tensor) -> Tensor:
         """Embedding rows (B * H/8 * W/8, 1536) of tiles with grey levels 0..255, (B, H, W) mono or (B, H, W, 3) RGB."""
         return self.embedding(*self.backbone(self.normalise(tiles)))

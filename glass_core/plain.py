@@ -30,8 +30,8 @@ class PlainGlass(nn.Module):
         self.fc = nn.Linear(512 * block.expansion, 1000)
         self.eval().requires_grad_(False)
 
-    def forward(self, tiles: Tensor) -> Tensor:
-        """Cell scores (B, H/8, W/8) of tiles (B, H, W) or (B, H, W, 3)."""
+    def features(self, tiles: Tensor) -> Tensor:
+        """Embedding rows (B * H/8 * W/8, 1536) of tiles (B, H, W) or (B, H, W, 3)."""
         layer2, layer3 = self.trunk(self.glass.normalise(tiles))
         self.fc(self.layer4(layer3).mean(dim=(2, 3)))
         height, width = layer2.shape[-2:]
@@ -41,5 +41,9 @@ class PlainGlass(nn.Module):
         levels = (fine, coarse.flatten(2).transpose(1, 2))
         pooled = [F.adaptive_avg_pool1d(level.flatten(0, 1).unsqueeze(1), EMBED_DIM) for level in levels]  # (N, 1, 1536)
         rows = F.adaptive_avg_pool1d(torch.stack(pooled, dim=1).flatten(1).unsqueeze(1), EMBED_DIM)  # (N, 1, 1536)
-        scores = self.glass.discriminator(self.glass.pre_projection(rows.squeeze(1)))  # (N, 1)
-        return scores.view(-1, height, width)
+        return rows.squeeze(1)  # (N, 1536)
+
+    def forward(self, tiles: Tensor) -> Tensor:
+        """Cell scores (B, H/8, W/8) of tiles (B, H, W) or (B, H, W, 3)."""
+        scores = self.glass.discriminator(self.glass.pre_projection(self.features(tiles)))  # (N, 1)
+        return scores.view(-1, tiles.shape[1] // 8, tiles.shape[2] // 8)

@@ -54,7 +54,7 @@ class Split(BaseModel):
 def split(images: Sequence[Path], fractions: SplitFractions, seed: int) -> Split:
     """Divides pictures in the order of a hash of (seed, file content), so names and their order do not matter.
 
-    Equal files always land in the same part. With three different pictures or more, no part that has a share is empty.
+    Equal files always land in the same part. With as many different pictures as parts, no part that has a share is empty.
     Raises InputError when a file is unreadable, or there are too few different pictures for the parts asked for.
     """
     hashed = [SplitImage(path=path.resolve(), sha256=file_sha256(path)) for path in images]
@@ -92,11 +92,11 @@ def file_sha256(path: Path) -> str:
 
 
 def _part_sizes(count: int, fractions: SplitFractions) -> tuple[int, int, int]:
-    least = 3 if fractions.selection else 2
+    least = 1 + (fractions.calibration > 0) + (fractions.selection > 0)
     if count < least:
         raise InputError(f"only {count} different good pictures, the training data, give at least {least}")
-    selection = min(max(round(count * fractions.selection), 1), count - 2) if fractions.selection else 0
-    calibration = min(max(round(count * fractions.calibration), 1), count - selection - 1)
+    selection = min(max(round(count * fractions.selection), 1), count - least + 1) if fractions.selection else 0
+    calibration = min(max(round(count * fractions.calibration), 1), count - selection - 1) if fractions.calibration else 0
     return count - calibration - selection, calibration, selection
 
 

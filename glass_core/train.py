@@ -1,4 +1,4 @@
-"""Trains GLASS-m from good pictures alone (glass.md 2, 3 and 6), resumable after any finished epoch."""
+"""Trains GLASS from good pictures alone (glass.md 2, 3 and 6), resumable after any finished epoch."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -7,15 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from glass_core.backbone import ResNet, load_trunk
 from glass_core.checkpoint import EpochFigures, ModelInfo, WeightsOrigin, save_model, tensors_of, weights_sha
 from glass_core.config import TrainConfig
+from glass_core.data import read_image
 from glass_core.errors import InputError
 from glass_core.gas import Method, glass_loss
+from glass_core.good_features import GoodFeatures, scored_rows
+from glass_core.judge import Judgement, average_picture, judge, write_judgement
 from glass_core.model import Glass
+from glass_core.repeat_length import repeat_length
 from glass_core.samples import Batch, TileSource
 from glass_core.scoring import ScoreDefinition
 from glass_core.selection import best, held_out
@@ -25,6 +28,8 @@ from glass_core.training_state import STATE_FILE, Optimisers, heads_of, identity
 from glass_core.weights import load_weights
 
 RECALIBRATION_BATCHES = 16
+REPEAT_PICTURES = 4
+JUDGE_PICTURE = "judge.png"
 
 
 @dataclass(frozen=True)
@@ -47,9 +52,21 @@ class Start:
     split: Split
     tiles: int
     resumed_epochs: int
+    hypersphere: bool
+    judgement: Judgement | None
+    repeat_px: tuple[int | None, int | None]
+    """Of the pattern, along and across the web; none where none is clear, nor for crops."""
 
 
-Report = Callable[[Start | Step | EpochFigures], None]
+@dataclass(frozen=True)
+class FeaturePass:
+    """How many good tiles the pass before the first iteration has seen, of all."""
+
+    done: int
+    total: int
+
+
+Report = Callable[[Start | FeaturePass | Step | EpochFigures], None]
 
 
 def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report) -> Path:
@@ -59,38 +76,54 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
     last one's heads stay in the state in either case.
     A state left there by the same config and pictures is taken up after its last finished epoch, and the weights come out
     as without the interruption; `epochs` may have grown meanwhile. Raises InputError for pictures or a state that cannot be
-    used, MissingError without the trunk's weights.
+    used, MissingError without the trunk's weights. In GLASS-j the judge's picture is left in `out`, too.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     parts = split(images, config.split, config.seed)
     textures = find_textures(config.textures)
     tiles = TileSource([image.path for image in parts.train], config, textures)
     selection = TileSource([image.path for image in parts.selection], config, textures)
-    glass, origin = _untrained(config, device)
-    optimisers = _optimisers(glass, config)
+    glass, origin = untrained(config, device)
+    optimisers = optimisers_of(glass, config)
+    average = average_picture(read_image(image.path) for image in parts.train) if config.distribution == "j" else None
+    judgement = None if average is None else judge(average)
+    hypersphere = config.distribution == "h" if judgement is None else judgement.hypersphere
+    method = method_of(config, hypersphere)
     same = identity(config, parts, textures.name, origin)
     curve, selected = resume(out / STATE_FILE, glass, optimisers, same)
     if len(curve) > config.epochs:
         raise InputError(f"{len(curve)} epochs are done, {out}, ask for as many at least or choose another --out")
-    report(Start(origin, textures.name, str(device), parts, len(tiles), len(curve)))
+    report(
+        Start(
+            origin, textures.name, str(device), parts, len(tiles), len(curve), hypersphere, judgement, _repeat_px(parts, config)
+        )
+    )
     try:
         out.mkdir(parents=True, exist_ok=True)
         parts.save(out)
+        if judgement is not None and average is not None:
+            write_judgement(out / JUDGE_PICTURE, average, judgement)
     except OSError as error:
         raise InputError(f"cannot write ({error.strerror}), {out}, choose another --out") from error
 
-    per_epoch = config.iterations_per_epoch
+    per_epoch = tiles.iterations
+    good = None
     for epoch in range(len(curve), config.epochs):
+        if good is None:
+            good = GoodFeatures(glass, tiles, config, hypersphere, lambda done: report(FeaturePass(done, len(tiles))))
         glass.train()
+        centre = good.centre()  # of the adaptor as it is now, for the whole epoch
         logs = []
         for iteration in range(per_epoch):
             batch = tiles.draw(epoch, iteration)
-            log = _iterate(glass, optimisers, batch, config, np.random.SeedSequence((config.seed, epoch, iteration)))
+            seed = np.random.SeedSequence((config.seed, epoch, iteration))
+            log = iterate(glass, optimisers, batch, good.rows(batch), centre, config, method, seed)
             if not math.isfinite(log["loss"]):
                 raise InputError(f"training diverged, epoch {epoch + 1}, give a smaller lr than {config.lr:g}")
             report(Step(epoch * per_epoch + iteration + 1, config.epochs * per_epoch, epoch + 1, log))
             logs.append(log)
-        figures = {name: float(np.mean([log[name] for log in logs])) for name in ("loss", "p_true", "p_fake")}
+        shown: list[str] = [name for name in ("loss", "p_true", "p_fake", "clamped") if name in logs[0]]
+        figures = {name: float(np.mean([log[name] for log in logs])) for name in shown}
         if epoch + 1 == config.epochs or (epoch + 1) % config.evaluate_every == 0:
             if config.recalibrate_bn:
                 _recalibrate(glass, tiles, config, epoch + 1)
@@ -113,18 +146,28 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
         textures=textures.name,
         curve=tuple(curve),
         selected_epoch=chosen.epoch if chosen else len(curve),
+        distribution="h" if hypersphere else "m",
         versions={"torch": torch.__version__, "numpy": np.__version__},
     )
     save_model(out, tensors, info)
     return out
 
 
-def _iterate(
-    glass: Glass, optimisers: Optimisers, batch: Batch, config: TrainConfig, seed: np.random.SeedSequence
+def iterate(
+    glass: Glass,
+    optimisers: Optimisers,
+    batch: Batch,
+    normal: Tensor,
+    centre: Tensor | None,
+    config: TrainConfig,
+    method: Method,
+    seed: np.random.SeedSequence,
 ) -> dict[str, float]:
-    """One step of both optimisers; the figures to log."""
+    """One step of both optimisers; the figures to log. `normal` are the rows (N, 1536) of the batch's good tiles."""
     device = glass.discriminator.direction.device
-    normal, las = (_scored_rows(glass, tiles, config) for tiles in (batch.normal, batch.las))  # (N, 1536)
+    las = scored_rows(glass, batch.las, config)  # (N, 1536)
+    centres = None if centre is None else centre.repeat(len(batch.mask), 1)  # (N, 1536), image-major as the rows
+    las_centres = centres
     mask = torch.from_numpy(batch.mask).to(device).reshape(-1, 1)  # (N, 1)
     generator = torch.Generator(device).manual_seed(int(seed.generate_state(1)[0]))
     if config.rows_per_tile is not None:
@@ -132,23 +175,17 @@ def _iterate(
         chosen = _draw_rows(torch.zeros_like(cells), config.rows_per_tile, generator)  # (n,)
         changed = _draw_rows(cells, config.rows_per_tile, generator)  # (n,)
         normal, las, mask = normal[chosen], las[changed], mask[changed]
+        if centres is not None:
+            centres, las_centres = centres[chosen], centres[changed]
     noise = config.noise * torch.randn(normal.shape, generator=generator, device=device)
-    method = Method(mining=config.mining, step=config.step, radius=config.radius, p=config.p)
-    loss, log = glass_loss(glass.pre_projection, glass.discriminator, normal, las, mask, noise, method)
+    heads = (glass.pre_projection, glass.discriminator)
+    loss, log = glass_loss(*heads, normal, las, mask, noise, method, centres, las_centres)
     for optimiser in optimisers:
         optimiser.zero_grad()
     loss.backward()
     for optimiser in optimisers:
         optimiser.step()
     return {name: float(value) for name, value in log.items()}
-
-
-def _scored_rows(glass: Glass, tiles: NDArray[np.generic], config: TrainConfig) -> Tensor:
-    """Embedding rows (N, 1536) of the scored cells of tiles (B, t, t[, 3])."""
-    border, side = config.border_px // 8, config.tile_px // 8
-    rows = glass.features(torch.from_numpy(tiles).to(glass.discriminator.direction.device))  # (B * t/8 * t/8, 1536)
-    cells = rows.view(len(tiles), side, side, -1)[:, border : side - border, border : side - border]
-    return cells.flatten(0, 2)
 
 
 def _draw_rows(cells: Tensor, count: int, generator: torch.Generator) -> Tensor:
@@ -177,9 +214,10 @@ def _recalibrate(glass: Glass, tiles: TileSource, config: TrainConfig, epoch: in
     norm.train()
     generator = torch.Generator(linear.weight.device).manual_seed(config.seed)
     for iteration in range(RECALIBRATION_BATCHES):
-        features = _scored_rows(glass, tiles.draw(epoch, iteration).normal, config)  # (N, 1536)
+        good = tiles.draw(epoch, iteration).normal
+        features = scored_rows(glass, good, config)  # (N, 1536)
         if config.rows_per_tile is not None:
-            cells = torch.zeros(config.batch_tiles, len(features) // config.batch_tiles, device=features.device)
+            cells = torch.zeros(len(good), len(features) // len(good), device=features.device)
             features = features[_draw_rows(cells, config.rows_per_tile, generator)]
         true = glass.pre_projection(features)
         noise = config.noise * torch.randn(true.shape, generator=generator, device=true.device)
@@ -187,16 +225,33 @@ def _recalibrate(glass: Glass, tiles: TileSource, config: TrainConfig, epoch: in
     norm.momentum = momentum
 
 
-def _untrained(config: TrainConfig, device: torch.device) -> tuple[Glass, WeightsOrigin | None]:
+def _repeat_px(parts: Split, config: TrainConfig) -> tuple[int | None, int | None]:
+    """From a few pictures of all over the training part."""
+    if config.input == "crop":
+        return None, None
+    first, last = config.inspect_x_px or (0, None)
+    return repeat_length(
+        read_image(image.path)[:, first:last] for image in parts.train[:: -(-len(parts.train) // REPEAT_PICTURES)]
+    )
+
+
+def untrained(config: TrainConfig, device: torch.device) -> tuple[Glass, WeightsOrigin | None]:
     glass, origin = Glass(config.backbone), None
     if isinstance(glass.backbone, ResNet):
         state, origin = load_weights(config.backbone, config.weights)
         load_trunk(glass.backbone, state, origin.path)
     glass.init_heads(torch.Generator().manual_seed(config.seed))
+    if not config.adaptor:
+        glass.leave_adaptor_out()
     return glass.to(device), origin
 
 
-def _optimisers(glass: Glass, config: TrainConfig) -> Optimisers:
+def method_of(config: TrainConfig, hypersphere: bool) -> Method:
+    names = ("mining", "step", "radius", "p", "gas", "las", "projection")
+    return Method(hypersphere=hypersphere, **{name: getattr(config, name) for name in names})
+
+
+def optimisers_of(glass: Glass, config: TrainConfig) -> Optimisers:
     """Adam with L2 for the adaptor, AdamW at twice the rate for the discriminator (glass.md 2.4)."""
     return (
         torch.optim.Adam(glass.pre_projection.parameters(), lr=config.lr, weight_decay=1e-5),

@@ -20,9 +20,10 @@ PUBLISHER = "https://download.pytorch.org/models/"
 PUBLISHED = {
     "resnet18": "resnet18-f37072fd.pth",
     "resnet50": "resnet50-0676ba61.pth",
+    "resnet101": "resnet101-63fe2227.pth",
     "wide_resnet50_2": "wide_resnet50_2-95faca4d.pth",
 }
-V2_FILES = {"resnet50-11ad3fa6.pth", "wide_resnet50_2-9ba9bcbe.pth"}
+V2_FILES = {"resnet50-11ad3fa6.pth", "resnet101-cd907fc2.pth", "wide_resnet50_2-9ba9bcbe.pth"}
 MAX_BYTES = 1 << 30
 TIMEOUT_S = 10.0
 _CHECKSUM = re.compile(r"-([0-9a-f]{8})\.pth$")

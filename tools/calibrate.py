@@ -70,6 +70,8 @@ def calibrate_run(model: Path, good: Path | None, budget: float, console: Consol
     """Scores good cloth with the model's engine of this machine, and leaves card.json in the model's folder."""
     engine = load_engine(model)
     info = read_info(model)
+    if info.config is not None and info.config.input == "crop":
+        raise InputError(f"a model of resized crops, which a line does not see, {model}, train one with input: tiles")
     excluded = read_exclusions(model)
     if good is not None and (good / VERDICTS).is_file():
         samples = _observed(good / VERDICTS, model, engine, excluded, console)

@@ -25,7 +25,7 @@ from rich.text import Text
 from glass_core.engines.backend import backend, choose
 from glass_core.errors import MissingError
 
-ARCHITECTURES = ("resnet18", "resnet50", "wide_resnet50_2")
+ARCHITECTURES = ("resnet18", "resnet50", "resnet101", "wide_resnet50_2")
 GIGE_RMEM_BYTES = 2 << 20
 """pylon's own advice for the receive buffer of GigE cameras."""
 JUMBO_MTU = 8192

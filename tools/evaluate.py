@@ -33,6 +33,7 @@ from glass_core.evaluate import (
 )
 from glass_core.evaluation_pictures import Panel, write_histogram, write_panels
 from glass_core.known_sets import known_set
+from glass_core.paper import deviations
 from glass_core.score_folder import SCORES_FILE, ScoreFolder
 from glass_core.split import SPLIT_FILE, file_sha256, load_split
 from tools.train import refused_writes
@@ -56,6 +57,7 @@ class Subject:
     system: System
     selection: str | None
     thresholds: tuple[float, ...] | None = None
+    deviations: tuple[str, ...] = ()
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -85,6 +87,13 @@ def run(args: argparse.Namespace) -> int:
     if (args.run / SCORES_FILE).is_file():
         subject = Subject(ScoreFolder(args.run, args.data).system(), None)
     else:
+        config = read_info(args.run).config
+        if config is not None and config.input == "crop":
+            resize_px = config.resize_px
+            if args.protocol == "standard":
+                raise InputError(f"a model of resized crops, {args.run}, say --protocol official")
+            if config.tile_px != OFFICIAL_PX:
+                raise InputError(f"a model of crops of {config.tile_px} px, {args.run}, train one with tile_px: {OFFICIAL_PX}")
         subject = _model(args.run, images, args.protocol, resize_px, args.crops, console)
     folder = ScoreFolder(args.out, args.data) if args.out else None
     with refused_writes(args.out):
@@ -114,7 +123,7 @@ def _model(
     info, engine = read_info(run), load_engine(run)
     _refuse_seen(run, images)
     if protocol == "official":
-        return Subject(official_system(engine, resize_px), info.selection)
+        return Subject(official_system(engine, resize_px), info.selection, None, deviations(info))
     definition = engine.definition.model_copy(update={"inspect_x_px": None}) if crops else engine.definition
     return Subject(standard_system(engine, definition), info.selection, _thresholds(run, engine, crops, console))
 
@@ -151,6 +160,7 @@ def _facts(found: Evaluation, protocol: Protocol, subject: Subject, out: Path | 
         "false_alarms_at_threshold": found.false_alarms_at_threshold,
         "protocol": protocol,
         "selection": subject.selection,
+        "deviations": list(subject.deviations),
         "n_good": found.n_good,
         "n_defect": found.n_defect,
         "error": found.error,
@@ -164,6 +174,7 @@ def _words(facts: dict[str, Any], found: Evaluation, resize_px: int) -> list[str
     lines = [
         f"protocol {geometry}",
         f"epoch chosen by: {facts['selection'] or 'not known'}",
+        *(f"not as in the paper's script: {words}" for words in facts["deviations"]),
         f"{found.n_good} good and {found.n_defect} defective pictures",
     ]
     for name, title in FIGURES:

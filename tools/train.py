@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn, track
@@ -22,13 +22,15 @@ from glass_core.engines import Engine, load_engine
 from glass_core.errors import InputError
 from glass_core.exclusions import EXCLUDE_FILE, read_exclusions, write_exclusions
 from glass_core.known_sets import known_set
+from glass_core.paper import deviations
+from glass_core.preprocess import centre_crop, resize_short_side
 from glass_core.scoring import score_image
 from glass_core.split import SPLIT_FILE, SplitImage, file_sha256, load_split
 
 if TYPE_CHECKING:
-    from glass_core.train import Start, Step
+    from glass_core.train import FeaturePass, Start, Step
 
-BACKBONES = ("resnet18", "resnet50", "wide_resnet50_2", "embedded")
+BACKBONES = ("resnet18", "resnet50", "resnet101", "wide_resnet50_2", "embedded")
 SECTION = "training"
 SHEET = "contact_sheet_training.png"
 KEY_DIGITS = 16
@@ -63,7 +65,10 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(f"model: {args.out}, {facts['train']} pictures, {facts['seconds']:.0f} s")
         print(f"look at {facts['contact_sheet']}; mark defects in {facts['exclude']}")
-        print(f"next: glassline calibrate threshold {args.out}")
+        for words in facts["deviations"]:
+            print(f"not as in the paper's script: {words}")
+        crop = info.config is not None and info.config.input == "crop"
+        print(f"next: glassline {'evaluate --protocol official' if crop else 'calibrate threshold'} {args.out}")
     return 0
 
 
@@ -79,7 +84,7 @@ def refused_writes(folder: Path) -> Iterator[None]:
 
 def train_run(images: Sequence[Path], config: TrainConfig, out: Path, console: Console) -> ModelInfo:
     """Trains on good pictures less those marked in the run's exclude.txt, and writes the contact sheet."""
-    from glass_core.train import Start, Step, train  # torch is slow to load: not for --help
+    from glass_core.train import FeaturePass, Start, Step, train  # torch is slow to load: not for --help
 
     out.mkdir(parents=True, exist_ok=True)  # what cannot be written is better known now than after the training
     kept = without_exclusions(images, out, console)
@@ -87,9 +92,13 @@ def train_run(images: Sequence[Path], config: TrainConfig, out: Path, console: C
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
         task = progress.add_task("training", total=None, loss="")
 
-        def report(event: Start | Step | EpochFigures) -> None:
+        def report(event: Start | FeaturePass | Step | EpochFigures) -> None:
             if isinstance(event, Start):
                 console.print(_beginning(event), soft_wrap=True, highlight=False)
+                if words := _short_tile(event, config.tile_px):
+                    console.print(words, soft_wrap=True, highlight=False)
+            elif isinstance(event, FeaturePass):
+                progress.update(task, completed=event.done, total=event.total, loss="looking at good tiles")
             elif isinstance(event, Step):
                 loss = f"loss {event.figures['loss']:.3f}"
                 progress.update(task, completed=event.done, total=event.total, loss=loss)
@@ -124,11 +133,18 @@ def without_exclusions(images: Sequence[Path], out: Path, console: Console) -> l
 def show_suspects(
     model: Path, section: str, sheet: str, engine: Engine, images: Iterable[SplitImage], console: Console
 ) -> list[list[float]]:
-    """Scores good pictures, writes the contact sheet and their section of exclude.txt; the lane scores of each."""
+    """Scores good pictures, writes the contact sheet and their section of exclude.txt; the lane scores of each.
+
+    A model of crops scores the crops.
+    """
+    config = read_info(model).config
+    crop = config if config is not None and config.input == "crop" else None
     suspects = Suspects(engine.definition)
     lanes = []
     for image in track(list(images), f"scoring good cloth, {section}", console=console, transient=True):
         pixels = read_image(image.path)
+        if crop is not None:
+            pixels = centre_crop(resize_short_side(pixels, crop.resize_px), crop.tile_px)
         score_map, lane_scores = score_image(engine, engine.definition, pixels)
         suspects.add(image.sha256[:KEY_DIGITS], image.path, pixels, score_map)
         lanes.append([float(score) for score in lane_scores])
@@ -148,8 +164,19 @@ def _beginning(start: Start) -> str:
     else:
         backbone = "backbone embedded: the fixed filter bank, not a trained network"
     counts = " + ".join(f"{len(getattr(start.split, part))} {part}" for part in ("train", "calibration", "selection"))
+    method = f"GLASS-{'h' if start.hypersphere else 'm'}"
+    if start.judgement:
+        method += f" by the judge ({start.judgement.points} points, radius {start.judgement.radius:.1f}; see judge.png)"
     resumed = f", taken up after epoch {start.resumed_epochs}" if start.resumed_epochs else ""
-    return f"{backbone}; textures {start.textures}; {counts} pictures, {start.tiles} tiles; {start.device}{resumed}"
+    return f"{method}; {backbone}; textures {start.textures}; {counts} pictures, {start.tiles} tiles; {start.device}{resumed}"
+
+
+def _short_tile(start: Start, tile_px: int) -> str | None:
+    """A tile that is smaller than a repeat never shows the whole pattern."""
+    longest = max((px for px in start.repeat_px if px is not None), default=0)
+    if longest <= tile_px:
+        return None
+    return f"warning: the pattern repeats after {longest} px, a tile has {tile_px} px: set tile_px to {-(-longest // 32) * 32}"
 
 
 def _epoch(figures: EpochFigures) -> str:
@@ -159,7 +186,7 @@ def _epoch(figures: EpochFigures) -> str:
     )
 
 
-def _facts(info: ModelInfo, out: Path, seconds: float) -> dict[str, object]:
+def _facts(info: ModelInfo, out: Path, seconds: float) -> dict[str, Any]:
     parts, chosen = load_split(out), info.curve[(info.selected_epoch or len(info.curve)) - 1]
     return {
         "schema": 1,
@@ -175,6 +202,8 @@ def _facts(info: ModelInfo, out: Path, seconds: float) -> dict[str, object]:
         "epochs": len(info.curve),
         "selected_epoch": chosen.epoch,
         "loss": chosen.loss,
+        "distribution": info.distribution,
+        "deviations": list(deviations(info)),
         "selection_auroc": chosen.selection_auroc,
         "contact_sheet": str(out / SHEET),
         "exclude": str(out / EXCLUDE_FILE),

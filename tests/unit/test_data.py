@@ -46,7 +46,8 @@ def huge_png() -> bytes:
         ("empty.png", lambda _: b"", "damaged picture"),
         ("text.png", lambda _: b"hello", "damaged picture"),
         ("cut.png", lambda content: content[: len(content) // 2], "cut short"),
-        ("cut.jpg", lambda content: content[:20], "damaged picture"),
+        ("cut.jpg", lambda content: content[:20], "cut short"),
+        ("half.jpg", lambda content: content[: len(content) // 2], "cut short"),
         ("huge.png", lambda _: huge_png(), "too large"),
     ],
 )

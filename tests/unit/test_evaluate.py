@@ -42,7 +42,7 @@ class BrightnessEngine:
 
 
 class Info:
-    selection = "last epoch"
+    selection, config = "last epoch", None
 
 
 def write(path: Path, image: np.ndarray) -> None:

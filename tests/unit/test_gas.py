@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from glass_core.gas import Method, focal_loss, glass_loss, hard_weights
 from glass_core.model import Adaptor, Discriminator
+from glass_core.plain_training import plain_losses
 from tests.shared_data import shared
 
 GOLDENS = ["manifold", "manifold_inside", "hypersphere", "hypersphere_far", "gaussian_only"]
@@ -24,6 +24,10 @@ def heads(dim: int, hidden: int, seed: int = 0) -> nn.ModuleDict:
 
 def loss_of(modules: nn.ModuleDict, *args: Tensor | Method) -> tuple[Tensor, dict[str, Tensor]]:
     return glass_loss(modules["pre_projection"], modules["discriminator"], *args)  # type: ignore[arg-type]
+
+
+def plain_of(modules: nn.ModuleDict, *args: Tensor | Method) -> tuple[Tensor, Tensor, Tensor]:
+    return plain_losses(modules["pre_projection"], modules["discriminator"], *args)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", GOLDENS)
@@ -65,29 +69,6 @@ def close(got: Tensor, wanted: Tensor, what: str, tolerance: float = 1e-9) -> No
     assert torch.allclose(got.double(), wanted.double(), rtol=0, atol=tolerance), what
 
 
-def plain_losses(
-    modules: nn.ModuleDict, normal: Tensor, noise: Tensor, centre: Tensor, radius: Tensor, method: Method
-) -> tuple[Tensor, Tensor]:
-    """glass.md 3, steps 2 and 5, as written: features moved and projected, 21 passes over [t; g] by autograd."""
-    adaptor, discriminator = modules["pre_projection"], modules["discriminator"]
-    true = adaptor(normal)
-    synthetic, origin = true + noise, centre if method.hypersphere else true
-    inner = radius if method.hypersphere else torch.tensor(0.5, dtype=true.dtype)
-    for step in range(method.step + 1):
-        p_true, p_synthetic = discriminator(torch.cat([true, synthetic])).chunk(2)
-        loss_normal = F.binary_cross_entropy(p_true, torch.zeros_like(p_true))
-        loss_gas = F.binary_cross_entropy(p_synthetic, torch.ones_like(p_synthetic))
-        if step == method.step:
-            return loss_normal, loss_gas
-        (gradient,) = torch.autograd.grad(loss_gas, synthetic, retain_graph=True)
-        synthetic = synthetic + 0.001 * gradient / (gradient.norm(dim=1, keepdim=True) + 1e-10)
-        if (step + 1) % 5 == 0:
-            way = synthetic - origin
-            length = way.norm(dim=1, keepdim=True)
-            synthetic = origin + length.clamp(inner, 2 * inner) / (length + 1e-10) * way
-    raise AssertionError
-
-
 @pytest.mark.parametrize("hypersphere", [False, True])
 @pytest.mark.parametrize("noise_std", [0.05, 0.11, 0.4])  # below, within and above the manifold's [0.5, 1]
 def test_hidden_space_ascent_equals_plain_autograd(hypersphere: bool, noise_std: float) -> None:
@@ -97,37 +78,20 @@ def test_hidden_space_ascent_equals_plain_autograd(hypersphere: bool, noise_std:
     normal, las, noise, centre = torch.randn(4, rows, dim, dtype=torch.float64, generator=generator)
     mask = (torch.rand(rows, 1, generator=generator) < 0.3).double()
     _, log = loss_of(fused, normal, las, mask, noise_std * noise, method, centre)
-    wanted = plain_losses(plain, normal, noise_std * noise, centre, log["r_t"], method)
-    close(log["loss_normal"], wanted[0].detach(), "loss_normal", 1e-10)
-    close(log["loss_gas"], wanted[1].detach(), "loss_gas", 1e-10)
+    wanted = plain_of(plain, normal, las, mask, noise_std * noise, method, centre)
+    for name, loss in zip(("loss_normal", "loss_gas", "loss_las"), wanted, strict=True):
+        close(log[name], loss.detach(), name, 1e-10)
 
-    fused, rest = heads(dim, 12, seed=7), heads(dim, 12, seed=7)  # gradients of the two global losses alone
+    fused, rest = heads(dim, 12, seed=7), heads(dim, 12, seed=7)
     total, _ = loss_of(fused, normal, las, mask, noise_std * noise, method, centre)
     total.backward()
-    sum(plain_losses(rest, normal, noise_std * noise, centre, log["r_t"], method)).backward()  # type: ignore[union-attr]
-    local_loss(rest, normal, las, mask, centre, log["r_t"], method).backward()
+    torch.stack(plain_of(rest, normal, las, mask, noise_std * noise, method, centre)).sum().backward()
     for (key, got), (_, wanted_parameter) in zip(fused.named_parameters(), rest.named_parameters(), strict=True):
         assert got.grad is not None
         assert wanted_parameter.grad is not None
         close(got.grad, wanted_parameter.grad, key, 1e-10)
     for (key, value), (_, wanted_buffer) in zip(fused.named_buffers(), rest.named_buffers(), strict=True):
         close(value, wanted_buffer, key, 1e-10)
-
-
-def local_loss(
-    modules: nn.ModuleDict, normal: Tensor, las: Tensor, mask: Tensor, centre: Tensor, radius: Tensor, method: Method
-) -> Tensor:
-    """glass.md 3, steps 6 to 9, with indexing where the product has weights."""
-    fake = modules["pre_projection"](las)
-    if method.hypersphere:
-        way = fake - centre
-        length = way.norm(dim=1, keepdim=True)
-        moved = centre + length.clamp(2 * radius, 4 * radius) / (length + 1e-10) * way
-        fake = torch.where(mask > 0.5, moved, fake)
-    p = modules["discriminator"](fake)
-    error = (p.detach() - mask) ** 2
-    kept = error >= torch.quantile(error, method.p)
-    return focal_loss(p[kept].unsqueeze(1), mask[kept].unsqueeze(1), torch.ones(int(kept.sum()), 1, dtype=p.dtype))
 
 
 def test_batch_norm_is_updated_22_times_and_twice_without_mining() -> None:

@@ -163,9 +163,35 @@ def test_a_place_that_cannot_be_written_is_said_before_training(cloth: list[Path
 
 
 def test_divergence_is_said(cloth: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(glass_core.train, "_iterate", lambda *_: {"loss": float("nan")})
+    monkeypatch.setattr(glass_core.train, "iterate", lambda *_: {"loss": float("nan")})
     with pytest.raises(InputError, match="diverged"):
         run(cloth, tmp_path)
+
+
+@pytest.mark.parametrize("failure", ["diverged", "No space left"])
+def test_what_was_trained_before_a_failure_stays(
+    cloth: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: str
+) -> None:
+    short = {"mining": False, "iterations_per_epoch": 1, "recalibrate_bn": False}
+    settings = {**short, "split": {"train": 0.8, "calibration": 0.2, "selection": 0}}
+    run(cloth, tmp_path, epochs=1, **settings)
+    before = {name: (tmp_path / name).read_bytes() for name in (STATE_FILE, "model.safetensors", "model.json")}
+    if failure == "diverged":
+        monkeypatch.setattr(glass_core.train, "iterate", lambda *_: {"loss": float("nan")})
+    else:
+        whole = Path.write_bytes
+
+        def half(self: Path, content: bytes) -> int:
+            if STATE_FILE not in self.name:
+                return whole(self, content)
+            whole(self, content[: len(content) // 2])
+            raise OSError(28, failure)
+
+        monkeypatch.setattr(Path, "write_bytes", half)
+    with pytest.raises(InputError, match=failure):
+        run(cloth, tmp_path, epochs=2, **settings)
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+    assert not list(tmp_path.glob(".*.part"))
 
 
 def test_training_lowers_the_loss_and_tells_synthetic_defects_from_held_out_cloth(cloth: list[Path], tmp_path: Path) -> None:

@@ -43,10 +43,10 @@ def test_what_is_written_down_reads_back(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("train: {epoch: 3}", "unknown key train.epoch, {path}, did you mean epochs"),
-        ("train: {zzz: 3}", "unknown key train.zzz, {path}, use one of profile, backbone, "),
+        ("train: {zzz: 3}", "unknown key train.zzz, {path}, use one of profile, distribution, "),
         ("train: {split: {trian: 0.8}}", "unknown key train.split.trian, {path}, did you mean train"),
         ("train: {backbone: resnet34}", "bad value 'resnet34' for train.backbone, {path}, it should be 'resnet18', "),
-        ("train: {profile: fast}", "bad value 'fast' for train.profile, {path}, it should be 'cloth' or 'quick'"),
+        ("train: {profile: fast}", "bad value 'fast' for train.profile, {path}, it should be 'cloth', 'quick' or 'paper'"),
         ("train: {step: 7}", "bad value 7 for train.step, {path}, it should be a multiple of 5"),
         ("train: {tile_px: 100}", "bad value 100 for train.tile_px, {path}, it should be a multiple of 32"),
         ("train: {overlap_px: 152}", "bad settings under train, {path}, overlap_px (152) must be at most half"),

@@ -1,0 +1,77 @@
+"""The trunk's view of the good tiles, which never changes: their mean at each position, and the rows themselves."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from glass_core.config import TrainConfig
+from glass_core.model import Glass
+from glass_core.samples import Batch, TileSource
+
+KEPT_BYTES = 4 << 30
+PASS_TILES = 8
+
+
+class GoodFeatures:
+    """Embedding rows of good tiles at their places, from one pass over them before the first iteration.
+
+    `mean` (cells, 1536) is that over all tiles at each position in the tile; the adaptor is affine, so the centre of
+    GLASS-h (glass.md 3.3) is its image, one product an epoch (glass.md S3). It is None for GLASS-m, which needs none. Where
+    training shifts tiles at random (`input: tiles`) it is the mean of the tiling's own places: position in the tile, not on
+    the cloth.
+
+    Crops are never shifted, so their rows are kept in half precision up to KEPT_BYTES, and computed again beyond. They are
+    rounded to half in either case: how much memory there is does not change a weight.
+    """
+
+    def __init__(
+        self, glass: Glass, tiles: TileSource, config: TrainConfig, hypersphere: bool, report: Callable[[int], None]
+    ) -> None:
+        self._glass, self._config, self._fixed = glass, config, config.input == "crop"
+        self._kept: dict[int, Tensor] = {}
+        self.mean: Tensor | None = None
+        total: Tensor | None = None
+        room = KEPT_BYTES if self._fixed else 0
+        for places, good in tiles.good(PASS_TILES):
+            if not hypersphere and room <= 0:
+                break
+            rows = scored_rows(glass, good, config).unflatten(0, (len(places), -1))  # (n, cells, 1536)
+            for place, half in zip(places, rows.to("cpu", torch.float16), strict=True):
+                room -= half.nbytes
+                if room >= 0:
+                    self._kept[place] = half.clone()
+            if hypersphere:
+                part = rows.double().sum(dim=0)
+                total = part if total is None else total + part
+            report(places.stop)
+        if total is not None:
+            self.mean = (total / len(tiles)).float()
+
+    def rows(self, batch: Batch) -> Tensor:
+        """Rows (N, 1536) of the scored cells of a batch's good tiles."""
+        if not self._fixed:
+            return scored_rows(self._glass, batch.normal, self._config)
+        device = self._glass.discriminator.direction.device
+        known = [self._kept.get(int(place)) for place in batch.places]
+        missing = [number for number, half in enumerate(known) if half is None]
+        if missing:
+            fresh = scored_rows(self._glass, batch.normal[missing], self._config).unflatten(0, (len(missing), -1))
+            for number, half in zip(missing, fresh.half(), strict=True):
+                known[number] = half
+        return torch.stack([half.to(device) for half in known if half is not None]).flatten(0, 1).float()
+
+    @torch.no_grad()
+    def centre(self) -> Tensor | None:
+        """The centre of GLASS-h for the adaptor as it is now, (cells, 1536)."""
+        return None if self.mean is None else self._glass.pre_projection(self.mean)
+
+
+def scored_rows(glass: Glass, tiles: NDArray[np.generic], config: TrainConfig) -> Tensor:
+    """Embedding rows (N, 1536) of the scored cells of tiles (B, t, t[, 3])."""
+    border, side = config.border_px // 8, config.tile_px // 8
+    rows = glass.features(torch.from_numpy(tiles).to(glass.discriminator.direction.device))  # (B * t/8 * t/8, 1536)
+    cells = rows.view(len(tiles), side, side, -1)[:, border : side - border, border : side - border]
+    return cells.flatten(0, 2)
