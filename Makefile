@@ -8,12 +8,12 @@ TORCH ?= torch==2.13.0
 # torch's idle threads would spin, and starve the other processes of a test
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo test check unit emulator tensorrt line clean
+.PHONY: help demo test check unit models emulator tensorrt line clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   the whole story on generated cloth (about five minutes), result in ./demo"
-	@echo "make test   style, types, import contracts, unit tests, emulated cameras, TensorRT dry run, whole lines"
+	@echo "make test   style, types, import contracts, unit tests, trainings and engines, emulated cameras, TensorRT dry run, whole lines"
 	@echo "make clean  remove the environment"
 
 $(VENV)/.ready: pyproject.toml
@@ -31,7 +31,7 @@ $(VENV)/.ready: pyproject.toml
 demo: $(VENV)/.ready
 	$(BIN)/glassline demo --out demo
 
-test: check unit emulator tensorrt line
+test: check unit models emulator tensorrt line
 
 check: $(VENV)/.ready
 	$(BIN)/ruff check .
@@ -41,6 +41,10 @@ check: $(VENV)/.ready
 
 unit: $(VENV)/.ready
 	$(BIN)/pytest tests/unit
+
+# Whole trainings, bundles and engines: slower than a unit test may be.
+models: $(VENV)/.ready
+	$(BIN)/pytest tests/models
 
 # In a process of its own, as a grabber is: pylon's runtime does not bear the inference libraries beside it.
 emulator: $(VENV)/.ready

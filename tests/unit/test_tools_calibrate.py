@@ -10,8 +10,9 @@ import pytest
 from rich.console import Console
 
 import tools.calibrate
+import tools.train
 from calibration.threshold import ThresholdCard, load_card
-from glass_core.config import SplitFractions
+from glass_core.config import SplitFractions, TrainConfig
 from glass_core.errors import InputError
 from glass_core.scoring import ScoreDefinition
 from glass_core.split import Split, load_split, split
@@ -34,7 +35,7 @@ class BrightnessEngine:
 
 
 class Info:
-    arch = "resnet18"
+    arch, config = "resnet18", TrainConfig()
 
     def __init__(self, parts: Split) -> None:
         self.split_digest = parts.digest
@@ -56,7 +57,8 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     parts = split(pictures(tmp_path / "good", 20, 0), SplitFractions(train=0.4, calibration=0.4, selection=0.2), 0)
     parts.save(folder)
     monkeypatch.setattr(tools.calibrate, "load_engine", lambda run: BrightnessEngine())
-    monkeypatch.setattr(tools.calibrate, "read_info", lambda run: Info(parts))
+    for module in (tools.calibrate, tools.train):
+        monkeypatch.setattr(module, "read_info", lambda run: Info(parts))
     return folder
 
 
@@ -178,9 +180,10 @@ def test_a_failed_calibration_leaves_the_old_card(model: Path) -> None:
 
 def test_a_model_from_elsewhere_is_calibrated_on_named_pictures(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Imported:
-        arch, split_digest = "wide_resnet50_2", None
+        arch, split_digest, config = "wide_resnet50_2", None, None
 
-    monkeypatch.setattr(tools.calibrate, "read_info", lambda run: Imported())
+    for module in (tools.calibrate, tools.train):
+        monkeypatch.setattr(module, "read_info", lambda run: Imported())
     (model / "split.json").unlink()
     assert calibrated(model, model.parent / "good").frames == 20
     with pytest.raises(InputError, match=r"name good pictures"):
