@@ -63,6 +63,7 @@ class Actions:
         while self._ahead and self._ahead[0][0] <= position_mm:
             action = heapq.heappop(self._ahead)[2]
             due.append(action.model_copy(update={"number": self._number(), "phase": Phase.NOW, "t_mono_ns": now_ns}))
+            self._keep(action)  # also one acknowledged before it was due: it acts now
         return due
 
     def acknowledge(self, event: int | None, now_ns: int) -> list[Action]:
@@ -113,7 +114,13 @@ class Actions:
         )  # fmt: skip
         if action.target_mm is not None:
             heapq.heappush(self._ahead, (action.target_mm, event, action))
-        self._open[event] = action
+        self._keep(action)
+        return action
+
+    def _keep(self, action: Action) -> None:
+        """For acknowledgement; nobody acknowledges a mark on the cloth."""
+        if action.kind is ActionKind.MARK:
+            return
+        self._open[action.event] = action
         if len(self._open) > UNACKNOWLEDGED:
             del self._open[next(iter(self._open))]
-        return action

@@ -317,7 +317,7 @@ class Decision:
             self._tally.rejects_inhibited += 1
         if verdict.result is Result.NOT_INSPECTED:
             span = gap.missed(verdict.start_mm, verdict.end_mm)
-            if span is not None:
+            if span is not None and verdict.reason is not Reason.BYPASS:
                 self._reject(verdict, span, now_ns)
             return
         gap.judged()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pipeline.messages import Region, Result, Verdict
+from pipeline.messages import EventAction, Region, Result, Verdict
 
 GAP_PX = 16.0
 """Regions with less good cloth between them are one defect: two cells, what the score map can tell apart."""
@@ -160,13 +160,13 @@ class Joiner:
     def add(self, verdict: Verdict) -> tuple[list[Defect], list[Defect]]:
         """One more verdict: the defects that it touches, as they are now, and those that are now complete.
 
-        A defect met before is the same object again, unless it was joined to an older one.
+        Cloth seen again after a reverse, and the defects of a seam or the like that is not graded, are left out. A defect met
+        before is the same object again, unless it was joined to an older one.
         """
         touched: dict[Defect, None] = {}
-        if verdict.result is Result.DEFECT:
+        if verdict.result is Result.DEFECT and not verdict.rescan and verdict.action in (None, EventAction.GRADE):
             touched = dict.fromkeys(self._see(Sighting(verdict, i)) for i in range(len(verdict.regions)))
-        # A silent span names no roll: it lies on the one that is running.
-        self._roll = verdict.roll_id or self._roll
+        self._roll = verdict.roll_id
         closed = [d for d in touched if d.seen_mm is None]
         if verdict.end_mm is not None:
             closed += self._advance(verdict.end_mm)

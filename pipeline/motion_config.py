@@ -79,7 +79,9 @@ class UdpMotion(EncoderMotion):
     """Datagrams of one decimal count each."""
 
     source: Literal["udp"]
-    listen: str = Field(default="127.0.0.1:9100", pattern=r"^[0-9.]+:[0-9]{1,5}$")
+    listen: str = Field(
+        default="127.0.0.1:9100", pattern=r"^[0-9.]+:(6553[0-5]|655[0-2]\d|65[0-4]\d\d|6[0-4]\d{3}|[1-5]\d{4}|[1-9]\d{0,3})$"
+    )
 
 
 class ModbusMotion(EncoderMotion):

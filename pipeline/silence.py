@@ -23,7 +23,7 @@ class Silence:
         self._frame_mm = frame_mm or 0.0
         self._spoken_mm = seen_mm if math.isfinite(seen_mm) else None
         self.seen_mm = seen_mm
-        """The high-water mark: the furthest that was announced or told missing."""
+        """The high-water mark: the furthest that was announced whole and sent. Cloth told missing was not seen."""
         self.listening = True
         """False once the camera's source is at its end."""
 
@@ -43,7 +43,8 @@ class Silence:
         # A slab cut short by a damaged buffer says nothing about how often frames are due.
         self._frame_mm = max(self._frame_mm, frame.end_mm - frame.start_mm)
         self._spoken_mm = frame.end_mm if spoken_mm is None else max(spoken_mm, frame.end_mm)
-        self.seen_mm = max(self.seen_mm, frame.end_mm)
+        if frame.status is FrameStatus.OK and frame.sent:
+            self.seen_mm = max(self.seen_mm, frame.end_mm)
         if spoken_mm is not None and frame.start_mm > spoken_mm + TOLERANCE_MM:
             return spoken_mm, frame.start_mm
         return None
@@ -61,5 +62,4 @@ class Silence:
             return None
         start_mm = self._spoken_mm
         self._spoken_mm = start_mm + frames * frame_mm
-        self.seen_mm = max(self.seen_mm, self._spoken_mm)
         return start_mm, self._spoken_mm

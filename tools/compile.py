@@ -113,6 +113,7 @@ def made_for_here(config: LineConfig, console: Console) -> None:
     bundle = config.model
     if bundle is None or not is_bundle(bundle):
         return
+    bundle = bundle.resolve()  # a link to it goes on leading to it
     manifest = load_manifest(bundle)
     try:
         check_device(bundle, manifest, backend(manifest.backend))

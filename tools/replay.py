@@ -35,7 +35,16 @@ def line_of(source: Path, model: Path, base: LineConfig, out: Path) -> LineConfi
     geometry = {}
     if base.cameras:
         first = base.cameras[0]
-        kept = ("rows", "overlap_rows", "mm_per_px_x", "mm_per_px_y", "x_offset_mm", "inspect_x_px")
+        kept = (
+            "rows",
+            "overlap_rows",
+            "mm_per_px_x",
+            "mm_per_px_y",
+            "x_offset_mm",
+            "inspect_x_px",
+            "inspect_x_mm",
+            "selvage_mm",
+        )
         geometry = {k: getattr(first, k) for k in kept}
     camera = ReplayConfig.model_validate({"name": "replay", "source": "replay", "path": source, **geometry})
     ledger = LedgerConfig(path=out / "ledger.sqlite")

@@ -32,7 +32,7 @@ class EncoderWeb:
     def counters(self) -> dict[str, float]:
         """What a restart needs; the screen shows the rest."""
         if self._raw is None:
-            return {}
+            return self._resume
         read_s = self._readings[-1][0] / 1e9 if self._readings else 0.0
         return {"count": self._raw, "total": self._counter.total, "read_s": read_s, "refused": self._counts.refused}
 

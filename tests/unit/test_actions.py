@@ -99,6 +99,21 @@ def test_cloth_not_inspected_acts_once_for_each_gap_of_each_camera() -> None:
     assert [len(actions.judged(verdict(n, **gone), 0)) for n in (7, 8, 9)] == [0, 0, 1]
 
 
+def test_a_stop_acknowledged_before_it_was_due_can_be_acknowledged_again() -> None:
+    actions = table({**STOP, "distance_mm": 100})
+    (ahead,) = actions.judged(verdict(0, (0, 5, 10, 12)), 0)
+    assert len(actions.acknowledge(None, 1)) == 1
+    (now,) = actions.reached(500.0, 2)
+    assert (now.event, now.phase) == (ahead.event, Phase.NOW)
+    assert [a.event for a in actions.acknowledge(None, 3)] == [ahead.event]
+
+
+def test_marks_are_nobodys_to_acknowledge() -> None:
+    actions = table({"when": "DEFECT", "do": "mark"})
+    assert kinds(actions.judged(verdict(0, (0, 5, 10, 12)), 0)) == ["MARK"]
+    assert actions.acknowledge(None, 1) == []
+
+
 def test_events_that_nobody_acknowledges_do_not_pile_up() -> None:
     actions = table({"when": "FAULT", "do": "lamp"})
     for _ in range(UNACKNOWLEDGED + 10):

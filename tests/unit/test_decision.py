@@ -520,8 +520,8 @@ def test_bypass_is_no_inspection_and_no_action() -> None:
 
 
 def test_an_action_goes_out_ahead_with_its_place_and_again_when_the_web_is_there() -> None:
-    mark = DefectAction(when="DEFECT", do="mark", distance_mm=1000)
-    bench = Bench(actions=Actions((mark,), counts_per_mm=-8.0))
+    stop = DefectAction(when="DEFECT", do="stop", distance_mm=1000)
+    bench = Bench(actions=Actions((stop,), counts_per_mm=-8.0))
     bench.move(50.0)
     bench.announce(0)
     bench.score(0, 0.9)
@@ -656,6 +656,19 @@ def test_no_web_is_silent_while_it_runs_back_or_is_seen_again() -> None:
         assert bench.verdicts() == []
     bench.move(300.0, 10.0)  # new cloth, and the camera says nothing about it
     assert [(v.start_mm, v.end_mm, v.reason) for v in bench.verdicts()] == [(200, 250, Reason.NO_FRAME)]
+
+
+def test_cloth_told_missing_was_not_seen_so_a_late_frame_of_it_is_no_rescan() -> None:
+    bench = Bench()
+    bench.move(0.0)
+    bench.announce(0)
+    bench.score(0)
+    bench.move(300.0, 10.0)  # the camera is behind, and its web is told missing
+    assert [v.reason for v in bench.verdicts()] == [None, Reason.NO_FRAME]
+    bench.announce(1, start_mm=50.0)
+    bench.score(1, 0.9)
+    (late,) = bench.verdicts()
+    assert (late.result, late.rescan) == (Result.DEFECT, False) and len(bench.air.take(Reject)) == 1
 
 
 def test_the_high_water_mark_outlives_a_restart_of_decision() -> None:

@@ -203,3 +203,10 @@ def test_joining_agrees_with_comparing_every_pair(places: list[tuple[float, floa
     found = sorted(sorted(i for i, o in enumerate(owners) if o is name) for name in set(owners))
     assert found == grouped(boxes)
     assert sorted(d.sightings for d in joiner.flush()) == sorted(map(len, found))
+
+
+def test_cloth_seen_again_and_seams_that_are_not_graded_are_left_out() -> None:
+    again = verdict(1, region(0, 10), rescan=True)
+    seam = verdict(2, region(50, 60), event="SEAM", action="record")
+    graded = verdict(3, region(90, 99), event="WRINKLE", action="grade")
+    assert [d.strongest.verdict.number for d in find_defects([verdict(0, region(0, 10)), again, seam, graded])] == [0, 3]
