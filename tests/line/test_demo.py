@@ -59,7 +59,7 @@ def test_it_finds_most_of_what_is_there_every_hole_among_it_and_leaves_a_page(to
     ]
     assert len(holes) == 4 and compare(found, holes, demo.MARGIN_MM).missed == 0
     assert told["found"] >= 0.6 * INJECTED  # type: ignore[operator]
-    # The card allows 10 in 1000 frames, so about 1 here: more than 5 come in one roll of 1500 (Poisson).
+    # The card allows 10 in 1000 frames, so about 1 here: more than 5 come in one roll of 2000 (Poisson).
     assert told["false_alarms"] <= 5  # type: ignore[operator]
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "<svg" in page and (out / "model" / "contact_sheet_training.png").is_file()
