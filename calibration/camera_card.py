@@ -2,45 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from glass_core.errors import InputError
+from glass_core.sealed import Sealed
 
 VALID_DAYS = 180
 """Lamps age, screws work loose, lenses gather dust."""
 _MAX_CARD_BYTES = 1 << 22
 
 
-class CameraCard(BaseModel):
+class CameraCard(Sealed):
     """A measurement of one camera; subclasses say of what."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-    schema_version: Literal[1] = Field(default=1, alias="schema")
     kind: str
     camera: str
     serial: str
     """Empty where the source has none."""
-    created: datetime
     valid_until: datetime
     source: str
     """The pictures it was made from."""
     width_px: int
-    sha: str
 
     @classmethod
-    def sealed(cls, valid_days: float = VALID_DAYS, **fields: object) -> Self:
-        """A card made now, with the hash over its own content filled in."""
+    def measured(cls, valid_days: float = VALID_DAYS, **fields: object) -> Self:
+        """A card made now that holds for so long, with the hash over its own content filled in."""
         now = datetime.now(UTC).replace(microsecond=0)
-        until = now + timedelta(days=valid_days)
-        draft = cls.model_validate({"created": now, "valid_until": until, **fields, "sha": ""})
-        return draft.model_copy(update={"sha": draft.content_sha()})
+        return cls.sealed(created=now, valid_until=now + timedelta(days=valid_days), **fields)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -57,11 +49,6 @@ class CameraCard(BaseModel):
         if card.sha != card.content_sha():
             raise InputError(f"card changed by hand, {path}, {again}")
         return card
-
-    def content_sha(self) -> str:
-        """SHA-256 of everything but itself."""
-        content = self.model_dump(mode="json", by_alias=True, exclude={"sha"})
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def save(self, path: Path) -> None:
         """Write it, whole or not at all; InputError where that fails."""

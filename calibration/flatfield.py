@@ -81,7 +81,7 @@ def flatfield(
         raise InputError(
             f"white reference varies by {structure:.0%} along the web, {source}, use plain white, moving or out of focus"
         )
-    return FlatfieldCard.sealed(
+    return FlatfieldCard.measured(
         valid_days=valid_days, camera=camera, serial=serial, source=source, width_px=width,
         dark=tuple(np.round(zero, 2).tolist()), gain=tuple(np.round(level / column, 4).tolist()),
         level=round(level, 2), unevenness=round(float(np.ptp(column)) / level, 4), structure=round(structure, 4),

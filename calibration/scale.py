@@ -107,7 +107,7 @@ def scale_from_board(
     x_axis, y_axis = to_mm[:, 0], to_mm[:, 1]  # mm for a step of one px
     across, along = float(np.hypot(*x_axis)), float(np.hypot(*y_axis))
     angle = math.degrees(math.acos(np.clip(x_axis @ y_axis / (across * along), -1, 1)))
-    return ScaleCard.sealed(
+    return ScaleCard.measured(
         valid_days=valid_days, camera=camera, serial=serial, source=source, width_px=width, height_px=height,
         method="charuco" if charuco else "checkerboard", mm_per_px_x=across, mm_per_px_y=along,
         squareness_deg=round(angle - 90, 4), residual_px=round(residual_px, 4), blur_px=round(blur_px, 2),
@@ -133,7 +133,7 @@ def scale_from_ruler(
         found["x" if dx > dy else "y"] = length_mm / max(dx, dy)
     if "x" not in found:
         raise InputError(f"no ruler across the web, {source}, give one with --ruler")
-    return ScaleCard.sealed(
+    return ScaleCard.measured(
         valid_days=valid_days, camera=camera, serial=serial, source=source, width_px=shape[1], height_px=shape[0],
         method="ruler", mm_per_px_x=found["x"], mm_per_px_y=found.get("y"), squareness_deg=None, residual_px=None,
         blur_px=None, line_scan=line_scan,

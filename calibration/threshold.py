@@ -1,20 +1,18 @@
 """The threshold card: from scores of good cloth to the thresholds in force, bound to one model and engine."""
 
-import hashlib
-import json
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from calibration.limits import CONFIDENCE, LEAST_SAMPLES, Limit, limit, samples_needed
 from glass_core.errors import InputError
 from glass_core.scoring import ScoreDefinition
+from glass_core.sealed import Sealed
 
 CARD_FILE = "card.json"
 PREVIOUS_FILE = "card.previous.json"
@@ -42,7 +40,7 @@ class Needs(BaseModel):
     metres: float | None
 
 
-class ThresholdCard(BaseModel):
+class ThresholdCard(Sealed):
     """Thresholds for each lane, the samples behind them, and the false alarms to be expected.
 
     A lane of one frame is the unit counted; each lane may raise budget / lanes false alarms in 1000 frames. Lanes share
@@ -51,10 +49,6 @@ class ThresholdCard(BaseModel):
     of a provisional card is an extrapolation; `needs` says what is missing until the bound meets the budget.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-    schema_version: Literal[1] = Field(default=1, alias="schema")
-    created: datetime
     model: Model
     source: str
     unit: Literal["lane of one frame"] = "lane of one frame"
@@ -69,7 +63,6 @@ class ThresholdCard(BaseModel):
     upper_false_alarms_per_1000_frames: float
     provisional: bool
     needs: Needs
-    sha: str
 
     @property
     def weights_sha(self) -> str:
@@ -111,16 +104,6 @@ class ThresholdCard(BaseModel):
         beside.replace(path)
         return path
 
-    @classmethod
-    def sealed(cls, **fields: object) -> Self:
-        """A card with the hash over its own content filled in."""
-        draft = cls.model_validate({**fields, "sha": ""})
-        return draft.model_copy(update={"sha": draft.content_sha()})
-
-    def content_sha(self) -> str:
-        content = self.model_dump(mode="json", by_alias=True, exclude={"sha"})
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
 
 def calibrate(
     lane_scores: Sequence[NDArray[np.floating]],
@@ -156,7 +139,6 @@ def calibrate(
     weight = 1000 * lanes_per_frame / len(limits)
     missing = max(0, math.ceil(samples_needed(target) / lanes_per_frame) - len(samples))
     return ThresholdCard.sealed(
-        created=datetime.now(UTC).replace(microsecond=0),
         model=model,
         source=source,
         budget_per_1000_frames=budget_per_1000_frames,

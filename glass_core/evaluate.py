@@ -13,7 +13,7 @@ from glass_core.data import read_image
 from glass_core.datasets import TestImage, read_mask
 from glass_core.errors import InputError
 from glass_core.metrics import PixelScores, image_figures
-from glass_core.preprocess import centre_crop, preprocess_mask, resize_short_side
+from glass_core.preprocess import preprocess_mask, resized_crop
 from glass_core.scoring import ScoreDefinition, Scorer, score_image
 
 Protocol = Literal["standard", "official"]
@@ -98,7 +98,7 @@ def official_resize_px(test_set: Path, images: Sequence[TestImage]) -> int:
 
 def official_crop(picture: NDArray[np.uint8], resize_px: int) -> NDArray[np.uint8]:
     """What the official protocol sees of a picture (H, W[, 3]): (288, 288[, 3])."""
-    return np.ascontiguousarray(centre_crop(resize_short_side(picture, resize_px), OFFICIAL_PX))
+    return np.ascontiguousarray(resized_crop(picture, resize_px, OFFICIAL_PX))
 
 
 class OfficialTruth(NamedTuple):

@@ -27,14 +27,19 @@ def centre_crop(image: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
     return image[top : top + size_px, left : left + size_px]
 
 
+def resized_crop(image: NDArray[np.uint8], resize_px: int, crop_px: int) -> NDArray[np.uint8]:
+    """The middle crop_px x crop_px of an image (H, W[, 3]) whose short side was brought to resize_px."""
+    return centre_crop(resize_short_side(image, resize_px), crop_px)
+
+
 def preprocess(image: NDArray[np.uint8], resize_px: int = 288, crop_px: int = 288) -> NDArray[np.float32]:
     """An image (H, W) or (H, W, 3) RGB as the network's input (3, crop, crop), normalised."""
     rgb = image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2)
-    cropped = centre_crop(resize_short_side(rgb, resize_px), crop_px)  # (crop, crop, 3)
+    cropped = resized_crop(rgb, resize_px, crop_px)  # (crop, crop, 3)
     normalised = (cropped.astype(np.float32) / 255 - _MEAN) / _STD
     return np.ascontiguousarray(normalised.transpose(2, 0, 1))  # (3, crop, crop)
 
 
 def preprocess_mask(mask: NDArray[np.uint8], resize_px: int = 288, crop_px: int = 288) -> NDArray[np.float32]:
     """A ground-truth mask (H, W) in the same geometry, (crop, crop) in [0, 1]: soft at its edges, not thresholded."""
-    return centre_crop(resize_short_side(mask, resize_px), crop_px).astype(np.float32) / np.float32(255)  # (crop, crop)
+    return resized_crop(mask, resize_px, crop_px).astype(np.float32) / np.float32(255)  # (crop, crop)

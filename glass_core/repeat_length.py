@@ -5,6 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from glass_core.yarns import grey
+
 ALIKE = 0.3
 """Least autocorrelation at which cloth counts as repeating."""
 AS_GOOD = 0.95
@@ -17,13 +19,9 @@ def repeat_length(pictures: Iterable[NDArray[np.uint8]]) -> tuple[int | None, in
     By the autocorrelation of rows and of columns, up to half of a picture's side: a longer repeat cannot be seen. Of several
     pictures the longest counts.
     """
-    found = [(_repeat(grey.T), _repeat(grey)) for grey in map(_grey, pictures)]
+    found = [(_repeat(grey.T), _repeat(grey)) for grey in map(grey, pictures)]
     along, across = ([each[axis] for each in found if each[axis] is not None] for axis in (0, 1))
     return max(along, default=None), max(across, default=None)  # type: ignore[type-var]
-
-
-def _grey(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
-    return picture.astype(np.float64) if picture.ndim == 2 else picture.astype(np.float64).mean(axis=2)
 
 
 def _repeat(lines: NDArray[np.float64]) -> int | None:

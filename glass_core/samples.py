@@ -11,7 +11,7 @@ from glass_core.config import TrainConfig
 from glass_core.data import read_image
 from glass_core.foreground import foreground_of
 from glass_core.las import Synthesiser
-from glass_core.preprocess import centre_crop, resize_short_side
+from glass_core.preprocess import resized_crop
 from glass_core.texture import TextureSource
 from glass_core.tiling import Tiling
 from glass_core.yarns import Yarns, find_yarns
@@ -129,7 +129,7 @@ class TileSource:
         return self._foregrounds[path]
 
     def _crop(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return centre_crop(resize_short_side(image, self._config.resize_px), self._config.tile_px)
+        return resized_crop(image, self._config.resize_px, self._config.tile_px)
 
     def _picture(self, path: Path) -> NDArray[np.uint8]:
         """The inspected columns of a picture and the cloth continued round them, as tiles see it; or its crop.

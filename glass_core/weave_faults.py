@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from glass_core.yarns import Yarns
+from glass_core.yarns import Yarns, grey
 
 Floats = NDArray[np.float32]
 VISIBLE = 0.12
@@ -198,8 +198,7 @@ def _place(picture: Floats, yarns: tuple[Yarns, Yarns], strength: float, rng: np
     y, x = (np.arange(side, dtype=np.float32) - np.float32(rng.uniform(0, side)) for _ in range(2))
     y, x = y[:, None], x[None, :]
     u, v = (np.float32(step[0]) * y + np.float32(step[1]) * x for step in (along, across))
-    grey = picture if picture.ndim == 2 else picture.mean(axis=2)
-    return Place(picture, grey, u, v, along, across, pitch, strength, rng)
+    return Place(picture, grey(picture), u, v, along, across, pitch, strength, rng)
 
 
 def _blot(place: Place, radius_px: float, softness: float) -> Floats:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,10 +38,14 @@ def find_yarns(tiles: Sequence[NDArray[np.uint8]]) -> tuple[Yarns, Yarns]:
     return _peak(clear, f[None, :], f[:, None]), _peak(clear, f[:, None], f[None, :])
 
 
+def grey(picture: NDArray[Any]) -> NDArray[Any]:
+    """The mean of a picture's colours, (H, W); a grey picture as it is."""
+    return picture if picture.ndim == 2 else picture.mean(axis=2)
+
+
 def _power(tile: NDArray[np.uint8]) -> NDArray[np.float64]:
-    grey = tile.astype(np.float64) if tile.ndim == 2 else tile.astype(np.float64).mean(axis=2)
-    window = np.hanning(len(grey))
-    spectrum = np.fft.fft2((grey - grey.mean()) * window * window[:, None])
+    levels, window = grey(tile), np.hanning(len(tile))
+    spectrum = np.fft.fft2((levels - levels.mean()) * window * window[:, None])
     return np.abs(np.fft.fftshift(spectrum)) ** 2
 
 

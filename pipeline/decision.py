@@ -24,7 +24,6 @@ from pipeline.messages import (
     Action,
     Announced,
     Bypass,
-    EventAction,
     FrameStatus,
     LineState,
     Message,
@@ -321,7 +320,7 @@ class Decision:
                 self._reject(verdict, span, now_ns)
             return
         gap.judged()
-        if verdict.result is Result.DEFECT and verdict.action in (None, EventAction.GRADE):
+        if verdict.counts_as_defect:
             self._reject(verdict, (verdict.start_mm, verdict.end_mm), now_ns)
 
     @property

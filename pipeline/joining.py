@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pipeline.messages import EventAction, Region, Result, Verdict
+from pipeline.messages import Region, Verdict
 
 GAP_PX = 16.0
 """Regions with less good cloth between them are one defect: two cells, what the score map can tell apart."""
@@ -164,7 +164,7 @@ class Joiner:
         before is the same object again, unless it was joined to an older one.
         """
         touched: dict[Defect, None] = {}
-        if verdict.result is Result.DEFECT and not verdict.rescan and verdict.action in (None, EventAction.GRADE):
+        if verdict.counts_as_defect:
             touched = dict.fromkeys(self._see(Sighting(verdict, i)) for i in range(len(verdict.regions)))
         self._roll = verdict.roll_id
         closed = [d for d in touched if d.seen_mm is None]

@@ -8,42 +8,22 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.states import (
+    ActionKind,
+    Cause,
+    EventAction,
+    EventKind,
+    FrameStatus,
+    MotionState,
+    Phase,
+    Reason,
+    Result,
+    StageState,
+    State,
+)
+
 if TYPE_CHECKING:
     from glass_core.engines.canary import Canary
-
-from pipeline.states import (
-    ActionKind as ActionKind,
-)
-from pipeline.states import (
-    Cause as Cause,
-)
-from pipeline.states import (
-    EventAction as EventAction,
-)
-from pipeline.states import (
-    EventKind as EventKind,
-)
-from pipeline.states import (
-    FrameStatus as FrameStatus,
-)
-from pipeline.states import (
-    MotionState as MotionState,
-)
-from pipeline.states import (
-    Phase as Phase,
-)
-from pipeline.states import (
-    Reason as Reason,
-)
-from pipeline.states import (
-    Result as Result,
-)
-from pipeline.states import (
-    StageState as StageState,
-)
-from pipeline.states import (
-    State as State,
-)
 
 Payload = bytes | memoryview
 
@@ -231,6 +211,12 @@ class Verdict(Message):
         if self.cells_shape is None or self.frame_shape is None:
             return ()
         return 4 * math.prod(self.cells_shape), math.prod(self.frame_shape)
+
+    @property
+    def counts_as_defect(self) -> bool:
+        """Whether it asks for a reject and is a defect of the roll: not of cloth seen before, nor of a seam or the like that
+        is not graded."""
+        return self.result is Result.DEFECT and not self.rescan and self.action in (None, EventAction.GRADE)
 
 
 class Reject(Message):

@@ -32,8 +32,9 @@ class Silence:
 
         Never a damaged frame's: where it lies is not sure.
         """
-        whole = frame.status is FrameStatus.OK and frame.end_mm is not None
-        return whole and frame.end_mm is not None and frame.end_mm <= self.seen_mm + TOLERANCE_MM
+        if frame.status is not FrameStatus.OK or frame.end_mm is None:
+            return False
+        return frame.end_mm <= self.seen_mm + TOLERANCE_MM
 
     def announced(self, frame: Announced) -> SpanMm | None:
         """The web skipped before this frame, if any."""

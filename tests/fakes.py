@@ -23,6 +23,7 @@ class Box:
         self.queue: deque[Received] = deque()
         self.room = room
         self.refused = 0
+        self.newcomer = False
 
     def send(self, message: Message, *payloads: Payload) -> bool:
         if len(self.queue) >= self.room:
@@ -43,7 +44,8 @@ class Box:
         self.send(message)
 
     def joined(self) -> bool:
-        return False
+        joined, self.newcomer = self.newcomer, False
+        return joined
 
 
 class ScriptCamera:

@@ -13,7 +13,7 @@ from glass_core.errors import InputError
 from pipeline.config import LineConfig, load_config
 from pipeline.link import ZmqLink
 from pipeline.messages import Bypass, EventKind, Heartbeat, Message, State
-from pipeline.supervisor import runtime_folder
+from pipeline.supervisor import is_running, runtime_folder
 from pipeline.web_messages import MarkEvent, Roll, RollStart, SpanEvent
 
 ANSWER_S = 3.0
@@ -59,11 +59,10 @@ def run(args: argparse.Namespace) -> int:
 
 def tell(config: LineConfig, message: Message, confirms: Callable[[Message], bool]) -> Message | None:
     """Send it, and wait for the published message that confirms it; None where none comes. InputError: no such line runs."""
-    folder = runtime_folder(config.line.name)
-    if not (folder / "supervisor").exists():
+    if not is_running(config.line.name):
         raise InputError(f"no such line runs, {config.line.name}, start it with `glassline run`")
     end_s = time.monotonic() + ANSWER_S
-    with closing(ZmqLink(folder)) as link:
+    with closing(ZmqLink(runtime_folder(config.line.name))) as link:
         heard = link.subscribe(config.publisher.bind)
         supervisor = link.outbox("supervisor")
         sent = False

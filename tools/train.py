@@ -23,7 +23,7 @@ from glass_core.errors import InputError
 from glass_core.exclusions import EXCLUDE_FILE, read_exclusions, write_exclusions
 from glass_core.known_sets import known_set
 from glass_core.paper import deviations
-from glass_core.preprocess import centre_crop, resize_short_side
+from glass_core.preprocess import resized_crop
 from glass_core.scoring import score_image
 from glass_core.split import SPLIT_FILE, SplitImage, file_sha256, load_split
 
@@ -144,7 +144,7 @@ def show_suspects(
     for image in track(list(images), f"scoring good cloth, {section}", console=console, transient=True):
         pixels = read_image(image.path)
         if crop is not None:
-            pixels = centre_crop(resize_short_side(pixels, crop.resize_px), crop.tile_px)
+            pixels = resized_crop(pixels, crop.resize_px, crop.tile_px)
         score_map, lane_scores = score_image(engine, engine.definition, pixels)
         suspects.add(image.sha256[:KEY_DIGITS], image.path, pixels, score_map)
         lanes.append([float(score) for score in lane_scores])

@@ -4,20 +4,18 @@ The folder holds what a RUN holds too (model, split, exclusions), so that a new 
 """
 
 import hashlib
-import json
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from glass_core.checkpoint import read_info, read_tensors
 from glass_core.engines.backend import Backend, BackendName, Device, PrecisionName, Tiles, backend
 from glass_core.engines.canary import LEAST_TOLERANCE, Canary, EngineFault
 from glass_core.errors import InputError
 from glass_core.scoring import ScoreDefinition
+from glass_core.sealed import Sealed
 
 MANIFEST_FILE = "manifest.json"
 GOLDENS_FILE = "goldens.safetensors"
@@ -28,13 +26,9 @@ class ForeignDevice(InputError):
     """The engine was built for another device or by another library; to be compiled again."""
 
 
-class Manifest(BaseModel):
+class Manifest(Sealed):
     """What an engine is, for which machine, and the hashes of its files; `sha` is over all of this."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-    schema_version: Literal[1] = Field(default=1, alias="schema")
-    created: datetime
     weights_sha: str
     backend: BackendName
     version: str
@@ -50,17 +44,6 @@ class Manifest(BaseModel):
     """How the engine's scores differ from those of the trained model in float32."""
     files: dict[str, str]
     """sha256 of each."""
-    sha: str
-
-    @classmethod
-    def sealed(cls, **fields: object) -> Self:
-        """A manifest, made now, with the hash over its content filled in."""
-        draft = cls.model_validate({**fields, "created": datetime.now(UTC).replace(microsecond=0), "sha": ""})
-        return draft.model_copy(update={"sha": draft.content_sha()})
-
-    def content_sha(self) -> str:
-        content = self.model_dump(mode="json", by_alias=True, exclude={"sha"})
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def is_bundle(folder: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.link import Broadcast
 from pipeline.messages import Heartbeat, LineState, Message
+from pipeline.web_messages import Roll
 
 
 class Publisher:
@@ -14,6 +15,7 @@ class Publisher:
         self._generation = generation
         self._numbers: dict[type[Message], int] = {}
         self._state: LineState | None = None
+        self._roll: Roll | None = None
 
     def number(self, kind: type[Message]) -> int:
         """The next number of that kind."""
@@ -22,15 +24,19 @@ class Publisher:
         return n
 
     def publish(self, message: Message) -> None:
-        """To everybody; the last line state is kept for those who come later."""
-        if isinstance(message, LineState):
-            self._state = message
+        """To everybody; the last line state and the present roll are kept for those who come later."""
+        match message:
+            case LineState():
+                self._state = message
+            case Roll():
+                self._roll = message
         self._broadcast.publish(message)
 
     def welcome(self) -> None:
-        """Whoever joined since the last call gets the present state first."""
-        if self._broadcast.joined() and self._state is not None:
-            self._broadcast.publish(self._state)
+        """Whoever joined since the last call gets the present state and roll first, as they were told."""
+        if self._broadcast.joined():
+            for told in filter(None, (self._state, self._roll)):
+                self._broadcast.publish(told)
 
     def heartbeat(self, verdicts: int, now_ns: int) -> None:
         """Only decision's own progress makes one."""

@@ -16,7 +16,8 @@ from glass_core.checkpoint import EpochFigures, load_model, read_tensors
 from glass_core.config import TrainConfig
 from glass_core.datasets import list_images
 from glass_core.errors import InputError
-from glass_core.selection import auroc, best
+from glass_core.metrics import image_figures
+from glass_core.selection import best
 from glass_core.split import load_split
 from glass_core.train import STATE_FILE, Start, Step, _draw_rows, train
 
@@ -217,7 +218,7 @@ def test_recalibration_moves_running_statistics_and_no_weight(
     [([0.1, 0.2], [0.3, 0.4], 1.0), ([0.3, 0.4], [0.1, 0.2], 0.0), ([0.5], [0.5], 0.5), ([1, 3], [2, 4], 0.75)],
 )
 def test_auroc(good: list[float], defective: list[float], wanted: float) -> None:
-    assert auroc(np.array(good), np.array(defective)) == wanted
+    assert image_figures(np.array(good), np.array(defective)).auroc == wanted
 
 
 def test_the_model_is_the_best_epoch_on_synthetic_defects_and_the_last_is_kept_beside(

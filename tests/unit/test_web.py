@@ -165,6 +165,18 @@ def test_what_cannot_be_told_is_one_line(
     assert code == 2 and expected in error and error.count("\n") == 1
 
 
+def test_whoever_joins_late_hears_the_present_roll() -> None:
+    bench = Bench(cloth=ClothTerms("A1"))
+    bench.move(0.0)
+    bench.decision.step(0)
+    told = bench.air.take(Roll)
+    bench.air.newcomer = True
+    bench.decision.step(0)
+    assert len(told) == 1 and bench.air.take(Roll) == told
+    bench.decision.step(0)
+    assert bench.air.take(Roll) == []
+
+
 def test_a_restarted_decision_goes_on_with_the_roll_and_tells_it_again() -> None:
     bench = Bench(cloth=ClothTerms("B1", "twill", start_mm=100.0))
     bench.announce(4)
