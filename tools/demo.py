@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import sys
 import time
@@ -133,7 +134,7 @@ def line_yaml(out: Path, speed_mm_s: float) -> Path:
         for eye in EYES
     ]  # fmt: skip
     body = {
-        "line": {"name": "demo", "roll_id": "demo-1", "style": "twill"},
+        "line": {"name": f"demo-{os.getpid()}", "roll_id": "demo-1", "style": "twill"},
         "model": str(out / "model"),
         "motion": {
             "source": "simulated", "speed_mm_s": 0.0,
