@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 
 _SIGMA_PX = 4.0
 _RADIUS_PX = 16  # scipy's truncation at four sigma
+_LEAST = 1e-6
+"""Of a probability: nearer to 0 or 1 a float32 sigmoid has few digits left."""
 
 
 def smooth_map(cells: NDArray[np.float32], cell_px: int = 8) -> NDArray[np.float32]:
@@ -18,6 +20,16 @@ def smooth_map(cells: NDArray[np.float32], cell_px: int = 8) -> NDArray[np.float
     kernel = (2 * _RADIUS_PX + 1, 2 * _RADIUS_PX + 1)
     blurred = cv2.GaussianBlur(large, kernel, _SIGMA_PX, borderType=cv2.BORDER_REFLECT)
     return np.asarray(blurred, dtype=np.float32)  # (rows * cell_px, cols * cell_px)
+
+
+def smooth_odds(cells: NDArray[np.float32], cell_px: int = 8) -> NDArray[np.float32]:
+    """`smooth_map` taken of the cells' log odds, as probabilities again (rows * cell_px, cols * cell_px).
+
+    A sigmoid hides how far beyond doubt a cell is; smoothed by itself, one doubtful cell outweighs its certain neighbours.
+    """
+    p = np.clip(cells.astype(np.float64), _LEAST, 1 - _LEAST)
+    odds = smooth_map(np.log(p / (1 - p)).astype(np.float32), cell_px)
+    return np.asarray(1 / (1 + np.exp(-odds)), dtype=np.float32)
 
 
 def smoothing(count: int, cell_px: int) -> NDArray[np.float64]:

@@ -26,6 +26,7 @@ PROFILES: dict[str, dict[str, Any]] = {
         "epochs": 640,
         "iterations_per_epoch": None,
         "rows_per_tile": None,
+        "averaging": 0.0,
         "select": "last",
         "recalibrate_bn": False,
     },
@@ -88,6 +89,8 @@ class TrainConfig(BaseModel):
     evaluate_every: int = Field(default=2, ge=1)
     select: Literal["synthetic", "last"] = "synthetic"
     """Which evaluated epoch becomes the model: the best on held-out tiles with synthetic defects, or the last."""
+    averaging: float = Field(default=0.98, ge=0, lt=1)
+    """Decay of the moving average of the heads, which becomes the model; 0: the weights as the last iteration left them."""
     recalibrate_bn: bool = True
 
     lr: float = Field(default=1e-4, gt=0)
@@ -97,7 +100,8 @@ class TrainConfig(BaseModel):
     projection: bool = True
     adaptor: bool = True
     """The switches of the paper's table 4: losses of local and global synthesis, gradient ascent (GA), truncated projection
-    (TP), adaptor. What is off is left out of the loss or the ascent; all passes are made, as the authors did it."""
+    (TP), adaptor. What is off is left out of the loss or the ascent; all passes are made, as the authors did it, unless only
+    the batch norm's running statistics would see them, and `recalibrate_bn` measures those anew."""
     noise: float = Field(default=0.015, gt=0)
     radius: float = Field(default=0.75, gt=0, lt=1)
     p: float = Field(default=0.5, ge=0, lt=1)

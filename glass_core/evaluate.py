@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from glass_core.anomaly_map import smooth_map
+from glass_core.anomaly_map import smooth_map, smooth_odds
 from glass_core.data import read_image
 from glass_core.datasets import TestImage, read_mask
 from glass_core.errors import InputError
@@ -67,14 +67,14 @@ class Evaluation:
 
 
 def standard_system(engine: Scorer, definition: ScoreDefinition) -> System:
-    """Scores as the line does: tiles of the inspected range, nothing resized."""
+    """Scores as the line does: tiles of the inspected range, nothing resized; maps are smoothed in log odds."""
 
     def score(image: TestImage, picture: NDArray[np.uint8]) -> Scores:
         height, width = picture.shape[:2]
         layout = definition.tiling.layout(height, width, definition.inspect_x_px)
         cells, lanes = score_image(engine, definition, picture)
         pixels = np.full((height, width), np.nan, dtype=np.float32)
-        pixels[:, layout.x0_px : layout.x1_px] = smooth_map(cells)[:height, : layout.x1_px - layout.x0_px]
+        pixels[:, layout.x0_px : layout.x1_px] = smooth_odds(cells)[:height, : layout.x1_px - layout.x0_px]
         return Scores(float(cells.max()), tuple(float(lane) for lane in lanes), pixels)
 
     return score

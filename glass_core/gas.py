@@ -109,6 +109,26 @@ def glass_loss(
     return loss, {name: value.detach() for name, value in log.items()}
 
 
+def las_loss(
+    adaptor: Adaptor, discriminator: Discriminator, las: Tensor, mask: Tensor, fraction: float
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """What is left of GLASS-m's loss where its global synthesis counts for nothing: one pass of the LAS rows (N, d).
+
+    Gradients are those of `glass_loss` with `gas` off; the batch norm's running statistics see this pass alone. `p_fake` is
+    not a number where no row was changed.
+    """
+    p = discriminator(adaptor(las))  # (N, 1)
+    loss = focal_loss(p, mask, hard_weights(p, mask, fraction))
+    changed, found = mask > 0.5, p.detach() >= 0.5  # (N, 1)
+    log = {
+        "loss": loss.detach(),
+        "loss_las": loss.detach(),
+        "p_true": _share(~found[~changed]),
+        "p_fake": _share(found[changed]),
+    }
+    return loss, log
+
+
 def hard_weights(p: Tensor, mask: Tensor, fraction: float) -> Tensor:
     """Weight 1 for rows whose squared error is at or above its `fraction` quantile over the batch, else 0 (OHEM, S18)."""
     error = (p.detach() - mask).square()  # (N, 1)

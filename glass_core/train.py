@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from glass_core.averaging import WeightAverage
 from glass_core.backbone import ResNet, load_trunk
 from glass_core.checkpoint import EpochFigures, ModelInfo, WeightsOrigin, save_model, tensors_of, weights_sha
 from glass_core.config import TrainConfig
 from glass_core.data import read_image
 from glass_core.errors import InputError
-from glass_core.gas import Method, glass_loss
+from glass_core.gas import Method, glass_loss, las_loss
 from glass_core.good_features import GoodFeatures, scored_rows
 from glass_core.judge import Judgement, average_picture, judge, write_judgement
 from glass_core.model import Glass
@@ -90,7 +91,8 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
     hypersphere = config.distribution == "h" if judgement is None else judgement.hypersphere
     method = method_of(config, hypersphere)
     same = identity(config, parts, textures.name, origin)
-    curve, selected = resume(out / STATE_FILE, glass, optimisers, same)
+    averaged = WeightAverage(glass, config.averaging)
+    curve, selected = resume(out / STATE_FILE, glass, averaged.glass, optimisers, same)
     if len(curve) > config.epochs:
         raise InputError(f"{len(curve)} epochs are done, {out}, ask for as many at least or choose another --out")
     report(
@@ -117,21 +119,24 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
         for iteration in range(per_epoch):
             batch = tiles.draw(epoch, iteration)
             seed = np.random.SeedSequence((config.seed, epoch, iteration))
-            log = iterate(glass, optimisers, batch, good.rows(batch), centre, config, method, seed)
+            normal = None if las_alone(config, method) else good.rows(batch)
+            log = iterate(glass, optimisers, batch, normal, centre, config, method, seed)
             if not math.isfinite(log["loss"]):
                 raise InputError(f"training diverged, epoch {epoch + 1}, give a smaller lr than {config.lr:g}")
-            report(Step(epoch * per_epoch + iteration + 1, config.epochs * per_epoch, epoch + 1, log))
+            done = epoch * per_epoch + iteration + 1
+            averaged.update(done)
+            report(Step(done, config.epochs * per_epoch, epoch + 1, log))
             logs.append(log)
         shown: list[str] = [name for name in ("loss", "p_true", "p_fake", "clamped") if name in logs[0]]
-        figures = {name: float(np.mean([log[name] for log in logs])) for name in shown}
+        figures = {name: float(np.nanmean([log[name] for log in logs])) for name in shown}
         if epoch + 1 == config.epochs or (epoch + 1) % config.evaluate_every == 0:
             if config.recalibrate_bn:
-                _recalibrate(glass, tiles, config, epoch + 1)
-            figures |= held_out(glass, selection)
+                _recalibrate(averaged.glass, tiles, config, epoch + 1)
+            figures |= held_out(averaged.glass, selection)
         curve.append(EpochFigures(epoch=epoch + 1, **figures))
         if config.select == "last" or best(curve) in (None, curve[-1]):
-            selected = heads_of(glass)
-        save_state(out / STATE_FILE, glass, optimisers, same, curve, selected)
+            selected = heads_of(averaged.glass)
+        save_state(out / STATE_FILE, glass, averaged.glass, optimisers, same, curve, selected)
         report(curve[-1])
 
     chosen = None if config.select == "last" else best(curve)
@@ -157,13 +162,16 @@ def iterate(
     glass: Glass,
     optimisers: Optimisers,
     batch: Batch,
-    normal: Tensor,
+    normal: Tensor | None,
     centre: Tensor | None,
     config: TrainConfig,
     method: Method,
     seed: np.random.SeedSequence,
 ) -> dict[str, float]:
-    """One step of both optimisers; the figures to log. `normal` are the rows (N, 1536) of the batch's good tiles."""
+    """One step of both optimisers; the figures to log.
+
+    `normal` are the rows (N, 1536) of the batch's good tiles, or None where `las_alone`.
+    """
     device = glass.discriminator.direction.device
     las = scored_rows(glass, batch.las, config)  # (N, 1536)
     centres = None if centre is None else centre.repeat(len(batch.mask), 1)  # (N, 1536), image-major as the rows
@@ -174,18 +182,26 @@ def iterate(
         cells = mask.reshape(len(batch.mask), -1)  # (B, cells)
         chosen = _draw_rows(torch.zeros_like(cells), config.rows_per_tile, generator)  # (n,)
         changed = _draw_rows(cells, config.rows_per_tile, generator)  # (n,)
-        normal, las, mask = normal[chosen], las[changed], mask[changed]
+        normal, las, mask = None if normal is None else normal[chosen], las[changed], mask[changed]
         if centres is not None:
             centres, las_centres = centres[chosen], centres[changed]
-    noise = config.noise * torch.randn(normal.shape, generator=generator, device=device)
     heads = (glass.pre_projection, glass.discriminator)
-    loss, log = glass_loss(*heads, normal, las, mask, noise, method, centres, las_centres)
+    if normal is None:
+        loss, log = las_loss(*heads, las, mask, method.p)
+    else:
+        noise = config.noise * torch.randn(normal.shape, generator=generator, device=device)
+        loss, log = glass_loss(*heads, normal, las, mask, noise, method, centres, las_centres)
     for optimiser in optimisers:
         optimiser.zero_grad()
     loss.backward()
     for optimiser in optimisers:
         optimiser.step()
     return {name: float(value) for name, value in log.items()}
+
+
+def las_alone(config: TrainConfig, method: Method) -> bool:
+    """Whether good rows would only move running statistics, which are measured anew: their passes are left out."""
+    return not method.gas and not method.hypersphere and config.recalibrate_bn
 
 
 def _draw_rows(cells: Tensor, count: int, generator: torch.Generator) -> Tensor:

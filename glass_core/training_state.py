@@ -14,7 +14,7 @@ from glass_core.split import Split
 
 STATE_FILE = "state.safetensors"
 OPTIMISER_NAMES = ("adaptor", "discriminator")
-SELECTED = "selected/"
+SELECTED, AVERAGE = "selected/", "average/"
 
 Optimisers = tuple[torch.optim.Optimizer, torch.optim.Optimizer]
 
@@ -38,17 +38,26 @@ def heads_of(glass: Glass) -> Tensors:
 
 
 def save_state(
-    path: Path, glass: Glass, optimisers: Optimisers, identity: str, curve: list[EpochFigures], selected: Tensors
+    path: Path,
+    glass: Glass,
+    average: Glass,
+    optimisers: Optimisers,
+    identity: str,
+    curve: list[EpochFigures],
+    selected: Tensors,
 ) -> None:
-    """Write heads, optimisers, the curve and the `selected` epoch's heads, whole or not at all."""
+    """Write the heads in training and their `average`, optimisers, the curve and the `selected` heads, whole or not at all."""
     tensors = heads_of(glass) | {SELECTED + key: value for key, value in selected.items()}
+    tensors |= {AVERAGE + key: value for key, value in heads_of(average).items()}
     for name, optimiser in zip(OPTIMISER_NAMES, optimisers, strict=True):
         for index, state in optimiser.state_dict()["state"].items():
             tensors |= {f"{name}/{index}/{key}": value.cpu().numpy() for key, value in state.items()}
     write_tensors(path, tensors, {"identity": identity, "curve": json.dumps([row.model_dump() for row in curve])})
 
 
-def resume(path: Path, glass: Glass, optimisers: Optimisers, identity: str) -> tuple[list[EpochFigures], Tensors]:
+def resume(
+    path: Path, glass: Glass, average: Glass, optimisers: Optimisers, identity: str
+) -> tuple[list[EpochFigures], Tensors]:
     """Take up the state at `path` if there is one: the curve of the epochs it has, and the selected epoch's heads.
 
     Raises InputError for a damaged state or that of another training.
@@ -61,6 +70,8 @@ def resume(path: Path, glass: Glass, optimisers: Optimisers, identity: str) -> t
     state = {key: torch.from_numpy(value) for key, value in tensors.items() if not key.startswith(SELECTED)}
     try:
         curve = [EpochFigures.model_validate(row) for row in json.loads(metadata["curve"])]
+        averaged = {key.removeprefix(AVERAGE): value for key, value in state.items() if key.startswith(AVERAGE)}
+        average.load_state_dict(averaged, strict=False)
         glass.load_state_dict({key: value for key, value in state.items() if "/" not in key}, strict=False)
         for name, optimiser in zip(OPTIMISER_NAMES, optimisers, strict=True):
             slots: dict[int, dict[str, Tensor]] = {}

@@ -213,6 +213,21 @@ def test_recalibration_moves_running_statistics_and_no_weight(
     assert differing == {"running_mean", "running_var", "num_batches_tracked"}
 
 
+def test_without_global_synthesis_good_tiles_are_passed_only_where_they_count(
+    cloth: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes = []
+    monkeypatch.setattr(glass_core.train, "glass_loss", lambda *a, f=glass_core.train.glass_loss: passes.append(1) or f(*a))
+    short = {"gas": False, "mining": False, "iterations_per_epoch": 3}
+    run(cloth, tmp_path / "alone", **short)
+    assert not passes
+    run(cloth, tmp_path / "all", **short, recalibrate_bn=False)
+    assert passes
+    a, b = tensors(tmp_path / "alone"), tensors(tmp_path / "all")
+    weights = [key for key in a if "running" not in key and "tracked" not in key]
+    assert all(np.allclose(a[key], b[key], rtol=0, atol=1e-7) for key in weights)
+
+
 @pytest.mark.parametrize(
     ("good", "defective", "wanted"),
     [([0.1, 0.2], [0.3, 0.4], 1.0), ([0.3, 0.4], [0.1, 0.2], 0.0), ([0.5], [0.5], 0.5), ([1, 3], [2, 4], 0.75)],
@@ -234,7 +249,7 @@ def test_the_model_is_the_best_epoch_on_synthetic_defects_and_the_last_is_kept_b
     key = "discriminator.tail.0.weight"
     assert not np.array_equal(tensors(tmp_path / "best")[key], tensors(tmp_path / "last")[key])
     state = read_tensors(tmp_path / "best" / STATE_FILE)[0]
-    assert np.array_equal(state[key], tensors(tmp_path / "last")[key])
+    assert np.array_equal(state["average/" + key], tensors(tmp_path / "last")[key])
     assert np.array_equal(state["selected/" + key], tensors(tmp_path / "best")[key])
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from glass_core.anomaly_map import smooth_map
+from glass_core.anomaly_map import smooth_map, smooth_odds
 from tests.shared_data import shared
 
 
@@ -21,3 +21,14 @@ def test_a_single_cell_spreads_about_its_own_place_and_a_flat_map_stays_flat() -
     assert (y // 8, x // 8) == (5, 11)
     np.testing.assert_allclose(spread.sum(), 64, rtol=1e-4)  # a cell's 64 px, moved but not lost
     np.testing.assert_allclose(smooth_map(np.full((4, 5), 0.25, np.float32)), 0.25, atol=1e-6)
+
+
+def test_in_log_odds_a_cell_beyond_doubt_weighs_more_than_doubtful_neighbours() -> None:
+    np.testing.assert_allclose(smooth_odds(np.full((4, 5), 0.25, np.float32)), 0.25, atol=1e-6)
+    cells = np.full((9, 9), 0.5, np.float32)
+    peaks = []
+    for certain in (0.9, 0.999, 0.99999, 1.0):
+        cells[4, 4] = certain
+        peaks.append(float(smooth_odds(cells).max()))
+    assert peaks == sorted(peaks) and peaks[-1] > 0.99 > smooth_map(cells).max() and peaks[-1] < 1
+    assert np.isnan(smooth_odds(np.full((4, 4), np.nan, np.float32))).all()

@@ -12,7 +12,7 @@ import safetensors.numpy
 
 import tools.evaluate
 from calibration.threshold import Model, ThresholdCard, calibrate
-from glass_core.anomaly_map import smooth_map
+from glass_core.anomaly_map import smooth_odds
 from glass_core.config import SplitFractions
 from glass_core.datasets import TestImage, list_test_images
 from glass_core.errors import InputError
@@ -207,7 +207,7 @@ def test_standard_maps_are_those_of_the_whole_inspected_range() -> None:
     engine, picture = BrightnessEngine(), np.random.default_rng(0).integers(0, 256, (64, 216), dtype=np.uint8)
     scores = standard_system(engine, engine.definition)(TestImage(Path("a"), "good", None), picture)
     cells = engine.score(picture[None, :, 16:200])[0]
-    np.testing.assert_allclose(scores.pixels[:, 16:200], smooth_map(cells), atol=1e-6)
+    np.testing.assert_allclose(scores.pixels[:, 16:200], smooth_odds(cells), atol=1e-6)
     assert scores.image == cells.max() and len(scores.lanes) == 4
 
 

@@ -14,7 +14,7 @@ OFFICIAL = {
     **{"backbone": "wide_resnet50_2", "epochs": 640, "mining": True, "noise": 0.015, "radius": 0.75, "p": 0.5, "step": 20},
     **{"beta_mean": 0.5, "beta_std": 0.1, "batch_tiles": 8, "tile_px": 288, "lr": 1e-4, "seed": 0, "input": "crop"},
     **{"las": True, "gas": True, "projection": True, "adaptor": True, "weave_share": 0, "border_px": 0},
-    **{"rows_per_tile": None, "iterations_per_epoch": None, "select": "last", "recalibrate_bn": False},
+    **{"rows_per_tile": None, "iterations_per_epoch": None, "averaging": 0, "select": "last", "recalibrate_bn": False},
 }
 SCRIPTS = {  # distribution, foreground, resize_px
     "mvtec": ("j", "fg_mask", 288),
