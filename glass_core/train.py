@@ -2,13 +2,16 @@
 
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from glass_core.ahead import THREADS, ahead
 from glass_core.averaging import WeightAverage
 from glass_core.backbone import ResNet, load_trunk
 from glass_core.checkpoint import EpochFigures, ModelInfo, WeightsOrigin, save_model, tensors_of, weights_sha
@@ -116,17 +119,17 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
         glass.train()
         centre = good.centre()  # of the adaptor as it is now, for the whole epoch
         logs = []
-        for iteration in range(per_epoch):
-            batch = tiles.draw(epoch, iteration)
-            seed = np.random.SeedSequence((config.seed, epoch, iteration))
-            normal = None if las_alone(config, method) else good.rows(batch)
-            log = iterate(glass, optimisers, batch, normal, centre, config, method, seed)
-            if not math.isfinite(log["loss"]):
-                raise InputError(f"training diverged, epoch {epoch + 1}, give a smaller lr than {config.lr:g}")
-            done = epoch * per_epoch + iteration + 1
-            averaged.update(done)
-            report(Step(done, config.epochs * per_epoch, epoch + 1, log))
-            logs.append(log)
+        with ThreadPoolExecutor(THREADS) as pool:
+            for iteration, batch in enumerate(ahead(pool, partial(tiles.draw, epoch), range(per_epoch))):
+                seed = np.random.SeedSequence((config.seed, epoch, iteration))
+                normal = None if las_alone(config, method) else good.rows(batch)
+                log = iterate(glass, optimisers, batch, normal, centre, config, method, seed)
+                if not math.isfinite(log["loss"]):
+                    raise InputError(f"training diverged, epoch {epoch + 1}, give a smaller lr than {config.lr:g}")
+                done = epoch * per_epoch + iteration + 1
+                averaged.update(done)
+                report(Step(done, config.epochs * per_epoch, epoch + 1, log))
+                logs.append(log)
         shown: list[str] = [name for name in ("loss", "p_true", "p_fake", "clamped") if name in logs[0]]
         figures = {name: float(np.nanmean([log[name] for log in logs])) for name in shown}
         if epoch + 1 == config.epochs or (epoch + 1) % config.evaluate_every == 0:
