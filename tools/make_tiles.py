@@ -2,6 +2,7 @@
 
 TILES.json: {"tile_px": N, "fabrics": {CLASS: {"train": [[file, x], ...], "test_good": ..., "test_defect": ...}}}, with files
 relative to the folder CLASS beside it, x the left edge of a tile of full height, and masks of the same name in mask/.
+With --strips, training tiles that touch stay one picture: the same pixels, of which a training can cut tiles anywhere.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -54,23 +56,35 @@ def read_tile_list(path: Path) -> TileList:
         raise InputError(f"no list of tiles ({first['loc']}: {first['msg']}), {path}, see `--help`") from None
 
 
-def cut(root: Path, parts: Parts, tile_px: int, out: Path) -> None:
+def cut(root: Path, parts: Parts, tile_px: int, out: Path, strips: bool) -> None:
     """Writes every tile, and the same window of the mask of each defective one. Raises InputError for a bad place."""
     into = {"train": "train/good", "test_good": "test/good", "test_defect": "test/defect"}
-    places = [(part, file, x) for part in into for file, x in getattr(parts, part)]
-    for part, file, x in track(places, "cutting", console=Console(stderr=True), transient=True):
+    places = [(part, file, x, tile_px) for part in into for file, x in getattr(parts, part) if not strips or part != "train"]
+    places += [("train", *strip) for strip in joined(parts.train, tile_px)] if strips else []
+    for part, file, x, width_px in track(places, "cutting", console=Console(stderr=True), transient=True):
         name = f"{Path(file).stem}_x{x:04d}.png"
-        _write(out / into[part] / name, root / file, x, tile_px)
+        _write(out / into[part] / name, root / file, x, width_px)
         if part == "test_defect":
-            _write(out / "ground_truth" / "defect" / name, root / "mask" / Path(file).name, x, tile_px)
+            _write(out / "ground_truth" / "defect" / name, root / "mask" / Path(file).name, x, width_px)
 
 
-def _write(path: Path, source: Path, x: int, tile_px: int) -> None:
+def joined(tiles: Sequence[tuple[str, int]], tile_px: int) -> list[tuple[str, int, int]]:
+    """Tiles of a file that touch, as strips (file, x, width in px)."""
+    strips: list[tuple[str, int, int]] = []
+    for file, x in sorted(tiles):
+        if strips and strips[-1][0] == file and sum(strips[-1][1:]) == x:
+            strips[-1] = (file, strips[-1][1], strips[-1][2] + tile_px)
+        else:
+            strips.append((file, x, tile_px))
+    return strips
+
+
+def _write(path: Path, source: Path, x: int, width_px: int) -> None:
     image = read_image(source)
-    if not 0 <= x <= image.shape[1] - tile_px:
-        raise InputError(f"a tile at x {x} of {tile_px} px does not fit, {source}, correct the list")
+    if not 0 <= x <= image.shape[1] - width_px:
+        raise InputError(f"a tile at x {x} of {width_px} px does not fit, {source}, correct the list")
     path.parent.mkdir(parents=True, exist_ok=True)
-    tile = image[:, x : x + tile_px]
+    tile = image[:, x : x + width_px]
     if not cv2.imwrite(str(path), tile if tile.ndim == 2 else cv2.cvtColor(tile, cv2.COLOR_RGB2BGR)):
         raise InputError(f"cannot write, {path}, make room or choose another --out")
 
@@ -81,6 +95,7 @@ def main() -> int:
     p.add_argument("tiles", type=Path)
     p.add_argument("name", metavar="CLASS")
     p.add_argument("--out", type=Path, required=True, metavar="DIR")
+    p.add_argument("--strips", action="store_true", help="leave training tiles that touch in one picture")
     args = p.parse_args()
     try:
         tiles = read_tile_list(args.tiles)
@@ -89,7 +104,7 @@ def main() -> int:
         if args.out.exists() and any(args.out.iterdir()):
             raise InputError(f"not empty, {args.out}, choose another --out")
         parts = tiles.fabrics[args.name]
-        cut(args.tiles.parent / args.name, parts, tiles.tile_px, args.out)
+        cut(args.tiles.parent / args.name, parts, tiles.tile_px, args.out, args.strips)
     except InputError as e:
         print(f"glassline: {e}", file=sys.stderr)
         return 2

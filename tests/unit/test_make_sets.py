@@ -102,6 +102,15 @@ def test_tiles_of_a_split_become_a_data_set(tmp_path: Path, monkeypatch: pytest.
         np.testing.assert_array_equal(read_image(path), read_image(tmp_path / f"f00/{source}/0.png")[:, 30:62])
 
 
+def test_training_tiles_that_touch_may_stay_one_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tile_list(tmp_path)
+    path.write_text(path.read_text().replace('["good/0.png", 68]', '["good/0.png", 32], ["good/0.png", 68]'))
+    assert cut(monkeypatch, path, "f00", "--out", tmp_path / "set", "--strips") == 0
+    strip, tile = (read_image(image) for image in list_images(tmp_path / "set"))
+    assert (strip.shape[1], tile.shape[1]) == (64, 32)
+    np.testing.assert_array_equal(strip, read_image(tmp_path / "f00/good/0.png")[:, :64])
+
+
 @pytest.mark.parametrize("kind", ["no class", "outside", "damaged", "missing", "not empty"])
 def test_bad_input_of_the_tile_maker_is_one_line(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
