@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from glass_core.engines.canary import EngineFault
 from glass_core.errors import InputError, MissingError
+from pipeline.supervisor import LineFailed
 
 VERBS = (
     "demo", "record", "train", "evaluate", "convert", "calibrate", "compile", "run", "tell", "replay", "compare", "bench",
@@ -64,6 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EngineFault as e:
         print(f"glassline: {e}, the engine, run `glassline doctor`, or compile or train the model again", file=sys.stderr)
         return NO
+    except LineFailed as e:
+        if str(e):  # else one of its processes has said why
+            print(f"glassline: {e}", file=sys.stderr)
+        return e.code
     except KeyboardInterrupt:
         print("glassline: interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -125,14 +125,8 @@ def _watch(
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exit 0 after Ctrl-C, a limit, or the end of the sources; 1 when the line failed."""
-    try:
-        config = load_config(args.config)
-        made_for_here(config, Console(stderr=True))
-        summary = operate(config, args.observe, args.frames, args.seconds, args.slow_ok)
-    except LineFailed as e:
-        if str(e):
-            print(f"glassline: {e}", file=sys.stderr)
-        return e.code
-    show(summary, args.json)
+    """Exit 0 after Ctrl-C, a limit, or the end of the sources; LineFailed when the line cannot go on."""
+    config = load_config(args.config)
+    made_for_here(config, Console(stderr=True))
+    show(operate(config, args.observe, args.frames, args.seconds, args.slow_ok), args.json)
     return 0

@@ -11,6 +11,7 @@ import pytest
 
 from glass_core.engines.canary import EngineFault
 from glass_core.errors import InputError, MissingError
+from pipeline.supervisor import LineFailed
 from tools import cli
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +36,13 @@ def test_wrong_usage_is_one_line_and_two(words: list[str], said: str, capsys: py
 
 @pytest.mark.parametrize(
     ("failure", "status"),
-    [(InputError("a, b, c"), 2), (MissingError("a, b, c"), 3), (EngineFault("no finite score"), 1), (KeyboardInterrupt(), 130)],
+    [
+        (InputError("a, b, c"), 2),
+        (MissingError("a, b, c"), 3),
+        (EngineFault("no finite score"), 1),
+        (LineFailed("worker failed 4 times in a minute", 1), 1),
+        (KeyboardInterrupt(), 130),
+    ],
 )
 def test_expected_failures_become_a_line_and_a_status(
     failure: BaseException, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
