@@ -21,7 +21,8 @@ class Actions:
 
     A defect is the joined one: a streak through many frames stops the machine once, and again only where a rule asks for
     a severity that it reached later. So a stop that was acknowledged is not followed by another for the same defect. A
-    defect of unknown size is held to be of the highest severity. `counts_per_mm`: of the encoder, where there is one.
+    defect of unknown size is held to be of the highest severity, and so is one of a frame with more regions than its
+    verdict tells, in whatever lane. `counts_per_mm`: of the encoder, where there is one.
     """
 
     def __init__(
@@ -73,11 +74,13 @@ class Actions:
         return [self._open.pop(e).model_copy(update={"number": self._number(), **facts}) for e in events]
 
     def _on_defect(self, defect: Defect, verdict: Verdict, now_ns: int) -> Iterator[Action]:
-        size = None if defect.size_mm is None else severity(max(defect.size_mm), self._rules)
+        left_out = verdict.regions_total > len(verdict.regions)
+        size = None if defect.size_mm is None or left_out else severity(max(defect.size_mm), self._rules)
         for i, rule in self._table:
             if not isinstance(rule, DefectAction) or i in defect.answered or (size is not None and size < rule.severity):
                 continue
-            if rule.lanes is not None and defect.lanes and not {lane for _, lane in defect.lanes} & set(rule.lanes):
+            lanes = {lane for _, lane in defect.lanes}
+            if rule.lanes is not None and lanes and not left_out and not lanes & set(rule.lanes):
                 continue
             defect.answered.add(i)
             y0, y1, x0, x1 = defect.box_mm or (None,) * 4

@@ -79,8 +79,9 @@ class Cloth:
         return self._rolls.at(start_mm, end_mm)
 
     def event(self, start_mm: float | None, end_mm: float | None, judgement: Judgement) -> EventSpan | None:
-        """The event that a frame, or all that was found in it, lies in."""
-        return self._events.of(start_mm, end_mm, judgement.regions)
+        """The event that a frame, or all that was found in it, lies in; where regions were left out, the frame whole."""
+        told = judgement.regions if judgement.regions_total == len(judgement.regions) else ()
+        return self._events.of(start_mm, end_mm, told)
 
     def _mark(self, kind: EventKind, start_mm: float, end_mm: float, cause: str, now_ns: int) -> None:
         roll = self._rolls.at(start_mm, end_mm)

@@ -78,6 +78,13 @@ def test_a_defect_of_unknown_size_is_held_to_be_severe() -> None:
     assert (stop.severity, stop.target_mm, stop.phase) == (None, None, Phase.NOW)
 
 
+def test_a_frame_with_more_regions_than_are_told_is_held_to_have_a_severe_one_in_every_lane() -> None:
+    actions = table({**STOP, "severity": 4, "lanes": [7]})
+    assert actions.judged(verdict(0, (0, 5, 10, 12), regions_total=1), 0) == []
+    (stop,) = actions.judged(verdict(1, (60, 65, 10, 12), regions_total=2), 0)
+    assert stop.severity is None
+
+
 def test_marks_come_due_in_the_order_of_their_places() -> None:
     actions = table({"when": "DEFECT", "do": "mark", "distance_mm": 500}, {"when": "DEFECT", "do": "mark", "distance_mm": 200})
     ahead = actions.judged(verdict(0, (10, 20, 10, 12)), 0) + actions.judged(verdict(1, (60, 70, 10, 12)), 0)

@@ -25,6 +25,7 @@ from pipeline.messages import (
     Announced,
     Bypass,
     Cause,
+    EventKind,
     FrameStatus,
     Heartbeat,
     LineState,
@@ -44,6 +45,7 @@ from pipeline.messages import (
 )
 from pipeline.outputs.publisher import Publisher
 from pipeline.terms import DecisionTerms
+from pipeline.web_messages import MarkEvent
 from tests.fakes import TILING, Box
 
 MS = 1_000_000
@@ -123,6 +125,16 @@ class Bench:
         )  # fmt: skip
         self.inbox.send(scored, cells.tobytes(), bytes(64 * 160))
 
+    def score_cells(self, seq: int, cells: np.ndarray) -> None:
+        """A frame whose every cell is stated."""
+        layout = TILING.layout(64, 160, None)
+        scored = ScoreMap(
+            camera="c", boot_id="b", seq=seq, generation=0, weights_sha="weights", engine_sha="engine",
+            score=float(cells.max()), lanes=tuple(float(s) for s in layout.lane_scores(cells)), tiles=3,
+            frame_shape=(64, 160), inspect_x_px=(0, 160), cells_shape=(8, 20),
+        )  # fmt: skip
+        self.inbox.send(scored, cells.tobytes(), bytes(64 * 160))
+
     def move(self, position_mm: float, speed_mm_s: float = 100.0, now_ns: int = 0) -> None:
         state = MotionState.STOPPED if speed_mm_s == 0 else MotionState.MOVING if speed_mm_s > 0 else MotionState.REVERSE
         self.inbox.send(Motion(position_mm=position_mm, speed_mm_s=speed_mm_s, state=state, source="t", t_mono_ns=now_ns))
@@ -134,6 +146,15 @@ class Bench:
     def state(self, now_ns: int = 0) -> LineState:
         self.decision.step(now_ns)
         return list(self.air.take(LineState))[-1]
+
+
+def specks(count: int, seed: int = 0) -> np.ndarray:
+    """Cells of which so many, none beside another, are above every threshold, each with a score of its own."""
+    rng = np.random.default_rng(seed)
+    cells = np.zeros((8, 20), "<f4")
+    places = rng.permutation(40)[:count]
+    cells[2 * (places // 10), 2 * (places % 10)] = rng.permutation(np.linspace(0.7, 0.99, count)).astype("<f4")
+    return cells
 
 
 def outcome(verdict: Verdict) -> tuple[int | None, Result, Reason | None]:
@@ -163,6 +184,26 @@ def test_a_defect_carries_cells_and_pixels_to_the_recorder_and_a_reject_at_once(
     assert isinstance(verdict, Verdict) and verdict.cells_shape == (8, 20) and len(payloads) == 2
     (reject,) = bench.air.take(Reject)
     assert (reject.cause, reject.start_mm, reject.end_mm, reject.x0_mm, reject.verdict) == (Result.DEFECT, 200, 250, 272, 0)
+
+
+@given(st.integers(1, 40), st.integers(0, 1000))
+def test_of_many_regions_the_strongest_travel_and_the_number_of_all(count: int, seed: int) -> None:
+    bench, cells = Bench(), specks(count, seed)
+    bench.announce(0)
+    bench.score_cells(0, cells)
+    (verdict,) = bench.verdicts()
+    assert verdict.regions_total == count
+    assert [r.score for r in verdict.regions] == sorted(cells[cells > 0], reverse=True)[: Verdict.MAX_REGIONS]
+
+
+@pytest.mark.parametrize(("count", "events"), [(12, 2), (13, 1)])
+def test_a_region_that_was_left_out_may_lie_beside_the_seam(count: int, events: int) -> None:
+    bench = Bench()
+    bench.inbox.send(MarkEvent(kind=EventKind.SEAM, at_mm=0.0, length_mm=50.0))
+    for seq, end_mm in enumerate((50.0, 60.0)):  # all that is told lies in the seam, of the second frame not all of it does
+        bench.announce(seq, start_mm=0.0, end_mm=end_mm)
+        bench.score_cells(seq, specks(count))
+    assert sum(v.event is EventKind.SEAM for v in bench.verdicts()) == events
 
 
 @pytest.mark.parametrize(
