@@ -115,6 +115,16 @@ class CameraBase(Section):
             raise ValueError("inspect_x_mm and selvage_mm need mm_per_px_x")
         return self
 
+    def inspected_px(self, width: int, model_px: Pixels | None) -> Pixels | None:
+        """The columns that are judged of a picture so wide: this camera's own, else those the model was trained on.
+
+        Null: all of them. A range in mm ends with the picture; one in px that does not fit is refused where it is used.
+        """
+        if self.inspect_x_mm is None or self.mm_per_px_x is None:
+            return self.inspect_x_px or model_px
+        first, last = (round((mm - self.x_offset_mm) / self.mm_per_px_x) for mm in self.inspect_x_mm)
+        return max(0, first), min(width, last)
+
 
 class ReplayConfig(CameraBase):
     """A folder of images, an MVTec-layout data set, a recording or a video, replayed as a camera."""

@@ -46,11 +46,7 @@ def demands(config: LineConfig, definition: ScoreDefinition, shapes: Mapping[str
 def _demand(camera: CameraConfig, config: LineConfig, definition: ScoreDefinition, shape: tuple[int, int]) -> Demand:
     new_rows = camera.rows or shape[0]
     rows, width = new_rows + camera.overlap_rows, shape[1]
-    inspected = camera.inspect_x_px or definition.inspect_x_px
-    if inspected is None and camera.inspect_x_mm is not None and camera.mm_per_px_x:
-        first, last = (round((x - camera.x_offset_mm) / camera.mm_per_px_x) for x in camera.inspect_x_mm)
-        inspected = (max(0, first), min(width, last))
-    tiles = len(definition.tiling.layout(rows, width, inspected).tiles)
+    tiles = len(definition.tiling.layout(rows, width, camera.inspected_px(width, definition.inspect_x_px)).tiles)
     frame_mm = new_rows * camera.mm_per_px_y if camera.mm_per_px_y else None
     frames_per_s = _frames_per_s(camera, config, shape[0], new_rows, frame_mm)
     return Demand(camera.name, tiles, (rows, width), frame_mm, frames_per_s)

@@ -274,14 +274,6 @@ class Grabber:
         for slab in slabs:
             self._append(slab.row, slab.pixels, "")
 
-    def _inspected_px(self, width: int) -> tuple[int, int] | None:
-        """The configured range in a picture's own columns; the worker refuses one that lies beside the picture."""
-        c = self._config
-        if c.inspect_x_mm is None or c.mm_per_px_x is None:
-            return c.inspect_x_px
-        first, last = ((mm - c.x_offset_mm) / c.mm_per_px_x for mm in c.inspect_x_mm)
-        return max(0, round(first)), min(width, round(last))
-
     def _append(self, row: int, pixels: np.ndarray, error: str) -> None:
         """A frame comes into being; from here on it must get a verdict."""
         shape = pixels.shape
@@ -298,7 +290,7 @@ class Grabber:
             origin=origin, status=FrameStatus.DAMAGED if error else FrameStatus.OK,
             block_id=shot.block_id, encoder_count=shot.encoder_count,
             mm_per_px_x=c.mm_per_px_x, mm_per_px_y=c.mm_per_px_y, x_offset_mm=c.x_offset_mm,
-            inspect_x_px=self._inspected_px(shape[1]), cloth_x_px=seen[1] if seen else None,
+            inspect_x_px=c.inspected_px(shape[1], None), cloth_x_px=seen[1] if seen else None,
             budget_ms=terms.budget_ms, shape=shape, pixel_format="RGB8" if len(shape) == 3 else "Mono8",
         )  # fmt: skip
         self._seq += 1

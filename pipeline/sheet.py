@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipeline.config import DefectsConfig
+from pipeline.config import CameraBase, DefectsConfig
 from pipeline.crops import crop_path, map_path
 from pipeline.dispositions import Disposition, in_force, read_dispositions
 from pipeline.grading import Flaw, Grade, Rules, grade, severity
@@ -206,17 +206,21 @@ def _flaw(row: DefectRow, start_mm: float) -> Flaw:
 
 
 def _edges_mm(facts: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> tuple[float, float] | None:
-    """The inspected width over all cameras; null where a camera's scale or picture is not known."""
-    cameras = (facts.get("config") or {}).get("cameras", [])
+    """The inspected width over all cameras; null where a camera's entry, scale or picture is not known."""
+    entries = (facts.get("config") or {}).get("cameras", [])
     score = (facts.get("model_info") or {}).get("score") or {}
     left, right = math.inf, -math.inf
-    for camera in cameras:
-        mm_per_px, shape = camera.get("mm_per_px_x"), shapes.get(camera.get("name"))
-        if mm_per_px is None or shape is None:
+    for entry in entries:
+        try:
+            camera = CameraBase.model_validate({key: entry[key] for key in entry.keys() & CameraBase.model_fields.keys()})
+        except ValidationError:  # of an older or a foreign program
             return None
-        x0, x1 = camera.get("inspect_x_px") or score.get("inspect_x_px") or (0, shape[1])
-        offset_mm = camera.get("x_offset_mm", 0.0)
-        left, right = min(left, offset_mm + x0 * mm_per_px), max(right, offset_mm + x1 * mm_per_px)
+        shape = shapes.get(camera.name)
+        if camera.mm_per_px_x is None or shape is None:
+            return None
+        ends_px = camera.inspected_px(shape[1], score.get("inspect_x_px")) or (0, shape[1])
+        ends_mm = [camera.x_offset_mm + px * camera.mm_per_px_x for px in ends_px]
+        left, right = min(left, ends_mm[0]), max(right, ends_mm[1])
     return (left, right) if left < right else None
 
 

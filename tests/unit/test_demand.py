@@ -49,11 +49,12 @@ def test_a_camera_asks_for_its_tiles_at_its_rate(
     assert needed_tiles_per_s(asked, 10) == max(2 * tiles * (frames_per_s or 0), tiles * 100), "any one frame in its budget"
 
 
-def test_a_range_in_the_lines_coordinates_counts_its_own_tiles() -> None:
+@pytest.mark.parametrize("of_model", [None, (0, 256)])
+def test_a_range_in_the_lines_coordinates_counts_its_own_tiles(of_model: tuple[int, int] | None) -> None:
     config = LineConfig.model_validate({"cameras": [
         {"name": "a", "source": "weave", "mm_per_px_x": 0.5, "x_offset_mm": 100, "inspect_x_mm": [132, 196]},
     ]})  # fmt: skip
-    (asked,) = demands(config, DEFINITION, {"a": (64, 256)})
+    (asked,) = demands(config, DEFINITION.model_copy(update={"inspect_x_px": of_model}), {"a": (64, 256)})
     assert asked.tiles_per_frame == 2
 
 

@@ -37,9 +37,9 @@ def defect(number: int, start_mm: float, *regions: Region, **changes: Any) -> Ve
     return verdict(number, start_mm, result=Result.DEFECT, regions=regions, **changes)
 
 
-def ledger_of(folder: Path, verdicts: list[Verdict], **config: Any) -> Path:
+def ledger_of(folder: Path, verdicts: list[Verdict], facts: dict[str, Any] | None = None, **config: Any) -> Path:
     config = {"cameras": CAMERAS, "defects": {"enlargement_px": 0}, **config}
-    held = Ledger(folder / "ledger.sqlite", {"line": "l", "config": config}, run_id="run")
+    held = Ledger(folder / "ledger.sqlite", {"line": "l", "config": config, **(facts or {})}, run_id="run")
     for each in verdicts:
         held.add(each)
     held.close()
@@ -74,6 +74,22 @@ def test_a_roll_has_its_own_metres_defects_and_grade(tmp_path: Path) -> None:
     assert r.grade is not None and [line.points for line in r.grade.lines] == [4, 1]
     assert r.grade.per_100_m2 == pytest.approx(5 * 1e8 / (2900 * 380))
     assert r.grade.quality == "second"
+
+
+@pytest.mark.parametrize(
+    ("ranges", "of_model", "edges"),
+    [
+        ([{}, {}], [100, 900], (20, 360)),
+        ([{"inspect_x_px": [50, 1000]}, {}], [100, 900], (10, 360)),
+        ([{"inspect_x_mm": [12, 190]}, {"inspect_x_mm": [190, 999]}], [100, 900], (12, 380)),
+    ],
+)
+def test_the_width_is_what_each_camera_judged(
+    tmp_path: Path, ranges: list[dict[str, Any]], of_model: list[int], edges: tuple[float, float]
+) -> None:
+    cameras = [c | r for c, r in zip(CAMERAS, ranges, strict=True)]
+    held = ledger_of(tmp_path, roll(), {"model_info": {"score": {"inspect_x_px": of_model}}}, cameras=cameras)
+    assert sheet_of(held).rolls[0].edges_mm == pytest.approx(edges)
 
 
 def test_rolls_of_a_run_are_graded_apart(tmp_path: Path) -> None:
