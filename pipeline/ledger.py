@@ -9,11 +9,11 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
 from glass_core.errors import InputError
+from pipeline.borders import Borders
 from pipeline.messages import Action, CameraFacts, LineState, Message, Payload, Reject, Totals, Verdict
 from pipeline.web_messages import Roll, SpanEvent
 
@@ -141,13 +141,20 @@ def read_runs(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def read_verdicts(path: Path, run_id: str | None = None) -> Iterator[Verdict]:
-    """The verdicts of a run (default: the last) in the order in which they were given."""
-    return _read(path, run_id, "verdicts", Verdict)
+    """The verdicts of a run (default: the last) in the order in which they were given, each on the roll that it lies on."""
+    return _placed(path, run_id, _read(path, run_id, "verdicts", Verdict))
 
 
 def read_defect_verdicts(path: Path, run_id: str | None = None) -> Iterator[Verdict]:
-    """The DEFECT verdicts of a run (default: the last), in order."""
-    return _read(path, run_id, "verdicts", Verdict, f"result = 'DEFECT' AND {NEW_CLOTH}")
+    """The DEFECT verdicts of a run (default: the last), in order, each on the roll that it lies on."""
+    return _placed(path, run_id, _read(path, run_id, "verdicts", Verdict, f"result = 'DEFECT' AND {NEW_CLOTH}"))
+
+
+def _placed(path: Path, run_id: str | None, verdicts: Iterator[Verdict]) -> Iterator[Verdict]:
+    borders = read_borders(path, run_id)
+    for verdict in verdicts:
+        roll_id = borders.of(verdict.start_mm, verdict.end_mm, verdict.roll_id)
+        yield verdict if roll_id == verdict.roll_id else verdict.model_copy(update={"roll_id": roll_id})
 
 
 def read_spans(path: Path, run_id: str | None = None) -> Iterator[SpanRow]:
@@ -155,7 +162,7 @@ def read_spans(path: Path, run_id: str | None = None) -> Iterator[SpanRow]:
 
     A frame across the border of two rolls gives a part to each; cloth seen again is left out.
     """
-    begun = [(r.start_mm, r.roll_id) for r in read_rolls(path, run_id) if r.start_mm is not None]
+    borders = read_borders(path, run_id)
     with _reading(path) as db:
         rows = db.execute(
             "SELECT camera, roll_id, start_mm, end_mm, result, reason FROM verdicts WHERE run_id = ? "
@@ -163,18 +170,8 @@ def read_spans(path: Path, run_id: str | None = None) -> Iterator[SpanRow]:
             (_run(db, path, run_id),),
         )
         for camera, roll_id, start_mm, end_mm, result, reason in rows:
-            for part in _parts(begun, roll_id, start_mm, end_mm):
+            for part in borders.parts(start_mm, end_mm, roll_id):
                 yield camera, *part, result, reason
-
-
-def _parts(begun: list[tuple[float, str]], roll_id: str, start_mm: float, end_mm: float) -> list[tuple[str, float, float]]:
-    """A span cut at the beginnings of rolls: each part's roll, from and to."""
-    borders = sorted((mm, name) for mm, name in begun if start_mm < mm < end_mm)
-    if not borders:
-        return [(roll_id, start_mm, end_mm)]
-    before = max(((mm, name) for mm, name in begun if mm <= start_mm), default=(0.0, ""))[1]
-    edges = [(start_mm, before), *borders, (end_mm, "")]
-    return [(name, mm, to_mm) for (mm, name), (to_mm, _) in pairwise(edges)]
 
 
 def read_states(path: Path, run_id: str | None = None) -> Iterator[LineState]:
@@ -195,6 +192,11 @@ def read_actions(path: Path, run_id: str | None = None) -> Iterator[Action]:
 def read_rolls(path: Path, run_id: str | None = None) -> Iterator[Roll]:
     """Where the rolls of a run (default: the last) begin and end, in order."""
     return _read(path, run_id, "web", Roll, "kind = 'Roll'")
+
+
+def read_borders(path: Path, run_id: str | None = None) -> Borders:
+    """Which roll of a run (default: the last) a place is on."""
+    return Borders(read_rolls(path, run_id))
 
 
 def read_events(path: Path, run_id: str | None = None) -> Iterator[SpanEvent]:

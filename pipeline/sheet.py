@@ -9,12 +9,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline.borders import Borders
 from pipeline.config import CameraBase, DefectsConfig
 from pipeline.crops import crop_path, map_path
 from pipeline.dispositions import Disposition, in_force, read_dispositions
 from pipeline.grading import Flaw, Grade, Rules, grade, severity
 from pipeline.joining import Defect
-from pipeline.ledger import read_defect_verdicts, read_frame_shapes, read_runs
+from pipeline.ledger import read_borders, read_defect_verdicts, read_frame_shapes, read_runs
 from pipeline.repeats import find_repeats
 from pipeline.roll import Cover, cover_rolls, find_defects
 
@@ -118,9 +119,9 @@ def read_sheet(ledger: Path, run_id: str | None = None) -> tuple[RunSheet, list[
     defects = find_defects(read_defect_verdicts(ledger, run_id), enlargement_px)
     said = read_dispositions(ledger.parent, run_id)
     covers = cover_rolls(ledger, run_id)
-    names = dict.fromkeys([*(covers or {}), *(d.roll_id for d in defects)]) or {"": None}
     rules, edges = _rules(config), _edges_mm(facts, read_frame_shapes(ledger, run_id))
-    rows = _rows(defects, rules, in_force(said), covers or {}, ledger.parent, run_id)
+    rows = _rows(defects, rules, in_force(said), covers or {}, read_borders(ledger, run_id), ledger.parent, run_id)
+    names = dict.fromkeys([*(covers or {}), *(r.roll_id for r in rows)]) or {"": None}
     sheets = [_roll(name, (covers or {}).get(name), rows, rules, edges) for name in names]
     sheet = RunSheet(
         run_id=run_id, line=str(facts.get("line", "line")), started=str(facts.get("started", "")),
@@ -142,6 +143,7 @@ def _rows(
     rules: Rules,
     words: dict[tuple[int, int, int], Disposition],
     covers: dict[str, Cover],
+    borders: Borders,
     folder: Path,
     run_id: str,
 ) -> list[DefectRow]:
@@ -151,10 +153,11 @@ def _rows(
         region, size, box, word = d.strongest.region, d.size_mm, d.box_mm, words.get(d.key)
         crop = crop_path(folder, run_id, d.strongest.verdict, d.strongest.index)
         kept = crop.is_file()
-        start_mm = covers[d.roll_id].start_mm if d.roll_id in covers else 0.0
+        roll_id = d.roll_id if box is None else borders.of(box[0], box[1], d.roll_id)
+        start_mm = covers[roll_id].start_mm if roll_id in covers else 0.0
         rows.append(
             DefectRow(
-                number=number, key=d.key, roll_id=d.roll_id, cameras=tuple(sorted(d.cameras)),
+                number=number, key=d.key, roll_id=roll_id, cameras=tuple(sorted(d.cameras)),
                 at_m=None if box is None else round((box[0] - start_mm) / 1000, 6),
                 left_mm=_mm(box and box[2]), right_mm=_mm(box and box[3]), length_mm=_mm(size and size[0]),
                 width_mm=_mm(size and size[1]), area_mm2=_mm(d.area_mm2),

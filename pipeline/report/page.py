@@ -85,7 +85,8 @@ def _draw(ledger: Path, facts: dict[str, Any], sheet: RunSheet) -> tuple[dict[st
 
 
 def _roll(roll: RollSheet, drawing: RollMap | None, defects: list[Defect], comparison: Comparison | None, many: bool) -> str:
-    numbered = [(n, d) for n, d in enumerate(defects, 1) if d.roll_id == roll.roll_id]
+    own = {row.key for row in roll.defects}
+    numbered = [(n, d) for n, d in enumerate(defects, 1) if d.key in own]
     name = f"Roll {escape(roll.roll_id)}" if roll.roll_id else "The roll"
     length = "" if not many or roll.inspected_m is None else (
         f"<p>{roll.inspected_m:,.3f} m inspected, {number(roll.not_inspected_m, 3)} m not inspected.</p>"

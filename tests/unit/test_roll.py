@@ -4,12 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from glass_core.errors import InputError
-from pipeline.ledger import Ledger, read_spans
+from pipeline.borders import Borders
+from pipeline.ledger import Ledger, read_spans, read_verdicts
 from pipeline.messages import Reason, Region, Result, Verdict
-from pipeline.roll import measure, summarise
+from pipeline.roll import cover_rolls, measure, summarise
+from pipeline.web import Rolls
 from pipeline.web_messages import Roll
 from tests import fakes
 
@@ -170,3 +174,35 @@ def test_a_frame_across_the_border_of_two_rolls_gives_a_part_to_each(tmp_path: P
     ]  # fmt: skip
     metres = measure(ledger)
     assert metres is not None and (metres.inspected_mm, metres.not_inspected_mm) == (50, 30)
+
+
+def began(number: int, roll_id: str, start_mm: float | None) -> Roll:
+    return Roll(
+        number=number, generation=0, roll_id=roll_id, style="", start_mm=start_mm, cause="command", t_mono_ns=0, t_utc_ns=0
+    )
+
+
+def test_a_roll_that_was_begun_in_the_past_has_the_cloth_decided_before_it_was_told(tmp_path: Path) -> None:
+    ledger = write(tmp_path, [
+        began(0, "a", 0), *(verdict(n, start_mm=100 * n, end_mm=100 * n + 100, roll_id="a") for n in range(4)),
+        began(1, "b", 150), defect(4, region(420, 430), start_mm=400, end_mm=500, roll_id="b"),
+    ])  # fmt: skip
+    covers = cover_rolls(ledger)
+    assert covers is not None
+    assert {name: (c.start_mm, c.end_mm, c.coverage.inspected_mm) for name, c in covers.items()} == {
+        "a": (0, 150, 150), "b": (150, 500, 350),
+    }  # fmt: skip
+    assert [v.roll_id for v in read_verdicts(ledger)] == ["a", "b", "b", "b", "b"]  # by their middles
+
+
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=12), st.integers(0, 50), st.integers(1, 30))
+def test_the_record_places_cloth_as_the_line_does(starts: list[int], start: int, length: int) -> None:
+    rolls = Rolls("0", "", 1e9, 0.0)
+    for n, at in enumerate(starts, 1):
+        rolls.begin(str(n), "", float(at))
+    borders = Borders([began(0, "0", 0.0), *(began(n, str(n), at) for n, at in enumerate(starts, 1)), began(99, "x", None)])
+    assert borders.of(start, start + length, "?") == rolls.at(start, start + length).roll_id
+    parts = borders.parts(start, start + length, "?")
+    assert (parts[0][1], parts[-1][2]) == (start, start + length)
+    for (name, from_mm, to_mm), (_, next_mm, _) in zip(parts, [*parts[1:], parts[-1]], strict=True):
+        assert name == rolls.at(from_mm, to_mm).roll_id and (to_mm == next_mm or from_mm == next_mm)

@@ -14,6 +14,7 @@ from pipeline.dispositions import FILE, dispose, read_dispositions
 from pipeline.ledger import Ledger
 from pipeline.messages import Reason, Region, Result, Verdict
 from pipeline.sheet import RunSheet, read_sheet
+from pipeline.web_messages import Roll
 from tools.cli import main
 
 CAMERAS = [{"name": n, "mm_per_px_x": 0.2, "mm_per_px_y": 0.2, "x_offset_mm": x} for n, x in (("a", 0.0), ("b", 180.0))]
@@ -74,6 +75,18 @@ def test_a_roll_has_its_own_metres_defects_and_grade(tmp_path: Path) -> None:
     assert r.grade is not None and [line.points for line in r.grade.lines] == [4, 1]
     assert r.grade.per_100_m2 == pytest.approx(5 * 1e8 / (2900 * 380))
     assert r.grade.quality == "second"
+
+
+def test_a_defect_is_on_the_roll_that_it_lies_on_whatever_its_verdict_knew(tmp_path: Path) -> None:
+    common = {"generation": 0, "style": "", "cause": "command", "t_mono_ns": 0, "t_utc_ns": 0}
+    ledger = ledger_of(tmp_path, roll())
+    held = Ledger(ledger, run_id="run")
+    held.add(Roll(number=0, roll_id="R1", start_mm=5000, **common))
+    held.add(Roll(number=1, roll_id="R2", start_mm=6012, **common))  # told when all of it was decided
+    held.close()
+    one, two = sheet_of(ledger).rolls
+    assert (one.roll_id, one.end_mm, [d.at_m for d in one.defects]) == ("R1", 6012, [0.3])
+    assert (two.roll_id, two.start_mm, [d.at_m for d in two.defects]) == ("R2", 6012, [-0.002])  # it begins before the border
 
 
 @pytest.mark.parametrize(
