@@ -174,6 +174,19 @@ def read_spans(path: Path, run_id: str | None = None) -> Iterator[SpanRow]:
                 yield camera, *part, result, reason
 
 
+def read_cloth_edges(path: Path, run_id: str | None = None) -> Iterator[tuple[str, str, float, float]]:
+    """Camera, roll and the cloth's two edges in mm of every judged frame that shows them, of a run (default: the last)."""
+    borders = read_borders(path, run_id)
+    with _reading(path) as db:
+        rows = db.execute(
+            "SELECT camera, roll_id, start_mm, end_mm, json_extract(body, '$.cloth_x_mm') AS cloth FROM verdicts "
+            f"WHERE run_id = ? AND result != 'NOT_INSPECTED' AND cloth IS NOT NULL AND {NEW_CLOTH}",
+            (_run(db, path, run_id),),
+        )
+        for camera, roll_id, start_mm, end_mm, cloth in rows:
+            yield camera, borders.of(start_mm, end_mm, roll_id), *json.loads(cloth)
+
+
 def read_states(path: Path, run_id: str | None = None) -> Iterator[LineState]:
     """The line states of a run (default: the last), in order."""
     return _read(path, run_id, "states", LineState)

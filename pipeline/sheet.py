@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.borders import Borders
@@ -15,9 +16,10 @@ from pipeline.crops import crop_path, map_path
 from pipeline.dispositions import Disposition, in_force, read_dispositions
 from pipeline.grading import Flaw, Grade, Rules, grade, severity
 from pipeline.joining import Defect
-from pipeline.ledger import read_borders, read_defect_verdicts, read_frame_shapes, read_runs
+from pipeline.ledger import read_borders, read_cloth_edges, read_defect_verdicts, read_frame_shapes, read_runs
 from pipeline.repeats import find_repeats
 from pipeline.roll import Cover, cover_rolls, find_defects
+from pipeline.width import judged_mm
 
 
 class DefectRow(BaseModel):
@@ -119,10 +121,11 @@ def read_sheet(ledger: Path, run_id: str | None = None) -> tuple[RunSheet, list[
     defects = find_defects(read_defect_verdicts(ledger, run_id), enlargement_px)
     said = read_dispositions(ledger.parent, run_id)
     covers = cover_rolls(ledger, run_id)
-    rules, edges = _rules(config), _edges_mm(facts, read_frame_shapes(ledger, run_id))
+    rules = _rules(config)
+    width = _widths(facts, read_frame_shapes(ledger, run_id), read_cloth_edges(ledger, run_id))
     rows = _rows(defects, rules, in_force(said), covers or {}, read_borders(ledger, run_id), ledger.parent, run_id)
     names = dict.fromkeys([*(covers or {}), *(r.roll_id for r in rows)]) or {"": None}
-    sheets = [_roll(name, (covers or {}).get(name), rows, rules, edges) for name in names]
+    sheets = [_roll(name, (covers or {}).get(name), rows, rules, width(name)) for name in names]
     sheet = RunSheet(
         run_id=run_id, line=str(facts.get("line", "line")), started=str(facts.get("started", "")),
         version=str(facts.get("version", "")), revision=len(said), weights_sha=facts.get("weights_sha"),
@@ -208,23 +211,27 @@ def _flaw(row: DefectRow, start_mm: float) -> Flaw:
     )  # fmt: skip
 
 
-def _edges_mm(facts: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> tuple[float, float] | None:
-    """The inspected width over all cameras; null where a camera's entry, scale or picture is not known."""
-    entries = (facts.get("config") or {}).get("cameras", [])
-    score = (facts.get("model_info") or {}).get("score") or {}
-    left, right = math.inf, -math.inf
-    for entry in entries:
-        try:
-            camera = CameraBase.model_validate({key: entry[key] for key in entry.keys() & CameraBase.model_fields.keys()})
-        except ValidationError:  # of an older or a foreign program
-            return None
-        shape = shapes.get(camera.name)
-        if camera.mm_per_px_x is None or shape is None:
-            return None
-        ends_px = camera.inspected_px(shape[1], score.get("inspect_x_px")) or (0, shape[1])
-        ends_mm = [camera.x_offset_mm + px * camera.mm_per_px_x for px in ends_px]
-        left, right = min(left, ends_mm[0]), max(right, ends_mm[1])
-    return (left, right) if left < right else None
+def _widths(
+    facts: dict[str, Any], shapes: dict[str, tuple[int, ...]], seen: Iterable[tuple[str, str, float, float]]
+) -> Callable[[str], tuple[float, float] | None]:
+    """The judged width of each roll, by its id: edges of cloth are the medians over its frames."""
+    try:
+        entries = (facts.get("config") or {}).get("cameras", [])
+        known = CameraBase.model_fields.keys()
+        cameras = [CameraBase.model_validate({key: e[key] for key in e.keys() & known}) for e in entries]
+    except ValidationError:  # of an older or a foreign program
+        return lambda roll_id: None
+    found: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for camera, roll_id, left_mm, right_mm in seen:
+        found.setdefault(roll_id, {}).setdefault(camera, []).append((left_mm, right_mm))
+    of_model = ((facts.get("model_info") or {}).get("score") or {}).get("inspect_x_px")
+
+    def width(roll_id: str) -> tuple[float, float] | None:
+        middles = {c: np.median(edges, axis=0) for c, edges in found.get(roll_id, {}).items()}
+        cloth = {c: (float(left), float(right)) for c, (left, right) in middles.items()}
+        return judged_mm(cameras, of_model, shapes, cloth)
+
+    return width
 
 
 def _mm(value: float | None) -> float | None:

@@ -105,6 +105,20 @@ def test_the_width_is_what_each_camera_judged(
     assert sheet_of(held).rolls[0].edges_mm == pytest.approx(edges)
 
 
+def test_selvages_are_not_of_the_judged_width_and_each_roll_has_its_own(tmp_path: Path) -> None:
+    cameras = [c | {"selvage_mm": 15} for c in CAMERAS]  # pictures from 0 to 200 mm and from 180 to 380 mm
+    cloth = []
+    for roll_id, start_mm, left_mm, right_mm in (("R1", 0, 20.0, 350.0), ("R2", 1000, 0.0, 360.0)):
+        for n in range(5):
+            hole = 40.0 * (n == 2)  # at one edge of one picture
+            number, at = len(cloth), start_mm + 100 * n
+            cloth.append(verdict(number, at, roll_id=roll_id, cloth_x_mm=(left_mm + hole, 200.0)))
+            cloth.append(verdict(number + 1, at, camera="b", roll_id=roll_id, cloth_x_mm=(180.0, right_mm)))
+    one, two = sheet_of(ledger_of(tmp_path, cloth, cameras=cameras)).rolls
+    assert one.edges_mm == pytest.approx((35, 335))
+    assert two.edges_mm == pytest.approx((0, 345))  # its left edge is the picture's
+
+
 def test_rolls_of_a_run_are_graded_apart(tmp_path: Path) -> None:
     second = [v.model_copy(update={"number": v.number + 100, "seq": v.number + 100, "roll_id": "R2"}) for v in roll(8000.0)]
     one, two = sheet_of(ledger_of(tmp_path, roll() + second, grading={"rules": "d5430-mm-1", "accept": 9000.0})).rolls
