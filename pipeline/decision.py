@@ -257,8 +257,8 @@ class Decision:
             share = max(score / max(standard.threshold(i), 1e-9) for i, score in enumerate(scored.lanes))
             self._cameras[frame.camera].drift.add(roll.style, frame.level, frame.texture, share)
         event = self._cloth.event(frame.start_mm, frame.end_mm, judgement)
-        if judgement.result is Result.PASS and self._fault:
-            judgement = Judgement(Result.NOT_INSPECTED, Reason.NOT_READY, self._fault[:200])
+        if judgement.result is Result.PASS and (doubt := self._fault or self._roster.unplaced):
+            judgement = Judgement(Result.NOT_INSPECTED, Reason.NOT_READY, doubt[:200])
         if judgement.result is not Result.NOT_INSPECTED and self._bypass and not self._terms.observe:
             judgement = replace(judgement, result=Result.NOT_INSPECTED, reason=Reason.BYPASS, detail=str(judgement.result))
         latency_ms = max(0.0, (now_ns - frame.t_mono_ns) / 1e6)  # both clocks are read a little before the fact

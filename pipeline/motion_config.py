@@ -47,7 +47,7 @@ class EncoderMotion(Section):
     max_speed_mm_s: float = Field(default=3000.0, gt=0)
     """No web is faster: a greater step is a fault of the encoder."""
     silent_ms: float = Field(default=1000.0, ge=100)
-    """A counter that says nothing for so long is at fault (a triggered camera's: the web rests)."""
+    """A counter that has spoken and then says nothing for so long is at fault (a triggered camera's: the web rests)."""
 
     @model_validator(mode="after")
     def _counts(self) -> EncoderMotion:

@@ -26,7 +26,7 @@ class EncoderWeb:
         self._raw: int | None = None
         self._jump, self._jumped_ns = "", 0
         self._since_ns: int | None = None
-        self.fault = ""
+        self.fault = self.awaited = ""
 
     @property
     def counters(self) -> dict[str, float]:
@@ -37,9 +37,9 @@ class EncoderWeb:
         return {"count": self._raw, "total": self._counter.total, "read_s": read_s, "refused": self._counts.refused}
 
     def read(self, now_ns: int, held: bool) -> tuple[float, float, int] | None:
-        """Position in mm, speed in mm/s and the time of both; None before the first count.
+        """Position in mm, speed in mm/s and the time of both; None before the first count, of which `awaited` then speaks.
 
-        `fault` then says why they are not to be trusted: silence of a counter that should speak, or a jump just now.
+        `fault` says why they are not to be trusted: silence of a counter that has spoken before, or a jump just now.
         """
         self._since_ns = self._since_ns or now_ns
         for raw, t_ns in self._counts.read(now_ns):
@@ -56,8 +56,10 @@ class EncoderWeb:
                 self._readings.popleft()
         last_ns = self._readings[-1][0] if self._readings else self._since_ns
         silent = now_ns - last_ns > self._config.silent_ms * 1e6
-        self.fault = ""
-        if silent and not self._counts.rests:
+        self.fault = self.awaited = ""
+        if not self._readings and not self._resume and not self._counts.rests:
+            self.awaited = f"no count of the encoder yet, motion {self.name}, check its sender"
+        elif silent and not self._counts.rests:
             self.fault = f"encoder silent for over {self._config.silent_ms:g} ms, motion {self.name}, check its sender"
         elif self._jump and now_ns - self._jumped_ns < SETTLE_NS:
             self.fault = self._jump

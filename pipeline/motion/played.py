@@ -72,7 +72,7 @@ class RecordedCourse:
 class PlayedWeb:
     """A course run off from its beginning, or after a restart from where it was."""
 
-    fault = ""
+    fault = awaited = ""
 
     def __init__(self, course: Course, elapsed_s: float = 0.0) -> None:
         self._course = course

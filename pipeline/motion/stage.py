@@ -18,6 +18,8 @@ class Web(Protocol):
     name: str
     fault: str
     """Why the position is not to be trusted now; empty while it is."""
+    awaited: str
+    """What has to come before there is a position at all; empty once there is one."""
 
     @property
     def counters(self) -> dict[str, float]:
@@ -75,10 +77,11 @@ class MotionStage:
         return True
 
     def _tell(self) -> None:
-        """Say READY or FAULT each time it changes, until it was taken; it may have been told down before."""
-        self.state = StageState.FAULT if self._web.fault else StageState.READY
+        """Say READY, DEGRADED or FAULT each time it changes, until it was taken; it may have been told down before."""
+        self.state = StageState.DEGRADED if self._web.awaited else StageState.READY
+        self.state = StageState.FAULT if self._web.fault else self.state
         if self._told is not self.state:
-            detail = self._web.fault[:500]
+            detail = (self._web.fault or self._web.awaited)[:500]
             if self._decision.send(
                 Status(role="motion", name="motion", generation=self._generation, state=self.state, detail=detail)
             ):

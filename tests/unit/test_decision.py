@@ -516,6 +516,20 @@ def test_a_recorder_that_cannot_write_is_a_fault_without_pass() -> None:
     assert bench.air.take(LineState)[-1].state is State.FAULT
 
 
+def test_before_the_encoder_s_first_word_nothing_passes_and_then_it_does_without_a_reset() -> None:
+    bench = Bench()
+    bench.status("motion", "motion", StageState.DEGRADED, detail="no count yet")
+    bench.announce(0)
+    bench.score(0)
+    assert [outcome(v) for v in bench.verdicts()] == [(0, Result.NOT_INSPECTED, Reason.NOT_READY)]
+    state = bench.air.take(LineState)[-1]
+    assert (state.state, state.inspection_ok, state.detail) == (State.DEGRADED, False, "motion: no count yet")
+    bench.status("motion", "motion")
+    bench.announce(1)
+    bench.score(1)
+    assert [v.result for v in bench.verdicts()] == [Result.PASS]
+
+
 def test_a_fault_stays_until_it_is_reset_and_the_line_comes_back_through_degraded() -> None:
     bench = Bench(cameras=("a", "b"))
     bench.status("recorder", "recorder", StageState.FAULT, detail="disk full")

@@ -185,12 +185,24 @@ def test_silence_is_a_fault_until_it_speaks_again() -> None:
     assert ready[0] is StageState.READY
 
 
-def test_an_encoder_that_never_speaks_is_said_too() -> None:
+def test_an_encoder_that_has_not_spoken_yet_is_awaited_and_no_fault() -> None:
     bench = Bench()
-    for ms in range(0, 2000, 10):
-        bench.stage.step(ms * MS)
-    assert [s for s, _ in bench.states()] == [StageState.READY, StageState.FAULT]
+    for bench.ms in range(0, 5000, 10):
+        bench.stage.step(bench.ms * MS)
+    assert bench.states() == [(StageState.DEGRADED, "no count of the encoder yet, motion message, check its sender")]
     assert bench.heard.take(Motion) == []
+    bench.turn(lambda ms: ms, 6000)
+    bench.turn(lambda ms: None, 8000)
+    assert [s for s, _ in bench.states()] == [StageState.READY, StageState.FAULT]
+
+
+def test_an_encoder_that_spoke_before_a_restart_is_not_awaited_for_long() -> None:
+    bench = Bench()
+    bench.turn(lambda ms: ms, 1000)
+    again = Bench(resume=bench.web.counters)
+    for ms in range(0, 2000, 10):
+        again.stage.step(ms * MS)
+    assert [s for s, _ in again.states()] == [StageState.READY, StageState.FAULT]
 
 
 def test_a_jump_is_a_fault_for_a_second_and_moves_nothing() -> None:
