@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pipeline.config import ActionConfig, DefectAction, NotInspectedAction
@@ -22,7 +22,8 @@ class Actions:
     A defect is the joined one: a streak through many frames stops the machine once, and again only where a rule asks for
     a severity that it reached later. So a stop that was acknowledged is not followed by another for the same defect. A
     defect of unknown size is held to be of the highest severity, and so is one of a frame with more regions than its
-    verdict tells, in whatever lane. `counts_per_mm`: of the encoder, where there is one.
+    verdict tells, in whatever lane. `counts_per_mm`: of the encoder, where there is one. `before`: what was open
+    or still ahead when decision was started again, and `fault`: it was in FAULT and that was answered.
     """
 
     def __init__(
@@ -33,6 +34,8 @@ class Actions:
         counts_per_mm: float | None = None,
         generation: int = 0,
         number: Callable[[], int] = lambda: 0,
+        before: Sequence[Action] = (),
+        fault: bool = False,
     ) -> None:
         self._table = tuple(enumerate(table))
         self._rules = rules or Rules()
@@ -41,8 +44,21 @@ class Actions:
         self._gaps: dict[tuple[int, str], Gap] = {}
         self._ahead: list[tuple[float, int, Action]] = []
         self._open: dict[int, Action] = {}
-        self._events = 0
-        self._fault = False
+        self._events = max((a.event for a in before), default=-1) + 1
+        self._fault = fault
+        for action in before:
+            self._keep(action)
+
+    @property
+    def unacknowledged(self) -> list[Action]:
+        """What has acted and nobody has seen to."""
+        return [a for a in self._open.values() if a.phase is Phase.NOW]
+
+    def again(self) -> list[Action]:
+        """The same in the name of this decision, where it stood open before a restart."""
+        for action in self.unacknowledged:
+            self._open[action.event] = self._told(action)
+        return self.unacknowledged
 
     def judged(self, verdict: Verdict, now_ns: int) -> list[Action]:
         """What follows from one more verdict."""
@@ -62,16 +78,14 @@ class Actions:
         """The actions announced ahead whose place is at their actuator now."""
         due = []
         while self._ahead and self._ahead[0][0] <= position_mm:
-            action = heapq.heappop(self._ahead)[2]
-            due.append(action.model_copy(update={"number": self._number(), "phase": Phase.NOW, "t_mono_ns": now_ns}))
-            self._keep(action)  # also one acknowledged before it was due: it acts now
+            due.append(self._told(heapq.heappop(self._ahead)[2], phase=Phase.NOW, t_mono_ns=now_ns))
+            self._keep(due[-1])  # also one acknowledged before it was due: it acts now
         return due
 
     def acknowledge(self, event: int | None, now_ns: int) -> list[Action]:
         """What nobody had seen to so far, of this event or of all."""
         events = [e for e in self._open if event in (None, e)]
-        facts = {"phase": Phase.ACKNOWLEDGED, "t_mono_ns": now_ns}
-        return [self._open.pop(e).model_copy(update={"number": self._number(), **facts}) for e in events]
+        return [self._told(self._open.pop(e), phase=Phase.ACKNOWLEDGED, t_mono_ns=now_ns) for e in events]
 
     def _on_defect(self, defect: Defect, verdict: Verdict, now_ns: int) -> Iterator[Action]:
         left_out = verdict.regions_total > len(verdict.regions)
@@ -115,13 +129,16 @@ class Actions:
             number=self._number(), generation=self._generation, event=event, kind=kind, cause=cause, phase=phase,
             t_mono_ns=now_ns, **facts,
         )  # fmt: skip
-        if action.target_mm is not None:
-            heapq.heappush(self._ahead, (action.target_mm, event, action))
         self._keep(action)
         return action
 
+    def _told(self, action: Action, **facts: Any) -> Action:
+        return action.model_copy(update={"number": self._number(), "generation": self._generation, **facts})
+
     def _keep(self, action: Action) -> None:
-        """For acknowledgement; nobody acknowledges a mark on the cloth."""
+        """Until its place comes and until it is acknowledged; nobody acknowledges a mark on the cloth."""
+        if action.phase is Phase.AHEAD and action.target_mm is not None:
+            heapq.heappush(self._ahead, (action.target_mm, action.event, action))
         if action.kind is ActionKind.MARK:
             return
         self._open[action.event] = action

@@ -100,8 +100,7 @@ class Decision:
         self._early: dict[Key, tuple[ScoreMap, tuple[Payload, ...]]] = {}
         self._announced: dict[tuple[str, str], int] = {}
         self._motion: Motion | None = None
-        self._bypass = terms.observe
-        self._fault = ""
+        self._bypass, self._fault = terms.observe or terms.bypass, terms.fault
         self._cloth = Cloth(terms.cloth, self._tell, publisher, terms.generation, utc_ns)
         self._due = Due({c: mm - terms.y_offset_mm.get(c, 0.0) for c, mm in terms.actuator_mm.items()})
         self._shown: tuple[object, ...] | None = None
@@ -109,6 +108,7 @@ class Decision:
         self._heartbeat_due_ns = self._totals_due_ns = 0
         self.state = StageState.READY
         self.handled = 0
+        self._act(self._actions.again())
 
     @property
     def waiting(self) -> int:
@@ -125,7 +125,7 @@ class Decision:
         """Expire, hear, listen for silence, say how the line is, pass records on."""
         self._due.step(now_ns, self._motion)
         self._now_ns = now_ns
-        self._publisher.welcome()
+        self._publisher.welcome(self._actions.unacknowledged)
         moved = self._expire(now_ns)  # first: a score found now in the inbox is too late for a frame that is overdue
         for _ in range(MESSAGES_PER_STEP):
             received = self._inbox.receive()
@@ -139,7 +139,7 @@ class Decision:
         self._show_state(now_ns)
         if now_ns >= self._heartbeat_due_ns:
             self._heartbeat_due_ns = now_ns + HEARTBEAT_NS
-            self._publisher.heartbeat(self._tally.verdicts, now_ns)
+            self._publisher.heartbeat(self._tally.verdicts, self._bypass, self._actions.unacknowledged, now_ns)
         if now_ns >= self._totals_due_ns:
             self._totals_due_ns = now_ns + TOTALS_NS
             self._tell(self._totals(now_ns))

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from pipeline.messages import MotionState, StageState, State, Status
 
+GONE = " (gone: reset it)"
+"""Said of a latched fault whose cause is no longer there."""
+
 
 @dataclass
 class Roster:
@@ -61,7 +64,7 @@ def line_state(
     A web at rest is healthy, however long. `fault` is the latched one: it stays until a person resets it.
     """
     if fault:
-        return State.FAULT, False, fault if roster.faults else f"{fault} (gone: reset it)"
+        return State.FAULT, False, fault if roster.faults else fault + GONE
     if bypass:
         return State.BYPASS, False, "rejects are inhibited"
     if roster.awaited:

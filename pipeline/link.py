@@ -205,10 +205,11 @@ class ZmqLink:
         self._poller.register(socket, zmq.POLLIN)
         return ZmqBroadcast(socket)
 
-    def subscribe(self, bind: str, topic: str = "") -> ZmqInbox:
-        """What the broadcast bound at `bind` says, from now on."""
+    def subscribe(self, bind: str, *topics: str) -> ZmqInbox:
+        """What the broadcast bound at `bind` says from now on: of these kinds, by default everything."""
         socket = self._socket(zmq.SUB, 1000)
-        socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
+        for topic in topics or ("",):
+            socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
         socket.connect(publisher_endpoint(bind, self.folder))
         self._poller.register(socket, zmq.POLLIN)
         return ZmqInbox(socket, topics=True)

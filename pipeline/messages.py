@@ -241,6 +241,7 @@ class Action(Message):
     number: int
     generation: int
     event: int
+    """Of its own for each in a run of the line; one that was open when decision was restarted is told again."""
     kind: ActionKind
     cause: Cause
     phase: Phase
@@ -281,6 +282,10 @@ class Heartbeat(Message):
     state: State
     inspection_ok: bool
     verdicts: int
+    bypass: bool = False
+    """Rejects and actions are set aside, also where the state says something worse."""
+    unacknowledged: tuple[ActionKind, ...] = ()
+    """What somebody must still see to: while a STOP is among them there is no permit to run."""
     t_mono_ns: int
 
 

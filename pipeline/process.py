@@ -26,6 +26,7 @@ from glass_core.engines.canary import EngineFault
 from glass_core.errors import InputError, MissingError
 from pipeline.cameras.protocol import CameraLost
 from pipeline.config import LineConfig
+from pipeline.handover import Handover
 from pipeline.judgement import Standard
 from pipeline.link import Link, MemoryLink, Outbox, ZmqLink
 from pipeline.messages import Progress, StageState
@@ -78,8 +79,8 @@ class Spec(BaseModel):
     """The last counters of the generation before."""
     needed_tiles_per_s: float = 0.0
     """A worker that is measured slower at the line's start refuses it."""
-    roll: RollStart | None = None
-    """The roll that runs, where decision is started again."""
+    before: Handover = Handover()
+    """What a decision that is started again must not forget."""
 
 
 def standard_of(card: ThresholdCard | None) -> Standard | None:
@@ -167,8 +168,8 @@ def _decision(spec: Spec, link: Link, model: Path) -> Stage:
     from pipeline.messages import Action
     from pipeline.outputs.publisher import Publisher
 
-    line = spec.config.line
-    roll = spec.roll or RollStart(roll_id=line.roll_id, style=line.style)
+    line, before = spec.config.line, spec.before
+    roll = before.roll or RollStart(roll_id=line.roll_id, style=line.style)
     terms = DecisionTerms(
         frame_mm=_frame_mm(spec.config),
         standard=standard_of(load_card(model, required=not spec.observe)),
@@ -179,11 +180,14 @@ def _decision(spec: Spec, link: Link, model: Path) -> Stage:
         actuator_mm={c.name: c.actuator_mm for c in spec.config.cameras if c.actuator_mm is not None and c.mm_per_px_y},
         y_offset_mm={c.name: c.y_offset_mm for c in spec.config.cameras},
         seen_mm={key.removeprefix(SEEN): mm for key, mm in spec.resume.items() if key.startswith(SEEN)},
+        bypass=before.bypass,
+        fault=before.fault,
     )
     publisher = Publisher(link.broadcast(spec.config.publisher.bind), spec.generation)
     actions = Actions(
         spec.config.actions, spec.config.grading, spec.config.defects.enlargement_px,
         getattr(spec.config.motion, "counts_per_mm", None), spec.generation, lambda: publisher.number(Action),
+        before.actions, bool(before.fault) and not before.bypass,
     )  # fmt: skip
     return Decision(link.inbox("decision"), link.outbox("recorder"), publisher, terms, time.time_ns, actions)
 

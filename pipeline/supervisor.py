@@ -18,10 +18,11 @@ from typing import IO
 
 from glass_core.errors import InputError
 from pipeline.config import LineConfig
+from pipeline.handover import Heard
 from pipeline.link import ZmqLink, make_private
 from pipeline.messages import Bypass, Message, Progress, StageState, Status
 from pipeline.process import Spec
-from pipeline.web_messages import MarkEvent, Roll, RollStart
+from pipeline.web_messages import MarkEvent, RollStart
 
 SILENT_NS = 10_000_000_000
 """A process that reports no progress for so long hangs; a longer single engine call does not exist."""
@@ -103,9 +104,8 @@ class Supervisor:
         self._lock: IO[str] | None = None
         self._link: ZmqLink | None = None
         self._untold: deque[Message] = deque()
-        self._bypass = Bypass(on=False)
-        self._bypass_again = False
-        self._roll: RollStart | None = None
+        self._bypass = False
+        self._heard = Heard()
 
     def __enter__(self) -> Supervisor:
         self._lock = self._take_lock()
@@ -117,7 +117,7 @@ class Supervisor:
         self._decision = self._link.outbox("decision")
         self.events = self._link.subscribe(self._config.publisher.bind)
         """What the line publishes."""
-        self._rolls = self._link.subscribe(self._config.publisher.bind, topic="Roll")
+        self._published = self._link.subscribe(self._config.publisher.bind, "Roll", "LineState", "Action")
         return self
 
     def __exit__(self, *failure: object) -> None:
@@ -164,18 +164,14 @@ class Supervisor:
 
     def bypass(self, on: bool) -> None:
         """The operator sets rejects aside, or takes that back; may be called from a signal handler: `step` tells it."""
-        self._bypass = Bypass(on=on)
-        self._untold.append(self._bypass)
+        self._bypass = on
+        self._untold.append(Bypass(on=on))
 
     def step(self) -> None:
         """Hear progress, start the next process, see to those that died or hang; LineFailed when it cannot go on."""
         assert self._link is not None
         now_ns = time.monotonic_ns()
         self._hear(now_ns)
-        decision = next(c for c in self._children if c.role == "decision")
-        if self._bypass_again and decision.ready:  # sooner it might still go to the one that died
-            self._bypass_again = False
-            self._untold.append(self._bypass)
         while self._untold and self._decision.send(self._untold[0]):
             self._untold.popleft()
         for child in self._children:
@@ -204,18 +200,16 @@ class Supervisor:
                         child.handled_ns = now_ns
                     child.progress, child.heard_ns = progress, now_ns
 
-        while received := self._rolls.receive():
-            roll = received[0]
-            if isinstance(roll, Roll) and (roll.cause != "config" or roll.generation == 0):
-                self._roll = RollStart(roll_id=roll.roll_id, style=roll.style, at_mm=roll.start_mm)
+        while received := self._published.receive():
+            self._heard.hear(received[0])
 
     def _start(self, child: Child, now_ns: int) -> None:
         resume = dict(child.progress.counters) if child.progress else {}
         child.generation += 1
         spec = Spec(
             role=child.role, name=child.name, generation=child.generation, folder=self.folder,
-            supervisor_pid=os.getpid(), config=self._config, observe=self._observe, resume=resume, roll=self._roll,
-            needed_tiles_per_s=self._needed_tiles_per_s,
+            supervisor_pid=os.getpid(), config=self._config, observe=self._observe, resume=resume,
+            before=self._heard.handover(self._bypass), needed_tiles_per_s=self._needed_tiles_per_s,
         )  # fmt: skip
         path = self.folder / f"{child.role}-{child.name}.json"
         path.write_text(spec.model_dump_json(), encoding="utf-8")
@@ -265,8 +259,7 @@ class Supervisor:
             raise LineFailed(f"{child.name} failed {tries} times in a minute, {detail}, see the lines above", 1)
         print(f"glassline: {child.name} {detail}, starting it again", file=sys.stderr, flush=True)
         child.restart_due_ns = now_ns + min(BACKOFF_NS * 2 ** (tries - 1), BACKOFF_MOST_NS)
-        if child.role == "decision":  # everybody's partner: all begin anew and repeat who they are, the operator too
-            self._bypass_again = True
+        if child.role == "decision":  # everybody's partner: all begin anew and repeat who they are
             for other in self._children:
                 if other.process is not None:
                     other.asked = True

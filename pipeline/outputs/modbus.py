@@ -1,7 +1,7 @@
 """A wire to a PLC or remote I/O over Modbus TCP: this side is the client, energise-to-run, in a process of its own.
 
 Coils from `coils_at`, written when they change and ten times a second:
-    0 run permit      on: decision's heartbeat is fresh and no stop is open. Off: the machine must stop.
+    0 run permit      on: decision's heartbeat is fresh and says of no stop that it is open. Off: the machine must stop.
     1 inspection ok   on: cloth that passes is being judged
     2 mark            on for `pulse_ms` where a mark is due (best effort; exact: target position below)
     3 lamp            on while a lamp event is open
@@ -117,10 +117,11 @@ class ModbusOutput:
         self._heard, self._decision, self._plc, self._config, self._generation = heard, decision, plc, config, generation
         self._pulse_ns = int(config.pulse_ms * 1e6)
         self._line: LineState | Heartbeat | None = None
-        self._beat_ns: int | None = None
+        self._beat: Heartbeat | None = None
+        self._beat_ns = 0
         self._beats = 0
         self._position_mm: float | None = None
-        self._open: dict[tuple[int, int], Action] = {}
+        self._open: dict[int, Action] = {}
         self._mark_until_ns = 0
         self._records: deque[Action] = deque()
         self._shown: Action | None = None
@@ -178,7 +179,7 @@ class ModbusOutput:
                     self._cycle_ns = 0
                 self._line = message
                 if isinstance(message, Heartbeat):
-                    self._beat_ns = now_ns
+                    self._beat, self._beat_ns = message, now_ns
                     self._beats += 1
             case Totals():
                 self._position_mm = message.position_mm
@@ -186,9 +187,10 @@ class ModbusOutput:
                 self._on_action(message, now_ns)
 
     def _on_action(self, action: Action, now_ns: int) -> None:
-        key = action.generation, action.event
         if action.phase is Phase.ACKNOWLEDGED:
-            self._open.pop(key, None)
+            self._open.pop(action.event, None)
+            return
+        if action.event in self._open:  # told again, for somebody who joined
             return
         if action.phase is Phase.AHEAD or action.target_mm is None:
             if len(self._records) == RECORDS:
@@ -198,18 +200,19 @@ class ModbusOutput:
         if action.phase is not Phase.NOW:
             return
         if action.kind is not ActionKind.MARK:
-            self._open[key] = action
+            self._open[action.event] = action
         elif self._connected:
             self._mark_until_ns = now_ns + self._pulse_ns
         else:
             self.marks_lost += 1
 
     def _coils(self, now_ns: int) -> list[bool]:
-        alive = self._beat_ns is not None and now_ns - self._beat_ns < STALE_NS
-        kinds = {a.kind for a in self._open.values()}
+        """By what decision says is open, too: this process may have been started again and not know."""
+        if self._beat is None or now_ns - self._beat_ns >= STALE_NS:
+            return [False] * len(COILS)
+        kinds = {a.kind for a in self._open.values()} | set(self._beat.unacknowledged)
         ok = self._line is not None and self._line.inspection_ok
-        states = [ActionKind.STOP not in kinds, ok, now_ns < self._mark_until_ns, ActionKind.LAMP in kinds]
-        return [alive and on for on in states]
+        return [ActionKind.STOP not in kinds, ok, now_ns < self._mark_until_ns, ActionKind.LAMP in kinds]
 
     def _exchange(self, now_ns: int) -> None:
         if not self._connected:
@@ -253,9 +256,9 @@ class ModbusOutput:
         taken, acknowledged, reset = answers
         if self._shown is not None and taken == _record(self._shown):
             self._taken, self._next_from_ns = True, 0
-        for key, action in list(self._open.items()):
-            if acknowledged in (ALL, _record(action)) and self._decision.send(Acknowledge(event=action.event)):
-                del self._open[key]
+        for event, action in list(self._open.items()):
+            if acknowledged in (ALL, _record(action)) and self._decision.send(Acknowledge(event=event)):
+                del self._open[event]
         if reset != self._reset and (not reset or self._decision.send(Reset())):
             self._reset = reset
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pipeline.link import Broadcast
-from pipeline.messages import Heartbeat, LineState, Message
+from pipeline.messages import Action, ActionKind, Heartbeat, LineState, Message
 from pipeline.web_messages import Roll
 
 
@@ -32,19 +34,20 @@ class Publisher:
                 self._roll = message
         self._broadcast.publish(message)
 
-    def welcome(self) -> None:
-        """Whoever joined since the last call gets the present state and roll first, as they were told."""
+    def welcome(self, unacknowledged: Iterable[Action]) -> None:
+        """Whoever joined since the last call gets the present state and roll first, and what is open, as they were told."""
         if self._broadcast.joined():
-            for told in filter(None, (self._state, self._roll)):
+            for told in filter(None, (self._state, self._roll, *unacknowledged)):
                 self._broadcast.publish(told)
 
-    def heartbeat(self, verdicts: int, now_ns: int) -> None:
+    def heartbeat(self, verdicts: int, bypass: bool, unacknowledged: Iterable[Action], now_ns: int) -> None:
         """Only decision's own progress makes one."""
         if self._state is not None:
-            state = self._state
+            state, kinds = self._state, {a.kind for a in unacknowledged}
             self._broadcast.publish(
                 Heartbeat(
                     number=self.number(Heartbeat), generation=self._generation, state=state.state,
-                    inspection_ok=state.inspection_ok, verdicts=verdicts, t_mono_ns=now_ns,
+                    inspection_ok=state.inspection_ok, verdicts=verdicts, bypass=bypass,
+                    unacknowledged=tuple(k for k in ActionKind if k in kinds), t_mono_ns=now_ns,
                 )
             )  # fmt: skip

@@ -151,6 +151,33 @@ def test_a_plc_sees_the_line_and_its_answers_come_back(rig: Rig) -> None:
     assert rig.coils == [True, True, False, False]
 
 
+def test_an_output_that_is_started_again_gives_no_permit_while_a_stop_is_open(rig: Rig) -> None:
+    rig.start()
+    stop = rig.act(ActionKind.STOP)
+    rig.act(ActionKind.LAMP)
+    rig.step()
+    assert rig.coils == [False, True, False, True]
+    rig.stage.close()
+    rig.stage = ModbusOutput(rig.heard, rig.decision, Plc(rig.config), rig.config, 1)
+    open_kinds = (ActionKind.STOP, ActionKind.LAMP)
+    beat = Heartbeat(
+        number=0, generation=0, state=State.RUNNING, inspection_ok=True, verdicts=0, unacknowledged=open_kinds, t_mono_ns=0
+    )
+    rig.heard.send(beat)
+    rig.step(101, beat=False)
+    assert rig.coils == [False, True, False, True]
+    for _ in range(2):  # welcomed, and then once more for another who joins
+        rig.heard.send(stop)
+    rig.heard.send(beat)
+    rig.step(101, beat=False)
+    assert rig.words[3:5] == [1, 1]  # shown to the PLC again, so that it can acknowledge
+    rig.answer(1, 1)
+    rig.step(101)
+    rig.step(101)
+    assert [a.event for a in rig.decision.take(Acknowledge)] == [0]
+    assert rig.coils == [True, True, False, False]
+
+
 def test_marks_are_pulses_and_records_wait_until_they_are_taken(rig: Rig) -> None:
     rig.start()
     rig.step()
@@ -232,12 +259,27 @@ def _spent(what: Callable[[], None]) -> float:
     return time.monotonic() - start_s
 
 
+def started_again(line: Supervisor, name: str, holds: Callable[[], bool]) -> None:
+    """Kill a process of a line, and step until all are back and the output has heard of it; `holds` all the while."""
+    child = next(c for c in line._children if c.name == name)
+    assert child.process is not None
+    child.process.kill()
+    end_s = time.monotonic() + 60
+    back_s: float | None = None
+    while back_s is None or time.monotonic() < back_s + 1.0:
+        line.step()
+        assert holds() and time.monotonic() < end_s
+        if back_s is None and child.generation > 0 and line.ready:
+            back_s = time.monotonic()
+
+
 def test_a_whole_line_stops_the_machine_until_somebody_acknowledges(
     rig: Rig, model: Path, footage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rig.start()
     body = {
-        "line": {"name": "wired"}, "model": str(model), "motion": {"source": "simulated", "speed_mm_s": 60.0},
+        "line": {"name": "wired"}, "model": str(model),
+        "motion": {"source": "simulated", "speed_mm_s": 0.0, "segments": [{"seconds": 3.0, "speed_mm_s": 60.0}]},
         "cameras": [{"name": "a", "source": "replay", "path": str(footage), "mm_per_px_x": 0.2, "mm_per_px_y": 0.2}],
         "actions": [{"when": "DEFECT", "do": "stop"}],
         "outputs": [{"kind": "publisher"}, {"kind": "modbus", "host": "127.0.0.1", "port": rig.port}],
@@ -260,11 +302,17 @@ def test_a_whole_line_stops_the_machine_until_somebody_acknowledges(
                 if permits == [False, True, False]:
                     while rig.words[3:6] != [1, 1, 1]:  # written right after the coil
                         assert time.monotonic() < end_s
+                    for name in ("plc", "decision"):  # neither comes back with a permit that nobody gave
+                        started_again(line, name, lambda: rig.coils[0] is False)
                     assert main(["outputs", "acknowledge", str(path)]) == 0
         assert permits == [False, True, False, True]
     assert rig.coils == [False] * 4
-    phases = [(a.kind, a.phase) for a in read_actions(tmp_path / "ledger.sqlite")]
-    assert phases == [(ActionKind.STOP, Phase.NOW), (ActionKind.STOP, Phase.ACKNOWLEDGED)]
+    told = [(a.generation, a.event, a.kind, a.phase) for a in read_actions(tmp_path / "ledger.sqlite")]
+    assert told[:3] == [
+        (0, 0, ActionKind.STOP, Phase.NOW),
+        (1, 0, ActionKind.STOP, Phase.NOW),
+        (1, 0, ActionKind.STOP, Phase.ACKNOWLEDGED),
+    ]
     assert main(["outputs", "reset", str(path)]) == 2  # no such line any more
     rig.stop()
     assert main(["outputs", "test", str(path)]) == 1

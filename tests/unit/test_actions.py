@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from pipeline.actions import UNACKNOWLEDGED, Actions
 from pipeline.config import LineConfig
+from pipeline.handover import Heard
 from pipeline.messages import Action, ActionKind, Cause, Phase, Region, Result, Verdict
 
 
@@ -127,6 +128,26 @@ def test_events_that_nobody_acknowledges_do_not_pile_up() -> None:
         actions.fault(True, 0)
         actions.fault(False, 0)
     assert len(actions.acknowledge(None, 0)) == UNACKNOWLEDGED
+
+
+def test_what_was_open_or_ahead_outlives_a_restart_of_decision() -> None:
+    lamp, mark = {"when": "DEFECT", "do": "lamp"}, {"when": "DEFECT", "do": "mark", "distance_mm": 50}
+    rules = (lamp, {**STOP, "distance_mm": 100}, mark)
+    first = table(*rules)
+    told = [*first.judged(verdict(0, (0, 5, 10, 12)), 0), *first.judged(verdict(1, (60, 65, 10, 12)), 0)]
+    heard = Heard()
+    for action in [*told, *first.reached(60, 1), *first.acknowledge(told[3].event, 2)]:
+        heard.hear(action)
+    before = heard.handover(False).actions
+    assert [(a.event, a.kind, a.phase) for a in before] == [
+        (0, "LAMP", "NOW"), (1, "STOP", "AHEAD"), (4, "STOP", "AHEAD"), (5, "MARK", "AHEAD"),
+    ]  # fmt: skip
+
+    second = table(*rules, before=before, generation=1)
+    assert [(a.event, a.kind, a.generation) for a in second.again()] == [(0, "LAMP", 1)]
+    assert [(a.event, a.phase, a.generation) for a in second.reached(150, 3)] == [(1, "NOW", 1), (5, "NOW", 1)]
+    assert [a.event for a in second.judged(verdict(2, (120, 125, 10, 12)), 4)] == [6, 7, 8]
+    assert [(a.event, a.generation) for a in second.acknowledge(None, 5)] == [(e, 1) for e in (0, 1, 4, 6, 7)]
 
 
 @pytest.mark.parametrize(

@@ -554,6 +554,51 @@ def test_a_fault_stays_until_it_is_reset_and_the_line_comes_back_through_degrade
     assert (state.state, state.inspection_ok) == (State.RUNNING, True)
 
 
+def test_a_fault_and_a_bypass_outlive_a_restart_of_decision() -> None:
+    rule = FaultAction(when="FAULT", do="stop")
+    bench = Bench(fault="recorder: disk full", actions=Actions((rule,), fault=True))
+    bench.announce(0)
+    bench.score(0)
+    assert [outcome(v) for v in bench.verdicts()] == [(0, Result.NOT_INSPECTED, Reason.NOT_READY)]
+    state = bench.air.take(LineState)[-1]
+    assert (state.state, state.detail) == (State.FAULT, "recorder: disk full (gone: reset it)")
+    assert bench.air.take(Action) == []  # it was answered before
+    bench.inbox.send(Reset())
+    assert bench.state().state is State.DEGRADED
+    assert Bench(bypass=True).state().state is State.BYPASS
+
+
+def test_heartbeats_say_what_is_open_and_whether_rejects_are_set_aside() -> None:
+    table = (DefectAction(when="DEFECT", do="stop"), DefectAction(when="DEFECT", do="lamp", distance_mm=1000))
+    bench = Bench(actions=Actions(table))
+    bench.announce(0)
+    bench.score(0, 0.9)
+
+    def beat(now_ms: int) -> tuple[bool, list[ActionKind]]:
+        bench.decision.step(now_ms * MS)
+        last = bench.air.take(Heartbeat)[-1]
+        return last.bypass, list(last.unacknowledged)
+
+    assert beat(0) == (False, [ActionKind.STOP])
+    bench.move(2000.0)
+    assert beat(100) == (False, [ActionKind.STOP, ActionKind.LAMP])
+    bench.status("recorder", "recorder", StageState.FAULT, detail="disk full")
+    bench.inbox.send(Bypass(on=True))
+    bench.inbox.send(Acknowledge())
+    assert beat(200) == (True, [])
+
+
+def test_whoever_joins_late_hears_what_is_open() -> None:
+    bench = Bench(actions=Actions((DefectAction(when="DEFECT", do="stop"),)))
+    bench.announce(0)
+    bench.score(0, 0.9)
+    bench.decision.step(0)
+    told = bench.air.take(Action)
+    bench.air.newcomer = True
+    bench.decision.step(0)
+    assert len(told) == 1 and bench.air.take(Action) == told
+
+
 def test_bypass_is_no_inspection_and_no_action() -> None:
     stop = DefectAction(when="DEFECT", do="stop")
     bench = Bench(actions=Actions((stop,)))

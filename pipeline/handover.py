@@ -1,0 +1,59 @@
+"""What a decision that is started again must not forget, as the one before it published it."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.actions import UNACKNOWLEDGED
+from pipeline.line_state import GONE
+from pipeline.messages import Action, ActionKind, LineState, Message, Phase, State
+from pipeline.web_messages import Roll, RollStart
+
+
+class Handover(BaseModel):
+    """Part of a process's Spec."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    roll: RollStart | None = None
+    """The roll that runs; null: the config's."""
+    bypass: bool = False
+    fault: str = ""
+    """The latched one."""
+    actions: tuple[Action, ...] = ()
+    """Those that nobody has acknowledged, and those whose place on the web is still to come."""
+
+
+class Heard:
+    """Keeps a Handover up to date from what is published."""
+
+    def __init__(self) -> None:
+        self._roll: RollStart | None = None
+        self._fault = ""
+        self._actions: dict[int, Action] = {}
+
+    def handover(self, bypass: bool) -> Handover:
+        """As it stands."""
+        return Handover(roll=self._roll, bypass=bypass, fault=self._fault, actions=tuple(self._actions.values()))
+
+    def hear(self, message: Message) -> None:
+        """One more message; those of other kinds change nothing."""
+        match message:
+            case Roll() if message.cause != "config" or message.generation == 0:
+                self._roll = RollStart(roll_id=message.roll_id, style=message.style, at_mm=message.start_mm)
+            case LineState():
+                self._fault = message.detail.removesuffix(GONE) if message.state is State.FAULT else ""
+            case Action():
+                self._hear_action(message)
+
+    def _hear_action(self, action: Action) -> None:
+        known = self._actions.get(action.event)
+        if action.phase is Phase.ACKNOWLEDGED:
+            if known is not None and known.phase is Phase.NOW:  # one acknowledged before it was due acts all the same
+                del self._actions[action.event]
+        elif action.kind is ActionKind.MARK and action.phase is Phase.NOW:
+            self._actions.pop(action.event, None)
+        else:
+            self._actions[action.event] = action
+            if len(self._actions) > UNACKNOWLEDGED:
+                del self._actions[next(iter(self._actions))]
