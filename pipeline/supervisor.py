@@ -20,7 +20,7 @@ from glass_core.errors import InputError
 from pipeline.config import LineConfig
 from pipeline.handover import Heard
 from pipeline.link import ZmqLink, make_private
-from pipeline.messages import Bypass, Message, Progress, StageState, Status
+from pipeline.messages import Acknowledge, Bypass, Message, Progress, Reset, StageState, Status
 from pipeline.process import Spec
 from pipeline.web_messages import MarkEvent, RollStart
 
@@ -192,7 +192,7 @@ class Supervisor:
             progress = received[0]
             if isinstance(progress, Bypass):
                 self.bypass(progress.on)
-            elif isinstance(progress, RollStart | MarkEvent):
+            elif isinstance(progress, RollStart | MarkEvent | Acknowledge | Reset):
                 self._untold.append(progress)
             for child in self._children:
                 if isinstance(progress, Progress) and progress.name == child.name and progress.generation == child.generation:

@@ -10,13 +10,12 @@ from pathlib import Path
 
 from glass_core.errors import InputError
 from pipeline.config import LineConfig, ModbusConfig, load_config
-from pipeline.link import ZmqLink
-from pipeline.messages import Acknowledge, Message, Reset
+from pipeline.messages import Acknowledge, Heartbeat, Message, Reset, State
 from pipeline.outputs.modbus import COILS, Plc, PlcLost
-from pipeline.supervisor import is_running, runtime_folder
+from pipeline.supervisor import is_running
+from tools.tell import tell
 
 PULSE_S = 0.5
-SEND_S = 2.0
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -34,8 +33,8 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     p.set_defaults(func=run)
 
 
-def pulse(output: ModbusConfig) -> list[str]:
-    """Switch each coil on and off again, and all off at the end; the coils. PlcLost where it does not answer."""
+def pulse(output: ModbusConfig) -> None:
+    """Switch each coil on and off again, and all off at the end; PlcLost where it does not answer."""
     plc = Plc(output)
     try:
         plc.connect()
@@ -46,43 +45,42 @@ def pulse(output: ModbusConfig) -> list[str]:
         plc.coils([False] * len(COILS))
     finally:
         plc.close()
-    return list(COILS)
-
-
-def tell(config: LineConfig, message: Message) -> None:
-    """Say something to the decision stage of a running line; InputError where none hears it."""
-    link = ZmqLink(runtime_folder(config.line.name))
-    try:
-        outbox, end_s = link.outbox("decision"), time.monotonic() + SEND_S
-        while not outbox.send(message):
-            if time.monotonic() > end_s:
-                raise InputError(f"line does not answer, {config.line.name}, look at its screen")
-            time.sleep(0.02)
-    finally:
-        link.close()
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exit 0 when it was done; 1 when an output does not answer."""
+    """Exit 0 when it was done; 1 when an output does not answer, or the line does not confirm: its fault persists."""
     config = load_config(args.config)
-    running = is_running(config.line.name)
-    pulsed: dict[str, list[str]] = {}
-    failed: dict[str, str] = {}
-    if args.word == "test":
-        if not config.modbus:
-            raise InputError(f"no outputs to test, {args.config}, add `- {{kind: modbus, host: ...}}` under `outputs:`")
-        if running:
-            raise InputError(f"line runs, {config.line.name}, stop it before its outputs are tested")
-        for output in config.modbus:
-            try:
-                pulsed[output.name] = pulse(output)
-            except PlcLost as e:
-                failed[output.name] = str(e)
-                print(f"glassline: output does not answer, {output.name}, {e}", file=sys.stderr)
-    elif not running:
-        raise InputError(f"no such line runs, {config.line.name}, start it with `glassline run {args.config}`")
-    else:
-        tell(config, Reset() if args.word == "reset" else Acknowledge())
+    failed = pulse_all(config, args.config) if args.word == "test" else answer(config, args.word)
+    for name, why in failed.items():
+        print(f"glassline: {args.word} not done, {name}, {why}", file=sys.stderr)
+    pulsed = {o.name: list(COILS) for o in config.modbus if args.word == "test" and o.name not in failed}
     if args.json:
         print(json.dumps({"schema": 1, "did": args.word, "pulsed": pulsed, "failed": failed}))
     return int(bool(failed))
+
+
+def pulse_all(config: LineConfig, path: Path) -> dict[str, str]:
+    """Try every output of a line that does not run; those that do not answer, and why."""
+    if not config.modbus:
+        raise InputError(f"no outputs to test, {path}, add `- {{kind: modbus, host: ...}}` under `outputs:`")
+    if is_running(config.line.name):
+        raise InputError(f"line runs, {config.line.name}, stop it before its outputs are tested")
+    failed = {}
+    for output in config.modbus:
+        try:
+            pulse(output)
+        except PlcLost as e:
+            failed[output.name] = str(e)
+    return failed
+
+
+def answer(config: LineConfig, word: str) -> dict[str, str]:
+    """Acknowledge or reset; the line's name and why it did not confirm, or nothing."""
+
+    def done(message: Message) -> bool:
+        if not isinstance(message, Heartbeat):
+            return False
+        return message.state is not State.FAULT if word == "reset" else not message.unacknowledged
+
+    told = tell(config, Reset() if word == "reset" else Acknowledge(), done)
+    return {config.line.name: told} if isinstance(told, str) else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -12,7 +13,7 @@ from pathlib import Path
 from glass_core.errors import InputError
 from pipeline.config import LineConfig, load_config
 from pipeline.link import ZmqLink
-from pipeline.messages import Bypass, EventKind, Heartbeat, Message, State
+from pipeline.messages import Bypass, EventKind, Heartbeat, LineState, Message
 from pipeline.supervisor import is_running, runtime_folder
 from pipeline.web_messages import MarkEvent, Roll, RollStart, SpanEvent
 
@@ -43,25 +44,30 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 when the line has confirmed, 1 when it did not answer."""
+    """0 when the line has confirmed, 1 when it did not."""
     config = load_config(args.config)
     message, confirms = _message(args, config)
     answer = tell(config, message, confirms)
-    if answer is None:
-        print(f"the line {config.line.name} did not confirm within {ANSWER_S:g} s")
-        return 1
     if args.json:
-        print(json.dumps({"schema": 1, "answer": type(answer).__name__, **answer.model_dump(mode="json")}))
+        kind = None if isinstance(answer, str) else type(answer).__name__
+        facts = {"detail": answer} if isinstance(answer, str) else answer.model_dump(mode="json")
+        print(json.dumps({"schema": 1, "answer": kind, **facts}))
+    elif isinstance(answer, str):
+        print(f"glassline: not confirmed, {config.line.name}, {answer}", file=sys.stderr)
     else:
         print(_words(answer))
-    return 0
+    return int(isinstance(answer, str))
 
 
-def tell(config: LineConfig, message: Message, confirms: Callable[[Message], bool]) -> Message | None:
-    """Send it, and wait for the published message that confirms it; None where none comes. InputError: no such line runs."""
+def tell(config: LineConfig, message: Message, confirms: Callable[[Message], bool]) -> Message | str:
+    """Send it, and wait for the published message that confirms it; where none comes, how the line is instead.
+
+    Raises InputError where no such line runs.
+    """
     if not is_running(config.line.name):
         raise InputError(f"no such line runs, {config.line.name}, start it with `glassline run`")
     end_s = time.monotonic() + ANSWER_S
+    shown = "it says nothing"
     with closing(ZmqLink(runtime_folder(config.line.name))) as link:
         heard = link.subscribe(config.publisher.bind)
         supervisor = link.outbox("supervisor")
@@ -70,16 +76,18 @@ def tell(config: LineConfig, message: Message, confirms: Callable[[Message], boo
             while received := heard.receive():
                 if sent and confirms(received[0]):
                     return received[0]
+                if isinstance(received[0], LineState):
+                    shown = f"it is {received[0].state}: {received[0].detail}".rstrip(": ")
                 # Once the line is heard, its answer will be, too.
                 sent = sent or supervisor.send(message)
             link.wait(50)
-    return None
+    return f"after {ANSWER_S:g} s {shown}"
 
 
 def _message(args: argparse.Namespace, config: LineConfig) -> tuple[Message, Callable[[Message], bool]]:
     if args.word == "bypass":
         on = args.switch == "on"
-        return Bypass(on=on), lambda m: isinstance(m, Heartbeat) and (m.state is State.BYPASS) == on
+        return Bypass(on=on), lambda m: isinstance(m, Heartbeat) and m.bypass == on
     if args.word == "event":
         if args.length_mm <= 0:
             raise InputError(f"a length of {args.length_mm:g} mm, --length-mm, give one above 0")
@@ -104,5 +112,5 @@ def _words(answer: Message) -> str:
             span = f"{answer.start_mm / 1000:.3f} m to {answer.end_mm / 1000:.3f} m"
             return f"{answer.kind} from {span}: {answer.action}"
         case Heartbeat():
-            return f"the line is in state {answer.state}"
+            return f"the line is in state {answer.state}, rejects are {'set aside' if answer.bypass else 'given'}"
     return type(answer).__name__

@@ -20,9 +20,9 @@ import yaml
 
 from pipeline.config import LineConfig
 from pipeline.ledger import Ledger, read_states, read_verdicts
-from pipeline.link import ZmqLink
-from pipeline.messages import Reason, Reset, Result, State
-from pipeline.supervisor import Supervisor, runtime_folder
+from pipeline.messages import Reason, Result, State
+from pipeline.supervisor import Supervisor
+from tools.cli import main
 
 LIMIT_S = 90.0
 ROOM_BYTES = 300 << 10
@@ -222,15 +222,15 @@ class FullDisk:
     """A line in a process of its own whose files cannot grow beyond ROOM_BYTES."""
 
     def __init__(self, bench: Bench, *words: object) -> None:
-        self._said = bench.folder / "stderr"
         bench.body["line"]["inspection_ok"] = {"tolerate_not_inspected_mm": 50}
+        self._said, self._config = bench.folder / "stderr", bench.config()
 
         def little_room() -> None:  # the soft limit: a test may give room again
             resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM_BYTES, resource.RLIM_INFINITY))
 
         with self._said.open("w") as stderr:
             self._process = subprocess.Popen(
-                command("run", bench.config(), *words), stdout=subprocess.PIPE, stderr=stderr, text=True,
+                command("run", self._config, *words), stdout=subprocess.PIPE, stderr=stderr, text=True,
                 preexec_fn=little_room,
             )  # fmt: skip
 
@@ -263,13 +263,9 @@ class FullDisk:
                     return
         raise AssertionError("no recorder")
 
-    def reset(self) -> None:
-        """What `glassline outputs reset` says."""
-        link = ZmqLink(runtime_folder("bad"))
-        outbox = link.outbox("decision")
-        while not outbox.send(Reset()):
-            link.wait(10)
-        link.close()
+    def reset(self) -> int:
+        """`glassline outputs reset`."""
+        return main(["outputs", "reset", str(self._config)])
 
     def stop(self) -> str:
         """Ctrl-C; what it prints."""
@@ -284,9 +280,10 @@ def test_a_full_disk_is_a_fault_without_pass_and_nothing_is_lost(bench: Bench) -
         line.until("FAULT")
         saved = len(list(read_verdicts(bench.ledger)))
         line.until("REJECT")  # cloth passes that is not inspected
+        assert line.reset() == 1  # its cause persists
         line.give_room()
         line.until("gone: reset it")
-        line.reset()
+        assert line.reset() == 0
         line.until("RUNNING, inspection ok")
         line.until("DEFECT")
         summary = json.loads(line.stop())
