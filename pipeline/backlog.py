@@ -9,7 +9,9 @@ from pipeline.messages import Message, Payload, Verdict
 
 PICTURES = 64
 FAULT = 5000
-"""Records not yet taken: beyond the first number pictures are let go, at the second the line faults."""
+MOST = 6000
+"""Records not yet taken: beyond the first number pictures are let go, at the second the line faults, and from the third on,
+while nothing passes any more, new records are dropped and counted."""
 TAKEN_KEPT = 512
 """Records the recorder took lately, without pictures: more than its queue and one group commit, should it be killed."""
 
@@ -21,6 +23,7 @@ class Backlog:
         self._recorder = recorder
         self._waiting: deque[tuple[Message, tuple[Payload, ...]]] = deque()
         self._taken: deque[Message] = deque(maxlen=TAKEN_KEPT)
+        self.dropped = 0
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -32,6 +35,9 @@ class Backlog:
 
     def add(self, message: Message, payloads: tuple[Payload, ...]) -> None:
         """Keep a record until it is taken; a verdict goes without its picture where too many wait."""
+        if len(self._waiting) >= MOST:
+            self.dropped += 1
+            return
         self._waiting.append((message, payloads) if len(self._waiting) <= PICTURES else (_bare(message), ()))
 
     def pass_on(self) -> bool:

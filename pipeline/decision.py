@@ -395,4 +395,4 @@ class Decision:
             self._fault = "; ".join(self._roster.faults)
 
     def _totals(self, now_ns: int) -> Totals:
-        return self._tally.totals(self._terms.generation, len(self._pending), self._motion, now_ns)
+        return self._tally.totals(self._terms.generation, len(self._pending), self._backlog.dropped, self._motion, now_ns)

@@ -322,6 +322,8 @@ class Totals(Message):
     """Of the cloth now, where its edges are looked for."""
     waiting: int
     """Frames announced and not yet decided."""
+    unrecorded: int = 0
+    """Verdicts and other records dropped since the recorder took none for too long: the line is in FAULT."""
     inspected_m: float | None
     not_inspected_m: float | None
     position_mm: float | None

@@ -65,8 +65,8 @@ class Tally:
         lefts, rights = zip(*self._edges_mm.values(), strict=True)
         return float(max(rights) - min(lefts))
 
-    def totals(self, generation: int, waiting: int, motion: Motion | None, now_ns: int) -> Totals:
-        """The figures now; `waiting` frames have no verdict yet."""
+    def totals(self, generation: int, waiting: int, unrecorded: int, motion: Motion | None, now_ns: int) -> Totals:
+        """The figures now; `waiting` frames have no verdict yet, `unrecorded` records were dropped."""
         cover, scaled = self._coverage, any(self._scaled.values())
         lanes_told = sum(map(len, self._lanes.values())) <= LANES_TOLD
         cameras = {
@@ -83,7 +83,8 @@ class Tally:
             generation=generation, verdicts=self.verdicts, passed=together[Result.PASS], defect=together[Result.DEFECT],
             not_inspected=together[Result.NOT_INSPECTED], reasons=dict(self._reasons), late_scores=self.late_scores,
             duplicates=self.duplicates, rejects=self.rejects,
-            rejects_inhibited=self.rejects_inhibited, rescans=self.rescans, waiting=waiting, width_mm=self._width_mm,
+            rejects_inhibited=self.rejects_inhibited, rescans=self.rescans, waiting=waiting, unrecorded=unrecorded,
+            width_mm=self._width_mm,
             inspected_m=cover.inspected_mm / 1000 if scaled else None,
             not_inspected_m=cover.not_inspected_mm / 1000 if scaled else None,
             position_mm=motion.position_mm if motion else None, speed_mm_s=motion.speed_mm_s if motion else None,

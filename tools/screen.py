@@ -180,6 +180,7 @@ class Screen:
         timing = _pairs({
             "latency ms": f"{latency}  (p50 / p95 / p99)" if latency else "none yet", "undecided": f"{totals.waiting}",
             "late scores": f"{totals.late_scores}", "reasons": reasons or "none",
+            **({"records dropped": f"{totals.unrecorded:,}"} if totals.unrecorded else {}),
         })  # fmt: skip
         queues = ", ".join(f"{p.name} {p.waiting}" for p in self._progress.values())
         restarts = ", ".join(f"{p.name} {p.generation}" for p in self._progress.values() if p.generation > 0)
@@ -201,6 +202,8 @@ class Screen:
             parts.append(f"{totals.inspected_m:.2f} m inspected, {totals.not_inspected_m:.2f} m not")
         if "p95" in totals.latency_ms:
             parts.append(f"latency p95 {totals.latency_ms['p95']:.0f} ms")
+        if totals.unrecorded:
+            parts.append(f"{totals.unrecorded} records dropped")
         rates = ((c.name, self.rate(c.name)) for c in self._config.cameras)
         parts += [f"{name} {rate:.1f} frames/s" for name, rate in rates if rate is not None]
         return "; ".join(parts)

@@ -676,6 +676,29 @@ def test_heartbeats_come_from_progress_and_records_wait_for_the_recorder() -> No
     assert len(bench.recorder.take(Verdict)) == 1 and bench.decision.waiting == 0
 
 
+def test_a_recorder_that_takes_nothing_is_a_fault_and_what_waits_for_it_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.backlog.FAULT", 20)
+    monkeypatch.setattr("pipeline.backlog.MOST", 30)
+    bench = Bench()
+    bench.recorder.room = 0
+    for seq in range(60):
+        bench.announce(seq)
+        bench.score(seq)
+        bench.decision.step(seq * MS)
+    verdicts = bench.air.take(Verdict)
+    fault = next(i for i, v in enumerate(verdicts) if v.result is not Result.PASS)
+    assert fault < 20 and {(v.result, v.reason) for v in verdicts[fault:]} == {(Result.NOT_INSPECTED, Reason.NOT_READY)}
+    bench.decision.step(1000 * MS)
+    dropped = bench.air.take(Totals)[-1].unrecorded
+    assert bench.decision.waiting == 30 and dropped > 0
+    bench.recorder.room = 99
+    bench.decision.step(1001 * MS)
+    (state,) = [s for s in bench.recorder.take(LineState) if s.state is State.FAULT]
+    assert "takes no records, restart the line" in state.detail
+    bench.decision.step(2000 * MS)
+    assert bench.recorder.take(Totals)[-1].unrecorded == dropped + 1  # the last totals; the record knows that it is not whole
+
+
 def test_what_a_killed_recorder_took_is_told_to_its_successor() -> None:
     bench = Bench()
     for seq in range(3):
