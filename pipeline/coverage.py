@@ -54,11 +54,13 @@ class Intervals:
 
     def take_below(self, limit: int) -> Intervals:
         """Cut off and return the points below `limit`."""
-        below, kept = Intervals(), Intervals()
-        for start, end in self:
-            below.add(start, min(end, limit))
-            kept.add(max(start, limit), end)
-        self._starts, self._ends = kept._starts, kept._ends
+        below, first = Intervals(), bisect_left(self._starts, limit)
+        below._starts, below._ends = self._starts[:first], self._ends[:first]
+        del self._starts[:first], self._ends[:first]
+        if below._ends and below._ends[-1] > limit:
+            self._starts.insert(0, limit)
+            self._ends.insert(0, below._ends[-1])
+            below._ends[-1] = limit
         return below
 
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
+from pipeline.account import decided_mm, open_accounts
 from pipeline.actions import Actions
 from pipeline.backlog import Backlog
 from pipeline.cloth import Cloth
-from pipeline.drift import Drift
 from pipeline.due import Deadline, Due
-from pipeline.gap import Gap
 from pipeline.judgement import Judgement, judge, unscored
 from pipeline.line_state import Roster, line_state
 from pipeline.link import Inbox, Outbox
@@ -41,7 +40,7 @@ from pipeline.messages import (
     Verdict,
 )
 from pipeline.outputs.publisher import Publisher
-from pipeline.silence import Silence, SpanMm
+from pipeline.silence import SpanMm
 from pipeline.tally import Tally
 from pipeline.terms import DecisionTerms
 from pipeline.web_messages import MarkEvent, RollStart
@@ -60,17 +59,7 @@ class Pending:
     """An announced frame without a verdict."""
 
     frame: Announced
-    rescan: bool
     deadline: Deadline
-
-
-@dataclass
-class CameraAccount:
-    """What decision keeps for one camera."""
-
-    silence: Silence
-    gap: Gap
-    drift: Drift = field(default_factory=Drift)
 
 
 class Decision:
@@ -90,11 +79,7 @@ class Decision:
         self._utc_ns = utc_ns
         self._actions = actions or Actions()
         self._roster = Roster(tuple(terms.frame_mm))
-        tolerate_mm = terms.tolerate_not_inspected_mm
-        self._cameras = {
-            c: CameraAccount(Silence(mm, terms.seen_mm.get(c, -math.inf), terms.y_offset_mm.get(c, 0.0)), Gap(tolerate_mm))
-            for c, mm in terms.frame_mm.items()
-        }
+        self._cameras = open_accounts(terms)
         self._tally = Tally({c: mm is not None for c, mm in terms.frame_mm.items()})
         self._pending: dict[Key, Pending] = {}
         self._early: dict[Key, tuple[ScoreMap, tuple[Payload, ...]]] = {}
@@ -154,9 +139,9 @@ class Decision:
 
     @property
     def counters(self) -> dict[str, float]:
-        """What a restart needs: where each camera's high-water mark stands, in mm."""
-        marks = {f"{SEEN}{name}": account.silence.seen_mm for name, account in self._cameras.items()}
-        return {key: mm for key, mm in marks.items() if math.isfinite(mm)}
+        """What a restart needs: up to where each camera's web is decided, in mm."""
+        marks = decided_mm(self._cameras, (p.frame for p in self._pending.values()))
+        return {f"{SEEN}{name}": mm for name, mm in marks.items()}
 
     def close(self) -> None:
         """What is still undecided is not inspected; the last totals are told."""
@@ -216,13 +201,12 @@ class Decision:
         if self._motion is None and frame.start_mm is not None:
             self._cloth.moved(frame.start_mm, now_ns)
         silence = self._cameras[frame.camera].silence
-        rescan = silence.again(frame)
         skipped = silence.announced(frame)
         if skipped or lost:
             # Lost, and nothing skipped: that web has had its silent verdicts already, only the count is new.
             here = None if frame.start_mm is None else (frame.start_mm, frame.start_mm)
             self._silent(frame.camera, skipped or here, lost, now_ns)
-        pending = Pending(frame, rescan, self._due.deadline(frame))
+        pending = Pending(frame, self._due.deadline(frame))
         if frame.status is FrameStatus.DAMAGED or not frame.sent:
             self._decide(pending, None, (), now_ns)
         elif early := self._early.pop(frame.key, None):
@@ -248,14 +232,15 @@ class Decision:
         return bool(overdue)
 
     def _decide(self, pending: Pending, scored: ScoreMap | None, payloads: tuple[Payload, ...], now_ns: int) -> None:
-        frame = pending.frame
+        frame, account = pending.frame, self._cameras[pending.frame.camera]
+        rescan = account.seen.again(frame)
         judgement = judge(frame, scored, payloads, self._terms.standard) if scored else unscored(frame, self._worker_ready)
         roll, standard = self._cloth.roll(frame.start_mm, frame.end_mm), self._terms.standard
-        if judgement.result is Result.DEFECT and scored is not None and standard is not None and not pending.rescan:
+        if judgement.result is Result.DEFECT and scored is not None and standard is not None and not rescan:
             self._cloth.look(frame.camera, judgement, scored, standard, roll, now_ns)
         if judgement.result is Result.PASS and scored and standard and frame.level is not None and frame.texture is not None:
             share = max(score / max(standard.threshold(i), 1e-9) for i, score in enumerate(scored.lanes))
-            self._cameras[frame.camera].drift.add(roll.style, frame.level, frame.texture, share)
+            account.drift.add(roll.style, frame.level, frame.texture, share)
         event = self._cloth.event(frame.start_mm, frame.end_mm, judgement)
         if judgement.result is Result.PASS and (doubt := self._fault or self._roster.unplaced):
             judgement = Judgement(Result.NOT_INSPECTED, Reason.NOT_READY, doubt[:200])
@@ -269,7 +254,7 @@ class Decision:
         }  # fmt: skip
         verdict = self._verdict(
             judgement, camera=frame.camera, boot_id=frame.boot_id, seq=frame.seq, start_mm=frame.start_mm,
-            end_mm=frame.end_mm, rescan=pending.rescan,
+            end_mm=frame.end_mm, rescan=rescan,
             cloth_x_mm=frame.cloth_x_mm, roll_id=roll.roll_id, style=roll.style, origin=frame.origin,
             event=event.kind if event else None, action=event.action if event else None,
             t_mono_ns=now_ns, t_utc_ns=frame.t_utc_ns, latency_ms=latency_ms, **grounds,
@@ -304,7 +289,7 @@ class Decision:
 
     def _account(self, verdict: Verdict, payloads: tuple[Payload, ...], now_ns: int) -> None:
         """Count it, publish it, record it, and reject what must be rejected."""
-        gap = self._cameras[verdict.camera].gap
+        account = self._cameras[verdict.camera]
         self._tally.add(verdict)
         self._publisher.publish(verdict.model_copy(update={"cells_shape": None}))
         self._record(verdict, payloads)
@@ -315,11 +300,12 @@ class Decision:
         elif verdict.reason is Reason.BYPASS and verdict.regions:
             self._tally.rejects_inhibited += 1
         if verdict.result is Result.NOT_INSPECTED:
-            span = gap.missed(verdict.start_mm, verdict.end_mm)
+            span = account.gap.missed(verdict.start_mm, verdict.end_mm)
             if span is not None and verdict.reason is not Reason.BYPASS:
                 self._reject(verdict, span, now_ns)
             return
-        gap.judged()
+        account.gap.judged()
+        account.seen.judged(verdict.start_mm, verdict.end_mm)
         if verdict.counts_as_defect:
             self._reject(verdict, (verdict.start_mm, verdict.end_mm), now_ns)
 
@@ -328,8 +314,8 @@ class Decision:
         """Where the web is under the cameras, as far as is known."""
         if self._motion is not None:
             return self._motion.position_mm
-        seen_mm = max(account.silence.seen_mm for account in self._cameras.values())
-        return seen_mm if math.isfinite(seen_mm) else None
+        spoken_mm = (account.silence.spoken_mm for account in self._cameras.values())
+        return max((mm for mm in spoken_mm if mm is not None), default=None)
 
     def _reject(self, verdict: Verdict, span: tuple[float | None, float | None], now_ns: int) -> None:
         if self._bypass:

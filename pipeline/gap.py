@@ -37,7 +37,7 @@ class Gap:
         self._start_mm = start_mm if self._start_mm is None else min(self._start_mm, start_mm)
         self._end_mm = end_mm if self._length_mm == 0 else max(self._end_mm, end_mm)
         self._length_mm += end_mm - start_mm
-        if self._length_mm < self._tolerate_mm:
+        if min(self._length_mm, self._end_mm - self._start_mm) < self._tolerate_mm:  # the same web may come again and again
             return None
         self.rejected = True
         return self._start_mm, self._end_mm

@@ -184,7 +184,7 @@ class Verdict(Message):
     start_mm: float | None = None
     end_mm: float | None = None
     rescan: bool = False
-    """Cloth seen before, after the web ran back: judged and told, but it adds no metres, defects or rejects."""
+    """Cloth that was judged before the web ran back: judged and told again, but it adds no metres, defects or rejects."""
     cloth_x_mm: tuple[float, float] | None = None
     """The cloth's edges across the web, where they are looked for."""
     event: EventKind | None = None
@@ -317,7 +317,7 @@ class Totals(Message):
     rejects: int
     rejects_inhibited: int
     rescans: int = 0
-    """Verdicts on cloth seen before."""
+    """Verdicts on cloth that was judged before."""
     width_mm: float | None = None
     """Of the cloth now, where its edges are looked for."""
     waiting: int

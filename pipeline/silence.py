@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
-from pipeline.messages import Announced, FrameStatus, Motion, MotionState
+from pipeline.messages import Announced, Motion, MotionState
 
 FIRST_FRAME_MM = 100.0
 """Assumed length of a frame until a camera has announced one and when the line does not state it."""
@@ -18,49 +16,37 @@ SpanMm = tuple[float, float]
 class Silence:
     """One camera's web: up to where it is spoken for."""
 
-    def __init__(self, frame_mm: float | None, seen_mm: float = -math.inf, offset_mm: float = 0.0) -> None:
+    def __init__(self, frame_mm: float | None, spoken_mm: float | None = None, offset_mm: float = 0.0) -> None:
         self._offset_mm = offset_mm
         self._frame_mm = frame_mm or 0.0
-        self._spoken_mm = seen_mm if math.isfinite(seen_mm) else None
-        self.seen_mm = seen_mm
-        """The high-water mark: the furthest that was announced whole and sent. Cloth told missing was not seen."""
+        self.spoken_mm = spoken_mm
+        """The furthest that was announced or told missing; null before the first word."""
         self.listening = True
         """False once the camera's source is at its end."""
-
-    def again(self, frame: Announced) -> bool:
-        """Whether all of this cloth was seen before: the web ran back, or stands before a camera that goes on.
-
-        Never a damaged frame's: where it lies is not sure.
-        """
-        if frame.status is not FrameStatus.OK or frame.end_mm is None:
-            return False
-        return frame.end_mm <= self.seen_mm + TOLERANCE_MM
 
     def announced(self, frame: Announced) -> SpanMm | None:
         """The web skipped before this frame, if any."""
         if frame.start_mm is None or frame.end_mm is None:
             return None
-        spoken_mm = self._spoken_mm
+        spoken_mm = self.spoken_mm
         # A slab cut short by a damaged buffer says nothing about how often frames are due.
         self._frame_mm = max(self._frame_mm, frame.end_mm - frame.start_mm)
-        self._spoken_mm = frame.end_mm if spoken_mm is None else max(spoken_mm, frame.end_mm)
-        if frame.status is FrameStatus.OK and frame.sent:
-            self.seen_mm = max(self.seen_mm, frame.end_mm)
+        self.spoken_mm = frame.end_mm if spoken_mm is None else max(spoken_mm, frame.end_mm)
         if spoken_mm is not None and frame.start_mm > spoken_mm + TOLERANCE_MM:
             return spoken_mm, frame.start_mm
         return None
 
     def moved(self, motion: Motion) -> SpanMm | None:
         """The web that has passed by now in whole frames without a word; None at rest, in reverse, and while all is well."""
-        if self._spoken_mm is None:
-            self._spoken_mm = motion.position_mm + self._offset_mm
+        if self.spoken_mm is None:
+            self.spoken_mm = motion.position_mm + self._offset_mm
         if not self.listening or motion.state is not MotionState.MOVING:
             return None
         frame_mm = self._frame_mm or FIRST_FRAME_MM
         margin_mm = 0.25 * frame_mm + LATENESS_S * motion.speed_mm_s
-        frames = int((motion.position_mm + self._offset_mm - self._spoken_mm - margin_mm) // frame_mm)
+        frames = int((motion.position_mm + self._offset_mm - self.spoken_mm - margin_mm) // frame_mm)
         if frames < 1:
             return None
-        start_mm = self._spoken_mm
-        self._spoken_mm = start_mm + frames * frame_mm
-        return start_mm, self._spoken_mm
+        start_mm = self.spoken_mm
+        self.spoken_mm = start_mm + frames * frame_mm
+        return start_mm, self.spoken_mm

@@ -18,7 +18,7 @@ class DecisionTerms:
     observe: bool
     generation: int
     seen_mm: dict[str, float] = field(default_factory=dict)
-    """Each camera's high-water mark before a restart."""
+    """Up to where each camera's web was decided before a restart."""
     actuator_mm: dict[str, float] = field(default_factory=dict)
     """From a camera to its actuator, where there is one and lengths are known."""
     y_offset_mm: dict[str, float] = field(default_factory=dict)

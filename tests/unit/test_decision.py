@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from pipeline.decision import Decision
 from pipeline.drift import BASE, RECENT
 from pipeline.gap import Gap
 from pipeline.judgement import Standard
+from pipeline.ledger import Ledger
 from pipeline.messages import (
     Acknowledge,
     Action,
@@ -44,6 +46,7 @@ from pipeline.messages import (
     Verdict,
 )
 from pipeline.outputs.publisher import Publisher
+from pipeline.roll import measure
 from pipeline.terms import DecisionTerms
 from pipeline.web_messages import MarkEvent
 from tests.fakes import TILING, Box
@@ -795,11 +798,61 @@ def test_cloth_told_missing_was_not_seen_so_a_late_frame_of_it_is_no_rescan() ->
     assert bench.air.take(Reject)[-1].cause is Result.DEFECT
 
 
+def test_cloth_that_was_lost_at_first_counts_when_it_comes_again_and_only_then(tmp_path: Path) -> None:
+    bench = Bench(tolerate_not_inspected_mm=1000.0)
+    for seq, (value, sent) in enumerate([(0.1, True), (0.1, False), (0.1, True), (0.9, True), (0.1, False)]):
+        bench.announce(seq, sent=sent)
+        bench.score(seq, value)
+    bench.announce(5, start_mm=300.0)  # 250 to 300 mm nobody saw
+    bench.score(5)
+    bench.move(350.0)
+    bench.verdicts()
+    bench.air.take(Reject)
+    totals = bench.decision._totals(0)
+    assert (totals.inspected_m, totals.not_inspected_m) == (pytest.approx(0.2), pytest.approx(0.15))
+    bench.move(350.0, -100.0)
+    again = []
+    passes = [(260.0, 0.1), (210.0, 0.1), (150.0, 0.9), (50.0, 0.9), (50.0, 0.9), (0.0, 0.1)]
+    for seq, (start_mm, value) in enumerate(passes, 6):
+        bench.announce(seq, start_mm=start_mm)
+        bench.score(seq, value)
+        again += [(v.start_mm, v.rescan) for v in bench.verdicts()]
+    assert again == [(260, False), (210, False), (150, True), (50, False), (50, True), (0, True)]
+    assert [r.start_mm for r in bench.air.take(Reject)] == [50]
+    totals = bench.decision._totals(0)
+    assert (totals.inspected_m, totals.not_inspected_m) == (pytest.approx(0.34), pytest.approx(0.01))  # 200 to 210 mm
+    held = Ledger(tmp_path / "ledger.sqlite", {})
+    for verdict in bench.recorder.take(Verdict):
+        held.add(verdict.model_copy(update={"cells_shape": None}))
+    held.close()
+    metres = measure(held.path)
+    assert metres is not None and (metres.inspected_mm, metres.not_inspected_mm) == (340, 10)
+
+
+def test_a_web_that_trembles_at_rest_is_not_missed_again_and_again() -> None:
+    bench = Bench()
+    bench.announce(0)
+    bench.score(0)
+    for seq in range(1, 9):  # its camera goes on, and its worker does not keep up
+        bench.announce(seq, start_mm=50.0 + seq / 10, sent=False)
+    bench.decision.step(0)
+    assert bench.air.take(Reject) == []  # 51 mm are within the tolerance
+    bench.announce(9, start_mm=50.0)
+    bench.announce(10, start_mm=50.5)
+    for seq in (9, 10):
+        bench.score(seq)
+    assert [v.rescan for v in bench.verdicts() if v.seq in (9, 10)] == [False, True]
+
+
 def test_the_high_water_mark_outlives_a_restart_of_decision() -> None:
     bench = Bench()
-    bench.announce(0, start_mm=500.0)
+    for seq in range(3):
+        bench.announce(seq, start_mm=500.0 + 50 * seq)
+        bench.decision.step(0)
+    bench.score(0)
+    bench.score(2)
     bench.decision.step(0)
-    assert bench.decision.counters == {"seen c": 550}
+    assert bench.decision.counters == {"seen c": 550}  # frame 1 is pending: should it be lost, it is found missing
     again = Bench(seen_mm={"c": 550.0})
     again.announce(0, start_mm=450.0, boot="b2")
     again.score(0, boot="b2")

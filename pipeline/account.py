@@ -1,0 +1,45 @@
+"""What decision keeps for each camera, and up to where each one's web is decided."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from pipeline.drift import Drift
+from pipeline.gap import Gap
+from pipeline.messages import Announced
+from pipeline.seen import Seen
+from pipeline.silence import Silence
+from pipeline.terms import DecisionTerms
+
+
+@dataclass
+class CameraAccount:
+    """One camera's web: where nothing came from, what was judged, what passed unjudged, and whether it looks as it did."""
+
+    silence: Silence
+    seen: Seen
+    gap: Gap
+    drift: Drift = field(default_factory=Drift)
+
+
+def open_accounts(terms: DecisionTerms) -> dict[str, CameraAccount]:
+    """An account for each camera, by its name."""
+    return {
+        camera: CameraAccount(
+            Silence(mm, terms.seen_mm.get(camera), terms.y_offset_mm.get(camera, 0.0)),
+            Seen(terms.seen_mm.get(camera, -math.inf)),
+            Gap(terms.tolerate_not_inspected_mm),
+        )
+        for camera, mm in terms.frame_mm.items()
+    }
+
+
+def decided_mm(accounts: Mapping[str, CameraAccount], pending: Iterable[Announced]) -> dict[str, float]:
+    """Up to where each camera's web has its verdicts, less the `pending` frames; cameras without a word are left out."""
+    marks = {name: a.silence.spoken_mm for name, a in accounts.items() if a.silence.spoken_mm is not None}
+    for frame in pending:
+        if frame.start_mm is not None and not accounts[frame.camera].seen.again(frame):
+            marks[frame.camera] = min(frame.start_mm, marks[frame.camera])
+    return marks
