@@ -74,11 +74,15 @@ class Actions:
         rules = (rule for _, rule in self._table if rule.when == "FAULT")
         return [self._action(ActionKind(rule.do.upper()), Cause.FAULT, now_ns) for rule in rules]
 
-    def reached(self, position_mm: float, now_ns: int) -> list[Action]:
-        """The actions announced ahead whose place is at their actuator now."""
-        due = []
+    def reached(self, position_mm: float, now_ns: int, bypass: bool = False) -> list[Action]:
+        """The actions announced ahead whose place is at their actuator now; in bypass they are let by for good."""
+        due: list[Action] = []
         while self._ahead and self._ahead[0][0] <= position_mm:
-            due.append(self._told(heapq.heappop(self._ahead)[2], phase=Phase.NOW, t_mono_ns=now_ns))
+            action = heapq.heappop(self._ahead)[2]
+            if bypass:
+                self._open.pop(action.event, None)
+                continue
+            due.append(self._told(action, phase=Phase.NOW, t_mono_ns=now_ns))
             self._keep(due[-1])  # also one acknowledged before it was due: it acts now
         return due
 
@@ -90,10 +94,10 @@ class Actions:
     def _on_defect(self, defect: Defect, verdict: Verdict, now_ns: int) -> Iterator[Action]:
         left_out = verdict.regions_total > len(verdict.regions)
         size = None if defect.size_mm is None or left_out else severity(max(defect.size_mm), self._rules)
+        lanes = {lane for _, lane in defect.lanes}
         for i, rule in self._table:
             if not isinstance(rule, DefectAction) or i in defect.answered or (size is not None and size < rule.severity):
                 continue
-            lanes = {lane for _, lane in defect.lanes}
             if rule.lanes is not None and lanes and not left_out and not lanes & set(rule.lanes):
                 continue
             defect.answered.add(i)

@@ -119,8 +119,7 @@ class Decision:
             self._hear(received[0], received[1], now_ns)
             self.handled += 1
             moved = True
-        due = self._actions.reached(self._position_mm(now_ns), now_ns)
-        self._act([] if self._bypass else due)
+        self._act(self._actions.reached(self._position_mm(now_ns), now_ns, self._bypass))
         self._show_state(now_ns)
         if now_ns >= self._heartbeat_due_ns:
             self._heartbeat_due_ns = now_ns + HEARTBEAT_NS

@@ -116,6 +116,13 @@ def test_a_stop_acknowledged_before_it_was_due_can_be_acknowledged_again() -> No
     assert [a.event for a in actions.acknowledge(None, 3)] == [ahead.event]
 
 
+def test_what_comes_due_in_bypass_is_let_by_and_nobody_s_to_acknowledge() -> None:
+    actions = table({**STOP, "distance_mm": 100})
+    actions.judged(verdict(0, (0, 5, 10, 12)), 0)
+    assert actions.reached(500.0, 1, bypass=True) == actions.unacknowledged == []
+    assert actions.reached(500.0, 2) == actions.acknowledge(None, 3) == []
+
+
 def test_marks_are_nobodys_to_acknowledge() -> None:
     actions = table({"when": "DEFECT", "do": "mark"})
     assert kinds(actions.judged(verdict(0, (0, 5, 10, 12)), 0)) == ["MARK"]
