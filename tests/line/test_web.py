@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from pipeline.ledger import read_events, read_rolls, read_verdicts
-from pipeline.messages import EventKind, Result, State
+from pipeline.messages import EventKind, LineState, Result, State
 from pipeline.roll import measure
 from pipeline.web_messages import Roll
 from tests.line.test_line import Run, config, running
@@ -67,10 +67,16 @@ def test_rolls_seams_reverse_and_restarts_on_an_encoder(model: Path, footage: Pa
     line = line.model_copy(update={"cameras": tuple(slow), "line": line.line.model_copy(update={"roll_id": "R-1"})})
     path = tmp_path / "line.yaml"
     path.write_text(line.model_dump_json())
-    encoder = Encoder(port)
+    encoder: Encoder | None = None
     try:
         with running(line) as run:
+            run.until(lambda: (s := run.state()) is not None and "no count of the encoder yet" in s.detail)
+            began_s = time.monotonic()
+            run.until(lambda: time.monotonic() > began_s + 1.5)  # longer than silent_ms: it is awaited, and no fault
+            assert {v.result for v in run.verdicts()} <= {Result.NOT_INSPECTED}
+            encoder = Encoder(port)
             run.until(lambda: run.line.ready and any(v.result is Result.PASS for v in run.verdicts()))
+            assert State.FAULT not in {m.state for m in run.heard if isinstance(m, LineState)}
             encoder.speed_mm_s = 100.0
             run.until(lambda: encoder.position_mm > 400)
             begun = told(run, path, "roll", "start", "R-7", "--style", "twill")
@@ -93,7 +99,8 @@ def test_rolls_seams_reverse_and_restarts_on_an_encoder(model: Path, footage: Pa
             again = [m for m in run.heard if isinstance(m, Roll) and m.generation == 1]
             assert (again[-1].roll_id, again[-1].style, again[-1].start_mm) == ("R-7", "twill", begun["start_mm"])
     finally:
-        encoder.close()
+        if encoder is not None:
+            encoder.close()
     ledger = line.ledger.path
     verdicts = list(read_verdicts(ledger))
     back = [v for v in verdicts if v.rescan]
