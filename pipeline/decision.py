@@ -241,7 +241,7 @@ class Decision:
             share = max(score / max(standard.threshold(i), 1e-9) for i, score in enumerate(scored.lanes))
             account.drift.add(roll.style, frame.level, frame.texture, share)
         event = self._cloth.event(frame.start_mm, frame.end_mm, judgement)
-        if judgement.result is Result.PASS and (doubt := self._fault or self._roster.unplaced):
+        if judgement.result is Result.PASS and (doubt := self._doubt):
             judgement = Judgement(Result.NOT_INSPECTED, Reason.NOT_READY, doubt[:200])
         if judgement.result is not Result.NOT_INSPECTED and self._bypass and not self._terms.observe:
             judgement = replace(judgement, result=Result.NOT_INSPECTED, reason=Reason.BYPASS, detail=str(judgement.result))
@@ -259,6 +259,11 @@ class Decision:
             t_mono_ns=now_ns, t_utc_ns=frame.t_utc_ns, latency_ms=latency_ms, **grounds,
         )  # fmt: skip
         self._account(verdict, payloads, now_ns)
+
+    @property
+    def _doubt(self) -> str:
+        """Why nothing may pass, whatever its score; empty while all is well."""
+        return self._fault or ("nobody has said where the web is" if self._terms.motion and self._motion is None else "")
 
     @property
     def _worker_ready(self) -> bool:

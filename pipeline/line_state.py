@@ -44,12 +44,6 @@ class Roster:
         return [f"{s.name}: {s.detail}".rstrip(": ") for s in self.stages.values() if s.state in ailing]
 
     @property
-    def unplaced(self) -> str:
-        """Why there is no position of the web yet, although it has a source; empty where that is not so."""
-        motion = self.stages.get(("motion", "motion"))
-        return motion.detail if motion is not None and motion.state is StageState.DEGRADED else ""
-
-    @property
     def awaited(self) -> list[str]:
         """Stages without a word so far."""
         wanted = [("worker", "worker"), *(("grabber", c) for c in self.cameras)]

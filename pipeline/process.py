@@ -180,6 +180,7 @@ def _decision(spec: Spec, link: Link, model: Path) -> Stage:
         actuator_mm={c.name: c.actuator_mm for c in spec.config.cameras if c.actuator_mm is not None and c.mm_per_px_y},
         y_offset_mm={c.name: c.y_offset_mm for c in spec.config.cameras},
         seen_mm={key.removeprefix(SEEN): mm for key, mm in spec.resume.items() if key.startswith(SEEN)},
+        motion=spec.live and spec.config.motion is not None and not isinstance(spec.config.motion, CameraMotion),
         bypass=before.bypass,
         fault=before.fault,
     )

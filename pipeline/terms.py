@@ -24,6 +24,8 @@ class DecisionTerms:
     y_offset_mm: dict[str, float] = field(default_factory=dict)
     """Where a camera looks that is not at the line's zero."""
     cloth: ClothTerms = field(default_factory=ClothTerms)
+    motion: bool = False
+    """Something says where the web is, also at rest: nothing passes before its first word."""
     bypass: bool = False
     fault: str = ""
     """As they were before a restart; the fault is latched."""
