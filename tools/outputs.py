@@ -51,8 +51,9 @@ def run(args: argparse.Namespace) -> int:
     """Exit 0 when it was done; 1 when an output does not answer, or the line does not confirm: its fault persists."""
     config = load_config(args.config)
     failed = pulse_all(config, args.config) if args.word == "test" else answer(config, args.word)
+    what = "output does not answer" if args.word == "test" else f"{args.word} not done"
     for name, why in failed.items():
-        print(f"glassline: {args.word} not done, {name}, {why}", file=sys.stderr)
+        print(f"glassline: {what}, {name}, {why}", file=sys.stderr)
     pulsed = {o.name: list(COILS) for o in config.modbus if args.word == "test" and o.name not in failed}
     if args.json:
         print(json.dumps({"schema": 1, "did": args.word, "pulsed": pulsed, "failed": failed}))

@@ -279,11 +279,11 @@ def test_a_whole_line_stops_the_machine_until_somebody_acknowledges(
     rig.start()
     body = {
         "line": {"name": "wired"}, "model": str(model),
-        "motion": {"source": "simulated", "speed_mm_s": 0.0, "segments": [{"seconds": 3.0, "speed_mm_s": 60.0}]},
+        "motion": {"source": "simulated", "speed_mm_s": 0.0, "segments": [{"seconds": 6.0, "speed_mm_s": 30.0}]},
         "cameras": [{"name": "a", "source": "replay", "path": str(footage), "mm_per_px_x": 0.2, "mm_per_px_y": 0.2}],
         "actions": [{"when": "DEFECT", "do": "stop"}],
         "outputs": [{"kind": "publisher"}, {"kind": "modbus", "host": "127.0.0.1", "port": rig.port}],
-        "worker": {"backend": "torch"}, "decision": {"budget_ms": 3000},
+        "worker": {"backend": "torch"}, "decision": {"budget_ms": 30000},
         "ledger": {"path": str(tmp_path / "ledger.sqlite")},
     }  # fmt: skip
     path = tmp_path / "line.yaml"
