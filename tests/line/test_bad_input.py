@@ -245,9 +245,9 @@ class FullDisk:
     def said(self) -> str:
         return self._said.read_text()
 
-    def until(self, word: str) -> None:
-        """Wait until the line says that word once more than now."""
-        before, end_s = self.said.count(word), time.monotonic() + LIMIT_S
+    def until(self, word: str, before: int | None = None) -> None:
+        """Wait until the line says that word once more than `before`, by default than now."""
+        before, end_s = self.said.count(word) if before is None else before, time.monotonic() + LIMIT_S
         while self.said.count(word) == before:
             assert self._process.poll() is None and time.monotonic() < end_s, f"no {word}: {self.said}"
             time.sleep(0.05)
@@ -283,8 +283,9 @@ def test_a_full_disk_is_a_fault_without_pass_and_nothing_is_lost(bench: Bench) -
         assert line.reset() == 1  # its cause persists
         line.give_room()
         line.until("gone: reset it")
+        well = line.said.count("RUNNING, inspection ok")
         assert line.reset() == 0
-        line.until("RUNNING, inspection ok")
+        line.until("RUNNING, inspection ok", well)
         line.until("DEFECT")
         summary = json.loads(line.stop())
     verdicts = list(read_verdicts(bench.ledger))
