@@ -16,11 +16,11 @@ from calibration.flatfield import FlatfieldCard
 from calibration.scale import ScaleCard
 from glass_core.errors import InputError
 from pipeline.grading import Rules
-from pipeline.messages import EventAction, EventKind
 from pipeline.motion_config import CameraMotion, MotionConfig, Section
+from pipeline.style_config import EventsConfig, Scalar, StyleConfig, check_styles
 
 Pixels = tuple[int, int]
-Scalar = bool | int | float | str
+StyleName = Annotated[str, Field(min_length=1, max_length=64)]
 STAGES = {"recorder", "decision", "worker", "motion"}
 """Processes that every line may have."""
 
@@ -29,30 +29,6 @@ class InspectionOkConfig(Section):
     """When a gap in inspection becomes a reject."""
 
     tolerate_not_inspected_mm: float = Field(default=500.0, ge=0)
-
-
-class EventsConfig(Section):
-    """What becomes of a defect within a span that is no plain cloth; the span itself is always told and recorded."""
-
-    SEAM: EventAction = EventAction.RECORD
-    LEAD: EventAction = EventAction.IGNORE
-    STOP_MARK: EventAction = EventAction.RECORD
-    WRINKLE: EventAction = EventAction.GRADE
-    transverse: EventKind | None = None
-    """What a defect over a camera's full width is taken for; null: a defect like any other."""
-    transverse_most_mm: float = Field(default=60.0, gt=0)
-    """Only while it is no longer than this."""
-
-    def action(self, kind: EventKind) -> EventAction:
-        """Of a kind."""
-        action: EventAction = getattr(self, kind)
-        return action
-
-
-class StyleConfig(Section):
-    """Rules of a style of cloth, in force from the start of a roll of that style."""
-
-    events: EventsConfig = EventsConfig()
 
 
 class LineSection(Section):
@@ -282,8 +258,8 @@ class LineConfig(Section):
     """A line. Paths are relative to the folder the program is started in."""
 
     line: LineSection = LineSection()
-    styles: dict[str, StyleConfig] = Field(default_factory=dict)
-    """Those that a roll may be started with; a style without rules of its own follows the line's."""
+    styles: dict[StyleName, StyleConfig] = Field(default_factory=dict)
+    """Those that a roll may be started with; where one says nothing, the line's own model, features and events hold."""
     model: Path | None = None
     motion: MotionConfig | None = None
     cameras: tuple[CameraConfig, ...] = Field(default=(), max_length=16)
@@ -319,11 +295,31 @@ class LineConfig(Section):
             raise ValueError("outputs: exactly one publisher")
         if self.motion is None and any(isinstance(a, DefectAction) and a.distance_mm is not None for a in self.actions):
             raise ValueError("actions: distance_mm needs `motion:`, nothing else says when the web is there")
+        if self.styles and self.line.style not in ("", *self.styles):
+            raise ValueError(f"line.style: no such style {self.line.style}, choose one of {', '.join(self.styles)}")
+        check_styles(self.styles, self._own_features)
         return self
 
-    def events_of(self, style: str) -> EventsConfig:
-        """The rules in force for cloth of that style."""
-        return self.styles[style].events if style in self.styles else self.line.events
+    @property
+    def _own_features(self) -> dict[str, dict[str, Scalar] | None]:
+        """Of each camera what the styles may change; null: it has no features."""
+        return {c.name: c.features if isinstance(c, BaslerConfig) else None for c in self.cameras}
+
+    def style(self, name: str) -> StyleConfig:
+        """All that is in force for cloth of that style; `features` are those that any style changes, for every camera."""
+        own = self.styles.get(name, StyleConfig())
+        features: dict[str, dict[str, Scalar]] = {}
+        for camera, base in self._own_features.items():
+            changed = {key for style in self.styles.values() for key in style.features.get(camera, {})}
+            wanted = {**(base or {}), **own.features.get(camera, {})}
+            features[camera] = {key: value for key, value in wanted.items() if key in changed}
+        return StyleConfig(model=own.model or self.model, features=features, events=own.events or self.line.events)
+
+    @property
+    def models(self) -> tuple[Path, ...]:
+        """Each model that some style is judged by, the line's own first."""
+        named = (self.model, *(s.model for s in self.styles.values()))
+        return tuple(dict.fromkeys(m for m in named if m is not None))
 
     @property
     def publisher(self) -> PublisherConfig:

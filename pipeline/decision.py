@@ -16,7 +16,7 @@ from pipeline.cloth import Cloth
 from pipeline.drift import Drift
 from pipeline.due import Deadline, Due
 from pipeline.gap import Gap
-from pipeline.judgement import Judgement, judge, unscored
+from pipeline.judgement import Judgement, Standard, grounds, judge, unscored
 from pipeline.line_state import Roster, line_state
 from pipeline.link import Inbox, Outbox
 from pipeline.messages import (
@@ -249,8 +249,10 @@ class Decision:
 
     def _decide(self, pending: Pending, scored: ScoreMap | None, payloads: tuple[Payload, ...], now_ns: int) -> None:
         frame = pending.frame
-        judgement = judge(frame, scored, payloads, self._terms.standard) if scored else unscored(frame, self._worker_ready)
-        roll, standard = self._cloth.roll(frame.start_mm, frame.end_mm), self._terms.standard
+        roll, standard = self._cloth.roll(frame.start_mm, frame.end_mm), self._terms.standard_of(frame.style)
+        judgement = judge(frame, scored, payloads, standard) if scored else unscored(frame, self._worker_ready)
+        if judgement.result is not Result.NOT_INSPECTED and not self._cloth.suits(frame):
+            judgement = Judgement(Result.NOT_INSPECTED, Reason.MODEL_MISMATCH, f"taken for style {frame.style or 'none'}")
         if judgement.result is Result.DEFECT and scored is not None and standard is not None and not pending.rescan:
             self._cloth.look(frame.camera, judgement, scored, standard, roll, now_ns)
         if judgement.result is Result.PASS and scored and standard and frame.level is not None and frame.texture is not None:
@@ -262,17 +264,12 @@ class Decision:
         if judgement.result is not Result.NOT_INSPECTED and self._bypass and not self._terms.observe:
             judgement = replace(judgement, result=Result.NOT_INSPECTED, reason=Reason.BYPASS, detail=str(judgement.result))
         latency_ms = max(0.0, (now_ns - frame.t_mono_ns) / 1e6)  # both clocks are read a little before the fact
-        grounds = {} if scored is None else {
-            "score": scored.score, "lanes": scored.lanes, "tiles": scored.tiles, "weights_sha": scored.weights_sha,
-            "engine_sha": scored.engine_sha, "inspect_x_px": scored.inspect_x_px, "frame_shape": scored.frame_shape,
-            "cells_shape": scored.cells_shape,
-        }  # fmt: skip
         verdict = self._verdict(
-            judgement, camera=frame.camera, boot_id=frame.boot_id, seq=frame.seq, start_mm=frame.start_mm,
+            judgement, standard, camera=frame.camera, boot_id=frame.boot_id, seq=frame.seq, start_mm=frame.start_mm,
             end_mm=frame.end_mm, rescan=pending.rescan,
             cloth_x_mm=frame.cloth_x_mm, roll_id=roll.roll_id, style=roll.style, origin=frame.origin,
             event=event.kind if event else None, action=event.action if event else None,
-            t_mono_ns=now_ns, t_utc_ns=frame.t_utc_ns, latency_ms=latency_ms, **grounds,
+            t_mono_ns=now_ns, t_utc_ns=frame.t_utc_ns, latency_ms=latency_ms, **grounds(scored),
         )  # fmt: skip
         self._account(verdict, payloads, now_ns)
 
@@ -286,13 +283,13 @@ class Decision:
         start_mm, end_mm = span or (None, None)
         roll = self._cloth.roll(start_mm, end_mm)
         verdict = self._verdict(
-            Judgement(Result.NOT_INSPECTED, reason), camera=camera, boot_id="", seq=None, start_mm=start_mm, end_mm=end_mm,
-            lost=lost, roll_id=roll.roll_id, style=roll.style, t_mono_ns=now_ns, t_utc_ns=self._utc_ns(),
+            Judgement(Result.NOT_INSPECTED, reason), self._terms.standard_of(roll.style),
+            camera=camera, boot_id="", seq=None, start_mm=start_mm, end_mm=end_mm, lost=lost,
+            roll_id=roll.roll_id, style=roll.style, t_mono_ns=now_ns, t_utc_ns=self._utc_ns(),
         )  # fmt: skip
         self._account(verdict, (), now_ns)
 
-    def _verdict(self, judgement: Judgement, **facts: object) -> Verdict:
-        standard = self._terms.standard
+    def _verdict(self, judgement: Judgement, standard: Standard | None, **facts: object) -> Verdict:
         return Verdict.model_validate(
             {
                 "number": self._publisher.number(Verdict), "generation": self._terms.generation,
@@ -352,8 +349,7 @@ class Decision:
 
     def _position_mm(self, now_ns: int) -> float:
         """Where the web is by now; nowhere without motion."""
-        m = self._motion
-        return -math.inf if m is None else m.position_mm + m.speed_mm_s * (now_ns - m.t_mono_ns) / 1e9
+        return -math.inf if self._motion is None else self._motion.at_mm(now_ns)
 
     def _show_state(self, now_ns: int) -> None:
         accounts = self._cameras.values()

@@ -229,11 +229,12 @@ def read_frame_shapes(path: Path, run_id: str | None = None) -> dict[str, tuple[
         return {camera: tuple(shape) for camera, shape in shapes.items() if shape}
 
 
-def read_camera_facts(path: Path, run_id: str | None = None) -> dict[str, Any]:
-    """What each camera of a run (default: the last) was when it was last opened."""
+def read_camera_facts(path: Path, run_id: str | None = None) -> dict[tuple[str, str], dict[str, Any]]:
+    """What each camera of a run (default: the last) was and how it was set, by its name and the boot_id of its verdicts."""
+    query = "SELECT camera, boot_id, facts FROM camera_facts WHERE run_id = ? ORDER BY rowid"
     with _reading(path) as db:
-        rows = db.execute("SELECT camera, facts FROM camera_facts WHERE run_id = ? ORDER BY rowid", (_run(db, path, run_id),))
-        return {camera: json.loads(facts) for camera, facts in rows}
+        rows = db.execute(query, (_run(db, path, run_id),))
+        return {(camera, boot_id): json.loads(facts) for camera, boot_id, facts in rows}
 
 
 def _read(path: Path, run_id: str | None, table: str, kind: type[M], where: str = "TRUE") -> Iterator[M]:

@@ -14,7 +14,7 @@ from pipeline.crops import crop_path, map_path
 from pipeline.dispositions import Disposition, in_force, read_dispositions
 from pipeline.grading import Flaw, Grade, Rules, grade, severity
 from pipeline.joining import Defect
-from pipeline.ledger import read_defect_verdicts, read_frame_shapes, read_runs
+from pipeline.ledger import read_camera_facts, read_defect_verdicts, read_frame_shapes, read_runs
 from pipeline.repeats import find_repeats
 from pipeline.roll import Cover, cover_rolls, find_defects
 
@@ -83,6 +83,32 @@ class RollSheet(BaseModel):
     """Null where the scale is not known."""
 
 
+class StyleRow(BaseModel):
+    """By what cloth of a style was scored and judged; verdicts name the same hashes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    weights_sha: str | None
+    engine_sha: str | None
+    card_sha: str | None
+
+
+class SettingRow(BaseModel):
+    """How a camera was set while its verdicts had this boot_id."""
+
+    model_config = ConfigDict(frozen=True)
+
+    camera: str
+    boot_id: str
+    cards: dict[str, str]
+    """Kind of card, flatfield or scale, and its hash."""
+    style: str | None
+    """For which style it was set; null: no style sets it."""
+    features_set: dict[str, bool | int | float | str]
+    """By the styles, as read back."""
+
+
 class RunSheet(BaseModel):
     """All rolls of a run, and which issue of the report this is."""
 
@@ -98,6 +124,9 @@ class RunSheet(BaseModel):
     weights_sha: str | None
     card_sha: str | None
     config_sha: str | None
+    styles: dict[str, StyleRow]
+    """Those with a model of their own."""
+    settings: tuple[SettingRow, ...]
     enlargement_px: float
     """Taken off each defect's box of cells, in both directions."""
     rolls: tuple[RollSheet, ...]
@@ -126,6 +155,12 @@ def read_sheet(ledger: Path, run_id: str | None = None) -> tuple[RunSheet, list[
         run_id=run_id, line=str(facts.get("line", "line")), started=str(facts.get("started", "")),
         version=str(facts.get("version", "")), revision=len(said), weights_sha=facts.get("weights_sha"),
         card_sha=facts.get("card_sha"), config_sha=facts.get("config_sha"), enlargement_px=enlargement_px, rolls=tuple(sheets),
+        styles={name: StyleRow.model_validate(known) for name, known in (facts.get("styles") or {}).items()},
+        settings=tuple(
+            SettingRow(camera=camera, boot_id=boot_id, cards=known.get("cards", {}), style=known.get("style"),
+                       features_set=known.get("features_set", {}))
+            for (camera, boot_id), known in read_camera_facts(ledger, run_id).items()
+        ),
     )  # fmt: skip
     return sheet, defects
 

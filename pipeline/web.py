@@ -66,6 +66,11 @@ class Rolls:
             return self._rolls[0]
         return self.present
 
+    def touched(self, start_mm: float, end_mm: float) -> list[RollSpan]:
+        """All rolls that a span lies on, wholly or in part."""
+        rolls = list(self._rolls)
+        return rolls[rolls.index(self.at(start_mm, start_mm)) : rolls.index(self.at(end_mm, end_mm)) + 1]
+
 
 def counted_on(roll_id: str) -> str:
     """The name of the roll that follows: R-0009 gives R-0010, blue gives blue-2."""

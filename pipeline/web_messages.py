@@ -20,7 +20,8 @@ class RollStart(Message):
     """A command: a roll begins; without an id: the present one ends."""
 
     roll_id: str = Field(default="", max_length=64)
-    style: str = Field(default="", max_length=64)
+    style: str | None = Field(default=None, max_length=64)
+    """Null: that of the roll before."""
     at_mm: float | None = None
     """The line's position; null: here and now."""
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from calibration.flatfield import FlatfieldCard
 from calibration.scale import ScaleCard
 from pipeline.cameras.protocol import Camera, Shot
+from pipeline.style_config import Scalar
 
 
 class CorrectedCamera:
@@ -33,6 +34,10 @@ class CorrectedCamera:
     def trigger(self) -> None:
         """As the camera does."""
         self._camera.trigger()
+
+    def adjust(self, features: dict[str, Scalar]) -> int | None:
+        """As the camera does."""
+        return self._camera.adjust(features)
 
     def shots(self) -> Iterator[Shot | None]:
         """The camera's, corrected."""
