@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
+from pipeline.io_config import ContactConfig
 from pipeline.judgement import Judgement, Standard
 from pipeline.messages import Announced, EventKind, Message, ScoreMap
 from pipeline.outputs.publisher import Publisher
@@ -23,6 +24,8 @@ class ClothTerms:
     style_of: Callable[[str], StyleConfig] = lambda style: StyleConfig()
     start_mm: float | None = None
     """Where the first roll began, if that was before a restart."""
+    contacts: Mapping[str, ContactConfig] = field(default_factory=dict)
+    """By their names."""
 
 
 class Cloth:
@@ -61,6 +64,14 @@ class Cloth:
         """A span is told of by command; where nobody knows a place, it lies where the line began."""
         at_mm = (here_mm or 0.0) if event.at_mm is None else event.at_mm
         self._mark(event.kind, at_mm, at_mm + event.length_mm, "command", now_ns)
+
+    def closed(self, contact: ContactConfig, here_mm: float | None, now_ns: int) -> None:
+        """A contact says that a roll or an event begins; `here_mm` is where the web was then."""
+        at_mm, cause = (here_mm or 0.0) + contact.y_offset_mm, f"contact {contact.name}"
+        if contact.says == "ROLL":
+            self._show(self._rolls.next(None if here_mm is None else at_mm), cause, now_ns)
+        elif contact.length_mm is not None:
+            self._mark(contact.says, at_mm, at_mm + contact.length_mm, cause, now_ns)
 
     def look(
         self, camera: str, judgement: Judgement, scored: ScoreMap, standard: Standard, roll: RollSpan, now_ns: int

@@ -16,6 +16,7 @@ from calibration.flatfield import FlatfieldCard
 from calibration.scale import ScaleCard
 from glass_core.errors import InputError
 from pipeline.grading import Rules
+from pipeline.io_config import InputConfig, ModbusConfig, OutputConfig, PublisherConfig
 from pipeline.motion_config import CameraMotion, MotionConfig, Section
 from pipeline.style_config import EventsConfig, Scalar, StyleConfig, check_styles
 
@@ -176,40 +177,6 @@ class DecisionConfig(Section):
     recording_floor: float = Field(default=0.5, ge=0, le=1)
 
 
-class PublisherConfig(Section):
-    """Where verdicts, rejects and states are published."""
-
-    kind: Literal["publisher"]
-    bind: str = "ipc://auto"
-
-    @model_validator(mode="after")
-    def _loopback(self) -> PublisherConfig:
-        host = self.bind.removeprefix("tcp://").rsplit(":", 1)[0]
-        if not (self.bind.startswith("ipc://") or (self.bind.startswith("tcp://") and host in ("127.0.0.1", "[::1]"))):
-            raise ValueError(f"bind {self.bind}: ipc://PATH, ipc://auto or tcp://127.0.0.1:PORT are allowed")
-        return self
-
-
-class ModbusConfig(Section):
-    """Remote I/O or a PLC, over Modbus TCP; the register map stands in pipeline/outputs/modbus.py and in the README."""
-
-    kind: Literal["modbus"]
-    name: str = Field(default="plc", pattern=r"^[A-Za-z0-9_-]{1,32}$")
-    host: str
-    port: int = Field(default=502, ge=1, le=65535)
-    unit: int = Field(default=1, ge=0, le=255)
-    coils_at: int = Field(default=0, ge=0, le=65000)
-    registers_at: int | None = Field(default=0, ge=0, le=65000)
-    """Null: remote I/O that has only coils."""
-    pulse_ms: float = Field(default=100.0, ge=10)
-    """How long a mark's coil is on."""
-    timeout_ms: float = Field(default=200.0, ge=10, le=5000)
-    """A PLC that has not answered a request by then does not answer."""
-
-
-OutputConfig = Annotated[PublisherConfig | ModbusConfig, Field(discriminator="kind")]
-
-
 class DefectAction(Section):
     """What follows from a defect, once for each joined defect."""
 
@@ -268,6 +235,7 @@ class LineConfig(Section):
     defects: DefectsConfig = DefectsConfig()
     grading: Rules = Rules()
     actions: tuple[ActionConfig, ...] = Field(default=(), max_length=32)
+    inputs: tuple[InputConfig, ...] = ()
     outputs: tuple[OutputConfig, ...] = (PublisherConfig(kind="publisher"),)
     ledger: LedgerConfig = LedgerConfig()
     train: dict[str, Any] = Field(default_factory=dict)
@@ -278,10 +246,13 @@ class LineConfig(Section):
         names = [c.name for c in self.cameras]
         if len(set(names)) < len(names):
             raise ValueError(f"cameras: names must differ, got {names}")
-        outputs = [o.name for o in self.modbus]
-        if len(set(outputs)) < len(outputs) or set(outputs) & STAGES:
-            raise ValueError(f"outputs: names must differ, also from {', '.join(sorted(STAGES))}, got {outputs}")
-        if taken := set(names) & {*STAGES, *outputs}:
+        wired = [*(o.name for o in self.modbus), *(i.name for i in self.inputs)]
+        if len(set(wired)) < len(wired) or set(wired) & STAGES:
+            raise ValueError(f"outputs and inputs: names must differ, also from {', '.join(sorted(STAGES))}, got {wired}")
+        contacts = [c.name for i in self.inputs for c in i.contacts]
+        if len(set(contacts)) < len(contacts):
+            raise ValueError(f"inputs: contacts' names must differ, got {contacts}")
+        if taken := set(names) & {*STAGES, *wired}:
             raise ValueError(f"cameras: {', '.join(sorted(taken))} is another process's name, choose a different one")
         ranges = sorted((*c.inspect_x_mm, c.name) for c in self.cameras if c.inspect_x_mm)
         for (_, end_mm, left), (start_mm, _, right) in pairwise(ranges):
@@ -291,7 +262,7 @@ class LineConfig(Section):
                 )
         if isinstance(self.motion, CameraMotion) and self.motion.camera not in names:
             raise ValueError(f"motion.camera: {self.motion.camera} is none of the cameras {names}")
-        if len(self.outputs) - len(outputs) != 1:
+        if len(self.outputs) - len(self.modbus) != 1:
             raise ValueError("outputs: exactly one publisher")
         if self.motion is None and any(isinstance(a, DefectAction) and a.distance_mm is not None for a in self.actions):
             raise ValueError("actions: distance_mm needs `motion:`, nothing else says when the web is there")

@@ -44,7 +44,7 @@ from pipeline.outputs.publisher import Publisher
 from pipeline.silence import Silence, SpanMm
 from pipeline.tally import Tally
 from pipeline.terms import DecisionTerms
-from pipeline.web_messages import MarkEvent, RollStart
+from pipeline.web_messages import Contact, MarkEvent, RollStart
 
 HEARTBEAT_NS = 100_000_000
 TOTALS_NS = 500_000_000
@@ -180,9 +180,12 @@ class Decision:
             case Status():
                 self._on_status(message, now_ns)
             case RollStart():
-                self._cloth.begin(message, self._here_mm, now_ns)
+                self._cloth.begin(message, self._here_mm(now_ns), now_ns)
             case MarkEvent():
-                self._cloth.mark(message, self._here_mm, now_ns)
+                self._cloth.mark(message, self._here_mm(now_ns), now_ns)
+            case Contact() if message.name in self._terms.cloth.contacts:
+                contact = self._terms.cloth.contacts[message.name]
+                self._cloth.closed(contact, self._here_mm(message.t_mono_ns), now_ns)
             case Bypass():
                 self._bypass = message.on or self._terms.observe
             case Acknowledge():
@@ -320,11 +323,10 @@ class Decision:
         if verdict.counts_as_defect:
             self._reject(verdict, (verdict.start_mm, verdict.end_mm), now_ns)
 
-    @property
-    def _here_mm(self) -> float | None:
-        """Where the web is under the cameras, as far as is known."""
+    def _here_mm(self, t_ns: int) -> float | None:
+        """Where the web was under the cameras at that time, as far as is known."""
         if self._motion is not None:
-            return self._motion.position_mm
+            return self._motion.at_mm(t_ns)
         seen_mm = max(account.silence.seen_mm for account in self._cameras.values())
         return seen_mm if math.isfinite(seen_mm) else None
 

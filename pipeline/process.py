@@ -135,7 +135,7 @@ def _grabber(spec: Spec, link: Link, model: Path) -> Stage:
     own_count = isinstance(encoder, CameraMotion) and encoder.camera == spec.name
     counts = link.outbox("motion") if own_count and spec.live else None
     features = {name: spec.config.style(name).features[spec.name] for name in ("", *spec.config.styles)}
-    rolls = link.subscribe(spec.config.publisher.bind, topic="Roll") if isinstance(link, ZmqLink) else None
+    rolls = link.subscribe(spec.config.publisher.bind, "Roll") if isinstance(link, ZmqLink) else None
     style = CameraStyle(camera, _roll(spec).style or "", features, rolls)
     return Grabber(camera, config, facts, terms, *outboxes, motion, time.time_ns, counts, style)
 
@@ -193,7 +193,14 @@ def _decision(spec: Spec, link: Link, model: Path) -> Stage:
         tolerate_not_inspected_mm=line.inspection_ok.tolerate_not_inspected_mm,
         observe=spec.observe,
         generation=spec.generation,
-        cloth=ClothTerms(roll.roll_id, roll.style or "", line.roll_length_m * 1000, spec.config.style, roll.at_mm),
+        cloth=ClothTerms(
+            roll.roll_id,
+            roll.style or "",
+            line.roll_length_m * 1000,
+            spec.config.style,
+            roll.at_mm,
+            {c.name: c for i in spec.config.inputs for c in i.contacts},
+        ),
         actuator_mm={c.name: c.actuator_mm for c in spec.config.cameras if c.actuator_mm is not None and c.mm_per_px_y},
         y_offset_mm={c.name: c.y_offset_mm for c in spec.config.cameras},
         seen_mm={key.removeprefix(SEEN): mm for key, mm in spec.resume.items() if key.startswith(SEEN)},
@@ -221,6 +228,13 @@ def _output(spec: Spec, link: Link, model: Path) -> Stage:
     return ModbusOutput(heard, link.outbox("decision"), Plc(config), config, spec.generation)
 
 
+def _input(spec: Spec, link: Link, model: Path) -> Stage:
+    from pipeline.inputs.modbus import ModbusInput
+
+    config = next(i for i in spec.config.inputs if i.name == spec.name)
+    return ModbusInput(link.outbox("decision"), config, spec.generation)
+
+
 _ROLES: dict[str, Callable[[Spec, Link, Path], Stage]] = {
     "grabber": _grabber,
     "motion": _motion,
@@ -228,6 +242,7 @@ _ROLES: dict[str, Callable[[Spec, Link, Path], Stage]] = {
     "decision": _decision,
     "recorder": _recorder,
     "output": _output,
+    "input": _input,
 }
 
 

@@ -45,6 +45,11 @@ class Rolls:
         self._rolls.append(RollSpan(roll_id, style, at_mm))
         return self.present
 
+    def next(self, at_mm: float | None) -> RollSpan:
+        """The roll that follows in number begins, of the same style; between two rolls it follows the last."""
+        last = next((r.roll_id for r in reversed(self._rolls) if r.roll_id), "0")
+        return self.begin(counted_on(last), self.present.style, at_mm)
+
     def reached(self, position_mm: float) -> RollSpan | None:
         """The first roll once it is placed, and the next where the present one has its full length; again until None."""
         present = self.present

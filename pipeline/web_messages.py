@@ -34,6 +34,13 @@ class MarkEvent(Message):
     length_mm: float = Field(gt=0)
 
 
+class Contact(Message):
+    """An input contact has closed; the config says what that means."""
+
+    name: str
+    t_mono_ns: int
+
+
 class Roll(Message):
     """A roll has begun, or with an empty id the last one has ended; positions on it count from `start_mm`."""
 
@@ -43,7 +50,7 @@ class Roll(Message):
     style: str
     start_mm: float | None
     cause: str
-    """config, command, length, or restart: it is told again."""
+    """config, command, length, the contact, or restart: it is told again."""
     t_mono_ns: int
     t_utc_ns: int
 
@@ -59,6 +66,6 @@ class SpanEvent(Message):
     end_mm: float
     roll_id: str
     cause: str
-    """command, or the camera whose picture shows it over its full width."""
+    """command, the contact, or the camera whose picture shows it over its full width."""
     t_mono_ns: int
     t_utc_ns: int

@@ -40,6 +40,7 @@ TYPES: dict[str, type[Message]] = {
         m.Reset,
         w.RollStart,
         w.MarkEvent,
+        w.Contact,
         w.Roll,
         w.SpanEvent,
     )
