@@ -11,7 +11,7 @@ from pipeline.messages import Announced, EventKind, Message, ScoreMap
 from pipeline.outputs.publisher import Publisher
 from pipeline.style_config import EventsConfig, StyleConfig
 from pipeline.web import Events, EventSpan, Rolls, RollSpan, transverse
-from pipeline.web_messages import MarkEvent, Roll, RollStart, SpanEvent
+from pipeline.web_messages import Contact, MarkEvent, Roll, RollStart, SpanEvent
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,11 @@ class Cloth:
         at_mm = (here_mm or 0.0) if event.at_mm is None else event.at_mm
         self._mark(event.kind, at_mm, at_mm + event.length_mm, "command", now_ns)
 
-    def closed(self, contact: ContactConfig, here_mm: float | None, now_ns: int) -> None:
+    def closed(self, message: Contact, here_mm: float | None, now_ns: int) -> None:
         """A contact says that a roll or an event begins; `here_mm` is where the web was then."""
+        contact = self._terms.contacts.get(message.name)
+        if contact is None:
+            return
         at_mm, cause = (here_mm or 0.0) + contact.y_offset_mm, f"contact {contact.name}"
         if contact.says == "ROLL":
             self._show(self._rolls.next(None if here_mm is None else at_mm), cause, now_ns)

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from calibration.alignment import AlignmentCard
+from calibration.camera_card import CameraCard
 from calibration.flatfield import FlatfieldCard
 from calibration.scale import ScaleCard
 from glass_core.errors import InputError
@@ -41,6 +43,8 @@ class LineSection(Section):
     roll_length_m: float = Field(default=20_000.0, gt=0)
     """A roll of this length ends, and the next is counted on: R-0009 is followed by R-0010."""
     events: EventsConfig = EventsConfig()
+    alignment_tolerance_mm: float = Field(default=2.0, gt=0)
+    """Neighbouring cameras may place the cloth that both see so far apart, before the line warns."""
     inspection_ok: InspectionOkConfig = InspectionOkConfig()
 
 
@@ -61,8 +65,11 @@ class CameraBase(Section):
     """Card of `glassline calibrate flatfield`."""
     scale: Path | None = None
     """Card of `glassline calibrate scale`: it gives mm_per_px_x and mm_per_px_y."""
+    alignment: Path | None = None
+    """Card of `glassline calibrate align` for the right of two neighbours: it gives x_offset_mm and y_offset_mm."""
     flatfield_sha: str = ""
     scale_sha: str = ""
+    alignment_sha: str = ""
     """Hashes of the cards, filled in when the file is read."""
     x_offset_mm: float = 0.0
     y_offset_mm: float = 0.0
@@ -309,31 +316,42 @@ class LineConfig(Section):
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def camera_cards(config: CameraConfig) -> tuple[FlatfieldCard | None, ScaleCard | None]:
-    """The cards that a camera's entry names; InputError where one is of another camera, past its date or no card."""
+def camera_cards(config: CameraConfig, now: datetime | None = None) -> dict[str, CameraCard]:
+    """The cards that a camera's entry names, by kind; InputError where one is of another camera, or no card.
+
+    With `now` a card past its date is refused, too, as it is when a line starts. Without, each must be the very card that
+    the line was started with: a camera that comes back next week goes on with it.
+    """
     serial = config.serial if isinstance(config, BaslerConfig) else ""
-    now = datetime.now(UTC)
-    shading = None if config.flatfield is None else FlatfieldCard.load(config.flatfield)
-    scale = None if config.scale is None else ScaleCard.load(config.scale)
-    for card, path in ((shading, config.flatfield), (scale, config.scale)):
-        if card is not None and path is not None:
-            card.check(path, config.name, serial, now)
-    return shading, scale
+    kinds: dict[str, type[CameraCard]] = {"flatfield": FlatfieldCard, "scale": ScaleCard, "alignment": AlignmentCard}
+    cards: dict[str, CameraCard] = {}
+    for kind, of in kinds.items():
+        if (path := getattr(config, kind)) is not None:
+            cards[kind] = of.load(path)
+            cards[kind].check(path, config.name, serial, now)
+            if now is None and cards[kind].sha != getattr(config, f"{kind}_sha"):
+                raise InputError(f"card is another one than when the line was started, {path}, start the line again")
+    return cards
 
 
 def with_cards(line: LineConfig) -> LineConfig:
-    """The line with what its cameras' cards say put in: scales and the cards' hashes."""
-    cameras = []
+    """The line with what its cameras' cards say put in: scales, offsets and the cards' hashes."""
+    cameras: dict[str, CameraConfig] = {}
     for camera in line.cameras:
-        shading, scale = camera_cards(camera)
-        known: dict[str, Any] = {f"{card.kind}_sha": card.sha for card in (shading, scale) if card is not None}
-        if scale is not None:
-            for key, mm in (("mm_per_px_x", scale.mm_per_px_x), ("mm_per_px_y", scale.mm_per_px_y)):
-                if getattr(camera, key) not in (None, mm):
-                    raise InputError(f"{key} differs from the card's {mm}, camera {camera.name}, take it out of the config")
-                known[key] = mm
-        cameras.append(camera.model_copy(update=known))
-    return line.model_copy(update={"cameras": tuple(cameras)})
+        cards = camera_cards(camera, datetime.now(UTC))
+        known: dict[str, Any] = {f"{kind}_sha": card.sha for kind, card in cards.items()}
+        measured: dict[str, float | None] = {}
+        if isinstance(scale := cards.get("scale"), ScaleCard):
+            measured |= {"mm_per_px_x": scale.mm_per_px_x, "mm_per_px_y": scale.mm_per_px_y}
+        if isinstance(place := cards.get("alignment"), AlignmentCard):
+            if (beside := cameras.get(place.neighbour)) is None:
+                raise InputError(f"no camera {place.neighbour} before {camera.name}, {camera.alignment}, list it first")
+            measured |= {"x_offset_mm": beside.x_offset_mm + place.right_mm, "y_offset_mm": beside.y_offset_mm + place.up_mm}
+        for key, mm in measured.items():
+            if key in camera.model_fields_set and getattr(camera, key) not in (None, mm):
+                raise InputError(f"{key} differs from the card's {mm}, camera {camera.name}, take it out of the config")
+        cameras[camera.name] = camera.model_copy(update=known | measured)
+    return line.model_copy(update={"cameras": tuple(cameras.values())})
 
 
 def explain(error: ValidationError) -> str:

@@ -41,10 +41,11 @@ from pipeline.messages import (
     Verdict,
 )
 from pipeline.outputs.publisher import Publisher
+from pipeline.overlap import Apart
 from pipeline.silence import Silence, SpanMm
 from pipeline.tally import Tally
 from pipeline.terms import DecisionTerms
-from pipeline.web_messages import Contact, MarkEvent, RollStart
+from pipeline.web_messages import Alignment, Contact, MarkEvent, RollStart
 
 HEARTBEAT_NS = 100_000_000
 TOTALS_NS = 500_000_000
@@ -104,6 +105,7 @@ class Decision:
         self._fault = ""
         self._cloth = Cloth(terms.cloth, self._tell, publisher, terms.generation, utc_ns)
         self._due = Due({c: mm - terms.y_offset_mm.get(c, 0.0) for c, mm in terms.actuator_mm.items()})
+        self._apart = Apart(terms.alignment_tolerance_mm)
         self._shown: tuple[object, ...] | None = None
         self._now_ns = 0
         self._heartbeat_due_ns = self._totals_due_ns = 0
@@ -183,9 +185,11 @@ class Decision:
                 self._cloth.begin(message, self._here_mm(now_ns), now_ns)
             case MarkEvent():
                 self._cloth.mark(message, self._here_mm(now_ns), now_ns)
-            case Contact() if message.name in self._terms.cloth.contacts:
-                contact = self._terms.cloth.contacts[message.name]
-                self._cloth.closed(contact, self._here_mm(message.t_mono_ns), now_ns)
+            case Contact():
+                self._cloth.closed(message, self._here_mm(message.t_mono_ns), now_ns)
+            case Alignment():
+                self._apart.hear(message)
+                self._tell(message)
             case Bypass():
                 self._bypass = message.on or self._terms.observe
             case Acknowledge():
@@ -253,7 +257,8 @@ class Decision:
     def _decide(self, pending: Pending, scored: ScoreMap | None, payloads: tuple[Payload, ...], now_ns: int) -> None:
         frame = pending.frame
         roll, standard = self._cloth.roll(frame.start_mm, frame.end_mm), self._terms.standard_of(frame.style)
-        judgement = judge(frame, scored, payloads, standard) if scored else unscored(frame, self._worker_ready)
+        ready = self._roster.state("worker", "worker") is StageState.READY
+        judgement = judge(frame, scored, payloads, standard) if scored else unscored(frame, ready)
         if judgement.result is not Result.NOT_INSPECTED and not self._cloth.suits(frame):
             judgement = Judgement(Result.NOT_INSPECTED, Reason.MODEL_MISMATCH, f"taken for style {frame.style or 'none'}")
         if judgement.result is Result.DEFECT and scored is not None and standard is not None and not pending.rescan:
@@ -275,10 +280,6 @@ class Decision:
             t_mono_ns=now_ns, t_utc_ns=frame.t_utc_ns, latency_ms=latency_ms, **grounds(scored),
         )  # fmt: skip
         self._account(verdict, payloads, now_ns)
-
-    @property
-    def _worker_ready(self) -> bool:
-        return self._roster.state("worker", "worker") is StageState.READY
 
     def _silent(self, camera: str, span: SpanMm | None, lost: int, now_ns: int) -> None:
         down = self._roster.state("grabber", camera) is StageState.DOWN
@@ -365,7 +366,8 @@ class Decision:
             fault=self._fault,
         )
         if not shown[2]:  # it warns where nothing worse is to be said
-            shown = (*shown[:2], "; ".join(f"{c}: {a.drift.warning}" for c, a in self._cameras.items() if a.drift.warning))
+            drifts = (f"{c}: {a.drift.warning}" for c, a in self._cameras.items() if a.drift.warning)
+            shown = (*shown[:2], "; ".join((*drifts, *self._apart.warnings)))
         if not self._bypass:
             self._act(self._actions.fault(shown[0] is State.FAULT, now_ns))
         if shown == self._shown:

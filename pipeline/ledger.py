@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from glass_core.errors import InputError
 from pipeline.messages import Action, CameraFacts, LineState, Message, Payload, Reject, Totals, Verdict
-from pipeline.web_messages import Roll, SpanEvent
+from pipeline.web_messages import Alignment, Roll, SpanEvent
 
 SCHEMA = 2
 BUSY_S = 0.5
@@ -202,6 +202,11 @@ def read_events(path: Path, run_id: str | None = None) -> Iterator[SpanEvent]:
     return _read(path, run_id, "web", SpanEvent, "kind = 'SpanEvent'")
 
 
+def read_alignments(path: Path, run_id: str | None = None) -> Iterator[Alignment]:
+    """How neighbouring cameras were found to be aligned in a run (default: the last), in order."""
+    return _read(path, run_id, "web", Alignment, "kind = 'Alignment'")
+
+
 def read_totals(path: Path, run_id: str | None = None) -> Iterator[Totals]:
     """The last totals of each generation of decision in a run (default: the last)."""
     return _read(path, run_id, "totals", Totals)
@@ -335,7 +340,7 @@ def _row(run_id: str, message: Message, payloads: tuple[Payload, ...]) -> Row:
             table, values = "rejects", (r.generation, r.number, r.verdict, r.camera, body)
         case Action() as a:
             table, values = "actions", (a.generation, a.number, a.event, body)
-        case Roll() | SpanEvent():
+        case Roll() | SpanEvent() | Alignment():
             table, values = "web", (message.generation, type(message).__name__, message.number, body)
         case CameraFacts() as f:
             table = "camera_facts"

@@ -193,6 +193,7 @@ def _decision(spec: Spec, link: Link, model: Path) -> Stage:
         tolerate_not_inspected_mm=line.inspection_ok.tolerate_not_inspected_mm,
         observe=spec.observe,
         generation=spec.generation,
+        alignment_tolerance_mm=line.alignment_tolerance_mm,
         cloth=ClothTerms(
             roll.roll_id,
             roll.style or "",

@@ -19,7 +19,7 @@ from pipeline.journal import Journal
 from pipeline.ledger import Ledger, LedgerFull, read_runs
 from pipeline.link import Inbox, Outbox
 from pipeline.messages import Action, CameraFacts, LineState, Message, Reject, Result, StageState, Status, Totals, Verdict
-from pipeline.web_messages import Roll, SpanEvent
+from pipeline.web_messages import Alignment, Roll, SpanEvent
 
 RETRY_NS = 1_000_000_000
 HELD_ROWS = 100_000
@@ -104,7 +104,7 @@ class Recorder:
             raise InputError(f"record incomplete: {self._failure}")
 
     def _take(self, message: Message, payloads: tuple[memoryview, ...]) -> None:
-        if not isinstance(message, Verdict | LineState | Reject | Action | Totals | CameraFacts | Roll | SpanEvent):
+        if not isinstance(message, Verdict | LineState | Reject | Action | Totals | CameraFacts | Roll | SpanEvent | Alignment):
             return
         self._ledger.add(message, payloads)
         if not isinstance(message, Verdict):

@@ -26,6 +26,7 @@ class DecisionTerms:
     y_offset_mm: dict[str, float] = field(default_factory=dict)
     """Where a camera looks that is not at the line's zero."""
     cloth: ClothTerms = field(default_factory=ClothTerms)
+    alignment_tolerance_mm: float = 2.0
 
     def standard_of(self, style: str) -> Standard | None:
         """The card in force for a style."""

@@ -41,6 +41,22 @@ class Contact(Message):
     t_mono_ns: int
 
 
+class Alignment(Message):
+    """How far apart two neighbouring cameras place the cloth that both see; null: it fits nowhere, or in several places."""
+
+    number: int
+    generation: int
+    left: str
+    right: str
+    place_mm: float
+    """Of the cloth compared, along the web."""
+    across_mm: float | None
+    """The right one's place less the left one's."""
+    along_mm: float | None
+    fit: float
+    t_mono_ns: int
+
+
 class Roll(Message):
     """A roll has begun, or with an empty id the last one has ended; positions on it count from `start_mm`."""
 

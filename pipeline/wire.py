@@ -41,6 +41,7 @@ TYPES: dict[str, type[Message]] = {
         w.RollStart,
         w.MarkEvent,
         w.Contact,
+        w.Alignment,
         w.Roll,
         w.SpanEvent,
     )

@@ -15,7 +15,8 @@ from glass_core.engines.canary import EngineFault, check_scores
 from glass_core.errors import InputError
 from glass_core.tiling import Layout
 from pipeline.link import Inbox, Outbox
-from pipeline.messages import Frame, Payload, ScoreMap, StageState, Status
+from pipeline.messages import Frame, Message, Payload, ScoreMap, StageState, Status
+from pipeline.overlap import Overlaps
 from pipeline.telemetry import Gpu, Percentiles
 
 STATUS_INTERVAL_NS = 1_000_000_000
@@ -73,7 +74,8 @@ class Worker:
         self._engines = list({id(m.engine): m.engine for m in models.values()}.values())
         self._max_batch, self._batch_wait_ns, self._generation = max_batch, batch_wait_ns, generation
         self._jobs: deque[Job] = deque()
-        self._unsent: deque[tuple[ScoreMap, tuple[Payload, ...]]] = deque()
+        self._unsent: deque[tuple[Message, tuple[Payload, ...]]] = deque()
+        self._overlaps = Overlaps(generation)
         self._status_due_ns = 0
         self._scoring_since_ns: int | None = None
         self._batch_ns = 0
@@ -167,6 +169,7 @@ class Worker:
                 self._batch_ns //= 2  # one slow batch must not condemn all that follow
                 continue
             pixels = frame.pixels(payloads[0])
+            self._unsent.extend((found, ()) for found in self._overlaps.look(frame, pixels, now_ns))
             model = self._models.get(frame.style, self._models[""])
             definition = model.engine.definition
             try:
