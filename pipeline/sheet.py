@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -14,9 +15,10 @@ from pipeline.crops import crop_path, map_path
 from pipeline.dispositions import Disposition, in_force, read_dispositions
 from pipeline.grading import Flaw, Grade, Rules, grade, severity
 from pipeline.joining import Defect
-from pipeline.ledger import read_camera_facts, read_defect_verdicts, read_frame_shapes, read_runs
+from pipeline.ledger import read_alignments, read_camera_facts, read_defect_verdicts, read_frame_shapes, read_runs
 from pipeline.repeats import find_repeats
 from pipeline.roll import Cover, cover_rolls, find_defects
+from pipeline.web_messages import Alignment
 
 
 class DefectRow(BaseModel):
@@ -109,6 +111,21 @@ class SettingRow(BaseModel):
     """By the styles, as read back."""
 
 
+class OverlapRow(BaseModel):
+    """How two neighbours were found to be aligned; null: no comparison found a place."""
+
+    model_config = ConfigDict(frozen=True)
+
+    left: str
+    right: str
+    comparisons: int
+    told: int
+    """Of them those that found a place."""
+    across_mm: float | None
+    along_mm: float | None
+    """Furthest from where the right one should look."""
+
+
 class RunSheet(BaseModel):
     """All rolls of a run, and which issue of the report this is."""
 
@@ -127,6 +144,7 @@ class RunSheet(BaseModel):
     styles: dict[str, StyleRow]
     """Those with a model of their own."""
     settings: tuple[SettingRow, ...]
+    overlaps: tuple[OverlapRow, ...]
     enlargement_px: float
     """Taken off each defect's box of cells, in both directions."""
     rolls: tuple[RollSheet, ...]
@@ -161,8 +179,23 @@ def read_sheet(ledger: Path, run_id: str | None = None) -> tuple[RunSheet, list[
                        features_set=known.get("features_set", {}))
             for (camera, boot_id), known in read_camera_facts(ledger, run_id).items()
         ),
+        overlaps=_overlaps(read_alignments(ledger, run_id)),
     )  # fmt: skip
     return sheet, defects
+
+
+def _overlaps(found: Iterable[Alignment]) -> tuple[OverlapRow, ...]:
+    pairs: dict[tuple[str, str], list[Alignment]] = {}
+    for each in found:
+        pairs.setdefault((each.left, each.right), []).append(each)
+    return tuple(
+        OverlapRow(
+            left=left, right=right, comparisons=len(all_), told=sum(a.across_mm is not None for a in all_),
+            across_mm=max((a.across_mm for a in all_ if a.across_mm is not None), key=abs, default=None),
+            along_mm=max((a.along_mm for a in all_ if a.along_mm is not None), key=abs, default=None),
+        )
+        for (left, right), all_ in pairs.items()
+    )  # fmt: skip
 
 
 def _rules(config: dict[str, Any]) -> Rules:

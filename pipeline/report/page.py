@@ -54,6 +54,7 @@ def write_page(ledger: Path, out: Path, comparison: Comparison | None = None, ru
         _gaps(summary, metres),
         _states(states, end_utc_ns),
         _cameras(ledger, run_id, metres),
+        _overlaps(sheet),
         _model(facts, "Model and card"),
         *(_model(known, f"Model and card of style {escape(name)}") for name, known in (facts.get("styles") or {}).items()),
         _config(facts),
@@ -293,6 +294,18 @@ def _cameras(ledger: Path, run_id: str | None, metres: Metres | None) -> str:
         )
         rows.append([escape(name), f"{seen.get(name, (0, 0))[0]:,}", own, shown])
     return section("Cameras", table(["camera", "frames", "metres judged", ""], rows, numbers={1, 2}))
+
+
+def _overlaps(sheet: RunSheet) -> str:
+    rows = [
+        [
+            escape(f"{o.left}, {o.right}"), f"{o.told:,} of {o.comparisons:,}",
+            *(number(mm, 2, " mm") for mm in (o.across_mm, o.along_mm)),
+        ]
+        for o in sheet.overlaps
+    ]  # fmt: skip
+    head = ["neighbours", "comparisons that told", "furthest off across", "along"]
+    return section("Overlaps", table(head, rows, numbers={1, 2, 3})) if rows else ""
 
 
 def _model(facts: dict[str, Any], title: str) -> str:
