@@ -30,9 +30,8 @@ class CameraStyle:
         """Shots to come that may have been begun before the camera was set."""
         self.facts: dict[str, Any] = {}
         """What to record beside the camera's own facts."""
-        for style in (*features, present):
-            if self._of(style):
-                self._set(style)
+        for style in (*features, present) if any(features.values()) else ():
+            self._set(style)
 
     def coming(self, place_mm: float | None) -> str:
         """The style of the cloth at that place; of the present roll where no place is known."""

@@ -275,11 +275,11 @@ class LineConfig(Section):
             raise ValueError("actions: distance_mm needs `motion:`, nothing else says when the web is there")
         if self.styles and self.line.style not in ("", *self.styles):
             raise ValueError(f"line.style: no such style {self.line.style}, choose one of {', '.join(self.styles)}")
-        check_styles(self.styles, self._own_features)
+        check_styles(self.styles, self.own_features)
         return self
 
     @property
-    def _own_features(self) -> dict[str, dict[str, Scalar] | None]:
+    def own_features(self) -> dict[str, dict[str, Scalar] | None]:
         """Of each camera what the styles may change; null: it has no features."""
         return {c.name: c.features if isinstance(c, BaslerConfig) else None for c in self.cameras}
 
@@ -287,7 +287,7 @@ class LineConfig(Section):
         """All that is in force for cloth of that style; `features` are those that any style changes, for every camera."""
         own = self.styles.get(name, StyleConfig())
         features: dict[str, dict[str, Scalar]] = {}
-        for camera, base in self._own_features.items():
+        for camera, base in self.own_features.items():
             changed = {key for style in self.styles.values() for key in style.features.get(camera, {})}
             wanted = {**(base or {}), **own.features.get(camera, {})}
             features[camera] = {key: value for key, value in wanted.items() if key in changed}

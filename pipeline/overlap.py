@@ -69,6 +69,7 @@ class Overlaps:
             left_mm, right_mm = second.x_offset_mm, min(_right_mm(first), _right_mm(second))
             if other is frame or right_mm - left_mm < LEAST_PX * frame.mm_per_px_x:
                 continue
+            right_mm = min(right_mm, left_mm + MOST_PX * frame.mm_per_px_x)
             pair = self._pairs.setdefault((first.camera, second.camera), Pair(now_ns))
             if now_ns < pair.due_ns:
                 continue

@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -198,7 +199,7 @@ def _decision(spec: Spec, link: Link, model: Path) -> Stage:
             roll.roll_id,
             roll.style or "",
             line.roll_length_m * 1000,
-            spec.config.style,
+            lru_cache(spec.config.style),
             roll.at_mm,
             {c.name: c for i in spec.config.inputs for c in i.contacts},
         ),

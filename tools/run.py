@@ -50,6 +50,9 @@ def check(config: LineConfig, observe: bool) -> None:
             raise InputError(f"no such model, {model}, give the folder that `glassline train` wrote")
         if not observe:
             load_card(model)
+    for camera in config.cameras:
+        if config.own_features[camera.name] is None and any(s.features.get(camera.name) for s in config.styles.values()):
+            print(f"camera {camera.name} has nothing to set: the styles' features for it are ignored", file=sys.stderr)
     for reach in reaches(config):
         print(reach, file=sys.stderr)
 

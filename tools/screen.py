@@ -26,7 +26,7 @@ from pipeline.messages import (
     Totals,
     Verdict,
 )
-from pipeline.web_messages import Alignment, Roll, SpanEvent
+from pipeline.web_messages import Roll, SpanEvent
 
 COLOURS = {
     State.STARTING: "bold #000000 on white",
@@ -103,11 +103,6 @@ class Screen:
                 return f"ROLL {message.roll_id or 'ended'}{at} ({message.cause})"
             case SpanEvent():
                 return f"{message.kind} {message.start_mm / 1000:.3f} m to {message.end_mm / 1000:.3f} m, {message.action}"
-            case Alignment():
-                apart = "no place fits"
-                if message.across_mm is not None and message.along_mm is not None:
-                    apart = f"{message.across_mm:+.2f} mm across, {message.along_mm:+.2f} mm along"
-                return f"OVERLAP {message.left} {message.right}: {apart} (fit {message.fit:.2f})"
             case Totals() if self._logged_ns is None or message.t_mono_ns - self._logged_ns >= STATUS_NS:
                 self._logged_ns = message.t_mono_ns
                 return self._status(message)

@@ -72,13 +72,16 @@ def test_a_style_that_cannot_be_is_refused(tmp_path: Path, change: dict[str, Any
     assert said in str(caught.value)
 
 
-def test_a_style_whose_model_has_no_card_is_refused_before_the_line_starts(tmp_path: Path) -> None:
+def test_what_a_style_cannot_have_is_said_before_the_line_starts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(InputError, match=f"no such model, {tmp_path}/gone"):
         check(line(model=tmp_path / "gone"), observe=False)
     for name in ("m", "v"):
         (tmp_path / name).mkdir()
     config = line(model=tmp_path / "m", styles={"velvet": {"model": tmp_path / "v"}})
     check(config, observe=True)
+    assert "right has nothing to set" not in capsys.readouterr().err
+    check(config.model_copy(update={"styles": {"s": StyleConfig(features={"right": {"Gain": 1}})}}), observe=True)
+    assert "camera right has nothing to set: the styles' features for it are ignored" in capsys.readouterr().err
     with pytest.raises(InputError, match=f"no threshold card, {tmp_path}/m, run `glassline calibrate threshold"):
         check(config, observe=False)
 
@@ -223,6 +226,7 @@ def test_what_the_record_says_of_a_camera_that_has_nothing_to_set() -> None:
     camera.unsettled = 0
     assert CameraStyle(camera, "velvet", FEATURES).facts == {"style": "velvet", "features_set": FEATURES["velvet"]}
     assert CameraStyle(camera, "velvet", {"": {}}).facts == {}
+    assert CameraStyle(camera, "plain", {"": {}, "velvet": {"Gain": 2}}).facts == {"style": "plain", "features_set": {}}
 
 
 def test_a_slab_under_way_ends_where_the_camera_is_set() -> None:
