@@ -104,7 +104,7 @@ class SettingRow(BaseModel):
     camera: str
     boot_id: str
     cards: dict[str, str]
-    """Kind of card, flatfield or scale, and its hash."""
+    """Kind of card (flatfield, scale, alignment) and its hash."""
     style: str | None
     """For which style it was set; null: no style sets it."""
     features_set: dict[str, bool | int | float | str]
