@@ -26,6 +26,8 @@ class ClothTerms:
     """Where the first roll began, if that was before a restart."""
     contacts: Mapping[str, ContactConfig] = field(default_factory=dict)
     """By their names."""
+    styles: tuple[str, ...] = ("",)
+    """All that there are."""
 
 
 class Cloth:
@@ -97,8 +99,11 @@ class Cloth:
         """Whether the frame was taken for a style like that of the cloth in it; across a border either will do."""
         if frame.start_mm is None or frame.end_mm is None:
             return True  # the grabber alone knows when it was taken
-        taken = self._terms.style_of(frame.style)
-        return any(self._terms.style_of(r.style).taken_as(taken) for r in self._rolls.touched(frame.start_mm, frame.end_mm))
+        taken, style_of = self._terms.style_of(frame.style), self._terms.style_of
+        if self._terms.start_mm is not None and frame.start_mm < self._terms.start_mm:
+            # Of a roll before the one that a restart left us: nobody knows its style any more.
+            return all(style_of(style).taken_as(taken) for style in self._terms.styles)
+        return any(style_of(r.style).taken_as(taken) for r in self._rolls.touched(frame.start_mm, frame.end_mm))
 
     def event(self, start_mm: float | None, end_mm: float | None, judgement: Judgement) -> EventSpan | None:
         """The event that a frame, or all that was found in it, lies in."""

@@ -202,6 +202,7 @@ def _decision(spec: Spec, link: Link, model: Path) -> Stage:
             lru_cache(spec.config.style),
             roll.at_mm,
             {c.name: c for i in spec.config.inputs for c in i.contacts},
+            ("", *spec.config.styles),
         ),
         actuator_mm={c.name: c.actuator_mm for c in spec.config.cameras if c.actuator_mm is not None and c.mm_per_px_y},
         y_offset_mm={c.name: c.y_offset_mm for c in spec.config.cameras},

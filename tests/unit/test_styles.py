@@ -186,6 +186,19 @@ def test_a_roll_told_without_a_style_keeps_the_present_one_and_silent_web_names_
     assert (silent.seq, silent.reason, silent.roll_id, silent.card_sha) == (None, Reason.NO_FRAME, "B", "card-v")
 
 
+@pytest.mark.parametrize(("styles", "reason"), [(("", "velvet"), Reason.MODEL_MISMATCH), (("",), None)])
+def test_after_a_restart_cloth_of_an_earlier_roll_passes_only_where_all_styles_are_taken_alike(
+    styles: tuple[str, ...], reason: Reason | None
+) -> None:
+    terms = ClothTerms("B", "velvet" if "velvet" in styles else "", style_of=lambda s: STYLES.get(s, StyleConfig()),
+                       start_mm=100.0, styles=styles)  # fmt: skip
+    bench = DecisionBench(cloth=terms, standards={"": STANDARD, "velvet": VELVET})
+    for seq, start_mm in enumerate((0.0, 100.0)):  # told ahead, and the web is not there yet
+        bench.announce(seq, start_mm=start_mm, style=terms.style)
+        bench.score(seq, engine="engine-v" if terms.style else "engine")
+    assert [v.reason for v in bench.verdicts() if v.seq is not None] == [reason, None]
+
+
 FEATURES: dict[str, dict[str, Scalar]] = {"": {"ExposureTime": 80.0}, "velvet": {"ExposureTime": 120.0}}
 
 
