@@ -60,14 +60,14 @@ class CameraCard(Sealed):
         except OSError as e:
             raise InputError(f"card not written ({e.strerror}), {path}, choose another --out") from None
 
-    def check(self, path: Path, camera: str, serial: str, now: datetime) -> None:
-        """InputError unless it is this camera's and still holds."""
+    def check(self, path: Path, camera: str, serial: str, now: datetime | None) -> None:
+        """InputError unless it is this camera's and still holds; `now` null: its date does not matter."""
         if (self.camera, self.serial) != (camera, serial):
             mine, theirs = (
                 f"{name} ({number})" if number else name for name, number in ((camera, serial), (self.camera, self.serial))
             )
             raise InputError(f"card of another camera, {theirs} instead of {mine}, {path}, calibrate this camera")
-        if now > self.valid_until:
+        if now is not None and now > self.valid_until:
             raise InputError(f"card past its date, valid until {self.valid_until:%Y-%m-%d}, {path}, calibrate the camera again")
 
 

@@ -1,4 +1,4 @@
-"""Millimetres per pixel, distortion, squareness and focus from a board or a ruler; encoder counts; neighbours (pure)."""
+"""Millimetres per pixel, distortion, squareness and focus from a board or a ruler; encoder counts (pure)."""
 
 from __future__ import annotations
 
@@ -21,8 +21,6 @@ MOST_BLUR_PX = 4.0
 """An edge of the board that takes longer from dark to bright is out of focus."""
 COVERED = 0.7
 """Share of the picture that a board must span before distortion is fitted."""
-RIVAL = 0.85
-"""A second place that fits so nearly as well as the best: cloth repeats itself."""
 
 
 class ScaleCard(CameraCard):
@@ -147,41 +145,6 @@ def counts_per_mm(first: int, last: int, bits: int, length_mm: float) -> float:
     if step == 0 or length_mm <= 0:
         raise InputError(f"{step} counts in {length_mm:g} mm, the encoder, let a longer piece of web run forward")
     return step / length_mm
-
-
-def align(left: NDArray[np.uint8], right: NDArray[np.uint8], overlap_px: int) -> tuple[float, float, float]:
-    """Where the right camera's picture (H, W) lies in the left one's (H, W): columns, rows, and how well it fits (0..1).
-
-    `overlap_px` is about how wide the right one's left margin is that both see. InputError where no place fits clearly
-    better than all others, as on cloth that repeats itself: put a mark in the overlap.
-    """
-    height = min(left.shape[0], right.shape[0])
-    patch_w, patch_h = max(16, overlap_px // 2), max(16, height // 2)
-    if left.shape[1] < 2 * patch_w or right.shape[1] < patch_w or height < 32:
-        raise InputError(f"an overlap of {overlap_px} px does not fit pictures of {left.shape[1]} and {right.shape[1]} px")
-    top = (right.shape[0] - patch_h) // 2
-    patch = right[top : top + patch_h, :patch_w]
-    first = max(0, left.shape[1] - 2 * overlap_px)
-    fit = np.asarray(cv2.matchTemplate(left[:, first:], patch, cv2.TM_CCOEFF_NORMED), np.float32)
-    _, best, _, (x, y) = cv2.minMaxLoc(fit)
-    others = fit.copy()
-    others[max(0, y - 8) : y + 9, max(0, x - 8) : x + 9] = -1
-    if not math.isfinite(best) or best < 0.5 or others.max() > RIVAL * best:
-        raise InputError(
-            f"the overlap fits in several places or in none (best {best:.2f}, next {others.max():.2f}), the two pictures, "
-            "lay a mark into the overlap and take both again at rest"
-        )
-    dx = _peak(fit[y, max(0, x - 1) : x + 2])
-    dy = _peak(fit[max(0, y - 1) : y + 2, x])
-    return float(first + x + dx), float(y - top + dy), float(best)
-
-
-def _peak(three: NDArray[np.floating]) -> float:
-    """Vertex of the parabola through three values, from the middle one."""
-    if len(three) < 3:
-        return 0.0
-    a, b, c = (float(v) for v in three)
-    return 0.0 if a - 2 * b + c == 0 else 0.5 * (a - c) / (a - 2 * b + c)
 
 
 def _checkerboard(picture: NDArray[np.uint8], inner: tuple[int, int], square_mm: float, source: str) -> tuple[Array, Array]:

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
-from pipeline.config import EventsConfig
+from pipeline.io_config import ContactConfig
 from pipeline.judgement import Judgement, Standard
-from pipeline.messages import EventKind, Message, ScoreMap
+from pipeline.messages import Announced, EventKind, Message, ScoreMap
 from pipeline.outputs.publisher import Publisher
+from pipeline.style_config import EventsConfig, StyleConfig
 from pipeline.web import Events, EventSpan, Rolls, RollSpan, transverse
-from pipeline.web_messages import MarkEvent, Roll, RollStart, SpanEvent
+from pipeline.web_messages import Contact, MarkEvent, Roll, RollStart, SpanEvent
 
 
 @dataclass(frozen=True)
 class ClothTerms:
-    """What the line says of its cloth; `events_of` gives the rules of a style."""
+    """What the line says of its cloth; `style_of` gives all that is in force for a style."""
 
     roll_id: str = ""
     style: str = ""
     roll_length_mm: float = 20e6
-    events_of: Callable[[str], EventsConfig] = lambda style: EventsConfig()
+    style_of: Callable[[str], StyleConfig] = lambda style: StyleConfig()
     start_mm: float | None = None
     """Where the first roll began, if that was before a restart."""
+    contacts: Mapping[str, ContactConfig] = field(default_factory=dict)
+    """By their names."""
+    styles: tuple[str, ...] = ("",)
+    """All that there are."""
 
 
 class Cloth:
@@ -54,18 +59,30 @@ class Cloth:
     def begin(self, start: RollStart, here_mm: float | None, now_ns: int) -> None:
         """A roll begins by command."""
         at_mm = here_mm if start.at_mm is None else start.at_mm
-        self._show(self._rolls.begin(start.roll_id, start.style, at_mm), "command", now_ns)
+        style = self._rolls.present.style if start.style is None else start.style
+        self._show(self._rolls.begin(start.roll_id, style, at_mm), "command", now_ns)
 
     def mark(self, event: MarkEvent, here_mm: float | None, now_ns: int) -> None:
         """A span is told of by command; where nobody knows a place, it lies where the line began."""
         at_mm = (here_mm or 0.0) if event.at_mm is None else event.at_mm
         self._mark(event.kind, at_mm, at_mm + event.length_mm, "command", now_ns)
 
+    def closed(self, message: Contact, here_mm: float | None, now_ns: int) -> None:
+        """A contact says that a roll or an event begins; `here_mm` is where the web was then."""
+        contact = self._terms.contacts.get(message.name)
+        if contact is None:
+            return
+        at_mm, cause = (here_mm or 0.0) + contact.y_offset_mm, f"contact {contact.name}"
+        if contact.says == "ROLL":
+            self._show(self._rolls.next(None if here_mm is None else at_mm), cause, now_ns)
+        elif contact.length_mm is not None:
+            self._mark(contact.says, at_mm, at_mm + contact.length_mm, cause, now_ns)
+
     def look(
         self, camera: str, judgement: Judgement, scored: ScoreMap, standard: Standard, roll: RollSpan, now_ns: int
     ) -> None:
         """A DEFECT over a camera's full width is an event, where the style says so."""
-        rules = self._terms.events_of(roll.style)
+        rules = self._events_of(roll)
         if rules.transverse is None:
             return
         above = sum(score > standard.threshold(i) for i, score in enumerate(scored.lanes))
@@ -78,14 +95,27 @@ class Cloth:
         """Which roll a span lies on."""
         return self._rolls.at(start_mm, end_mm)
 
+    def suits(self, frame: Announced) -> bool:
+        """Whether the frame was taken for a style like that of the cloth in it; across a border either will do."""
+        if frame.start_mm is None or frame.end_mm is None:
+            return True  # the grabber alone knows when it was taken
+        taken, style_of = self._terms.style_of(frame.style), self._terms.style_of
+        if self._terms.start_mm is not None and frame.start_mm < self._terms.start_mm:
+            # Of a roll before the one that a restart left us: nobody knows its style any more.
+            return all(style_of(style).taken_as(taken) for style in self._terms.styles)
+        return any(style_of(r.style).taken_as(taken) for r in self._rolls.touched(frame.start_mm, frame.end_mm))
+
     def event(self, start_mm: float | None, end_mm: float | None, judgement: Judgement) -> EventSpan | None:
         """The event that a frame, or all that was found in it, lies in; where regions were left out, the frame whole."""
         told = judgement.regions if judgement.regions_total == len(judgement.regions) else ()
         return self._events.of(start_mm, end_mm, told)
 
+    def _events_of(self, roll: RollSpan) -> EventsConfig:
+        return self._terms.style_of(roll.style).events or EventsConfig()
+
     def _mark(self, kind: EventKind, start_mm: float, end_mm: float, cause: str, now_ns: int) -> None:
         roll = self._rolls.at(start_mm, end_mm)
-        span = EventSpan(kind, self._terms.events_of(roll.style).action(kind), start_mm, end_mm)
+        span = EventSpan(kind, self._events_of(roll).action(kind), start_mm, end_mm)
         self._events.add(span)
         self._tell(
             SpanEvent(

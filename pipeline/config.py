@@ -12,15 +12,18 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from calibration.alignment import AlignmentCard
+from calibration.camera_card import CameraCard
 from calibration.flatfield import FlatfieldCard
 from calibration.scale import ScaleCard
 from glass_core.errors import InputError
 from pipeline.grading import Rules
-from pipeline.messages import EventAction, EventKind
+from pipeline.io_config import InputConfig, ModbusConfig, OutputConfig, PublisherConfig
 from pipeline.motion_config import CameraMotion, MotionConfig, Section
+from pipeline.style_config import EventsConfig, Scalar, StyleConfig, check_styles
 
 Pixels = tuple[int, int]
-Scalar = bool | int | float | str
+StyleName = Annotated[str, Field(min_length=1, max_length=64)]
 STAGES = {"recorder", "decision", "worker", "motion"}
 """Processes that every line may have."""
 
@@ -29,30 +32,6 @@ class InspectionOkConfig(Section):
     """When a gap in inspection becomes a reject."""
 
     tolerate_not_inspected_mm: float = Field(default=500.0, ge=0)
-
-
-class EventsConfig(Section):
-    """What becomes of a defect within a span that is no plain cloth; the span itself is always told and recorded."""
-
-    SEAM: EventAction = EventAction.RECORD
-    LEAD: EventAction = EventAction.IGNORE
-    STOP_MARK: EventAction = EventAction.RECORD
-    WRINKLE: EventAction = EventAction.GRADE
-    transverse: EventKind | None = None
-    """What a defect over a camera's full width is taken for; null: a defect like any other."""
-    transverse_most_mm: float = Field(default=60.0, gt=0)
-    """Only while it is no longer than this."""
-
-    def action(self, kind: EventKind) -> EventAction:
-        """Of a kind."""
-        action: EventAction = getattr(self, kind)
-        return action
-
-
-class StyleConfig(Section):
-    """Rules of a style of cloth, in force from the start of a roll of that style."""
-
-    events: EventsConfig = EventsConfig()
 
 
 class LineSection(Section):
@@ -64,6 +43,8 @@ class LineSection(Section):
     roll_length_m: float = Field(default=20_000.0, gt=0)
     """A roll of this length ends, and the next is counted on: R-0009 is followed by R-0010."""
     events: EventsConfig = EventsConfig()
+    alignment_tolerance_mm: float = Field(default=2.0, gt=0)
+    """Neighbouring cameras may place the cloth that both see so far apart, before the line warns."""
     inspection_ok: InspectionOkConfig = InspectionOkConfig()
 
 
@@ -84,8 +65,11 @@ class CameraBase(Section):
     """Card of `glassline calibrate flatfield`."""
     scale: Path | None = None
     """Card of `glassline calibrate scale`: it gives mm_per_px_x and mm_per_px_y."""
+    alignment: Path | None = None
+    """Card of `glassline calibrate align` for the right of two neighbours: it gives x_offset_mm and y_offset_mm."""
     flatfield_sha: str = ""
     scale_sha: str = ""
+    alignment_sha: str = ""
     """Hashes of the cards, filled in when the file is read."""
     x_offset_mm: float = 0.0
     y_offset_mm: float = 0.0
@@ -210,40 +194,6 @@ class DecisionConfig(Section):
     recording_floor: float = Field(default=0.5, ge=0, le=1)
 
 
-class PublisherConfig(Section):
-    """Where verdicts, rejects and states are published."""
-
-    kind: Literal["publisher"]
-    bind: str = "ipc://auto"
-
-    @model_validator(mode="after")
-    def _loopback(self) -> PublisherConfig:
-        host = self.bind.removeprefix("tcp://").rsplit(":", 1)[0]
-        if not (self.bind.startswith("ipc://") or (self.bind.startswith("tcp://") and host in ("127.0.0.1", "[::1]"))):
-            raise ValueError(f"bind {self.bind}: ipc://PATH, ipc://auto or tcp://127.0.0.1:PORT are allowed")
-        return self
-
-
-class ModbusConfig(Section):
-    """Remote I/O or a PLC, over Modbus TCP; the register map stands in pipeline/outputs/modbus.py and in the README."""
-
-    kind: Literal["modbus"]
-    name: str = Field(default="plc", pattern=r"^[A-Za-z0-9_-]{1,32}$")
-    host: str
-    port: int = Field(default=502, ge=1, le=65535)
-    unit: int = Field(default=1, ge=0, le=255)
-    coils_at: int = Field(default=0, ge=0, le=65000)
-    registers_at: int | None = Field(default=0, ge=0, le=65000)
-    """Null: remote I/O that has only coils."""
-    pulse_ms: float = Field(default=100.0, ge=10)
-    """How long a mark's coil is on."""
-    timeout_ms: float = Field(default=200.0, ge=10, le=5000)
-    """A PLC that has not answered a request by then does not answer."""
-
-
-OutputConfig = Annotated[PublisherConfig | ModbusConfig, Field(discriminator="kind")]
-
-
 class DefectAction(Section):
     """What follows from a defect, once for each joined defect."""
 
@@ -292,8 +242,8 @@ class LineConfig(Section):
     """A line. Paths are relative to the folder the program is started in."""
 
     line: LineSection = LineSection()
-    styles: dict[str, StyleConfig] = Field(default_factory=dict)
-    """Those that a roll may be started with; a style without rules of its own follows the line's."""
+    styles: dict[StyleName, StyleConfig] = Field(default_factory=dict)
+    """Those that a roll may be started with; where one says nothing, the line's own model, features and events hold."""
     model: Path | None = None
     motion: MotionConfig | None = None
     cameras: tuple[CameraConfig, ...] = Field(default=(), max_length=16)
@@ -302,6 +252,7 @@ class LineConfig(Section):
     defects: DefectsConfig = DefectsConfig()
     grading: Rules = Rules()
     actions: tuple[ActionConfig, ...] = Field(default=(), max_length=32)
+    inputs: tuple[InputConfig, ...] = ()
     outputs: tuple[OutputConfig, ...] = (PublisherConfig(kind="publisher"),)
     ledger: LedgerConfig = LedgerConfig()
     train: dict[str, Any] = Field(default_factory=dict)
@@ -312,10 +263,13 @@ class LineConfig(Section):
         names = [c.name for c in self.cameras]
         if len(set(names)) < len(names):
             raise ValueError(f"cameras: names must differ, got {names}")
-        outputs = [o.name for o in self.modbus]
-        if len(set(outputs)) < len(outputs) or set(outputs) & STAGES:
-            raise ValueError(f"outputs: names must differ, also from {', '.join(sorted(STAGES))}, got {outputs}")
-        if taken := set(names) & {*STAGES, *outputs}:
+        wired = [*(o.name for o in self.modbus), *(i.name for i in self.inputs)]
+        if len(set(wired)) < len(wired) or set(wired) & STAGES:
+            raise ValueError(f"outputs and inputs: names must differ, also from {', '.join(sorted(STAGES))}, got {wired}")
+        contacts = [c.name for i in self.inputs for c in i.contacts]
+        if len(set(contacts)) < len(contacts):
+            raise ValueError(f"inputs: contacts' names must differ, got {contacts}")
+        if taken := set(names) & {*STAGES, *wired}:
             raise ValueError(f"cameras: {', '.join(sorted(taken))} is another process's name, choose a different one")
         ranges = sorted((*c.inspect_x_mm, c.name) for c in self.cameras if c.inspect_x_mm)
         for (_, end_mm, left), (start_mm, _, right) in pairwise(ranges):
@@ -325,15 +279,35 @@ class LineConfig(Section):
                 )
         if isinstance(self.motion, CameraMotion) and self.motion.camera not in names:
             raise ValueError(f"motion.camera: {self.motion.camera} is none of the cameras {names}")
-        if len(self.outputs) - len(outputs) != 1:
+        if len(self.outputs) - len(self.modbus) != 1:
             raise ValueError("outputs: exactly one publisher")
         if self.motion is None and any(isinstance(a, DefectAction) and a.distance_mm is not None for a in self.actions):
             raise ValueError("actions: distance_mm needs `motion:`, nothing else says when the web is there")
+        if self.styles and self.line.style not in ("", *self.styles):
+            raise ValueError(f"line.style: no such style {self.line.style}, choose one of {', '.join(self.styles)}")
+        check_styles(self.styles, self.own_features)
         return self
 
-    def events_of(self, style: str) -> EventsConfig:
-        """The rules in force for cloth of that style."""
-        return self.styles[style].events if style in self.styles else self.line.events
+    @property
+    def own_features(self) -> dict[str, dict[str, Scalar] | None]:
+        """Of each camera what the styles may change; null: it has no features."""
+        return {c.name: c.features if isinstance(c, BaslerConfig) else None for c in self.cameras}
+
+    def style(self, name: str) -> StyleConfig:
+        """All that is in force for cloth of that style; `features` are those that any style changes, for every camera."""
+        own = self.styles.get(name, StyleConfig())
+        features: dict[str, dict[str, Scalar]] = {}
+        for camera, base in self.own_features.items():
+            changed = {key for style in self.styles.values() for key in style.features.get(camera, {})}
+            wanted = {**(base or {}), **own.features.get(camera, {})}
+            features[camera] = {key: value for key, value in wanted.items() if key in changed}
+        return StyleConfig(model=own.model or self.model, features=features, events=own.events or self.line.events)
+
+    @property
+    def models(self) -> tuple[Path, ...]:
+        """Each model that some style is judged by, the line's own first."""
+        named = (self.model, *(s.model for s in self.styles.values()))
+        return tuple(dict.fromkeys(m for m in named if m is not None))
 
     @property
     def publisher(self) -> PublisherConfig:
@@ -352,31 +326,42 @@ class LineConfig(Section):
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def camera_cards(config: CameraConfig) -> tuple[FlatfieldCard | None, ScaleCard | None]:
-    """The cards that a camera's entry names; InputError where one is of another camera, past its date or no card."""
+def camera_cards(config: CameraConfig, now: datetime | None = None) -> dict[str, CameraCard]:
+    """The cards that a camera's entry names, by kind; InputError where one is of another camera, or no card.
+
+    With `now` a card past its date is refused, too, as it is when a line starts. Without, each must be the very card that
+    the line was started with: a camera that comes back next week goes on with it.
+    """
     serial = config.serial if isinstance(config, BaslerConfig) else ""
-    now = datetime.now(UTC)
-    shading = None if config.flatfield is None else FlatfieldCard.load(config.flatfield)
-    scale = None if config.scale is None else ScaleCard.load(config.scale)
-    for card, path in ((shading, config.flatfield), (scale, config.scale)):
-        if card is not None and path is not None:
-            card.check(path, config.name, serial, now)
-    return shading, scale
+    kinds: dict[str, type[CameraCard]] = {"flatfield": FlatfieldCard, "scale": ScaleCard, "alignment": AlignmentCard}
+    cards: dict[str, CameraCard] = {}
+    for kind, of in kinds.items():
+        if (path := getattr(config, kind)) is not None:
+            cards[kind] = of.load(path)
+            cards[kind].check(path, config.name, serial, now)
+            if now is None and cards[kind].sha != getattr(config, f"{kind}_sha"):
+                raise InputError(f"card is another one than when the line was started, {path}, start the line again")
+    return cards
 
 
 def with_cards(line: LineConfig) -> LineConfig:
-    """The line with what its cameras' cards say put in: scales and the cards' hashes."""
-    cameras = []
+    """The line with what its cameras' cards say put in: scales, offsets and the cards' hashes."""
+    cameras: dict[str, CameraConfig] = {}
     for camera in line.cameras:
-        shading, scale = camera_cards(camera)
-        known: dict[str, Any] = {f"{card.kind}_sha": card.sha for card in (shading, scale) if card is not None}
-        if scale is not None:
-            for key, mm in (("mm_per_px_x", scale.mm_per_px_x), ("mm_per_px_y", scale.mm_per_px_y)):
-                if getattr(camera, key) not in (None, mm):
-                    raise InputError(f"{key} differs from the card's {mm}, camera {camera.name}, take it out of the config")
-                known[key] = mm
-        cameras.append(camera.model_copy(update=known))
-    return line.model_copy(update={"cameras": tuple(cameras)})
+        cards = camera_cards(camera, datetime.now(UTC))
+        known: dict[str, Any] = {f"{kind}_sha": card.sha for kind, card in cards.items()}
+        measured: dict[str, float | None] = {}
+        if isinstance(scale := cards.get("scale"), ScaleCard):
+            measured |= {"mm_per_px_x": scale.mm_per_px_x, "mm_per_px_y": scale.mm_per_px_y}
+        if isinstance(place := cards.get("alignment"), AlignmentCard):
+            if (beside := cameras.get(place.neighbour)) is None:
+                raise InputError(f"no camera {place.neighbour} before {camera.name}, {camera.alignment}, list it first")
+            measured |= {"x_offset_mm": beside.x_offset_mm + place.right_mm, "y_offset_mm": beside.y_offset_mm + place.up_mm}
+        for key, mm in measured.items():
+            if key in camera.model_fields_set and getattr(camera, key) not in (None, mm):
+                raise InputError(f"{key} differs from the card's {mm}, camera {camera.name}, take it out of the config")
+        cameras[camera.name] = camera.model_copy(update=known | measured)
+    return line.model_copy(update={"cameras": tuple(cameras.values())})
 
 
 def explain(error: ValidationError) -> str:

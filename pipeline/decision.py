@@ -15,7 +15,7 @@ from pipeline.actions import Actions
 from pipeline.backlog import Backlog
 from pipeline.cloth import Cloth
 from pipeline.due import Deadline, Due
-from pipeline.judgement import Judgement, judge, unscored
+from pipeline.judgement import Judgement, Standard, grounds, judge, unscored
 from pipeline.line_state import Roster, line_state
 from pipeline.link import Inbox, Outbox
 from pipeline.messages import (
@@ -40,10 +40,11 @@ from pipeline.messages import (
     Verdict,
 )
 from pipeline.outputs.publisher import Publisher
+from pipeline.overlap import Apart
 from pipeline.silence import SpanMm
 from pipeline.tally import Tally
 from pipeline.terms import DecisionTerms
-from pipeline.web_messages import MarkEvent, RollStart
+from pipeline.web_messages import Alignment, Contact, MarkEvent, RollStart
 
 HEARTBEAT_NS = 100_000_000
 TOTALS_NS = 500_000_000
@@ -88,6 +89,7 @@ class Decision:
         self._bypass, self._fault = terms.observe or terms.bypass, terms.fault
         self._cloth = Cloth(terms.cloth, self._tell, publisher, terms.generation, utc_ns)
         self._due = Due({c: mm - terms.y_offset_mm.get(c, 0.0) for c, mm in terms.actuator_mm.items()})
+        self._apart = Apart(terms.alignment_tolerance_mm)
         self._shown: tuple[object, ...] | None = None
         self._now_ns = 0
         self._heartbeat_due_ns = self._totals_due_ns = 0
@@ -164,9 +166,14 @@ class Decision:
             case Status():
                 self._on_status(message, now_ns)
             case RollStart():
-                self._cloth.begin(message, self._here_mm, now_ns)
+                self._cloth.begin(message, self._here_mm(now_ns), now_ns)
             case MarkEvent():
-                self._cloth.mark(message, self._here_mm, now_ns)
+                self._cloth.mark(message, self._here_mm(now_ns), now_ns)
+            case Contact():
+                self._cloth.closed(message, self._here_mm(message.t_mono_ns), now_ns)
+            case Alignment():
+                self._apart.hear(message)
+                self._tell(message)
             case Bypass():
                 self._bypass = message.on or self._terms.observe
             case Acknowledge():
@@ -233,8 +240,11 @@ class Decision:
     def _decide(self, pending: Pending, scored: ScoreMap | None, payloads: tuple[Payload, ...], now_ns: int) -> None:
         frame, account = pending.frame, self._cameras[pending.frame.camera]
         rescan = account.seen.again(frame)
-        judgement = judge(frame, scored, payloads, self._terms.standard) if scored else unscored(frame, self._worker_ready)
-        roll, standard = self._cloth.roll(frame.start_mm, frame.end_mm), self._terms.standard
+        roll, standard = self._cloth.roll(frame.start_mm, frame.end_mm), self._terms.standard_of(frame.style)
+        ready = self._roster.state("worker", "worker") is StageState.READY
+        judgement = judge(frame, scored, payloads, standard) if scored else unscored(frame, ready)
+        if judgement.result is not Result.NOT_INSPECTED and not self._cloth.suits(frame):
+            judgement = Judgement(Result.NOT_INSPECTED, Reason.MODEL_MISMATCH, f"taken for style {frame.style or 'none'}")
         if judgement.result is Result.DEFECT and scored is not None and standard is not None and not rescan:
             self._cloth.look(frame.camera, judgement, scored, standard, roll, now_ns)
         if judgement.result is Result.PASS and scored and standard and frame.level is not None and frame.texture is not None:
@@ -246,17 +256,12 @@ class Decision:
         if judgement.result is not Result.NOT_INSPECTED and self._bypass and not self._terms.observe:
             judgement = replace(judgement, result=Result.NOT_INSPECTED, reason=Reason.BYPASS, detail=str(judgement.result))
         latency_ms = max(0.0, (now_ns - frame.t_mono_ns) / 1e6)  # both clocks are read a little before the fact
-        grounds = {} if scored is None else {
-            "score": scored.score, "lanes": scored.lanes, "tiles": scored.tiles, "weights_sha": scored.weights_sha,
-            "engine_sha": scored.engine_sha, "inspect_x_px": scored.inspect_x_px, "frame_shape": scored.frame_shape,
-            "cells_shape": scored.cells_shape,
-        }  # fmt: skip
         verdict = self._verdict(
-            judgement, camera=frame.camera, boot_id=frame.boot_id, seq=frame.seq, start_mm=frame.start_mm,
+            judgement, standard, camera=frame.camera, boot_id=frame.boot_id, seq=frame.seq, start_mm=frame.start_mm,
             end_mm=frame.end_mm, rescan=rescan,
             cloth_x_mm=frame.cloth_x_mm, roll_id=roll.roll_id, style=roll.style, origin=frame.origin,
             event=event.kind if event else None, action=event.action if event else None,
-            t_mono_ns=now_ns, t_utc_ns=frame.t_utc_ns, latency_ms=latency_ms, **grounds,
+            t_mono_ns=now_ns, t_utc_ns=frame.t_utc_ns, latency_ms=latency_ms, **grounds(scored),
         )  # fmt: skip
         self._account(verdict, payloads, now_ns)
 
@@ -265,23 +270,19 @@ class Decision:
         """Why nothing may pass, whatever its score; empty while all is well."""
         return self._fault or ("nobody has said where the web is" if self._terms.motion and self._motion is None else "")
 
-    @property
-    def _worker_ready(self) -> bool:
-        return self._roster.state("worker", "worker") is StageState.READY
-
     def _silent(self, camera: str, span: SpanMm | None, lost: int, now_ns: int) -> None:
         down = self._roster.state("grabber", camera) is StageState.DOWN
         reason = Reason.CAMERA_DOWN if down else Reason.NO_FRAME
         start_mm, end_mm = span or (None, None)
         roll = self._cloth.roll(start_mm, end_mm)
         verdict = self._verdict(
-            Judgement(Result.NOT_INSPECTED, reason), camera=camera, boot_id="", seq=None, start_mm=start_mm, end_mm=end_mm,
-            lost=lost, roll_id=roll.roll_id, style=roll.style, t_mono_ns=now_ns, t_utc_ns=self._utc_ns(),
+            Judgement(Result.NOT_INSPECTED, reason), self._terms.standard_of(roll.style),
+            camera=camera, boot_id="", seq=None, start_mm=start_mm, end_mm=end_mm, lost=lost,
+            roll_id=roll.roll_id, style=roll.style, t_mono_ns=now_ns, t_utc_ns=self._utc_ns(),
         )  # fmt: skip
         self._account(verdict, (), now_ns)
 
-    def _verdict(self, judgement: Judgement, **facts: object) -> Verdict:
-        standard = self._terms.standard
+    def _verdict(self, judgement: Judgement, standard: Standard | None, **facts: object) -> Verdict:
         return Verdict.model_validate(
             {
                 "number": self._publisher.number(Verdict), "generation": self._terms.generation,
@@ -313,11 +314,10 @@ class Decision:
         if verdict.counts_as_defect:
             self._reject(verdict, (verdict.start_mm, verdict.end_mm), now_ns)
 
-    @property
-    def _here_mm(self) -> float | None:
-        """Where the web is under the cameras, as far as is known."""
+    def _here_mm(self, t_ns: int) -> float | None:
+        """Where the web was under the cameras at that time, as far as is known."""
         if self._motion is not None:
-            return self._motion.position_mm
+            return self._motion.at_mm(t_ns)
         spoken_mm = (account.silence.spoken_mm for account in self._cameras.values())
         return max((mm for mm in spoken_mm if mm is not None), default=None)
 
@@ -342,8 +342,7 @@ class Decision:
 
     def _position_mm(self, now_ns: int) -> float:
         """Where the web is by now; nowhere without motion."""
-        m = self._motion
-        return -math.inf if m is None else m.position_mm + m.speed_mm_s * (now_ns - m.t_mono_ns) / 1e9
+        return -math.inf if self._motion is None else self._motion.at_mm(now_ns)
 
     def _show_state(self, now_ns: int) -> None:
         accounts = self._cameras.values()
@@ -357,7 +356,8 @@ class Decision:
             fault=self._fault,
         )
         if not shown[2]:  # it warns where nothing worse is to be said
-            shown = (*shown[:2], "; ".join(f"{c}: {a.drift.warning}" for c, a in self._cameras.items() if a.drift.warning))
+            drifts = (f"{c}: {a.drift.warning}" for c, a in self._cameras.items() if a.drift.warning)
+            shown = (*shown[:2], "; ".join((*drifts, *self._apart.warnings)))
         if not self._bypass:
             self._act(self._actions.fault(shown[0] is State.FAULT, now_ns))
         if shown == self._shown:

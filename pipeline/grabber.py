@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pipeline.camera_style import CameraStyle
 from pipeline.cameras.protocol import Camera, CameraLost, Shot, dump_facts
 from pipeline.config import CameraConfig
 from pipeline.link import Inbox, Outbox
@@ -75,9 +76,13 @@ class Grabber:
         motion: Inbox | None,
         utc_ns: Callable[[], int],
         counts: Outbox | None = None,
+        style: CameraStyle | None = None,
     ) -> None:
         self._camera, self._config, self._terms = camera, config, terms
-        self._worker, self._decision, self._motion_in = worker, decision, motion
+        self._worker, self._decision, self._recorder, self._motion_in = worker, decision, recorder, motion
+        self._facts, self._utc_ns = facts, utc_ns
+        self._style = style or CameraStyle(camera, "", {})
+        self._boot_id, self._settings = terms.boot_id, 0
         self._shots: Iterator[Shot | None] = camera.shots()
         paced = camera.self_timed or config.rate or (motion is not None and config.mm_per_px_y is not None)
         self._patient = terms.lossless or not paced
@@ -102,9 +107,7 @@ class Grabber:
         self._at_end = False
         self._frames: deque[Waiting] = deque()
         self._unsaid: deque[tuple[Outbox, Message, tuple[bytes, ...]]] = deque()
-        text = dump_facts(facts)
-        known = CameraFacts(camera=config.name, boot_id=terms.boot_id, t_utc_ns=utc_ns(), size=len(text))
-        self._unsaid.append((recorder, known, (text,)))
+        self._tell_facts()
         self.state = StageState.READY
         self._say(self.state)
         self.handled = 0
@@ -125,6 +128,7 @@ class Grabber:
         moved = self._pass_on()
         if self._frames or self._unsaid or self.state is StageState.ENDED or not self._due(now_ns):
             return moved
+        self._follow_style(now_ns)
         taken = self._take()
         self._pass_on()
         return taken or moved
@@ -159,9 +163,46 @@ class Grabber:
     def _say(self, state: StageState, detail: str = "") -> None:
         status = Status(
             role="grabber", name=self._config.name, generation=self._terms.generation, state=state,
-            boot_id=self._terms.boot_id, detail=detail[:500],
+            boot_id=self._boot_id, detail=detail[:500],
         )  # fmt: skip
         self._unsaid.append((self._decision, status, ()))
+
+    def _tell_facts(self) -> None:
+        """What the camera is and how it is set from here on, by its boot_id."""
+        text = dump_facts({**self._facts, **self._style.facts})
+        known = CameraFacts(camera=self._config.name, boot_id=self._boot_id, t_utc_ns=self._utc_ns(), size=len(text))
+        self._unsaid.append((self._recorder, known, (text,)))
+
+    def _follow_style(self, now_ns: int) -> None:
+        """Of which style is the cloth of the next shot? Where it asks for other features the camera is set, and a new
+        boot_id begins, so that every verdict leads to the settings of its picture; shots begun before count as damaged.
+        """
+        style = self._style.coming(self._next_middle_mm(now_ns))
+        begins = self._style.sets_camera(style)
+        if begins:
+            self._queue(self._slabs.flush())  # of the style before
+        self._style.change(style)
+        if begins:
+            self._settings += 1
+            self._boot_id, self._seq = f"{self._terms.boot_id}.{self._settings}", 0
+            self._tell_facts()
+
+    def _next_middle_mm(self, now_ns: int) -> float | None:
+        """Where the middle of the next shot will lie, as far as is known."""
+        step_mm = self._config.mm_per_px_y
+        if step_mm is None:
+            return None
+        half_mm = (self._last.rows if self._last else 0) * step_mm / 2
+        if self._counted or self._motion_in is None:
+            start_mm = self._mm(self._slabs.row)
+            return None if start_mm is None else start_mm + half_mm
+        position_mm = self._position_mm(now_ns)
+        return None if position_mm is None else position_mm - half_mm
+
+    @property
+    def _counted(self) -> bool:
+        """Rows follow upon each other: a picture lies where the one before ended."""
+        return self._config.rows is not None or self._web_triggered
 
     @property
     def _web_triggered(self) -> bool:
@@ -171,8 +212,7 @@ class Grabber:
     def _position_mm(self, now_ns: int) -> float | None:
         if self._motion is None:
             return None
-        ahead_mm = self._motion.speed_mm_s * (now_ns - self._motion.t_mono_ns) / 1e9
-        return self._motion.position_mm + ahead_mm + self._config.y_offset_mm
+        return self._motion.at_mm(now_ns) + self._config.y_offset_mm
 
     def _due(self, now_ns: int) -> bool:
         if self._config.rate:
@@ -210,6 +250,9 @@ class Grabber:
             raise
         if shot is None:
             return False
+        if self._style.unsettled:
+            self._style.unsettled -= 1
+            shot = replace(shot, pixels=None, error="taken while the camera was set for another style")
         if self._last is not None and shot.block_id > self._last.block_id + 1:
             self._lose(shot.block_id - self._last.block_id - 1, shot.rows)
         ran = self._place(shot)
@@ -259,8 +302,7 @@ class Grabber:
             if position_mm is None:
                 return Ran.FORWARD
             return self._track.add(self._slabs.row, shot.rows, position_mm, latched_mm is not None)
-        counted = self._config.rows is not None or self._web_triggered
-        if step_mm is not None and position_mm is not None and not (counted and self._origin_mm is not None):
+        if step_mm is not None and position_mm is not None and not (self._counted and self._origin_mm is not None):
             self._origin_mm = position_mm - (self._slabs.row + shot.rows) * step_mm
         return Ran.FORWARD
 
@@ -285,8 +327,8 @@ class Grabber:
         if start_mm is not None and end_mm is not None and start_mm > end_mm:  # taken in reverse
             start_mm, end_mm = end_mm, start_mm
         frame = Frame(
-            camera=c.name, boot_id=terms.boot_id, seq=self._seq, t_mono_ns=shot.t_mono_ns, t_utc_ns=shot.t_utc_ns,
-            start_mm=start_mm, end_mm=end_mm,
+            camera=c.name, boot_id=self._boot_id, seq=self._seq, t_mono_ns=shot.t_mono_ns, t_utc_ns=shot.t_utc_ns,
+            start_mm=start_mm, end_mm=end_mm, style=self._style.present,
             origin=origin, status=FrameStatus.DAMAGED if error else FrameStatus.OK,
             block_id=shot.block_id, encoder_count=shot.encoder_count,
             mm_per_px_x=c.mm_per_px_x, mm_per_px_y=c.mm_per_px_y, x_offset_mm=c.x_offset_mm,
@@ -304,7 +346,7 @@ class Grabber:
         frame = waiting.frame
         return Announced(
             camera=frame.camera, boot_id=frame.boot_id, seq=frame.seq, t_mono_ns=frame.t_mono_ns, t_utc_ns=frame.t_utc_ns,
-            start_mm=frame.start_mm, end_mm=frame.end_mm, origin=frame.origin,
+            start_mm=frame.start_mm, end_mm=frame.end_mm, origin=frame.origin, style=frame.style,
             status=frame.status, error=waiting.error[:500], sent=sent, budget_ms=self._terms.budget_ms, lost=waiting.lost,
             x_offset_mm=frame.x_offset_mm, mm_per_px_x=frame.mm_per_px_x, mm_per_px_y=frame.mm_per_px_y,
             cloth_x_mm=waiting.cloth_x_mm, level=waiting.look[0] if waiting.look else None,

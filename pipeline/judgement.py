@@ -79,6 +79,12 @@ def _regions(
     )  # fmt: skip
 
 
+def grounds(scored: ScoreMap | None) -> dict[str, object]:
+    """What a verdict repeats of the score that it was given on."""
+    kept = {"score", "lanes", "tiles", "weights_sha", "engine_sha", "inspect_x_px", "frame_shape", "cells_shape"}
+    return {} if scored is None else scored.model_dump(include=kept)
+
+
 def unscored(frame: Announced, worker_ready: bool) -> Judgement:
     """Why a frame has no score in time."""
     if frame.status is FrameStatus.DAMAGED:

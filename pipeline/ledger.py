@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from glass_core.errors import InputError
 from pipeline.borders import Borders
 from pipeline.messages import Action, CameraFacts, LineState, Message, Payload, Reject, Totals, Verdict
-from pipeline.web_messages import Roll, SpanEvent
+from pipeline.web_messages import Alignment, Roll, SpanEvent
 
 SCHEMA = 2
 BUSY_S = 0.5
@@ -217,6 +217,11 @@ def read_events(path: Path, run_id: str | None = None) -> Iterator[SpanEvent]:
     return _read(path, run_id, "web", SpanEvent, "kind = 'SpanEvent'")
 
 
+def read_alignments(path: Path, run_id: str | None = None) -> Iterator[Alignment]:
+    """How neighbouring cameras were found to be aligned in a run (default: the last), in order."""
+    return _read(path, run_id, "web", Alignment, "kind = 'Alignment'")
+
+
 def read_totals(path: Path, run_id: str | None = None) -> Iterator[Totals]:
     """The last totals of each generation of decision in a run (default: the last)."""
     return _read(path, run_id, "totals", Totals)
@@ -244,11 +249,12 @@ def read_frame_shapes(path: Path, run_id: str | None = None) -> dict[str, tuple[
         return {camera: tuple(shape) for camera, shape in shapes.items() if shape}
 
 
-def read_camera_facts(path: Path, run_id: str | None = None) -> dict[str, Any]:
-    """What each camera of a run (default: the last) was when it was last opened."""
+def read_camera_facts(path: Path, run_id: str | None = None) -> dict[tuple[str, str], dict[str, Any]]:
+    """What each camera of a run (default: the last) was and how it was set, by its name and the boot_id of its verdicts."""
+    query = "SELECT camera, boot_id, facts FROM camera_facts WHERE run_id = ? ORDER BY rowid"
     with _reading(path) as db:
-        rows = db.execute("SELECT camera, facts FROM camera_facts WHERE run_id = ? ORDER BY rowid", (_run(db, path, run_id),))
-        return {camera: json.loads(facts) for camera, facts in rows}
+        rows = db.execute(query, (_run(db, path, run_id),))
+        return {(camera, boot_id): json.loads(facts) for camera, boot_id, facts in rows}
 
 
 def _read(path: Path, run_id: str | None, table: str, kind: type[M], where: str = "TRUE") -> Iterator[M]:
@@ -349,7 +355,7 @@ def _row(run_id: str, message: Message, payloads: tuple[Payload, ...]) -> Row:
             table, values = "rejects", (r.generation, r.number, r.verdict, r.camera, body)
         case Action() as a:
             table, values = "actions", (a.generation, a.number, a.event, body)
-        case Roll() | SpanEvent():
+        case Roll() | SpanEvent() | Alignment():
             table, values = "web", (message.generation, type(message).__name__, message.number, body)
         case CameraFacts() as f:
             table = "camera_facts"

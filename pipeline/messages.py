@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,9 +21,6 @@ from pipeline.states import (
     StageState,
     State,
 )
-
-if TYPE_CHECKING:
-    from glass_core.engines.canary import Canary
 
 Payload = bytes | memoryview
 
@@ -61,6 +58,8 @@ class Span(FrameKey):
     origin: str = ""
     """File or device the picture came from."""
     status: FrameStatus = FrameStatus.OK
+    style: str = ""
+    """For which style of cloth it was taken: its model scores it, its card judges it."""
 
 
 class Frame(Span):
@@ -118,6 +117,10 @@ class Motion(Message):
     state: MotionState
     source: str
     t_mono_ns: int
+
+    def at_mm(self, t_ns: int) -> float:
+        """Where it was or will be at that time, at the same speed."""
+        return self.position_mm + self.speed_mm_s * (t_ns - self.t_mono_ns) / 1e9
 
 
 class ScoreMap(FrameKey):
@@ -387,21 +390,3 @@ class Acknowledge(Message):
 
 class Reset(Message):
     """The operator clears a latched FAULT whose cause is gone."""
-
-
-class Engine(Protocol):
-    """What the worker needs of a compiled model."""
-
-    sha: str
-    weights_sha: str
-    pixel_format: str | None
-    """The only one it takes; None: all."""
-
-    @property
-    def canary(self) -> Canary | None:
-        """Tiles whose scores are known."""
-        ...
-
-    def score(self, tiles: np.ndarray) -> np.ndarray:
-        """Raw cell scores (B, h/8, w/8) float32 of uint8 tiles (B, h, w) or (B, h, w, 3)."""
-        ...

@@ -14,9 +14,10 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -33,6 +34,7 @@ from pipeline.messages import Progress, StageState
 from pipeline.motion_config import CameraMotion, EncoderMotion
 from pipeline.web_messages import RollStart
 
+T = TypeVar("T")
 PROGRESS_NS = 200_000_000
 LAST_WORDS_NS = 150_000_000
 IDLE_MS = 5
@@ -95,6 +97,17 @@ def _frame_mm(config: LineConfig) -> dict[str, float | None]:
     return {c.name: None if c.mm_per_px_y is None else (c.rows or 0) * c.mm_per_px_y for c in config.cameras}
 
 
+def _by_style(config: LineConfig, models: Mapping[Path, T]) -> dict[str, T]:
+    """What belongs to the model of each style; "" is any that the config does not name."""
+    found = {name: config.style(name).model for name in ("", *config.styles)}
+    return {name: models[model] for name, model in found.items() if model is not None}
+
+
+def _roll(spec: Spec) -> RollStart:
+    """The roll that runs, or is the first."""
+    return spec.before.roll or RollStart(roll_id=spec.config.line.roll_id, style=spec.config.line.style)
+
+
 def build(spec: Spec, link: Link) -> Stage:
     """The stage of that role; InputError or MissingError where it cannot be."""
     if spec.config.model is None:
@@ -103,6 +116,7 @@ def build(spec: Spec, link: Link) -> Stage:
 
 
 def _grabber(spec: Spec, link: Link, model: Path) -> Stage:
+    from pipeline.camera_style import CameraStyle
     from pipeline.cameras import make_camera
     from pipeline.grabber import Grabber, GrabberTerms
 
@@ -122,7 +136,10 @@ def _grabber(spec: Spec, link: Link, model: Path) -> Stage:
     outboxes = (link.outbox("worker"), link.outbox("decision"), link.outbox("recorder"))
     own_count = isinstance(encoder, CameraMotion) and encoder.camera == spec.name
     counts = link.outbox("motion") if own_count and spec.live else None
-    return Grabber(camera, config, facts, terms, *outboxes, motion, time.time_ns, counts)
+    features = {name: spec.config.style(name).features[spec.name] for name in ("", *spec.config.styles)}
+    rolls = link.subscribe(spec.config.publisher.bind, "Roll") if isinstance(link, ZmqLink) else None
+    style = CameraStyle(camera, _roll(spec).style or "", features, rolls)
+    return Grabber(camera, config, facts, terms, *outboxes, motion, time.time_ns, counts, style)
 
 
 def _motion(spec: Spec, link: Link, model: Path) -> Stage:
@@ -140,24 +157,26 @@ def _worker(spec: Spec, link: Link, model: Path) -> Stage:
     from glass_core.engines.speed import quick_tiles_per_s
     from pipeline.demand import refuse_slow
     from pipeline.telemetry import Gpu
-    from pipeline.worker import Worker
+    from pipeline.worker import Model, Worker
 
     w = spec.config.worker
-    engine = load_engine(model, backend=w.backend, precision=w.precision, threads=w.threads)
-    card = None if spec.observe and load_card(model, required=False) is None else load_card(model)
-    if card is not None:
-        card.check(engine.weights_sha, engine.sha, engine.definition)
-    floor = min(spec.config.decision.recording_floor, *(card.thresholds if card else (1.0,)))
-    definition = engine.definition
-    side_px = definition.tiling.tile_px
-    if engine.pixel_format is None:  # what a run's engine makes at its first call is made before READY; a bundle is proven
-        for tiles in (1, w.max_batch):
-            engine.score(np.zeros((tiles, side_px, side_px), np.uint8))
-    if spec.needed_tiles_per_s and spec.generation == 0:  # started again it must not end a line that ran
-        refuse_slow(spec.needed_tiles_per_s, quick_tiles_per_s(engine, w.max_batch))
+    models: dict[Path, Model] = {}
+    for folder in spec.config.models:
+        engine = load_engine(folder, backend=w.backend, precision=w.precision, threads=w.threads)
+        card = None if spec.observe and load_card(folder, required=False) is None else load_card(folder)
+        if card is not None:
+            card.check(engine.weights_sha, engine.sha, engine.definition)
+        side_px = engine.definition.tiling.tile_px
+        if engine.pixel_format is None:  # what a run's engine makes at its first call is made before READY; a bundle is proven
+            for tiles in (1, w.max_batch):
+                engine.score(np.zeros((tiles, side_px, side_px), np.uint8))
+        if spec.needed_tiles_per_s and spec.generation == 0:  # started again it must not end a line that ran
+            refuse_slow(spec.needed_tiles_per_s, quick_tiles_per_s(engine, w.max_batch))
+        models[folder] = Model(engine, min(spec.config.decision.recording_floor, *(card.thresholds if card else (1.0,))))
+    gpu = Gpu() if any(m.engine.device == "cuda" for m in models.values()) else None
     return Worker(
-        link.inbox("worker"), link.outbox("decision"), engine, definition.tiling, definition.inspect_x_px, floor,
-        w.max_batch, int(w.batch_wait_ms * 1e6), spec.generation, Gpu() if engine.device == "cuda" else None,
+        link.inbox("worker"), link.outbox("decision"), _by_style(spec.config, models),
+        w.max_batch, int(w.batch_wait_ms * 1e6), spec.generation, gpu,
     )  # fmt: skip
 
 
@@ -168,15 +187,24 @@ def _decision(spec: Spec, link: Link, model: Path) -> Stage:
     from pipeline.messages import Action
     from pipeline.outputs.publisher import Publisher
 
-    line, before = spec.config.line, spec.before
-    roll = before.roll or RollStart(roll_id=line.roll_id, style=line.style)
+    line, before, roll = spec.config.line, spec.before, _roll(spec)
+    standards = {m: standard_of(load_card(m, required=not spec.observe)) for m in spec.config.models}
     terms = DecisionTerms(
         frame_mm=_frame_mm(spec.config),
-        standard=standard_of(load_card(model, required=not spec.observe)),
+        standards=_by_style(spec.config, standards),
         tolerate_not_inspected_mm=line.inspection_ok.tolerate_not_inspected_mm,
         observe=spec.observe,
         generation=spec.generation,
-        cloth=ClothTerms(roll.roll_id, roll.style, line.roll_length_m * 1000, spec.config.events_of, roll.at_mm),
+        alignment_tolerance_mm=line.alignment_tolerance_mm,
+        cloth=ClothTerms(
+            roll.roll_id,
+            roll.style or "",
+            line.roll_length_m * 1000,
+            lru_cache(spec.config.style),
+            roll.at_mm,
+            {c.name: c for i in spec.config.inputs for c in i.contacts},
+            ("", *spec.config.styles),
+        ),
         actuator_mm={c.name: c.actuator_mm for c in spec.config.cameras if c.actuator_mm is not None and c.mm_per_px_y},
         y_offset_mm={c.name: c.y_offset_mm for c in spec.config.cameras},
         seen_mm={key.removeprefix(SEEN): mm for key, mm in spec.resume.items() if key.startswith(SEEN)},
@@ -208,6 +236,13 @@ def _output(spec: Spec, link: Link, model: Path) -> Stage:
     return ModbusOutput(heard, link.outbox("decision"), Plc(config), config, spec.generation)
 
 
+def _input(spec: Spec, link: Link, model: Path) -> Stage:
+    from pipeline.inputs.modbus import ModbusInput
+
+    config = next(i for i in spec.config.inputs if i.name == spec.name)
+    return ModbusInput(link.outbox("decision"), config, spec.generation)
+
+
 _ROLES: dict[str, Callable[[Spec, Link, Path], Stage]] = {
     "grabber": _grabber,
     "motion": _motion,
@@ -215,6 +250,7 @@ _ROLES: dict[str, Callable[[Spec, Link, Path], Stage]] = {
     "decision": _decision,
     "recorder": _recorder,
     "output": _output,
+    "input": _input,
 }
 
 

@@ -19,7 +19,7 @@ from pipeline.journal import Journal
 from pipeline.ledger import Ledger, LedgerFull, read_runs
 from pipeline.link import Inbox, Outbox
 from pipeline.messages import Action, CameraFacts, LineState, Message, Reject, Result, StageState, Status, Totals, Verdict
-from pipeline.web_messages import Roll, SpanEvent
+from pipeline.web_messages import Alignment, Roll, SpanEvent
 
 RETRY_NS = 1_000_000_000
 HELD_ROWS = 100_000
@@ -104,7 +104,7 @@ class Recorder:
             raise InputError(f"record incomplete: {self._failure}")
 
     def _take(self, message: Message, payloads: tuple[memoryview, ...]) -> None:
-        if not isinstance(message, Verdict | LineState | Reject | Action | Totals | CameraFacts | Roll | SpanEvent):
+        if not isinstance(message, Verdict | LineState | Reject | Action | Totals | CameraFacts | Roll | SpanEvent | Alignment):
             return
         self._ledger.add(message, payloads)
         if not isinstance(message, Verdict):
@@ -158,20 +158,14 @@ def make_recorder(inbox: Inbox, to_decision: Outbox, config: LineConfig, model: 
     A recorder that is started again under the same parent goes on with its predecessor's run.
     """
     path, parent = config.ledger.path, os.getppid()
-    card = load_card(model, required=False)
     facts = {
         "line": config.line.name,
         "version": _version(),
         "parent_pid": parent,
         "config": config.model_dump(mode="json"),
         "config_sha": config.sha,
-        "model": str(model),
-        "model_info": _model_info(model),
-        "card": card.model_dump(mode="json") if card else None,
-        "weights_sha": card.weights_sha if card else None,
-        "engine_sha": card.engine_sha if card else None,
-        "card_sha": card.sha if card else None,
-        "card_provisional": card.provisional if card else None,
+        **_model_facts(model),
+        "styles": {name: _model_facts(style.model) for name, style in config.styles.items() if style.model is not None},
     }
     run_id = None
     if generation > 0 and path.is_file():
@@ -192,6 +186,19 @@ def _version() -> str:
         return version("glassline")
     except PackageNotFoundError:
         return "run from its source folder"
+
+
+def _model_facts(model: Path) -> dict[str, Any]:
+    card = load_card(model, required=False)
+    return {
+        "model": str(model),
+        "model_info": _model_info(model),
+        "card": card.model_dump(mode="json") if card else None,
+        "weights_sha": card.weights_sha if card else None,
+        "engine_sha": card.engine_sha if card else None,
+        "card_sha": card.sha if card else None,
+        "card_provisional": card.provisional if card else None,
+    }
 
 
 def _model_info(model: Path) -> dict[str, Any] | None:

@@ -16,9 +16,18 @@ from pipeline.crops import crop_path, map_path
 from pipeline.dispositions import Disposition, in_force, read_dispositions
 from pipeline.grading import Flaw, Grade, Rules, grade, severity
 from pipeline.joining import Defect
-from pipeline.ledger import read_borders, read_cloth_edges, read_defect_verdicts, read_frame_shapes, read_runs
+from pipeline.ledger import (
+    read_alignments,
+    read_borders,
+    read_camera_facts,
+    read_cloth_edges,
+    read_defect_verdicts,
+    read_frame_shapes,
+    read_runs,
+)
 from pipeline.repeats import find_repeats
 from pipeline.roll import Cover, cover_rolls, find_defects
+from pipeline.web_messages import Alignment
 from pipeline.width import judged_mm
 
 
@@ -86,6 +95,47 @@ class RollSheet(BaseModel):
     """Null where the scale is not known."""
 
 
+class StyleRow(BaseModel):
+    """By what cloth of a style was scored and judged; verdicts name the same hashes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    weights_sha: str | None
+    engine_sha: str | None
+    card_sha: str | None
+
+
+class SettingRow(BaseModel):
+    """How a camera was set while its verdicts had this boot_id."""
+
+    model_config = ConfigDict(frozen=True)
+
+    camera: str
+    boot_id: str
+    cards: dict[str, str]
+    """Kind of card (flatfield, scale, alignment) and its hash."""
+    style: str | None
+    """For which style it was set; null: no style sets it."""
+    features_set: dict[str, bool | int | float | str]
+    """By the styles, as read back."""
+
+
+class OverlapRow(BaseModel):
+    """How two neighbours were found to be aligned; null: no comparison found a place."""
+
+    model_config = ConfigDict(frozen=True)
+
+    left: str
+    right: str
+    comparisons: int
+    told: int
+    """Of them those that found a place."""
+    across_mm: float | None
+    along_mm: float | None
+    """Furthest from where the right one should look."""
+
+
 class RunSheet(BaseModel):
     """All rolls of a run, and which issue of the report this is."""
 
@@ -101,6 +151,10 @@ class RunSheet(BaseModel):
     weights_sha: str | None
     card_sha: str | None
     config_sha: str | None
+    styles: dict[str, StyleRow]
+    """Those with a model of their own."""
+    settings: tuple[SettingRow, ...]
+    overlaps: tuple[OverlapRow, ...]
     enlargement_px: float
     """Taken off each defect's box of cells, in both directions."""
     rolls: tuple[RollSheet, ...]
@@ -130,8 +184,29 @@ def read_sheet(ledger: Path, run_id: str | None = None) -> tuple[RunSheet, list[
         run_id=run_id, line=str(facts.get("line", "line")), started=str(facts.get("started", "")),
         version=str(facts.get("version", "")), revision=len(said), weights_sha=facts.get("weights_sha"),
         card_sha=facts.get("card_sha"), config_sha=facts.get("config_sha"), enlargement_px=enlargement_px, rolls=tuple(sheets),
+        styles={name: StyleRow.model_validate(known) for name, known in (facts.get("styles") or {}).items()},
+        settings=tuple(
+            SettingRow(camera=camera, boot_id=boot_id, cards=known.get("cards", {}), style=known.get("style"),
+                       features_set=known.get("features_set", {}))
+            for (camera, boot_id), known in read_camera_facts(ledger, run_id).items()
+        ),
+        overlaps=_overlaps(read_alignments(ledger, run_id)),
     )  # fmt: skip
     return sheet, defects
+
+
+def _overlaps(found: Iterable[Alignment]) -> tuple[OverlapRow, ...]:
+    pairs: dict[tuple[str, str], list[Alignment]] = {}
+    for each in found:
+        pairs.setdefault((each.left, each.right), []).append(each)
+    return tuple(
+        OverlapRow(
+            left=left, right=right, comparisons=len(all_), told=sum(a.across_mm is not None for a in all_),
+            across_mm=max((a.across_mm for a in all_ if a.across_mm is not None), key=abs, default=None),
+            along_mm=max((a.along_mm for a in all_ if a.along_mm is not None), key=abs, default=None),
+        )
+        for (left, right), all_ in pairs.items()
+    )  # fmt: skip
 
 
 def _rules(config: dict[str, Any]) -> Rules:

@@ -99,8 +99,8 @@ class Supervisor:
         cameras = [Child("grabber", c.name) for c in config.cameras]
         motion = [Child("motion", "motion")] if config.motion else []
         fixed = [Child("recorder", "recorder"), Child("decision", "decision"), Child("worker", "worker")]
-        outputs = [Child("output", o.name) for o in config.modbus]
-        self._children = fixed + cameras + motion + outputs  # in the order of starting
+        wired = [*(Child("output", o.name) for o in config.modbus), *(Child("input", i.name) for i in config.inputs)]
+        self._children = fixed + cameras + motion + wired  # in the order of starting
         self._lock: IO[str] | None = None
         self._link: ZmqLink | None = None
         self._untold: deque[Message] = deque()
@@ -252,7 +252,7 @@ class Supervisor:
         while child.restarts_ns and now_ns - child.restarts_ns[0] > RESTARTS_NS:
             child.restarts_ns.popleft()
         tries = len(child.restarts_ns)
-        limited = child.role not in ("grabber", "output")  # what is beyond a cable may come back after any time
+        limited = child.role not in ("grabber", "output", "input")  # what is beyond a cable may come back after any time
         failed = limited and tries > RESTARTS
         self._tell(child, StageState.FAULT if failed else StageState.DOWN, detail)
         if failed:
@@ -272,7 +272,7 @@ class Supervisor:
     def stop(self) -> None:
         """Reverse order: sources first, then what is in hand is decided and recorded; nothing outlives STOP_S."""
         end_s = time.monotonic() + STOP_S
-        sources = [c for c in self._children if c.role in ("motion", "grabber")]
+        sources = [c for c in self._children if c.role in ("motion", "grabber", "input")]
         self._terminate(sources, end_s - 1.5)
         decision = next(c for c in self._children if c.role == "decision")
         seen_ns = time.monotonic_ns()

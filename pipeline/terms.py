@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipeline.cloth import ClothTerms
@@ -13,7 +14,8 @@ class DecisionTerms:
     """What the line asks of decision; `frame_mm` maps each camera to its frame's length, where stated."""
 
     frame_mm: dict[str, float | None]
-    standard: Standard | None
+    standards: Mapping[str, Standard | None]
+    """The card in force for each style, and for "" that of all others; null: none, while observing."""
     tolerate_not_inspected_mm: float
     observe: bool
     generation: int
@@ -24,8 +26,13 @@ class DecisionTerms:
     y_offset_mm: dict[str, float] = field(default_factory=dict)
     """Where a camera looks that is not at the line's zero."""
     cloth: ClothTerms = field(default_factory=ClothTerms)
+    alignment_tolerance_mm: float = 2.0
     motion: bool = False
     """Something says where the web is, also at rest: nothing passes before its first word."""
     bypass: bool = False
     fault: str = ""
     """As they were before a restart; the fault is latched."""
+
+    def standard_of(self, style: str) -> Standard | None:
+        """The card in force for a style."""
+        return self.standards.get(style, self.standards[""])

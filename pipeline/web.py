@@ -45,6 +45,11 @@ class Rolls:
         self._rolls.append(RollSpan(roll_id, style, at_mm))
         return self.present
 
+    def next(self, at_mm: float | None) -> RollSpan:
+        """The roll that follows in number begins, of the same style; between two rolls it follows the last."""
+        last = next((r.roll_id for r in reversed(self._rolls) if r.roll_id), "0")
+        return self.begin(counted_on(last), self.present.style, at_mm)
+
     def reached(self, position_mm: float) -> RollSpan | None:
         """The first roll once it is placed, and the next where the present one has its full length; again until None."""
         present = self.present
@@ -65,6 +70,11 @@ class Rolls:
                     return roll
             return self._rolls[0]
         return self.present
+
+    def touched(self, start_mm: float, end_mm: float) -> list[RollSpan]:
+        """All rolls that a span lies on, wholly or in part."""
+        rolls = list(self._rolls)
+        return rolls[rolls.index(self.at(start_mm, start_mm)) : rolls.index(self.at(end_mm, end_mm)) + 1]
 
 
 def counted_on(roll_id: str) -> str:

@@ -20,7 +20,8 @@ class RollStart(Message):
     """A command: a roll begins; without an id: the present one ends."""
 
     roll_id: str = Field(default="", max_length=64)
-    style: str = Field(default="", max_length=64)
+    style: str | None = Field(default=None, max_length=64)
+    """Null: that of the roll before."""
     at_mm: float | None = None
     """The line's position; null: here and now."""
 
@@ -33,6 +34,29 @@ class MarkEvent(Message):
     length_mm: float = Field(gt=0)
 
 
+class Contact(Message):
+    """An input contact has closed; the config says what that means."""
+
+    name: str
+    t_mono_ns: int
+
+
+class Alignment(Message):
+    """How far apart two neighbouring cameras place the cloth that both see; null: it fits nowhere, or in several places."""
+
+    number: int
+    generation: int
+    left: str
+    right: str
+    place_mm: float
+    """Of the cloth compared, along the web."""
+    across_mm: float | None
+    """The right one's place less the left one's."""
+    along_mm: float | None
+    fit: float
+    t_mono_ns: int
+
+
 class Roll(Message):
     """A roll has begun, or with an empty id the last one has ended; positions on it count from `start_mm`."""
 
@@ -42,7 +66,7 @@ class Roll(Message):
     style: str
     start_mm: float | None
     cause: str
-    """config, command, length, or restart: it is told again."""
+    """config, command, length, the contact, or restart: it is told again."""
     t_mono_ns: int
     t_utc_ns: int
 
@@ -58,6 +82,6 @@ class SpanEvent(Message):
     end_mm: float
     roll_id: str
     cause: str
-    """command, or the camera whose picture shows it over its full width."""
+    """command, the contact, or the camera whose picture shows it over its full width."""
     t_mono_ns: int
     t_utc_ns: int

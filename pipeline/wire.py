@@ -40,6 +40,8 @@ TYPES: dict[str, type[Message]] = {
         m.Reset,
         w.RollStart,
         w.MarkEvent,
+        w.Contact,
+        w.Alignment,
         w.Roll,
         w.SpanEvent,
     )

@@ -5,20 +5,30 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from glass_core.engines import Engine
 from glass_core.engines.canary import EngineFault, check_scores
 from glass_core.errors import InputError
-from glass_core.tiling import Layout, Tiling
+from glass_core.tiling import Layout
 from pipeline.link import Inbox, Outbox
-from pipeline.messages import Engine, Frame, Payload, ScoreMap, StageState, Status
+from pipeline.messages import Frame, Message, Payload, ScoreMap, StageState, Status
+from pipeline.overlap import Overlaps
 from pipeline.telemetry import Gpu, Percentiles
 
 STATUS_INTERVAL_NS = 1_000_000_000
 CANARY_INTERVAL_NS = 10_000_000_000
+
+
+@dataclass(frozen=True)
+class Model:
+    """What scores the frames of a style; a frame whose score is above `floor` takes its cells and pixels along to decision."""
+
+    engine: Engine
+    floor: float
 
 
 @dataclass
@@ -26,6 +36,7 @@ class Job:
     """A frame under way."""
 
     frame: Frame
+    model: Model
     pixels: np.ndarray
     layout: Layout
     tiles: np.ndarray
@@ -35,9 +46,9 @@ class Job:
 
 
 class Worker:
-    """One engine's stage; a batch closes at `max_batch` tiles or `batch_wait_ns` after its first frame came.
+    """The engines' stage; a batch closes at `max_batch` tiles or `batch_wait_ns` after its first frame came.
 
-    `floor`: a frame whose score is above it takes its cells and pixels along to decision. Any fault of the engine leaves
+    `models`: of each style that has one of its own; that of "" scores all others. Any fault of an engine leaves
     `step` as EngineFault: the process must end, since a poisoned device cannot be trusted again. Such a fault is an error of
     the engine, a score that is not finite, one number for all cells of different pixels, or a golden tile, scored again every
     ten seconds, whose known score does not come out; nothing of the batch in hand gets a score then.
@@ -50,10 +61,7 @@ class Worker:
         self,
         inbox: Inbox,
         decision: Outbox,
-        engine: Engine,
-        tiling: Tiling,
-        inspect_x_px: tuple[int, int] | None,
-        floor: float,
+        models: Mapping[str, Model],
         max_batch: int,
         batch_wait_ns: int,
         generation: int,
@@ -62,11 +70,12 @@ class Worker:
     ) -> None:
         self._gpu, self._clock_ns = gpu, clock_ns
         self._spent = {name: Percentiles() for name in ("batch_tiles", "wait_ms", "prepare_ms", "infer_ms", "post_ms")}
-        self._inbox, self._decision, self._engine, self._tiling = inbox, decision, engine, tiling
-        self._inspect_x_px, self._floor = inspect_x_px, floor
+        self._inbox, self._decision, self._models = inbox, decision, models
+        self._engines = list({id(m.engine): m.engine for m in models.values()}.values())
         self._max_batch, self._batch_wait_ns, self._generation = max_batch, batch_wait_ns, generation
         self._jobs: deque[Job] = deque()
-        self._unsent: deque[tuple[ScoreMap, tuple[Payload, ...]]] = deque()
+        self._unsent: deque[tuple[Message, tuple[Payload, ...]]] = deque()
+        self._overlaps = Overlaps(generation)
         self._status_due_ns = 0
         self._scoring_since_ns: int | None = None
         self._batch_ns = 0
@@ -111,18 +120,21 @@ class Worker:
         return True
 
     def _try_canary(self, now_ns: int) -> None:
-        """One golden tile; at a start the engine has just been proven."""
-        canary = self._engine.canary
-        if canary is None or self._canary_due_ns is None:
+        """One golden tile of each engine; at a start they have just been proven."""
+        if self._canary_due_ns is None:
             self._canary_due_ns = now_ns + CANARY_INTERVAL_NS
-        elif now_ns >= self._canary_due_ns:
-            self._canary_due_ns = now_ns + CANARY_INTERVAL_NS
-            canary.check(self._canary_next, self._cells(canary.tiles[self._canary_next : self._canary_next + 1])[0])
-            self._canary_next = (self._canary_next + 1) % len(canary.tiles)
+        if now_ns < self._canary_due_ns:
+            return
+        self._canary_due_ns = now_ns + CANARY_INTERVAL_NS
+        for engine in self._engines:
+            if (canary := engine.canary) is not None:
+                tile = self._canary_next % len(canary.tiles)
+                canary.check(tile, self._cells(engine, canary.tiles[tile : tile + 1])[0])
+        self._canary_next += 1
 
-    def _cells(self, tiles: np.ndarray) -> np.ndarray:
+    def _cells(self, engine: Engine, tiles: np.ndarray) -> np.ndarray:
         try:
-            cells = self._engine.score(tiles)  # (B, tile/8, tile/8)
+            cells = engine.score(tiles)  # (B, tile/8, tile/8)
         except Exception as error:
             reason = " ".join(str(error).split())[:200]
             raise EngineFault(f"the engine failed ({type(error).__name__}: {reason})") from error
@@ -133,7 +145,7 @@ class Worker:
         if now_ns >= self._status_due_ns:
             ready = Status(
                 role="worker", name="worker", generation=self._generation, state=StageState.READY,
-                weights_sha=self._engine.weights_sha, engine_sha=self._engine.sha,
+                weights_sha=self._models[""].engine.weights_sha, engine_sha=self._models[""].engine.sha,
             )  # fmt: skip
             if self._decision.send(ready):
                 self._status_due_ns = now_ns + STATUS_INTERVAL_NS
@@ -157,18 +169,21 @@ class Worker:
                 self._batch_ns //= 2  # one slow batch must not condemn all that follow
                 continue
             pixels = frame.pixels(payloads[0])
+            self._unsent.extend((found, ()) for found in self._overlaps.look(frame, pixels, now_ns))
+            model = self._models.get(frame.style, self._models[""])
+            definition = model.engine.definition
             try:
-                if self._engine.pixel_format not in (None, frame.pixel_format):
-                    takes = self._engine.pixel_format
+                if (takes := model.engine.pixel_format) not in (None, frame.pixel_format):
                     raise InputError(
                         f"pixels are {frame.pixel_format}, {frame.camera}, the bundle takes {takes}: compile for it"
                     )
-                layout = self._tiling.layout(pixels.shape[0], pixels.shape[1], frame.inspect_x_px or self._inspect_x_px)
+                inspected = frame.inspect_x_px or definition.inspect_x_px
+                layout = definition.tiling.layout(pixels.shape[0], pixels.shape[1], inspected)
             except InputError as e:  # one odd picture must not end the line
-                self._unsent.append((self._result(frame, math.nan, (), 0, str(e)), ()))
+                self._unsent.append((self._result(frame, model, math.nan, (), 0, str(e)), ()))
                 continue
             began_ns = self._clock_ns()
-            self._jobs.append(Job(frame, pixels, layout, layout.cut(pixels), now_ns))
+            self._jobs.append(Job(frame, model, pixels, layout, layout.cut(pixels), now_ns))
             self._note("prepare_ms", began_ns)
         return moved
 
@@ -176,20 +191,21 @@ class Worker:
         self._spent[what].add((self._clock_ns() - began_ns) / 1e6)
 
     def _score(self, now_ns: int) -> None:
-        """One engine call over the oldest open tiles; mono and colour frames do not share one."""
+        """One engine call over the oldest open tiles; frames of two engines, or mono and colour, do not share one."""
         batch: list[np.ndarray] = []
+        engine = self._jobs[0].model.engine
         shares: list[tuple[Job, int]] = []
         for job in self._jobs:
             room = self._max_batch - sum(n for _, n in shares)
             n = min(room, len(job.tiles) - job.taken)
-            if n == 0 or (batch and batch[0].ndim != job.tiles.ndim):
+            if n == 0 or job.model.engine is not engine or (batch and batch[0].ndim != job.tiles.ndim):
                 break
             if not job.taken:
                 self._spent["wait_ms"].add((now_ns - job.arrived_ns) / 1e6)
             batch.append(job.tiles[job.taken : job.taken + n])
             shares.append((job, n))
         began_ns = self._clock_ns()
-        cells = self._cells(np.concatenate(batch))
+        cells = self._cells(engine, np.concatenate(batch))
         self._note("infer_ms", began_ns)
         self._spent["batch_tiles"].add(len(cells))
         first = 0
@@ -210,23 +226,25 @@ class Worker:
             first, last = max(0, -(-left_px // job.layout.tiling.cell_px)), right_px // job.layout.tiling.cell_px
             if first >= min(last, job.layout.cols):
                 fault = "no cloth within the inspected range"
-                self._unsent.append((self._result(job.frame, math.nan, (), len(job.tiles), fault), ()))
+                self._unsent.append((self._result(job.frame, job.model, math.nan, (), len(job.tiles), fault), ()))
                 return
             cells[:, :first], cells[:, last:] = 0.0, 0.0
         lanes = tuple(float(s) for s in job.layout.lane_scores(cells))
         score = max(lanes) if all(math.isfinite(s) for s in lanes) else math.nan
-        result = self._result(job.frame, score, lanes, len(job.tiles))
+        result = self._result(job.frame, job.model, score, lanes, len(job.tiles))
         payloads: tuple[Payload, ...] = ()
-        if score > self._floor:
+        if score > job.model.floor:
             x_px = (job.layout.x0_px, job.layout.x1_px)
             result = result.model_copy(update={"cells_shape": cells.shape, "inspect_x_px": x_px})
             payloads = (cells.astype("<f4").tobytes(), job.pixels.tobytes())
         self._unsent.append((result, payloads))
 
-    def _result(self, frame: Frame, score: float, lanes: tuple[float, ...], tiles: int, fault: str = "") -> ScoreMap:
+    def _result(
+        self, frame: Frame, model: Model, score: float, lanes: tuple[float, ...], tiles: int, fault: str = ""
+    ) -> ScoreMap:
         return ScoreMap(
             camera=frame.camera, boot_id=frame.boot_id, seq=frame.seq, generation=self._generation,
-            weights_sha=self._engine.weights_sha, engine_sha=self._engine.sha,
+            weights_sha=model.engine.weights_sha, engine_sha=model.engine.sha,
             score=score, lanes=lanes, tiles=tiles, fault=fault, frame_shape=frame.shape,
         )  # fmt: skip
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from glass_core.engines.canary import Canary
+from glass_core.scoring import ScoreDefinition
 from glass_core.tiling import Tiling
 from pipeline.cameras.protocol import CameraLost, Shot
 from pipeline.link import Received
@@ -56,12 +57,18 @@ class ScriptCamera:
         self.self_timed = self_timed
         self.pulses = 0
         self.closed = False
+        self.adjusted: list[dict[str, Any]] = []
+        self.unsettled: int | None = None
 
     def open(self) -> dict[str, Any]:
         return {"model": "script"}
 
     def trigger(self) -> None:
         self.pulses += 1
+
+    def adjust(self, features: dict[str, Any]) -> int | None:
+        self.adjusted.append(features)
+        return self.unsettled
 
     def shots(self) -> Iterator[Shot | None]:
         for item in self.script:
@@ -93,10 +100,12 @@ def totals(**changes: Any) -> Totals:
 class BrightnessEngine:
     """Scores a cell by its brightest pixel over 255: what a test paints white is a defect."""
 
-    sha = "engine"
     weights_sha = "weights"
+    backend, precision, device = "test", "fp32", "cpu"
 
-    def __init__(self) -> None:
+    def __init__(self, sha: str = "engine", tiling: Tiling | None = None) -> None:
+        self.sha = sha
+        self.definition = ScoreDefinition(tiling=tiling or TILING)
         self.batches: list[int] = []
         self.pixel_format: str | None = None
         self.canary: Canary | None = None

@@ -37,6 +37,7 @@ from pipeline.config import LineConfig, WeaveConfig
 from pipeline.link import Link, ZmqLink
 from pipeline.messages import Totals
 from pipeline.process import Reporter, Spec, Stage, die_with_parent, loop
+from pipeline.style_config import Scalar
 
 SHAPES = ((256, 4096), (1024, 1024))
 """Height and width in px: a slab of a line-scan camera, a picture of an area camera."""
@@ -65,6 +66,9 @@ class StillCamera:
     def trigger(self) -> None:
         """Nothing: the next picture is always ready."""
 
+    def adjust(self, features: dict[str, Scalar]) -> None:
+        """Nothing."""
+
     def shots(self) -> Iterator[Shot | None]:
         """The picture again and again."""
         for number in range(self._frames):
@@ -81,6 +85,8 @@ class StillEngine:
 
     sha = "bench"
     weights_sha = "bench"
+    backend = precision = device = "none"
+    definition = ScoreDefinition()
     pixel_format: str | None = None
     canary: Canary | None = None
 
@@ -111,12 +117,13 @@ def grabber_stage(spec: Spec, camera: WeaveConfig, link: Link) -> Stage:
 
 def worker_stage(spec: Spec, camera: WeaveConfig, link: Link) -> Stage:
     """The real worker over a StillEngine."""
-    from pipeline.worker import Worker
+    from pipeline.worker import Model, Worker
 
-    config, tiling = spec.config.worker, ScoreDefinition().tiling
+    config, tiling = spec.config.worker, StillEngine.definition.tiling
     engine = StillEngine(len(tiling.layout(camera.frame_rows, camera.width_px).tiles))
-    floor, wait_ns = spec.config.decision.recording_floor, int(config.batch_wait_ms * 1e6)
-    return Worker(link.inbox("worker"), link.outbox("decision"), engine, tiling, None, floor, config.max_batch, wait_ns, 0)
+    models = {"": Model(engine, spec.config.decision.recording_floor)}
+    wait_ns = int(config.batch_wait_ms * 1e6)
+    return Worker(link.inbox("worker"), link.outbox("decision"), models, config.max_batch, wait_ns, 0)
 
 
 def run_stage(path: Path) -> int:

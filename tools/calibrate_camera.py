@@ -10,9 +10,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from calibration.alignment import AlignmentCard, align
 from calibration.camera_card import VALID_DAYS, CameraCard
 from calibration.flatfield import flatfield, picture_of
-from calibration.scale import ScaleCard, align, counts_per_mm, scale_from_board, scale_from_ruler
+from calibration.scale import ScaleCard, counts_per_mm, scale_from_board, scale_from_ruler
 from glass_core.errors import InputError
 from pipeline.cameras.picture import SUFFIXES, PictureError, read_picture, write_png
 from pipeline.config import BaslerConfig, CameraConfig, load_config
@@ -44,6 +45,8 @@ def add(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     a.add_argument("left", metavar="LEFT", help="camera")
     a.add_argument("right", metavar="RIGHT", help="camera")
     a.add_argument("pictures", type=Path, nargs=2, metavar="PICTURE", help="of the left and of the right one")
+    a.add_argument("--out", type=Path, required=True, metavar="CARD", help="the right one's card; its picture lies beside it")
+    a.add_argument("--valid-days", type=float, default=VALID_DAYS, help=f"default: {VALID_DAYS}")
     a.add_argument("--overlap-px", type=int, default=256, metavar="PX", help="about how much both see (default: 256)")
     a.set_defaults(func=run_align)
     e = kinds.add_parser("encoder", help="counts per mm and direction, from its counts before and after a known length")
@@ -91,19 +94,20 @@ def run_scale(args: argparse.Namespace) -> int:
 
 
 def run_align(args: argparse.Namespace) -> int:
-    """Exit 0 with the offsets of the right camera."""
+    """Exit 0 with the card of the right camera."""
     left, _ = _camera(args.config, args.left)
-    right, _ = _camera(args.config, args.right)
+    right, serial = _camera(args.config, args.right)
     if left.mm_per_px_x is None or left.mm_per_px_y is None:
         raise InputError(f"no scale, camera {left.name}, calibrate its scale first")
-    column, row, fit = align(_grey(_read(args.pictures[0])), _grey(_read(args.pictures[1])), args.overlap_px)
-    x_mm, y_mm = left.x_offset_mm + column * left.mm_per_px_x, left.y_offset_mm + row * left.mm_per_px_y
-    _print(
-        args,
-        {"camera": right.name, "x_offset_mm": round(x_mm, 4), "y_offset_mm": round(y_mm, 4), "fit": round(fit, 4)},
-        f"camera {right.name}: x_offset_mm: {x_mm:.3f}, y_offset_mm: {y_mm:.3f} (fit {fit:.2f}); write both into the config",
-    )
-    return 0
+    seen, beside = (_grey(_read(path)) for path in args.pictures)
+    column, row, fit = align(seen, beside, args.overlap_px)
+    card = AlignmentCard.measured(
+        valid_days=args.valid_days, camera=right.name, serial=serial, source=f"{args.pictures[0]}, {args.pictures[1]}",
+        width_px=beside.shape[1], neighbour=left.name, right_mm=round(column * left.mm_per_px_x, 4),
+        up_mm=round(row * left.mm_per_px_y, 4), fit=round(fit, 4),
+    )  # fmt: skip
+    words = f"{right.name}: {card.right_mm:.3f} mm to the right of {left.name}, {card.up_mm:+.3f} mm up the web (fit {fit:.2f})"
+    return _done(args, card, _together(seen, beside, round(column), round(row)), words, key="alignment")
 
 
 def run_encoder(args: argparse.Namespace) -> int:
@@ -116,6 +120,17 @@ def run_encoder(args: argparse.Namespace) -> int:
         f"counts_per_mm: {value:.6g} (counts {way} as the web runs forward); write it under `motion:`",
     )
     return 0
+
+
+def _together(left: np.ndarray, right: np.ndarray, column: int, row: int) -> np.ndarray:
+    """Both pictures where they lie, the left one red, the right one green: what both see alike is yellow."""
+    up = max(0, -row)
+    drawn = np.zeros(
+        (max(left.shape[0] + up, right.shape[0] + max(0, row)), max(left.shape[1], column + right.shape[1]), 3), np.uint8
+    )
+    drawn[up : up + left.shape[0], : left.shape[1], 2] = left
+    drawn[up + row : up + row + right.shape[0], column : column + right.shape[1], 1] = right
+    return drawn
 
 
 def _done(args: argparse.Namespace, card: CameraCard, picture: np.ndarray, words: str, key: str) -> int:

@@ -108,12 +108,14 @@ def compile_run(model: Path, backend_name: str, precision: str, out: Path, conso
 
 
 def made_for_here(config: LineConfig, console: Console) -> None:
-    """Compiles a line's bundle anew where it was made for another device and the config says so; the old one stays beside
+    """Compiles a line's bundles anew where they were made for another device and the config says so; the old one stays beside
     it as BUNDLE.previous. Raises ForeignDevice where the config does not say so."""
-    bundle = config.model
-    if bundle is None or not is_bundle(bundle):
-        return
-    bundle = bundle.resolve()  # a link to it goes on leading to it
+    for model in config.models:
+        if is_bundle(model):
+            _made_for_here(model.resolve(), config, console)  # a link to it goes on leading to it
+
+
+def _made_for_here(bundle: Path, config: LineConfig, console: Console) -> None:
     manifest = load_manifest(bundle)
     try:
         check_device(bundle, manifest, backend(manifest.backend))

@@ -48,7 +48,8 @@ def line_of(source: Path, model: Path, base: LineConfig, out: Path) -> LineConfi
         geometry = {k: getattr(first, k) for k in kept}
     camera = ReplayConfig.model_validate({"name": "replay", "source": "replay", "path": source, **geometry})
     ledger = LedgerConfig(path=out / "ledger.sqlite")
-    return base.model_copy(update={"model": model, "motion": None, "cameras": (camera,), "ledger": ledger})
+    styles = {name: style.model_copy(update={"model": None, "features": {}}) for name, style in base.styles.items()}
+    return base.model_copy(update={"model": model, "styles": styles, "motion": None, "cameras": (camera,), "ledger": ledger})
 
 
 def count_frames(config: LineConfig) -> int | None:

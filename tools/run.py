@@ -45,17 +45,21 @@ def check(config: LineConfig, observe: bool) -> None:
         raise InputError("no cameras, the config, add at least one entry under `cameras:`")
     if config.model is None:
         raise InputError("no model, the config, add `model: RUN`")
-    if not config.model.is_dir():
-        raise InputError(f"no such model, {config.model}, give the folder that `glassline train` wrote")
+    for model in config.models:
+        if not model.is_dir():
+            raise InputError(f"no such model, {model}, give the folder that `glassline train` wrote")
+        if not observe:
+            load_card(model)
+    for camera in config.cameras:
+        if config.own_features[camera.name] is None and any(s.features.get(camera.name) for s in config.styles.values()):
+            print(f"camera {camera.name} has nothing to set: the styles' features for it are ignored", file=sys.stderr)
     for reach in reaches(config):
         print(reach, file=sys.stderr)
-    if not observe:
-        load_card(config.model)
 
 
 def asked_of(config: LineConfig) -> list[Demand]:
-    """What the line's cameras ask of its worker; each is opened for a moment, since it alone knows its pictures' size."""
-    assert config.model is not None
+    """What the line's cameras ask of its worker, in the style that asks for the most tiles; each camera is opened for a
+    moment, since it alone knows its pictures' size."""
     sizes: dict[str, tuple[int, int]] = {}
     for entry in config.cameras:
         camera = make_camera(entry)
@@ -64,7 +68,8 @@ def asked_of(config: LineConfig) -> list[Demand]:
         finally:
             camera.close()
         sizes[entry.name] = (facts["height"], facts["width"])
-    return demands(config, read_info(config.model).score, sizes)
+    by_model = [demands(config, read_info(model).score, sizes) for model in config.models]
+    return [max(same_camera, key=lambda d: d.tiles_per_frame) for same_camera in zip(*by_model, strict=True)]
 
 
 def operate(

@@ -31,7 +31,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     roll = words.add_parser("roll", help="a roll begins or ends").add_subparsers(dest="what", required=True, metavar="WHAT")
     start = roll.add_parser("start", help="a roll begins; the one before ends there")
     start.add_argument("roll_id", metavar="ID")
-    start.add_argument("--style", default="", help="the cloth's style, one of the config's `styles`")
+    start.add_argument("--style", help="the cloth's style, one of the config's `styles` (default: that of the roll before)")
     end = roll.add_parser("end", help="the present roll ends; the cloth that follows belongs to none")
     event = words.add_parser("event", help="the web is no plain cloth here")
     event.add_argument("kind", choices=[str(k) for k in EventKind])
@@ -94,7 +94,7 @@ def _message(args: argparse.Namespace, config: LineConfig) -> tuple[Message, Cal
         kind = EventKind(args.kind)
         mark = MarkEvent(kind=kind, at_mm=args.at_mm, length_mm=args.length_mm)
         return mark, lambda m: isinstance(m, SpanEvent) and m.kind is kind and m.cause == "command"
-    roll_id, style = ("", "") if args.what == "end" else (args.roll_id, args.style)
+    roll_id, style = ("", None) if args.what == "end" else (args.roll_id, args.style)
     if (not roll_id and args.what == "start") or len(roll_id) > 64:
         raise InputError(f"a roll's name of {len(roll_id)} characters, ID, give 1 to 64")
     if style and config.styles and style not in config.styles:

@@ -11,11 +11,12 @@ __all__ = ["Camera", "CameraLost", "Shot", "make_camera"]
 def make_camera(config: CameraConfig) -> Camera:
     """The camera that one `cameras:` entry describes, seen through its cards, not yet opened."""
     camera = _raw(config)
-    if config.flatfield is None and config.scale is None:
+    cards = camera_cards(config)
+    if not cards:
         return camera
     from pipeline.cameras.corrected import CorrectedCamera
 
-    return CorrectedCamera(camera, *camera_cards(config))
+    return CorrectedCamera(camera, cards)
 
 
 def _raw(config: CameraConfig) -> Camera:

@@ -17,7 +17,8 @@ import numpy as np
 
 from glass_core.errors import InputError, MissingError
 from pipeline.cameras.protocol import CameraLost, Shot
-from pipeline.config import BaslerConfig, Scalar
+from pipeline.config import BaslerConfig
+from pipeline.style_config import Scalar
 
 WAIT_MS = 50
 """Longest silence before `shots` gives a None."""
@@ -85,6 +86,21 @@ class BaslerCamera:
                 raise CameraLost(f"{self._where} was not ready for a trigger within {READY_MS} ms")
             self._camera.GetNodeMap().GetNode("TriggerSoftware").Execute()
             self._triggered_ns = now_ns
+        except genicam.GenericException as e:
+            raise CameraLost(f"{self._where}: {_first_line(e)}") from None
+
+    def adjust(self, features: dict[str, Scalar]) -> int:
+        """Set features while it grabs. A picture that was triggered before is not of them; of a self-timed camera those in
+        the buffers are not, nor the one that it exposes and the one that it reads out.
+        """
+        _, genicam = _pypylon()
+        try:
+            for name, value in features.items():
+                if not self._set(genicam, name, value):
+                    raise InputError(f"feature {name} cannot be set while it runs, {self._where}, take it out of `styles`")
+            if self._config.line_period_us is not None:
+                self._check_exposure(genicam, self._config.line_period_us)
+            return 2 + int(self._camera.NumReadyBuffers.Value) if self.self_timed else int(self._triggered_ns is not None)
         except genicam.GenericException as e:
             raise CameraLost(f"{self._where}: {_first_line(e)}") from None
 

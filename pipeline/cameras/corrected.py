@@ -10,16 +10,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from calibration.camera_card import CameraCard
 from calibration.flatfield import FlatfieldCard
 from calibration.scale import ScaleCard
 from pipeline.cameras.protocol import Camera, Shot
+from pipeline.style_config import Scalar
 
 
 class CorrectedCamera:
     """Another camera, its pictures corrected; InputError from `shots` where they are not as wide as the cards say."""
 
-    def __init__(self, camera: Camera, shading: FlatfieldCard | None, scale: ScaleCard | None) -> None:
-        self._camera, self._shading, self._scale = camera, shading, scale
+    def __init__(self, camera: Camera, cards: dict[str, CameraCard]) -> None:
+        self._camera, self._cards = camera, cards
+        self._shading = shading if isinstance(shading := cards.get("flatfield"), FlatfieldCard) else None
+        self._scale = scale if isinstance(scale := cards.get("scale"), ScaleCard) else None
         self._maps: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
         self._mapped: tuple[int, int] | None = None
         self.self_timed = camera.self_timed
@@ -27,12 +31,15 @@ class CorrectedCamera:
     def open(self) -> dict[str, Any]:
         """The camera's facts, and the hashes of the cards."""
         self.self_timed = self._camera.self_timed
-        cards = {card.kind: card.sha for card in (self._shading, self._scale) if card is not None}
-        return {**self._camera.open(), "cards": cards}
+        return {**self._camera.open(), "cards": {kind: card.sha for kind, card in self._cards.items()}}
 
     def trigger(self) -> None:
         """As the camera does."""
         self._camera.trigger()
+
+    def adjust(self, features: dict[str, Scalar]) -> int | None:
+        """As the camera does."""
+        return self._camera.adjust(features)
 
     def shots(self) -> Iterator[Shot | None]:
         """The camera's, corrected."""

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from pipeline.style_config import Scalar
+
 
 class CameraLost(Exception):
     """The camera failed, stalled or vanished: the grabber says so, exits, and a fresh one is started."""
@@ -45,6 +47,12 @@ class Camera(Protocol):
 
     def trigger(self) -> None:
         """Take the next picture now (the simulated encoder's pulse); does nothing for a self-timed camera."""
+        ...
+
+    def adjust(self, features: dict[str, Scalar]) -> int | None:
+        """Set features while it runs and read them back: how many shots to come may have been begun before; None: it has
+        none to set. CameraLost where that fails; InputError for a value that it does not take or keep.
+        """
         ...
 
     def shots(self) -> Iterator[Shot | None]:

@@ -18,6 +18,7 @@ from pipeline.cameras.protocol import Shot
 from pipeline.cameras.recording import INDEX, Recording, picture_name
 from pipeline.config import ReplayConfig
 from pipeline.messages import FrameStatus
+from pipeline.style_config import Scalar
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,9 @@ class ReplayCamera:
 
     def trigger(self) -> None:
         """Nothing: the next picture is always ready."""
+
+    def adjust(self, features: dict[str, Scalar]) -> None:
+        """Nothing: a picture on disk is as it is."""
 
     def shots(self) -> Iterator[Shot]:
         """The pictures in order, endlessly with `loop`; a picture that cannot be read is a damaged shot."""

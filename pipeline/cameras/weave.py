@@ -19,6 +19,7 @@ from pipeline.cameras.picture import write_png
 from pipeline.cameras.protocol import Shot
 from pipeline.cameras.yarn import BLOCK_ROWS, MARGIN_ROWS, Floats, interlace, lay
 from pipeline.config import WeaveConfig
+from pipeline.style_config import Scalar
 
 Pixels = NDArray[np.uint8]
 FIBRE_ROWS = 1021
@@ -41,6 +42,9 @@ class WeaveCamera:
 
     def trigger(self) -> None:
         """Nothing: the next picture is always ready."""
+
+    def adjust(self, features: dict[str, Scalar]) -> None:
+        """Nothing: drawn cloth is not exposed."""
 
     def shots(self) -> Iterator[Shot]:
         """Pictures of `frame_rows` rows, each beginning where the one before ended."""

@@ -20,12 +20,7 @@ written by the PLC:
 
 from __future__ import annotations
 
-import logging
 from collections import deque
-from typing import Any
-
-from pymodbus.client import ModbusTcpClient
-from pymodbus.exceptions import ModbusException
 
 from pipeline.config import ModbusConfig
 from pipeline.link import Inbox, Outbox
@@ -44,6 +39,7 @@ from pipeline.messages import (
     Status,
     Totals,
 )
+from pipeline.modbus import ModbusDevice, PlcLost
 
 CYCLE_NS = 100_000_000
 STALE_NS = 1_000_000_000
@@ -60,49 +56,26 @@ COILS = ("run permit", "inspection ok", "mark", "lamp")
 STATES, KINDS, CAUSES = list(State), list(ActionKind), list(Cause)
 
 
-class PlcLost(Exception):
-    """The other side does not answer, or refuses what it is asked."""
-
-
 class Plc:
-    """The registers and coils of the other side; every call is answered within `timeout_ms` or raises PlcLost."""
+    """The registers and coils of the other side; PlcLost where it does not answer."""
 
     def __init__(self, config: ModbusConfig) -> None:
-        logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # what it has to say is said once, by us
         self._config = config
-        self._client = ModbusTcpClient(config.host, port=config.port, timeout=config.timeout_ms / 1000, retries=0)
-
-    def connect(self) -> None:
-        """Anew each time: what was on the old connection is lost."""
-        self._client.close()
-        if not self._client.connect():
-            raise PlcLost(f"no connection to {self._config.host}:{self._config.port}")
+        self._device = ModbusDevice(config.host, config.port, config.unit, config.timeout_ms)
+        self.connect, self.close = self._device.connect, self._device.close
 
     def coils(self, values: list[bool]) -> None:
         """Write all coils."""
-        self._ask(self._client.write_coils, self._config.coils_at, values)
+        self._device.ask(self._device.client.write_coils, self._config.coils_at, values)
 
     def registers(self, values: list[int]) -> None:
         """Write the registers that are ours."""
-        self._ask(self._client.write_registers, self._config.registers_at, values)
+        self._device.ask(self._device.client.write_registers, self._config.registers_at, values)
 
     def answers(self) -> list[int]:
         """The registers that are the PLC's."""
         at = (self._config.registers_at or 0) + FROM_PLC
-        return list(self._ask(self._client.read_holding_registers, at, count=FROM_PLC_COUNT).registers)
-
-    def close(self) -> None:
-        """Hang up."""
-        self._client.close()
-
-    def _ask(self, call: Any, *words: Any, **facts: Any) -> Any:
-        try:
-            answer = call(*words, **facts, device_id=self._config.unit)
-        except (ModbusException, OSError) as e:
-            raise PlcLost(f"{self._config.host}:{self._config.port} does not answer ({e})") from None
-        if answer.isError():
-            raise PlcLost(f"{self._config.host}:{self._config.port} refuses, check the addresses ({answer})")
-        return answer
+        return list(self._device.ask(self._device.client.read_holding_registers, at, count=FROM_PLC_COUNT).registers)
 
 
 class ModbusOutput:

@@ -54,7 +54,9 @@ def write_page(ledger: Path, out: Path, comparison: Comparison | None = None, ru
         _gaps(summary, metres),
         _states(states, end_utc_ns),
         _cameras(ledger, run_id, metres),
-        _model(facts, summary),
+        _overlaps(sheet),
+        _model(facts, "Model and card"),
+        *(_model(known, f"Model and card of style {escape(name)}") for name, known in (facts.get("styles") or {}).items()),
         _config(facts),
     ])  # fmt: skip
     title = escape(f"Roll report {facts.get('line', '')}")
@@ -128,14 +130,14 @@ def _head(facts: dict[str, Any], sheet: RunSheet) -> str:
 
 
 def _warnings(facts: dict[str, Any], summary: Summary) -> str:
-    card = facts.get("card") or {}
     info = facts.get("model_info") or {}
     warnings = []
-    if facts.get("card_provisional"):
-        needs = card.get("needs") or {}
-        metres = f" ({needs['metres']:g} m)" if needs.get("metres") is not None else ""
-        more = f" It needs {needs['frames']} more good frames{metres} to be final." if needs.get("frames") else ""
-        warnings.append(f"PROVISIONAL threshold card: too few good samples, the thresholds are an estimate.{more}")
+    for of, known in (("", facts), *((f" of style {s}", known) for s, known in (facts.get("styles") or {}).items())):
+        if known.get("card_provisional"):
+            needs = (known.get("card") or {}).get("needs") or {}
+            metres = f" ({needs['metres']:g} m)" if needs.get("metres") is not None else ""
+            more = f" It needs {needs['frames']} more good frames{metres} to be final." if needs.get("frames") else ""
+            warnings.append(f"PROVISIONAL threshold card{of}: too few good samples, the thresholds are an estimate.{more}")
     if not summary.card_sha:
         warnings.append("No threshold card was in force: nothing on this roll was judged.")
     if info.get("arch") == "embedded":
@@ -283,15 +285,31 @@ def _cameras(ledger: Path, run_id: str | None, metres: Metres | None) -> str:
     facts = read_camera_facts(ledger, run_id)
     seen = read_cameras(ledger, run_id)
     rows = []
-    for name in sorted({*facts, *seen, *(metres.cameras_mm if metres else ())}):
+    for name in sorted({*(camera for camera, _ in facts), *seen, *(metres.cameras_mm if metres else ())}):
         own = f"{metres.cameras_mm.get(name, 0) / 1000:.3f}" if metres else "unknown"
-        dump = yaml.safe_dump(facts.get(name, {}), sort_keys=False, allow_unicode=True) if facts.get(name) else ""
-        shown = f"<details><summary>as it was opened</summary><pre>{escape(dump)}</pre></details>" if dump else ""
+        shown = "".join(
+            f"<details><summary>as it was set, boot_id {escape(boot_id)}</summary><pre>"
+            f"{escape(yaml.safe_dump(known, sort_keys=False, allow_unicode=True))}</pre></details>"
+            for (camera, boot_id), known in facts.items()
+            if camera == name and known
+        )
         rows.append([escape(name), f"{seen.get(name, (0, 0))[0]:,}", own, shown])
     return section("Cameras", table(["camera", "frames", "metres judged", ""], rows, numbers={1, 2}))
 
 
-def _model(facts: dict[str, Any], summary: Summary) -> str:
+def _overlaps(sheet: RunSheet) -> str:
+    rows = [
+        [
+            escape(f"{o.left}, {o.right}"), f"{o.told:,} of {o.comparisons:,}",
+            *(number(mm, 2, " mm") for mm in (o.across_mm, o.along_mm)),
+        ]
+        for o in sheet.overlaps
+    ]  # fmt: skip
+    head = ["neighbours", "comparisons that told", "furthest off across", "along"]
+    return section("Overlaps", table(head, rows, numbers={1, 2, 3})) if rows else ""
+
+
+def _model(facts: dict[str, Any], title: str) -> str:
     info, card = facts.get("model_info") or {}, facts.get("card") or {}
     rows: list[list[object]] = [["model", escape(str(facts.get("model", "unknown")))]]
     if info:
@@ -301,9 +319,9 @@ def _model(facts: dict[str, Any], summary: Summary) -> str:
             ["its weights", escape(weights.get("path", "embedded filter bank, no file"))],
         ]
     rows += [
-        ["weights SHA-256", sha(summary.model_sha)],
+        ["weights SHA-256", sha(info.get("weights_sha") or facts.get("weights_sha"))],
         ["engine", sha(facts.get("engine_sha"))],
-        ["threshold card", sha(summary.card_sha)],
+        ["threshold card", sha(facts.get("card_sha"))],
     ]
     if card:
         kind = "<b>PROVISIONAL</b>" if card.get("provisional") else "final"
@@ -319,7 +337,7 @@ def _model(facts: dict[str, Any], summary: Summary) -> str:
                 f"{card['upper_false_alarms_per_1000_frames']:.3g} at most (95 %)",
             ],
         ]
-    return section("Model and card", table(["", ""], rows))
+    return section(title, table(["", ""], rows))
 
 
 def _config(facts: dict[str, Any]) -> str:

@@ -325,3 +325,32 @@ def test_emulated_camera_needs_nothing_but_its_serial_and_leaves_cleanly() -> No
     environment = {k: v for k, v in os.environ.items() if k != "PYLON_CAMEMU"}
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["True", "1040"], "")
+
+
+@pytest.mark.parametrize("trigger", [SOFTWARE, None])
+def test_a_running_camera_is_set_and_says_how_many_pictures_were_begun_before(opened: Open, trigger: Any) -> None:
+    camera, _ = opened(trigger=trigger, features={**SMALL, "AcquisitionFrameRate": 20.0})
+    shots = camera.shots()
+    first = take(camera, shots)
+    unsettled = camera.adjust({"ExposureTime": 200.0})
+    assert unsettled == 0 if trigger else unsettled >= 2
+    assert node(camera, "ExposureTime").GetValue() == 200
+    assert take(camera, shots).block_id == first.block_id + 1  # it was never stopped
+    if trigger:
+        camera.trigger()
+        assert camera.adjust({"ExposureTime": 80.0}) == 1
+        assert take(camera, shots).block_id == first.block_id + 2
+
+
+@pytest.mark.parametrize(
+    ("features", "said"),
+    [
+        ({"ExposureTime": -1.0}, "feature ExposureTime: -1.0 refused"),
+        ({"Width": 32}, "Width cannot be set while it runs"),
+        ({"ExposureTime": 90.0}, "exposure of 90 us does not fit into line_period_us 85"),
+    ],
+)
+def test_what_cannot_be_set_while_it_runs_is_refused(opened: Open, features: dict[str, Any], said: str) -> None:
+    camera, _ = opened(line_period_us=85.0)
+    with pytest.raises(InputError, match=said):
+        camera.adjust(features)

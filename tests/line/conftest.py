@@ -38,11 +38,11 @@ def good_frame(number: int) -> np.ndarray:
     return render(CLOTH, number * ROWS, ROWS)
 
 
-def make_model(folder: Path, card: bool = True) -> Path:
+def make_model(folder: Path, card: bool = True, seed: int = 0) -> Path:
     """An untrained GLASS on the embedded filter bank: its scores mean nothing, but they are the same each time."""
     torch.set_num_threads(2)
     glass = Glass("embedded")
-    glass.init_heads(torch.Generator().manual_seed(0))
+    glass.init_heads(torch.Generator().manual_seed(seed))
     glass.eval()
     definition = ScoreDefinition(tiling=Tiling(tile_px=128, overlap_px=32))
     tensors = tensors_of(glass)

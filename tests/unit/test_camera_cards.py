@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
+from calibration.alignment import AlignmentCard, align
 from calibration.flatfield import FlatfieldCard, flatfield
-from calibration.scale import ScaleCard, align, counts_per_mm, scale_from_board, scale_from_ruler
+from calibration.scale import ScaleCard, counts_per_mm, scale_from_board, scale_from_ruler
 from glass_core.errors import InputError
 from pipeline.cameras import make_camera
 from pipeline.cameras.picture import write_png
@@ -242,3 +243,74 @@ def test_the_encoders_verb_and_its_refusals(tmp_path: Path, capsys: pytest.Captu
     ]:
         assert main(["calibrate", *words]) == 2
         assert expected in capsys.readouterr().err
+
+
+def test_an_alignment_card_places_the_right_camera_and_stands_in_its_facts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    web = cv2.GaussianBlur(RNG.integers(0, 255, (120, 900)).astype(np.uint8), (0, 0), 2.0)
+    for name, seen in (("left", web[10:110, :500]), ("right", web[5:105, 420:900])):
+        (tmp_path / name).mkdir()
+        write_png(tmp_path / name / "0.png", seen)
+    config, path = tmp_path / "line.yaml", tmp_path / "aligned.json"
+    cameras = f"""
+cameras:
+  - {{name: left, source: replay, path: {tmp_path}/left, mm_per_px_x: 0.2, mm_per_px_y: 0.2, x_offset_mm: 30, y_offset_mm: 7}}
+  - {{name: right, source: replay, path: {tmp_path}/right, mm_per_px_x: 0.2, mm_per_px_y: 0.2}}
+"""
+    config.write_text(cameras)
+    pictures = [str(tmp_path / name / "0.png") for name in ("left", "right")]
+    words = ["calibrate", "align", str(config), "left", "right", *pictures, "--overlap-px", "90"]
+    assert main([*words, "--out", str(path), "--json"]) == 0
+    told, card = json.loads(capsys.readouterr().out), AlignmentCard.load(path)
+    assert (told["schema"], told["sha"], Path(told["picture"]).is_file()) == (1, card.sha, True)
+    assert (card.camera, card.neighbour) == ("right", "left")
+    assert (card.right_mm, card.up_mm) == (pytest.approx(84, abs=0.05), pytest.approx(-1, abs=0.05))
+    config.write_text(cameras[:-2] + f", alignment: {path}}}\n")
+    right = load_config(config).cameras[1]
+    assert (right.x_offset_mm, right.y_offset_mm) == (30 + card.right_mm, 7 + card.up_mm)
+    assert right.alignment_sha == card.sha and make_camera(right).open()["cards"] == {"alignment": card.sha}
+    for change, said in [
+        (("{name: right,", "{name: right, x_offset_mm: 100,"), "x_offset_mm differs from the card's"),
+        (("name: left", "name: other"), "no camera left before right"),
+        (("name: right", "name: third"), "card of another camera, right instead of third"),
+    ]:
+        config.write_text((cameras[:-2] + f", alignment: {path}}}\n").replace(*change))
+        with pytest.raises(InputError, match=said):
+            load_config(config)
+
+
+def test_every_kind_of_card_is_held_against_its_date_and_another_kind_is_none(tmp_path: Path) -> None:
+    old = {**WHO, "valid_days": -1.0}
+    path, config = tmp_path / "card.json", tmp_path / "line.yaml"
+    aligned = {"neighbour": "x", "right_mm": 1.0, "up_mm": 0.0, "fit": 1.0, "width_px": 9}
+    cards = {
+        "flatfield": flatfield(lamp(), None, **old),
+        "scale": scale_from_ruler([(10, 5, 510, 8, 100.0)], (HEIGHT, WIDTH), True, **old),
+        "alignment": AlignmentCard.measured(**old, **aligned),
+    }
+    for kind, card in cards.items():
+        card.save(path)
+        config.write_text(f"cameras:\n  - {{name: left, source: replay, path: {tmp_path}, {kind}: {path}}}\n")
+        with pytest.raises(InputError, match=r"card past its date, valid until .*, calibrate the camera again"):
+            load_config(config)
+        other = "scale" if kind == "flatfield" else "flatfield"
+        config.write_text(config.read_text().replace(f"{kind}:", f"{other}:"))
+        with pytest.raises(InputError, match="not a card of this kind"):
+            load_config(config)
+
+
+def test_a_line_that_runs_goes_on_with_its_card_past_the_date_but_not_with_another_card(tmp_path: Path) -> None:
+    path, config = tmp_path / "card.json", tmp_path / "line.yaml"
+    config.write_text(LINE % (tmp_path, path))
+    write_png(tmp_path / "0.png", lamp())
+    flatfield(lamp(), None, **{**WHO, "valid_days": 1e-4}).save(path)
+    (entry,) = load_config(config).cameras
+    old = FlatfieldCard.load(path)
+    past = old.model_copy(update={"valid_until": old.created - timedelta(days=1)})
+    past.model_copy(update={"sha": past.content_sha()}).save(path)
+    with pytest.raises(InputError, match=r"card is another one than when the line was started, .*, start the line again"):
+        make_camera(entry)
+    with pytest.raises(InputError, match="card past its date"):
+        load_config(config)
+    make_camera(entry.model_copy(update={"flatfield_sha": past.content_sha()}))  # as one whose date came while the line ran

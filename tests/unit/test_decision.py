@@ -69,7 +69,7 @@ class Bench:
     ) -> None:
         self.inbox, self.recorder, self.air = Box(), Box(), Box()
         facts = {
-            "frame_mm": dict.fromkeys(cameras, 50.0), "standard": STANDARD, "tolerate_not_inspected_mm": 120.0,
+            "frame_mm": dict.fromkeys(cameras, 50.0), "standards": {"": STANDARD}, "tolerate_not_inspected_mm": 120.0,
             "observe": observe, "generation": 3, **terms,
         }  # fmt: skip
         publisher = Publisher(self.air, 3)
@@ -656,7 +656,7 @@ def test_a_fault_is_answered_once() -> None:
 
 
 def test_observing_without_a_card_scores_and_never_rejects() -> None:
-    bench = Bench(observe=True, standard=None)
+    bench = Bench(observe=True, standards={"": None})
     bench.announce(0)
     bench.score(0, 0.9)
     (verdict,) = bench.verdicts()

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pipeline.camera_style import CameraStyle
 from pipeline.cameras.protocol import CameraLost, Shot
 from pipeline.config import ReplayConfig
 from pipeline.grabber import MOST_BEHIND, ORIGIN_LIMIT, Grabber, GrabberTerms
@@ -28,6 +29,7 @@ class Bench:
         room: int = 99,
         restart: bool = False,
         encoder: EncoderMotion | None = None,
+        style: CameraStyle | None = None,
         **config: object,
     ) -> None:
         self.camera, self.worker, self.decision, self.recorder = camera, Box(room), Box(), Box()
@@ -46,6 +48,7 @@ class Bench:
             self.motion,
             lambda: 5,
             self.counts,
+            style,
         )
 
     def move(self, position_mm: float, speed_mm_s: float = 100.0, now_ns: int = 0) -> None:

@@ -109,7 +109,7 @@ def test_camera_facts_and_run_facts_are_kept(tmp_path: Path) -> None:
     dump = json.dumps({"Gain": 1}).encode()
     held.add(CameraFacts(camera="left", boot_id="b", t_utc_ns=1, size=len(dump)), (memoryview(dump),))
     held.close()
-    assert ledger.read_camera_facts(path) == {"left": {"Gain": 1}}
+    assert ledger.read_camera_facts(path) == {("left", "b"): {"Gain": 1}}
     facts = ledger.read_runs(path)[held.run_id]
     assert facts["config_sha"] == "abc" and facts["card_provisional"] is True and "started" in facts
 

@@ -138,7 +138,7 @@ def test_every_kind_of_record_lands_in_its_place(bench: Bench) -> None:
     path = bench.folder / "ledger.sqlite"
     assert [v.number for v in read_verdicts(path)] == [0, 1]
     assert (list(read_states(path)), list(read_rejects(path)), list(read_totals(path))) == ([state], [reject], [totals])
-    assert read_camera_facts(path) == {"left": {}}
+    assert read_camera_facts(path) == {("left", "b"): {}}
     assert bench.recorder.handled == 7
     assert bench.recorder.waiting == 0
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.cloth import ClothTerms
-from pipeline.config import EventsConfig
 from pipeline.messages import EventAction, EventKind, Region, Reject, Result, Verdict
+from pipeline.style_config import EventsConfig, StyleConfig
 from pipeline.web import Rolls, counted_on, transverse
 from pipeline.web_messages import MarkEvent, Roll, RollStart, SpanEvent
 from tests.unit.test_decision import Bench
@@ -103,7 +103,7 @@ def test_silent_web_belongs_to_a_roll_too_and_without_motion_the_frames_place_it
 @pytest.mark.parametrize(("action", "rejects"), [(EventAction.IGNORE, 0), (EventAction.RECORD, 0), (EventAction.GRADE, 1)])
 def test_a_defect_in_a_seam_is_told_and_what_becomes_of_it_is_configured(action: EventAction, rejects: int) -> None:
     rules = EventsConfig(SEAM=action)
-    bench = Bench(cloth=ClothTerms(events_of=lambda style: rules))
+    bench = Bench(cloth=ClothTerms(style_of=lambda style: StyleConfig(events=rules)))
     bench.inbox.send(MarkEvent(kind=EventKind.SEAM, at_mm=45.0, length_mm=30.0))
     inside = run(bench, 1, 0.9)  # its region lies at 62 to 66 mm
     assert (inside.result, inside.event, inside.action) == (Result.DEFECT, EventKind.SEAM, action)
@@ -116,7 +116,7 @@ def test_a_defect_in_a_seam_is_told_and_what_becomes_of_it_is_configured(action:
 
 def test_a_full_width_defect_is_the_event_that_the_style_says() -> None:
     rules = EventsConfig(transverse=EventKind.SEAM, transverse_most_mm=10.0)
-    bench = Bench(cloth=ClothTerms(events_of=lambda style: rules))
+    bench = Bench(cloth=ClothTerms(style_of=lambda style: StyleConfig(events=rules)))
     bench.announce(0)
     bench.score(0, 0.9)  # one lane only
     (defect,) = bench.verdicts()
@@ -132,7 +132,7 @@ def test_a_full_width_defect_is_the_event_that_the_style_says() -> None:
 
 def test_a_style_has_rules_of_its_own() -> None:
     rules = {"": EventsConfig(), "velvet": EventsConfig(LEAD=EventAction.GRADE)}
-    bench = Bench(cloth=ClothTerms(events_of=lambda style: rules[style]))
+    bench = Bench(cloth=ClothTerms(style_of=lambda style: StyleConfig(events=rules[style])))
     bench.move(0.0)
     bench.inbox.send(RollStart(roll_id="V1", style="velvet", at_mm=100.0))
     bench.inbox.send(MarkEvent(kind=EventKind.LEAD, at_mm=0.0, length_mm=10.0))

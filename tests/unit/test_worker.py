@@ -8,8 +8,8 @@ import pytest
 from glass_core.engines.canary import Canary, EngineFault
 from pipeline.messages import Frame, ScoreMap, StageState, Status
 from pipeline.telemetry import Gpu
-from pipeline.worker import Worker
-from tests.fakes import TILING, Box, BrightnessEngine
+from pipeline.worker import Model, Worker
+from tests.fakes import Box, BrightnessEngine
 
 MS = 1_000_000
 
@@ -31,7 +31,7 @@ class Bench:
 
     def __init__(self, max_batch: int = 6, floor: float = 0.5) -> None:
         self.inbox, self.decision, self.engine = Box(), Box(), BrightnessEngine()
-        self.worker = Worker(self.inbox, self.decision, self.engine, TILING, None, floor, max_batch, 5 * MS, 2)
+        self.worker = Worker(self.inbox, self.decision, {"": Model(self.engine, floor)}, max_batch, 5 * MS, 2)
 
     def step(self, now_ns: int) -> list[ScoreMap]:
         self.worker.step(now_ns)
@@ -112,7 +112,7 @@ def test_it_tells_where_its_time_goes_and_leaves_out_a_gpu_that_is_not_there(mon
     ticks = iter(range(0, 1000 * MS, 2 * MS))  # each reading of the clock is 2 ms after the one before
     inbox, decision = Box(), Box()
     worker = Worker(
-        inbox, decision, BrightnessEngine(), TILING, None, 0.5, 6, 5 * MS, 0, Gpu(), lambda: next(ticks)
+        inbox, decision, {"": Model(BrightnessEngine(), 0.5)}, 6, 5 * MS, 0, Gpu(), lambda: next(ticks)
     )  # fmt: skip
     assert worker.counters == {"too_late": 0, "most_tiles": 6}
     inbox.send(*frame("a", 0, grey()))

@@ -1,0 +1,91 @@
+"""What the line says to others and hears from them: the publisher, Modbus outputs, input contacts."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.motion_config import Section
+from pipeline.states import EventKind
+
+ProcessName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+
+
+class PublisherConfig(Section):
+    """Where verdicts, rejects and states are published."""
+
+    kind: Literal["publisher"]
+    bind: str = "ipc://auto"
+
+    @model_validator(mode="after")
+    def _loopback(self) -> PublisherConfig:
+        host = self.bind.removeprefix("tcp://").rsplit(":", 1)[0]
+        if not (self.bind.startswith("ipc://") or (self.bind.startswith("tcp://") and host in ("127.0.0.1", "[::1]"))):
+            raise ValueError(f"bind {self.bind}: ipc://PATH, ipc://auto or tcp://127.0.0.1:PORT are allowed")
+        return self
+
+
+class ModbusConfig(Section):
+    """Remote I/O or a PLC, over Modbus TCP; the register map stands in pipeline/outputs/modbus.py and in the README."""
+
+    kind: Literal["modbus"]
+    name: ProcessName = "plc"
+    host: str
+    port: int = Field(default=502, ge=1, le=65535)
+    unit: int = Field(default=1, ge=0, le=255)
+    coils_at: int = Field(default=0, ge=0, le=65000)
+    registers_at: int | None = Field(default=0, ge=0, le=65000)
+    """Null: remote I/O that has only coils."""
+    pulse_ms: float = Field(default=100.0, ge=10)
+    """How long a mark's coil is on."""
+    timeout_ms: float = Field(default=200.0, ge=10, le=5000)
+    """A PLC that has not answered a request by then does not answer."""
+
+
+OutputConfig = Annotated[PublisherConfig | ModbusConfig, Field(discriminator="kind")]
+
+
+class ContactConfig(Section):
+    """A contact and what its closing says of the web."""
+
+    name: str = Field(min_length=1, max_length=32)
+    address: int = Field(ge=0, le=65535)
+    bit: int | None = Field(default=None, ge=0, le=15)
+    """Of a register, 0 the lowest."""
+    says: EventKind | Literal["ROLL"]
+    """ROLL: the present roll ends, and the next is counted on."""
+    length_mm: float | None = Field(default=None, gt=0)
+    """Of the event."""
+    y_offset_mm: float = 0.0
+    """How far up the web from the line's zero it looks, as a camera's."""
+    closed_is: Literal[0, 1] = 1
+    debounce_ms: float = Field(default=50.0, ge=0, le=5000)
+    """It has closed when it stayed so for so long; the place is that of the first moment."""
+
+    @model_validator(mode="after")
+    def _length(self) -> ContactConfig:
+        if (self.length_mm is None) != (self.says == "ROLL"):
+            raise ValueError(f"contact {self.name}: an event needs length_mm, a ROLL has none")
+        return self
+
+
+class InputConfig(Section):
+    """Contacts of a Modbus TCP device, read fifty times a second."""
+
+    kind: Literal["modbus"]
+    name: ProcessName = "contacts"
+    host: str
+    port: int = Field(default=502, ge=1, le=65535)
+    unit: int = Field(default=1, ge=0, le=255)
+    table: Literal["discrete", "coil", "input", "holding"] = "discrete"
+    """Discrete inputs, coils, or bits of input or holding registers."""
+    timeout_ms: float = Field(default=200.0, ge=10, le=5000)
+    contacts: tuple[ContactConfig, ...] = Field(min_length=1, max_length=32)
+
+    @model_validator(mode="after")
+    def _bits(self) -> InputConfig:
+        registers = self.table in ("input", "holding")
+        if wrong := [c.name for c in self.contacts if (c.bit is not None) != registers]:
+            raise ValueError(f"contact {wrong[0]}: `bit` is for the registers of tables input and holding, and needed there")
+        return self
