@@ -269,7 +269,7 @@ class Decision:
         }  # fmt: skip
         verdict = self._verdict(
             judgement, camera=frame.camera, boot_id=frame.boot_id, seq=frame.seq, start_mm=frame.start_mm,
-            end_mm=frame.end_mm, rescan=pending.rescan,
+            end_mm=frame.end_mm, rescan=pending.rescan, level=frame.level, texture=frame.texture,
             cloth_x_mm=frame.cloth_x_mm, roll_id=roll.roll_id, style=roll.style, origin=frame.origin,
             event=event.kind if event else None, action=event.action if event else None,
             t_mono_ns=now_ns, t_utc_ns=frame.t_utc_ns, latency_ms=latency_ms, **grounds,

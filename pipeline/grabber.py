@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from calibration.good import look
 from pipeline.cameras.protocol import Camera, CameraLost, Shot, dump_facts
 from pipeline.config import CameraConfig
 from pipeline.link import Inbox, Outbox
@@ -305,7 +306,7 @@ class Grabber:
         edges_mm = None
         if seen and c.mm_per_px_x is not None:
             edges_mm = c.x_offset_mm + seen[0][0] * c.mm_per_px_x, c.x_offset_mm + seen[0][1] * c.mm_per_px_x
-        self._frames.append(Waiting(frame, pixels.tobytes(), error, self._lost, edges_mm, None if error else _look(pixels)))
+        self._frames.append(Waiting(frame, pixels.tobytes(), error, self._lost, edges_mm, None if error else look(pixels)))
         self._lost = 0
 
     def _announcement(self, waiting: Waiting, sent: bool) -> Announced:
@@ -322,9 +323,3 @@ class Grabber:
     def close(self) -> None:
         """Release the camera."""
         self._camera.close()
-
-
-def _look(pixels: np.ndarray) -> tuple[float, float]:
-    """Mean level and mean step across, from every eighth row: drift is slow, and pictures are large."""
-    some = pixels[::8].astype(np.int16)
-    return float(some.mean()), float(np.abs(np.diff(some, axis=1)).mean()) if some.shape[1] > 1 else 0.0

@@ -199,6 +199,9 @@ class Verdict(Message):
     t_utc_ns: int
     latency_ms: float | None = None
     """From the picture's arrival in the grabber to this verdict."""
+    level: float | None = None
+    texture: float | None = None
+    """As announced."""
     weights_sha: str = ""
     engine_sha: str = ""
     card_sha: str = ""

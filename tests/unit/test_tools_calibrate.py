@@ -110,13 +110,16 @@ def test_a_recording_tells_the_length_of_its_frames(model: Path) -> None:
     spans = [{"seq": n, "start_mm": 50.0 * n, "end_mm": 50.0 * (n + 1)} for n in range(10)]
     (recording / "left/frames.jsonl").write_text("".join(json.dumps(span) + "\n" for span in spans))
     card = calibrated(model, recording)
-    assert card.frames == 10
-    assert card.needs.metres == pytest.approx(card.needs.frames * 0.05)
+    assert card.frames == 10 and card.unit == "lane of one frame"  # half a metre is too little to count metres
+    assert card.needs.frames == card.needs.metres * 20 and set(card.good) == {"left"}
+    spans = [{"seq": n, "start_mm": 1000.0 * n, "end_mm": 1000.0 * (n + 1)} for n in range(10)]
+    (recording / "left/frames.jsonl").write_text("".join(json.dumps(span) + "\n" for span in spans))
+    assert calibrated(model, recording).metres == 10
 
 
 def verdict(seq: int, **changes: Any) -> dict[str, Any]:
     scores = np.random.default_rng(seq).uniform(0.01, 0.1, 4).tolist()
-    place = {"start_mm": 20.0 * seq, "end_mm": 20.0 * (seq + 1)}
+    place = {"start_mm": 200.0 * seq, "end_mm": 200.0 * (seq + 1), "level": 100.0, "texture": 5.0}
     return {"schema": 1, "camera": "left", "boot_id": "b", "seq": seq, "lane_scores": scores, **place, **SHAS, **changes}
 
 
@@ -131,9 +134,11 @@ def test_what_the_line_observed_is_used_when_it_is_of_this_model(model: Path) ->
     unscored = [verdict(102, lane_scores=[]), {**verdict(103), "seq": None, "lane_scores": []}]
     broken = [verdict(104, lane_scores=[0.1, None, 0.1, 0.1])]
     verdicts = [verdict(n) for n in range(50)] + foreign + unscored + broken
-    card = calibrated(model, observed(model.parent / "out", verdicts, tail='{"cut sho'))
-    assert card.frames == 50 and card.lane_samples == (50,) * 4
-    assert card.needs.metres == pytest.approx(card.needs.frames * 0.02)
+    seen_again = [verdict(n, rescan=True, lane_scores=[0.9] * 4) for n in range(5)]
+    card = calibrated(model, observed(model.parent / "out", verdicts + seen_again, tail='{"cut sho'))
+    assert card.frames == 50 and card.metres == 10 and card.lane_samples == (10,) * 4
+    assert card.needs.frames == card.needs.metres * 5
+    assert card.good["left"].level == 100.0
 
 
 def test_an_observed_frame_can_be_marked_too(model: Path) -> None:
