@@ -49,8 +49,10 @@ class GoodLook(BaseModel):
     level: float | None
     texture: float | None
     """Medians of what `look` tells of a picture."""
-    shares: tuple[float, float, float]
-    """A frame's highest score as a share of its lane's threshold: the 5 %, 50 % and 95 % quantile."""
+    share: float
+    """Median of the frames' highest scores, each as a share of its lane's threshold."""
+    middle_shares: tuple[float, float, float]
+    """The 5 %, 50 % and 95 % quantile of the same of the frames' middle lane, which a single defect does not touch."""
 
 
 class ThresholdCard(Sealed):
@@ -227,11 +229,17 @@ def _good(frames: Sequence[GoodFrame], thresholds: tuple[float, ...]) -> dict[st
         looks = [(f.level, f.texture) for f in own if f.level is not None and f.texture is not None]
         most = max(len(f.lanes) for f in own)
         in_force = np.array([*thresholds, *[min(thresholds)] * most])  # a lane without its own is held to the strictest
-        shares = [float((np.asarray(f.lanes) / in_force[: len(f.lanes)]).max()) for f in own]
-        low, middle, high = (float(q) for q in np.quantile(shares, (0.05, 0.5, 0.95)))
+        shares = [sorted((np.asarray(f.lanes) / in_force[: len(f.lanes)]).tolist()) for f in own]
+        low, middle, high = (float(q) for q in np.quantile([middle_lane(each) for each in shares], (0.05, 0.5, 0.95)))
         level, texture = (median(values) for values in zip(*looks, strict=True)) if looks else (None, None)
-        found[camera] = GoodLook(level=level, texture=texture, shares=(low, middle, high))
+        share = median(each[-1] for each in shares)
+        found[camera] = GoodLook(level=level, texture=texture, share=share, middle_shares=(low, middle, high))
     return found
+
+
+def middle_lane(shares: Sequence[float]) -> float:
+    """Of lanes in rising order; of two the lower."""
+    return shares[(len(shares) - 1) // 2]
 
 
 def load_card(model: Path, required: bool = True) -> ThresholdCard | None:

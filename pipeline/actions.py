@@ -41,7 +41,7 @@ class Actions:
         self._ahead: list[tuple[float, int, Action]] = []
         self._open: dict[int, Action] = {}
         self._events = 0
-        self._fault = False
+        self._present: set[Cause] = set()
 
     def judged(self, verdict: Verdict, now_ns: int) -> list[Action]:
         """What follows from one more verdict."""
@@ -49,13 +49,11 @@ class Actions:
         found = [a for defect in touched for a in self._on_defect(defect, verdict, now_ns)]
         return found + list(self._on_gap(verdict, now_ns))
 
-    def fault(self, is_fault: bool, now_ns: int) -> list[Action]:
-        """What follows when the line is in FAULT, once each time it goes there."""
-        before, self._fault = self._fault, is_fault
-        if not is_fault or before:
-            return []
-        rules = (rule for _, rule in self._table if rule.when == "FAULT")
-        return [self._action(ActionKind(rule.do.upper()), Cause.FAULT, now_ns) for rule in rules]
+    def present(self, causes: set[Cause], now_ns: int) -> list[Action]:
+        """What follows when the line is in FAULT or warns of DRIFT, once each time that begins."""
+        new, self._present = causes - self._present, causes
+        rules = (rule for _, rule in self._table if rule.when in new)
+        return [self._action(ActionKind(rule.do.upper()), Cause(rule.when), now_ns) for rule in rules]
 
     def reached(self, position_mm: float, now_ns: int) -> list[Action]:
         """The actions announced ahead whose place is at their actuator now."""

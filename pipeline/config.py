@@ -262,7 +262,14 @@ class FaultAction(Section):
     do: Literal["stop", "lamp"]
 
 
-ActionConfig = Annotated[DefectAction | NotInspectedAction | FaultAction, Field(discriminator="when")]
+class DriftAction(Section):
+    """What follows when good cloth no longer looks or scores as it did at calibration, once each time a warning comes up."""
+
+    when: Literal["DRIFT"]
+    do: Literal["lamp"]
+
+
+ActionConfig = Annotated[DefectAction | NotInspectedAction | FaultAction | DriftAction, Field(discriminator="when")]
 
 
 class DefectsConfig(Section):

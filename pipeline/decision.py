@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
+from pipeline.account import each_says, open_accounts
 from pipeline.actions import Actions
 from pipeline.backlog import Backlog
 from pipeline.cloth import Cloth
-from pipeline.drift import Drift
 from pipeline.due import Deadline, Due
-from pipeline.gap import Gap
 from pipeline.judgement import Judgement, judge, unscored
 from pipeline.line_state import Roster, line_state
 from pipeline.link import Inbox, Outbox
@@ -24,6 +23,7 @@ from pipeline.messages import (
     Action,
     Announced,
     Bypass,
+    Cause,
     FrameStatus,
     LineState,
     Message,
@@ -41,7 +41,7 @@ from pipeline.messages import (
     Verdict,
 )
 from pipeline.outputs.publisher import Publisher
-from pipeline.silence import Silence, SpanMm
+from pipeline.silence import SpanMm
 from pipeline.tally import Tally
 from pipeline.terms import DecisionTerms
 from pipeline.web_messages import MarkEvent, RollStart
@@ -64,15 +64,6 @@ class Pending:
     deadline: Deadline
 
 
-@dataclass
-class CameraAccount:
-    """What decision keeps for one camera."""
-
-    silence: Silence
-    gap: Gap
-    drift: Drift = field(default_factory=Drift)
-
-
 class Decision:
     """The one place where verdicts are made."""
 
@@ -90,11 +81,7 @@ class Decision:
         self._utc_ns = utc_ns
         self._actions = actions or Actions()
         self._roster = Roster(tuple(terms.frame_mm))
-        tolerate_mm = terms.tolerate_not_inspected_mm
-        self._cameras = {
-            c: CameraAccount(Silence(mm, terms.seen_mm.get(c, -math.inf), terms.y_offset_mm.get(c, 0.0)), Gap(tolerate_mm))
-            for c, mm in terms.frame_mm.items()
-        }
+        self._cameras = open_accounts(terms)
         self._tally = Tally({c: mm is not None for c, mm in terms.frame_mm.items()})
         self._pending: dict[Key, Pending] = {}
         self._early: dict[Key, tuple[ScoreMap, tuple[Payload, ...]]] = {}
@@ -187,7 +174,10 @@ class Decision:
                 self._bypass = message.on or self._terms.observe
             case Acknowledge():
                 self._act(self._actions.acknowledge(message.event, now_ns))
-            case Reset() if self._fault and not self._roster.faults:
+            case Reset() if not self._fault:
+                for account in self._cameras.values():
+                    account.likeness.accept()
+            case Reset() if not self._roster.faults:
                 self._fault = ""
                 for account in self._cameras.values():
                     account.gap.open = True  # not before each camera has judged cloth again is the line more than DEGRADED
@@ -253,10 +243,10 @@ class Decision:
         roll, standard = self._cloth.roll(frame.start_mm, frame.end_mm), self._terms.standard
         if judgement.result is Result.DEFECT and scored is not None and standard is not None and not pending.rescan:
             self._cloth.look(frame.camera, judgement, scored, standard, roll, now_ns)
-        if judgement.result is Result.PASS and scored and standard and frame.level is not None and frame.texture is not None:
-            share = max(score / max(standard.threshold(i), 1e-9) for i, score in enumerate(scored.lanes))
-            self._cameras[frame.camera].drift.add(roll.style, frame.level, frame.texture, share)
         event = self._cloth.event(frame.start_mm, frame.end_mm, judgement)
+        if judgement.result is not Result.NOT_INSPECTED and scored and standard:
+            plain = event is None and not pending.rescan
+            judgement = self._cameras[frame.camera].likeness.judged(frame, scored, judgement, standard, roll, plain)
         if judgement.result is Result.PASS and self._fault:
             judgement = Judgement(Result.NOT_INSPECTED, Reason.NOT_READY, self._fault[:200])
         if judgement.result is not Result.NOT_INSPECTED and self._bypass and not self._terms.observe:
@@ -365,11 +355,14 @@ class Decision:
             every_camera_judged=all(a.gap.ever_judged for a in accounts),
             bypass=self._bypass,
             fault=self._fault,
+            wrong_style=each_says((c, a.likeness.wrong) for c, a in self._cameras.items()),
         )
+        warning = each_says((c, a.likeness.drift.warning) for c, a in self._cameras.items())
         if not shown[2]:  # it warns where nothing worse is to be said
-            shown = (*shown[:2], "; ".join(f"{c}: {a.drift.warning}" for c, a in self._cameras.items() if a.drift.warning))
+            shown = (*shown[:2], warning)
         if not self._bypass:
-            self._act(self._actions.fault(shown[0] is State.FAULT, now_ns))
+            causes = {Cause.FAULT: shown[0] is State.FAULT, Cause.DRIFT: bool(warning)}
+            self._act(self._actions.present({cause for cause, here in causes.items() if here}, now_ns))
         if shown == self._shown:
             return
         self._shown = shown

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from calibration.threshold import GoodLook
 from glass_core.tiling import Tiling
 from pipeline.messages import Announced, FrameStatus, Payload, Reason, Region, Result, ScoreMap, Verdict
 
@@ -21,6 +22,12 @@ class Standard:
     tiling: Tiling
     thresholds: tuple[float, ...]
     """One for each lane, or a single one for all."""
+    good: dict[str, GoodLook] = field(default_factory=dict)
+    """How each camera's good cloth looked; the empty name is any camera."""
+
+    def good_of(self, camera: str) -> GoodLook | None:
+        """How good cloth looked to a camera, where the card knows."""
+        return self.good.get(camera, self.good.get(""))
 
     def threshold(self, lane: int) -> float:
         """The threshold of a lane; a lane that the card does not know is held to the strictest."""

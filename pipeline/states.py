@@ -32,6 +32,8 @@ class Reason(StrEnum):
     NOT_READY = "NOT_READY"
     CAMERA_DOWN = "CAMERA_DOWN"
     BYPASS = "BYPASS"
+    WRONG_STYLE = "WRONG_STYLE"
+    """The roll began unlike the cloth that the card is of."""
 
 
 class EventKind(StrEnum):
@@ -99,6 +101,7 @@ class Cause(StrEnum):
     DEFECT = "DEFECT"
     NOT_INSPECTED = "NOT_INSPECTED"
     FAULT = "FAULT"
+    DRIFT = "DRIFT"
 
 
 class Phase(StrEnum):

@@ -151,8 +151,8 @@ def test_how_good_cloth_looked_is_on_the_card() -> None:
     found = calibrate([*frames, *good_frames(10, seed=1)], MODEL, 5, "good cloth").good
     assert set(found) == {"c", ""} and (found["c"].level, found["c"].texture) == (101.0, 8.0)
     assert found[""].level is None
-    low, middle, high = found["c"].shares
-    assert 0 < low < middle < high <= 1
+    low, middle, high = found["c"].middle_shares
+    assert 0 < low < middle < high <= 1 and middle < found["c"].share <= 1
 
 
 def test_frames_of_different_widths_share_a_single_threshold() -> None:
