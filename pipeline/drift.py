@@ -22,9 +22,10 @@ class Drift:
     """One camera's; it warns and changes no verdict."""
 
     def __init__(self, good: GoodLook | None = None) -> None:
-        of_card = None if good is None or good.level is None or good.texture is None else good
-        self._of_card = of_card and (of_card.level, of_card.texture, of_card.share)
-        self._usual: Look | None = self._of_card
+        self._of_card: Look | None = None
+        if good is not None and good.level is not None and good.texture is not None:
+            self._of_card = good.level, good.texture, good.share
+        self._usual = self._of_card
         self._style: str | None = None
         self._base: list[Look] = []
         self._recent: list[Look] = []
