@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from glass_core.exclusions import EXCLUDE_FILE, read_exclusions
 from glass_core.split import SplitImage, file_sha256, load_split
 from tools import calibrate_camera
 from tools.observed import VERDICTS, observed, read_lines
+from tools.reviewed import DefectsWouldPass, reviewed
 from tools.train import KEY_DIGITS, refused_writes, show_suspects
 
 SECTION = "calibration"
@@ -42,14 +44,25 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "--budget", type=float, default=BUDGET, metavar="N",
         help="false alarms in 1000 m of the cloth's whole width, or in 1000 frames where lengths are not known (default: 1)",
     )  # fmt: skip
+    t.add_argument(
+        "--from-review", action="store_true",
+        help="GOOD is the folder of a run in which every defect has been reviewed: false alarms count as good cloth, and a "
+        "card that would let a confirmed defect pass is refused",
+    )  # fmt: skip
     t.add_argument("--json", action="store_true", help="print one JSON object")
     t.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exit 0 with a card in MODEL, also when it is provisional."""
-    with refused_writes(args.model):
-        card = calibrate_run(args.model, args.good, args.budget, Console(stderr=True))
+    """Exit 0 with a card in MODEL, also when it is provisional; 1 where a defect that people confirmed would pass."""
+    if args.from_review and args.good is None:
+        raise InputError("--from-review without a folder, the command line, name the folder of a reviewed run")
+    try:
+        with refused_writes(args.model):
+            card = calibrate_run(args.model, args.good, args.budget, Console(stderr=True), args.from_review)
+    except DefectsWouldPass as e:
+        print(f"glassline: {e}", file=sys.stderr)
+        return 1
     if args.json:
         print(json.dumps({**card.model_dump(mode="json"), "schema": 1, "card": str(args.model / CARD_FILE)}))
     else:
@@ -57,14 +70,20 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def calibrate_run(model: Path, good: Path | None, budget: float, console: Console) -> ThresholdCard:
-    """Scores good cloth with the model's engine of this machine, and leaves card.json in the model's folder."""
+def calibrate_run(model: Path, good: Path | None, budget: float, console: Console, from_review: bool = False) -> ThresholdCard:
+    """Scores good cloth with the model's engine of this machine, and leaves card.json in the model's folder.
+
+    From a review the scores are those on record, and known defects are replayed: DefectsWouldPass, and the old card stays.
+    """
     engine = load_engine(model)
     info = read_info(model)
     if info.config is not None and info.config.input == "crop":
         raise InputError(f"a model of resized crops, which a line does not see, {model}, train one with input: tiles")
     excluded = read_exclusions(model)
-    if good is not None and (good / VERDICTS).is_file():
+    review = reviewed(good, engine) if good is not None and from_review else None
+    if review is not None:
+        frames = review.frames
+    elif good is not None and (good / VERDICTS).is_file():
         frames = observed(good / VERDICTS, model, engine, excluded, console)
     else:
         images = held_out(model) if good is None else _given(model, good, console)
@@ -83,6 +102,8 @@ def calibrate_run(model: Path, good: Path | None, budget: float, console: Consol
         score_definition=engine.definition,
     )
     card = calibrate(frames, origin, budget, str(good or "held-out pictures of the run"))
+    if review is not None:
+        review.replay(card)
     card.save(model)
     return card
 
