@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, model_validator
 from calibration.flatfield import FlatfieldCard
 from calibration.scale import ScaleCard
 from glass_core.errors import InputError
+from pipeline.action_config import ActionConfig, DefectAction
 from pipeline.grading import Rules
 from pipeline.messages import EventAction, EventKind
 from pipeline.motion_config import CameraMotion, MotionConfig, Section
@@ -67,6 +68,23 @@ class LineSection(Section):
     inspection_ok: InspectionOkConfig = InspectionOkConfig()
 
 
+class LampConfig(Section):
+    """A strip of the picture that never changes but by the lamp: the edge of a white plate, a patch beside the cloth."""
+
+    columns_px: Pixels
+    """From and to (exclusive)."""
+    level: float | None = Field(default=None, gt=0, lt=255)
+    """Its grey level under the lamp as calibrated; null: plain white, as the flat-field card has it."""
+    most_gain: float = Field(default=1.25, gt=1, le=4)
+    """Pictures are made brighter or darker up to this factor; beyond it nothing is inspected."""
+
+    @model_validator(mode="after")
+    def _range(self) -> LampConfig:
+        if not 0 <= self.columns_px[0] < self.columns_px[1]:
+            raise ValueError(f"columns_px {list(self.columns_px)} must be [from, to] with 0 <= from < to")
+        return self
+
+
 class CameraBase(Section):
     """What every camera has."""
 
@@ -98,6 +116,8 @@ class CameraBase(Section):
     """The same in the line's coordinates: the border between two cameras that overlap, so that no cloth is judged twice."""
     selvage_mm: float | None = Field(default=None, ge=0)
     """Not null: the cloth's edges are found in each picture, and what lies beside them or so near to them is left out."""
+    lamp: LampConfig | None = None
+    """Not null: ageing of the lamp is trimmed away."""
     rate: float | None = Field(default=None, gt=0)
     """Pictures per second of a replayed or woven camera; null: with the simulated web, else as fast as the line goes."""
 
@@ -113,6 +133,8 @@ class CameraBase(Section):
             raise ValueError(f"inspect_x_mm {list(self.inspect_x_mm)} must be [from, to] with from < to, without inspect_x_px")
         if (self.inspect_x_mm or self.selvage_mm is not None) and self.mm_per_px_x is None and self.scale is None:
             raise ValueError("inspect_x_mm and selvage_mm need mm_per_px_x")
+        if self.lamp and self.lamp.level is None and self.flatfield is None:
+            raise ValueError("lamp needs a level, or a flatfield card that has that of plain white")
         return self
 
 
@@ -234,44 +256,6 @@ class ModbusConfig(Section):
 OutputConfig = Annotated[PublisherConfig | ModbusConfig, Field(discriminator="kind")]
 
 
-class DefectAction(Section):
-    """What follows from a defect, once for each joined defect."""
-
-    when: Literal["DEFECT"]
-    do: Literal["stop", "mark", "lamp"]
-    severity: int = Field(default=1, ge=1, le=4)
-    """From this severity on (the points of its length); one of unknown size is held to be severe."""
-    lanes: tuple[int, ...] | None = None
-    """Only where it touches one of these lanes; null: anywhere."""
-    distance_mm: float | None = Field(default=None, ge=0)
-    """From the camera along the web to the actuator; null: at once."""
-
-
-class NotInspectedAction(Section):
-    """What follows from web that passes a camera unjudged, once for each gap."""
-
-    when: Literal["NOT_INSPECTED"]
-    do: Literal["stop", "mark", "lamp"]
-    after_mm: float = Field(default=500.0, ge=0)
-
-
-class FaultAction(Section):
-    """What follows when the line goes to FAULT."""
-
-    when: Literal["FAULT"]
-    do: Literal["stop", "lamp"]
-
-
-class DriftAction(Section):
-    """What follows when good cloth no longer looks or scores as it did at calibration, once each time a warning comes up."""
-
-    when: Literal["DRIFT"]
-    do: Literal["lamp"]
-
-
-ActionConfig = Annotated[DefectAction | NotInspectedAction | FaultAction | DriftAction, Field(discriminator="when")]
-
-
 class DefectsConfig(Section):
     """How regions become defects."""
 
@@ -367,6 +351,8 @@ def with_cards(line: LineConfig) -> LineConfig:
     for camera in line.cameras:
         shading, scale = camera_cards(camera)
         known: dict[str, Any] = {f"{card.kind}_sha": card.sha for card in (shading, scale) if card is not None}
+        if camera.lamp and camera.lamp.level is None and shading is not None:
+            known["lamp"] = camera.lamp.model_copy(update={"level": shading.level})
         if scale is not None:
             for key, mm in (("mm_per_px_x", scale.mm_per_px_x), ("mm_per_px_y", scale.mm_per_px_y)):
                 if getattr(camera, key) not in (None, mm):

@@ -213,7 +213,7 @@ class Decision:
             here = None if frame.start_mm is None else (frame.start_mm, frame.start_mm)
             self._silent(frame.camera, skipped or here, lost, now_ns)
         pending = Pending(frame, rescan, self._due.deadline(frame))
-        if frame.status is FrameStatus.DAMAGED or not frame.sent:
+        if frame.status is not FrameStatus.OK or not frame.sent:
             self._decide(pending, None, (), now_ns)
         elif early := self._early.pop(frame.key, None):
             self._decide(pending, *early, now_ns)
@@ -259,7 +259,7 @@ class Decision:
         }  # fmt: skip
         verdict = self._verdict(
             judgement, camera=frame.camera, boot_id=frame.boot_id, seq=frame.seq, start_mm=frame.start_mm,
-            end_mm=frame.end_mm, rescan=pending.rescan, level=frame.level, texture=frame.texture,
+            end_mm=frame.end_mm, rescan=pending.rescan, level=frame.level, texture=frame.texture, lamp_gain=frame.lamp_gain,
             cloth_x_mm=frame.cloth_x_mm, roll_id=roll.roll_id, style=roll.style, origin=frame.origin,
             event=event.kind if event else None, action=event.action if event else None,
             t_mono_ns=now_ns, t_utc_ns=frame.t_utc_ns, latency_ms=latency_ms, **grounds,

@@ -88,8 +88,9 @@ def _regions(
 
 def unscored(frame: Announced, worker_ready: bool) -> Judgement:
     """Why a frame has no score in time."""
-    if frame.status is FrameStatus.DAMAGED:
-        return Judgement(Result.NOT_INSPECTED, Reason.DAMAGED, frame.error)
+    if frame.status is not FrameStatus.OK:
+        reason = Reason.LAMP if frame.status is FrameStatus.LAMP else Reason.DAMAGED
+        return Judgement(Result.NOT_INSPECTED, reason, frame.error)
     if not worker_ready:
         return Judgement(Result.NOT_INSPECTED, Reason.NOT_READY, "the worker is not ready")
     return Judgement(Result.NOT_INSPECTED, Reason.NO_SCORE if frame.sent else Reason.OVERLOAD)

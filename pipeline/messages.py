@@ -108,6 +108,8 @@ class Announced(Span):
     """Mean grey level of the picture."""
     texture: float | None = None
     """Mean step from column to column, in grey levels: it falls when the lens goes out of focus."""
+    lamp_gain: float | None = None
+    """What the picture was multiplied by, where a reference strip tells the lamp's ageing."""
 
 
 class Motion(Message):
@@ -201,6 +203,7 @@ class Verdict(Message):
     """From the picture's arrival in the grabber to this verdict."""
     level: float | None = None
     texture: float | None = None
+    lamp_gain: float | None = None
     """As announced."""
     weights_sha: str = ""
     engine_sha: str = ""

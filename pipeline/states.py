@@ -10,6 +10,8 @@ class FrameStatus(StrEnum):
 
     OK = "OK"
     DAMAGED = "DAMAGED"
+    LAMP = "LAMP"
+    """Whole, but too dark or too bright for its scores to mean anything."""
 
 
 class Result(StrEnum):
@@ -34,6 +36,8 @@ class Reason(StrEnum):
     BYPASS = "BYPASS"
     WRONG_STYLE = "WRONG_STYLE"
     """The roll began unlike the cloth that the card is of."""
+    LAMP = "LAMP"
+    """The lamp has aged, or is out, beyond what may be trimmed."""
 
 
 class EventKind(StrEnum):

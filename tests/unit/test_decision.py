@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibration.threshold import GoodLook
+from pipeline.action_config import DefectAction, DriftAction, FaultAction
 from pipeline.actions import Actions
-from pipeline.config import DefectAction, DriftAction, FaultAction
 from pipeline.decision import Decision
 from pipeline.drift import BASE, RECENT
 from pipeline.gap import Gap
