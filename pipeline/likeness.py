@@ -36,7 +36,8 @@ class Likeness:
 
     def accept(self) -> None:
         """The operator says that this roll is what it should be."""
-        self.wrong, self._over = "", True
+        if self.wrong:
+            self.wrong, self._over = "", True
 
     def judged(
         self, frame: Announced, scored: ScoreMap, judgement: Judgement, standard: Standard, roll: RollSpan, plain: bool

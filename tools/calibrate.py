@@ -19,8 +19,9 @@ from glass_core.engines import load_engine
 from glass_core.errors import InputError
 from glass_core.exclusions import EXCLUDE_FILE, read_exclusions
 from glass_core.split import SplitImage, file_sha256, load_split
+from pipeline.cameras.recording import INDEX, RecordedFrame, Recording, picture_name
 from tools import calibrate_camera
-from tools.observed import VERDICTS, observed, read_lines
+from tools.observed import VERDICTS, observed
 from tools.reviewed import DefectsWouldPass, reviewed
 from tools.train import KEY_DIGITS, refused_writes, show_suspects
 
@@ -134,16 +135,15 @@ def _given(model: Path, good: Path, console: Console) -> list[SplitImage]:
 
 def _placed(scored: Iterable[tuple[Path, GoodFrame]]) -> list[GoodFrame]:
     """The frames by camera and in the order of the web, where they are pictures of a recording."""
-    spans: dict[Path, dict[int, tuple[float | None, float | None]]] = {}
+    recorded: dict[Path, dict[str, RecordedFrame]] = {}
     frames = []
     for path, frame in sorted(scored, key=lambda one: one[0]):
-        file = path.parent / "frames.jsonl"
-        if path.parent not in spans:
-            lines = read_lines(file) if file.is_file() else ()
-            spans[path.parent] = {line["seq"]: (line.get("start_mm"), line.get("end_mm")) for line in lines}
-        if spans[path.parent]:
-            start_mm, end_mm = spans[path.parent].get(int(path.stem), (None, None))
-            frame = replace(frame, camera=path.parent.name, start_mm=start_mm, end_mm=end_mm)
+        folder = path.parent
+        if folder not in recorded:
+            lines = Recording(folder.parent).frames(folder.name) if (folder.parent / INDEX).is_file() else ()
+            recorded[folder] = {picture_name(line.seq): line for line in lines}
+        if line := recorded[folder].get(path.name):
+            frame = replace(frame, camera=folder.name, start_mm=line.start_mm, end_mm=line.end_mm)
         frames.append(frame)
     return frames
 

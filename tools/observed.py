@@ -24,7 +24,7 @@ def observed(path: Path, model: Path, engine: Engine, excluded: frozenset[str], 
     """The frames of verdicts.jsonl that this model and engine scored, less cloth seen again and what was marked as a defect."""
     frames, ranked = [], []
     foreign = broken = 0
-    for verdict in read_lines(path):
+    for verdict in _read_lines(path):
         scores = verdict.get("lane_scores")
         if not scores or verdict.get("rescan"):
             continue
@@ -46,8 +46,8 @@ def observed(path: Path, model: Path, engine: Engine, excluded: frozenset[str], 
     return frames
 
 
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a file of JSON lines; a last line cut short by a crash is left out, any other that is none InputError."""
+def _read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """A last line cut short by a crash is left out, any other that is none is InputError."""
     lines = path.read_text(encoding="utf-8").splitlines()
     for number, line in enumerate(lines, 1):
         try:

@@ -112,12 +112,13 @@ def test_a_recording_tells_the_length_of_its_frames(model: Path) -> None:
     recording = model.parent / "recording"
     pictures(recording / "left", 10, seed=5)
     (recording / "recording.json").write_text('{"schema": 1, "cameras": {"left": {}}}')
-    spans = [{"seq": n, "start_mm": 50.0 * n, "end_mm": 50.0 * (n + 1)} for n in range(10)]
+    facts = {"t_mono_ns": 0, "t_utc_ns": 0, "rows": 64}
+    spans = [{**facts, "seq": n, "block_id": n, "start_mm": 50.0 * n, "end_mm": 50.0 * (n + 1)} for n in range(10)]
     (recording / "left/frames.jsonl").write_text("".join(json.dumps(span) + "\n" for span in spans))
     card = calibrated(model, recording)
     assert card.frames == 10 and card.unit == "lane of one frame"  # half a metre is too little to count metres
     assert card.needs.frames == card.needs.metres * 20 and set(card.good) == {"left"}
-    spans = [{"seq": n, "start_mm": 1000.0 * n, "end_mm": 1000.0 * (n + 1)} for n in range(10)]
+    spans = [{**span, "start_mm": 1000.0 * n, "end_mm": 1000.0 * (n + 1)} for n, span in enumerate(spans)]
     (recording / "left/frames.jsonl").write_text("".join(json.dumps(span) + "\n" for span in spans))
     assert calibrated(model, recording).metres == 10
 
