@@ -98,20 +98,16 @@ class ThresholdCard(Sealed):
         """Cards of before metres were counted; their upper bound was one of the rate."""
         if not isinstance(body, dict) or body.get("schema") != 1:
             return body
-        names = {
-            f"{name}_per_1000_frames": f"{name}_per_1000" for name in ("budget", "expected_false_alarms", "upper_false_alarms")
-        }
+        figures = ("budget", "expected_false_alarms", "upper_false_alarms")
+        names = {f"{figure}_per_1000_frames": f"{figure}_per_1000" for figure in figures}
         kept = {names.get(key, key): value for key, value in body.items()}
-        limits = [{key: value for key, value in each.items() if key != "upper_rate"} for each in body.get("limits", ())]
-        samples = float(sum(body.get("lane_samples", ())))
-        return kept | {
-            "schema": 2,
-            "limits": limits,
-            "metres": None,
-            "dispersion": 1.0,
-            "effective_samples": samples,
-            "good": {},
-        }
+        try:
+            limits = [{key: value for key, value in each.items() if key != "upper_rate"} for each in body["limits"]]
+            samples = float(sum(body["lane_samples"]))
+        except (KeyError, TypeError, AttributeError):
+            raise ValueError("limits or lane_samples are none") from None
+        new = {"schema": 2, "metres": None, "dispersion": 1.0, "effective_samples": samples, "good": {}}
+        return kept | new | {"limits": limits}
 
     @property
     def weights_sha(self) -> str:

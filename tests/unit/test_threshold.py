@@ -191,6 +191,10 @@ def test_a_card_of_the_first_form_is_read_as_it_stands(tmp_path: Path) -> None:
     (tmp_path / "card.json").write_text(json.dumps(old | {"budget_per_1000_frames": 2.0}))
     with pytest.raises(InputError, match="changed by hand"):
         load_card(tmp_path)
+    for damage in ({"limits": 3}, {"limits": [3]}, {"lane_samples": "many"}):
+        (tmp_path / "card.json").write_text(json.dumps(old | damage))
+        with pytest.raises(InputError, match="damaged threshold card"):
+            load_card(tmp_path)
 
 
 def edited(content: str) -> str:
