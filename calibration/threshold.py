@@ -106,7 +106,7 @@ class ThresholdCard(Sealed):
             samples = float(sum(body["lane_samples"]))
         except (KeyError, TypeError, AttributeError):
             raise ValueError("limits or lane_samples are none") from None
-        new = {"schema": 2, "metres": None, "dispersion": 1.0, "effective_samples": samples, "good": {}}
+        new: dict[str, Any] = {"schema": 2, "metres": None, "dispersion": 1.0, "effective_samples": samples, "good": {}}
         return kept | new | {"limits": limits}
 
     @property
