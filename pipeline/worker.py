@@ -7,18 +7,37 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
-from glass_core.engines.canary import EngineFault, check_scores
+from glass_core.engines.canary import Canary, EngineFault, check_scores
 from glass_core.errors import InputError
 from glass_core.tiling import Layout, Tiling
 from pipeline.link import Inbox, Outbox
-from pipeline.messages import Engine, Frame, Payload, ScoreMap, StageState, Status
+from pipeline.messages import Frame, Payload, ScoreMap, StageState, Status
 from pipeline.telemetry import Gpu, Percentiles
 
 STATUS_INTERVAL_NS = 1_000_000_000
 CANARY_INTERVAL_NS = 10_000_000_000
+
+
+class Engine(Protocol):
+    """What the worker needs of a compiled model."""
+
+    sha: str
+    weights_sha: str
+    pixel_format: str | None
+    """The only one it takes; None: all."""
+
+    @property
+    def canary(self) -> Canary | None:
+        """Tiles whose scores are known."""
+        ...
+
+    def score(self, tiles: np.ndarray) -> np.ndarray:
+        """Raw cell scores (B, h/8, w/8) float32 of uint8 tiles (B, h, w) or (B, h, w, 3)."""
+        ...
 
 
 @dataclass
