@@ -27,7 +27,7 @@ def open_accounts(terms: DecisionTerms) -> dict[str, CameraAccount]:
         camera: CameraAccount(
             Silence(mm, terms.seen_mm.get(camera, -math.inf), terms.y_offset_mm.get(camera, 0.0)),
             Gap(terms.tolerate_not_inspected_mm),
-            Likeness(terms.standard.good_of(camera) if terms.standard else None),
+            Likeness(),
         )
         for camera, mm in terms.frame_mm.items()
     }

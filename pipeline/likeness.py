@@ -24,9 +24,9 @@ class Likeness:
     until the operator accepts the cloth. Without lengths there are pictures and no rolls: only drift is told.
     """
 
-    def __init__(self, good: GoodLook | None = None) -> None:
-        self.drift = Drift(good)
-        self._good = good
+    def __init__(self) -> None:
+        self.drift = Drift()
+        self._good: GoodLook | None = None
         self._roll: RollSpan | None = None
         self._first: list[Look] = []
         self._first_mm = 0.0
@@ -45,6 +45,8 @@ class Likeness:
         """The judgement as it may stand; `plain`: new cloth, no seam or the like."""
         if roll != self._roll:
             self._roll, self._first, self._first_mm, self._over, self.wrong = roll, [], 0.0, False, ""
+        if (good := standard.good_of(frame.camera)) != self._good:
+            self._good, self.drift = good, Drift(good)
         shares = sorted(score / max(standard.threshold(i), 1e-9) for i, score in enumerate(scored.lanes))
         look = None if frame.level is None or frame.texture is None else (frame.level, frame.texture)
         begins, itself_near = not self._over, False
