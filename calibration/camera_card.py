@@ -9,7 +9,7 @@ from typing import Self
 from pydantic import ValidationError
 
 from glass_core.errors import InputError
-from glass_core.sealed import Sealed
+from glass_core.sealed import ChangedByHand, Sealed
 
 VALID_DAYS = 180
 """Lamps age, screws work loose, lenses gather dust."""
@@ -41,14 +41,13 @@ class CameraCard(Sealed):
         try:
             if path.stat().st_size > _MAX_CARD_BYTES:
                 raise InputError(f"too large to be a card, {path}, {again}")
-            card = cls.model_validate_json(path.read_bytes())
+            return cls.opened(path.read_bytes())
         except OSError as e:
             raise InputError(f"card not readable ({e.strerror}), {path}, {again}") from None
         except ValidationError as e:
             raise InputError(f"not a card of this kind ({e.errors()[0]['msg']}), {path}, {again}") from None
-        if card.sha != card.content_sha():
-            raise InputError(f"card changed by hand, {path}, {again}")
-        return card
+        except ChangedByHand:
+            raise InputError(f"card changed by hand, {path}, {again}") from None
 
     def save(self, path: Path) -> None:
         """Write it, whole or not at all; InputError where that fails."""

@@ -1,6 +1,8 @@
 """From scores of good cloth to a threshold with a stated rate of false alarms: statistics only, no files."""
 
 import math
+from bisect import bisect_left
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -14,13 +16,12 @@ _TAIL_SAMPLES, _TAIL_SHARE = 10, 0.2
 
 
 class Limit(BaseModel):
-    """A threshold, and how often a good sample is above it.
+    """A threshold, and how often a good sample is expected above it.
 
     `order_statistic`: the threshold is the `rank`-th largest sample. `tail_extrapolation`: samples are too few for
     that; the logits above `tail_start` are taken as exponential with scale `tail_scale`, the tail that maxima of many cells
     tend to (Gumbel), and the threshold is where that tail, averaged over the uncertainty of its scale, meets the
     target, but never below the largest sample.
-    `upper_rate` holds for any distribution of independent samples (Clopper-Pearson), `expected_rate` by the rule.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -32,11 +33,59 @@ class Limit(BaseModel):
     tail_start: float | None = None
     tail_scale: float | None = None
     expected_rate: float
-    upper_rate: float
 
 
-def limit(scores: NDArray[np.floating], target_rate: float, confidence: float = CONFIDENCE) -> Limit:
-    """The lowest threshold whose rate of good samples above it stays within target_rate at that confidence.
+@dataclass(frozen=True)
+class Ahead:
+    """What a rank of so many good samples must hold for: `samples` yet to come in each of `lanes` alike lanes.
+
+    `dispersion`: how much more than independent samples the number above a threshold varies, 1 or more.
+    """
+
+    samples: float
+    lanes: int = 1
+    dispersion: float = 1.0
+
+    def odds(self, n: int, rank: int, most: int) -> NDArray[np.float64]:
+        """P(k samples to come are above their lane's rank-th largest of n), k = 0..most, for any distribution of scores.
+
+        Of exchangeable samples the number is beta-binomial with a = rank, b = n - rank + 1 (Wilks 1942, prediction by order
+        statistics). Dispersion keeps its mean and makes its variance so many times as large.
+        """
+        m = self.samples
+        apart = self.dispersion + (self.dispersion - 1) * n / m
+        a, b = rank / apart, (n - rank + 1) / apart
+        k = np.arange(min(most, math.floor(m)))
+        steps = np.log((m - k) * (k + a) / ((k + 1) * (m - k - 1 + b)))
+        none = math.lgamma(b + m) + math.lgamma(a + b) - math.lgamma(a + b + m) - math.lgamma(b)
+        one_lane = np.zeros(most + 1)
+        one_lane[: len(k) + 1] = np.exp(none + np.concatenate([[0.0], np.cumsum(steps)]))
+        odds = one_lane
+        for _ in range(self.lanes - 1):
+            odds = np.convolve(odds, one_lane)[: most + 1]
+        return odds  # (most + 1,)
+
+    def rank(self, n: int, most: int, confidence: float = CONFIDENCE) -> int:
+        """The largest rank above which no more than `most` samples will come at that confidence; 0 if there is none."""
+        return bisect_left(range(1, n + 1), True, key=lambda rank: self.odds(n, rank, most).sum() < confidence)
+
+    def upper(self, n: int, rank: int, confidence: float = CONFIDENCE) -> int:
+        """So many samples, at that confidence not more, will come above the rank-th largest of n."""
+        most = 8
+        while (seen := np.cumsum(self.odds(n, rank, most)))[-1] < confidence and most < self.lanes * self.samples:
+            most *= 2
+        return int(np.searchsorted(seen, confidence))
+
+    def samples_needed(self, most: int, confidence: float = CONFIDENCE) -> int:
+        """How many samples of each lane the largest must be drawn from so that no more than `most` will come above it."""
+        highest = 1
+        while not self.rank(highest, most, confidence):
+            highest *= 2
+        return bisect_left(range(highest), True, key=lambda n: n > 0 and self.odds(n, 1, most).sum() >= confidence)
+
+
+def limit(scores: NDArray[np.floating], rank: int, target_rate: float) -> Limit:
+    """The rank-th largest score as threshold; with rank 0 the one that the tail, extrapolated, exceeds at the target rate.
 
     `scores` (n,) in [0, 1], at least LEAST_SAMPLES of them, none NaN. Raises ValueError when no threshold below 1 does.
     """
@@ -44,7 +93,6 @@ def limit(scores: NDArray[np.floating], target_rate: float, confidence: float = 
     n = len(ordered)
     if n < LEAST_SAMPLES or not np.isfinite(ordered).all():
         raise ValueError(f"{n} samples, at least {LEAST_SAMPLES} finite ones are needed")
-    rank = allowed_rank(n, target_rate, confidence)
     if rank:
         threshold, start, scale, expected = float(ordered[rank - 1]), None, None, rank / (n + 1)
     else:
@@ -59,27 +107,7 @@ def limit(scores: NDArray[np.floating], target_rate: float, confidence: float = 
         tail_start=start,
         tail_scale=scale,
         expected_rate=expected,
-        upper_rate=upper_rate(n, rank or 1, confidence),
     )
-
-
-def allowed_rank(n: int, target_rate: float, confidence: float = CONFIDENCE) -> int:
-    """The largest rank whose order statistic of n samples keeps the target rate at that confidence; 0 if none does."""
-    return int(np.count_nonzero(_binomial_cdf(n, target_rate) <= 1 - confidence))
-
-
-def upper_rate(n: int, rank: int, confidence: float = CONFIDENCE) -> float:
-    """Upper confidence bound of the rate above the rank-th largest of n samples, for any distribution."""
-    low, high = 0.0, 1.0
-    for _ in range(100):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _binomial_cdf(n, middle)[rank - 1] > 1 - confidence else (low, middle)
-    return high
-
-
-def samples_needed(target_rate: float, confidence: float = CONFIDENCE) -> int:
-    """How many samples the largest of them must be drawn from to keep the target rate at that confidence."""
-    return math.ceil(math.log(1 - confidence) / math.log1p(-target_rate))
 
 
 def logit(scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -100,11 +128,3 @@ def _extrapolate(ordered: NDArray[np.float64], target_rate: float) -> tuple[floa
     threshold = max(float(ordered[0]), min(1 / (1 + math.exp(-wanted)), _HIGHEST_THRESHOLD))
     beyond = float(logit(np.array([threshold]))[0]) - start
     return threshold, start, scale, tail / n * (1 + beyond / (tail * scale)) ** -tail
-
-
-def _binomial_cdf(n: int, rate: float) -> NDArray[np.float64]:
-    """P(at most k of n), k = 0..n, at 0 < rate < 1."""
-    log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])
-    k = np.arange(n + 1)
-    log_mass = log_factorial[n] - log_factorial - log_factorial[::-1] + k * math.log(rate) + (n - k) * math.log1p(-rate)
-    return np.minimum(np.cumsum(np.exp(log_mass)), 1.0)

@@ -3,16 +3,17 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from statistics import median
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from calibration.limits import CONFIDENCE, LEAST_SAMPLES, Limit, limit, samples_needed
+from calibration.good import METRE_MM, GoodFrame, Samples, Unit, by_frame, by_metre
+from calibration.limits import CONFIDENCE, LEAST_SAMPLES, Ahead, Limit, limit
 from glass_core.errors import InputError
 from glass_core.scoring import ScoreDefinition
-from glass_core.sealed import Sealed
+from glass_core.sealed import ChangedByHand, Sealed
 
 CARD_FILE = "card.json"
 PREVIOUS_FILE = "card.previous.json"
@@ -40,29 +41,73 @@ class Needs(BaseModel):
     metres: float | None
 
 
+class GoodLook(BaseModel):
+    """How one camera's good cloth looked and scored at calibration; what was not known then is null."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    level: float | None
+    texture: float | None
+    """Medians of what `look` tells of a picture."""
+    share: float
+    """Median of the frames' highest scores, each as a share of its lane's threshold."""
+    middle_shares: tuple[float, float, float]
+    """The 5 %, 50 % and 95 % quantile of the same of the frames' middle lane, which a single defect does not touch."""
+
+
 class ThresholdCard(Sealed):
     """Thresholds for each lane, the samples behind them, and the false alarms to be expected.
 
-    A lane of one frame is the unit counted; each lane may raise budget / lanes false alarms in 1000 frames. Lanes share
-    one pooled limit until each has enough samples for its own. The upper bound on false alarms holds at 95 % confidence
-    for any distribution of scores, provided lanes and frames are independent draws of the cloth to come. The threshold
-    of a provisional card is an extrapolation; `needs` says what is missing until the bound meets the budget.
+    `unit` is what is counted: a metre of one lane, so that alarms of one lane which touch the same metre are one; or a
+    lane of one frame, where lengths are not known or too little was seen. All figures are per 1000 metres of web (or per
+    1000 frames), all lanes and all cameras of the source together. Lanes share one pooled limit until each has enough
+    samples for its own.
+
+    The upper bound is a prediction: in the next 1000 there will be no more at 95 % confidence, for any distribution of
+    scores, if the cloth to come is as the cloth seen. `dispersion` is how much more than independent samples the number of
+    high ones varied from metre to metre, `effective_samples` how many independent ones are worth as much; of frames
+    independence is assumed. The threshold of a provisional card is an extrapolation; `needs` says what is missing until the
+    bound meets the budget.
     """
 
+    schema_version: Literal[2] = Field(default=2, alias="schema")  # type: ignore[assignment]
     model: Model
     source: str
-    unit: Literal["lane of one frame"] = "lane of one frame"
-    budget_per_1000_frames: float
+    unit: Unit
+    budget_per_1000: float
     confidence: float
     frames: int
+    metres: int | None
+    """Seen by every camera; null where frames are counted."""
     lane_samples: tuple[int, ...]
+    dispersion: float
+    effective_samples: float
     limits_are: Literal["pooled", "per lane"]
     limits: tuple[Limit, ...]
     thresholds: tuple[float, ...]
-    expected_false_alarms_per_1000_frames: float
-    upper_false_alarms_per_1000_frames: float
+    expected_false_alarms_per_1000: float
+    upper_false_alarms_per_1000: float
     provisional: bool
     needs: Needs
+    good: dict[str, GoodLook]
+    """By camera; the empty name is any camera."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_schema_1(cls, body: Any) -> Any:
+        """Cards of before metres were counted; their upper bound was one of the rate."""
+        if not isinstance(body, dict) or body.get("schema") != 1:
+            return body
+        figures = ("budget", "expected_false_alarms", "upper_false_alarms")
+        names = {f"{figure}_per_1000_frames": f"{figure}_per_1000" for figure in figures}
+        kept = {names.get(key, key): value for key, value in body.items()}
+        try:
+            limits = [{key: value for key, value in each.items() if key != "upper_rate"} for each in body["limits"]]
+            samples = float(sum(body["lane_samples"]))
+        except (KeyError, TypeError, AttributeError):
+            raise ValueError("limits or lane_samples are none") from None
+        new: dict[str, Any] = {"schema": 2, "metres": None, "dispersion": 1.0, "effective_samples": samples, "good": {}}
+        return kept | new | {"limits": limits}
 
     @property
     def weights_sha(self) -> str:
@@ -105,54 +150,92 @@ class ThresholdCard(Sealed):
         return path
 
 
-def calibrate(
-    lane_scores: Sequence[NDArray[np.floating]],
-    model: Model,
-    budget_per_1000_frames: float,
-    source: str,
-    frame_mm: float | None = None,
-) -> ThresholdCard:
-    """A card from the lane scores of good frames, one array (lanes,) for each frame.
+def calibrate(frames: Sequence[GoodFrame], model: Model, budget_per_1000: float, source: str) -> ThresholdCard:
+    """A card from good frames; the budget is of false alarms in 1000 metres where lengths are known, else in 1000 frames.
 
     Where frames differ in their number of lanes (cameras of different widths), a single threshold holds for all lanes.
-    `source` says where the frames came from; `frame_mm` is the length of web of one. Raises InputError when there are
-    too few frames, scores that are not finite, or no threshold that meets the budget.
+    `source` says where the frames came from. Raises InputError when there are too few frames, scores that are not finite, or
+    no threshold that meets the budget.
     """
-    if not 0 < budget_per_1000_frames < 1000:
-        raise InputError(f"budget of {budget_per_1000_frames:g} false alarms, 1000 frames, give one between 0 and 1000")
-    samples = [np.asarray(scores, dtype=np.float64) for scores in lane_scores]
-    pool = np.concatenate(samples) if samples else np.empty(0)
-    if len(pool) < LEAST_SAMPLES:
-        raise InputError(f"only {len(samples)} good frames ({len(pool)} lane scores), {source}, give more good cloth")
-    if not np.isfinite(pool).all():
+    if not 0 < budget_per_1000 < 1000:
+        raise InputError(f"budget of {budget_per_1000:g} false alarms in 1000, --budget, give one between 0 and 1000")
+    single = by_frame(frames)
+    if single.count < LEAST_SAMPLES:
+        raise InputError(f"only {len(frames)} good frames ({single.count} lane scores), {source}, give more good cloth")
+    if not all(np.isfinite(scores).all() for scores in single.by_lane):
         raise InputError(f"a score that is not finite, {source}, check the model with `glassline train`")
-    lanes_per_frame = len(pool) / len(samples)
-    target = budget_per_1000_frames / 1000 / lanes_per_frame
-    same_width = len({len(scores) for scores in samples}) == 1
-    by_lane = np.stack(samples).T if same_width else pool[None, :]  # (lanes, frames)
-    joint = 1 - (1 - CONFIDENCE) / len(by_lane)  # so that the sum of the lanes' bounds is a bound
-    each_lane_enough = same_width and len(samples) >= samples_needed(target, joint)
+    samples = by_metre(frames) or single
+    of_metres = samples.unit == "metre of one lane"
+    ahead_units = 1000 * max(1.0, 1 / budget_per_1000)  # so many that the budget is one alarm at least
+    allowed = math.floor(budget_per_1000 * ahead_units / 1000 + 1e-9)
+    lanes = samples.count / samples.units  # of the web, or of one frame on average
+    each = Ahead(ahead_units * lanes / len(samples.by_lane), len(samples.by_lane), samples.dispersion)
+    pooled = Ahead(ahead_units * lanes, 1, samples.dispersion)
+    rank = each.rank(len(samples.by_lane[0]), allowed) if len(samples.by_lane[0]) >= LEAST_SAMPLES else 0
+    groups, ahead = (samples.by_lane, each) if rank else ((np.concatenate(samples.by_lane),), pooled)
+    rank = rank or pooled.rank(samples.count, allowed)
     try:
-        limits = [limit(scores, target, joint) for scores in by_lane] if each_lane_enough else [limit(pool, target)]
+        limits = [limit(scores, rank, allowed / (ahead_units * lanes)) for scores in groups]
     except ValueError as error:
         raise InputError(f"{error}, {source}, exclude the defects on the contact sheet, or train longer") from None
-    weight = 1000 * lanes_per_frame / len(limits)
-    missing = max(0, math.ceil(samples_needed(target) / lanes_per_frame) - len(samples))
+    thresholds = tuple(limits[lane % len(limits)].threshold for lane in range(len(samples.by_lane)))
     return ThresholdCard.sealed(
         model=model,
         source=source,
-        budget_per_1000_frames=budget_per_1000_frames,
+        unit=samples.unit,
+        budget_per_1000=budget_per_1000,
         confidence=CONFIDENCE,
-        frames=len(samples),
-        lane_samples=tuple(len(scores) for scores in by_lane),
-        limits_are="per lane" if each_lane_enough else "pooled",
+        frames=len(frames),
+        metres=samples.units if of_metres else None,
+        lane_samples=tuple(len(scores) for scores in samples.by_lane),
+        dispersion=samples.dispersion,
+        effective_samples=samples.count / samples.dispersion,
+        limits_are="per lane" if len(limits) > 1 else "pooled",
         limits=tuple(limits),
-        thresholds=tuple(limits[lane if each_lane_enough else 0].threshold for lane in range(len(by_lane))),
-        expected_false_alarms_per_1000_frames=weight * sum(each.expected_rate for each in limits),
-        upper_false_alarms_per_1000_frames=weight * sum(each.upper_rate for each in limits),
-        provisional=any(each.rule == "tail_extrapolation" for each in limits),
-        needs=Needs(frames=missing, metres=None if frame_mm is None else missing * frame_mm / 1000),
+        thresholds=thresholds,
+        expected_false_alarms_per_1000=1000 / ahead_units * ahead.samples * sum(one.expected_rate for one in limits),
+        upper_false_alarms_per_1000=1000 / ahead_units * ahead.upper(len(groups[0]), rank or 1),
+        provisional=not rank,
+        needs=Needs(frames=0, metres=0.0 if of_metres else None) if rank else _needs(frames, samples, ahead_units, allowed),
+        good=_good(frames, thresholds),
     )
+
+
+def _needs(frames: Sequence[GoodFrame], samples: Samples, ahead_units: float, allowed: int) -> Needs:
+    """What is missing until the largest sample of all lanes together will do; in metres wherever lengths are known."""
+    lengths_mm = [f.end_mm - f.start_mm for f in frames if f.start_mm is not None and f.end_mm is not None]
+    if not lengths_mm:
+        lanes = samples.count / samples.units
+        return Needs(frames=_missing(Ahead(ahead_units * lanes), allowed, lanes, samples.units), metres=None)
+    lanes = sum({f.camera: len(f.lanes) for f in frames}.values())
+    seen = samples.units if samples.unit == "metre of one lane" else 0
+    metres = _missing(Ahead(ahead_units * lanes, 1, samples.dispersion), allowed, lanes, seen)
+    return Needs(frames=math.ceil(metres * METRE_MM / median(lengths_mm)), metres=float(metres))
+
+
+def _missing(ahead: Ahead, allowed: int, lanes: float, units: int) -> int:
+    return max(1, math.ceil(ahead.samples_needed(allowed) / lanes) - units)
+
+
+def _good(frames: Sequence[GoodFrame], thresholds: tuple[float, ...]) -> dict[str, GoodLook]:
+    """How each camera's good cloth looked and scored."""
+    found = {}
+    for camera in {frame.camera: None for frame in frames}:
+        own = [frame for frame in frames if frame.camera == camera]
+        looks = [(f.level, f.texture) for f in own if f.level is not None and f.texture is not None]
+        most = max(len(f.lanes) for f in own)
+        in_force = np.array([*thresholds, *[min(thresholds)] * most])  # a lane without its own is held to the strictest
+        shares = [sorted((np.asarray(f.lanes) / in_force[: len(f.lanes)]).tolist()) for f in own]
+        low, middle, high = (float(q) for q in np.quantile([middle_lane(each) for each in shares], (0.05, 0.5, 0.95)))
+        level, texture = (median(values) for values in zip(*looks, strict=True)) if looks else (None, None)
+        share = median(each[-1] for each in shares)
+        found[camera] = GoodLook(level=level, texture=texture, share=share, middle_shares=(low, middle, high))
+    return found
+
+
+def middle_lane(shares: Sequence[float]) -> float:
+    """Of lanes in rising order; of two the lower."""
+    return shares[(len(shares) - 1) // 2]
 
 
 def load_card(model: Path, required: bool = True) -> ThresholdCard | None:
@@ -163,16 +246,16 @@ def load_card(model: Path, required: bool = True) -> ThresholdCard | None:
     try:
         if path.stat().st_size > _MAX_CARD_BYTES:
             raise InputError(f"threshold card too large to be one, {path}, calibrate the model again")
-        card = ThresholdCard.model_validate_json(path.read_bytes())
+        return ThresholdCard.opened(path.read_bytes())
     except FileNotFoundError:
         raise InputError(f"no threshold card, {model}, run `glassline calibrate threshold {model}`") from None
     except OSError as error:
         raise InputError(f"unreadable threshold card ({error.strerror}), {path}, check its permissions") from None
     except ValidationError as error:
         raise InputError(f"damaged threshold card ({error.errors()[0]['msg']}), {path}, calibrate again") from None
-    if card.sha != card.content_sha():
-        raise InputError(f"threshold card changed by hand, {path}, run `glassline calibrate threshold {model}` again")
-    return card
+    except ChangedByHand:
+        again = f"run `glassline calibrate threshold {model}` again"
+        raise InputError(f"threshold card changed by hand, {path}, {again}") from None
 
 
 def _short(value: object) -> str:

@@ -3,9 +3,13 @@
 import hashlib
 import json
 from datetime import UTC, datetime
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
+
+
+class ChangedByHand(Exception):
+    """A document's hash is not that of its content."""
 
 
 class Sealed(BaseModel):
@@ -23,7 +27,22 @@ class Sealed(BaseModel):
         draft = cls.model_validate({"created": datetime.now(UTC).replace(microsecond=0), **fields, "sha": ""})
         return draft.model_copy(update={"sha": draft.content_sha()})
 
+    @classmethod
+    def opened(cls, content: bytes) -> Self:
+        """The document in a file's bytes; ValueError where it is none of this kind, ChangedByHand where its hash is not its.
+
+        The hash is that of what the file says, so that a document of an earlier form stays what it was.
+        """
+        document = cls.model_validate_json(content)
+        if document.sha != _sha(json.loads(content)):
+            raise ChangedByHand
+        return document
+
     def content_sha(self) -> str:
         """SHA-256 of everything but itself."""
-        content = self.model_dump(mode="json", by_alias=True, exclude={"sha"})
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return _sha(self.model_dump(mode="json", by_alias=True))
+
+
+def _sha(body: dict[str, Any]) -> str:
+    content = {key: value for key, value in body.items() if key != "sha"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,13 +1,13 @@
-"""What decision keeps for each camera, and up to where each one's web is decided."""
+"""What decision keeps for each camera, up to where each one's web is decided, and what it has to say of all of them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from pipeline.drift import Drift
 from pipeline.gap import Gap
+from pipeline.likeness import Likeness
 from pipeline.messages import Announced
 from pipeline.seen import Seen
 from pipeline.silence import Silence
@@ -16,12 +16,12 @@ from pipeline.terms import DecisionTerms
 
 @dataclass
 class CameraAccount:
-    """One camera's web: where nothing came from, what was judged, what passed unjudged, and whether it looks as it did."""
+    """One camera's web: where nothing came from, what was judged, what passed unjudged, and whether it is the card's cloth."""
 
     silence: Silence
     seen: Seen
     gap: Gap
-    drift: Drift = field(default_factory=Drift)
+    likeness: Likeness
 
 
 def open_accounts(terms: DecisionTerms) -> dict[str, CameraAccount]:
@@ -31,6 +31,7 @@ def open_accounts(terms: DecisionTerms) -> dict[str, CameraAccount]:
             Silence(mm, terms.seen_mm.get(camera), terms.y_offset_mm.get(camera, 0.0)),
             Seen(terms.seen_mm.get(camera, -math.inf)),
             Gap(terms.tolerate_not_inspected_mm),
+            Likeness(),
         )
         for camera, mm in terms.frame_mm.items()
     }
@@ -43,3 +44,8 @@ def decided_mm(accounts: Mapping[str, CameraAccount], pending: Iterable[Announce
         if frame.start_mm is not None and not accounts[frame.camera].seen.again(frame):
             marks[frame.camera] = min(frame.start_mm, marks[frame.camera])
     return marks
+
+
+def each_says(words: Iterable[tuple[str, str]]) -> str:
+    """The words of those cameras that have any."""
+    return "; ".join(f"{camera}: {said}" for camera, said in words if said)

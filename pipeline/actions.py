@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from pipeline.config import ActionConfig, DefectAction, NotInspectedAction
+from pipeline.action_config import ActionConfig, DefectAction, NotInspectedAction
 from pipeline.gap import Gap
 from pipeline.grading import Rules, severity
 from pipeline.joining import CELL_PX, Defect, Joiner
@@ -45,7 +45,7 @@ class Actions:
         self._ahead: list[tuple[float, int, Action]] = []
         self._open: dict[int, Action] = {}
         self._events = max((a.event for a in before), default=-1) + 1
-        self._fault = fault
+        self._present = {Cause.FAULT} if fault else set[Cause]()
         for action in before:
             self._keep(action)
 
@@ -66,13 +66,11 @@ class Actions:
         found = [a for defect in touched for a in self._on_defect(defect, verdict, now_ns)]
         return found + list(self._on_gap(verdict, now_ns))
 
-    def fault(self, is_fault: bool, now_ns: int) -> list[Action]:
-        """What follows when the line is in FAULT, once each time it goes there."""
-        before, self._fault = self._fault, is_fault
-        if not is_fault or before:
-            return []
-        rules = (rule for _, rule in self._table if rule.when == "FAULT")
-        return [self._action(ActionKind(rule.do.upper()), Cause.FAULT, now_ns) for rule in rules]
+    def present(self, causes: set[Cause], now_ns: int) -> list[Action]:
+        """What follows when the line is in FAULT or warns of DRIFT, once each time that begins."""
+        new, self._present = causes - self._present, causes
+        rules = (rule for _, rule in self._table if rule.when in new)
+        return [self._action(ActionKind(rule.do.upper()), Cause(rule.when), now_ns) for rule in rules]
 
     def reached(self, position_mm: float, now_ns: int, bypass: bool = False) -> list[Action]:
         """The actions announced ahead whose place is at their actuator now; in bypass they are let by for good."""

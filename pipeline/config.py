@@ -17,6 +17,7 @@ from calibration.camera_card import CameraCard
 from calibration.flatfield import FlatfieldCard
 from calibration.scale import ScaleCard
 from glass_core.errors import InputError
+from pipeline.action_config import ActionConfig, DefectAction
 from pipeline.grading import Rules
 from pipeline.io_config import InputConfig, ModbusConfig, OutputConfig, PublisherConfig
 from pipeline.motion_config import CameraMotion, MotionConfig, Section
@@ -46,6 +47,23 @@ class LineSection(Section):
     alignment_tolerance_mm: float = Field(default=2.0, gt=0)
     """Neighbouring cameras may place the cloth that both see so far apart, before the line warns."""
     inspection_ok: InspectionOkConfig = InspectionOkConfig()
+
+
+class LampConfig(Section):
+    """A strip of the picture that never changes but by the lamp: the edge of a white plate, a patch beside the cloth."""
+
+    columns_px: Pixels
+    """From and to (exclusive)."""
+    level: float | None = Field(default=None, gt=0, lt=255)
+    """Its grey level under the lamp as calibrated; null: plain white, as the flat-field card has it."""
+    most_gain: float = Field(default=1.25, gt=1, le=4)
+    """Pictures are made brighter or darker up to this factor; beyond it nothing is inspected."""
+
+    @model_validator(mode="after")
+    def _range(self) -> LampConfig:
+        if not 0 <= self.columns_px[0] < self.columns_px[1]:
+            raise ValueError(f"columns_px {list(self.columns_px)} must be [from, to] with 0 <= from < to")
+        return self
 
 
 class CameraBase(Section):
@@ -82,6 +100,8 @@ class CameraBase(Section):
     """The same in the line's coordinates: the border between two cameras that overlap, so that no cloth is judged twice."""
     selvage_mm: float | None = Field(default=None, ge=0)
     """Not null: the cloth's edges are found in each picture, and what lies beside them or so near to them is left out."""
+    lamp: LampConfig | None = None
+    """Not null: ageing of the lamp is trimmed away."""
     rate: float | None = Field(default=None, gt=0)
     """Pictures per second of a replayed or woven camera; null: with the simulated web, else as fast as the line goes."""
 
@@ -97,6 +117,8 @@ class CameraBase(Section):
             raise ValueError(f"inspect_x_mm {list(self.inspect_x_mm)} must be [from, to] with from < to, without inspect_x_px")
         if (self.inspect_x_mm or self.selvage_mm is not None) and self.mm_per_px_x is None and self.scale is None:
             raise ValueError("inspect_x_mm and selvage_mm need mm_per_px_x")
+        if self.lamp and self.lamp.level is None and self.flatfield is None:
+            raise ValueError("lamp needs a level, or a flatfield card that has that of plain white")
         return self
 
     def inspected_px(self, width: int, model_px: Pixels | None) -> Pixels | None:
@@ -192,37 +214,6 @@ class DecisionConfig(Section):
     budget_ms: float = Field(default=500.0, gt=0)
     """From a frame's arrival to its verdict; with a camera's actuator_mm it runs only while the web moves."""
     recording_floor: float = Field(default=0.5, ge=0, le=1)
-
-
-class DefectAction(Section):
-    """What follows from a defect, once for each joined defect."""
-
-    when: Literal["DEFECT"]
-    do: Literal["stop", "mark", "lamp"]
-    severity: int = Field(default=1, ge=1, le=4)
-    """From this severity on (the points of its length); one of unknown size is held to be severe."""
-    lanes: tuple[int, ...] | None = None
-    """Only where it touches one of these lanes; null: anywhere."""
-    distance_mm: float | None = Field(default=None, ge=0)
-    """From the camera along the web to the actuator; null: at once."""
-
-
-class NotInspectedAction(Section):
-    """What follows from web that passes a camera unjudged, once for each gap."""
-
-    when: Literal["NOT_INSPECTED"]
-    do: Literal["stop", "mark", "lamp"]
-    after_mm: float = Field(default=500.0, ge=0)
-
-
-class FaultAction(Section):
-    """What follows when the line goes to FAULT."""
-
-    when: Literal["FAULT"]
-    do: Literal["stop", "lamp"]
-
-
-ActionConfig = Annotated[DefectAction | NotInspectedAction | FaultAction, Field(discriminator="when")]
 
 
 class DefectsConfig(Section):
@@ -350,6 +341,8 @@ def with_cards(line: LineConfig) -> LineConfig:
     for camera in line.cameras:
         cards = camera_cards(camera, datetime.now(UTC))
         known: dict[str, Any] = {f"{kind}_sha": card.sha for kind, card in cards.items()}
+        if camera.lamp and camera.lamp.level is None and isinstance(shading := cards.get("flatfield"), FlatfieldCard):
+            known["lamp"] = camera.lamp.model_copy(update={"level": shading.level})
         measured: dict[str, float | None] = {}
         if isinstance(scale := cards.get("scale"), ScaleCard):
             measured |= {"mm_per_px_x": scale.mm_per_px_x, "mm_per_px_y": scale.mm_per_px_y}

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from pipeline.account import decided_mm, open_accounts
+from pipeline.account import decided_mm, each_says, open_accounts
 from pipeline.actions import Actions
 from pipeline.backlog import Backlog
 from pipeline.cloth import Cloth
@@ -23,6 +23,7 @@ from pipeline.messages import (
     Action,
     Announced,
     Bypass,
+    Cause,
     FrameStatus,
     LineState,
     Message,
@@ -178,7 +179,10 @@ class Decision:
                 self._bypass = message.on or self._terms.observe
             case Acknowledge():
                 self._act(self._actions.acknowledge(message.event, now_ns))
-            case Reset() if self._fault and not self._roster.faults:
+            case Reset() if not self._fault:
+                for account in self._cameras.values():
+                    account.likeness.accept()
+            case Reset() if not self._roster.faults:
                 self._fault = ""
                 for account in self._cameras.values():
                     account.gap.open = True  # not before each camera has judged cloth again is the line more than DEGRADED
@@ -213,7 +217,7 @@ class Decision:
             here = None if frame.start_mm is None else (frame.start_mm, frame.start_mm)
             self._silent(frame.camera, skipped or here, lost, now_ns)
         pending = Pending(frame, self._due.deadline(frame))
-        if frame.status is FrameStatus.DAMAGED or not frame.sent:
+        if frame.status is not FrameStatus.OK or not frame.sent:
             self._decide(pending, None, (), now_ns)
         elif early := self._early.pop(frame.key, None):
             self._decide(pending, *early, now_ns)
@@ -247,10 +251,10 @@ class Decision:
             judgement = Judgement(Result.NOT_INSPECTED, Reason.MODEL_MISMATCH, f"taken for style {frame.style or 'none'}")
         if judgement.result is Result.DEFECT and scored is not None and standard is not None and not rescan:
             self._cloth.look(frame.camera, judgement, scored, standard, roll, now_ns)
-        if judgement.result is Result.PASS and scored and standard and frame.level is not None and frame.texture is not None:
-            share = max(score / max(standard.threshold(i), 1e-9) for i, score in enumerate(scored.lanes))
-            account.drift.add(roll.style, frame.level, frame.texture, share)
         event = self._cloth.event(frame.start_mm, frame.end_mm, judgement)
+        if judgement.result is not Result.NOT_INSPECTED and scored and standard:
+            plain = event is None and not rescan
+            judgement = account.likeness.judged(frame, scored, judgement, standard, roll, plain)
         if judgement.result is Result.PASS and (doubt := self._doubt):
             judgement = Judgement(Result.NOT_INSPECTED, Reason.NOT_READY, doubt[:200])
         if judgement.result is not Result.NOT_INSPECTED and self._bypass and not self._terms.observe:
@@ -258,7 +262,7 @@ class Decision:
         latency_ms = max(0.0, (now_ns - frame.t_mono_ns) / 1e6)  # both clocks are read a little before the fact
         verdict = self._verdict(
             judgement, standard, camera=frame.camera, boot_id=frame.boot_id, seq=frame.seq, start_mm=frame.start_mm,
-            end_mm=frame.end_mm, rescan=rescan,
+            end_mm=frame.end_mm, rescan=rescan, level=frame.level, texture=frame.texture, lamp_gain=frame.lamp_gain,
             cloth_x_mm=frame.cloth_x_mm, roll_id=roll.roll_id, style=roll.style, origin=frame.origin,
             event=event.kind if event else None, action=event.action if event else None,
             t_mono_ns=now_ns, t_utc_ns=frame.t_utc_ns, latency_ms=latency_ms, **grounds(scored),
@@ -354,12 +358,14 @@ class Decision:
             every_camera_judged=all(a.gap.ever_judged for a in accounts),
             bypass=self._bypass,
             fault=self._fault,
+            wrong_style=each_says((c, a.likeness.wrong) for c, a in self._cameras.items()),
         )
+        warning = each_says((c, a.likeness.drift.warning) for c, a in self._cameras.items())
         if not shown[2]:  # it warns where nothing worse is to be said
-            drifts = (f"{c}: {a.drift.warning}" for c, a in self._cameras.items() if a.drift.warning)
-            shown = (*shown[:2], "; ".join((*drifts, *self._apart.warnings)))
+            shown = (*shown[:2], "; ".join(filter(None, (warning, *self._apart.warnings))))
         if not self._bypass:
-            self._act(self._actions.fault(shown[0] is State.FAULT, now_ns))
+            causes = {Cause.FAULT: shown[0] is State.FAULT, Cause.DRIFT: bool(warning)}
+            self._act(self._actions.present({cause for cause, here in causes.items() if here}, now_ns))
         if shown == self._shown:
             return
         self._shown = shown

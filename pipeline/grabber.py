@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from calibration.good import look
 from pipeline.camera_style import CameraStyle
 from pipeline.cameras.protocol import Camera, CameraLost, Shot, dump_facts
 from pipeline.config import CameraConfig
+from pipeline.lamp import LampTrim
 from pipeline.link import Inbox, Outbox
 from pipeline.messages import Announced, CameraFacts, Frame, FrameStatus, Message, Motion, MotionState, StageState, Status
 from pipeline.motion.counter import Counter, CounterJump
@@ -54,6 +56,7 @@ class Waiting:
     cloth_x_mm: tuple[float, float] | None
     look: tuple[float, float] | None
     """Level and texture."""
+    lamp_gain: float | None
 
 
 class Grabber:
@@ -91,6 +94,9 @@ class Grabber:
         self._edges: Edges | None = None
         if config.selvage_mm is not None and config.mm_per_px_x is not None:
             self._edges = Edges(round(config.selvage_mm / config.mm_per_px_x))
+        self._lamp: LampTrim | None = None
+        if config.lamp is not None and config.lamp.level is not None:
+            self._lamp = LampTrim(config.lamp, config.lamp.level)
         held = motion is not None and config.rows is not None and camera.self_timed
         self._track = Track(config.mm_per_px_y, config.rows_tolerance_mm) if held and config.mm_per_px_y else None
         encoder = terms.encoder
@@ -319,6 +325,11 @@ class Grabber:
     def _append(self, row: int, pixels: np.ndarray, error: str) -> None:
         """A frame comes into being; from here on it must get a verdict."""
         shape = pixels.shape
+        status, lamp_gain = FrameStatus.DAMAGED if error else FrameStatus.OK, None
+        if self._lamp is not None and not error:
+            pixels, lamp_gain = self._lamp.trim(pixels), round(self._lamp.gain, 4)
+            if self._lamp.fault:
+                status, error = FrameStatus.LAMP, self._lamp.fault
         seen = None if self._edges is None or error else self._edges.look(pixels)
         c, terms, shot = self._config, self._terms, self._last
         assert shot is not None  # there are no rows without a shot
@@ -329,7 +340,7 @@ class Grabber:
         frame = Frame(
             camera=c.name, boot_id=self._boot_id, seq=self._seq, t_mono_ns=shot.t_mono_ns, t_utc_ns=shot.t_utc_ns,
             start_mm=start_mm, end_mm=end_mm, style=self._style.present,
-            origin=origin, status=FrameStatus.DAMAGED if error else FrameStatus.OK,
+            origin=origin, status=status,
             block_id=shot.block_id, encoder_count=shot.encoder_count,
             mm_per_px_x=c.mm_per_px_x, mm_per_px_y=c.mm_per_px_y, x_offset_mm=c.x_offset_mm,
             inspect_x_px=c.inspected_px(shape[1], None), cloth_x_px=seen[1] if seen else None,
@@ -339,7 +350,8 @@ class Grabber:
         edges_mm = None
         if seen and c.mm_per_px_x is not None:
             edges_mm = c.x_offset_mm + seen[0][0] * c.mm_per_px_x, c.x_offset_mm + seen[0][1] * c.mm_per_px_x
-        self._frames.append(Waiting(frame, pixels.tobytes(), error, self._lost, edges_mm, None if error else _look(pixels)))
+        seen_as = None if error else look(pixels)
+        self._frames.append(Waiting(frame, pixels.tobytes(), error, self._lost, edges_mm, seen_as, lamp_gain))
         self._lost = 0
 
     def _announcement(self, waiting: Waiting, sent: bool) -> Announced:
@@ -350,15 +362,9 @@ class Grabber:
             status=frame.status, error=waiting.error[:500], sent=sent, budget_ms=self._terms.budget_ms, lost=waiting.lost,
             x_offset_mm=frame.x_offset_mm, mm_per_px_x=frame.mm_per_px_x, mm_per_px_y=frame.mm_per_px_y,
             cloth_x_mm=waiting.cloth_x_mm, level=waiting.look[0] if waiting.look else None,
-            texture=waiting.look[1] if waiting.look else None,
+            texture=waiting.look[1] if waiting.look else None, lamp_gain=waiting.lamp_gain,
         )  # fmt: skip
 
     def close(self) -> None:
         """Release the camera."""
         self._camera.close()
-
-
-def _look(pixels: np.ndarray) -> tuple[float, float]:
-    """Mean level and mean step across, from every eighth row: drift is slow, and pictures are large."""
-    some = pixels[::8].astype(np.int16)
-    return float(some.mean()), float(np.abs(np.diff(some, axis=1)).mean()) if some.shape[1] > 1 else 0.0

@@ -68,6 +68,14 @@ class Defect:
     """The older one that took this one's place."""
 
     @property
+    def final(self) -> Defect:
+        """This one, or that which took its place."""
+        defect = self
+        while defect.joined_to is not None:
+            defect = defect.joined_to
+        return defect
+
+    @property
     def key(self) -> tuple[int, int, int]:
         """Identity within a recorded run: generation, number and region of its strongest sighting."""
         return self.strongest.verdict.generation, self.strongest.verdict.number, self.strongest.index
@@ -132,8 +140,7 @@ class _Place:
 
     def owner(self) -> Defect:
         """The defect, also after others took its place."""
-        while self.defect.joined_to is not None:
-            self.defect = self.defect.joined_to
+        self.defect = self.defect.final
         return self.defect
 
 

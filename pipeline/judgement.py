@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from calibration.threshold import GoodLook
 from glass_core.tiling import Tiling
 from pipeline.messages import Announced, FrameStatus, Payload, Reason, Region, Result, ScoreMap, Verdict
 
@@ -21,6 +22,12 @@ class Standard:
     tiling: Tiling
     thresholds: tuple[float, ...]
     """One for each lane, or a single one for all."""
+    good: dict[str, GoodLook] = field(default_factory=dict)
+    """How each camera's good cloth looked; the empty name is any camera."""
+
+    def good_of(self, camera: str) -> GoodLook | None:
+        """How good cloth looked to a camera, where the card knows."""
+        return self.good.get(camera, self.good.get(""))
 
     def threshold(self, lane: int) -> float:
         """The threshold of a lane; a lane that the card does not know is held to the strictest."""
@@ -87,8 +94,9 @@ def grounds(scored: ScoreMap | None) -> dict[str, object]:
 
 def unscored(frame: Announced, worker_ready: bool) -> Judgement:
     """Why a frame has no score in time."""
-    if frame.status is FrameStatus.DAMAGED:
-        return Judgement(Result.NOT_INSPECTED, Reason.DAMAGED, frame.error)
+    if frame.status is not FrameStatus.OK:
+        reason = Reason.LAMP if frame.status is FrameStatus.LAMP else Reason.DAMAGED
+        return Judgement(Result.NOT_INSPECTED, reason, frame.error)
     if not worker_ready:
         return Judgement(Result.NOT_INSPECTED, Reason.NOT_READY, "the worker is not ready")
     return Judgement(Result.NOT_INSPECTED, Reason.NO_SCORE if frame.sent else Reason.OVERLOAD)

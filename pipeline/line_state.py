@@ -51,7 +51,14 @@ class Roster:
 
 
 def line_state(
-    roster: Roster, motion: MotionState | None, frames: int, gap_open: bool, every_camera_judged: bool, bypass: bool, fault: str
+    roster: Roster,
+    motion: MotionState | None,
+    frames: int,
+    gap_open: bool,
+    every_camera_judged: bool,
+    bypass: bool,
+    fault: str,
+    wrong_style: str = "",
 ) -> tuple[State, bool, str]:
     """State, inspection_ok, and why: inspection is ok only once every camera has judged cloth and none has a gap open.
 
@@ -65,6 +72,8 @@ def line_state(
         return State.STARTING, False, "waiting for " + ", ".join(roster.awaited)
     if roster.down:
         return State.DEGRADED, False, "; ".join(roster.down)
+    if wrong_style:
+        return State.DEGRADED, False, f"not the cloth of the card: {wrong_style}"
     if gap_open:
         return State.DEGRADED, False, "cloth passes that is not inspected"
     if motion is MotionState.STOPPED:

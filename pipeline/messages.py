@@ -107,6 +107,8 @@ class Announced(Span):
     """Mean grey level of the picture."""
     texture: float | None = None
     """Mean step from column to column, in grey levels: it falls when the lens goes out of focus."""
+    lamp_gain: float | None = None
+    """What the picture was multiplied by, where a reference strip tells the lamp's ageing."""
 
 
 class Motion(Message):
@@ -202,6 +204,10 @@ class Verdict(Message):
     t_utc_ns: int
     latency_ms: float | None = None
     """From the picture's arrival in the grabber to this verdict."""
+    level: float | None = None
+    texture: float | None = None
+    lamp_gain: float | None = None
+    """As announced."""
     weights_sha: str = ""
     engine_sha: str = ""
     card_sha: str = ""
@@ -389,4 +395,4 @@ class Acknowledge(Message):
 
 
 class Reset(Message):
-    """The operator clears a latched FAULT whose cause is gone."""
+    """The operator clears a latched FAULT whose cause is gone; without one, accepts the roll as cloth of the card."""

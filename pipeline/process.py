@@ -89,7 +89,7 @@ def standard_of(card: ThresholdCard | None) -> Standard | None:
     """The part of a card that decision holds frames against."""
     if card is None:
         return None
-    return Standard(card.weights_sha, card.engine_sha, card.sha, card.score_definition.tiling, card.thresholds)
+    return Standard(card.weights_sha, card.engine_sha, card.sha, card.score_definition.tiling, card.thresholds, card.good)
 
 
 def _frame_mm(config: LineConfig) -> dict[str, float | None]:

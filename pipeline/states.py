@@ -10,6 +10,8 @@ class FrameStatus(StrEnum):
 
     OK = "OK"
     DAMAGED = "DAMAGED"
+    LAMP = "LAMP"
+    """Whole, but too dark or too bright for its scores to mean anything."""
 
 
 class Result(StrEnum):
@@ -32,6 +34,10 @@ class Reason(StrEnum):
     NOT_READY = "NOT_READY"
     CAMERA_DOWN = "CAMERA_DOWN"
     BYPASS = "BYPASS"
+    WRONG_STYLE = "WRONG_STYLE"
+    """The roll began unlike the cloth that the card is of."""
+    LAMP = "LAMP"
+    """The lamp has aged, or is out, beyond what may be trimmed."""
 
 
 class EventKind(StrEnum):
@@ -99,6 +105,7 @@ class Cause(StrEnum):
     DEFECT = "DEFECT"
     NOT_INSPECTED = "NOT_INSPECTED"
     FAULT = "FAULT"
+    DRIFT = "DRIFT"
 
 
 class Phase(StrEnum):

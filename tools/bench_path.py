@@ -27,6 +27,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from calibration.good import GoodFrame
 from calibration.threshold import Model, calibrate
 from glass_core.engines.canary import Canary
 from glass_core.errors import InputError, MissingError
@@ -226,7 +227,7 @@ def path_config(height: int, width: int, frames: int, folder: Path) -> LineConfi
     )  # fmt: skip
     lanes = ScoreDefinition().tiling.layout(height, width).lanes
     scores = list(np.random.default_rng(0).uniform(0, 0.4, (200, lanes)))
-    calibrate(scores, of, budget_per_1000_frames=100, source="bench").save(model)
+    calibrate([GoodFrame(each) for each in scores], of, 100, source="bench").save(model)
     camera = {
         "name": "camera", "source": "weave", "width_px": width, "frame_rows": height, "frames": frames,
         "mm_per_px_x": 0.2, "mm_per_px_y": 0.2,

@@ -4,39 +4,30 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from statistics import median
-from typing import Any
 
-import numpy as np
 from rich.console import Console
 
+from calibration.good import GoodFrame
 from calibration.threshold import CARD_FILE, Model, ThresholdCard, calibrate
 from glass_core.checkpoint import read_info
-from glass_core.contact_sheet import TILES_SHOWN
 from glass_core.datasets import list_images
-from glass_core.engines import Engine, load_engine
+from glass_core.engines import load_engine
 from glass_core.errors import InputError
-from glass_core.exclusions import EXCLUDE_FILE, read_exclusions, write_exclusions
+from glass_core.exclusions import EXCLUDE_FILE, read_exclusions
 from glass_core.split import SplitImage, file_sha256, load_split
+from pipeline.cameras.recording import INDEX, RecordedFrame, Recording, picture_name
 from tools import calibrate_camera
+from tools.observed import VERDICTS, observed
+from tools.reviewed import DefectsWouldPass, reviewed
 from tools.train import KEY_DIGITS, refused_writes, show_suspects
 
-SECTION, OBSERVED = "calibration", "observed"
+SECTION = "calibration"
 SHEET = "contact_sheet_calibration.png"
-VERDICTS = "verdicts.jsonl"
 BUDGET = 1.0
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Lane scores of good frames, where they came from, and the length of web of one."""
-
-    lanes: list[list[float]]
-    source: str
-    frame_mm: float | None
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -50,31 +41,51 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "good", type=Path, nargs="?", metavar="GOOD",
         help="good pictures, a recording, or the OUT of `run --observe` (default: the run's held-out pictures)",
     )  # fmt: skip
-    t.add_argument("--budget", type=float, default=BUDGET, metavar="N", help="false alarms in 1000 frames (default: 1)")
+    t.add_argument(
+        "--budget", type=float, default=BUDGET, metavar="N",
+        help="false alarms in 1000 m of the cloth's whole width, or in 1000 frames where lengths are not known (default: 1)",
+    )  # fmt: skip
+    t.add_argument(
+        "--from-review", action="store_true",
+        help="GOOD is the folder of a run in which every defect has been reviewed: false alarms count as good cloth, and a "
+        "card that would let a confirmed defect pass is refused",
+    )  # fmt: skip
     t.add_argument("--json", action="store_true", help="print one JSON object")
     t.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exit 0 with a card in MODEL, also when it is provisional."""
-    with refused_writes(args.model):
-        card = calibrate_run(args.model, args.good, args.budget, Console(stderr=True))
+    """Exit 0 with a card in MODEL, also when it is provisional; 1 where a defect that people confirmed would pass."""
+    if args.from_review and args.good is None:
+        raise InputError("--from-review without a folder, the command line, name the folder of a reviewed run")
+    try:
+        with refused_writes(args.model):
+            card = calibrate_run(args.model, args.good, args.budget, Console(stderr=True), args.from_review)
+    except DefectsWouldPass as e:
+        print(f"glassline: {e}", file=sys.stderr)
+        return 1
     if args.json:
-        print(json.dumps({**card.model_dump(mode="json", by_alias=True), "card": str(args.model / CARD_FILE)}))
+        print(json.dumps({**card.model_dump(mode="json"), "schema": 1, "card": str(args.model / CARD_FILE)}))
     else:
         print("\n".join(_words(card, args.model)))
     return 0
 
 
-def calibrate_run(model: Path, good: Path | None, budget: float, console: Console) -> ThresholdCard:
-    """Scores good cloth with the model's engine of this machine, and leaves card.json in the model's folder."""
+def calibrate_run(model: Path, good: Path | None, budget: float, console: Console, from_review: bool = False) -> ThresholdCard:
+    """Scores good cloth with the model's engine of this machine, and leaves card.json in the model's folder.
+
+    From a review the scores are those on record, and known defects are replayed: DefectsWouldPass, and the old card stays.
+    """
     engine = load_engine(model)
     info = read_info(model)
     if info.config is not None and info.config.input == "crop":
         raise InputError(f"a model of resized crops, which a line does not see, {model}, train one with input: tiles")
     excluded = read_exclusions(model)
-    if good is not None and (good / VERDICTS).is_file():
-        samples = _observed(good / VERDICTS, model, engine, excluded, console)
+    review = reviewed(good, engine) if good is not None and from_review else None
+    if review is not None:
+        frames = review.frames
+    elif good is not None and (good / VERDICTS).is_file():
+        frames = observed(good / VERDICTS, model, engine, excluded, console)
     else:
         images = held_out(model) if good is None else _given(model, good, console)
         kept = [image for image in images if image.sha256[:KEY_DIGITS] not in excluded]
@@ -82,8 +93,8 @@ def calibrate_run(model: Path, good: Path | None, budget: float, console: Consol
             console.print(
                 f"{len(images) - len(kept)} pictures are left out, as marked in {model / EXCLUDE_FILE}", soft_wrap=True
             )
-        lanes = show_suspects(model, SECTION, SHEET, engine, kept, console)
-        samples = Samples(lanes, str(good or "held-out pictures of the run"), _frame_mm(image.path for image in kept))
+        scored = show_suspects(model, SECTION, SHEET, engine, kept, console)
+        frames = _placed(zip((image.path for image in kept), scored, strict=True))
     origin = Model(
         weights_sha=engine.weights_sha,
         engine_sha=engine.sha,
@@ -91,7 +102,9 @@ def calibrate_run(model: Path, good: Path | None, budget: float, console: Consol
         engine=f"{engine.backend} {engine.precision} on {engine.device}",
         score_definition=engine.definition,
     )
-    card = calibrate([np.array(scores) for scores in samples.lanes], origin, budget, samples.source, samples.frame_mm)
+    card = calibrate(frames, origin, budget, str(good or "held-out pictures of the run"))
+    if review is not None:
+        review.replay(card)
     card.save(model)
     return card
 
@@ -120,71 +133,39 @@ def _given(model: Path, good: Path, console: Console) -> list[SplitImage]:
     return unseen
 
 
-def _observed(path: Path, model: Path, engine: Engine, excluded: frozenset[str], console: Console) -> Samples:
-    """Lane scores that `run --observe` kept, by this model and engine."""
-    lanes, lengths_mm, ranked = [], [], []
-    foreign = broken = 0
-    for verdict in _verdicts(path):
-        scores = verdict.get("lane_scores")
-        if not scores:
-            continue
-        key = f"{verdict['camera']}/{verdict['boot_id']}/{verdict['seq']}"
-        if (verdict.get("weights_sha"), verdict.get("engine_sha")) != (engine.weights_sha, engine.sha):
-            foreign += 1
-        elif any(score is None for score in scores):
-            broken += 1
-        elif key not in excluded:
-            lanes.append(scores)
-            ranked.append((max(scores), key))
-            if verdict.get("start_mm") is not None and verdict.get("end_mm") is not None:
-                lengths_mm.append(verdict["end_mm"] - verdict["start_mm"])
-    if foreign or broken:
-        console.print(f"left out: {foreign} frames scored by another model or engine, {broken} with scores not finite")
-    if not lanes:
-        raise InputError(f"no scores of this model by this machine's engine, {path}, observe with {model} first")
-    ranked.sort(reverse=True)
-    write_exclusions(model, OBSERVED, [(key, f"score {score:.4f}") for score, key in ranked[:TILES_SHOWN]])
-    return Samples(lanes, str(path.parent), median(lengths_mm) if lengths_mm else None)
-
-
-def _verdicts(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of verdicts.jsonl; a last line cut short by a crash is left out."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    for number, line in enumerate(lines, 1):
-        try:
-            yield json.loads(line)
-        except json.JSONDecodeError:
-            if number < len(lines):
-                raise InputError(f"line {number} is not JSON, {path}, remove the line") from None
-
-
-def _frame_mm(images: Iterable[Path]) -> float | None:
-    """The median length of web of a recording's frames; None where pictures carry no lengths."""
-    lengths: list[float] = []
-    for folder in {image.parent for image in images}:
-        frames = folder / "frames.jsonl"
-        if frames.is_file():
-            spans = ((frame.get("start_mm"), frame.get("end_mm")) for frame in _verdicts(frames))
-            lengths += [end - start for start, end in spans if start is not None and end is not None]
-    return median(lengths) if lengths else None
+def _placed(scored: Iterable[tuple[Path, GoodFrame]]) -> list[GoodFrame]:
+    """The frames by camera and in the order of the web, where they are pictures of a recording."""
+    recorded: dict[Path, dict[str, RecordedFrame]] = {}
+    frames = []
+    for path, frame in sorted(scored, key=lambda one: one[0]):
+        folder = path.parent
+        if folder not in recorded:
+            lines = Recording(folder.parent).frames(folder.name) if (folder.parent / INDEX).is_file() else ()
+            recorded[folder] = {picture_name(line.seq): line for line in lines}
+        if line := recorded[folder].get(path.name):
+            frame = replace(frame, camera=folder.name, start_mm=line.start_mm, end_mm=line.end_mm)
+        frames.append(frame)
+    return frames
 
 
 def _words(card: ThresholdCard, model: Path) -> Sequence[str]:
     thresholds = sorted(set(card.thresholds))
     shown = f"{thresholds[0]:.4f}" + (f" to {thresholds[-1]:.4f}" if len(thresholds) > 1 else "")
+    of = "m" if card.metres else "frames"
+    seen = f"{card.metres} m ({card.frames} frames)" if card.metres else f"{card.frames} good frames"
     words = [
         f"card: {model / CARD_FILE}",
-        f"threshold {shown} ({card.limits_are}, {card.limits[0].rule.replace('_', ' ')}) "
-        f"from {card.frames} good frames, {sum(card.lane_samples)} lane scores",
-        f"false alarms in 1000 frames: {card.expected_false_alarms_per_1000_frames:.2g} expected, "
-        f"at most {card.upper_false_alarms_per_1000_frames:.3g} with {card.confidence:.0%} confidence",
+        f"threshold {shown} ({card.limits_are}, {card.limits[0].rule.replace('_', ' ')}) from {seen} of good cloth, "
+        f"{sum(card.lane_samples)} samples of one lane, worth {card.effective_samples:.0f} independent ones",
+        f"false alarms in 1000 {of}: {card.expected_false_alarms_per_1000:.2g} expected, "
+        f"at most {card.upper_false_alarms_per_1000:.3g} with {card.confidence:.0%} confidence",
     ]
     if card.model.backbone == "embedded":
         words.append("features: the embedded filter bank, not a trained network")
     if card.provisional:
-        metres = "" if card.needs.metres is None else f" ({card.needs.metres:.1f} m)"
+        missing = f"{card.needs.frames} more good frames" if card.needs.metres is None else f"{card.needs.metres:.0f} m more"
         words.append(
-            f"PROVISIONAL: the threshold is extrapolated; {card.needs.frames} more good frames{metres} are needed for a "
-            f"bound of {card.budget_per_1000_frames:g}; collect them with `glassline run CONFIG --observe`"
+            f"PROVISIONAL: the threshold is extrapolated; {missing} of good cloth are needed for at most "
+            f"{card.budget_per_1000:g} in 1000 {of}; collect them with `glassline run CONFIG --observe`"
         )
     return words

@@ -104,7 +104,7 @@ def compile_run(model: Path, backend_name: str, precision: str, out: Path, conso
 
     with redirect_stdout(sys.stderr):  # libraries speak while they build
         manifest = build(out, name, precision, guard, examples.all, card.thresholds, shown)
-    return manifest, calibrate_run(out, None, card.budget_per_1000_frames, console)
+    return manifest, calibrate_run(out, None, card.budget_per_1000, console)
 
 
 def made_for_here(config: LineConfig, console: Console) -> None:

@@ -171,7 +171,7 @@ def learn(images: list[Path], out: Path, console: Console) -> str:
     config = TrainConfig.model_validate({"profile": "quick", "backbone": backbone, "split": SPLIT})
     train_run(images, config, out, console)
     card = calibrate_run(out, None, BUDGET, console)
-    expected = card.expected_false_alarms_per_1000_frames
+    expected = card.expected_false_alarms_per_1000
     note = "; provisional: the threshold is extrapolated" if card.provisional else ""
     console.print(f"card: from {card.frames} good frames; {expected:.1f} false alarms expected in 1000 frames{note}")
     return backbone

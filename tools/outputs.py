@@ -25,7 +25,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     for word, text in (
         ("test", "switch each coil of each output on for half a second, one after the other; the line must not run"),
         ("acknowledge", "acknowledge every open stop and lamp of a running line"),
-        ("reset", "reset the latched FAULT of a running line, once its cause is gone"),
+        ("reset", "reset the latched FAULT of a running line, once its cause is gone; or accept a roll called WRONG_STYLE"),
     ):
         w = words.add_parser(word, help=text)
         w.add_argument("config", type=Path, metavar="CONFIG", help="YAML of the line")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn, track
 
+from calibration.good import GoodFrame, look
 from glass_core.checkpoint import EpochFigures, ModelInfo, read_info
 from glass_core.config import TrainConfig, load_train_config
 from glass_core.contact_sheet import Suspects, write_contact_sheet
@@ -132,22 +133,23 @@ def without_exclusions(images: Sequence[Path], out: Path, console: Console) -> l
 
 def show_suspects(
     model: Path, section: str, sheet: str, engine: Engine, images: Iterable[SplitImage], console: Console
-) -> list[list[float]]:
-    """Scores good pictures, writes the contact sheet and their section of exclude.txt; the lane scores of each.
+) -> list[GoodFrame]:
+    """Scores good pictures, writes the contact sheet and their section of exclude.txt; the lane scores and look of each.
 
     A model of crops scores the crops.
     """
     config = read_info(model).config
     crop = config if config is not None and config.input == "crop" else None
     suspects = Suspects(engine.definition)
-    lanes = []
+    frames = []
     for image in track(list(images), f"scoring good cloth, {section}", console=console, transient=True):
         pixels = read_image(image.path)
         if crop is not None:
             pixels = resized_crop(pixels, crop.resize_px, crop.tile_px)
         score_map, lane_scores = score_image(engine, engine.definition, pixels)
         suspects.add(image.sha256[:KEY_DIGITS], image.path, pixels, score_map)
-        lanes.append([float(score) for score in lane_scores])
+        level, texture = look(pixels)
+        frames.append(GoodFrame(lane_scores, level=level, texture=texture))
     shown = suspects.highest
     write_contact_sheet(model / sheet, shown)
     found = [
@@ -155,7 +157,7 @@ def show_suspects(
         for rank, each in enumerate(shown, 1)
     ]
     write_exclusions(model, section, found)
-    return lanes
+    return frames
 
 
 def _beginning(start: Start) -> str:

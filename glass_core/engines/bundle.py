@@ -15,7 +15,7 @@ from glass_core.engines.backend import Backend, BackendName, Device, PrecisionNa
 from glass_core.engines.canary import LEAST_TOLERANCE, Canary, EngineFault
 from glass_core.errors import InputError
 from glass_core.scoring import ScoreDefinition
-from glass_core.sealed import Sealed
+from glass_core.sealed import ChangedByHand, Sealed
 
 MANIFEST_FILE = "manifest.json"
 GOLDENS_FILE = "goldens.safetensors"
@@ -57,14 +57,13 @@ def load_manifest(folder: Path) -> Manifest:
     try:
         if path.stat().st_size > _MAX_MANIFEST_BYTES:
             raise InputError(f"manifest too large to be one, {path}, compile the bundle again")
-        manifest = Manifest.model_validate_json(path.read_bytes())
+        return Manifest.opened(path.read_bytes())
     except OSError as error:
         raise InputError(f"unreadable manifest ({error.strerror}), {path}, check its permissions") from None
     except ValidationError as error:
         raise InputError(f"damaged manifest ({error.errors()[0]['msg']}), {path}, compile the bundle again") from None
-    if manifest.sha != manifest.content_sha():
-        raise InputError(f"manifest changed by hand, {path}, compile the bundle again")
-    return manifest
+    except ChangedByHand:
+        raise InputError(f"manifest changed by hand, {path}, compile the bundle again") from None
 
 
 class Bundle:

@@ -326,15 +326,18 @@ def _model(facts: dict[str, Any], title: str) -> str:
     if card:
         kind = "<b>PROVISIONAL</b>" if card.get("provisional") else "final"
         low, high = min(card["thresholds"]), max(card["thresholds"])
+        expected, upper = (
+            card.get(f"{which}_false_alarms_per_1000", card.get(f"{which}_false_alarms_per_1000_frames"))
+            for which in ("expected", "upper")
+        )  # of cards of schema 1: per 1000 frames
         span = f"{low:.4f}" if low == high else f"{low:.4f} to {high:.4f}"
         rows += [
             ["card is", kind],
             ["thresholds", f"{span}, {len(card['thresholds'])} lanes, {escape(str(card.get('limits_are', '')))}"],
             ["from", f"{card.get('frames', 0):,} good frames ({escape(str(card.get('source', '')))})"],
             [
-                "false alarms in 1000 frames",
-                f"{card['expected_false_alarms_per_1000_frames']:.3g} expected, "
-                f"{card['upper_false_alarms_per_1000_frames']:.3g} at most (95 %)",
+                f"false alarms in 1000 {'m' if card.get('metres') else 'frames'}",
+                f"{expected:.3g} expected, {upper:.3g} at most (95 %)",
             ],
         ]
     return section(title, table(["", ""], rows))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from calibration.good import GoodFrame, look
 from calibration.threshold import Model, calibrate
 from glass_core.checkpoint import ModelInfo, save_model, tensors_of, weights_sha
 from glass_core.config import TrainConfig
@@ -57,8 +58,12 @@ def make_model(folder: Path, card: bool = True, seed: int = 0) -> Path:
             weights_sha=engine.weights_sha, engine_sha=engine.sha, backbone="embedded", engine=engine.backend,
             score_definition=definition,
         )  # fmt: skip
-        scores = [score_image(engine, definition, good_frame(n))[1].astype(np.float64) for n in range(30)]
-        calibrate(scores, model, budget_per_1000_frames=20, source="test").save(folder)
+        frames = []
+        for n in range(30):
+            level, texture = look(good_frame(n))
+            lanes = score_image(engine, definition, good_frame(n))[1]
+            frames.append(GoodFrame(lanes, level=level, texture=texture))
+        calibrate(frames, model, 20, "test").save(folder)
     return folder
 
 

@@ -10,15 +10,18 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
 import pytest
 
 from glass_core.errors import InputError
+from pipeline.cameras.weave import render
 from pipeline.config import LineConfig
 from pipeline.ledger import read_states, read_verdicts
 from pipeline.messages import LineState, Message, Reason, Reject, Result, State, Verdict
 from pipeline.process import run_in_one_process
 from pipeline.roll import summarise
 from pipeline.supervisor import LineFailed, Supervisor
+from tests.line.conftest import CLOTH, ROWS, WIDTH_PX, good_frame
 
 LIMIT_S = 90.0
 SCALE = {"mm_per_px_x": 0.2, "mm_per_px_y": 0.2}
@@ -248,3 +251,29 @@ def test_observing_scores_without_a_card_and_rejects_nothing(footage: Path, tmp_
     assert len(got) == 24 and all(v.lanes and v.reason is Reason.NOT_READY for v in got if v.seq is not None)
     assert not run.said(Reject)
     assert all(s.state in (State.BYPASS, State.STARTING) for s in read_states(line.ledger.path))
+
+
+def test_a_roll_of_another_weave_gets_no_pass(model: Path, tmp_path: Path) -> None:
+    """Three rolls of 2.56 m: the second is a satin of yarns three times as thick."""
+    cloth = tmp_path / "cloth"
+    cloth.mkdir()
+    satin = CLOTH.model_copy(update={"weave": "satin"})
+    for n in range(60):
+        coarse = cv2.resize(render(satin, n * ROWS // 3, ROWS // 3), (3 * WIDTH_PX, ROWS))
+        cv2.imwrite(str(cloth / f"{n:03d}.png"), coarse[:, :WIDTH_PX] if 20 <= n < 40 else good_frame(n))
+    pitch = {"mm_per_px_x": 1.0, "mm_per_px_y": 1.0}
+    camera = {"name": "a", "source": "replay", "path": cloth, "rows": ROWS, "inspect_x_px": (64, 192), **pitch}
+    rolls = {"name": "test", "roll_id": "R1", "roll_length_m": 2.56}
+    line = config(model, cloth, tmp_path / "out", motion=None, cameras=[camera], line=rolls)
+    run_in_one_process(line, observe=False, stop=lambda: False, heard=lambda n: None)
+    got = list(read_verdicts(line.ledger.path))
+    assert {v.roll_id for v in got if v.result is Result.PASS} == {"R1", "R3"}
+    assert {(v.roll_id, v.reason) for v in got if v.result is Result.NOT_INSPECTED} == {("R2", Reason.WRONG_STYLE)}
+    after_2_m = [v.reason for v in got if v.roll_id == "R2"][16:]
+    assert after_2_m == [Reason.WRONG_STYLE] * 4  # before, what was found a defect was told as one
+    states = list(read_states(line.ledger.path))
+    told = [s for s in states if "not the cloth of the card" in s.detail]
+    assert told and all(s.state is State.DEGRADED and not s.inspection_ok and "texture -" in s.detail for s in told)
+    assert states[-1].state is State.RUNNING
+    not_inspected = sum(v.result is Result.NOT_INSPECTED for v in got)
+    assert summarise(line.ledger.path).not_inspected_m == pytest.approx(not_inspected * 0.128)

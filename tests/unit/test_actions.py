@@ -132,8 +132,8 @@ def test_marks_are_nobodys_to_acknowledge() -> None:
 def test_events_that_nobody_acknowledges_do_not_pile_up() -> None:
     actions = table({"when": "FAULT", "do": "lamp"})
     for _ in range(UNACKNOWLEDGED + 10):
-        actions.fault(True, 0)
-        actions.fault(False, 0)
+        actions.present({Cause.FAULT}, 0)
+        actions.present(set(), 0)
     assert len(actions.acknowledge(None, 0)) == UNACKNOWLEDGED
 
 

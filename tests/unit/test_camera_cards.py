@@ -166,7 +166,7 @@ def test_neighbours_are_aligned_by_a_mark_and_not_by_cloth_that_repeats() -> Non
 
 LINE = """
 cameras:
-  - {name: left, source: replay, path: %s, flatfield: %s}
+  - {name: left, source: replay, path: %s, flatfield: %s, lamp: {columns_px: [0, 8]}}
 """
 
 
@@ -175,7 +175,8 @@ def test_cards_are_checked_when_a_line_is_read(tmp_path: Path) -> None:
     config.write_text(LINE % (tmp_path, path))
     card = flatfield(lamp(), None, **WHO)
     card.save(path)
-    assert load_config(config).cameras[0].flatfield_sha == card.sha
+    read = load_config(config).cameras[0]
+    assert read.flatfield_sha == card.sha and read.lamp is not None and read.lamp.level == card.level
     now = datetime.now(UTC)
     card.check(path, "left", "", now + timedelta(days=29))
     with pytest.raises(InputError, match=r"past its date, valid until \d{4}"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from calibration.threshold import GoodLook
+from pipeline.action_config import DefectAction, DriftAction, FaultAction
 from pipeline.actions import Actions
-from pipeline.config import DefectAction, FaultAction
 from pipeline.decision import Decision
 from pipeline.drift import BASE, RECENT
 from pipeline.gap import Gap
@@ -48,7 +50,7 @@ from pipeline.messages import (
 from pipeline.outputs.publisher import Publisher
 from pipeline.roll import measure
 from pipeline.terms import DecisionTerms
-from pipeline.web_messages import MarkEvent
+from pipeline.web_messages import MarkEvent, RollStart
 from tests.fakes import TILING, Box
 
 MS = 1_000_000
@@ -105,10 +107,11 @@ class Bench:
         lane: int = 0,
         engine: str = "engine",
         fault: str = "",
+        calm: float = 0.0,
     ) -> None:
         cells = np.zeros((8, 20), "<f4")
         cells[3, (2, 9, 17)[lane]] = value
-        lanes = [0.0] * LANES
+        lanes = [calm] * LANES
         lanes[lane] = value
         shown = value > 0.4
         scored = ScoreMap(
@@ -892,11 +895,65 @@ def test_with_an_actuator_time_stands_while_the_web_does_and_runs_out_while_it_m
     assert [outcome(v) for v in bench.verdicts(60_101 * MS)] == [(1, Result.NOT_INSPECTED, Reason.NO_SCORE)]
 
 
-def test_drift_is_told_with_the_state_and_changes_no_verdict() -> None:
-    bench = Bench()
+def test_drift_is_told_with_the_state_and_lights_the_lamp_and_changes_no_verdict() -> None:
+    bench = Bench(actions=Actions((DriftAction(when="DRIFT", do="lamp"),)))
     for seq in range(BASE + RECENT):
         bench.announce(seq, level=100.0 if seq < BASE else 70.0, texture=8.0)
         bench.score(seq)
         assert [v.result for v in bench.verdicts() if v.seq is not None] == [Result.PASS]
     told = bench.air.take(LineState)[-1]
     assert (told.state, told.inspection_ok, told.detail) == (State.RUNNING, True, "c: brightness -30%")
+    assert [(a.kind, a.cause) for a in bench.air.take(Action)] == [(ActionKind.LAMP, Cause.DRIFT)]
+
+
+GOOD = GoodLook(level=100.0, texture=8.0, share=0.2, middle_shares=(0.1, 0.2, 0.4))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"level": 135.0}, "brightness +35%"),
+        ({"texture": 3.0}, "texture -62%"),
+        ({"value": 0.01}, "scores at 0.02 of the threshold instead of 0.1 to 0.4"),
+    ],
+)
+def test_a_roll_unlike_the_card_gets_no_pass_until_it_changes_or_somebody_accepts_it(
+    change: dict[str, float], words: str
+) -> None:
+    bench = Bench(standard=replace(STANDARD, good={"": GOOD}))
+    value, look = change.pop("value", 0.1), {"level": 100.0, "texture": 8.0, **change}
+
+    def run(first: int, last: int, value: float, **look: float) -> list[tuple[Result, Reason | None]]:
+        verdicts = []
+        for seq in range(first, last):
+            bench.announce(seq, **look)
+            bench.score(seq, value, calm=value)
+            verdicts += bench.verdicts()
+        return [(v.result, v.reason) for v in verdicts]
+
+    bench.move(0.0)
+    bench.inbox.send(RollStart(roll_id="A", at_mm=0.0))
+    assert set(run(0, 60, 0.1, level=100.0, texture=8.0)) == {(Result.PASS, None)}
+    bench.inbox.send(RollStart(roll_id="B", at_mm=3000.0))
+    assert set(run(60, 150, value, **look)) == {(Result.NOT_INSPECTED, Reason.WRONG_STYLE)}
+    state = bench.air.take(LineState)[-1]
+    assert (state.state, state.inspection_ok) == (State.DEGRADED, False) and state.detail.endswith(words)
+    assert set(run(150, 160, 0.1, level=100.0, texture=8.0)) == {(Result.NOT_INSPECTED, Reason.WRONG_STYLE)}  # it holds
+    assert set(run(160, 162, 0.9, **look)) == {(Result.NOT_INSPECTED, Reason.WRONG_STYLE)}
+    bench.inbox.send(Reset())
+    assert set(run(162, 170, value, **look)) == {(Result.PASS, None)}
+    bench.inbox.send(RollStart(roll_id="C", at_mm=8500.0))
+    assert set(run(170, 180, value, **look)) == {(Result.NOT_INSPECTED, Reason.WRONG_STYLE)}
+    bench.inbox.send(RollStart(roll_id="D", at_mm=9000.0))
+    assert set(run(180, 190, 0.1, level=100.0, texture=8.0)) == {(Result.PASS, None)}
+
+
+def test_a_roll_that_begins_with_defects_is_not_called_another_style() -> None:
+    """Defects among the first metres stay defects, and good frames between them pass."""
+    bench = Bench(standard=replace(STANDARD, good={"": GOOD}))
+    for seq in range(40):
+        bench.announce(seq, level=100.0, texture=8.0)
+        bench.score(seq, 0.9 if seq in (0, 1, 7, 8, 9) else 0.1, calm=0.1)
+    results = [v.result for v in bench.verdicts()]
+    assert [n for n, r in enumerate(results) if r is Result.DEFECT] == [0, 1, 7, 8, 9]
+    assert Result.NOT_INSPECTED not in results

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from calibration.threshold import GoodLook
 from pipeline.drift import BASE, RECENT, Drift
 
 
@@ -14,7 +15,7 @@ def run(
 ) -> str:
     rng = random.Random(seed)
     for _ in range(frames):
-        drift.add(style, level * rng.uniform(0.95, 1.05), texture * rng.uniform(0.9, 1.1), score * rng.uniform(0.8, 1.2))
+        drift.add(style, (level * rng.uniform(0.95, 1.05), texture * rng.uniform(0.9, 1.1), score * rng.uniform(0.8, 1.2)))
     return drift.warning
 
 
@@ -44,3 +45,12 @@ def test_a_new_style_has_a_reference_of_its_own() -> None:
     drift = Drift()
     run(drift, BASE + RECENT)
     assert run(drift, BASE + RECENT, level=200.0, style="white") == ""
+
+
+def test_the_card_is_the_reference_from_the_first_frame_on() -> None:
+    card = GoodLook(level=100.0, texture=8.0, share=0.4, middle_shares=(0.1, 0.2, 0.3))
+    assert run(Drift(card), RECENT) == ""
+    assert run(Drift(card), RECENT, level=80.0).startswith("brightness -")
+    assert run(Drift(card), RECENT, score=0.8).startswith("scores of good cloth up from 40%")
+    unseen = GoodLook(level=None, texture=None, share=0.4, middle_shares=(0.1, 0.2, 0.3))
+    assert run(Drift(unseen), BASE + RECENT, level=80.0) == ""

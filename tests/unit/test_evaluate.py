@@ -11,6 +11,7 @@ import pytest
 import safetensors.numpy
 
 import tools.evaluate
+from calibration.good import GoodFrame
 from calibration.threshold import Model, ThresholdCard, calibrate
 from glass_core.anomaly_map import smooth_odds
 from glass_core.config import SplitFractions
@@ -80,7 +81,7 @@ def card(model: Path, threshold: float) -> ThresholdCard:
     of = Model(
         weights_sha="w" * 64, engine_sha="e" * 64, backbone="b", engine="stand-in", score_definition=BrightnessEngine.definition
     )
-    drawn = calibrate([rng.uniform(0.3, 0.4, 4) for _ in range(60)], of, 100, "here")
+    drawn = calibrate([GoodFrame(rng.uniform(0.3, 0.4, 4)) for _ in range(60)], of, 100, "here")
     fields = drawn.model_dump(exclude={"sha"}, by_alias=True)
     made = ThresholdCard.sealed(**{**fields, "thresholds": (threshold,) * len(drawn.thresholds)})
     made.save(model)

@@ -5,52 +5,65 @@ import math
 import numpy as np
 import pytest
 
-from calibration.limits import allowed_rank, limit, logit, samples_needed, upper_rate
+from calibration.limits import Ahead, limit, logit
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-x))
 
 
-@pytest.mark.parametrize("rate", [0.5, 0.01, 1e-3, 1e-4])
-def test_samples_needed_is_where_the_largest_sample_first_suffices(rate: float) -> None:
-    n = samples_needed(rate)
-    assert allowed_rank(n, rate) >= 1
-    assert allowed_rank(n - 1, rate) == 0
-    assert upper_rate(n, 1) <= rate < upper_rate(n - 1, 1)
+@pytest.mark.parametrize(("m", "lanes", "most"), [(100.0, 1, 0), (1000.0, 1, 1), (500.0, 3, 2), (1000.0, 1, 20)])
+@pytest.mark.parametrize("dispersion", [1.0, 2.5])
+def test_samples_needed_is_where_the_largest_sample_first_suffices(m: float, lanes: int, most: int, dispersion: float) -> None:
+    ahead = Ahead(m, lanes, dispersion)
+    n = ahead.samples_needed(most)
+    assert ahead.rank(n, most) >= 1
+    assert ahead.rank(n - 1, most) == 0
+    assert ahead.upper(n, 1) <= most < ahead.upper(n - 1, 1)
 
 
-@pytest.mark.parametrize(
-    ("n", "rank", "expected"),
-    # The upper bound for rank - 1 events in n: in closed form for no event and for all but one, and from a table.
-    [(100, 1, 1 - 0.05 ** (1 / 100)), (1000, 1, 1 - 0.05 ** (1 / 1000)), (10, 10, 0.95 ** (1 / 10)), (20, 2, 0.21611)],
-)
-def test_upper_rate_is_the_clopper_pearson_bound(n: int, rank: int, expected: float) -> None:
-    assert upper_rate(n, rank) == pytest.approx(expected, rel=1e-4)
+def test_the_odds_are_those_of_drawing_without_an_order() -> None:
+    """Of n + m exchangeable samples any n may be the known ones: all of the highest k are to come, and r - 1 known above."""
+    n, m, rank = 30, 20, 4
+    ways = [math.comb(k + rank - 1, k) * math.comb(m - k + n - rank, m - k) / math.comb(n + m, m) for k in range(m + 1)]
+    np.testing.assert_allclose(Ahead(m).odds(n, rank, m), ways, rtol=1e-9)
+    two = np.convolve(ways, ways)[: m + 1]
+    np.testing.assert_allclose(Ahead(m, lanes=2).odds(n, rank, m), two, rtol=1e-9)
 
 
-@pytest.mark.parametrize(("n", "rate"), [(60, 0.05), (200, 0.05), (2000, 0.01), (1500, 0.002)])
-def test_the_bound_covers_in_simulation(n: int, rate: float) -> None:
-    """Of many calibrations, at most 5 % may give a threshold that good samples pass more often than the target."""
-    rank = allowed_rank(n, rate)
+@pytest.mark.parametrize("dispersion", [1.0, 1.7, 6.0])
+def test_dispersion_keeps_the_mean_and_widens_the_spread(dispersion: float) -> None:
+    n, m, rank = 4000, 2000, 20
+    odds = Ahead(m, 1, dispersion).odds(n, rank, 1000)
+    k = np.arange(len(odds))
+    mean = (odds * k).sum()
+    assert odds.sum() == pytest.approx(1, abs=1e-4)
+    assert mean == pytest.approx(m * rank / (n + 1), rel=1e-3)
+    assert (odds * (k - mean) ** 2).sum() == pytest.approx(dispersion * mean * (1 + m / n), rel=0.03)
+
+
+@pytest.mark.parametrize(("n", "m", "most"), [(200, 100, 3), (300, 1000, 40), (2000, 1000, 2)])
+def test_the_prediction_holds_in_simulation(n: int, m: int, most: int) -> None:
+    """Of many calibrations, at most 5 % may be followed by more alarms than predicted."""
+    rank = Ahead(m).rank(n, most)
     assert rank >= 1
     rng = np.random.default_rng(n)
     repeats = 4000
     # For uniform samples, the rate above the rank-th largest is 1 minus it; any other distribution is a monotone map.
-    true_rates = 1 - np.array([np.partition(rng.random(n), n - rank)[n - rank] for _ in range(repeats)])
+    rates = 1 - np.array([np.partition(rng.random(n), n - rank)[n - rank] for _ in range(repeats)])
+    alarms = rng.binomial(m, rates)
     slack = 3 * math.sqrt(0.05 * 0.95 / repeats)
-    assert (true_rates > rate).mean() <= 0.05 + slack
-    assert (true_rates > upper_rate(n, rank)).mean() == pytest.approx(0.05, abs=slack)
-    assert upper_rate(n, rank) <= rate < upper_rate(n, rank + 1)  # no lower threshold would do
-    assert true_rates.mean() == pytest.approx(rank / (n + 1), rel=0.1)
+    assert (alarms > most).mean() <= 0.05 + slack
+    assert alarms.mean() == pytest.approx(m * rank / (n + 1), rel=0.1)
+    assert Ahead(m).upper(n, rank + 1) > most  # no lower threshold would do
 
 
 def test_with_enough_samples_the_threshold_is_the_order_statistic() -> None:
     scores = np.random.default_rng(0).random(4000)
-    found = limit(scores, 0.01)
-    assert found.rule == "order_statistic" and found.rank > 1
-    assert (scores > found.threshold).sum() == found.rank - 1
-    assert found.upper_rate <= 0.01 and found.expected_rate == pytest.approx(found.rank / 4001)
+    found = limit(scores, 31, 0.01)
+    assert found.rule == "order_statistic" and found.rank == 31
+    assert (scores > found.threshold).sum() == 30
+    assert found.expected_rate == pytest.approx(31 / 4001)
 
 
 TAILS = {
@@ -67,35 +80,33 @@ def test_with_few_samples_the_tail_is_extrapolated_to_the_target(name: str) -> N
     rng = np.random.default_rng(1)
     draw, target = TAILS[name], 1 / 3000
     truth = np.sort(draw(rng, (60_000,)))
-    rates, within = [], 0
+    rates = []
     for scores in sigmoid(draw(rng, (200, 60))):
-        found = limit(scores, target)
+        found = limit(scores, 0, target)
         assert found.rule == "tail_extrapolation"
         assert scores.max() <= found.threshold < 1
         assert found.expected_rate <= target * (1 + 1e-9)
         true_rate = 1 - np.searchsorted(truth, logit(np.array([found.threshold]))[0]) / len(truth)
         rates.append(true_rate)
-        within += true_rate <= found.upper_rate
     assert np.mean(rates) <= 2 * target
     assert np.median(rates) <= target
-    assert within / 200 >= 0.95  # the stated bound is the distribution-free one
 
 
 def test_more_extreme_targets_and_wider_scores_ask_for_higher_thresholds() -> None:
     scores = sigmoid(np.random.default_rng(2).gumbel(-4, 0.5, 50))
-    thresholds = [limit(scores, target).threshold for target in (1e-2, 1e-3, 1e-4, 1e-5)]
+    thresholds = [limit(scores, 0, target).threshold for target in (1e-2, 1e-3, 1e-4, 1e-5)]
     assert thresholds == sorted(thresholds) and thresholds[0] < thresholds[-1]
     wider = sigmoid(logit(scores) * 1.5 + 2)
-    assert limit(wider, 1e-4).threshold > thresholds[2]
+    assert limit(wider, 0, 1e-4).threshold > thresholds[2]
 
 
 def test_equal_scores_give_a_threshold_that_lets_them_pass() -> None:
-    found = limit(np.full(20, 0.25), 1e-4)
+    found = limit(np.full(20, 0.25), 0, 1e-4)
     assert 0.25 <= found.threshold < 0.2501
 
 
 def test_a_threshold_is_below_one_even_where_the_tail_runs_over() -> None:
-    found = limit(sigmoid(np.linspace(-10, 16, 30)), 1e-9)
+    found = limit(sigmoid(np.linspace(-10, 16, 30)), 0, 1e-9)
     assert found.threshold < 1
     assert np.float32(1) > found.threshold  # a saturated score is always above it
 
@@ -104,14 +115,14 @@ def test_good_scores_at_the_very_top_are_refused_unless_the_budget_allows_them()
     scores = np.linspace(0.1, 0.5, 3000)
     scores[-3:] = 1.0
     with pytest.raises(ValueError, match="highest score"):
-        limit(scores, 1e-3)
-    assert limit(scores, 0.01).threshold < 0.5
+        limit(scores, 3, 1e-3)
+    assert limit(scores, 4, 1e-3).threshold <= 0.5
 
 
 @pytest.mark.parametrize("scores", [np.full(7, 0.1), np.array([0.1] * 20 + [np.nan]), np.empty(0)])
 def test_too_few_or_not_finite_samples_are_refused(scores: np.ndarray) -> None:
     with pytest.raises(ValueError, match="finite"):
-        limit(scores, 0.01)
+        limit(scores, 1, 0.01)
 
 
 def test_logit_is_finite_and_increasing_over_all_scores() -> None:

@@ -161,8 +161,8 @@ def test_what_must_be_known_about_model_and_card_is_shouted(tmp_path: Path, fact
     if "card" in facts:
         facts["card"] |= {
             "thresholds": [0.5],
-            "expected_false_alarms_per_1000_frames": 1.0,
-            "upper_false_alarms_per_1000_frames": 2.0,
+            "expected_false_alarms_per_1000": 1.0,
+            "upper_false_alarms_per_1000": 2.0,
             "provisional": True,
         }
     text, page = page_of(write(tmp_path, [verdict(0)], **facts))

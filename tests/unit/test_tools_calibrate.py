@@ -17,7 +17,12 @@ from glass_core.errors import InputError
 from glass_core.scoring import ScoreDefinition
 from glass_core.split import Split, load_split, split
 from glass_core.tiling import Tiling
+from pipeline.dispositions import Word, dispose
+from pipeline.ledger import Ledger
+from pipeline.messages import Region, Result, Verdict
+from pipeline.sheet import read_sheet
 from tools.calibrate import calibrate_run
+from tools.cli import main
 
 SHAS = {"weights_sha": "w" * 64, "engine_sha": "e" * 64}
 
@@ -107,16 +112,20 @@ def test_a_recording_tells_the_length_of_its_frames(model: Path) -> None:
     recording = model.parent / "recording"
     pictures(recording / "left", 10, seed=5)
     (recording / "recording.json").write_text('{"schema": 1, "cameras": {"left": {}}}')
-    spans = [{"seq": n, "start_mm": 50.0 * n, "end_mm": 50.0 * (n + 1)} for n in range(10)]
+    facts = {"t_mono_ns": 0, "t_utc_ns": 0, "rows": 64}
+    spans = [{**facts, "seq": n, "block_id": n, "start_mm": 50.0 * n, "end_mm": 50.0 * (n + 1)} for n in range(10)]
     (recording / "left/frames.jsonl").write_text("".join(json.dumps(span) + "\n" for span in spans))
     card = calibrated(model, recording)
-    assert card.frames == 10
-    assert card.needs.metres == pytest.approx(card.needs.frames * 0.05)
+    assert card.frames == 10 and card.unit == "lane of one frame"  # half a metre is too little to count metres
+    assert card.needs.frames == card.needs.metres * 20 and set(card.good) == {"left"}
+    spans = [{**span, "start_mm": 1000.0 * n, "end_mm": 1000.0 * (n + 1)} for n, span in enumerate(spans)]
+    (recording / "left/frames.jsonl").write_text("".join(json.dumps(span) + "\n" for span in spans))
+    assert calibrated(model, recording).metres == 10
 
 
 def verdict(seq: int, **changes: Any) -> dict[str, Any]:
     scores = np.random.default_rng(seq).uniform(0.01, 0.1, 4).tolist()
-    place = {"start_mm": 20.0 * seq, "end_mm": 20.0 * (seq + 1)}
+    place = {"start_mm": 200.0 * seq, "end_mm": 200.0 * (seq + 1), "level": 100.0, "texture": 5.0}
     return {"schema": 1, "camera": "left", "boot_id": "b", "seq": seq, "lane_scores": scores, **place, **SHAS, **changes}
 
 
@@ -131,9 +140,11 @@ def test_what_the_line_observed_is_used_when_it_is_of_this_model(model: Path) ->
     unscored = [verdict(102, lane_scores=[]), {**verdict(103), "seq": None, "lane_scores": []}]
     broken = [verdict(104, lane_scores=[0.1, None, 0.1, 0.1])]
     verdicts = [verdict(n) for n in range(50)] + foreign + unscored + broken
-    card = calibrated(model, observed(model.parent / "out", verdicts, tail='{"cut sho'))
-    assert card.frames == 50 and card.lane_samples == (50,) * 4
-    assert card.needs.metres == pytest.approx(card.needs.frames * 0.02)
+    seen_again = [verdict(n, rescan=True, lane_scores=[0.9] * 4) for n in range(5)]
+    card = calibrated(model, observed(model.parent / "out", verdicts + seen_again, tail='{"cut sho'))
+    assert card.frames == 50 and card.metres == 10 and card.lane_samples == (10,) * 4
+    assert card.needs.frames == card.needs.metres * 5
+    assert card.good["left"].level == 100.0
 
 
 def test_an_observed_frame_can_be_marked_too(model: Path) -> None:
@@ -156,6 +167,64 @@ def test_an_observed_frame_can_be_marked_too(model: Path) -> None:
 def test_observations_of_no_use_are_one_clear_line(model: Path, verdicts: list[dict[str, Any]], tail: str, words: str) -> None:
     with pytest.raises(InputError, match=rf"^[^\n]*{words}[^\n]*, [^\n]+, [^\n]+$"):
         calibrated(model, observed(model.parent / "out", verdicts, tail))
+
+
+def reviewed_run(folder: Path, **facts: Any) -> Path:
+    """Ten metres of a line with thresholds of 0.2: a false alarm at 3 m, a streak over 6 and 7 m, two of it in one lane."""
+    held = Ledger(folder / "ledger.sqlite", {"line": "l", "config": {"defects": {"enlargement_px": 0}}}, run_id="run")
+    for n in range(40):
+        lanes = np.random.default_rng(n).uniform(0.01, 0.1, 4).tolist()
+        lane, score = {12: (1, 0.3), 24: (2, 0.5), 25: (2, 0.6)}.get(n, (0, 0.0))
+        regions = ()
+        if score:
+            lanes[lane] = score
+            at = {"x0_mm": 10.0 * lane, "x1_mm": 10.0 * lane + 5, "y0_mm": 250.0 * n, "y1_mm": 250.0 * (n + 1)}
+            regions = (Region(x0_px=0, y0_px=0, x1_px=5, y1_px=250, score=score, lane=lane, **at),)
+        held.add(Verdict.model_validate({
+            "number": n, "generation": 0, "camera": "left", "boot_id": "b", "seq": n, "t_mono_ns": n, "t_utc_ns": n,
+            "result": Result.DEFECT if score else Result.PASS, "lanes": lanes, "regions": regions, "score": max(lanes),
+            "regions_total": len(regions), "start_mm": 250.0 * n, "end_mm": 250.0 * (n + 1), **SHAS, **facts,
+        }))  # fmt: skip
+    held.close()
+    return folder
+
+
+def said(folder: Path, *words: Word) -> Path:
+    sheet, _ = read_sheet(folder / "ledger.sqlite")
+    for row, word in zip(sheet.rows.values(), words, strict=False):
+        dispose(folder, sheet.run_id, row.key, word, None, "me", "")
+    return folder
+
+
+def test_a_reviewed_run_makes_false_alarms_good_cloth_and_replays_its_defects(model: Path) -> None:
+    before = calibrated(model)
+    run = reviewed_run(model.parent)
+    for words in ((), ("lint",)):
+        with pytest.raises(InputError, match=rf"^{2 - len(words)} defects without a word, {run}, say what"):
+            calibrate_run(model, said(run, *words), 200, Console(quiet=True), from_review=True)
+    card = calibrate_run(model, said(run, "lint", "defect"), 200, Console(quiet=True), from_review=True)
+    assert card.frames == 38 and card.metres == 9  # the streak's two frames are neither good nor seen
+    assert load_card(model) == card != before
+    strict = calibrate_run(model, said(run, "mended"), 200, Console(quiet=True), from_review=True)
+    assert strict.frames == 37 and max(strict.thresholds) < max(card.thresholds) < 0.6
+
+
+def test_a_card_that_lets_a_confirmed_defect_pass_is_refused(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = calibrated(model)
+    run = said(reviewed_run(model.parent), "defect", "acceptable")  # what scored 0.3 is one, what scored 0.6 is none
+    words = ["calibrate", "threshold", str(model), str(run), "--from-review", "--budget", "10", "--json"]
+    assert main(words) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and "defect 1 at 3.000 m (score 0.3000) would pass at thresholds from" in err.splitlines()[-1]
+    assert load_card(model) == before
+    assert main(words[:3] + words[4:]) == 2
+    assert "name the folder of a reviewed run" in capsys.readouterr().err
+
+
+def test_a_run_of_another_model_is_no_review_of_this_one(model: Path) -> None:
+    run = said(reviewed_run(model.parent, engine_sha="x" * 64), "lint", "lint")
+    with pytest.raises(InputError, match=r"scored by another model or engine, [^\n]+, review a run of this model"):
+        calibrate_run(model, run, 10, Console(quiet=True), from_review=True)
 
 
 def test_held_out_pictures_must_be_those_of_the_training(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from calibration.good import GoodFrame
 from calibration.threshold import Model, calibrate
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
@@ -58,7 +59,7 @@ def prepare(point: Point, folder: Path) -> tuple[Path, int]:
         score_definition=engine.definition,
     )  # fmt: skip
     certain = np.random.default_rng(0).uniform(0.999, 1, (200, layout.lanes))
-    calibrate(list(certain), of, budget_per_1000_frames=100, source="the benchmark: no threshold for cloth").save(model)
+    calibrate([GoodFrame(each) for each in certain], of, 100, source="the benchmark: no threshold for cloth").save(model)
     cloth = WeaveConfig(name="cloth", source="weave", width_px=width, frame_rows=height)
     (folder / "footage").mkdir()
     for number in range(PICTURES):

@@ -1,0 +1,82 @@
+"""Whether the cloth that runs is that of the card: each roll by its first metres, and then as it goes (pure)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from calibration.threshold import GoodLook, middle_lane
+from pipeline.drift import Drift, Look, looks, middle
+from pipeline.judgement import Judgement, Standard
+from pipeline.messages import Announced, Reason, Result, ScoreMap
+from pipeline.web import RollSpan
+
+FIRST_MM = 2000.0
+"""So much of a roll says whether it is cloth of the card."""
+FAR = 2.0
+"""Cloth whose look differs by so many times what is told as drift is not that of the card."""
+
+
+class Likeness:
+    """One camera's cloth held against the card: a roll that begins unlike it gets no PASS, a slow change is told.
+
+    The median of a roll's first metres, as far as they have come, is compared; among them a PASS stands where it or the frame
+    itself is near, and a DEFECT stays one. Once they are over, what they said holds for every frame until the next roll, or
+    until the operator accepts the cloth. Without lengths there are pictures and no rolls: only drift is told.
+    """
+
+    def __init__(self) -> None:
+        self.drift = Drift()
+        self._good: GoodLook | None = None
+        self._roll: RollSpan | None = None
+        self._first: list[Look] = []
+        self._first_mm = 0.0
+        self._over = False
+        self.wrong = ""
+        """What is unlike the card's cloth, or empty."""
+
+    def accept(self) -> None:
+        """The operator says that this roll is what it should be."""
+        if self.wrong:
+            self.wrong, self._over = "", True
+
+    def judged(
+        self, frame: Announced, scored: ScoreMap, judgement: Judgement, standard: Standard, roll: RollSpan, plain: bool
+    ) -> Judgement:
+        """The judgement as it may stand; `plain`: new cloth, no seam or the like."""
+        if roll != self._roll:
+            self._roll, self._first, self._first_mm, self._over, self.wrong = roll, [], 0.0, False, ""
+        if (good := standard.good_of(frame.camera)) != self._good:
+            self._good, self.drift = good, Drift(good)
+        shares = sorted(score / max(standard.threshold(i), 1e-9) for i, score in enumerate(scored.lanes))
+        look = None if frame.level is None or frame.texture is None else (frame.level, frame.texture)
+        begins, itself_near = not self._over, False
+        if look and plain:
+            if begins and self._good and frame.start_mm is not None and frame.end_mm is not None:
+                seen = (*look, middle_lane(shares))
+                itself_near = not _unlike(self._good, seen)
+                self._begin(self._good, seen, frame.end_mm - frame.start_mm)
+            if judgement.result is Result.PASS and not self.wrong:
+                self.drift.add(roll.style, (*look, shares[-1]))
+        if not self.wrong or itself_near or (begins and judgement.result is Result.DEFECT):
+            return judgement
+        detail = f"{judgement.result} by a card of other cloth: {self.wrong}"
+        return replace(judgement, result=Result.NOT_INSPECTED, reason=Reason.WRONG_STYLE, detail=detail[:200])
+
+    def _begin(self, good: GoodLook, seen: Look, length_mm: float) -> None:
+        """One more frame of the roll's first metres."""
+        self._first.append(seen)
+        self._first_mm += length_mm
+        self._over = self._first_mm >= FIRST_MM
+        self.wrong = _unlike(good, middle(self._first))
+        if self._over:
+            self._first = []
+
+
+def _unlike(good: GoodLook, now: Look) -> str:
+    """Look, or scores as far beyond the card's range as that is wide (at least twice or half, and not over the threshold)."""
+    found = [] if good.level is None or good.texture is None else looks(good.level, good.texture, now[0], now[1], FAR)
+    low, high = (max(share, 1e-6) for share in (good.middle_shares[0], good.middle_shares[2]))
+    beyond = max(high / low, 2.0)
+    if not low / beyond <= now[2] <= max(high, min(high * beyond, 1.0)):
+        found.append(f"scores at {now[2]:.2g} of the threshold instead of {low:.2g} to {high:.2g}")
+    return ", ".join(found)

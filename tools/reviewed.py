@@ -1,0 +1,94 @@
+"""Good cloth and known defects from a run that people have reviewed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from calibration.good import GoodFrame
+from calibration.threshold import ThresholdCard
+from glass_core.engines import Engine
+from glass_core.errors import InputError
+from pipeline.dispositions import Key
+from pipeline.joining import Defect, Joiner
+from pipeline.judgement import Standard
+from pipeline.ledger import read_defect_verdicts, read_verdicts
+from pipeline.messages import Result
+from pipeline.process import standard_of
+from pipeline.sheet import DefectRow, RunSheet, read_sheet
+
+GOOD_AFTER_ALL = {"acceptable", "lint"}
+"""What was signalled and is no defect of the cloth."""
+
+
+class DefectsWouldPass(Exception):
+    """A defect that people confirmed would not be signalled by the new thresholds."""
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """A run with a word on every defect: frames without a defect, and the defects that people confirmed."""
+
+    folder: Path
+    frames: list[GoodFrame]
+    known: list[tuple[DefectRow, Defect]]
+
+    def replay(self, card: ThresholdCard) -> None:
+        """Raises DefectsWouldPass where the strongest place of a known defect is not above its lane's threshold."""
+        standard = standard_of(card)
+        assert standard is not None
+        lost = [row for row, defect in self.known if not _signalled(defect, standard)]
+        if lost:
+            first = lost[0]
+            at = "" if first.at_m is None else f" at {first.at_m:.3f} m"
+            others = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+            raise DefectsWouldPass(
+                f"defect {first.number}{at} (score {first.score:.4f}){others} would pass at thresholds from "
+                f"{min(card.thresholds):.4f}, {self.folder}, allow more false alarms by --budget or train longer; "
+                "the card stays as it was"
+            )
+
+
+def reviewed(folder: Path, engine: Engine) -> Reviewed:
+    """The last run of a folder; InputError where a defect has no word yet, or another model or engine has scored it.
+
+    A frame is good that passed, or of which everything that was signalled was found acceptable or lint.
+    """
+    ledger = folder / "ledger.sqlite"
+    sheet, defects = read_sheet(ledger)
+    waiting = sum(row.disposition is None for row in sheet.rows.values())
+    if waiting:
+        raise InputError(f"{waiting} defects without a word, {folder}, say what they are with `glassline review {folder}`")
+    words = {row.key: row.disposition for row in sheet.rows.values()}
+    cleared, frames = _cleared(ledger, sheet, words), list[GoodFrame]()
+    for v in read_verdicts(ledger, sheet.run_id):
+        if not v.lanes or v.rescan:
+            continue
+        if (v.weights_sha, v.engine_sha) != (engine.weights_sha, engine.sha):
+            raise InputError(f"scored by another model or engine, {folder}, review a run of this model on this machine")
+        if v.result is Result.PASS or (v.generation, v.number) in cleared:
+            frames.append(GoodFrame(np.array(v.lanes), v.camera, v.start_mm, v.end_mm, v.level, v.texture))
+    by_key = {defect.key: defect for defect in defects}
+    known = [(row, by_key[row.key]) for row in sheet.rows.values() if row.disposition not in GOOD_AFTER_ALL]
+    return Reviewed(folder, frames, known)
+
+
+def _cleared(ledger: Path, sheet: RunSheet, words: dict[Key, str | None]) -> set[tuple[int, int]]:
+    """The DEFECT verdicts of which nothing is a defect; joined as the sheet's defects were, so that these have the words."""
+    joiner = Joiner(sheet.enlargement_px)
+    shown = [(v, joiner.add(v)[0]) for v in read_defect_verdicts(ledger, sheet.run_id)]
+    return {
+        (v.generation, v.number)
+        for v, found in shown
+        if v.counts_as_defect  # what lies in a seam is nobody's to review
+        and v.regions_total <= len(v.regions)  # more than are on record: not all of it has a word
+        and all(words[defect.final.key] in GOOD_AFTER_ALL for defect in found)
+    }
+
+
+def _signalled(defect: Defect, standard: Standard) -> bool:
+    region = defect.strongest.region
+    threshold = max(standard.thresholds) if region.lane is None else standard.threshold(region.lane)
+    return region.score > threshold
