@@ -920,7 +920,7 @@ GOOD = GoodLook(level=100.0, texture=8.0, share=0.2, middle_shares=(0.1, 0.2, 0.
 def test_a_roll_unlike_the_card_gets_no_pass_until_it_changes_or_somebody_accepts_it(
     change: dict[str, float], words: str
 ) -> None:
-    bench = Bench(standard=replace(STANDARD, good={"": GOOD}))
+    bench = Bench(standards={"": replace(STANDARD, good={"": GOOD})})
     value, look = change.pop("value", 0.1), {"level": 100.0, "texture": 8.0, **change}
 
     def run(first: int, last: int, value: float, **look: float) -> list[tuple[Result, Reason | None]]:
@@ -950,7 +950,7 @@ def test_a_roll_unlike_the_card_gets_no_pass_until_it_changes_or_somebody_accept
 
 def test_a_roll_that_begins_with_defects_is_not_called_another_style() -> None:
     """Defects among the first metres stay defects, and good frames between them pass."""
-    bench = Bench(standard=replace(STANDARD, good={"": GOOD}))
+    bench = Bench(standards={"": replace(STANDARD, good={"": GOOD})})
     for seq in range(40):
         bench.announce(seq, level=100.0, texture=8.0)
         bench.score(seq, 0.9 if seq in (0, 1, 7, 8, 9) else 0.1, calm=0.1)
