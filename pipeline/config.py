@@ -277,6 +277,12 @@ class LineConfig(Section):
         if self.styles and self.line.style not in ("", *self.styles):
             raise ValueError(f"line.style: no such style {self.line.style}, choose one of {', '.join(self.styles)}")
         check_styles(self.styles, self.own_features)
+        trimmed = {c.name for c in self.cameras if c.lamp}
+        for name, style in self.styles.items():
+            if both := sorted(trimmed & style.features.keys()):
+                raise ValueError(
+                    f"styles.{name}.features.{both[0]}: the level of that camera's lamp holds for one setting only"
+                )
         return self
 
     @property

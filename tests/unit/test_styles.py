@@ -60,6 +60,13 @@ def test_what_a_style_leaves_out_is_the_lines_own() -> None:
         ({"styles": {"s": {"features": {"left": {"Gain": 1}}}}}, "Gain must stand under the camera's own `features`"),
         ({"styles": {"s": {}}, "line": {"style": "silk"}}, "line.style: no such style silk, choose one of s"),
         ({"styles": {"": {}}}, "at least 1 character"),
+        (
+            {
+                "styles": {"s": {"features": {"left": {"ExposureTime": 90.0}}}},
+                "cameras": [line().cameras[0].model_dump(mode="json") | {"lamp": {"columns_px": [0, 40], "level": 200}}],
+            },
+            "styles.s.features.left: the level of that camera's lamp holds for one setting only",
+        ),
         ({"styles": {"s": {"card": "c.json"}}}, "card"),
     ],
 )
