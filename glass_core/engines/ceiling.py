@@ -1,32 +1,28 @@
-"""What this machine can do at most: matrix products a second in each precision, and bytes copied to where it computes."""
+"""What this machine can do at most: matrix products in each precision, and bytes copied to where it computes.
+
+Both are calls to be timed in turn with the work that is held against them, so that a moment's load falls on both.
+"""
 
 from collections.abc import Callable
-from functools import cache
 
 import numpy as np
 import torch
 
-from glass_core.engines.speed import timed
-
 _MATMUL_SIDE = {"cpu": 1536, "cuda": 8192}
 _COPY_BYTES = 64 << 20
-_SECONDS = 0.5
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
-@cache
-def matmul_gmac_per_s(backend: str, precision: str) -> float:
-    """1e9 multiply-adds a second of one large product of square matrices, by the library that the backend computes with."""
+def product(backend: str, precision: str) -> tuple[Callable[[], object], float]:
+    """One large product of square matrices by the library that the backend computes with, and its multiply-adds in 1e9."""
     device = "cuda" if torch.cuda.is_available() and backend != "openvino" else "cpu"
     side = _MATMUL_SIDE[device]
-    call = _openvino(precision, side) if backend == "openvino" else _torch(precision, side, device)
-    with torch.inference_mode():  # the best of the calls: a ceiling is what was reached at all
-        return float(side**3 / timed(call, 1, _SECONDS, least=3).batch_s.min() / 1e9)
+    return _openvino(precision, side) if backend == "openvino" else _torch(precision, side, device), side**3 / 1e9
 
 
-@cache
-def copy_gb_per_s() -> float:
-    """1e9 bytes a second from this process's memory to where tiles are computed: a GPU's memory, else another place here."""
+def copy() -> tuple[Callable[[], object], float]:
+    """One copy from this process's memory to where tiles are computed (a GPU's memory, else another place here), and its
+    bytes in 1e9."""
     there = "cuda" if torch.cuda.is_available() else "cpu"
     source = torch.ones(_COPY_BYTES, dtype=torch.uint8)
     source = source.pin_memory() if there == "cuda" else source
@@ -37,7 +33,7 @@ def copy_gb_per_s() -> float:
         if there == "cuda":
             torch.cuda.synchronize()
 
-    return float(_COPY_BYTES / timed(call, 1, _SECONDS / 2, least=3).batch_s.min() / 1e9)
+    return call, _COPY_BYTES / 1e9
 
 
 def _torch(precision: str, side: int, device: str) -> Callable[[], object]:
@@ -48,6 +44,7 @@ def _torch(precision: str, side: int, device: str) -> Callable[[], object]:
         x = torch.ones(side, side, dtype=_DTYPES[precision], device=device)
         product = lambda: x @ x  # noqa: E731
 
+    @torch.inference_mode()
     def call() -> None:
         product()
         if device == "cuda":

@@ -117,29 +117,19 @@ def _points(args: argparse.Namespace, line: LineConfig | None) -> Iterator[list[
 
 def _measure(point: Point, args: argparse.Namespace) -> dict[str, Any]:
     """One row of the sweep, with everything that follows from its throughput."""
-    from glass_core.engines.ceiling import copy_gb_per_s, matmul_gmac_per_s
-    from glass_core.engines.subjects import tile_shape
-
     row = measure(point, args.mode, args.seconds, args.against)
     if args.mode == "pipeline":
         from tools.bench.line import measure_line
 
         same = replace(point, backend=row["backend"], precision=row["precision"])  # what "auto" came to
-        pipeline = measure_line(same, row["images_per_s"], args.cameras, args.seconds)
+        pipeline = measure_line(same, args.cameras, args.seconds)
         full = pipeline["saturation"]["images_per_s"]
-        row |= rates(full, pipeline["at_70_percent"]["latency_ms"]) | {"pipeline": pipeline, "forward": row["images_per_s"]}
+        share = {name: row[name] * full / row["images_per_s"] for name in ("share_of_ceiling", "share_of_copy_ceiling")}
+        row |= rates(full, pipeline["at_70_percent"]["latency_ms"]) | share | {"pipeline": pipeline}
     info = read_info(point.model)
-    ceiling = matmul_gmac_per_s(row["backend"], row["precision"])
-    copied = 1
-    for side in tile_shape(point.model):
-        copied *= side
     return {
         **row,
         "weights": "random" if info.origin and info.origin.startswith("random weights") else "trained",
-        "ceiling_gmac_per_s": ceiling,
-        "ceiling_images_per_s": ceiling / row["gmac_per_image"],
-        "share_of_ceiling": row["images_per_s"] * row["gmac_per_image"] / ceiling,
-        "share_of_copy_ceiling": row["images_per_s"] * copied / 1e9 / copy_gb_per_s(),
         "line_speed_m_per_min": line_speeds(row["images_per_s"], info.score.tiling),
     }
 

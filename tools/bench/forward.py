@@ -1,7 +1,8 @@
-"""Forward and paper mode: one engine, one batch size, nothing but computing."""
+"""Forward and paper mode: one engine, one batch size, nothing but computing, in turn with what the machine can do at most."""
 
 from __future__ import annotations
 
+import math
 import statistics
 import tempfile
 from collections.abc import Callable
@@ -9,11 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from glass_core.engines.speed import timed
+import numpy as np
+
+from glass_core.engines.speed import Timing, timed
 
 PAPER_IMAGES_PER_S = 1327
 PAPER_BATCH = 8
 PAIRS = 3
+ROUNDS = 5
+CEILING_S = 0.1
+"""For each ceiling in each round."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +50,35 @@ def measure(point: Point, mode: str, seconds: float, against: bool) -> dict[str,
         device = backend(backend_name).device()
         synchronised = mode != "paper" or device.kind == "cpu"  # on a processor a call returns when it is done
         call = forward(runner, tiles, wait=synchronised)
-        timing = timed(call, batch, seconds)
+        gmac = gmac_per_image(point.model)
+        timing, ceilings = against_ceilings(call, batch, seconds, gmac, math.prod(tiles.shape), backend_name, precision)
         beside = compare(call, point.model, batch, shape) if against else None
     return {
         "mode": mode, "arch": point.arch, "backend": backend_name, "precision": precision, "image_size": list(shape[:2]),
         "batch": batch, "device": str(device), "synchronised": synchronised, **rates(timing.images_per_s, timing.latency_ms),
-        "gmac_per_image": round(gmac_per_image(point.model), 3), "against": beside,
+        "gmac_per_image": round(gmac, 3), **ceilings, "against": beside,
+    }  # fmt: skip
+
+
+def against_ceilings(
+    call: Callable[[], object], batch: int, seconds: float, gmac: float, batch_bytes: int, backend: str, precision: str
+) -> tuple[Timing, dict[str, float]]:
+    """The engine's times, and its shares of this machine's matrix products and copies: medians over rounds in which engine,
+    product and copy take turns. `gmac` is an image's work, `batch_bytes` are copied for each batch."""
+    from glass_core.engines.ceiling import copy, product
+
+    (multiply, product_gmac), (move, copy_gb) = product(backend, precision), copy()
+    own, rows = list[Timing](), list[tuple[float, float, float]]()
+    for _ in range(ROUNDS):
+        own.append(timed(call, batch, seconds / ROUNDS, least=1))
+        ceiling = product_gmac * timed(multiply, 1, CEILING_S, least=3).images_per_s
+        copied = copy_gb * timed(move, 1, CEILING_S, least=3).images_per_s
+        images_per_s = own[-1].images_per_s
+        rows.append((ceiling, images_per_s * gmac / ceiling, images_per_s * batch_bytes / batch / 1e9 / copied))
+    ceiling, share, share_of_copying = (float(v) for v in np.median(rows, axis=0))
+    return Timing(batch, np.concatenate([t.batch_s for t in own])), {
+        "ceiling_gmac_per_s": ceiling, "ceiling_images_per_s": ceiling / gmac, "share_of_ceiling": share,
+        "share_of_copy_ceiling": share_of_copying,
     }  # fmt: skip
 
 

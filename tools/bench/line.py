@@ -15,14 +15,15 @@ import numpy as np
 
 from calibration.good import GoodFrame
 from calibration.threshold import Model, calibrate
-from glass_core.engines import load_engine
+from glass_core.engines import Engine, load_engine
+from glass_core.engines.speed import timed
 from glass_core.errors import InputError
 from pipeline.cameras.weave import render
 from pipeline.config import LineConfig, WeaveConfig, WorkerConfig
 from pipeline.link import ZmqLink
 from pipeline.messages import Result, Verdict
 from pipeline.supervisor import Supervisor
-from tools.bench.forward import Point
+from tools.bench.forward import PAIRS, Point
 
 TILES_ACROSS = 4
 PICTURES = 8
@@ -31,23 +32,30 @@ SATURATED, QUIET = 1.25, 0.7
 PATIENCE_S = 120.0
 
 
-def measure_line(point: Point, forward_images_per_s: float, cameras: int, seconds: float) -> dict[str, Any]:
-    """Both loads; `forward_images_per_s` is that of the same engine and batch without a line around it."""
+def measure_line(point: Point, cameras: int, seconds: float) -> dict[str, Any]:
+    """Both loads. At saturation the line takes turns with its engine alone at the same batch; the median pair is told."""
     with tempfile.TemporaryDirectory(prefix="glassline-bench-") as name:
         folder = Path(name)
-        model, tiles = prepare(point, folder)
-        full = run_line(point, model, folder, forward_images_per_s * SATURATED / tiles, cameras, seconds, tiles)
-        rate = full["images_per_s"] * QUIET / tiles
-        quiet = run_line(point, model, folder, rate, cameras, seconds, tiles)
+        model, tiles, engine = prepare(point, folder)
+        canary = engine.canary
+        assert canary is not None
+        batch = np.resize(canary.tiles, (point.batch, *canary.tiles.shape[1:]))
+        pairs = []
+        for _ in range(PAIRS):
+            alone = timed(lambda: engine.score(batch), point.batch, seconds).images_per_s
+            full = run_line(point, model, folder, alone * SATURATED / tiles, cameras, seconds, tiles)
+            pairs.append((full["images_per_s"] / alone, alone, full))
+        share, alone, full = sorted(pairs, key=lambda pair: pair[0])[PAIRS // 2]
+        quiet = run_line(point, model, folder, full["images_per_s"] * QUIET / tiles, cameras, seconds, tiles)
     bound_ms = WorkerConfig().batch_wait_ms + 2 * quiet["worker"]["infer_ms"]
     return {
-        "cameras": cameras, "tiles_per_frame": tiles, "saturation": full, "at_70_percent": quiet,
-        "share_of_forward": full["images_per_s"] / forward_images_per_s, "p99_bound_ms": bound_ms,
+        "cameras": cameras, "tiles_per_frame": tiles, "saturation": full, "at_70_percent": quiet, "forward": alone,
+        "share_of_forward": share, "shares_of_forward": [share for share, _, _ in pairs], "p99_bound_ms": bound_ms,
     }  # fmt: skip
 
 
-def prepare(point: Point, folder: Path) -> tuple[Path, int]:
-    """Footage, and the model with a card that lets everything pass; the model, and how many tiles a picture has."""
+def prepare(point: Point, folder: Path) -> tuple[Path, int, Engine]:
+    """Footage, and the model with a card that lets everything pass; the model, how many tiles a picture has, its engine."""
     model = folder / "model"
     shutil.copytree(point.model, model, ignore=shutil.ignore_patterns("card.json"))
     engine = load_engine(model, point.backend, point.precision)  # type: ignore[arg-type]
@@ -66,7 +74,7 @@ def prepare(point: Point, folder: Path) -> tuple[Path, int]:
         grey = render(cloth, number * height, height)
         pixels = np.repeat(grey[..., None], 3, axis=2) if engine.pixel_format == "RGB8" else grey
         cv2.imwrite(str(folder / "footage" / f"{number}.bmp"), pixels)  # quicker to decode than a PNG
-    return model, len(layout.tiles)
+    return model, len(layout.tiles), engine
 
 
 def run_line(

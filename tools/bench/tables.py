@@ -64,7 +64,7 @@ def _pipeline(result: dict[str, Any]) -> Table:
     for name in ("saturation", "at_70_percent"):
         load, worker = pipeline[name], pipeline[name]["worker"]
         table.add_row(
-            name.replace("_", " "), f"{load['images_per_s']:.1f}", f"{load['images_per_s'] / result['forward']:.0%}",
+            name.replace("_", " "), f"{load['images_per_s']:.1f}", f"{load['images_per_s'] / pipeline['forward']:.0%}",
             _latency(load), f"{worker.get('batch_tiles', 0):.0f}", f"{worker.get('infer_ms', 0):.1f}",
         )  # fmt: skip
     table.caption = f"batch wait + 2 x inference at 70 percent: {pipeline['p99_bound_ms']:.0f} ms"
