@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from glass_core.continuation import continued
 from glass_core.errors import InputError
+from glass_core.extent import Answers, Extent
 
 
 class Tiling(BaseModel):
@@ -58,7 +59,10 @@ class Tiling(BaseModel):
 
 @dataclass(frozen=True)
 class Region:
-    """Connected cells above threshold: their box in picture px (x1, y1 exclusive), peak score, peak's lane, how many."""
+    """Connected cells above threshold: their box in picture px (x1, y1 exclusive), peak score, peak's lane, how many.
+
+    `extent_px` (x0, y0, x1, y1) is how far the defect reaches, measured finer than cells (`glass_core.extent`).
+    """
 
     x0_px: int
     y0_px: int
@@ -67,6 +71,7 @@ class Region:
     score: float
     lane: int
     cells: int
+    extent_px: Extent
 
 
 @dataclass(frozen=True)
@@ -158,24 +163,28 @@ class Layout:
         """The maximum of each lane, (lanes,); a NaN anywhere in a lane gives NaN, so it is never hidden."""
         return np.maximum.reduceat(score_map.max(axis=0), self._lane_starts)  # (lanes,)
 
-    def regions(self, score_map: NDArray[np.float32], thresholds: NDArray[np.float64]) -> list[Region]:
-        """The 8-connected groups of cells above their lane's threshold (lanes,), highest score first."""
+    def regions(self, score_map: NDArray[np.float32], thresholds: NDArray[np.float64], most: int) -> tuple[list[Region], int]:
+        """The 8-connected groups of cells above their lane's threshold (lanes,): the strongest `most`, highest score first,
+        and how many there are."""
         limits = np.asarray(thresholds, dtype=np.float64)[self.lane_of_column]  # (cols,)
         above = score_map > limits
         if not above.any():
-            return []
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(above.astype(np.uint8), connectivity=8)
-        return sorted(
-            (self._region(score_map, labels, label, stats[label]) for label in range(1, count)),
-            key=lambda region: -region.score,
-        )
+            return [], 0
+        count, numbered, stats, _ = cv2.connectedComponentsWithStats(above.astype(np.uint8), connectivity=8)
+        labels = np.asarray(numbered, dtype=np.int32)
+        peaks = np.zeros(count, dtype=np.float32)
+        np.maximum.at(peaks, labels[above], score_map[above])
+        strongest = 1 + np.argsort(-peaks[1:], kind="stable")[:most]
+        answers = Answers(score_map, labels)
+        return [self._region(score_map, answers, int(label), stats[label]) for label in strongest], count - 1
 
-    def _region(self, score_map: NDArray[np.float32], labels: NDArray[Any], label: int, box: NDArray[Any]) -> Region:
+    def _region(self, score_map: NDArray[np.float32], answers: Answers, label: int, box: NDArray[Any]) -> Region:
         left, top, width, height = (int(v) for v in box[:4])
         window = np.s_[top : top + height, left : left + width]
-        scores = np.where(labels[window] == label, score_map[window], -np.inf)
+        scores = np.where(answers.labels[window] == label, score_map[window], -np.inf)
         peak = int(scores.argmax())
         cell_px = self.tiling.cell_px
+        x0, y0, x1, y1 = (cell_px * v for v in answers.extent(label, (left, top, left + width, top + height)))
         return Region(
             x0_px=self.x0_px + left * cell_px,
             y0_px=top * cell_px,
@@ -184,6 +193,7 @@ class Layout:
             score=float(scores.flat[peak]),
             lane=int(self.lane_of_column[left + peak % width]),
             cells=int(box[4]),
+            extent_px=(self.x0_px + x0, y0, min(self.x0_px + x1, float(self.x1_px)), min(y1, float(self.height))),
         )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.action_config import ActionConfig, DefectAction, NotInspectedAction
 from pipeline.gap import Gap
 from pipeline.grading import Rules, severity
-from pipeline.joining import CELL_PX, Defect, Joiner
+from pipeline.joining import Defect, Joiner
 from pipeline.messages import Action, ActionKind, Cause, Phase, Result, Verdict
 
 UNACKNOWLEDGED = 1000
@@ -30,7 +30,6 @@ class Actions:
         self,
         table: tuple[ActionConfig, ...] = (),
         rules: Rules | None = None,
-        enlargement_px: float = CELL_PX,
         counts_per_mm: float | None = None,
         generation: int = 0,
         number: Callable[[], int] = lambda: 0,
@@ -40,7 +39,7 @@ class Actions:
         self._table = tuple(enumerate(table))
         self._rules = rules or Rules()
         self._counts_per_mm, self._generation, self._number = counts_per_mm, generation, number
-        self._joiner = Joiner(enlargement_px)
+        self._joiner = Joiner()
         self._gaps: dict[tuple[int, str], Gap] = {}
         self._ahead: list[tuple[float, int, Action]] = []
         self._open: dict[int, Action] = {}

@@ -216,13 +216,6 @@ class DecisionConfig(Section):
     recording_floor: float = Field(default=0.5, ge=0, le=1)
 
 
-class DefectsConfig(Section):
-    """How regions become defects."""
-
-    enlargement_px: float = Field(default=8.0, ge=0)
-    """By how much a defect's box of cells is larger than the defect in each direction, both sides together."""
-
-
 class LedgerConfig(Section):
     """Where the record is kept: ledger, verdicts.jsonl and crops lie in the ledger's folder."""
 
@@ -240,7 +233,6 @@ class LineConfig(Section):
     cameras: tuple[CameraConfig, ...] = Field(default=(), max_length=16)
     worker: WorkerConfig = WorkerConfig()
     decision: DecisionConfig = DecisionConfig()
-    defects: DefectsConfig = DefectsConfig()
     grading: Rules = Rules()
     actions: tuple[ActionConfig, ...] = Field(default=(), max_length=32)
     inputs: tuple[InputConfig, ...] = ()

@@ -228,12 +228,14 @@ class Grabber:
         if not self._web_triggered:
             return True
         position_mm, step_mm = self._position_mm(now_ns), self._config.mm_per_px_y
-        if position_mm is None or self._motion is None or self._motion.state is not MotionState.MOVING:
+        if position_mm is None or self._motion is None:
+            return False
+        if self._origin_mm is None:  # where the web stood when it was first heard of: the same for all cameras
+            self._origin_mm = self._motion.position_mm + self._config.y_offset_mm
+        if self._motion.state is not MotionState.MOVING:
             return False
         if step_mm is None:
             return True
-        if self._origin_mm is None:
-            self._origin_mm = self._motion.position_mm + self._config.y_offset_mm
         if self._last is None:
             return True
         behind = (position_mm - self._origin_mm) / step_mm - self._slabs.row

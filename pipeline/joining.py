@@ -42,20 +42,30 @@ class Sighting:
         r, (y0, y1, x0, x1) = self.region, self.box_mm or (0.0, 0.0, 0.0, 0.0)
         return (y1 - y0) / max(r.y1_px - r.y0_px, 1), (x1 - x0) / max(r.x1_px - r.x0_px, 1)
 
+    @property
+    def extent_mm(self) -> Box | None:
+        """How far the defect reaches, measured finer than its cells; null where the scale is not known."""
+        r, box = self.region, self.box_mm
+        if box is None or r.extent_px is None:
+            return box
+        (py, px), (x0, y0, x1, y1) = self.px_mm, r.extent_px
+        top, left = box[0] - r.y0_px * py, box[2] - r.x0_px * px
+        return top + y0 * py, top + y1 * py, left + x0 * px, left + x1 * px
+
 
 @dataclass(eq=False)
 class Defect:
     """One place on the cloth, seen in one frame or in many, by one camera or by neighbours.
 
-    `seen_mm` is the box around all its cells. `box_mm` is that box without the enlargement that cells and the model's field
-    of view give every defect, so it is the measured defect; what remains of the bias is stated where sizes are shown.
+    `seen_mm` is the box around all its cells, by which it is joined. `box_mm` is around the measured extents: the defect.
     """
 
     number: int
     """In the order in which they were first seen."""
     strongest: Sighting
-    enlargement_px: float
     seen_mm: Box | None
+    box_mm: Box | None
+    """From and to along the web, from and to across it; null where the scale is not known."""
     cells_mm2: float = 0.0
     sightings: int = 1
     frames: int = 1
@@ -91,15 +101,6 @@ class Defect:
         return self.strongest.verdict.roll_id
 
     @property
-    def box_mm(self) -> Box | None:
-        """The measured box: from and to along the web, from and to across it; null where the scale is not known."""
-        if self.seen_mm is None:
-            return None
-        (y0, y1, x0, x1), (py, px) = self.seen_mm, self.strongest.px_mm
-        dy, dx = ((_measured(b - a, self.enlargement_px * p, p) - (b - a)) / 2 for a, b, p in ((y0, y1, py), (x0, x1, px)))
-        return y0 - dy, y1 + dy, x0 - dx, x1 + dx
-
-    @property
     def size_mm(self) -> tuple[float, float] | None:
         """Length along the web and width across it."""
         box = self.box_mm
@@ -107,7 +108,7 @@ class Defect:
 
     @property
     def area_mm2(self) -> float | None:
-        """The area of its cells, made smaller as its box is."""
+        """The area of its cells, made smaller or larger as the box of its extent is."""
         if self.seen_mm is None or self.size_mm is None:
             return None
         y0, y1, x0, x1 = self.seen_mm
@@ -119,9 +120,7 @@ class Defect:
         self.number = min(self.number, other.number)
         if other.strongest.region.score > self.strongest.region.score:
             self.strongest = other.strongest
-        if self.seen_mm is not None and other.seen_mm is not None:
-            (a0, a1, a2, a3), (b0, b1, b2, b3) = self.seen_mm, other.seen_mm
-            self.seen_mm = min(a0, b0), max(a1, b1), min(a2, b2), max(a3, b3)
+        self.seen_mm, self.box_mm = _around(self.seen_mm, other.seen_mm), _around(self.box_mm, other.box_mm)
         self.cells_mm2 += other.cells_mm2
         self.sightings += other.sightings
         self.frames += other.frames - (self._last_verdict == other._last_verdict)
@@ -151,8 +150,7 @@ class Joiner:
     roll is closed when the next one has run so far. Without a scale every region stands for itself.
     """
 
-    def __init__(self, enlargement_px: float = CELL_PX) -> None:
-        self._enlargement_px = enlargement_px
+    def __init__(self) -> None:
         self._rows: dict[tuple[str, int], list[_Place]] = {}
         self._open: set[Defect] = set()
         self._roll = ""
@@ -190,7 +188,7 @@ class Joiner:
         v, box = sighting.verdict, sighting.box_mm
         lanes = set() if sighting.region.lane is None else {(v.camera, sighting.region.lane)}
         mine = Defect(
-            self._count, sighting, self._enlargement_px, box, cameras={v.camera}, lanes=lanes,
+            self._count, sighting, box, sighting.extent_mm, cameras={v.camera}, lanes=lanes,
             _last_verdict=(v.generation, v.number),
         )  # fmt: skip
         self._count += 1
@@ -231,6 +229,12 @@ def _rows(roll_id: str, box: Box) -> list[tuple[str, int]]:
     return [(roll_id, row) for row in range(int(box[0] // ROW_MM), int(box[1] // ROW_MM) + 1)]
 
 
+def _around(a: Box | None, b: Box | None) -> Box | None:
+    if a is None or b is None:
+        return a
+    return min(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), max(a[3], b[3])
+
+
 def _common_mm2(a: Box, b: Box) -> float:
     """The area that two boxes share; 0 where they touch, below 0 where they are apart."""
     along, across = min(a[1], b[1]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[2], b[2])
@@ -243,8 +247,3 @@ def _cells_mm2(sighting: Sighting, box: Box, known_mm2: float) -> float:
     whole = (box[1] - box[0]) * (box[3] - box[2])
     cells = whole if r.cells is None else min(whole, r.cells * CELL_PX**2 * py * px)
     return cells * (1 - min(max(known_mm2, 0.0) / whole, 1.0)) if whole else 0.0
-
-
-def _measured(seen_mm: float, enlargement_mm: float, px_mm: float) -> float:
-    """A side without its enlargement; nothing is measured smaller than half a cell."""
-    return max(seen_mm - enlargement_mm, min(seen_mm, CELL_PX / 2 * px_mm))

@@ -59,13 +59,13 @@ def judge(frame: Announced, scored: ScoreMap, payloads: tuple[Payload, ...], sta
         return Judgement(Result.PASS)
     if scored.cells_shape is None:  # the worker's recording floor lies above this card's threshold
         return Judgement(Result.NOT_INSPECTED, Reason.MODEL_MISMATCH, "worker and decision hold different cards")
-    regions = _regions(frame, scored, payloads, scored.cells_shape, standard)
-    return Judgement(Result.DEFECT, regions=regions[: Verdict.MAX_REGIONS], regions_total=len(regions))
+    regions, total = _regions(frame, scored, payloads, scored.cells_shape, standard)
+    return Judgement(Result.DEFECT, regions=regions, regions_total=total)
 
 
 def _regions(
     frame: Announced, scored: ScoreMap, payloads: tuple[Payload, ...], cells_shape: tuple[int, int], standard: Standard
-) -> tuple[Region, ...]:
+) -> tuple[tuple[Region, ...], int]:
     cells = np.frombuffer(payloads[0], "<f4").reshape(cells_shape)
     layout = standard.tiling.layout(scored.frame_shape[0], scored.frame_shape[1], scored.inspect_x_px)
     thresholds = np.array([standard.threshold(i) for i in range(layout.lanes)])
@@ -77,13 +77,16 @@ def _regions(
     def along(px: int) -> float | None:
         return None if sy is None or frame.start_mm is None else round(frame.start_mm + px * sy, 3)
 
-    return tuple(
+    strongest, total = layout.regions(cells, thresholds, Verdict.MAX_REGIONS)
+    told = tuple(
         Region(
             x0_px=r.x0_px, y0_px=r.y0_px, x1_px=r.x1_px, y1_px=r.y1_px, score=r.score, lane=r.lane, cells=r.cells,
+            extent_px=tuple(round(v, 2) for v in r.extent_px),
             x0_mm=across(r.x0_px), x1_mm=across(r.x1_px), y0_mm=along(r.y0_px), y1_mm=along(r.y1_px),
         )
-        for r in layout.regions(cells, thresholds)
+        for r in strongest
     )  # fmt: skip
+    return told, total
 
 
 def grounds(scored: ScoreMap | None) -> dict[str, object]:

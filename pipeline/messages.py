@@ -161,11 +161,11 @@ class Region(BaseModel):
     lane: int | None = None
     """The lane of its highest score."""
     cells: int | None = None
-    """How many cells it is made of."""
     x0_mm: float | None = None
     x1_mm: float | None = None
     y0_mm: float | None = None
     y1_mm: float | None = None
+    extent_px: tuple[float, float, float, float] | None = None  # of the defect, measured finer than cells: x0, y0, x1, y1
 
 
 class Verdict(Message):

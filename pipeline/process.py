@@ -214,7 +214,7 @@ def _decision(spec: Spec, link: Link, model: Path) -> Stage:
     )
     publisher = Publisher(link.broadcast(spec.config.publisher.bind), spec.generation)
     actions = Actions(
-        spec.config.actions, spec.config.grading, spec.config.defects.enlargement_px,
+        spec.config.actions, spec.config.grading,
         getattr(spec.config.motion, "counts_per_mm", None), spec.generation, lambda: publisher.number(Action),
         before.actions, bool(before.fault) and not before.bypass,
     )  # fmt: skip

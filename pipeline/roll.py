@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.coverage import Coverage
-from pipeline.joining import CELL_PX, Defect, Joiner
+from pipeline.joining import Defect, Joiner
 from pipeline.ledger import read_cameras, read_runs, read_spans, read_totals, read_verdicts
 from pipeline.messages import Result, Verdict
 
@@ -57,9 +57,9 @@ class Metres:
     cameras_mm: dict[str, float]
 
 
-def find_defects(verdicts: Iterable[Verdict], enlargement_px: float = CELL_PX) -> list[Defect]:
+def find_defects(verdicts: Iterable[Verdict]) -> list[Defect]:
     """The defects of a run, in the order of the web (of the verdicts where lengths are not known)."""
-    joiner, defects = Joiner(enlargement_px), list[Defect]()
+    joiner, defects = Joiner(), list[Defect]()
     for verdict in verdicts:
         defects += joiner.add(verdict)[1]
     defects += joiner.flush()

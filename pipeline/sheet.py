@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.borders import Borders
-from pipeline.config import CameraBase, DefectsConfig
+from pipeline.config import CameraBase
 from pipeline.crops import crop_path, map_path
 from pipeline.dispositions import Disposition, in_force, read_dispositions
 from pipeline.grading import Flaw, Grade, Rules, grade, severity
@@ -155,8 +155,6 @@ class RunSheet(BaseModel):
     """Those with a model of their own."""
     settings: tuple[SettingRow, ...]
     overlaps: tuple[OverlapRow, ...]
-    enlargement_px: float
-    """Taken off each defect's box of cells, in both directions."""
     rolls: tuple[RollSheet, ...]
 
     @property
@@ -171,8 +169,7 @@ def read_sheet(ledger: Path, run_id: str | None = None) -> tuple[RunSheet, list[
     run_id = run_id or next(reversed(runs), "")
     facts = runs.get(run_id, {})
     config = facts.get("config") or {}
-    enlargement_px = DefectsConfig.model_validate(config.get("defects", {})).enlargement_px
-    defects = find_defects(read_defect_verdicts(ledger, run_id), enlargement_px)
+    defects = find_defects(read_defect_verdicts(ledger, run_id))
     said = read_dispositions(ledger.parent, run_id)
     covers = cover_rolls(ledger, run_id)
     rules = _rules(config)
@@ -183,7 +180,7 @@ def read_sheet(ledger: Path, run_id: str | None = None) -> tuple[RunSheet, list[
     sheet = RunSheet(
         run_id=run_id, line=str(facts.get("line", "line")), started=str(facts.get("started", "")),
         version=str(facts.get("version", "")), revision=len(said), weights_sha=facts.get("weights_sha"),
-        card_sha=facts.get("card_sha"), config_sha=facts.get("config_sha"), enlargement_px=enlargement_px, rolls=tuple(sheets),
+        card_sha=facts.get("card_sha"), config_sha=facts.get("config_sha"), rolls=tuple(sheets),
         styles={name: StyleRow.model_validate(known) for name, known in (facts.get("styles") or {}).items()},
         settings=tuple(
             SettingRow(camera=camera, boot_id=boot_id, cards=known.get("cards", {}), style=known.get("style"),

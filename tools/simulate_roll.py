@@ -1,14 +1,17 @@
 """A simulated roll through the line, and how well it was measured: `python -m tools.simulate_roll MODEL --out DIR`.
 
-Nothing here came from a mill: the cloth is generated, or it is AITEX strips laid end to end at an assumed scale. Two cameras
-overlap in the middle. The frames go through the line's own stages; with --live under a simulated web that changes its speed,
-stops, runs back and goes on, otherwise as fast as this machine goes.
+Nothing here came from a mill: the cloth is generated, or it is AITEX strips laid end to end at an assumed scale; half-way a
+seam is drawn into it. Two cameras overlap in the middle. The frames go through the line's own stages; with --live on a line
+whose web an encoder counts (15 bits, by UDP) while it changes its speed, stops, runs back and goes on, otherwise as fast as
+this machine goes. A replayed camera does not take cloth again that runs back.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
+import socket
 import sys
 import time
 from collections import Counter
@@ -18,38 +21,77 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from calibration.threshold import load_card
 from glass_core.errors import InputError, MissingError
 from pipeline.config import LineConfig
-from pipeline.joining import CELL_PX
-from pipeline.ledger import read_defect_verdicts
+from pipeline.joining import CELL_PX, Box
+from pipeline.ledger import read_defect_verdicts, read_events
+from pipeline.messages import EventKind, Totals
+from pipeline.motion.played import SimulatedCourse
+from pipeline.motion_config import SimulatedMotion
 from pipeline.process import run_in_one_process
 from pipeline.report import Comparison, compare
 from pipeline.roll import find_defects, summarise
 from pipeline.sheet import read_sheet
-from tools.run import operate
+from pipeline.supervisor import Supervisor
 from tools.simulated_cloth import Cloth, aitex_cloth, weave_cloth
 
 MARGIN_MM = 3.0
 """A defect so near a known one is that one: a cell is 1.6 mm and sees cloth around it."""
 LARGE_MM = 5.0
 """Sizes are compared where the known side is longer than this."""
+COUNTS_PER_MM, BITS, MOST_MM_S = 10, 15, 1000
+PATIENCE_S = 120.0
+"""Beyond the time that the web's course takes."""
 
 
-def line_of(
-    cloth: Cloth, model: Path, out: Path, overlap_rows: int, speed_mm_s: float | None, enlargement_px: float
-) -> LineConfig:
-    """Two replayed cameras; a web of three speeds with a stop and a run back, where it is live."""
-    length_mm = cloth.length_m * 1000
+class Encoder:
+    """A counter on the web's shaft that tells its count as datagrams; it turns from `start` on."""
+
+    def __init__(self, course: SimulatedCourse, port: int) -> None:
+        self._course, self._to, self._began_s = course, ("127.0.0.1", port), math.inf
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+    def tell(self, turning: bool) -> None:
+        """The count now."""
+        now_s = time.monotonic()
+        self._began_s = min(self._began_s, now_s) if turning else math.inf
+        position_mm, _ = self._course.at(max(0.0, now_s - self._began_s))
+        self._socket.sendto(str(int(position_mm * COUNTS_PER_MM) % 2**BITS).encode(), self._to)
+
+    def close(self) -> None:
+        """Tell nothing more."""
+        self._socket.close()
+
+
+def free_port() -> int:
+    """For datagrams, on this machine."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def course_of(cloth: Cloth, speed_mm_s: float) -> SimulatedMotion:
+    """Two speeds with a stop and a run back between them, and on to the end."""
+    third_s = cloth.length_m * 1000 / 3 / speed_mm_s
+    plan = [(third_s, 1.0), (2.0, 0.0), (3.0, -0.5), (third_s + 3.0, 0.5), (2 * third_s, 1.0)]
+    return SimulatedMotion.model_validate({
+        "source": "simulated", "speed_mm_s": 0,
+        "segments": [{"seconds": s, "speed_mm_s": share * speed_mm_s} for s, share in plan],
+    })  # fmt: skip
+
+
+def line_of(cloth: Cloth, model: Path, out: Path, overlap_rows: int, port: int | None) -> LineConfig:
+    """Two replayed cameras; a web with an encoder at that UDP port where it is live."""
     motion = None
-    if speed_mm_s:
-        third_s = length_mm / 3 / speed_mm_s
-        plan = [(third_s, 1.0), (2.0, 0.0), (3.0, -0.5), (third_s + 3.0, 0.5), (2 * third_s, 1.0)]
+    if port is not None:
         motion = {
-            "source": "simulated", "speed_mm_s": speed_mm_s,
-            "segments": [{"seconds": s, "speed_mm_s": share * speed_mm_s} for s, share in plan],
+            "source": "udp", "listen": f"127.0.0.1:{port}", "counts_per_mm": COUNTS_PER_MM, "bits": BITS,
+            "max_speed_mm_s": MOST_MM_S,
         }  # fmt: skip
     return LineConfig.model_validate({
-        "line": {"name": "simulated", "roll_id": "simulated"}, "model": model, "motion": motion,
+        "line": {"name": "simulated", "roll_id": "simulated", "events": {"transverse": "SEAM"}}, "model": model,
+        "motion": motion,
         "cameras": [
             {
                 "name": name, "source": "replay", "path": out / "cloth" / name, "mm_per_px_x": cloth.mm_per_px,
@@ -58,9 +100,28 @@ def line_of(
             }
             for (name, x), inspect in zip(cloth.cameras, cloth.inspect_x_px, strict=True)
         ],
-        "defects": {"enlargement_px": enlargement_px}, "decision": {"budget_ms": 5000},
-        "ledger": {"path": out / "ledger.sqlite"},
+        "decision": {"budget_ms": 5000}, "ledger": {"path": out / "ledger.sqlite"},
     })  # fmt: skip
+
+
+def run_live(config: LineConfig, motion: SimulatedMotion, port: int, console: Console) -> None:
+    """The whole line until its sources are at their end; InputError where they do not get there."""
+    encoder = Encoder(SimulatedCourse(motion), port)
+    end_s = math.inf
+    try:
+        with Supervisor(config) as line, console.status("starting") as status:
+            while not line.ended:
+                line.step()
+                encoder.tell(line.ready)
+                if math.isinf(end_s) and line.ready:
+                    end_s = time.monotonic() + sum(s.seconds for s in motion.segments) + PATIENCE_S
+                if time.monotonic() > end_s:
+                    raise InputError("the roll did not get to its end, the line, try a lower --live speed")
+                while received := line.events.receive():
+                    if isinstance(received[0], Totals):
+                        status.update(f"running, {received[0].verdicts} verdicts, at {received[0].position_mm or 0:.0f} mm")
+    finally:
+        encoder.close()
 
 
 def spread(values: list[float]) -> dict[str, float | None]:
@@ -91,12 +152,27 @@ def errors(comparison: Comparison, px_mm: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def allowed_per_1000_m(config: LineConfig, cloth: Cloth) -> dict[str, float | bool]:
+    """False alarms by the card: its budget, and what it expects of this roll's lanes and frames."""
+    assert config.model is not None
+    card = load_card(config.model)
+    assert card is not None
+    tiling = card.score_definition.tiling
+    lanes = sum(tiling.layout(cloth.rows, cloth.camera_px, x).lanes for x in cloth.inspect_x_px)
+    frames = 1e6 / (cloth.rows * cloth.mm_per_px)
+    share = lanes / len(card.lane_samples) * frames / 1000
+    return {
+        "budget": round(card.budget_per_1000_frames * share, 1),
+        "expected": round(card.expected_false_alarms_per_1000_frames * share, 1), "provisional": card.provisional,
+    }  # fmt: skip
+
+
 def result_of(config: LineConfig, cloth: Cloth, seconds: float) -> dict[str, Any]:
     """Everything that was found, missed and measured."""
     ledger = config.ledger.path
     summary = summarise(ledger)
     start_s = time.perf_counter()
-    defects = find_defects(read_defect_verdicts(ledger), config.defects.enlargement_px)
+    defects = find_defects(read_defect_verdicts(ledger))
     joined_s = time.perf_counter() - start_s
     sheet, _ = read_sheet(ledger)
     both = [t.model_copy(update={"camera": name}) for t in cloth.truth for name, _ in cloth.cameras]
@@ -105,22 +181,30 @@ def result_of(config: LineConfig, cloth: Cloth, seconds: float) -> dict[str, Any
     comparison = Comparison(cloth.truth, tuple(hits), seen.false_alarms)
     kinds: dict[str, Counter[str]] = {}
     for truth, own in zip(comparison.injected, comparison.hits, strict=True):
-        kinds.setdefault(f"{truth.kind} {truth.strength:g}", Counter()).update(["found" if own else "missed"])
+        kinds.setdefault(truth.kind, Counter()).update(["found" if own else "missed"])
     slab_mm = cloth.rows * cloth.mm_per_px
     marked = {n for t in cloth.truth for n in range(int(t.y0_mm // slab_mm), int(t.y1_mm // slab_mm) + 1)}
     clean = [d for d in seen.false_alarms if d.seen_mm and int((d.seen_mm[0] + d.seen_mm[1]) / 2 // slab_mm) not in marked]
+    seams = [e for e in read_events(ledger) if e.kind is EventKind.SEAM]
+
+    def on_seam(box_mm: Box | None) -> bool:
+        return box_mm is not None and box_mm[0] <= cloth.seam_mm <= box_mm[1]
+
     claims = Counter(d.key for own in hits for d in own)
     grade = sheet.rolls[0].grade
     metres = summary.inspected_m or 0.0
     return {
         "schema": 1, "simulated": True, "width_mm": round(cloth.width_mm, 1), "mm_per_px": cloth.mm_per_px,
         "length_m": round(cloth.length_m, 3), "inspected_m": summary.inspected_m, "not_inspected_m": summary.not_inspected_m,
+        "seam": {"at_mm": round(cloth.seam_mm, 1), "told": [[round(e.start_mm, 1), round(e.end_mm, 1)] for e in seams],
+                 "counted_as_defect": sum(on_seam(d.box_mm) for d in defects)},
         "known": len(cloth.truth), "found": comparison.found, "missed": comparison.missed,
-        "by_kind_and_strength": {k: dict(c) for k, c in sorted(kinds.items())},
+        "by_type_and_contrast": {k: dict(c) for k, c in sorted(kinds.items())},
         "split": sum(len(own) > 1 for own in hits), "merged": sum(n > 1 for n in claims.values()),
         "false_alarms": len(seen.false_alarms), "of_these_in_slabs_without_a_known_defect": len(clean),
         "false_alarms_per_1000_m": round(1000 * len(seen.false_alarms) / metres, 1) if metres else None,
-        "enlargement_px": config.defects.enlargement_px, **errors(comparison, cloth.mm_per_px),
+        "false_alarms_per_1000_m_by_the_card": allowed_per_1000_m(config, cloth),
+        **errors(comparison, cloth.mm_per_px),
         "quality": grade.quality if grade else None, "per_100_m2": grade.per_100_m2 if grade else None,
         "joining_share_of_scoring": round(joined_s / seconds, 5), "seconds": round(seconds, 1),
     }  # fmt: skip
@@ -136,7 +220,6 @@ def main() -> int:
     p.add_argument("--aitex", type=Path, metavar="FABRIC", help="a folder with good/, defect/ and mask/ instead")
     p.add_argument("--mm-per-px", type=float, default=0.2, help="assumed scale of the strips")
     p.add_argument("--inspect-x-px", type=int, nargs=2, default=(352, 4096), metavar=("FROM", "TO"), help="cloth in the strips")
-    p.add_argument("--enlargement-px", type=float, default=CELL_PX, help="taken off each defect's size")
     p.add_argument("--live", type=float, metavar="MM_S", help="as a live line at this speed, half of it, a stop and a run back")
     args = p.parse_args()
     console = Console(stderr=True)
@@ -148,10 +231,11 @@ def main() -> int:
             cloth, overlap_rows = aitex_cloth(args.out / "cloth", args.aitex, scale, inspect, console), 0
         else:
             cloth, overlap_rows = weave_cloth(args.out / "cloth", args.frames, args.seed, console), 32
-        config = line_of(cloth, args.model, args.out, overlap_rows, args.live, args.enlargement_px)
+        port = free_port() if args.live else None
+        config = line_of(cloth, args.model, args.out, overlap_rows, port)
         start_s = time.monotonic()
-        if args.live:
-            operate(config, observe=False, frames=2 * cloth.frames)
+        if port is not None:
+            run_live(config, course_of(cloth, args.live), port, console)
         else:
             with console.status("judging") as status:
                 run_in_one_process(config, False, lambda: False, lambda n: status.update(f"judging, {n} verdicts"))

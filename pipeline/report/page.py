@@ -217,8 +217,8 @@ def _defects(defects: Sequence[Defect], sheet: RunSheet, comparison: Comparison 
         else f"The {LISTED_DEFECTS} strongest of {len(defects):,}; all are in defects.csv. "
     )
     note = (
-        f"{cut}Sizes are without the {sheet.enlargement_px:g} px by which cells enlarge a defect; what remains is at least a "
-        "cell's uncertainty (8 px) in each direction."
+        f"{cut}Sizes are measured where the model's answer falls to half, between cells of 8 px: be prepared for an error of "
+        "two cells or a tenth, and more where a defect fades out."
     )
     return section("Defects", f'<p class="note">{note}</p><div class="defects">{cards}</div>')
 

@@ -15,7 +15,7 @@ from pipeline.messages import Action, ActionKind, Cause, Phase, Region, Result, 
 
 def table(*rules: dict[str, Any], **facts: Any) -> Actions:
     config = LineConfig.model_validate({"actions": rules, "motion": {"source": "simulated", "speed_mm_s": 1}})
-    return Actions(config.actions, enlargement_px=0, **facts)
+    return Actions(config.actions, **facts)
 
 
 def verdict(number: int, *boxes: tuple[float, float, float, float], lane: int = 0, **changes: Any) -> Verdict:

@@ -68,17 +68,23 @@ def test_a_u_shape_is_one_defect_and_keeps_its_first_number() -> None:
     assert defect.strongest.region.score == 0.9
 
 
-def test_size_is_measured_without_the_enlargement() -> None:
-    (defect,) = find_defects([verdict(0, region(0, 16, 100, 101.6, cells=10))], enlargement_px=12)
-    assert defect.seen_mm == (0, 16, 100, 101.6)
-    assert defect.size_mm == pytest.approx((16 - 2.4, CELL_MM / 2))  # never under half a cell
-    assert defect.box_mm == pytest.approx((1.2, 14.8, 100.4, 101.2))
-    assert defect.area_mm2 == pytest.approx(16 * 1.6 * (13.6 * 0.8) / (16 * 1.6))
+def test_the_size_is_that_of_the_measured_extents() -> None:
+    spot = region(20, 36, 100, 101.6, cells=10).model_copy(update={"extent_px": (499.0, 6.0, 508.0, 74.0)})
+    (defect,) = find_defects([verdict(0, spot)])
+    assert defect.seen_mm == (20, 36, 100, 101.6)
+    assert defect.box_mm == pytest.approx((21.2, 34.8, 99.8, 101.6))
+    assert defect.size_mm == pytest.approx((13.6, 1.8))
+    assert defect.area_mm2 == pytest.approx(16 * 1.6 * (13.6 * 1.8) / (16 * 1.6))
+    rest = region(36, 40, 100, 110).model_copy(update={"extent_px": (500.0, 0.0, 545.0, 15.0)})
+    (joined,) = find_defects([verdict(0, spot), verdict(1, rest)])
+    assert joined.box_mm == pytest.approx((21.2, 39, 99.8, 109))
+    (coarse,) = find_defects([verdict(0, region(20, 36))])
+    assert coarse.box_mm == coarse.seen_mm, "a record without extents has its cells"
 
 
 def test_an_area_seen_twice_counts_once() -> None:
     two = [verdict(0, region(0, 16, 100, 116, cells=50)), verdict(1, region(8, 24, 100, 116, cells=50))]
-    (defect,) = find_defects(two, enlargement_px=0)
+    (defect,) = find_defects(two)
     assert defect.area_mm2 == pytest.approx(1.5 * 50 * CELL_MM**2)
 
 

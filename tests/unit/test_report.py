@@ -96,7 +96,7 @@ def test_the_page_states_the_figures_and_every_defect(tmp_path: Path) -> None:
     assert "0.300 m" in page.text and "0.100 m" in page.text
     assert "inspected (75.00 %)" in page.text
     assert "1. left, score 0.875" in page.text
-    assert "0.121 m along, 32 to 36 mm across (4 x 2 mm, 8 mm²), severity 1" in page.text
+    assert "0.120 m along, 30 to 38 mm across (8 x 4 mm, 32 mm²), severity 1" in page.text
     assert "frame 1, verdict 1" in page.text
     row = [t for t in page.text if t in ("OVERLOAD", "1", "0.100")]
     assert row[-3:] == ["OVERLOAD", "1", "0.100"]
@@ -187,7 +187,7 @@ def test_found_missed_and_false_are_told_apart(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("gap_mm", "hit"), [(1.9, True), (2.1, False)])
 def test_a_hit_is_within_the_margin(gap_mm: float, hit: bool) -> None:
     truth = Injected(camera="left", kind="hole", y0_mm=24 + gap_mm, y1_mm=40, x0_mm=30, x1_mm=38)
-    assert compare(find_defects([defect(0, 20, 30)], enlargement_px=0), [truth], 2.0).found == hit
+    assert compare(find_defects([defect(0, 20, 30)]), [truth], 2.0).found == hit
 
 
 def test_an_empty_run_and_a_missing_ledger(tmp_path: Path) -> None:

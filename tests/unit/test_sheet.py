@@ -39,7 +39,7 @@ def defect(number: int, start_mm: float, *regions: Region, **changes: Any) -> Ve
 
 
 def ledger_of(folder: Path, verdicts: list[Verdict], facts: dict[str, Any] | None = None, **config: Any) -> Path:
-    config = {"cameras": CAMERAS, "defects": {"enlargement_px": 0}, **config}
+    config = {"cameras": CAMERAS, **config}
     held = Ledger(folder / "ledger.sqlite", {"line": "l", "config": config, **(facts or {})}, run_id="run")
     for each in verdicts:
         held.add(each)
