@@ -132,8 +132,9 @@ def spread(values: list[float]) -> dict[str, float | None]:
 
 
 def errors(comparison: Comparison, px_mm: float) -> dict[str, Any]:
-    """Place and size of each known defect that was found once, against what was measured."""
-    along, across, sides, relative = [], [], [], []
+    """Place and size of each known defect that was found once, against what was measured, beside what is asked for."""
+    along, across, relative, bias_px = list[float](), list[float](), list[float](), list[float]()
+    within: dict[str, list[bool]] = {}
     for truth, hits in zip(comparison.injected, comparison.hits, strict=True):
         box = hits[0].box_mm if len(hits) == 1 else None
         if box is None:
@@ -141,14 +142,21 @@ def errors(comparison: Comparison, px_mm: float) -> dict[str, Any]:
         along.append((box[0] + box[1] - truth.y0_mm - truth.y1_mm) / 2)
         across.append((box[2] + box[3] - truth.x0_mm - truth.x1_mm) / 2)
         for found, known in ((box[1] - box[0], truth.y1_mm - truth.y0_mm), (box[3] - box[2], truth.x1_mm - truth.x0_mm)):
-            sides.append((found - known) / px_mm)
             if known > LARGE_MM:
                 relative.append((found - known) / known)
+                bias_px.append((found - known) / px_mm)
+                right = abs(found - known) <= max(0.1 * known, 2 * CELL_PX * px_mm)
+                within.setdefault(truth.kind, []).append(right)
+    every = [right for own in within.values() for right in own]
+    asked_mm = max(2.0, 2 * CELL_PX * px_mm)
     return {
-        "position_error_along_mm": spread(along), "position_error_across_mm": spread(across),
-        f"size_error_over_{LARGE_MM:g}_mm": {**spread(relative), "sides": len(relative)},
-        "size_bias_px": round(float(np.median(sides)), 2) if sides else None,
-        "within_10_percent_or_2_cells": round(float(np.mean([abs(s) <= 2 * CELL_PX for s in sides])), 3) if sides else None,
+        "position_error_along_mm": {**spread(along), "asked": round(asked_mm + px_mm, 3)},
+        "position_error_across_mm": {**spread(across), "asked": round(asked_mm, 3)},
+        f"size_error_over_{LARGE_MM:g}_mm": {
+            **spread(relative), "sides": len(relative), "bias_px": round(float(np.median(bias_px)), 2) if bias_px else None,
+            "within_10_percent_or_2_cells": round(float(np.mean(every)), 3) if every else None,
+            "of_each_type": {kind: f"{sum(own)} of {len(own)}" for kind, own in sorted(within.items())},
+        },
     }  # fmt: skip
 
 
