@@ -12,6 +12,7 @@ from glass_core.scoring import ScoreDefinition
 from glass_core.tiling import Tiling
 from pipeline.config import LineConfig
 from pipeline.demand import demands
+from tools.bench.line import steady_per_s
 from tools.bench.speed import metres_per_minute, of_line
 from tools.cli import main
 
@@ -49,6 +50,12 @@ def test_a_line_learns_what_it_needs_and_when_it_reacts() -> None:
         "slab_fill": 100, "transfer": 2, "batch": 5, "inference": 50, "output": 1, "expected": 58, "guaranteed": 400,
     })  # fmt: skip
     assert not of_line(config, asked, images_per_s=79.0, transfer_ms=2.0, output_ms=1.0)["keeps_up"]
+
+
+def test_bursts_are_counted_by_their_slope() -> None:
+    bursts = [round(0.4 * n, 1) + 0.001 * k for n in range(10) for k in range(4)]  # four frames each 0.4 s
+    assert steady_per_s(bursts) == pytest.approx(10, rel=0.01)
+    assert steady_per_s(bursts[2:]) == pytest.approx(10, rel=0.03)
 
 
 def test_work_is_counted_from_the_graph(tmp_path: Path) -> None:
