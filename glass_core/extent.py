@@ -8,6 +8,7 @@ the place. What remains of the error is measured by `tools.simulate_roll`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -17,33 +18,52 @@ from numpy.typing import NDArray
 _LEAST = 1e-6
 """Scores this near to 0 or 1 differ by rounding alone."""
 _WEIGHTS = np.array([0.25, 0.5, 0.25], dtype=np.float32)
+_FOOT = 3
+"""So many cells around a defect still see it."""
 Extent = tuple[float, float, float, float]
-"""From and to along the columns, from and to along the rows: x0, y0, x1, y1, in cells."""
+"""From x0, y0 to x1, y1, in cells."""
+Box = tuple[int, int, int, int]
 
 
-class Answers:
-    """The discriminator's answer for each cell of a map (rows, cols), before the sigmoid, as the step above good cloth.
+def extents(score_map: NDArray[np.float32], labels: NDArray[np.int32], regions: Sequence[tuple[int, Box]]) -> list[Extent]:
+    """Of regions of cells, each given as its number in `labels` and its box [x0, y0, x1, y1), the highest score first.
 
-    `labels` (rows, cols) number the regions from 1; 0 is in none.
+    `score_map` and `labels` are (rows, cols), 0 is in no region. Cells of other regions count as good cloth. A region at the
+    foot of one more than twice as strong is what cells there see of that one: it reaches no further.
     """
+    steps = _steps(score_map)
+    found: list[tuple[float, Box, Extent]] = []
+    for label, (x0, y0, x1, y1) in regions:
+        across = _own(steps, labels, np.s_[y0:y1], label).max(axis=0)  # (cols,)
+        along = _own(steps, labels, np.s_[:, x0:x1], label).max(axis=1)  # (rows,)
+        peak = float(across[x0:x1].max())
+        over = next((e for p, box, e in found if 2 * peak < p and _at_foot((x0, y0, x1, y1), box)), None)
+        if over is None:
+            (left, right), (top, bottom) = _edges(across, x0, x1), _edges(along, y0, y1)
+            extent = left, top, right, bottom
+        else:
+            left, right = np.clip((x0, x1), over[0], over[2])
+            top, bottom = np.clip((y0, y1), over[1], over[3])
+            extent = float(left), float(top), float(right), float(bottom)
+        found.append((peak, (x0, y0, x1, y1), extent))
+    return [extent for _, _, extent in found]
 
-    def __init__(self, score_map: NDArray[np.float32], labels: NDArray[np.int32]) -> None:
-        self.labels = labels
-        scores = np.clip(score_map, _LEAST, 1 - _LEAST).astype(np.float32)
-        answers = cv2.sepFilter2D(np.log(scores / (1 - scores)), -1, _WEIGHTS, _WEIGHTS, borderType=cv2.BORDER_REPLICATE)
-        cloth = score_map.any(axis=0)  # cells beside it are exactly 0
-        self._steps: NDArray[np.float32] = answers - np.median(answers[:, cloth] if cloth.any() else answers)
 
-    def extent(self, label: int, box: tuple[int, int, int, int]) -> Extent:
-        """Of the region with that label, whose box of cells is [x0, y0, x1, y1); other regions' cells count as good cloth."""
-        x0, y0, x1, y1 = box
-        left, right = _edges(self._own(np.s_[y0:y1], label).max(axis=0), x0, x1)  # (cols,)
-        top, bottom = _edges(self._own(np.s_[:, x0:x1], label).max(axis=1), y0, y1)  # (rows,)
-        return left, top, right, bottom
+def _steps(score_map: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The smoothed answers (rows, cols) above that of good cloth."""
+    scores = np.clip(score_map, _LEAST, 1 - _LEAST).astype(np.float32)
+    answers = cv2.sepFilter2D(np.log(scores / (1 - scores)), -1, _WEIGHTS, _WEIGHTS, borderType=cv2.BORDER_REPLICATE)
+    cloth = score_map.any(axis=0)  # cells beside it are exactly 0
+    return np.asarray(answers - np.median(answers[:, cloth] if cloth.any() else answers), dtype=np.float32)
 
-    def _own(self, at: Any, label: int) -> NDArray[np.float32]:
-        labels = self.labels[at]
-        return np.where((labels == 0) | (labels == label), self._steps[at], np.float32(0))
+
+def _own(steps: NDArray[np.float32], labels: NDArray[np.int32], at: Any, label: int) -> NDArray[np.float32]:
+    numbers = labels[at]
+    return np.where((numbers == 0) | (numbers == label), steps[at], np.float32(0))
+
+
+def _at_foot(box: Box, of: Box) -> bool:
+    return of[0] - _FOOT <= box[0] and of[1] - _FOOT <= box[1] and box[2] <= of[2] + _FOOT and box[3] <= of[3] + _FOOT
 
 
 def _edges(profile: NDArray[np.float32], first: int, last: int) -> tuple[float, float]:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from glass_core.continuation import continued
 from glass_core.errors import InputError
-from glass_core.extent import Answers, Extent
+from glass_core.extent import Extent, extents
 
 
 class Tiling(BaseModel):
@@ -174,25 +174,28 @@ class Layout:
         labels = np.asarray(numbered, dtype=np.int32)
         peaks = np.zeros(count, dtype=np.float32)
         np.maximum.at(peaks, labels[above], score_map[above])
-        strongest = 1 + np.argsort(-peaks[1:], kind="stable")[:most]
-        answers = Answers(score_map, labels)
-        return [self._region(score_map, answers, int(label), stats[label]) for label in strongest], count - 1
+        strongest = [int(n) for n in 1 + np.argsort(-peaks[1:], kind="stable")[:most]]
+        boxes = [(int(x), int(y), int(x + w), int(y + h)) for x, y, w, h, _ in stats[strongest]]
+        reached = extents(score_map, labels, list(zip(strongest, boxes, strict=True)))
+        told = (
+            self._region(np.where(labels == n, score_map, -np.inf), box, extent, int(stats[n][4]))
+            for n, box, extent in zip(strongest, boxes, reached, strict=True)
+        )
+        return list(told), count - 1
 
-    def _region(self, score_map: NDArray[np.float32], answers: Answers, label: int, box: NDArray[Any]) -> Region:
-        left, top, width, height = (int(v) for v in box[:4])
-        window = np.s_[top : top + height, left : left + width]
-        scores = np.where(answers.labels[window] == label, score_map[window], -np.inf)
-        peak = int(scores.argmax())
-        cell_px = self.tiling.cell_px
-        x0, y0, x1, y1 = (cell_px * v for v in answers.extent(label, (left, top, left + width, top + height)))
+    def _region(self, scores: NDArray[np.float32], box: tuple[int, int, int, int], extent: Extent, cells: int) -> Region:
+        """Of its own scores (rows, cols), -inf elsewhere."""
+        (left, top, right, bottom), cell_px = box, self.tiling.cell_px
+        peak = np.unravel_index(scores.argmax(), scores.shape)
+        x0, y0, x1, y1 = (cell_px * v for v in extent)
         return Region(
             x0_px=self.x0_px + left * cell_px,
             y0_px=top * cell_px,
-            x1_px=min(self.x0_px + (left + width) * cell_px, self.x1_px),
-            y1_px=min((top + height) * cell_px, self.height),
-            score=float(scores.flat[peak]),
-            lane=int(self.lane_of_column[left + peak % width]),
-            cells=int(box[4]),
+            x1_px=min(self.x0_px + right * cell_px, self.x1_px),
+            y1_px=min(bottom * cell_px, self.height),
+            score=float(scores[peak]),
+            lane=int(self.lane_of_column[peak[1]]),
+            cells=cells,
             extent_px=(self.x0_px + x0, y0, min(self.x0_px + x1, float(self.x1_px)), min(y1, float(self.height))),
         )
 

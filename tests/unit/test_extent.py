@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glass_core.extent import Answers
+from glass_core.extent import extents
 
 GOOD, ROWS, COLS = -1.0, 20, 40
 
@@ -28,7 +28,7 @@ def extent(answers: np.ndarray, threshold: float) -> tuple[float, float, float, 
     labels = (score_map > threshold).astype(np.int32)
     rows, cols = np.nonzero(labels)
     box = (int(cols.min()), int(rows.min()), int(cols.max()) + 1, int(rows.max()) + 1)
-    return Answers(score_map, labels).extent(1, box)
+    return extents(score_map, labels, [(1, box)])[0]
 
 
 @given(st.floats(3, 12), st.floats(10, 30), st.floats(8, 12), st.floats(2, 6))
@@ -73,10 +73,21 @@ def test_a_neighbour_is_not_counted_in_and_the_edge_ends_it() -> None:
     score_map = scores(answers)
     labels = np.zeros((ROWS, COLS), np.int32)
     labels[5:8, 10:14], labels[5:8, 16:20], labels[12:, :3] = 1, 2, 3
-    measured = Answers(score_map, labels)
-    assert measured.extent(1, (10, 5, 14, 8)) == pytest.approx((10, 5, 14, 8), abs=0.6)
-    assert measured.extent(3, (0, 12, 3, ROWS)) == pytest.approx((0, 12, 3, ROWS), abs=0.6)
-    assert measured.extent(3, (0, 12, 3, ROWS))[::3] == (0.0, ROWS)
+    first, corner = extents(score_map, labels, [(1, (10, 5, 14, 8)), (3, (0, 12, 3, ROWS))])
+    assert first == pytest.approx((10, 5, 14, 8), abs=0.6)
+    assert corner == pytest.approx((0, 12, 3, ROWS), abs=0.6) and corner[::3] == (0.0, ROWS)
+
+
+@pytest.mark.parametrize(("height", "at", "alone"), [(3.0, 21, False), (8.0, 21, True), (3.0, 24, True)])
+def test_what_cells_at_its_foot_see_of_a_defect_is_not_beyond_it(height: float, at: int, alone: bool) -> None:
+    """Unless it is half as strong, or farther away than cells see."""
+    answers = np.full((ROWS, COLS), GOOD)
+    answers[8:12, 14:20], answers[8:12, at : at + 2] = GOOD + 9, GOOD + height
+    labels = np.zeros((ROWS, COLS), np.int32)
+    labels[8:12, 14:20], labels[8:12, at : at + 2] = 1, 2
+    strong, weak = extents(scores(answers), labels, [(1, (14, 8, 20, 12)), (2, (at, 8, at + 2, 12))])
+    assert (weak[2] > strong[2]) is alone
+    assert alone or (strong[0] <= weak[0] <= weak[2] <= strong[2] and strong[1] <= weak[1] <= weak[3] <= strong[3])
 
 
 def test_saturated_and_masked_cells_measure_too() -> None:
@@ -84,5 +95,6 @@ def test_saturated_and_masked_cells_measure_too() -> None:
     score_map[:, 30:] = 0.0  # beside the cloth
     score_map[4:6, 4:9] = 1.0
     labels = (score_map > 0.9).astype(np.int32)
-    assert Answers(score_map, labels).extent(1, (4, 4, 9, 6)) == pytest.approx((4, 4, 9, 6), abs=0.6)
-    assert Answers(np.zeros((3, 3), np.float32), np.ones((3, 3), np.int32)).extent(1, (0, 0, 3, 3)) == (0, 0, 3, 3)
+    assert extents(score_map, labels, [(1, (4, 4, 9, 6))])[0] == pytest.approx((4, 4, 9, 6), abs=0.6)
+    dark = np.zeros((3, 3), np.float32)
+    assert extents(dark, np.ones((3, 3), np.int32), [(1, (0, 0, 3, 3))]) == [(0, 0, 3, 3)]
