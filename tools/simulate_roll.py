@@ -179,9 +179,7 @@ def result_of(config: LineConfig, cloth: Cloth, seconds: float) -> dict[str, Any
     """Everything that was found, missed and measured."""
     ledger = config.ledger.path
     summary = summarise(ledger)
-    start_s = time.perf_counter()
     defects = find_defects(read_defect_verdicts(ledger))
-    joined_s = time.perf_counter() - start_s
     sheet, _ = read_sheet(ledger)
     both = [t.model_copy(update={"camera": name}) for t in cloth.truth for name, _ in cloth.cameras]
     seen = compare(defects, both, MARGIN_MM)
@@ -214,7 +212,7 @@ def result_of(config: LineConfig, cloth: Cloth, seconds: float) -> dict[str, Any
         "false_alarms_per_1000_m_by_the_card": allowed_per_1000_m(config, cloth),
         **errors(comparison, cloth.mm_per_px),
         "quality": grade.quality if grade else None, "per_100_m2": grade.per_100_m2 if grade else None,
-        "joining_share_of_scoring": round(joined_s / seconds, 5), "seconds": round(seconds, 1),
+        "seconds": round(seconds, 1),
     }  # fmt: skip
 
 
