@@ -33,7 +33,7 @@ from pipeline.process import run_in_one_process
 from pipeline.report import Comparison, compare
 from pipeline.roll import find_defects, summarise
 from pipeline.sheet import read_sheet
-from pipeline.supervisor import Supervisor
+from pipeline.supervisor import LineFailed, Supervisor
 from tools.simulated_cloth import Cloth, aitex_cloth, weave_cloth
 
 MARGIN_MM = 3.0
@@ -232,6 +232,7 @@ def main() -> int:
     try:
         if args.out.exists() and any(args.out.iterdir()):
             raise InputError(f"folder is not empty, {args.out}, choose another --out")
+        load_card(args.model)  # before cloth is woven for nothing
         if args.aitex:
             scale, inspect = args.mm_per_px, (args.inspect_x_px[0], args.inspect_x_px[1])
             cloth, overlap_rows = aitex_cloth(args.out / "cloth", args.aitex, scale, inspect, console), 0
@@ -249,6 +250,9 @@ def main() -> int:
     except (InputError, MissingError) as e:
         print(f"glassline: {e}", file=sys.stderr)
         return 2 if isinstance(e, InputError) else 3
+    except LineFailed as e:
+        print(f"glassline: {e}", file=sys.stderr)
+        return e.code
     return 0
 
 
