@@ -147,19 +147,24 @@ def resident_mib() -> float:
     return int(line.split()[1]) / 1024
 
 
-def meets(defect: Defect, box: Box) -> bool:
+def boxes_of(defects: Sequence[Defect]) -> list[Box]:
+    """Nothing else is kept of them: the memory is to be the line's."""
+    return [d.box_mm for d in defects if d.box_mm is not None]
+
+
+def meets(found: Box, known: Box) -> bool:
     """Whether it lies on that place, but for a cell and the cameras' error."""
     near = CELL_MM + OFF_MM
-    y0, y1, x0, x1 = defect.seen_mm or (0.0, 0.0, 0.0, 0.0)
-    return y0 - near <= box[1] and box[0] <= y1 + near and x0 - near <= box[3] and box[2] <= x1 + near
+    along = found[0] - near <= known[1] and known[0] <= found[1] + near
+    return along and found[2] - near <= known[3] and known[2] <= found[3] + near
 
 
-def matched(found: Sequence[Defect], boxes: Sequence[Box]) -> dict[str, int]:
+def matched(found: Sequence[Box], known: Sequence[Box]) -> dict[str, int]:
     """How many known defects were counted once, twice or never, and what was counted that is none."""
-    found = sorted(found, key=lambda d: d.seen_mm or (0.0, 0.0, 0.0, 0.0))
-    starts = [(d.seen_mm or (0.0, 0.0, 0.0, 0.0))[0] for d in found]
+    found = sorted(found)
+    starts = [box[0] for box in found]
     hits, claimed = Counter[int](), Counter[int]()
-    for box in boxes:
+    for box in known:
         first, last = np.searchsorted(starts, (box[0] - 2 * SLAB_MM, box[1] + 2 * SLAB_MM))
         own = [n for n in range(first, last) if meets(found[n], box)]
         hits[min(len(own), 2)] += 1
@@ -185,19 +190,19 @@ def measure(model: Path, metres: float, cameras: int, defects: int, seed: int, c
     slabs = int(metres * 1000 / STEP_MM)
     boxes = known_defects(rng, defects, slabs * STEP_MM, cameras)
     roll, joiner = Roll(cameras, boxes, rng), Joiner()
-    found, memory_mib, frames, joining_s = list[Defect](), list[float](), 0, 0.0
+    found, memory_mib, frames, joining_s = list[Box](), list[float](), 0, 0.0
     for number in track(range(slabs), "running the roll", console=console, transient=True):
         for verdict in roll.slab(number):
             frames += 1
             began_s = time.perf_counter()
-            found += joiner.add(verdict)[1]
+            _, closed = joiner.add(verdict)
             joining_s += time.perf_counter() - began_s
+            found += boxes_of(closed)
         if (number + 1) % max(1, slabs // PAUSES) == 0:
             memory_mib.append(round(resident_mib(), 1))
     began_s = time.perf_counter()
-    found += joiner.flush()
-    places = [d.box_mm for d in found]
-    flaws = [Flaw(n, *box) for n, box in enumerate(places) if box is not None]
+    found += boxes_of(joiner.flush())
+    flaws = [Flaw(n, *box) for n, box in enumerate(found)]
     length_mm, width_mm = slabs * STEP_MM, (cameras - 1) * PITCH_MM + EYE_MM
     grade(flaws, Rules(), 0.0, length_mm, 0.0, (0.0, width_mm))
     graded_s = time.perf_counter() - began_s

@@ -8,7 +8,7 @@ import pytest
 
 from glass_core.errors import InputError
 from pipeline.joining import Joiner
-from tools.bench_web import SLAB_MM, STEP_MM, Roll, known_defects, matched
+from tools.bench_web import SLAB_MM, STEP_MM, Roll, boxes_of, known_defects, matched
 
 
 def test_each_defect_is_counted_once_and_a_second_count_is_told() -> None:
@@ -23,14 +23,15 @@ def test_each_defect_is_counted_once_and_a_second_count_is_told() -> None:
             found += joiner.add(verdict)[1]
     found += joiner.flush()
     assert verdicts == 3 * slabs
-    told = matched(found, boxes)
+    places = boxes_of(found)
+    told = matched(places, boxes)
     assert told == {
         "counted_once": 30, "counted_twice_or_more": 0, "missed": 0, "joined_with_another": 0, "counted_though_not_there": 0,
     }  # fmt: skip
     assert any(d.frames > 1 for d in found) and any(len(d.cameras) > 1 for d in found), "seams were met"
-    assert matched([*found, found[4]], boxes)["counted_twice_or_more"] == 1
-    assert matched(found[1:], boxes)["missed"] == 1
-    assert matched(found, boxes[1:])["counted_though_not_there"] == 1
+    assert matched([*places, places[4]], boxes)["counted_twice_or_more"] == 1
+    assert matched(places[1:], boxes)["missed"] == 1
+    assert matched(places, boxes[1:])["counted_though_not_there"] == 1
 
 
 def test_too_many_for_the_roll_are_refused() -> None:
