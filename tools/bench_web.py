@@ -104,7 +104,7 @@ class Roll:
         self._inbox, self._records = link.inbox("decision"), link.inbox("recorder")
         names = [eye.name for eye in self.eyes]
         standard = Standard("weights", "engine", "card", TILING, (0.5,))
-        terms = DecisionTerms(dict.fromkeys(names, STEP_MM), standard, 500.0, observe=False, generation=0)
+        terms = DecisionTerms(dict.fromkeys(names, STEP_MM), {"": standard}, 500.0, observe=False, generation=0)
         self._decision = Decision(self._inbox, self._records, Publisher(link.broadcast(""), 0), terms, lambda: 0)
         for role, name in [("worker", "worker"), *(("grabber", name) for name in names)]:
             self._inbox.send(Status(role=role, name=name, generation=0, state=StageState.READY))
