@@ -90,7 +90,7 @@ def line_of(cloth: Cloth, model: Path, out: Path, overlap_rows: int, port: int |
             "max_speed_mm_s": MOST_MM_S,
         }  # fmt: skip
     return LineConfig.model_validate({
-        "line": {"name": "simulated", "roll_id": "simulated", "events": {"transverse": "SEAM"}}, "model": model,
+        "line": {"name": "simulated", "roll_id": "simulated", "events": {"transverse": "SEAM", "transverse_most_mm": 20}}, "model": model,
         "motion": motion,
         "cameras": [
             {
