@@ -90,8 +90,11 @@ def line_of(cloth: Cloth, model: Path, out: Path, overlap_rows: int, port: int |
             "max_speed_mm_s": MOST_MM_S,
         }  # fmt: skip
     return LineConfig.model_validate({
-        "line": {"name": "simulated", "roll_id": "simulated", "events": {"transverse": "SEAM", "transverse_most_mm": 20}}, "model": model,
-        "motion": motion,
+        "line": {
+            "name": "simulated", "roll_id": "simulated",
+            "events": {"transverse": "SEAM", "transverse_most_mm": 20},  # a strip that is high all over is none
+        },
+        "model": model, "motion": motion,
         "cameras": [
             {
                 "name": name, "source": "replay", "path": out / "cloth" / name, "mm_per_px_x": cloth.mm_per_px,
