@@ -77,7 +77,7 @@ def reviewed(folder: Path, engine: Engine) -> Reviewed:
 
 def _cleared(ledger: Path, sheet: RunSheet, words: dict[Key, str | None]) -> set[tuple[int, int]]:
     """The DEFECT verdicts of which nothing is a defect; joined as the sheet's defects were, so that these have the words."""
-    joiner = Joiner(sheet.enlargement_px)
+    joiner = Joiner()
     shown = [(v, joiner.add(v)[0]) for v in read_defect_verdicts(ledger, sheet.run_id)]
     return {
         (v.generation, v.number)

@@ -170,11 +170,11 @@ def allowed_per_1000_m(config: LineConfig, cloth: Cloth) -> dict[str, float | bo
     assert card is not None
     tiling = card.score_definition.tiling
     lanes = sum(tiling.layout(cloth.rows, cloth.camera_px, x).lanes for x in cloth.inspect_x_px)
-    frames = 1e6 / (cloth.rows * cloth.mm_per_px)
-    share = lanes / len(card.lane_samples) * frames / 1000
+    counted = 1e6 / (cloth.rows * cloth.mm_per_px) if card.unit == "lane of one frame" else 1000.0  # frames or metres
+    share = lanes / len(card.lane_samples) * counted / 1000
     return {
-        "budget": round(card.budget_per_1000_frames * share, 1),
-        "expected": round(card.expected_false_alarms_per_1000_frames * share, 1), "provisional": card.provisional,
+        "budget": round(card.budget_per_1000 * share, 1),
+        "expected": round(card.expected_false_alarms_per_1000 * share, 1), "provisional": card.provisional,
     }  # fmt: skip
 
 
