@@ -171,7 +171,7 @@ def test_observations_of_no_use_are_one_clear_line(model: Path, verdicts: list[d
 
 def reviewed_run(folder: Path, **facts: Any) -> Path:
     """Ten metres of a line with thresholds of 0.2: a false alarm at 3 m, a streak over 6 and 7 m, two of it in one lane."""
-    held = Ledger(folder / "ledger.sqlite", {"line": "l", "config": {"defects": {"enlargement_px": 0}}}, run_id="run")
+    held = Ledger(folder / "ledger.sqlite", {"line": "l", "config": {}}, run_id="run")
     for n in range(40):
         lanes = np.random.default_rng(n).uniform(0.01, 0.1, 4).tolist()
         lane, score = {12: (1, 0.3), 24: (2, 0.5), 25: (2, 0.6)}.get(n, (0, 0.0))
