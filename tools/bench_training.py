@@ -61,7 +61,7 @@ def iteration_seconds(backbone: str, ascent: bool) -> dict[str, Any]:
             if len(stamps) > TIMED:
                 raise _Enough
 
-    config = TrainConfig.model_validate({"backbone": backbone, "mining": ascent, "batch_tiles": 8, "tile_px": 256})
+    config = TrainConfig.model_validate({"backbone": backbone, "gas": True, "mining": ascent, "batch_tiles": 8, "tile_px": 256})
     with tempfile.TemporaryDirectory(prefix="glassline-bench-") as name:
         out = Path(name)
         write_folder(WeaveConfig(name="cloth", source="weave", width_px=512, frame_rows=512), 10, out)
@@ -84,6 +84,7 @@ def epoch_against_plain(backbone: str, rounds: int, say: Callable[[str], None]) 
         "border_px": 0,
         "rows_per_tile": None,
         "distribution": "h",
+        "gas": True,
         "weave_share": 0,
     }
     config = TrainConfig.model_validate(settings)

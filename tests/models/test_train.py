@@ -51,7 +51,7 @@ def cloth(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def config(**settings: object) -> TrainConfig:
     small = {"backbone": "embedded", "tile_px": 64, "overlap_px": 16, "border_px": 8, "batch_tiles": 2, "step": 5}
-    schedule = {"epochs": 2, "iterations_per_epoch": 2, "evaluate_every": 1}
+    schedule = {"gas": True, "epochs": 2, "iterations_per_epoch": 2, "evaluate_every": 1}
     return TrainConfig.model_validate({**small, **schedule, **settings})
 
 

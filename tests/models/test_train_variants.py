@@ -38,7 +38,14 @@ def discs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def config(**settings: object) -> TrainConfig:
     small = {"backbone": "embedded", "tile_px": 64, "overlap_px": 16, "border_px": 0, "batch_tiles": 2, "step": 5}
-    schedule = {"epochs": 2, "iterations_per_epoch": 2, "split": WHOLE, "recalibrate_bn": False, "rows_per_tile": 24}
+    schedule = {
+        "gas": True,
+        "epochs": 2,
+        "iterations_per_epoch": 2,
+        "split": WHOLE,
+        "recalibrate_bn": False,
+        "rows_per_tile": 24,
+    }
     return TrainConfig.model_validate({**small, **schedule, **settings})
 
 
