@@ -23,7 +23,8 @@ class Actions:
     a severity that it reached later. So a stop that was acknowledged is not followed by another for the same defect. A
     defect of unknown size is held to be of the highest severity, and so is one of a frame with more regions than its
     verdict tells, in whatever lane. `counts_per_mm`: of the encoder, where there is one. `before`: what was open
-    or still ahead when decision was started again, and `fault`: it was in FAULT and that was answered.
+    or still ahead when decision was started again, `events`: how many there had been, `fault`: it was in FAULT and that was
+    answered.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Actions:
         generation: int = 0,
         number: Callable[[], int] = lambda: 0,
         before: Sequence[Action] = (),
+        events: int = 0,
         fault: bool = False,
     ) -> None:
         self._table = tuple(enumerate(table))
@@ -43,7 +45,7 @@ class Actions:
         self._gaps: dict[tuple[int, str], Gap] = {}
         self._ahead: list[tuple[float, int, Action]] = []
         self._open: dict[int, Action] = {}
-        self._events = max((a.event for a in before), default=-1) + 1
+        self._events = events
         self._present = {Cause.FAULT} if fault else set[Cause]()
         for action in before:
             self._keep(action)
@@ -72,12 +74,13 @@ class Actions:
         return [self._action(ActionKind(rule.do.upper()), Cause(rule.when), now_ns) for rule in rules]
 
     def reached(self, position_mm: float, now_ns: int, bypass: bool = False) -> list[Action]:
-        """The actions announced ahead whose place is at their actuator now; in bypass they are let by for good."""
+        """The actions announced ahead whose place is at their actuator now: they act, or in bypass are let by for good."""
         due: list[Action] = []
         while self._ahead and self._ahead[0][0] <= position_mm:
             action = heapq.heappop(self._ahead)[2]
             if bypass:
                 self._open.pop(action.event, None)
+                due.append(self._told(action, phase=Phase.LET_BY, t_mono_ns=now_ns))
                 continue
             due.append(self._told(action, phase=Phase.NOW, t_mono_ns=now_ns))
             self._keep(due[-1])  # also one acknowledged before it was due: it acts now

@@ -249,11 +249,11 @@ class Decision:
         judgement = judge(frame, scored, payloads, standard) if scored else unscored(frame, ready)
         if judgement.result is not Result.NOT_INSPECTED and not self._cloth.suits(frame):
             judgement = Judgement(Result.NOT_INSPECTED, Reason.MODEL_MISMATCH, f"taken for style {frame.style or 'none'}")
+        plain = not rescan and self._cloth.event(frame.start_mm, frame.end_mm, judgement) is None  # before its own word
         if judgement.result is Result.DEFECT and scored is not None and standard is not None and not rescan:
             self._cloth.look(frame.camera, judgement, scored, standard, roll, now_ns)
         event = self._cloth.event(frame.start_mm, frame.end_mm, judgement)
         if judgement.result is not Result.NOT_INSPECTED and scored and standard:
-            plain = event is None and not rescan
             judgement = account.likeness.judged(frame, scored, judgement, standard, roll, plain)
         if judgement.result is Result.PASS and (doubt := self._doubt):
             judgement = Judgement(Result.NOT_INSPECTED, Reason.NOT_READY, doubt[:200])
@@ -304,6 +304,8 @@ class Decision:
         self._record(verdict, payloads)
         if verdict.rescan:
             return
+        if verdict.lanes and (self._terms.observe or verdict.result is not Result.NOT_INSPECTED):
+            account.seen.judged(verdict.start_mm, verdict.end_mm)
         if not self._bypass:
             self._act(self._actions.judged(verdict, now_ns))
         elif verdict.reason is Reason.BYPASS and verdict.regions:
@@ -314,7 +316,6 @@ class Decision:
                 self._reject(verdict, span, now_ns)
             return
         account.gap.judged()
-        account.seen.judged(verdict.start_mm, verdict.end_mm)
         if verdict.counts_as_defect:
             self._reject(verdict, (verdict.start_mm, verdict.end_mm), now_ns)
 

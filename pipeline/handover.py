@@ -22,6 +22,8 @@ class Handover(BaseModel):
     """The latched one."""
     actions: tuple[Action, ...] = ()
     """Those that nobody has acknowledged, and those whose place on the web is still to come."""
+    events: int = 0
+    """How many there were: numbers go on from there."""
 
 
 class Heard:
@@ -31,10 +33,12 @@ class Heard:
         self._roll: RollStart | None = None
         self._fault = ""
         self._actions: dict[int, Action] = {}
+        self._events = 0
 
     def handover(self, bypass: bool) -> Handover:
         """As it stands."""
-        return Handover(roll=self._roll, bypass=bypass, fault=self._fault, actions=tuple(self._actions.values()))
+        actions = tuple(self._actions.values())
+        return Handover(roll=self._roll, bypass=bypass, fault=self._fault, actions=actions, events=self._events)
 
     def hear(self, message: Message) -> None:
         """One more message; those of other kinds change nothing."""
@@ -47,11 +51,11 @@ class Heard:
                 self._hear_action(message)
 
     def _hear_action(self, action: Action) -> None:
-        known = self._actions.get(action.event)
+        known, self._events = self._actions.get(action.event), max(self._events, action.event + 1)
         if action.phase is Phase.ACKNOWLEDGED:
             if known is not None and known.phase is Phase.NOW:  # one acknowledged before it was due acts all the same
                 del self._actions[action.event]
-        elif action.kind is ActionKind.MARK and action.phase is Phase.NOW:
+        elif action.phase is Phase.LET_BY or (action.kind is ActionKind.MARK and action.phase is Phase.NOW):
             self._actions.pop(action.event, None)
         else:
             self._actions[action.event] = action

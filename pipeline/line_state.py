@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pipeline.messages import MotionState, StageState, State, Status
 
 GONE = " (gone: reset it)"
+UNLIKE = "not the cloth of the card"
 """Said of a latched fault whose cause is no longer there."""
 
 
@@ -73,7 +74,7 @@ def line_state(
     if roster.down:
         return State.DEGRADED, False, "; ".join(roster.down)
     if wrong_style:
-        return State.DEGRADED, False, f"not the cloth of the card: {wrong_style}"
+        return State.DEGRADED, False, f"{UNLIKE}: {wrong_style}"
     if gap_open:
         return State.DEGRADED, False, "cloth passes that is not inspected"
     if motion is MotionState.STOPPED:

@@ -216,7 +216,7 @@ def _decision(spec: Spec, link: Link, model: Path) -> Stage:
     actions = Actions(
         spec.config.actions, spec.config.grading,
         getattr(spec.config.motion, "counts_per_mm", None), spec.generation, lambda: publisher.number(Action),
-        before.actions, bool(before.fault) and not before.bypass,
+        before.actions, before.events, bool(before.fault) and not before.bypass,
     )  # fmt: skip
     return Decision(link.inbox("decision"), link.outbox("recorder"), publisher, terms, time.time_ns, actions)
 

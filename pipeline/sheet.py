@@ -23,6 +23,7 @@ from pipeline.ledger import (
     read_cloth_edges,
     read_defect_verdicts,
     read_frame_shapes,
+    read_rolls,
     read_runs,
 )
 from pipeline.repeats import find_repeats
@@ -173,7 +174,8 @@ def read_sheet(ledger: Path, run_id: str | None = None) -> tuple[RunSheet, list[
     said = read_dispositions(ledger.parent, run_id)
     covers = cover_rolls(ledger, run_id)
     rules = _rules(config)
-    width = _widths(facts, read_frame_shapes(ledger, run_id), read_cloth_edges(ledger, run_id))
+    styles = {roll.roll_id: roll.style for roll in read_rolls(ledger, run_id)}
+    width = _widths(facts, styles, read_frame_shapes(ledger, run_id), read_cloth_edges(ledger, run_id))
     rows = _rows(defects, rules, in_force(said), covers or {}, read_borders(ledger, run_id), ledger.parent, run_id)
     names = dict.fromkeys([*(covers or {}), *(r.roll_id for r in rows)]) or {"": None}
     sheets = [_roll(name, (covers or {}).get(name), rows, rules, width(name)) for name in names]
@@ -284,7 +286,10 @@ def _flaw(row: DefectRow, start_mm: float) -> Flaw:
 
 
 def _widths(
-    facts: dict[str, Any], shapes: dict[str, tuple[int, ...]], seen: Iterable[tuple[str, str, float, float]]
+    facts: dict[str, Any],
+    styles: dict[str, str],
+    shapes: dict[str, tuple[int, ...]],
+    seen: Iterable[tuple[str, str, float, float]],
 ) -> Callable[[str], tuple[float, float] | None]:
     """The judged width of each roll, by its id: edges of cloth are the medians over its frames."""
     try:
@@ -296,9 +301,10 @@ def _widths(
     found: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for camera, roll_id, left_mm, right_mm in seen:
         found.setdefault(roll_id, {}).setdefault(camera, []).append((left_mm, right_mm))
-    of_model = ((facts.get("model_info") or {}).get("score") or {}).get("inspect_x_px")
 
     def width(roll_id: str) -> tuple[float, float] | None:
+        model = (facts.get("styles") or {}).get(styles.get(roll_id), facts)
+        of_model = ((model.get("model_info") or {}).get("score") or {}).get("inspect_x_px")
         middles = {c: np.median(edges, axis=0) for c, edges in found.get(roll_id, {}).items()}
         cloth = {c: (float(left), float(right)) for c, (left, right) in middles.items()}
         return judged_mm(cameras, of_model, shapes, cloth)

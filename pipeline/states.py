@@ -117,3 +117,5 @@ class Phase(StrEnum):
     """The web is there, or the action has no place: our own timing, as good as this machine's clock and scheduler."""
     ACKNOWLEDGED = "ACKNOWLEDGED"
     """Somebody has seen to it."""
+    LET_BY = "LET_BY"
+    """Its place went by in bypass: it will not act."""

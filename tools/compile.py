@@ -104,7 +104,14 @@ def compile_run(model: Path, backend_name: str, precision: str, out: Path, conso
 
     with redirect_stdout(sys.stderr):  # libraries speak while they build
         manifest = build(out, name, precision, guard, examples.all, card.thresholds, shown)
-    return manifest, calibrate_run(out, None, card.budget_per_1000, console)
+    anew = calibrate_run(out, None, card.budget_per_1000, console)
+    if anew.unit != card.unit:
+        console.print(
+            f"[yellow]the new card counts {anew.unit}, the run's {card.unit}[/]: the held-out pictures have no known length; "
+            f"{card.budget_per_1000:g} in 1000 is another allowance; collect cloth by `run --observe` and calibrate the bundle",
+            soft_wrap=True,
+        )
+    return manifest, anew
 
 
 def made_for_here(config: LineConfig, console: Console) -> None:

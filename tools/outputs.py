@@ -10,7 +10,8 @@ from pathlib import Path
 
 from glass_core.errors import InputError
 from pipeline.config import LineConfig, ModbusConfig, load_config
-from pipeline.messages import Acknowledge, Heartbeat, Message, Reset, State
+from pipeline.line_state import UNLIKE
+from pipeline.messages import Acknowledge, Heartbeat, LineState, Message, Reset, State
 from pipeline.outputs.modbus import COILS, Plc, PlcLost
 from pipeline.supervisor import is_running
 from tools.tell import tell
@@ -77,11 +78,15 @@ def pulse_all(config: LineConfig, path: Path) -> dict[str, str]:
 
 def answer(config: LineConfig, word: str) -> dict[str, str]:
     """Acknowledge or reset; the line's name and why it did not confirm, or nothing."""
+    unlike = False
 
     def done(message: Message) -> bool:
+        nonlocal unlike
+        if isinstance(message, LineState):
+            unlike = message.detail.startswith(UNLIKE)
         if not isinstance(message, Heartbeat):
             return False
-        return message.state is not State.FAULT if word == "reset" else not message.unacknowledged
+        return message.state is not State.FAULT and not unlike if word == "reset" else not message.unacknowledged
 
     told = tell(config, Reset() if word == "reset" else Acknowledge(), done)
     return {config.line.name: told} if isinstance(told, str) else {}

@@ -15,7 +15,7 @@ from pipeline.dispositions import Key
 from pipeline.joining import Defect, Joiner
 from pipeline.judgement import Standard
 from pipeline.ledger import read_defect_verdicts, read_verdicts
-from pipeline.messages import Result
+from pipeline.messages import Result, Verdict
 from pipeline.process import standard_of
 from pipeline.sheet import DefectRow, RunSheet, read_sheet
 
@@ -52,7 +52,7 @@ class Reviewed:
 
 
 def reviewed(folder: Path, engine: Engine) -> Reviewed:
-    """The last run of a folder; InputError where a defect has no word yet, or another model or engine has scored it.
+    """The last run of a folder, as far as this engine scored it; InputError where a defect has no word yet, or nothing is left.
 
     A frame is good that passed, or of which everything that was signalled was found acceptable or lint.
     """
@@ -66,13 +66,20 @@ def reviewed(folder: Path, engine: Engine) -> Reviewed:
     for v in read_verdicts(ledger, sheet.run_id):
         if not v.lanes or v.rescan:
             continue
-        if (v.weights_sha, v.engine_sha) != (engine.weights_sha, engine.sha):
-            raise InputError(f"scored by another model or engine, {folder}, review a run of this model on this machine")
+        if not _is_by(v, engine):  # a roll of another style
+            continue
         if v.result is Result.PASS or (v.generation, v.number) in cleared:
             frames.append(GoodFrame(np.array(v.lanes), v.camera, v.start_mm, v.end_mm, v.level, v.texture))
     by_key = {defect.key: defect for defect in defects}
-    known = [(row, by_key[row.key]) for row in sheet.rows.values() if row.disposition not in GOOD_AFTER_ALL]
+    rows = [row for row in sheet.rows.values() if row.disposition not in GOOD_AFTER_ALL]
+    known = [(row, by_key[row.key]) for row in rows if _is_by(by_key[row.key].strongest.verdict, engine)]
+    if not frames:
+        raise InputError(f"no good frame of this model and engine, {folder}, review a run of this model on this machine")
     return Reviewed(folder, frames, known)
+
+
+def _is_by(verdict: Verdict, engine: Engine) -> bool:
+    return (verdict.weights_sha, verdict.engine_sha) == (engine.weights_sha, engine.sha)
 
 
 def _cleared(ledger: Path, sheet: RunSheet, words: dict[Key, str | None]) -> set[tuple[int, int]]:

@@ -46,7 +46,7 @@ PATIENCE_S = 120.0
 
 
 class Encoder:
-    """A counter on the web's shaft that tells its count as datagrams; it turns from `start` on."""
+    """A counter on the web's shaft that tells its count as datagrams; it turns from the first `tell(turning=True)` on."""
 
     def __init__(self, course: SimulatedCourse, port: int) -> None:
         self._course, self._to, self._began_s = course, ("127.0.0.1", port), math.inf
@@ -164,14 +164,15 @@ def errors(comparison: Comparison, px_mm: float) -> dict[str, Any]:
 
 
 def allowed_per_1000_m(config: LineConfig, cloth: Cloth) -> dict[str, float | bool]:
-    """False alarms by the card: its budget, and what it expects of this roll's lanes and frames."""
+    """False alarms in 1000 m by the card: its budget, and what it expects of so many cameras, or of this roll's frames."""
     assert config.model is not None
     card = load_card(config.model)
     assert card is not None
-    tiling = card.score_definition.tiling
-    lanes = sum(tiling.layout(cloth.rows, cloth.camera_px, x).lanes for x in cloth.inspect_x_px)
-    counted = 1e6 / (cloth.rows * cloth.mm_per_px) if card.unit == "lane of one frame" else 1000.0  # frames or metres
-    share = lanes / len(card.lane_samples) * counted / 1000
+    share = len(cloth.inspect_x_px) / max(1, len(card.good))  # a card in metres is for all cameras of its source
+    if card.unit == "lane of one frame":
+        tiling = card.score_definition.tiling
+        lanes = sum(tiling.layout(cloth.rows, cloth.camera_px, x).lanes for x in cloth.inspect_x_px)
+        share = lanes / len(card.lane_samples) * 1000 / (cloth.rows * cloth.mm_per_px)
     return {
         "budget": round(card.budget_per_1000 * share, 1),
         "expected": round(card.expected_false_alarms_per_1000 * share, 1), "provisional": card.provisional,

@@ -15,7 +15,7 @@ Holding registers from `registers_at`, words of 16 bits, int32 with the high wor
 written by the PLC:
     20 taken: the record that it has read; the next one is shown then, or after a second without an answer
     21 acknowledge: a record whose stop or lamp somebody has seen to; 65535: all of them
-    22 reset: a change to anything but 0 resets a latched FAULT
+    22 reset: a change to anything but 0 resets a latched FAULT, or accepts a roll that is unlike the card's cloth
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class ModbusOutput:
         self._shown: Action | None = None
         self._taken = False
         self._next_from_ns = 0
-        self._reset = 0
+        self._reset: int | None = None
         self._connected = False
         self._trouble = "not connected yet"
         self._retry_ns = self._cycle_ns = self._status_ns = 0
@@ -160,7 +160,7 @@ class ModbusOutput:
                 self._on_action(message, now_ns)
 
     def _on_action(self, action: Action, now_ns: int) -> None:
-        if action.phase is Phase.ACKNOWLEDGED:
+        if action.phase in (Phase.ACKNOWLEDGED, Phase.LET_BY):
             self._open.pop(action.event, None)
             return
         if action.event in self._open:  # told again, for somebody who joined
@@ -232,7 +232,8 @@ class ModbusOutput:
         for event, action in list(self._open.items()):
             if acknowledged in (ALL, _record(action)) and self._decision.send(Acknowledge(event=event)):
                 del self._open[event]
-        if reset != self._reset and (not reset or self._decision.send(Reset())):
+        wished = reset not in (self._reset, 0) and self._reset is not None  # what it held at first is nobody's wish of now
+        if not wished or self._decision.send(Reset()):
             self._reset = reset
 
     def _report(self, now_ns: int) -> None:

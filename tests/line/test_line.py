@@ -55,7 +55,7 @@ class Run:
         """Step the line until then."""
         end_s = time.monotonic() + limit_s
         while not done():
-            assert time.monotonic() < end_s, f"not within {limit_s} s: {self.heard[-3:]}"
+            assert time.monotonic() < end_s, f"not within {limit_s} s: {self.state()}, {self.heard[-3:]}"
             self.line.step()
             while received := self.line.events.receive():
                 self.heard.append(received[0])

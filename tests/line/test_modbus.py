@@ -108,6 +108,19 @@ def rig() -> Iterator[Rig]:
         rig.stop()
 
 
+def test_a_reset_of_before_an_output_was_started_again_is_nobodys_wish_of_now(rig: Rig) -> None:
+    rig.start()
+    rig.heard.send(LineState(number=0, generation=0, state=State.RUNNING, inspection_ok=True, t_mono_ns=0, t_utc_ns=0))
+    rig.answer(2, 5)  # the PLC's counter stands at 5
+    rig.step(101)
+    rig.step(101)
+    assert rig.decision.take(Reset) == []
+    rig.answer(2, 6)
+    rig.step(101)
+    rig.step(101)
+    assert len(rig.decision.take(Reset)) == 1
+
+
 def test_a_plc_sees_the_line_and_its_answers_come_back(rig: Rig) -> None:
     rig.start()
     rig.step(beat=False)

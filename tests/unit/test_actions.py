@@ -118,8 +118,15 @@ def test_a_stop_acknowledged_before_it_was_due_can_be_acknowledged_again() -> No
 
 def test_what_comes_due_in_bypass_is_let_by_and_nobody_s_to_acknowledge() -> None:
     actions = table({**STOP, "distance_mm": 100})
-    actions.judged(verdict(0, (0, 5, 10, 12)), 0)
-    assert actions.reached(500.0, 1, bypass=True) == actions.unacknowledged == []
+    told = actions.judged(verdict(0, (0, 5, 10, 12)), 0)
+    by = actions.reached(500.0, 1, bypass=True)
+    assert [(a.event, a.phase) for a in by] == [(0, "LET_BY")] and actions.unacknowledged == []
+    heard = Heard()
+    for action in (*told, *by):
+        heard.hear(action)
+    assert (
+        heard.handover(True).actions == () and heard.handover(True).events == 1
+    )  # a restart brings back neither it nor its number
     assert actions.reached(500.0, 2) == actions.acknowledge(None, 3) == []
 
 
@@ -145,12 +152,13 @@ def test_what_was_open_or_ahead_outlives_a_restart_of_decision() -> None:
     heard = Heard()
     for action in [*told, *first.reached(60, 1), *first.acknowledge(told[3].event, 2)]:
         heard.hear(action)
-    before = heard.handover(False).actions
+    handover = heard.handover(False)
+    before = handover.actions
     assert [(a.event, a.kind, a.phase) for a in before] == [
         (0, "LAMP", "NOW"), (1, "STOP", "AHEAD"), (4, "STOP", "AHEAD"), (5, "MARK", "AHEAD"),
     ]  # fmt: skip
 
-    second = table(*rules, before=before, generation=1)
+    second = table(*rules, before=before, events=handover.events, generation=1)
     assert [(a.event, a.kind, a.generation) for a in second.again()] == [(0, "LAMP", 1)]
     assert [(a.event, a.phase, a.generation) for a in second.reached(150, 3)] == [(1, "NOW", 1), (5, "NOW", 1)]
     assert [a.event for a in second.judged(verdict(2, (120, 125, 10, 12)), 4)] == [6, 7, 8]

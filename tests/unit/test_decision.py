@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from calibration.threshold import GoodLook
 from pipeline.action_config import DefectAction, DriftAction, FaultAction
 from pipeline.actions import Actions
+from pipeline.cloth import ClothTerms
 from pipeline.decision import Decision
 from pipeline.drift import BASE, RECENT
 from pipeline.gap import Gap
@@ -49,6 +50,7 @@ from pipeline.messages import (
 )
 from pipeline.outputs.publisher import Publisher
 from pipeline.roll import measure
+from pipeline.style_config import EventsConfig, StyleConfig
 from pipeline.terms import DecisionTerms
 from pipeline.web_messages import MarkEvent, RollStart
 from tests.fakes import TILING, Box
@@ -957,3 +959,16 @@ def test_a_roll_that_begins_with_defects_is_not_called_another_style() -> None:
     results = [v.result for v in bench.verdicts()]
     assert [n for n, r in enumerate(results) if r is Result.DEFECT] == [0, 1, 7, 8, 9]
     assert Result.NOT_INSPECTED not in results
+
+
+def test_cloth_that_is_above_the_threshold_all_over_is_another_style_also_where_full_width_defects_are_seams() -> None:
+    seams = StyleConfig(events=EventsConfig(transverse=EventKind.SEAM, transverse_most_mm=60.0))
+    bench = Bench(standards={"": replace(STANDARD, good={"": GOOD})}, cloth=ClothTerms(style_of=lambda style: seams))
+    verdicts = []
+    for seq in range(60):  # 3 m
+        bench.announce(seq, level=150.0, texture=8.0)
+        bench.score_full_width(seq)
+        verdicts += bench.verdicts()
+    assert verdicts[0].event is EventKind.SEAM
+    assert {v.reason for v in verdicts[45:]} == {Reason.WRONG_STYLE}
+    assert bench.state().inspection_ok is False

@@ -223,7 +223,7 @@ def test_a_card_that_lets_a_confirmed_defect_pass_is_refused(model: Path, capsys
 
 def test_a_run_of_another_model_is_no_review_of_this_one(model: Path) -> None:
     run = said(reviewed_run(model.parent, engine_sha="x" * 64), "lint", "lint")
-    with pytest.raises(InputError, match=r"scored by another model or engine, [^\n]+, review a run of this model"):
+    with pytest.raises(InputError, match=r"no good frame of this model and engine, [^\n]+, review a run of this model"):
         calibrate_run(model, run, 10, Console(quiet=True), from_review=True)
 
 
