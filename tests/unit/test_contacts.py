@@ -13,7 +13,7 @@ from pipeline.inputs.modbus import Edge
 from pipeline.io_config import ContactConfig
 from pipeline.messages import EventAction, EventKind
 from pipeline.web_messages import Contact, Roll, RollStart, SpanEvent
-from tests.unit.test_decision import Bench
+from tests.decision_bench import Bench
 
 MS = 1_000_000
 

@@ -12,7 +12,7 @@ from pipeline.config import WeaveConfig
 from pipeline.messages import Frame, LineState
 from pipeline.overlap import INTERVAL_NS, STRIPS, Apart, Overlaps, Strip, compare
 from pipeline.web_messages import Alignment
-from tests.unit.test_decision import Bench
+from tests.decision_bench import Bench
 
 MM = 0.2
 WIDTH, ROWS, STEP = 256, 128, 25.6

@@ -19,9 +19,9 @@ from pipeline.style_config import EventsConfig, Scalar, StyleConfig
 from pipeline.web import Rolls
 from pipeline.web_messages import Roll, RollStart
 from pipeline.worker import Model, Worker
+from tests.decision_bench import STANDARD
+from tests.decision_bench import Bench as DecisionBench
 from tests.fakes import TILING, Box, BrightnessEngine, ScriptCamera, shot
-from tests.unit.test_decision import STANDARD
-from tests.unit.test_decision import Bench as DecisionBench
 from tests.unit.test_grabber import Bench as GrabberBench
 from tests.unit.test_worker import frame, grey
 from tools.run import check

@@ -12,7 +12,7 @@ from pipeline.messages import EventAction, EventKind, Region, Reject, Result, Ve
 from pipeline.style_config import EventsConfig, StyleConfig
 from pipeline.web import Rolls, counted_on, transverse
 from pipeline.web_messages import MarkEvent, Roll, RollStart, SpanEvent
-from tests.unit.test_decision import Bench
+from tests.decision_bench import Bench
 from tools.cli import main
 
 

@@ -1,0 +1,372 @@
+"""Decision and the line: states, faults, bypass, actions, the recorder, drift and other cloth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from calibration.threshold import GoodLook
+from pipeline.action_config import DefectAction, DriftAction, FaultAction
+from pipeline.actions import Actions
+from pipeline.cloth import ClothTerms
+from pipeline.drift import BASE, RECENT
+from pipeline.messages import (
+    Acknowledge,
+    Action,
+    ActionKind,
+    Bypass,
+    Cause,
+    EventKind,
+    Heartbeat,
+    LineState,
+    Phase,
+    Reason,
+    Reject,
+    Reset,
+    Result,
+    StageState,
+    State,
+    Totals,
+    Verdict,
+)
+from pipeline.style_config import EventsConfig, StyleConfig
+from pipeline.web_messages import RollStart
+from tests.decision_bench import LANES, MS, STANDARD, Bench, outcome
+
+
+def test_states_from_start_to_bypass() -> None:
+    bench = Bench(cameras=("a", "b"), ready=False)
+    assert bench.state().state is State.STARTING
+    bench.status("worker", "worker")
+    bench.status("grabber", "a")
+    assert "b" in bench.state().detail
+    bench.status("grabber", "b")
+    assert bench.state().state is State.READY
+    bench.announce(0, "a")
+    bench.score(0, camera="a")
+    state = bench.state()
+    assert (state.state, state.inspection_ok) == (State.RUNNING, False)  # b has judged nothing yet
+    bench.announce(0, "b")
+    bench.score(0, camera="b")
+    assert bench.state().inspection_ok
+    bench.move(0.0)
+    bench.status("grabber", "a", StageState.DOWN, detail="unplugged")
+    state = bench.state()
+    assert (state.state, state.inspection_ok) == (State.DEGRADED, False) and "unplugged" in state.detail
+    bench.status("grabber", "a", generation=1)
+    assert bench.state().state is State.RUNNING
+    bench.status("grabber", "a", StageState.DOWN, generation=0)  # an old word changes nothing
+    bench.announce(1, "a", sent=False)
+    state = bench.state()
+    assert (state.state, state.inspection_ok) == (State.DEGRADED, False)
+    bench.inbox.send(Bypass(on=True))
+    assert bench.state().state is State.BYPASS
+    bench.announce(2, "a")
+    bench.score(2, 0.9, camera="a")
+    bench.decision.step(0)
+    assert bench.air.take(Reject) == [] and bench.decision._totals(0).rejects_inhibited == 1
+
+
+def test_a_recorder_that_cannot_write_is_a_fault_without_pass() -> None:
+    bench = Bench()
+    bench.status("recorder", "recorder", StageState.FAULT, detail="disk full")
+    bench.announce(0)
+    bench.score(0)
+    bench.announce(1)
+    bench.score(1, 0.9)
+    assert [outcome(v) for v in bench.verdicts()] == [
+        (0, Result.NOT_INSPECTED, Reason.NOT_READY),
+        (1, Result.DEFECT, None),
+    ]
+    assert bench.air.take(LineState)[-1].state is State.FAULT
+
+
+def test_before_the_encoder_s_first_word_nothing_passes_and_then_it_does_without_a_reset() -> None:
+    bench = Bench(motion=True)
+    for seq in (0, 1):
+        bench.announce(seq)  # the first one is sooner than any word of the motion stage
+        bench.score(seq)
+        assert [outcome(v) for v in bench.verdicts()] == [(seq, Result.NOT_INSPECTED, Reason.NOT_READY)]
+        bench.status("motion", "motion", StageState.DEGRADED, detail="no count yet")
+    state = bench.state()
+    assert (state.state, state.inspection_ok, state.detail) == (State.DEGRADED, False, "motion: no count yet")
+    bench.status("motion", "motion")
+    bench.move(100.0)
+    bench.announce(2)
+    bench.score(2)
+    assert [v.result for v in bench.verdicts()] == [Result.PASS]
+
+
+def test_a_fault_stays_until_it_is_reset_and_the_line_comes_back_through_degraded() -> None:
+    bench = Bench(cameras=("a", "b"))
+    bench.status("recorder", "recorder", StageState.FAULT, detail="disk full")
+    assert bench.state().state is State.FAULT
+    bench.inbox.send(Reset())
+    bench.decision.step(0)
+    assert bench.air.take(LineState) == []  # its cause is still there
+    bench.status("recorder", "recorder")
+    bench.announce(0, "a")
+    bench.score(0, camera="a")
+    assert [outcome(v) for v in bench.verdicts()] == [(0, Result.NOT_INSPECTED, Reason.NOT_READY)]
+    state = bench.air.take(LineState)[-1]
+    assert state.state is State.FAULT and "disk full (gone: reset it)" in state.detail
+    bench.inbox.send(Reset())
+    assert bench.state().state is State.DEGRADED
+    for camera in ("a", "b"):
+        assert bench.decision._shown is not None and bench.decision._shown[0] is State.DEGRADED
+        bench.announce(1, camera)
+        bench.score(1, camera=camera)
+        bench.decision.step(0)
+    state = bench.air.take(LineState)[-1]
+    assert (state.state, state.inspection_ok) == (State.RUNNING, True)
+
+
+def test_a_fault_and_a_bypass_outlive_a_restart_of_decision() -> None:
+    rule = FaultAction(when="FAULT", do="stop")
+    bench = Bench(fault="recorder: disk full", actions=Actions((rule,), fault=True))
+    bench.announce(0)
+    bench.score(0)
+    assert [outcome(v) for v in bench.verdicts()] == [(0, Result.NOT_INSPECTED, Reason.NOT_READY)]
+    state = bench.air.take(LineState)[-1]
+    assert (state.state, state.detail) == (State.FAULT, "recorder: disk full (gone: reset it)")
+    assert bench.air.take(Action) == []  # it was answered before
+    bench.inbox.send(Reset())
+    assert bench.state().state is State.DEGRADED
+    assert Bench(bypass=True).state().state is State.BYPASS
+
+
+def test_heartbeats_say_what_is_open_and_whether_rejects_are_set_aside() -> None:
+    table = (DefectAction(when="DEFECT", do="stop"), DefectAction(when="DEFECT", do="lamp", distance_mm=1000))
+    bench = Bench(actions=Actions(table))
+    bench.announce(0)
+    bench.score(0, 0.9)
+
+    def beat(now_ms: int) -> tuple[bool, list[ActionKind]]:
+        bench.decision.step(now_ms * MS)
+        last = bench.air.take(Heartbeat)[-1]
+        return last.bypass, list(last.unacknowledged)
+
+    assert beat(0) == (False, [ActionKind.STOP])
+    bench.move(2000.0)
+    assert beat(100) == (False, [ActionKind.STOP, ActionKind.LAMP])
+    bench.status("recorder", "recorder", StageState.FAULT, detail="disk full")
+    bench.inbox.send(Bypass(on=True))
+    bench.inbox.send(Acknowledge())
+    assert beat(200) == (True, [])
+
+
+def test_whoever_joins_late_hears_what_is_open() -> None:
+    bench = Bench(actions=Actions((DefectAction(when="DEFECT", do="stop"),)))
+    bench.announce(0)
+    bench.score(0, 0.9)
+    bench.decision.step(0)
+    told = bench.air.take(Action)
+    bench.air.newcomer = True
+    bench.decision.step(0)
+    assert len(told) == 1 and bench.air.take(Action) == told
+
+
+def test_bypass_is_no_inspection_and_no_action() -> None:
+    stop = DefectAction(when="DEFECT", do="stop")
+    bench = Bench(actions=Actions((stop,)))
+    bench.inbox.send(Bypass(on=True))
+    for seq, value in ((0, 0.1), (1, 0.9)):
+        bench.announce(seq)
+        bench.score(seq, value)
+    verdicts = bench.verdicts()
+    assert [outcome(v) for v in verdicts] == [(n, Result.NOT_INSPECTED, Reason.BYPASS) for n in (0, 1)]
+    assert [v.detail for v in verdicts] == ["PASS", "DEFECT"] and verdicts[1].regions
+    assert bench.air.take(Action) == [] and bench.air.take(Reject) == []
+    totals = bench.decision._totals(0)
+    assert (totals.inspected_m, totals.not_inspected_m) == (0, 0.1)
+    bench.inbox.send(Bypass(on=False))
+    bench.announce(2)
+    bench.score(2, 0.9)
+    bench.decision.step(0)
+    assert [a.kind for a in bench.air.take(Action)] == [ActionKind.STOP]
+
+
+def test_an_action_goes_out_ahead_with_its_place_and_again_when_the_web_is_there() -> None:
+    stop = DefectAction(when="DEFECT", do="stop", distance_mm=1000)
+    bench = Bench(actions=Actions((stop,), counts_per_mm=-8.0))
+    bench.move(50.0)
+    bench.announce(0)
+    bench.score(0, 0.9)
+    bench.decision.step(0)
+    (ahead,) = bench.air.take(Action)
+    assert (ahead.phase, ahead.cause, ahead.verdict) == (Phase.AHEAD, Cause.DEFECT, 0)
+    assert ahead.target_mm == pytest.approx(ahead.start_mm + 1000) and ahead.target_count == round(-8 * ahead.target_mm)
+    bench.move(900.0, now_ns=0)
+    bench.decision.step(500 * MS)  # 100 mm/s: at 950 mm
+    assert bench.air.take(Action) == []
+    bench.decision.step(1500 * MS)
+    (now,) = bench.air.take(Action)
+    assert (now.phase, now.event, now.number) == (Phase.NOW, ahead.event, 1)
+    bench.inbox.send(Acknowledge())
+    bench.decision.step(1600 * MS)
+    assert [a.phase for a in bench.air.take(Action)] == [Phase.ACKNOWLEDGED]
+    assert len(bench.recorder.take(Action)) == 3
+
+
+def test_a_fault_is_answered_once() -> None:
+    bench = Bench(actions=Actions((FaultAction(when="FAULT", do="stop"),)))
+    bench.decision.step(0)
+    for _ in range(3):
+        bench.status("recorder", "recorder", StageState.FAULT, detail="disk full")
+        bench.decision.step(0)
+    assert [a.cause for a in bench.air.take(Action)] == [Cause.FAULT]
+
+
+def test_observing_without_a_card_scores_and_never_rejects() -> None:
+    bench = Bench(observe=True, standards={"": None})
+    bench.announce(0)
+    bench.score(0, 0.9)
+    (verdict,) = bench.verdicts()
+    assert outcome(verdict) == (0, Result.NOT_INSPECTED, Reason.NOT_READY)
+    assert verdict.score == 0.9 and len(verdict.lanes) == LANES
+    assert bench.air.take(Reject) == [] and bench.air.take(LineState)[-1].state is State.BYPASS
+
+
+def test_heartbeats_come_from_progress_and_records_wait_for_the_recorder() -> None:
+    bench = Bench()
+    bench.recorder.room = 0
+    for now_ms in (0, 50, 100, 210):
+        bench.decision.step(now_ms * MS)
+    beats = bench.air.take(Heartbeat)
+    assert [b.number for b in beats] == [0, 1, 2] and beats[-1].state is State.READY
+    bench.announce(0)
+    bench.score(0)
+    bench.decision.step(220 * MS)
+    assert bench.decision.waiting > 0
+    bench.recorder.room = 99
+    bench.decision.step(230 * MS)
+    assert len(bench.recorder.take(Verdict)) == 1 and bench.decision.waiting == 0
+
+
+def test_a_recorder_that_takes_nothing_is_a_fault_and_what_waits_for_it_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.backlog.FAULT", 20)
+    monkeypatch.setattr("pipeline.backlog.MOST", 30)
+    bench = Bench()
+    bench.recorder.room = 0
+    for seq in range(60):
+        bench.announce(seq)
+        bench.score(seq)
+        bench.decision.step(seq * MS)
+    verdicts = bench.air.take(Verdict)
+    fault = next(i for i, v in enumerate(verdicts) if v.result is not Result.PASS)
+    assert fault < 20 and {(v.result, v.reason) for v in verdicts[fault:]} == {(Result.NOT_INSPECTED, Reason.NOT_READY)}
+    bench.decision.step(1000 * MS)
+    dropped = bench.air.take(Totals)[-1].unrecorded
+    assert bench.decision.waiting == 30 and dropped > 0
+    bench.recorder.room = 99
+    bench.decision.step(1001 * MS)
+    (state,) = [s for s in bench.recorder.take(LineState) if s.state is State.FAULT]
+    assert "takes no records, restart the line" in state.detail
+    bench.decision.step(2000 * MS)
+    assert bench.recorder.take(Totals)[-1].unrecorded == dropped + 1  # the last totals; the record knows that it is not whole
+
+
+def test_what_a_killed_recorder_took_is_told_to_its_successor() -> None:
+    bench = Bench()
+    for seq in range(3):
+        bench.announce(seq)
+        bench.score(seq, 0.9)
+    bench.decision.step(0)
+    bench.recorder.queue.clear()
+    bench.status("recorder", "recorder", StageState.DOWN)
+    bench.status("recorder", "recorder", generation=1)
+    bench.decision.step(1)
+    again = bench.recorder.take(Verdict)
+    assert [v.seq for v in again] == [0, 1, 2] and not any(v.cells_shape for v in again)
+    assert len(bench.recorder.take(Reject)) == 3
+
+
+def test_at_the_end_nothing_stays_undecided() -> None:
+    bench = Bench()
+    bench.announce(0)
+    bench.decision.step(0)
+    bench.status("grabber", "c", StageState.ENDED)
+    bench.decision.step(0)
+    assert not bench.decision.finished
+    bench.decision.close()
+    assert [outcome(v) for v in bench.recorder.take(Verdict)] == [(0, Result.NOT_INSPECTED, Reason.NO_SCORE)]
+    assert bench.recorder.take(Totals)[-1].verdicts == 1
+    assert bench.decision.finished
+
+
+def test_drift_is_told_with_the_state_and_lights_the_lamp_and_changes_no_verdict() -> None:
+    bench = Bench(actions=Actions((DriftAction(when="DRIFT", do="lamp"),)))
+    for seq in range(BASE + RECENT):
+        bench.announce(seq, level=100.0 if seq < BASE else 70.0, texture=8.0)
+        bench.score(seq)
+        assert [v.result for v in bench.verdicts() if v.seq is not None] == [Result.PASS]
+    told = bench.air.take(LineState)[-1]
+    assert (told.state, told.inspection_ok, told.detail) == (State.RUNNING, True, "c: brightness -30%")
+    assert [(a.kind, a.cause) for a in bench.air.take(Action)] == [(ActionKind.LAMP, Cause.DRIFT)]
+
+
+GOOD = GoodLook(level=100.0, texture=8.0, share=0.2, middle_shares=(0.1, 0.2, 0.4))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"level": 135.0}, "brightness +35%"),
+        ({"texture": 3.0}, "texture -62%"),
+        ({"value": 0.01}, "scores at 0.02 of the threshold instead of 0.1 to 0.4"),
+    ],
+)
+def test_a_roll_unlike_the_card_gets_no_pass_until_it_changes_or_somebody_accepts_it(
+    change: dict[str, float], words: str
+) -> None:
+    bench = Bench(standards={"": replace(STANDARD, good={"": GOOD})})
+    value, look = change.pop("value", 0.1), {"level": 100.0, "texture": 8.0, **change}
+
+    def run(first: int, last: int, value: float, **look: float) -> list[tuple[Result, Reason | None]]:
+        verdicts = []
+        for seq in range(first, last):
+            bench.announce(seq, **look)
+            bench.score(seq, value, calm=value)
+            verdicts += bench.verdicts()
+        return [(v.result, v.reason) for v in verdicts]
+
+    bench.move(0.0)
+    bench.inbox.send(RollStart(roll_id="A", at_mm=0.0))
+    assert set(run(0, 60, 0.1, level=100.0, texture=8.0)) == {(Result.PASS, None)}
+    bench.inbox.send(RollStart(roll_id="B", at_mm=3000.0))
+    assert set(run(60, 150, value, **look)) == {(Result.NOT_INSPECTED, Reason.WRONG_STYLE)}
+    state = bench.air.take(LineState)[-1]
+    assert (state.state, state.inspection_ok) == (State.DEGRADED, False) and state.detail.endswith(words)
+    assert set(run(150, 160, 0.1, level=100.0, texture=8.0)) == {(Result.NOT_INSPECTED, Reason.WRONG_STYLE)}  # it holds
+    assert set(run(160, 162, 0.9, **look)) == {(Result.NOT_INSPECTED, Reason.WRONG_STYLE)}
+    bench.inbox.send(Reset())
+    assert set(run(162, 170, value, **look)) == {(Result.PASS, None)}
+    bench.inbox.send(RollStart(roll_id="C", at_mm=8500.0))
+    assert set(run(170, 180, value, **look)) == {(Result.NOT_INSPECTED, Reason.WRONG_STYLE)}
+    bench.inbox.send(RollStart(roll_id="D", at_mm=9000.0))
+    assert set(run(180, 190, 0.1, level=100.0, texture=8.0)) == {(Result.PASS, None)}
+
+
+def test_a_roll_that_begins_with_defects_is_not_called_another_style() -> None:
+    """Defects among the first metres stay defects, and good frames between them pass."""
+    bench = Bench(standards={"": replace(STANDARD, good={"": GOOD})})
+    for seq in range(40):
+        bench.announce(seq, level=100.0, texture=8.0)
+        bench.score(seq, 0.9 if seq in (0, 1, 7, 8, 9) else 0.1, calm=0.1)
+    results = [v.result for v in bench.verdicts()]
+    assert [n for n, r in enumerate(results) if r is Result.DEFECT] == [0, 1, 7, 8, 9]
+    assert Result.NOT_INSPECTED not in results
+
+
+def test_cloth_that_is_above_the_threshold_all_over_is_another_style_also_where_full_width_defects_are_seams() -> None:
+    seams = StyleConfig(events=EventsConfig(transverse=EventKind.SEAM, transverse_most_mm=60.0))
+    bench = Bench(standards={"": replace(STANDARD, good={"": GOOD})}, cloth=ClothTerms(style_of=lambda style: seams))
+    verdicts = []
+    for seq in range(60):  # 3 m
+        bench.announce(seq, level=150.0, texture=8.0)
+        bench.score_full_width(seq)
+        verdicts += bench.verdicts()
+    assert verdicts[0].event is EventKind.SEAM
+    assert {v.reason for v in verdicts[45:]} == {Reason.WRONG_STYLE}
+    assert bench.state().inspection_ok is False
