@@ -26,21 +26,26 @@ class PublisherConfig(Section):
         return self
 
 
-class ModbusConfig(Section):
-    """Remote I/O or a PLC, over Modbus TCP; the register map stands in pipeline/outputs/modbus.py and in the README."""
+class ModbusAddress(Section):
+    """Where a Modbus TCP device answers."""
 
     kind: Literal["modbus"]
-    name: ProcessName = "plc"
     host: str
     port: int = Field(default=502, ge=1, le=65535)
     unit: int = Field(default=1, ge=0, le=255)
+    timeout_ms: float = Field(default=200.0, ge=10, le=5000)
+    """A device that has not answered a request by then does not answer."""
+
+
+class ModbusConfig(ModbusAddress):
+    """Remote I/O or a PLC, over Modbus TCP; the register map stands in pipeline/outputs/modbus.py and in the README."""
+
+    name: ProcessName = "plc"
     coils_at: int = Field(default=0, ge=0, le=65000)
     registers_at: int | None = Field(default=0, ge=0, le=65000)
     """Null: remote I/O that has only coils."""
     pulse_ms: float = Field(default=100.0, ge=10)
     """How long a mark's coil is on."""
-    timeout_ms: float = Field(default=200.0, ge=10, le=5000)
-    """A PLC that has not answered a request by then does not answer."""
 
 
 OutputConfig = Annotated[PublisherConfig | ModbusConfig, Field(discriminator="kind")]
@@ -70,17 +75,12 @@ class ContactConfig(Section):
         return self
 
 
-class InputConfig(Section):
+class InputConfig(ModbusAddress):
     """Contacts of a Modbus TCP device, read fifty times a second."""
 
-    kind: Literal["modbus"]
     name: ProcessName = "contacts"
-    host: str
-    port: int = Field(default=502, ge=1, le=65535)
-    unit: int = Field(default=1, ge=0, le=255)
     table: Literal["discrete", "coil", "input", "holding"] = "discrete"
     """Discrete inputs, coils, or bits of input or holding registers."""
-    timeout_ms: float = Field(default=200.0, ge=10, le=5000)
     contacts: tuple[ContactConfig, ...] = Field(min_length=1, max_length=32)
 
     @model_validator(mode="after")

@@ -25,7 +25,7 @@ from calibration.good import GoodFrame
 from calibration.threshold import Model, ThresholdCard, calibrate
 from glass_core.config import TrainConfig
 from glass_core.engines import Engine, load_engine
-from glass_core.errors import InputError, MissingError
+from glass_core.errors import InputError
 from glass_core.scoring import score_image
 from pipeline.cameras.picture import write_png
 from pipeline.cameras.weave import render
@@ -34,6 +34,7 @@ from pipeline.joining import Joiner
 from pipeline.judgement import judge
 from pipeline.messages import Announced, ScoreMap, Verdict
 from pipeline.process import standard_of
+from tools.cli import one_line
 from tools.train import train_run
 
 RESAMPLINGS = 100
@@ -139,6 +140,7 @@ def resample(web: list[Scored], metres: int, of: Model, budget: float, console: 
     }
 
 
+@one_line
 def main() -> int:
     """Prints one JSON object; exit 1 where fewer than 95 of 100 counts lie inside, 2 and 3 as everywhere."""
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -148,20 +150,16 @@ def main() -> int:
     p.add_argument("--metres", type=int, default=1600, help=f"of good cloth; {TEST_M} of them are inspected (default: 1600)")
     args = p.parse_args()
     console = Console(stderr=True)
-    try:
-        if args.metres < TEST_M + 10 * STRETCH_M:
-            raise InputError(f"{args.metres} metres, --metres, give at least {TEST_M + 10 * STRETCH_M}")
-        with tempfile.TemporaryDirectory(prefix="glassline-alarms-") as folder:
-            engine = load_engine(args.model or trained(Path(folder), console))
-            web = score_once(engine, args.metres, console)
-        of = Model(
-            weights_sha=engine.weights_sha, engine_sha=engine.sha, backbone="", engine=f"{engine.backend} {engine.precision}",
-            score_definition=engine.definition,
-        )  # fmt: skip
-        results = [resample(web, args.metres, of, budget, console) for budget in BUDGETS]
-    except (InputError, MissingError) as e:
-        print(f"glassline: {e}", file=sys.stderr)
-        return 2 if isinstance(e, InputError) else 3
+    if args.metres < TEST_M + 10 * STRETCH_M:
+        raise InputError(f"{args.metres} metres, --metres, give at least {TEST_M + 10 * STRETCH_M}")
+    with tempfile.TemporaryDirectory(prefix="glassline-alarms-") as folder:
+        engine = load_engine(args.model or trained(Path(folder), console))
+        web = score_once(engine, args.metres, console)
+    of = Model(
+        weights_sha=engine.weights_sha, engine_sha=engine.sha, backbone="", engine=f"{engine.backend} {engine.precision}",
+        score_definition=engine.definition,
+    )  # fmt: skip
+    results = [resample(web, args.metres, of, budget, console) for budget in BUDGETS]
     facts = {"schema": 1, "simulated": True, "metres": args.metres, "lanes": len(web[0].lanes), "resamplings": RESAMPLINGS}
     print(json.dumps({**facts, "engine": of.engine, "budgets": results}, indent=1))
     return 0 if all(each["inside"] >= 95 for each in results) else 1

@@ -30,7 +30,7 @@ import numpy as np
 from calibration.good import GoodFrame
 from calibration.threshold import Model, calibrate
 from glass_core.engines.canary import Canary
-from glass_core.errors import InputError, MissingError
+from glass_core.errors import InputError
 from glass_core.scoring import ScoreDefinition
 from pipeline.cameras.protocol import Shot
 from pipeline.cameras.weave import render
@@ -39,6 +39,7 @@ from pipeline.link import Link, ZmqLink
 from pipeline.messages import Totals
 from pipeline.process import Reporter, Spec, Stage, die_with_parent, loop
 from pipeline.style_config import Scalar
+from tools.cli import one_line
 
 SHAPES = ((256, 4096), (1024, 1024))
 """Height and width in px: a slab of a line-scan camera, a picture of an area camera."""
@@ -334,6 +335,7 @@ def measure(model: Path | None, frames: int) -> dict[str, Any]:
     return {"schema": 1, "machine": of, "path": paths, "training": training}
 
 
+@one_line
 def main() -> int:
     """Exit as the command line does."""
     p = argparse.ArgumentParser(prog="python -m tools.bench_path", description="What the line costs besides the model.")
@@ -346,11 +348,7 @@ def main() -> int:
         return run_stage(args.stage)
     if args.frames < 100:
         p.error("--frames: at least 100")
-    try:
-        result = measure(args.model, args.frames)
-    except (InputError, MissingError) as e:
-        print(f"glassline: {e}", file=sys.stderr)
-        return 2 if isinstance(e, InputError) else 3
+    result = measure(args.model, args.frames)
     if args.json:
         print(json.dumps(result))
     return 0

@@ -22,7 +22,6 @@ import numpy as np
 import torch
 
 from glass_core.config import TrainConfig
-from glass_core.errors import InputError, MissingError
 from glass_core.good_features import GoodFeatures
 from glass_core.plain import PlainGlass
 from glass_core.plain_training import plain_step
@@ -32,6 +31,7 @@ from glass_core.train import EpochFigures, FeaturePass, Start, Step, iterate, me
 from glass_core.weights import find_weights
 from pipeline.cameras.weave import write_folder
 from pipeline.config import WeaveConfig
+from tools.cli import one_line
 
 TIMED = 3
 """Iterations; one before them warms up."""
@@ -146,17 +146,14 @@ def epoch_against_plain(backbone: str, rounds: int, say: Callable[[str], None]) 
     }
 
 
+@one_line
 def main() -> int:
     """Exit 0; prints one JSON object, progress on stderr."""
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--backbone", default="resnet18")
     p.add_argument("--rounds", type=int, default=3, metavar="N")
     args = p.parse_args()
-    try:
-        found = epoch_against_plain(args.backbone, args.rounds, lambda words: print(words, file=sys.stderr))
-    except (InputError, MissingError) as error:
-        print(f"glassline: {error}", file=sys.stderr)
-        return 2 if isinstance(error, InputError) else 3
+    found = epoch_against_plain(args.backbone, args.rounds, lambda words: print(words, file=sys.stderr))
     print(json.dumps({"schema": 1, **found}))
     return 0
 

@@ -24,7 +24,7 @@ from rich.progress import track
 
 from glass_core.engines import load_engine
 from glass_core.engines.speed import timed
-from glass_core.errors import InputError, MissingError
+from glass_core.errors import InputError
 from glass_core.tiling import Tiling
 from pipeline.decision import Decision
 from pipeline.grading import Flaw, Rules, grade
@@ -34,6 +34,7 @@ from pipeline.link import MemoryLink
 from pipeline.messages import Announced, Motion, MotionState, ScoreMap, StageState, Status, Verdict
 from pipeline.outputs.publisher import Publisher
 from pipeline.terms import DecisionTerms
+from tools.cli import one_line
 
 PX_MM = 0.2
 WIDTH_PX, ROWS, OVERLAP_ROWS, OVERLAP_PX = 2048, 992, 32, 192
@@ -217,6 +218,7 @@ def measure(model: Path, metres: float, cameras: int, defects: int, seed: int, c
     }  # fmt: skip
 
 
+@one_line
 def main() -> int:
     """Prints one JSON object; exit 2 and 3 as everywhere."""
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -226,15 +228,9 @@ def main() -> int:
     p.add_argument("--defects", type=int, default=1000)
     p.add_argument("--seed", type=int, default=1)
     args = p.parse_args()
-    try:
-        if not (args.metres >= 1 and 1 <= args.cameras <= 16 and args.defects >= 0):
-            raise InputError(
-                "a number out of range, the command line, use --metres from 1, --cameras 1 to 16, --defects from 0"
-            )
-        print(json.dumps(measure(args.model, args.metres, args.cameras, args.defects, args.seed, Console(stderr=True))))
-    except (InputError, MissingError) as e:
-        print(f"glassline: {e}", file=sys.stderr)
-        return 2 if isinstance(e, InputError) else 3
+    if not (args.metres >= 1 and 1 <= args.cameras <= 16 and args.defects >= 0):
+        raise InputError("a number out of range, the command line, use --metres from 1, --cameras 1 to 16, --defects from 0")
+    print(json.dumps(measure(args.model, args.metres, args.cameras, args.defects, args.seed, Console(stderr=True))))
     return 0
 
 

@@ -24,8 +24,9 @@ from glass_core.datasets import list_images
 from glass_core.engines import Engine, load_engine
 from glass_core.engines.bundle import is_bundle
 from glass_core.engines.speed import timed
-from glass_core.errors import InputError, MissingError
+from glass_core.errors import InputError
 from glass_core.scoring import score_image
+from tools.cli import one_line
 
 STRIDE_PX = 32
 PAIRS = 9
@@ -75,17 +76,14 @@ def measure(model: Path, images: list[Path], console: Console) -> dict[str, Any]
     }  # fmt: skip
 
 
+@one_line
 def main() -> int:
     """Prints one JSON object; exit 2 and 3 as everywhere."""
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("model", type=Path, help="a RUN with its card")
     p.add_argument("pictures", type=Path, help="a folder, all of one size")
     args = p.parse_args()
-    try:
-        print(json.dumps(measure(args.model, list_images(args.pictures), Console(stderr=True))))
-    except (InputError, MissingError) as e:
-        print(f"glassline: {e}", file=sys.stderr)
-        return 2 if isinstance(e, InputError) else 3
+    print(json.dumps(measure(args.model, list_images(args.pictures), Console(stderr=True))))
     return 0
 
 

@@ -6,9 +6,10 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from importlib.metadata import PackageNotFoundError, version
-from typing import NoReturn
+from typing import NoReturn, ParamSpec
 
 from glass_core.engines.canary import EngineFault
 from glass_core.errors import InputError, MissingError
@@ -19,6 +20,9 @@ VERBS = (
     "report", "review", "outputs", "camera", "doctor",
 )  # fmt: skip
 DONE, NO, BAD_INPUT, MISSING, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+Words = ParamSpec("Words")
 
 
 class Parser(argparse.ArgumentParser):
@@ -47,31 +51,42 @@ def parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
     return top
 
 
+def one_line(work: Callable[Words, int]) -> Callable[Words, int]:
+    """`work` with every expected failure turned into one line on stderr and an exit status."""
+
+    @wraps(work)
+    def stated(*args: Words.args, **kwargs: Words.kwargs) -> int:
+        try:
+            return work(*args, **kwargs)
+        except InputError as e:
+            print(f"glassline: {e}", file=sys.stderr)
+            return BAD_INPUT
+        except MissingError as e:
+            print(f"glassline: {e}", file=sys.stderr)
+            return MISSING
+        except EngineFault as e:
+            print(f"glassline: {e}, the engine, run `glassline doctor`, or compile or train the model again", file=sys.stderr)
+            return NO
+        except LineFailed as e:
+            if str(e):  # else one of its processes has said why
+                print(f"glassline: {e}", file=sys.stderr)
+            return e.code
+        except KeyboardInterrupt:
+            print("glassline: interrupted", file=sys.stderr)
+            return INTERRUPTED
+        except BrokenPipeError:  # the reader of our output has gone, e.g. `| head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return DONE
+
+    return stated
+
+
+@one_line
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; 0 done, 1 the answer is no, 2 bad input, 3 something is missing on this machine."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # torch's idle threads would spin, and starve the other processes
     # Only the verb asked for is imported: `camera list` must not wait for torch.
     verbs = [words[0]] if words and words[0] in VERBS else VERBS
-    try:
-        args = parser(verbs).parse_args(words)
-        return int(args.func(args))
-    except InputError as e:
-        print(f"glassline: {e}", file=sys.stderr)
-        return BAD_INPUT
-    except MissingError as e:
-        print(f"glassline: {e}", file=sys.stderr)
-        return MISSING
-    except EngineFault as e:
-        print(f"glassline: {e}, the engine, run `glassline doctor`, or compile or train the model again", file=sys.stderr)
-        return NO
-    except LineFailed as e:
-        if str(e):  # else one of its processes has said why
-            print(f"glassline: {e}", file=sys.stderr)
-        return e.code
-    except KeyboardInterrupt:
-        print("glassline: interrupted", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has gone, e.g. `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+    args = parser(verbs).parse_args(words)
+    return int(args.func(args))

@@ -28,6 +28,7 @@ from glass_core.perlin import draw_mask
 from glass_core.split import file_sha256
 from glass_core.texture import TextureSource, find_textures
 from glass_core.texture_ops import luminance, random_ops
+from tools.cli import one_line
 
 BETAS = (0.1, 0.3, 0.5, 0.7)
 GOOD_SHARE = 0.25
@@ -89,6 +90,7 @@ def _beta(text: str) -> float:
     return value
 
 
+@one_line
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit 0 with the sets in DIR; prints one JSON object."""
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -107,11 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise InputError(f"only {len(images)} good picture, {args.good}, give at least 2")
         make(images, args.name or args.good.resolve().name, args.beta, args.seed, find_textures(args.textures), args.out)
     except OSError as e:
-        print(f"glassline: not writable ({e.strerror}), {e.filename or args.out}, make room", file=sys.stderr)
-        return 2
-    except InputError as e:
-        print(f"glassline: {e}", file=sys.stderr)
-        return 2
+        raise InputError(f"not writable ({e.strerror}), {e.filename or args.out}, make room") from None
     print(json.dumps({"schema": 1, "pictures": len(images), "betas": list(args.beta), "out": str(args.out)}))
     return 0
 

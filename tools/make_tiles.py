@@ -20,6 +20,7 @@ from rich.progress import track
 
 from glass_core.data import read_image
 from glass_core.errors import InputError
+from tools.cli import one_line
 
 _MAX_BYTES = 64 << 20
 
@@ -89,6 +90,7 @@ def _write(path: Path, source: Path, x: int, width_px: int) -> None:
         raise InputError(f"cannot write, {path}, make room or choose another --out")
 
 
+@one_line
 def main() -> int:
     """Exit 0 with the data set in DIR; prints one JSON object."""
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -97,17 +99,13 @@ def main() -> int:
     p.add_argument("--out", type=Path, required=True, metavar="DIR")
     p.add_argument("--strips", action="store_true", help="leave training tiles that touch in one picture")
     args = p.parse_args()
-    try:
-        tiles = read_tile_list(args.tiles)
-        if args.name not in tiles.fabrics:
-            raise InputError(f"no class {args.name}, {args.tiles}, use one of {', '.join(tiles.fabrics)}")
-        if args.out.exists() and any(args.out.iterdir()):
-            raise InputError(f"not empty, {args.out}, choose another --out")
-        parts = tiles.fabrics[args.name]
-        cut(args.tiles.parent / args.name, parts, tiles.tile_px, args.out, args.strips)
-    except InputError as e:
-        print(f"glassline: {e}", file=sys.stderr)
-        return 2
+    tiles = read_tile_list(args.tiles)
+    if args.name not in tiles.fabrics:
+        raise InputError(f"no class {args.name}, {args.tiles}, use one of {', '.join(tiles.fabrics)}")
+    if args.out.exists() and any(args.out.iterdir()):
+        raise InputError(f"not empty, {args.out}, choose another --out")
+    parts = tiles.fabrics[args.name]
+    cut(args.tiles.parent / args.name, parts, tiles.tile_px, args.out, args.strips)
     print(json.dumps({"schema": 1, **{part: len(getattr(parts, part)) for part in Parts.model_fields}, "out": str(args.out)}))
     return 0
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from glass_core.data import read_image
 from glass_core.errors import InputError
+from tools.cli import one_line
 
 
 def on_mask(verdict: dict[str, Any], mask: np.ndarray, margin_px: int) -> bool:
@@ -22,6 +23,7 @@ def on_mask(verdict: dict[str, Any], mask: np.ndarray, margin_px: int) -> bool:
     return any(bool(near[r["y0_px"] : r["y1_px"], r["x0_px"] : r["x1_px"]].any()) for r in verdict["regions"])
 
 
+@one_line
 def main() -> int:
     """Pictures and masks are paired by name; prints one JSON object."""
     p = argparse.ArgumentParser(description=__doc__)
@@ -34,11 +36,7 @@ def main() -> int:
         verdicts = [v for v in map(json.loads, lines) if v["seq"] is not None]
         hits = [on_mask(v, read_image(args.masks / Path(v["origin"]).name), args.margin) for v in verdicts]
     except (OSError, ValueError) as e:
-        print(f"glassline: verdicts not readable ({e}), {args.verdicts}, give a verdicts.jsonl", file=sys.stderr)
-        return 2
-    except InputError as e:
-        print(f"glassline: {e}", file=sys.stderr)
-        return 2
+        raise InputError(f"verdicts not readable ({e}), {args.verdicts}, give a verdicts.jsonl") from None
     defects = sum(v["result"] == "DEFECT" for v in verdicts)
     print(json.dumps({"schema": 1, "frames": len(verdicts), "defect": defects, "on_mask": sum(hits), "margin_px": args.margin}))
     return 0

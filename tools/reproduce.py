@@ -28,6 +28,7 @@ from glass_core.errors import InputError, MissingError
 from glass_core.evaluate import evaluate, official_resize_px, official_system
 from glass_core.paper import deviations
 from tools import paper_tables as paper
+from tools.cli import one_line
 from tools.train import refused_writes
 
 PRESETS = Path(__file__).parents[1] / "configs"
@@ -182,6 +183,7 @@ def _cell(figure: dict[str, float | None]) -> str:
     return text + (f" ({'; '.join(extra)})" if extra else "")
 
 
+@one_line
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit 0 with the tables; prints one JSON object on stdout, tables and progress on stderr."""
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -194,12 +196,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     p.add_argument("--config", type=Path, metavar="YAML", help="its section `train:` changes the preset; every change is said")
     args = p.parse_args(arguments)
     console = Console(stderr=True)
-    try:
-        with refused_writes(args.out):
-            found = reproduce(args, console)
-    except (InputError, MissingError) as error:
-        print(f"glassline: {error}", file=sys.stderr)
-        return 2 if isinstance(error, InputError) else 3
+    with refused_writes(args.out):
+        found = reproduce(args, console)
     print(json.dumps(found))
     return 0
 

@@ -22,7 +22,7 @@ import numpy as np
 from rich.console import Console
 
 from calibration.threshold import load_card
-from glass_core.errors import InputError, MissingError
+from glass_core.errors import InputError
 from pipeline.config import LineConfig
 from pipeline.joining import CELL_PX, Box
 from pipeline.ledger import read_defect_verdicts, read_events
@@ -33,7 +33,8 @@ from pipeline.process import run_in_one_process
 from pipeline.report import Comparison, compare
 from pipeline.roll import find_defects, summarise
 from pipeline.sheet import read_sheet
-from pipeline.supervisor import LineFailed, Supervisor
+from pipeline.supervisor import Supervisor
+from tools.cli import one_line
 from tools.simulated_cloth import Cloth, aitex_cloth, weave_cloth
 
 MARGIN_MM = 3.0
@@ -220,6 +221,7 @@ def result_of(config: LineConfig, cloth: Cloth, seconds: float) -> dict[str, Any
     }  # fmt: skip
 
 
+@one_line
 def main() -> int:
     """Prints one JSON object; exit 2 and 3 as everywhere."""
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -233,30 +235,23 @@ def main() -> int:
     p.add_argument("--live", type=float, metavar="MM_S", help="as a live line at this speed, half of it, a stop and a run back")
     args = p.parse_args()
     console = Console(stderr=True)
-    try:
-        if args.out.exists() and any(args.out.iterdir()):
-            raise InputError(f"folder is not empty, {args.out}, choose another --out")
-        load_card(args.model)  # before cloth is woven for nothing
-        if args.aitex:
-            scale, inspect = args.mm_per_px, (args.inspect_x_px[0], args.inspect_x_px[1])
-            cloth, overlap_rows = aitex_cloth(args.out / "cloth", args.aitex, scale, inspect, console), 0
-        else:
-            cloth, overlap_rows = weave_cloth(args.out / "cloth", args.frames, args.seed, console), 32
-        port = free_port() if args.live else None
-        config = line_of(cloth, args.model, args.out, overlap_rows, port)
-        start_s = time.monotonic()
-        if port is not None:
-            run_live(config, course_of(cloth, args.live), port, console)
-        else:
-            with console.status("judging") as status:
-                run_in_one_process(config, False, lambda: False, lambda n: status.update(f"judging, {n} verdicts"))
-        print(json.dumps(result_of(config, cloth, time.monotonic() - start_s), indent=1))
-    except (InputError, MissingError) as e:
-        print(f"glassline: {e}", file=sys.stderr)
-        return 2 if isinstance(e, InputError) else 3
-    except LineFailed as e:
-        print(f"glassline: {e}", file=sys.stderr)
-        return e.code
+    if args.out.exists() and any(args.out.iterdir()):
+        raise InputError(f"folder is not empty, {args.out}, choose another --out")
+    load_card(args.model)  # before cloth is woven for nothing
+    if args.aitex:
+        scale, inspect = args.mm_per_px, (args.inspect_x_px[0], args.inspect_x_px[1])
+        cloth, overlap_rows = aitex_cloth(args.out / "cloth", args.aitex, scale, inspect, console), 0
+    else:
+        cloth, overlap_rows = weave_cloth(args.out / "cloth", args.frames, args.seed, console), 32
+    port = free_port() if args.live else None
+    config = line_of(cloth, args.model, args.out, overlap_rows, port)
+    start_s = time.monotonic()
+    if port is not None:
+        run_live(config, course_of(cloth, args.live), port, console)
+    else:
+        with console.status("judging") as status:
+            run_in_one_process(config, False, lambda: False, lambda n: status.update(f"judging, {n} verdicts"))
+    print(json.dumps(result_of(config, cloth, time.monotonic() - start_s), indent=1))
     return 0
 
 

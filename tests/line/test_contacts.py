@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pymodbus.client import ModbusTcpClient
 
 from pipeline.inputs.modbus import RETRY_NS, ModbusInput
 from pipeline.io_config import InputConfig
@@ -19,6 +14,7 @@ from pipeline.ledger import read_events, read_rolls
 from pipeline.messages import EventKind, StageState, State, Status
 from pipeline.web_messages import Contact, Roll, SpanEvent
 from tests.fakes import Box
+from tests.line.modbus_server import ModbusServer
 from tests.line.test_line import config, running
 
 MS = 1_000_000
@@ -32,33 +28,18 @@ StartTcpServer(SimDevice(0, simdata=registers), address=("127.0.0.1", int(sys.ar
 """
 
 
-class Device:
+class Device(ModbusServer):
     """The server, and a client that moves its contacts."""
 
+    program = ("-c", SERVER)
+
     def __init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
-        self.server: subprocess.Popen[bytes] | None = None
-        self.client = ModbusTcpClient("127.0.0.1", port=self.port, timeout=1)
+        super().__init__()
         self.stages: list[ModbusInput] = []
 
     def stage(self, decision: Box, table: str = "discrete", **change: Any) -> ModbusInput:
         self.stages.append(ModbusInput(decision, InputConfig.model_validate(self.config(table, **change)), 0))
         return self.stages[-1]
-
-    def start(self) -> None:
-        self.server = subprocess.Popen([sys.executable, "-c", SERVER, str(self.port)])
-        end_s = time.monotonic() + 20
-        while not self.client.connect():
-            assert time.monotonic() < end_s
-            time.sleep(0.05)
-
-    def stop(self) -> None:
-        self.client.close()
-        if self.server is not None:
-            self.server.kill()
-            self.server.wait()
 
     def set(self, contact: int, value: int) -> None:
         assert not self.client.write_registers(contact, [0xFFFF * value]).isError()

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import yaml
-from pymodbus.client import ModbusTcpClient
 
 from pipeline.config import ModbusConfig, load_config
 from pipeline.ledger import read_actions
@@ -33,42 +32,24 @@ from pipeline.messages import (
 from pipeline.outputs.modbus import ALL, COILS, CYCLE_NS, FROM_PLC, RETRY_NS, STALE_NS, TAKE_NS, ModbusOutput, Plc
 from pipeline.supervisor import Supervisor
 from tests.fakes import Box, totals
+from tests.line.modbus_server import ModbusServer
 from tools.cli import main
 
 MS = 1_000_000
 
 
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
-
-
-class Rig:
+class Rig(ModbusServer):
     """The stage, what it hears, and the other side with a client of our own to look at it."""
 
+    program = ("-m", "tools.plc")
+
     def __init__(self) -> None:
-        self.port = free_port()
+        super().__init__()
         self.heard, self.decision = Box(), Box()
         self.config = ModbusConfig(kind="modbus", host="127.0.0.1", port=self.port, timeout_ms=500)
         self.stage = ModbusOutput(self.heard, self.decision, Plc(self.config), self.config, 0)
-        self.client = ModbusTcpClient("127.0.0.1", port=self.port, timeout=1)
-        self.server: subprocess.Popen[bytes] | None = None
         self.now_ns = 10**12
         self.events = 0
-
-    def start(self) -> None:
-        self.server = subprocess.Popen([sys.executable, "-m", "tools.plc", str(self.port)], stdout=subprocess.DEVNULL)
-        end_s = time.monotonic() + 20
-        while not self.client.connect():
-            assert time.monotonic() < end_s
-            time.sleep(0.05)
-
-    def stop(self) -> None:
-        self.client.close()
-        if self.server is not None:
-            self.server.kill()
-            self.server.wait()
 
     def step(self, ms: float = 0.0, beat: bool = True) -> None:
         """So much later, with the heartbeat that decision would have sent by then."""
