@@ -25,6 +25,9 @@ from pipeline.web_messages import EncoderCount
 MOST_BEHIND = 8
 """Frames that a simulated trigger may be behind the web before it lets some go, as a real camera would."""
 
+LEAST_IDLE_MS, MOST_IDLE_MS = 5, 50
+"""Between two looks at what nobody tells of: the web's way, a full queue's; and where the time of the next picture is known."""
+
 ORIGIN_LIMIT = 300
 """Bytes of a long path that still fit a header."""
 
@@ -109,7 +112,7 @@ class Grabber:
         self._last: Shot | None = None
         self._lost = 0
         self._seq = 0
-        self._next_ns = 0
+        self._next_ns = self._now_ns = 0
         self._at_end = False
         self._frames: deque[Waiting] = deque()
         self._unsaid: deque[tuple[Outbox, Message, tuple[bytes, ...]]] = deque()
@@ -124,12 +127,21 @@ class Grabber:
         return len(self._unsaid)
 
     @property
+    def idle_ms(self) -> int:
+        """Until the next picture of a rate is due there is nothing to do unless somebody speaks."""
+        left_ns = self._next_ns - self._now_ns
+        if left_ns <= 0 or self._frames or self._unsaid or self.state is StageState.ENDED:
+            return LEAST_IDLE_MS
+        return min(max(left_ns // 1_000_000, 1), MOST_IDLE_MS)
+
+    @property
     def ended(self) -> bool:
         """The source is at its end and all of it was accepted."""
         return self.state is StageState.ENDED and not self._unsaid
 
     def step(self, now_ns: int) -> bool:
         """Pass on what waits, then take one shot if one is due; CameraLost when the camera is gone."""
+        self._now_ns = now_ns
         self._hear()
         moved = self._pass_on()
         if self._frames or self._unsaid or self.state is StageState.ENDED or not self._due(now_ns):

@@ -38,7 +38,7 @@ T = TypeVar("T")
 PROGRESS_NS = 200_000_000
 LAST_WORDS_NS = 150_000_000
 IDLE_MS = 5
-"""Longest sleep of a loop: the grain of deadlines and of simulated pulses."""
+"""Longest sleep of a loop, unless its stage says otherwise: the grain of deadlines and of simulated pulses."""
 
 
 class Stage(Protocol):
@@ -269,7 +269,7 @@ def loop(
         steps += 1
         report(time.monotonic_ns(), steps)
         if not moved:
-            wait(IDLE_MS)
+            wait(min(getattr(stage, "idle_ms", IDLE_MS) for stage in stages))
 
 
 def run_in_one_process(config: LineConfig, observe: bool, stop: Callable[[], bool], heard: Callable[[int], None]) -> None:

@@ -62,6 +62,7 @@ class Recorder:
         self._retry_ns = 0
         self.state = StageState.READY
         self.handled = 0
+        self.idle_ms = 50  # each waking takes time from the engine, and a commit may be that much later
         self.crops_left_out = 0
 
     @property

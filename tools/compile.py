@@ -15,13 +15,14 @@ from rich.progress import track
 
 from calibration.threshold import ThresholdCard, load_card
 from glass_core.checkpoint import INFO_FILE, MODEL_FILE, read_info
+from glass_core.config import TrainConfig
 from glass_core.engines.backend import backend, check_precision, choose
 from glass_core.engines.bundle import ForeignDevice, Manifest, check_device, is_bundle, load_manifest
 from glass_core.errors import InputError
 from glass_core.exclusions import EXCLUDE_FILE
 from glass_core.split import SPLIT_FILE, load_split
 from pipeline.config import LineConfig
-from tools.calibrate import calibrate_run, held_out
+from tools.calibrate import calibrate_run, given, held_out
 from tools.train import refused_writes
 
 RUN_FILES = (INFO_FILE, MODEL_FILE, SPLIT_FILE, EXCLUDE_FILE)
@@ -32,7 +33,11 @@ PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the verb."""
     p = subparsers.add_parser("compile", help="build a run's engine ahead for this machine")
-    p.add_argument("run", type=Path, metavar="RUN", help="a trained and calibrated run")
+    p.add_argument("run", type=Path, metavar="RUN", help="a trained and calibrated run, or a converted official model")
+    p.add_argument(
+        "--good", type=Path, metavar="FOLDER",
+        help="good pictures to prove and calibrate it on (default: the run's held-out ones; a converted model has none)",
+    )  # fmt: skip
     p.add_argument("--backend", choices=BACKENDS, default="auto", help="default: the fastest this machine has")
     p.add_argument("--precision", choices=PRECISIONS, default="fp32", help="default: fp32")
     p.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="folder to make")
@@ -46,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"already there, {args.out}, choose another --out")
     console = Console(stderr=True)
     with building(args.out) as part:
-        manifest, card = compile_run(args.run, args.backend, args.precision, part, console)
+        manifest, card = compile_run(args.run, args.backend, args.precision, part, console, args.good)
     if args.json:
         facts = manifest.model_dump(mode="json", by_alias=True)
         print(json.dumps({**facts, "bundle": str(args.out), "card_sha": card.sha, "thresholds": card.thresholds}))
@@ -74,27 +79,34 @@ def building(out: Path) -> Iterator[Path]:
             shutil.rmtree(part, ignore_errors=True)
 
 
-def compile_run(model: Path, backend_name: str, precision: str, out: Path, console: Console) -> tuple[Manifest, ThresholdCard]:
+def compile_run(
+    model: Path, backend_name: str, precision: str, out: Path, console: Console, good: Path | None = None
+) -> tuple[Manifest, ThresholdCard]:
     """Builds and proves the engine of a RUN, or again that of a BUNDLE, into the folder `out`, and calibrates it.
 
-    Its scores are compared with those of the trained model on held-out tiles and on the same tiles with synthetic defects,
-    at the thresholds of the run's own card.
+    Its scores are compared with those of the trained model on good tiles that it was not trained on (held out, or of the
+    folder `good`) and on the same tiles with synthetic defects, at the thresholds of the run's own card.
     """
     from glass_core.engines.building import GUARD_PAIRS, RANGE_PAIRS, build, draw_pairs
 
     info, card = read_info(model), load_card(model)
     assert card is not None
-    if info.config is None:
-        raise InputError(f"a model that was not trained here has no held-out tiles to prove an engine on, {model}, train one")
+    if info.config is None and good is None:
+        raise InputError(
+            f"a model that was not trained here has no good pictures of its own, {model}, name some: --good FOLDER"
+        )
+    config = info.config or TrainConfig(backbone=info.arch, tile_px=info.score.tiling.tile_px)
     if card.weights_sha != info.weights_sha:
         raise InputError(f"the threshold card is of another model, {model}, run `glassline calibrate threshold {model}`")
     name, why = choose(backend_name, built_ahead=True)
     check_precision(name, precision)
     console.print(f"engine: {name} {precision} ({why}) for {backend(name).device()}", soft_wrap=True, highlight=False)
-    guard = draw_pairs([image.path for image in held_out(model)], info.config, GUARD_PAIRS)
+    pictures = [image.path for image in (held_out(model) if good is None else given(model, good, console))]
+    others = pictures[1::2] if info.config is None else [image.path for image in load_split(model).train]
+    guard = draw_pairs(pictures if info.config else pictures[::2], config, GUARD_PAIRS)
     examples = guard
     if precision == "int8":  # ranges from pictures that the guard does not look at
-        examples = draw_pairs([image.path for image in load_split(model).train], info.config, RANGE_PAIRS)
+        examples = draw_pairs(others, config, RANGE_PAIRS)
     for file in RUN_FILES:
         if (model / file).exists():
             shutil.copyfile(model / file, out / file)
@@ -104,7 +116,7 @@ def compile_run(model: Path, backend_name: str, precision: str, out: Path, conso
 
     with redirect_stdout(sys.stderr):  # libraries speak while they build
         manifest = build(out, name, precision, guard, examples.all, card.thresholds, shown)
-    anew = calibrate_run(out, None, card.budget_per_1000, console)
+    anew = calibrate_run(out, good, card.budget_per_1000, console)
     if anew.unit != card.unit:
         console.print(
             f"[yellow]the new card counts {anew.unit}, the run's {card.unit}[/]: the held-out pictures have no known length; "

@@ -13,7 +13,7 @@ from rich.console import Console
 import glass_core.engines.building as building
 import tools.compile
 from calibration.threshold import load_card
-from glass_core.checkpoint import ModelInfo, save_model, tensors_of, weights_sha
+from glass_core.checkpoint import ModelInfo, read_info, save_model, tensors_of, weights_sha
 from glass_core.config import SplitFractions, TrainConfig
 from glass_core.engines import load_engine
 from glass_core.engines.backend import Device, backend
@@ -194,6 +194,27 @@ def test_without_calibration_pictures_there_is_no_engine(tmp_path: Path, capsys:
     assert "unreadable picture" in capsys.readouterr().err.splitlines()[-1]
     assert compiled(tmp_path / "none", tmp_path / "b") == 2
     assert not (tmp_path / "b").exists() and not (tmp_path / ".b.part").exists()
+
+
+def test_an_official_checkpoint_compiles_on_good_pictures_that_are_named(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint, official, bundle = tmp_path / "ckpt_best_0.pth", tmp_path / "official", tmp_path / "b"
+    good = str(run.parent / "good")
+    assert main(["convert", str(run), str(checkpoint)]) == 0
+    assert main(["convert", str(checkpoint), str(official), "--backbone", "embedded"]) == 0
+    assert main(["calibrate", "threshold", str(official), good]) == 0
+    assert compiled(official, bundle, "--backend", "openvino") == 2
+    assert "name some: --good FOLDER" in capsys.readouterr().err.splitlines()[-1]
+    assert compiled(official, bundle, "--backend", "openvino", "--good", good) == 0
+    manifest, engine = load_manifest(bundle), load_engine(bundle)
+    assert manifest.tile_shape == (288, 288)
+    assert engine.weights_sha == read_info(official).weights_sha
+    card = load_card(bundle)
+    assert card is not None and card.engine_sha == engine.sha
+    tiles = np.random.default_rng(5).integers(60, 120, (2, 288, 288), dtype=np.uint8)
+    wanted = load_engine(official, "torch").score(tiles)
+    np.testing.assert_allclose(engine.score(tiles), wanted, atol=1e-4)
 
 
 def test_an_existing_folder_is_not_overwritten(run: Path, made: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -237,3 +237,19 @@ def test_two_cameras_share_their_border_in_mm_and_tell_the_cloths_edges() -> Non
     right = Bench(ScriptCamera(list(shots)), inspect_x_mm=(240.0, 999.0), x_offset_mm=230.0, **scale)
     right.run()
     assert [f.inspect_x_px for f in right.worker.take(Frame)] == [(20, 512)] * 3
+
+
+def test_it_sleeps_until_the_next_picture_of_a_rate_is_due_and_looks_often_where_it_does_not_know() -> None:
+    bench = Bench(ScriptCamera([shot(i) for i in range(3)]), rate=50)
+    bench.run(now_ns=1 * MS)
+    assert bench.grabber.idle_ms == 19  # the second is due at 20 ms
+    bench.run(now_ns=12 * MS)
+    assert bench.grabber.idle_ms == 8
+    slow = Bench(ScriptCamera([shot(i) for i in range(3)]), rate=1)
+    slow.run(now_ns=1 * MS)
+    assert slow.grabber.idle_ms == 50
+    held_up = Bench(ScriptCamera([shot(i) for i in range(3)]), rate=50, room=0, lossless=True)
+    held_up.run(now_ns=1 * MS)
+    ended = Bench(ScriptCamera([]), rate=50)
+    ended.run(now_ns=1 * MS)
+    assert held_up.grabber.idle_ms == ended.grabber.idle_ms == 5
