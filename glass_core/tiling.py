@@ -75,6 +75,15 @@ class Region:
 
 
 @dataclass(frozen=True)
+class Found:
+    """What of a score map is above threshold: its strongest regions, how many there are, and the rows of all, [from, to)."""
+
+    strongest: tuple[Region, ...]
+    total: int
+    rows_px: tuple[int, int] | None
+
+
+@dataclass(frozen=True)
 class Layout:
     """The tiles of one picture size.
 
@@ -163,13 +172,12 @@ class Layout:
         """The maximum of each lane, (lanes,); a NaN anywhere in a lane gives NaN, so it is never hidden."""
         return np.maximum.reduceat(score_map.max(axis=0), self._lane_starts)  # (lanes,)
 
-    def regions(self, score_map: NDArray[np.float32], thresholds: NDArray[np.float64], most: int) -> tuple[list[Region], int]:
-        """The 8-connected groups of cells above their lane's threshold (lanes,): the strongest `most`, highest score first,
-        and how many there are."""
+    def regions(self, score_map: NDArray[np.float32], thresholds: NDArray[np.float64], most: int) -> Found:
+        """The 8-connected groups of cells above their lane's threshold (lanes,): the strongest `most`, highest score first."""
         limits = np.asarray(thresholds, dtype=np.float64)[self.lane_of_column]  # (cols,)
         above = score_map > limits
         if not above.any():
-            return [], 0
+            return Found((), 0, None)
         count, numbered, stats, _ = cv2.connectedComponentsWithStats(above.astype(np.uint8), connectivity=8)
         labels = np.asarray(numbered, dtype=np.int32)
         peaks = np.zeros(count, dtype=np.float32)
@@ -181,7 +189,8 @@ class Layout:
             self._region(np.where(labels == n, score_map, -np.inf), box, extent, int(stats[n][4]))
             for n, box, extent in zip(strongest, boxes, reached, strict=True)
         )
-        return list(told), count - 1
+        rows, cell_px = np.flatnonzero(above.any(axis=1)), self.tiling.cell_px
+        return Found(tuple(told), count - 1, (int(rows[0]) * cell_px, min(int(rows[-1] + 1) * cell_px, self.height)))
 
     def _region(self, scores: NDArray[np.float32], box: tuple[int, int, int, int], extent: Extent, cells: int) -> Region:
         """Of its own scores (rows, cols), -inf elsewhere."""

@@ -10,7 +10,7 @@ from pipeline.judgement import Judgement, Standard
 from pipeline.messages import Announced, EventKind, Message, ScoreMap
 from pipeline.outputs.publisher import Publisher
 from pipeline.style_config import EventsConfig, StyleConfig
-from pipeline.web import Events, EventSpan, Rolls, RollSpan, transverse
+from pipeline.web import Events, EventSpan, Rolls, RollSpan
 from pipeline.web_messages import Contact, MarkEvent, Roll, RollStart, SpanEvent
 
 
@@ -85,10 +85,9 @@ class Cloth:
         rules = self._events_of(roll)
         if rules.transverse is None:
             return
-        above = sum(score > standard.threshold(i) for i, score in enumerate(scored.lanes))
-        found = judgement.regions_total
-        span = transverse(above, len(scored.lanes), judgement.regions, found, rules.transverse_most_mm)
-        if span is not None:
+        everywhere = all(score > standard.threshold(lane) for lane, score in enumerate(scored.lanes))
+        span = judgement.above_mm
+        if everywhere and span is not None and span[1] - span[0] <= rules.transverse_most_mm:
             self._mark(rules.transverse, *span, camera, now_ns)
 
     def roll(self, start_mm: float | None, end_mm: float | None) -> RollSpan:
@@ -106,9 +105,8 @@ class Cloth:
         return any(style_of(r.style).taken_as(taken) for r in self._rolls.touched(frame.start_mm, frame.end_mm))
 
     def event(self, start_mm: float | None, end_mm: float | None, judgement: Judgement) -> EventSpan | None:
-        """The event that a frame, or all that was found in it, lies in; where regions were left out, the frame whole."""
-        told = judgement.regions if judgement.regions_total == len(judgement.regions) else ()
-        return self._events.of(start_mm, end_mm, told)
+        """The event that a frame, or all that was found in it, lies in."""
+        return self._events.of(*(judgement.above_mm or (start_mm, end_mm)))
 
     def _events_of(self, roll: RollSpan) -> EventsConfig:
         return self._terms.style_of(roll.style).events or EventsConfig()

@@ -43,6 +43,8 @@ class Judgement:
     detail: str = ""
     regions: tuple[Region, ...] = ()
     regions_total: int = 0
+    above_mm: tuple[float, float] | None = None
+    """From and to along the web of all that is above its threshold, also where regions are left out."""
 
 
 def judge(frame: Announced, scored: ScoreMap, payloads: tuple[Payload, ...], standard: Standard | None) -> Judgement:
@@ -59,13 +61,12 @@ def judge(frame: Announced, scored: ScoreMap, payloads: tuple[Payload, ...], sta
         return Judgement(Result.PASS)
     if scored.cells_shape is None:  # the worker's recording floor lies above this card's threshold
         return Judgement(Result.NOT_INSPECTED, Reason.MODEL_MISMATCH, "worker and decision hold different cards")
-    regions, total = _regions(frame, scored, payloads, scored.cells_shape, standard)
-    return Judgement(Result.DEFECT, regions=regions, regions_total=total)
+    return _defect(frame, scored, payloads, scored.cells_shape, standard)
 
 
-def _regions(
+def _defect(
     frame: Announced, scored: ScoreMap, payloads: tuple[Payload, ...], cells_shape: tuple[int, int], standard: Standard
-) -> tuple[tuple[Region, ...], int]:
+) -> Judgement:
     cells = np.frombuffer(payloads[0], "<f4").reshape(cells_shape)
     layout = standard.tiling.layout(scored.frame_shape[0], scored.frame_shape[1], scored.inspect_x_px)
     thresholds = np.array([standard.threshold(i) for i in range(layout.lanes)])
@@ -77,16 +78,18 @@ def _regions(
     def along(px: int) -> float | None:
         return None if sy is None or frame.start_mm is None else round(frame.start_mm + px * sy, 3)
 
-    strongest, total = layout.regions(cells, thresholds, Verdict.MAX_REGIONS)
+    found = layout.regions(cells, thresholds, Verdict.MAX_REGIONS)
     told = tuple(
         Region(
             x0_px=r.x0_px, y0_px=r.y0_px, x1_px=r.x1_px, y1_px=r.y1_px, score=r.score, lane=r.lane, cells=r.cells,
             extent_px=tuple(round(v, 2) for v in r.extent_px),
             x0_mm=across(r.x0_px), x1_mm=across(r.x1_px), y0_mm=along(r.y0_px), y1_mm=along(r.y1_px),
         )
-        for r in strongest
+        for r in found.strongest
     )  # fmt: skip
-    return told, total
+    ends_mm = [along(px) for px in found.rows_px or ()]
+    above_mm = (ends_mm[0], ends_mm[1]) if ends_mm and ends_mm[0] is not None and ends_mm[1] is not None else None
+    return Judgement(Result.DEFECT, regions=told, regions_total=found.total, above_mm=above_mm)
 
 
 def grounds(scored: ScoreMap | None) -> dict[str, object]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.messages import EventAction, EventKind, Region
+from pipeline.messages import EventAction, EventKind
 
 ROLLS_KEPT = 32
 """A frame is decided within seconds of its picture: no roll so far back is asked for any more."""
@@ -103,27 +102,9 @@ class Events:
         """One more."""
         self._spans.append(span)
 
-    def of(self, start_mm: float | None, end_mm: float | None, regions: Sequence[Region]) -> EventSpan | None:
-        """The newest span that a frame lies in; with regions the one that holds every one of them."""
-        tops = [r.y0_mm for r in regions if r.y0_mm is not None]
-        bottoms = [r.y1_mm for r in regions if r.y1_mm is not None]
-        first_mm, last_mm = (min(tops), max(bottoms)) if tops and bottoms else (start_mm, end_mm)
-        if first_mm is None or last_mm is None:
+    def of(self, start_mm: float | None, end_mm: float | None) -> EventSpan | None:
+        """The newest span that holds all of this."""
+        if start_mm is None or end_mm is None:
             return None
-        inside = (s for s in reversed(self._spans) if s.start_mm <= first_mm and last_mm <= s.end_mm)
+        inside = (s for s in reversed(self._spans) if s.start_mm <= start_mm and end_mm <= s.end_mm)
         return next(inside, None)
-
-
-def transverse(
-    lanes_above: int, lanes: int, regions: Sequence[Region], found: int, most_mm: float
-) -> tuple[float, float] | None:
-    """From and to of a defect over the full width: every lane is above its threshold within `most_mm` along the web.
-
-    Null where lengths are unknown, or where not all regions that were found are at hand.
-    """
-    tops = [r.y0_mm for r in regions if r.y0_mm is not None]
-    bottoms = [r.y1_mm for r in regions if r.y1_mm is not None]
-    if lanes_above < lanes or found > len(regions) or len(tops) < len(regions) or not tops or not bottoms:
-        return None
-    first_mm, last_mm = min(tops), max(bottoms)
-    return (first_mm, last_mm) if last_mm - first_mm <= most_mm else None

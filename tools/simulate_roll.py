@@ -230,6 +230,9 @@ def main() -> int:
     p.add_argument("--frames", type=int, default=100, help="slabs of generated cloth")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--aitex", type=Path, metavar="FABRIC", help="a folder with good/, defect/ and mask/ instead")
+    p.add_argument(
+        "--same-light", action="store_true", help="without defective strips that are brighter or darker than good ones"
+    )
     p.add_argument("--mm-per-px", type=float, default=0.2, help="assumed scale of the strips")
     p.add_argument("--inspect-x-px", type=int, nargs=2, default=(352, 4096), metavar=("FROM", "TO"), help="cloth in the strips")
     p.add_argument("--live", type=float, metavar="MM_S", help="as a live line at this speed, half of it, a stop and a run back")
@@ -240,7 +243,7 @@ def main() -> int:
     load_card(args.model)  # before cloth is woven for nothing
     if args.aitex:
         scale, inspect = args.mm_per_px, (args.inspect_x_px[0], args.inspect_x_px[1])
-        cloth, overlap_rows = aitex_cloth(args.out / "cloth", args.aitex, scale, inspect, console), 0
+        cloth, overlap_rows = aitex_cloth(args.out / "cloth", args.aitex, scale, inspect, args.same_light, console), 0
     else:
         cloth, overlap_rows = weave_cloth(args.out / "cloth", args.frames, args.seed, console), 32
     port = free_port() if args.live else None

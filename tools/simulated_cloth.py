@@ -34,6 +34,8 @@ AITEX_TYPES = {
     "036": "weft crack",
 }  # fmt: skip
 """The middle part of a strip's name, as the data set's authors (Silvestre-Blanes et al., 2019) list them."""
+SAME_LIGHT = 0.05
+"""Of the grey level: fabric 02 was recorded twice, in lights that differ by a tenth, and all its good strips in one of them."""
 SEAM_PX = 24
 SIZES_MM = {"missing_yarn": (20.0, 60.0), "slub": (8.0, 24.0), "hole": (3.0, 10.0), "stain": (8.0, 24.0), "float": (6.0, 20.0)}
 
@@ -105,9 +107,19 @@ def weave_cloth(out: Path, frames: int, seed: int, console: Console, width_px: i
     return Cloth(cameras, width_px, rows, frames, mm_per_px, (None, None), truth, seam_mm)
 
 
-def aitex_cloth(out: Path, folder: Path, mm_per_px: float, inspect_x_px: tuple[int, int], console: Console) -> Cloth:
-    """The strips of one AITEX fabric end to end, good and defective in turn; the masks are the truth, the scale is assumed."""
+def aitex_cloth(
+    out: Path, folder: Path, mm_per_px: float, inspect_x_px: tuple[int, int], same_light: bool, console: Console
+) -> Cloth:
+    """The strips of one AITEX fabric end to end, good and defective in turn; the masks are the truth, the scale is assumed.
+
+    With `same_light` defective strips of another light are left out: their cloth is more than SAME_LIGHT brighter or darker
+    than that of every good strip.
+    """
     good, bad = (sorted((folder / kind).glob("*.png")) for kind in ("good", "defect"))
+    if same_light:
+        levels = [_level(strip, inspect_x_px) for strip in good]
+        low, high = min(levels) * (1 - SAME_LIGHT), max(levels) * (1 + SAME_LIGHT)
+        bad = [strip for strip in bad if low <= _level(strip, inspect_x_px) <= high]
     if not bad:
         raise InputError(f"no strips, {folder}, give a folder with good/, defect/ and mask/")
     strips = [p for pair in zip(bad, [*good, *[None] * len(bad)], strict=False) for p in pair if p is not None]
@@ -125,6 +137,10 @@ def aitex_cloth(out: Path, folder: Path, mm_per_px: float, inspect_x_px: tuple[i
     seam_mm = _sew(out, [n for n, strip in enumerate(strips) if strip in good], cameras, height, mm_per_px)
     inspect = tuple((max(inspect_x_px[0] - x, 0), min(inspect_x_px[1] - x, width_px, _camera_px(width_px))) for _, x in cameras)
     return Cloth(cameras, width_px, height, len(strips), mm_per_px, inspect, tuple(truth), seam_mm)
+
+
+def _level(strip: Path, inspect_x_px: tuple[int, int]) -> float:
+    return float(read_image(strip)[:, slice(*inspect_x_px)].mean())
 
 
 def _injected(kind: str, box_mm: Sequence[float] | np.ndarray) -> Injected:

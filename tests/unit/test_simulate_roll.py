@@ -38,7 +38,7 @@ def strips(folder: Path) -> Path:
 
 
 def test_strips_are_laid_end_to_end_and_cut_for_two_cameras(tmp_path: Path) -> None:
-    cloth = aitex_cloth(tmp_path / "out", strips(tmp_path / "in"), 0.5, (32, 640), QUIET)
+    cloth = aitex_cloth(tmp_path / "out", strips(tmp_path / "in"), 0.5, (32, 640), False, QUIET)
     assert (cloth.frames, cloth.rows, cloth.width_mm, cloth.length_m) == (2, 64, 320, 0.064)
     (_, zero), (_, second_px) = cloth.cameras
     assert zero == 0 and cloth.inspect_x_px == ((32, 640 - second_px), (0, 640 - second_px))
@@ -50,7 +50,15 @@ def test_strips_are_laid_end_to_end_and_cut_for_two_cameras(tmp_path: Path) -> N
     config = line_of(cloth, tmp_path, tmp_path, 0, 9999)
     assert config.cameras[1].x_offset_mm == second_px * 0.5 and config.motion is not None
     with pytest.raises(InputError, match="no strips"):
-        aitex_cloth(tmp_path / "out", tmp_path / "nowhere", 0.5, (0, 640), QUIET)
+        aitex_cloth(tmp_path / "out", tmp_path / "nowhere", 0.5, (0, 640), False, QUIET)
+
+
+def test_strips_of_another_light_can_be_left_out(tmp_path: Path) -> None:
+    folder = strips(tmp_path / "in")
+    for level, name in ((92, "0003_019_02"), (88, "0004_019_02"), (84, "0005_019_02")):  # the good strip has 90
+        cv2.imwrite(str(folder / "defect" / f"{name}.png"), np.full((64, 640), level, np.uint8))
+    cloth = aitex_cloth(tmp_path / "out", folder, 0.5, (32, 640), True, QUIET)
+    assert cloth.frames == 3 and cloth.truth == ()
 
 
 def test_generated_cloth_is_the_same_for_both_cameras_where_they_overlap(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Tiling: every inspected pixel is covered, and cells come back where they belong."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -128,9 +129,10 @@ def test_there_is_a_region_exactly_when_a_lane_is_above_its_threshold(layout: La
         score_map = rng.random((layout.rows, layout.cols), dtype=np.float32)
         scores = layout.lane_scores(score_map)
         thresholds = np.where(rng.random(layout.lanes) < 0.7, scores, rng.uniform(0.9, 1.0, layout.lanes)).astype(float)
-        regions, count = layout.regions(score_map, thresholds, 10_000)
-        assert count == len(regions)
-        assert layout.regions(score_map, thresholds, 3) == (regions[:3], count)
+        every = layout.regions(score_map, thresholds, 10_000)
+        regions = every.strongest
+        assert every.total == len(regions)
+        assert layout.regions(score_map, thresholds, 3) == replace(every, strongest=regions[:3])
         assert bool(regions) == bool((scores > thresholds).any())
         found += bool(regions)
         if regions:
@@ -139,6 +141,7 @@ def test_there_is_a_region_exactly_when_a_lane_is_above_its_threshold(layout: La
             assert {region.score > thresholds[region.lane] for region in regions} == {True}
             assert all(layout.x0_px <= r.x0_px < r.x1_px <= layout.x1_px for r in regions)
             assert all(0 <= r.y0_px < r.y1_px <= layout.height for r in regions)
+            assert every.rows_px == (min(r.y0_px for r in regions), max(r.y1_px for r in regions))
     assert found > 0
 
 
@@ -148,7 +151,7 @@ def test_regions_join_diagonal_cells_and_carry_their_own_peak() -> None:
     score_map[2, 10] = score_map[3, 11] = 0.6
     score_map[4, 10] = 0.8
     score_map[31, 124] = 0.9  # the last cell ends with the picture, and is another lane
-    (corner, bent), _ = layout.regions(score_map, np.full(layout.lanes, 0.5), 12)
+    corner, bent = layout.regions(score_map, np.full(layout.lanes, 0.5), 12).strongest
     assert corner == Region(995, 248, 1003, 256, pytest.approx(0.9), layout.lanes - 1, 1, corner.extent_px)
     assert bent == Region(83, 16, 99, 40, pytest.approx(0.8), 0, 3, bent.extent_px)
     assert corner.extent_px[2:] == (1003, 256), "it goes on beyond the picture for all that is known"
@@ -160,7 +163,7 @@ def test_each_lane_has_its_own_threshold() -> None:
     score_map = np.full((layout.rows, layout.cols), 0.5, np.float32)
     thresholds = np.ones(layout.lanes)
     thresholds[1] = 0.4
-    (region,), _ = layout.regions(score_map, thresholds, 12)
+    (region,) = layout.regions(score_map, thresholds, 12).strongest
     assert (region.x0_px, region.x1_px) == layout.lane_edges_px[1:3] and region.lane == 1
 
 

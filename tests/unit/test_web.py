@@ -1,16 +1,16 @@
 """The web: rolls and events by place, so that every frame has one roll whatever the order of words."""
 
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.cloth import ClothTerms
-from pipeline.messages import EventAction, EventKind, Region, Reject, Result, Verdict
+from pipeline.messages import EventAction, EventKind, Reject, Result, Verdict
 from pipeline.style_config import EventsConfig, StyleConfig
-from pipeline.web import Rolls, counted_on, transverse
+from pipeline.web import Rolls, counted_on
 from pipeline.web_messages import MarkEvent, Roll, RollStart, SpanEvent
 from tests.decision_bench import Bench
 from tools.cli import main
@@ -44,24 +44,6 @@ def test_a_roll_that_never_ends_is_ended_by_its_length() -> None:
     ]
     rolls.begin("", "", 1310.0)
     assert rolls.reached(9999.0) is None  # between rolls nothing is counted
-
-
-def region(y0_mm: float | None, y1_mm: float | None) -> Region:
-    return Region(x0_px=0, y0_px=0, x1_px=8, y1_px=8, score=1, y0_mm=y0_mm, y1_mm=y1_mm)
-
-
-@pytest.mark.parametrize(
-    ("above", "regions", "found", "span"),
-    [
-        (3, [region(10, 20), region(12, 30)], 2, (10, 30)),
-        (2, [region(10, 20)], 1, None),  # a lane is free
-        (3, [region(10, 20), region(60, 70)], 2, None),  # too long to be transverse
-        (3, [region(10, 20)], 13, None),  # regions were left out
-        (3, [region(None, None)], 1, None),
-    ],
-)
-def test_the_rule_of_the_full_width(above: int, regions: list[Region], found: int, span: Any) -> None:
-    assert transverse(above, 3, regions, found, most_mm=40.0) == span
 
 
 def run(bench: Bench, seq: int, value: float = 0.1, lane: int = 0) -> Verdict:
@@ -128,6 +110,32 @@ def test_a_full_width_defect_is_the_event_that_the_style_says() -> None:
     (told,) = bench.air.take(SpanEvent)
     assert (told.start_mm, told.end_mm, told.cause) == (62, 66, "c")
     assert len(bench.air.take(Reject)) == 1  # of the first
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "span"),
+    [
+        ([3], 20, (62, 66)),
+        ([3, 5], 20, (62, 74)),  # with specks below it, more than a verdict lists
+        ([0, 7], 20, None),  # longer than a seam
+        ([3], 12, None),  # a lane is free
+    ],
+)
+def test_the_rule_of_the_full_width_counts_all_that_is_above_the_threshold(
+    rows: list[int], columns: int, span: tuple[float, float] | None
+) -> None:
+    rules = EventsConfig(transverse=EventKind.SEAM, transverse_most_mm=20.0)
+    bench = Bench(cloth=ClothTerms(style_of=lambda style: StyleConfig(events=rules)))
+    cells = np.zeros((8, 20), "<f4")
+    cells[rows[0], :columns] = 0.9
+    cells[rows[1:], :columns:2] = 0.8
+    bench.announce(1)
+    bench.score_cells(1, cells)
+    (verdict,) = bench.verdicts()
+    told = [(e.start_mm, e.end_mm) for e in bench.air.take(SpanEvent)]
+    assert told == ([] if span is None else [span])
+    assert verdict.event is (None if span is None else EventKind.SEAM)
+    assert verdict.regions_total == 1 + 10 * len(rows[1:])
 
 
 def test_a_style_has_rules_of_its_own() -> None:
