@@ -16,6 +16,8 @@ from pipeline.config import WovenDefect
 
 REACH_PX = 36
 """A defect moves yarns so far around itself."""
+SOFT = 0.25
+"""What fades out, a slub's taper or a stain's edge, is marked as far as it has so much of its full strength."""
 BEHIND = 0.10
 """Brightness of what lies behind the cloth."""
 
@@ -152,7 +154,7 @@ def _slub(window: Window) -> None:
     cloth.warp_above[at] += (1 if window.placed.in_warp else -1) * 1.6 * thick
     light = cloth.warp_light if window.placed.in_warp else cloth.weft_light
     light[at] *= 1 + 0.10 * thick
-    window.mark((_lens(window) > 0.05) & (np.abs(window.across) < 0.5))
+    window.mark((_lens(window) > SOFT) & (np.abs(window.across) < 0.5))
 
 
 def _lens(window: Window) -> Floats:
@@ -197,4 +199,4 @@ def _stain(window: Window) -> None:
     inside = np.clip((1 - _radius(window) + 0.16 * ragged) / 0.35, 0, 1)  # (rows, cols)
     rim = 4 * inside * (1 - inside)  # a drying drop leaves its edge darker
     cloth.tint[at] *= 1 - placed.defect.strength * (0.26 * inside + 0.06 * rim)
-    window.mark(inside > 0.25)
+    window.mark(inside > SOFT)
