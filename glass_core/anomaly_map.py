@@ -4,21 +4,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_SIGMA_PX = 4.0
-_RADIUS_PX = 16  # scipy's truncation at four sigma
+_SIGMA = 0.5
+_RADIUS = 2  # scipy's truncation at four sigma
+"""Both in cells: 4 and 16 px of the official 8."""
 _LEAST = 1e-6
 """Of a probability: nearer to 0 or 1 a float32 sigmoid has few digits left."""
 
 
 def smooth_map(cells: NDArray[np.float32], cell_px: int = 8) -> NDArray[np.float32]:
-    """Cell scores (rows, cols) as a map (rows * cell_px, cols * cell_px): bilinear, then a Gaussian of sigma 4 px.
+    """Cell scores (rows, cols) as a map (rows * cell_px, cols * cell_px): bilinear, then a Gaussian of sigma half a cell.
 
-    As GLASS computes it (half-pixel bilinear, scipy's symmetric border, window of 33 px).
+    As GLASS computes it (half-pixel bilinear, scipy's symmetric border, a window of 4 sigma to each side).
     """
     rows, cols = cells.shape
     large = cv2.resize(cells.astype(np.float32), (cols * cell_px, rows * cell_px), interpolation=cv2.INTER_LINEAR)
-    kernel = (2 * _RADIUS_PX + 1, 2 * _RADIUS_PX + 1)
-    blurred = cv2.GaussianBlur(large, kernel, _SIGMA_PX, borderType=cv2.BORDER_REFLECT)
+    kernel = (2 * _RADIUS * cell_px + 1,) * 2
+    blurred = cv2.GaussianBlur(large, kernel, _SIGMA * cell_px, borderType=cv2.BORDER_REFLECT)
     return np.asarray(blurred, dtype=np.float32)  # (rows * cell_px, cols * cell_px)
 
 
@@ -40,8 +41,8 @@ def smoothing(count: int, cell_px: int) -> NDArray[np.float64]:
     length = count * cell_px
     at = np.clip((np.arange(length) + 0.5) / cell_px - 0.5, 0, count - 1)  # (length,) in cells
     bilinear = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(count)))  # (length, count)
-    offsets = np.arange(-_RADIUS_PX, _RADIUS_PX + 1)
-    kernel = np.exp(-0.5 * (offsets / _SIGMA_PX) ** 2)
+    offsets = np.arange(-_RADIUS * cell_px, _RADIUS * cell_px + 1)
+    kernel = np.exp(-0.5 * (offsets / (_SIGMA * cell_px)) ** 2)
     reached = np.arange(length)[:, None] + offsets  # (length, window)
     folded = reached % (2 * length)
     mirrored = np.where(folded < length, folded, 2 * length - 1 - folded)  # the edge pixel counts twice

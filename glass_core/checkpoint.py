@@ -135,7 +135,7 @@ def load_model(run: Path) -> tuple["Glass", ModelInfo]:
     tensors, _ = read_tensors(run / MODEL_FILE)
     if weights_sha(tensors) != info.weights_sha:
         raise InputError(f"model.safetensors is not the one model.json describes, {run}, train again or restore both")
-    glass = Glass(info.arch)
+    glass = Glass(info.arch, info.score.tiling.shrink)
     try:
         glass.load_state_dict({key: torch.from_numpy(value) for key, value in tensors.items()})
     except RuntimeError as error:

@@ -33,6 +33,11 @@ PROFILES: dict[str, dict[str, Any]] = {
 }
 
 
+STRIDE_PX = 8
+"""A cell's side in the model's px."""
+LEAST_TILE_PX = 64
+
+
 class SplitFractions(BaseModel):
     """Shares of the good images: heads are fitted on `train`, the card on `calibration`, figures on `selection`."""
 
@@ -73,10 +78,12 @@ class TrainConfig(BaseModel):
     """The short side of pictures and textures before the crop; tiles do not use it."""
     foreground: Literal["none", "generated", "fg_mask"] | Path = "none"
     """Where pasted defects may lie: everywhere, on what differs from the border, in <data>/fg_mask/<class> or a folder."""
-    tile_px: int = Field(default=288, ge=64, le=2048, multiple_of=32)
+    tile_px: int = Field(default=288, ge=LEAST_TILE_PX, le=2048, multiple_of=32)
     overlap_px: int = Field(default=32, ge=0, multiple_of=8)
     border_px: int = Field(default=16, ge=0, multiple_of=8)
     """Outermost part of a tile that is context, neither learned nor scored (glass_core.tiling)."""
+    shrink: Literal[1, 2, 3, 4] = 1
+    """Px of the picture, along each side, that become one of the model's, inside its graph; all sizes stay the picture's px."""
     inspect_x_px: tuple[int, int] | None = None
     split: SplitFractions = SplitFractions()
 
@@ -113,7 +120,8 @@ class TrainConfig(BaseModel):
 
     @property
     def tiling(self) -> Tiling:
-        return Tiling(tile_px=self.tile_px, overlap_px=self.overlap_px, border_px=self.border_px)
+        sizes = {"tile_px": self.tile_px, "overlap_px": self.overlap_px, "border_px": self.border_px}
+        return Tiling.model_validate({**sizes, "cell_px": STRIDE_PX * self.shrink})
 
     @model_validator(mode="before")
     @classmethod
@@ -127,12 +135,19 @@ class TrainConfig(BaseModel):
             raise ValueError(f"overlap_px ({self.overlap_px}) must be at most half of tile_px ({self.tile_px})")
         if self.overlap_px < 2 * self.border_px:
             raise ValueError(f"overlap_px ({self.overlap_px}) must be at least twice border_px ({self.border_px})")
+        for name, unit in (("tile_px", 4), ("overlap_px", 1), ("border_px", 1)):
+            if getattr(self, name) % (unit * STRIDE_PX * self.shrink):
+                raise ValueError(f"{name} must be a multiple of {unit * STRIDE_PX * self.shrink} with shrink: {self.shrink}")
+        if self.tile_px < LEAST_TILE_PX * self.shrink:
+            raise ValueError(f"tile_px must be at least {LEAST_TILE_PX * self.shrink} with shrink: {self.shrink}")
         if self.resize_px < self.tile_px and self.input == "crop":
             raise ValueError(f"resize_px ({self.resize_px}) must be at least tile_px ({self.tile_px})")
         if self.input == "tiles" and self.foreground != "none":
             raise ValueError("foreground masks need input: crop")
-        if self.input == "crop" and (self.inspect_x_px is not None or self.border_px):
-            raise ValueError("input: crop sees the middle of the picture, leave inspect_x_px out and set border_px: 0")
+        if self.input == "crop" and (self.inspect_x_px is not None or self.border_px or self.shrink > 1):
+            raise ValueError(
+                "input: crop sees the middle of the picture, leave inspect_x_px and shrink out and set border_px: 0"
+            )
         if self.distribution != "m" and not self.gas:
             raise ValueError(f"distribution {self.distribution} is one of global synthesis, set gas: true")
         if not self.las and not self.gas:

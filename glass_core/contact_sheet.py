@@ -87,7 +87,7 @@ def _tile_and_heat(suspect: Suspect) -> NDArray[np.uint8]:
     """The tile and the tile under its heat map, BGR, (side, 2 side, 3)."""
     code = cv2.COLOR_GRAY2BGR if suspect.pixels.ndim == 2 else cv2.COLOR_RGB2BGR
     tile = np.asarray(cv2.cvtColor(suspect.pixels, code), dtype=np.uint8)
-    heat = smooth_map(suspect.cells)[: tile.shape[0], : tile.shape[1]]
+    heat = smooth_map(suspect.cells, tile.shape[0] // suspect.cells.shape[0])
     warm = under_heat(tile, heat, float(heat.max()))
     sides = [cv2.resize(picture, (_SIDE_PX, _SIDE_PX), interpolation=cv2.INTER_AREA) for picture in (tile, warm)]
     return np.concatenate(sides, axis=1).astype(np.uint8)

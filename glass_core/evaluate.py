@@ -74,7 +74,8 @@ def standard_system(engine: Scorer, definition: ScoreDefinition) -> System:
         layout = definition.tiling.layout(height, width, definition.inspect_x_px)
         cells, lanes = score_image(engine, definition, picture)
         pixels = np.full((height, width), np.nan, dtype=np.float32)
-        pixels[:, layout.x0_px : layout.x1_px] = smooth_odds(cells)[:height, : layout.x1_px - layout.x0_px]
+        smoothed = smooth_odds(cells, definition.tiling.cell_px)
+        pixels[:, layout.x0_px : layout.x1_px] = smoothed[:height, : layout.x1_px - layout.x0_px]
         return Scores(float(cells.max()), tuple(float(lane) for lane in lanes), pixels)
 
     return score

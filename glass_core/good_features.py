@@ -71,7 +71,7 @@ class GoodFeatures:
 
 def scored_rows(glass: Glass, tiles: NDArray[np.generic], config: TrainConfig) -> Tensor:
     """Embedding rows (N, 1536) of the scored cells of tiles (B, t, t[, 3])."""
-    border, side = config.border_px // 8, config.tile_px // 8
-    rows = glass.features(torch.from_numpy(tiles).to(glass.discriminator.direction.device))  # (B * t/8 * t/8, 1536)
+    border, side = config.border_px // glass.cell_px, config.tile_px // glass.cell_px
+    rows = glass.features(torch.from_numpy(tiles).to(glass.discriminator.direction.device))  # (B * t/c * t/c, 1536)
     cells = rows.view(len(tiles), side, side, -1)[:, border : side - border, border : side - border]
     return cells.flatten(0, 2)

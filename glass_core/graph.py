@@ -11,8 +11,6 @@ from glass_core.anomaly_map import smoothing
 from glass_core.embedding import LEVEL_DIM
 from glass_core.model import LEAKY_SLOPE, Glass
 
-CELL_PX = 8
-
 
 class ScoreGraph(nn.Module):
     """`Glass` for inference only (glass.md 10.2, 11.1): no batch norms, no 1536-wide rows, one affine map for the head.
@@ -27,6 +25,7 @@ class ScoreGraph(nn.Module):
         """`map_px` (h, w) of the tiles adds the smoothed map to the outputs."""
         super().__init__()
         self.dtype = dtype
+        self.cell_px = glass.cell_px
         self.normalise, self.embedding = glass.normalise, copy.deepcopy(glass.embedding).to(dtype)
         self.backbone = _without_norms(copy.deepcopy(glass.backbone)).to(dtype)
         adaptor, linear, norm = glass.pre_projection.linear, glass.discriminator.linear, glass.discriminator.norm
@@ -43,19 +42,19 @@ class ScoreGraph(nn.Module):
         self.maps = map_px is not None
         if map_px is not None:
             for axis, length_px in zip(("rows", "columns"), map_px, strict=True):
-                matrix = torch.from_numpy(smoothing(length_px // CELL_PX, CELL_PX))  # (length, length / 8)
+                matrix = torch.from_numpy(smoothing(length_px // self.cell_px, self.cell_px))  # (length, length / c)
                 self.register_buffer(axis, matrix.to(self.get_buffer("direction").dtype))
         self.eval().requires_grad_(False)
 
     def forward(self, tiles: Tensor) -> tuple[Tensor, ...]:
-        """Of tiles (B, H, W) or (B, H, W, 3), grey levels 0..255: cell scores (B, H/8, W/8) in (0, 1), the highest of each
+        """Of tiles (B, H, W) or (B, H, W, 3), grey levels 0..255: cell scores (B, H/c, W/c) in (0, 1), the highest of each
         tile (B,), and with `map_px` the smoothed maps (B, H, W)."""
         layer2, layer3 = self.backbone(self.normalise(tiles).to(self.dtype))
         hidden = F.conv2d(self.embedding.fine(layer2), self.get_buffer("fine"), self.get_buffer("bias"))
         coarse = F.conv2d(self.embedding.coarse(layer3), self.get_buffer("coarse"))
-        hidden = F.leaky_relu(hidden + self.embedding.upsample(coarse, layer2), LEAKY_SLOPE)  # (B, hidden, H/8, W/8)
+        hidden = F.leaky_relu(hidden + self.embedding.upsample(coarse, layer2), LEAKY_SLOPE)  # (B, hidden, H/c, W/c)
         direction = self.get_buffer("direction")
-        cells = F.conv2d(hidden.to(direction.dtype), direction).sigmoid().squeeze(1)  # (B, H/8, W/8)
+        cells = F.conv2d(hidden.to(direction.dtype), direction).sigmoid().squeeze(1)  # (B, H/c, W/c)
         highest = cells.amax(dim=(1, 2))  # (B,)
         if not self.maps:
             return cells, highest

@@ -31,9 +31,10 @@ class Synthesiser:
         yarns: tuple[Yarns, Yarns] | None = None,
         weave_share: float = 0.0,
         texture_px: int | None = None,
+        cell_px: int = 8,
     ) -> None:
         self._textures = textures
-        self._size_px = size_px
+        self._size_px, self._cell_px = size_px, cell_px
         self._beta_mean, self._beta_std = beta_mean, beta_std
         self._yarns, self._weave_share = yarns, weave_share
         self._texture_px = texture_px or size_px
@@ -41,15 +42,15 @@ class Synthesiser:
     def __call__(
         self, tile: NDArray[np.uint8], rng: np.random.Generator, foreground: NDArray[np.bool_] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """A defective copy of a tile (size, size[, 3]) and its cell labels (size / 8, size / 8), 1 where defective.
+        """A defective copy of a tile (size, size[, 3]) and its cell labels (size / cell_px, same), 1 where defective.
 
         A grey tile gets a grey texture, since colour would give the defect away. `foreground` (size, size) limits where
         a pasted defect may lie. All randomness comes from `rng`.
         """
         if self._yarns is not None and rng.random() < self._weave_share:
             faulty, changed = weave_faults(tile, self._yarns, rng, int(rng.integers(1, MOST_FAULTS + 1)))
-            return faulty, max_pool_cells(changed).astype(np.float32)
-        mask, cells = draw_mask(self._size_px, rng, foreground)
+            return faulty, max_pool_cells(changed, self._cell_px).astype(np.float32)
+        mask, cells = draw_mask(self._size_px, rng, foreground, self._cell_px)
         texture = centre_crop(random_ops(self._textures.draw(self._texture_px, rng), rng), self._size_px)
         if tile.ndim == 2:
             texture = luminance(texture)

@@ -1,4 +1,4 @@
-"""The GLASS network: frozen trunk, patch embedding, adaptor and discriminator; one score for each cell of 8 px."""
+"""The GLASS network: frozen trunk, patch embedding, adaptor and discriminator; one score for each cell."""
 
 from collections import OrderedDict
 
@@ -9,6 +9,8 @@ from glass_core.backbone import Normalise, build_backbone
 from glass_core.embedding import EMBED_DIM, Embedding
 
 HIDDEN_DIM = 1024
+STRIDE = 8
+"""Of the finer level: a cell's side in px as the trunk sees them."""
 LEAKY_SLOPE = 0.2
 
 
@@ -61,10 +63,11 @@ class Discriminator(nn.Module):
 class Glass(nn.Module):
     """Scores cells of tiles; the trunk's weights are the caller's to load (glass_core.weights)."""
 
-    def __init__(self, arch: str) -> None:
+    def __init__(self, arch: str, shrink: int = 1) -> None:
+        """`shrink`: so many px of the camera, along each side, are one of the trunk's."""
         super().__init__()
-        self.arch = arch
-        self.normalise = Normalise()
+        self.arch, self.cell_px = arch, STRIDE * shrink
+        self.normalise = Normalise(shrink)
         self.backbone = build_backbone(arch)
         self.embedding = Embedding(self.backbone.level_channels)
         self.pre_projection = Adaptor()
@@ -88,10 +91,11 @@ class Glass(nn.Module):
 
     @torch.no_grad()
     def features(self, tiles: Tensor) -> Tensor:
-        """Embedding rows (B * H/8 * W/8, 1536) of tiles with grey levels 0..255, (B, H, W) mono or (B, H, W, 3) RGB."""
+        """Embedding rows (B * H/c * W/c, 1536), for cells of c px, of tiles with grey levels 0..255, (B, H, W) mono or
+        (B, H, W, 3) RGB."""
         return self.embedding(*self.backbone(self.normalise(tiles)))
 
     def forward(self, tiles: Tensor) -> Tensor:
-        """Cell scores (B, H/8, W/8) in (0, 1) of tiles (B, H, W) or (B, H, W, 3), uint8 or float 0..255."""
-        scores = self.discriminator(self.pre_projection(self.features(tiles)))  # (B * H/8 * W/8, 1)
-        return scores.view(tiles.shape[0], tiles.shape[1] // 8, tiles.shape[2] // 8)
+        """Cell scores (B, H/c, W/c) in (0, 1) of tiles (B, H, W) or (B, H, W, 3), uint8 or float 0..255."""
+        scores = self.discriminator(self.pre_projection(self.features(tiles)))  # (B * H/c * W/c, 1)
+        return scores.view(tiles.shape[0], tiles.shape[1] // self.cell_px, tiles.shape[2] // self.cell_px)

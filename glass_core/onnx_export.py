@@ -13,10 +13,10 @@ from glass_core.graph import ScoreGraph
 
 
 def export_onnx(run: Path, path: Path) -> None:
-    """Writes the model with input `tiles`, uint8 RGB (batch, height, width, 3), outputs `cells` (batch, height/8,
-    width/8) and `highest` (batch,).
+    """Writes the model with input `tiles`, uint8 RGB (batch, height, width, 3), outputs `cells` (batch, height/c, width/c) and
+    `highest` (batch,), for cells of c px.
 
-    Height and width are multiples of 16. Cells are raw scores in (0, 1); a picture's score is the highest. Normalisation
+    Height and width are multiples of 2 c. Cells are raw scores in (0, 1); a picture's score is the highest. Normalisation
     is inside, so no preparation can differ from training's. The metadata hold weights_sha and the score definition.
     Raises MissingError without the package onnxscript, InputError when the file cannot be written.
     """
@@ -26,8 +26,9 @@ def export_onnx(run: Path, path: Path) -> None:
         raise MissingError("ONNX export needs the package onnxscript, this machine, pip install 'glassline[onnx]'") from None
     glass, info = load_model(run)
     network = ScoreGraph(glass).eval()
-    sizes = {0: torch.export.Dim("batch"), 1: 16 * torch.export.Dim("rows"), 2: 16 * torch.export.Dim("cols")}
-    example = torch.zeros((2, 64, 96, 3), dtype=torch.uint8)
+    pair = 2 * glass.cell_px
+    sizes = {0: torch.export.Dim("batch"), 1: pair * torch.export.Dim("rows"), 2: pair * torch.export.Dim("cols")}
+    example = torch.zeros((2, 4 * pair, 6 * pair, 3), dtype=torch.uint8)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-CELL_PX = 8
 _MAX_EXPONENT = 5  # lattices of 1 to 32 cells a side
 _THRESHOLD = 0.5
 _TRIES_ON_FOREGROUND = 64
@@ -51,16 +50,16 @@ def random_blobs(size_px: int, rng: np.random.Generator) -> NDArray[np.bool_]:
     return turned > _THRESHOLD  # (size, size)
 
 
-def max_pool_cells(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """A cell (size / 8, size / 8) is anomalous when any of its pixels is."""
-    cells = mask.shape[0] // CELL_PX
-    return np.asarray(mask.reshape(cells, CELL_PX, cells, CELL_PX).any(axis=(1, 3)))  # (size / 8, size / 8)
+def max_pool_cells(mask: NDArray[np.bool_], cell_px: int = 8) -> NDArray[np.bool_]:
+    """A cell (size / cell_px, size / cell_px) is anomalous when any of its pixels is."""
+    cells = mask.shape[0] // cell_px
+    return np.asarray(mask.reshape(cells, cell_px, cells, cell_px).any(axis=(1, 3)))
 
 
 def draw_mask(
-    size_px: int, rng: np.random.Generator, foreground: NDArray[np.bool_] | None = None
+    size_px: int, rng: np.random.Generator, foreground: NDArray[np.bool_] | None = None, cell_px: int = 8
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """A random anomaly mask with at least one anomalous cell: pixels (size, size) and cells (size / 8, size / 8).
+    """A random anomaly mask with at least one anomalous cell: pixels (size, size) and cells (size / cell_px, same).
 
     A third each of one noise, the intersection and the union of two, cut to the foreground (size, size). A foreground
     so small that no draw meets it is dropped, since waiting for one that does might never end.
@@ -75,5 +74,5 @@ def draw_mask(
         if foreground is not None and tries < _TRIES_ON_FOREGROUND:
             mask = mask & foreground
         if mask.any():
-            return mask, max_pool_cells(mask)
+            return mask, max_pool_cells(mask, cell_px)
         tries += 1

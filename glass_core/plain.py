@@ -46,4 +46,4 @@ class PlainGlass(nn.Module):
     def forward(self, tiles: Tensor) -> Tensor:
         """Cell scores (B, H/8, W/8) of tiles (B, H, W) or (B, H, W, 3)."""
         scores = self.glass.discriminator(self.glass.pre_projection(self.features(tiles)))  # (N, 1)
-        return scores.view(-1, tiles.shape[1] // 8, tiles.shape[2] // 8)
+        return scores.view(-1, tiles.shape[1] // self.glass.cell_px, tiles.shape[2] // self.glass.cell_px)

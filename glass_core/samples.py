@@ -62,7 +62,8 @@ class TileSource:
         yarns = self._find_yarns() if config.weave_share and self._places else None
         texture_px = config.resize_px if config.input == "crop" else config.tile_px
         betas = (config.beta_mean, config.beta_std)
-        self._synthesise = Synthesiser(textures, config.tile_px, *betas, yarns, config.weave_share, texture_px)
+        cell_px = config.tiling.cell_px
+        self._synthesise = Synthesiser(textures, config.tile_px, *betas, yarns, config.weave_share, texture_px, cell_px)
 
     def __len__(self) -> int:
         """How many tiles the tiling of the pictures has."""

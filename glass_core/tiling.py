@@ -29,15 +29,22 @@ class Tiling(BaseModel):
     tile_px: int = Field(default=256, ge=32, multiple_of=32)
     overlap_px: int = Field(default=32, ge=0, multiple_of=8)
     border_px: int = Field(default=0, ge=0, multiple_of=8)
-    cell_px: Literal[8] = 8  # the stride of the model's first level
+    cell_px: Literal[8, 16, 24, 32] = 8  # the stride of the model's first level, and its multiples where it shrinks pictures
 
     @model_validator(mode="after")
     def _overlap_fits(self) -> Self:
+        if self.tile_px % (4 * self.cell_px) or self.overlap_px % self.cell_px or self.border_px % self.cell_px:
+            raise ValueError(f"tile_px must be a multiple of {4 * self.cell_px}, overlap_px and border_px of cell_px")
         if self.overlap_px > self.tile_px // 2:
             raise ValueError("overlap_px must be at most half of tile_px")
         if 2 * self.border_px > self.overlap_px:
             raise ValueError("overlap_px must be at least twice border_px, or cloth between tiles is not scored")
         return self
+
+    @property
+    def shrink(self) -> int:
+        """How many px of the camera, along each side, are one px of the model."""
+        return self.cell_px // 8
 
     @property
     def scored_px(self) -> int:

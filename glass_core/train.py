@@ -255,7 +255,7 @@ def _repeat_px(parts: Split, config: TrainConfig) -> tuple[int | None, int | Non
 
 
 def untrained(config: TrainConfig, device: torch.device) -> tuple[Glass, WeightsOrigin | None]:
-    glass, origin = Glass(config.backbone), None
+    glass, origin = Glass(config.backbone, config.shrink), None
     if isinstance(glass.backbone, ResNet):
         state, origin = load_weights(config.backbone, config.weights)
         load_trunk(glass.backbone, state, origin.path)

@@ -8,10 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from glass_core.tiling import Tiling
 from pipeline.messages import Payload, Verdict
 
-CELL_PX = Tiling().cell_px
 CONTEXT_PX = 32
 SMALLEST_PX = 128
 LARGEST_PX = 1024
@@ -60,7 +58,8 @@ def cut_crops(folder: Path, run_id: str, verdict: Verdict, payloads: tuple[Paylo
     crops = []
     for i, region in enumerate(verdict.regions[:most]):
         y, x = _side(region.y0_px, region.y1_px, pixels.shape[0]), _side(region.x0_px, region.x1_px, pixels.shape[1])
-        scores = _scores(cells, np.arange(y.start, y.stop) // CELL_PX, (np.arange(x.start, x.stop) - left) // CELL_PX)
+        rows, cols = np.arange(y.start, y.stop) // verdict.cell_px, (np.arange(x.start, x.stop) - left) // verdict.cell_px
+        scores = _scores(cells, rows, cols)
         crops.append(Crop(crop_path(folder, run_id, verdict, i), pixels[y, x].copy(), scores))
     return crops
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 
 from pipeline.messages import Region, Verdict
 
-GAP_PX = 16.0
-"""Regions with less good cloth between them are one defect: two cells, what the score map can tell apart."""
-CELL_PX = 8.0
+GAP_CELLS = 2
+"""Regions with less good cloth between them are one defect: what the score map can tell apart."""
 LAG_MM = 5000.0
 """A defect is closed when the web is so much further: no camera's verdict comes so late."""
 ROW_MM = 100.0
@@ -144,7 +143,7 @@ class _Place:
 
 
 class Joiner:
-    """Verdicts in, defects out; sightings whose boxes come within GAP_PX of each other are one defect.
+    """Verdicts in, defects out; sightings whose boxes come within GAP_CELLS of each other are one defect.
 
     It keeps the last LAG_MM of the roll, so a streak of any length is one defect and needs no more than its last boxes. A
     roll is closed when the next one has run so far. Without a scale every region stands for itself.
@@ -194,7 +193,7 @@ class Joiner:
         self._count += 1
         if box is None:
             return mine
-        gap_y, gap_x = (GAP_PX * p for p in sighting.px_mm)
+        gap_y, gap_x = (GAP_CELLS * v.cell_px * p for p in sighting.px_mm)
         wide = box[0] - gap_y, box[1] + gap_y, box[2] - gap_x, box[3] + gap_x
         near = [p for row in _rows(v.roll_id, wide) for p in self._rows.get(row, ()) if _common_mm2(wide, p.box) >= 0]
         mine.cells_mm2 = _cells_mm2(sighting, box, max((_common_mm2(box, p.box) for p in near), default=0.0))
@@ -245,5 +244,5 @@ def _cells_mm2(sighting: Sighting, box: Box, known_mm2: float) -> float:
     """What a sighting adds to the area: its cells, less the share of its box that was seen before."""
     r, (py, px) = sighting.region, sighting.px_mm
     whole = (box[1] - box[0]) * (box[3] - box[2])
-    cells = whole if r.cells is None else min(whole, r.cells * CELL_PX**2 * py * px)
+    cells = whole if r.cells is None else min(whole, r.cells * sighting.verdict.cell_px**2 * py * px)
     return cells * (1 - min(max(known_mm2, 0.0) / whole, 1.0)) if whole else 0.0

@@ -94,7 +94,7 @@ def _defect(
 
 def grounds(scored: ScoreMap | None) -> dict[str, object]:
     """What a verdict repeats of the score that it was given on."""
-    kept = {"score", "lanes", "tiles", "weights_sha", "engine_sha", "inspect_x_px", "frame_shape", "cells_shape"}
+    kept = {"score", "lanes", "tiles", "weights_sha", "engine_sha", "inspect_x_px", "frame_shape", "cells_shape", "cell_px"}
     return {} if scored is None else scored.model_dump(include=kept)
 
 

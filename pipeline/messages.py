@@ -140,6 +140,7 @@ class ScoreMap(FrameKey):
     frame_shape: tuple[int, ...]
     cells_shape: tuple[int, int] | None = None
     """Null: under the recording floor, no payloads travel."""
+    cell_px: int = 8
 
     def payload_sizes(self) -> tuple[int, ...]:
         """The cells and the pixels, or nothing."""
@@ -214,6 +215,7 @@ class Verdict(Message):
     inspect_x_px: tuple[int, int] | None = None
     frame_shape: tuple[int, ...] | None = None
     cells_shape: tuple[int, int] | None = None
+    cell_px: int = 8
 
     def payload_sizes(self) -> tuple[int, ...]:
         """The cells and the pixels of a frame above the recording floor, or nothing."""

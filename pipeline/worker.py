@@ -246,6 +246,7 @@ class Worker:
             camera=frame.camera, boot_id=frame.boot_id, seq=frame.seq, generation=self._generation,
             weights_sha=model.engine.weights_sha, engine_sha=model.engine.sha,
             score=score, lanes=lanes, tiles=tiles, fault=fault, frame_shape=frame.shape,
+            cell_px=model.engine.definition.tiling.cell_px,
         )  # fmt: skip
 
     def close(self) -> None:

@@ -28,7 +28,7 @@ from glass_core.errors import InputError
 from glass_core.tiling import Tiling
 from pipeline.decision import Decision
 from pipeline.grading import Flaw, Rules, grade
-from pipeline.joining import GAP_PX, Box, Defect, Joiner
+from pipeline.joining import GAP_CELLS, Box, Defect, Joiner
 from pipeline.judgement import Standard
 from pipeline.link import MemoryLink
 from pipeline.messages import Announced, Motion, MotionState, ScoreMap, StageState, Status, Verdict
@@ -70,7 +70,7 @@ def known_defects(rng: random.Random, count: int, length_mm: float, cameras: int
         long, wide = rng.choice(SIZES_MM)
         on_seam = rng.randrange(1, cameras) * PITCH_MM + OVERLAP_PX * PX_MM / 2 if n % 3 == 0 and cameras > 1 else None
         x = rng.uniform(5, width_mm - 5 - wide) if on_seam is None else on_seam + rng.uniform(-25, 25) - wide / 2
-        before = boxes[-1][1] + 2 * GAP_PX * PX_MM + 2 * CELL_MM if boxes else 0.0
+        before = boxes[-1][1] + 2 * GAP_CELLS * CELL_MM + 2 * CELL_MM if boxes else 0.0
         at = max(before, (n + 0.5 + rng.uniform(-0.4, 0.4)) * pitch_mm)
         boxes.append((at, at + long, x, x + wide))
     if boxes and boxes[-1][1] > length_mm - SLAB_MM:

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from calibration.threshold import load_card
+from calibration.threshold import ThresholdCard, load_card
 from glass_core.errors import InputError
 from pipeline.config import LineConfig
-from pipeline.joining import CELL_PX, Box
+from pipeline.joining import Box
 from pipeline.ledger import read_defect_verdicts, read_events
 from pipeline.messages import EventKind, Totals
 from pipeline.motion.played import SimulatedCourse
@@ -135,7 +135,7 @@ def spread(values: list[float]) -> dict[str, float | None]:
     return {"median": round(float(np.median(np.abs(values))), 3), "p95": round(float(np.percentile(np.abs(values), 95)), 3)}
 
 
-def errors(comparison: Comparison, px_mm: float) -> dict[str, Any]:
+def errors(comparison: Comparison, px_mm: float, cell_mm: float) -> dict[str, Any]:
     """Place and size of each known defect that was found once, against what was measured, beside what is asked for."""
     along, across, relative, bias_px = list[float](), list[float](), list[float](), list[float]()
     within: dict[str, list[bool]] = {}
@@ -149,10 +149,10 @@ def errors(comparison: Comparison, px_mm: float) -> dict[str, Any]:
             if known > LARGE_MM:
                 relative.append((found - known) / known)
                 bias_px.append((found - known) / px_mm)
-                right = abs(found - known) <= max(0.1 * known, 2 * CELL_PX * px_mm)
+                right = abs(found - known) <= max(0.1 * known, 2 * cell_mm)
                 within.setdefault(truth.kind, []).append(right)
     every = [right for own in within.values() for right in own]
-    asked_mm = max(2.0, 2 * CELL_PX * px_mm)
+    asked_mm = max(2.0, 2 * cell_mm)
     return {
         "position_error_along_mm": {**spread(along), "asked": round(asked_mm + px_mm, 3)},
         "position_error_across_mm": {**spread(across), "asked": round(asked_mm, 3)},
@@ -164,11 +164,8 @@ def errors(comparison: Comparison, px_mm: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def allowed_per_1000_m(config: LineConfig, cloth: Cloth) -> dict[str, float | bool]:
+def allowed_per_1000_m(card: ThresholdCard, cloth: Cloth) -> dict[str, float | bool]:
     """False alarms in 1000 m by the card: its budget, and what it expects of so many cameras, or of this roll's frames."""
-    assert config.model is not None
-    card = load_card(config.model)
-    assert card is not None
     share = len(cloth.inspect_x_px) / max(1, len(card.good))  # a card in metres is for all cameras of its source
     if card.unit == "lane of one frame":
         tiling = card.score_definition.tiling
@@ -182,6 +179,9 @@ def allowed_per_1000_m(config: LineConfig, cloth: Cloth) -> dict[str, float | bo
 
 def result_of(config: LineConfig, cloth: Cloth, seconds: float) -> dict[str, Any]:
     """Everything that was found, missed and measured."""
+    assert config.model is not None
+    card = load_card(config.model)
+    assert card is not None
     ledger = config.ledger.path
     summary = summarise(ledger)
     defects = find_defects(read_defect_verdicts(ledger))
@@ -214,8 +214,8 @@ def result_of(config: LineConfig, cloth: Cloth, seconds: float) -> dict[str, Any
         "split": sum(len(own) > 1 for own in hits), "merged": sum(n > 1 for n in claims.values()),
         "false_alarms": len(seen.false_alarms), "of_these_in_slabs_without_a_known_defect": len(clean),
         "false_alarms_per_1000_m": round(1000 * len(seen.false_alarms) / metres, 1) if metres else None,
-        "false_alarms_per_1000_m_by_the_card": allowed_per_1000_m(config, cloth),
-        **errors(comparison, cloth.mm_per_px),
+        "false_alarms_per_1000_m_by_the_card": allowed_per_1000_m(card, cloth),
+        **errors(comparison, cloth.mm_per_px, card.score_definition.tiling.cell_px * cloth.mm_per_px),
         "quality": grade.quality if grade else None, "per_100_m2": grade.per_100_m2 if grade else None,
         "seconds": round(seconds, 1),
     }  # fmt: skip

@@ -13,10 +13,9 @@ from glass_core.errors import MissingError
 
 SLOTS = 2
 """While one batch is computed, the next is copied: each slot has a stream, buffers and a forward function of its own."""
-CELL_PX = 8
 
 Forward = Callable[[Tensor], Tensor]
-"""Device tiles (bucket, h, w[, 3]) to device cells (bucket, h/8, w/8), on the current stream."""
+"""Device tiles (bucket, h, w[, 3]) to device cells (bucket, h/c, w/c), on the current stream."""
 
 
 @dataclass
@@ -25,7 +24,7 @@ class _Slot:
     tiles: Tensor
     """Pinned, (largest bucket, h, w[, 3])."""
     cells: Tensor
-    """Pinned, (largest bucket, h/8, w/8)."""
+    """Pinned, (largest bucket, h/c, w/c)."""
     forwards: dict[int, Forward]
 
 
@@ -36,9 +35,10 @@ class Staged:
     the device's memory is too small for a bucket.
     """
 
-    def __init__(self, make: Callable[[int, int], Forward], shape: tuple[int, ...], buckets: tuple[int, ...]) -> None:
+    def __init__(
+        self, make: Callable[[int, int], Forward], shape: tuple[int, ...], cells: tuple[int, ...], buckets: tuple[int, ...]
+    ) -> None:
         self._buckets, most = buckets, buckets[-1]
-        cells = (shape[0] // CELL_PX, shape[1] // CELL_PX)
         try:
             self._slots = [
                 _Slot(
@@ -57,7 +57,7 @@ class Staged:
     @torch.inference_mode()
     def __call__(self, tiles: Tiles) -> NDArray[np.float32]:
         most = self._buckets[-1]
-        scored = np.empty((len(tiles), *self._slots[0].cells.shape[1:]), dtype=np.float32)  # (B, h/8, w/8)
+        scored = np.empty((len(tiles), *self._slots[0].cells.shape[1:]), dtype=np.float32)  # (B, h/c, w/c)
         starts = range(0, len(tiles), most)
         for order, start in enumerate(starts):
             slot = self._slots[order % SLOTS]

@@ -74,7 +74,10 @@ def read(folder: Path, shape: tuple[int, ...], precision: str, threads: int | No
     for bucket, engine in engines.items():
         if engine is None:
             raise InputError(f"TensorRT refuses the engine, {folder / _file(bucket)}, compile the bundle again here")
-    return Staged(lambda bucket, slot: _forward(engines[bucket]), shape, BUCKETS)
+    smallest = engines[BUCKETS[0]]
+    shapes = [tuple(smallest.get_tensor_shape(smallest.get_tensor_name(n))) for n in range(smallest.num_io_tensors)]
+    cells = next(given[1:] for given in shapes if len(given) == 3 and given[1:] != shape)
+    return Staged(lambda bucket, slot: _forward(engines[bucket]), shape, cells, BUCKETS)
 
 
 def _forward(engine: "trt.ICudaEngine") -> Forward:
@@ -89,7 +92,7 @@ def _forward(engine: "trt.ICudaEngine") -> Forward:
     }  # all float32
     for name, output in outputs.items():
         context.set_tensor_address(name, output.data_ptr())
-    cells = next(output for output in outputs.values() if output.dim() == 3)  # (bucket, h/8, w/8)
+    cells = next(output for output in outputs.values() if output.dim() == 3)  # (bucket, h/c, w/c)
 
     def forward(tiles: Tensor) -> Tensor:
         context.set_tensor_address(source, tiles.data_ptr())

@@ -66,7 +66,8 @@ def _on_gpu(network: ScoreGraph, shape: tuple[int, ...], precision: str) -> Runn
     from glass_core.engines.staging import Staged
 
     torch.backends.cudnn.allow_tf32 = False  # fp32 is to mean fp32
+    cells = (shape[0] // network.cell_px, shape[1] // network.cell_px)
     forward = network.cuda()
     if precision != "fp32":
         forward = torch.compile(forward, dynamic=False)  # type: ignore[assignment]
-    return Staged(lambda bucket, slot: lambda tiles: forward(tiles)[0], shape, BUCKETS)
+    return Staged(lambda bucket, slot: lambda tiles: forward(tiles)[0], shape, cells, BUCKETS)

@@ -32,18 +32,20 @@ ONE_LINE = r"^[^\n]+, [^\n]+, [^\n]+$"
 QUIET = Console(quiet=True)
 
 
-def make_run(folder: Path) -> Path:
+def make_run(folder: Path, shrink: int = 1) -> Path:
     """A calibrated run of untrained heads on the filter bank, with the pictures that it is said to have learned from."""
     pictures = folder / "good"
     pictures.mkdir(parents=True)
     for number in range(20):
         picture = np.random.default_rng(number).integers(60, 120, (64, 64), dtype=np.uint8)
         assert cv2.imwrite(str(pictures / f"{number}.png"), picture)
-    run, config = folder / "run", TrainConfig(backbone="embedded", tile_px=64, overlap_px=16, border_px=0)
+    run, config = folder / "run", TrainConfig(
+        backbone="embedded", tile_px=64 * shrink, overlap_px=16 * shrink, border_px=0, shrink=shrink
+    )  # fmt: skip
     run.mkdir()
     parts = split(sorted(pictures.iterdir()), SplitFractions(train=0.4, calibration=0.5, selection=0.1), 0)
     parts.save(run)
-    glass = Glass("embedded").eval()
+    glass = Glass("embedded", shrink).eval()
     glass.init_heads(torch.Generator().manual_seed(1))
     tensors = tensors_of(glass)
     info = ModelInfo(
@@ -194,6 +196,15 @@ def test_without_calibration_pictures_there_is_no_engine(tmp_path: Path, capsys:
     assert "unreadable picture" in capsys.readouterr().err.splitlines()[-1]
     assert compiled(tmp_path / "none", tmp_path / "b") == 2
     assert not (tmp_path / "b").exists() and not (tmp_path / ".b.part").exists()
+
+
+def test_a_model_that_shrinks_pictures_compiles_as_any_other(tmp_path: Path) -> None:
+    run, bundle = make_run(tmp_path / "m", shrink=2), tmp_path / "b"
+    assert compiled(run, bundle, "--backend", "openvino") == 0
+    tiles = np.random.default_rng(5).integers(60, 120, (3, 128, 128), dtype=np.uint8)
+    cells = load_engine(bundle).score(tiles)
+    assert cells.shape == (3, 8, 8) and load_manifest(bundle).tile_shape == (128, 128)
+    np.testing.assert_allclose(cells, load_engine(run, "torch").score(tiles), atol=1e-4)
 
 
 def test_an_official_checkpoint_compiles_on_good_pictures_that_are_named(

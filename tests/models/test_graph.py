@@ -47,6 +47,23 @@ def test_it_is_the_trained_network(arch: str, colour: bool) -> None:
     torch.testing.assert_close(highest, cells.flatten(1).max(dim=1).values)
 
 
+@pytest.mark.parametrize("colour", [False, True])
+def test_a_network_that_shrinks_pictures_sees_the_means_of_their_pixels(colour: bool) -> None:
+    small, large = Glass("embedded"), Glass("embedded", shrink=2)
+    small.init_heads(torch.Generator().manual_seed(1))
+    large.load_state_dict(small.state_dict())
+    picture = torch.cat([tiles(colour), tiles(colour).flip(2)], dim=1).repeat_interleave(2, dim=2)  # (2, 128, 192[, 3])
+    rows, cols = picture.shape[1] // 2, picture.shape[2] // 2
+    means = picture.float().reshape(2, rows, 2, cols, 2, *picture.shape[3:]).mean(dim=(2, 4))
+    wanted = small.eval()(means)
+    assert wanted.shape == (2, 8, 12) and wanted.std() > 0
+    torch.testing.assert_close(large.eval()(picture), wanted, rtol=0, atol=1e-6)
+    cells, _, maps = ScoreGraph(large, map_px=(128, 192))(picture)
+    torch.testing.assert_close(cells, wanted, rtol=0, atol=1e-5)
+    assert maps.shape == (2, 128, 192)
+    np.testing.assert_allclose(maps[0], smooth_map(cells[0].numpy(), 16), atol=1e-5)
+
+
 def test_the_network_it_was_made_from_stays_as_it_is() -> None:
     glass = drawn("resnet18")
     before = {key: value.clone() for key, value in glass.state_dict().items()}

@@ -14,9 +14,12 @@ from hypothesis import strategies as st
 import glass_core.train
 from glass_core.checkpoint import EpochFigures, load_model, read_tensors
 from glass_core.config import TrainConfig
+from glass_core.data import read_image
 from glass_core.datasets import list_images
+from glass_core.engines import load_engine
 from glass_core.errors import InputError
 from glass_core.metrics import image_figures
+from glass_core.scoring import score_image
 from glass_core.selection import best
 from glass_core.split import load_split
 from glass_core.train import STATE_FILE, Start, Step, _draw_rows, train
@@ -193,6 +196,18 @@ def test_what_was_trained_before_a_failure_stays(
         run(cloth, tmp_path, epochs=2, **settings)
     assert {name: (tmp_path / name).read_bytes() for name in before} == before
     assert not list(tmp_path.glob(".*.part"))
+
+
+def test_a_model_that_shrinks_pictures_is_trained_and_scored_as_any_other(cloth: list[Path], tmp_path: Path) -> None:
+    run(cloth, tmp_path, shrink=2, tile_px=128, overlap_px=32, border_px=16)
+    glass, info = load_model(tmp_path)
+    assert info.score.tiling.cell_px == glass.cell_px == 16
+    picture = read_image(cloth[0])  # (64, 96)
+    tile = np.tile(picture, (2, 2))[None, :128, :128]
+    engine = load_engine(tmp_path, "torch")
+    np.testing.assert_allclose(engine.score(tile), glass(torch.from_numpy(tile)), atol=1e-5)
+    score_map, lanes = score_image(engine, info.score, picture)
+    assert score_map.shape == (4, 6) and len(lanes) == 1
 
 
 def test_training_lowers_the_loss_and_tells_synthetic_defects_from_held_out_cloth(cloth: list[Path], tmp_path: Path) -> None:

@@ -27,6 +27,14 @@ def defect(shape: tuple[int, ...], regions: list[tuple[int, int, int, int]], lef
     )
 
 
+def test_a_cell_is_as_large_as_the_verdict_says() -> None:
+    pixels, cells = np.zeros((64, 96), np.uint8), np.zeros((4, 6))
+    cells[1, 2] = 0.5
+    verdict = defect((64, 96), [(32, 16, 48, 32)]).model_copy(update={"cells_shape": (4, 6), "cell_px": 16})
+    (crop,) = cut(verdict, pixels, cells)
+    assert (crop.scores[16:32, 32:48] == 0.5).all() and crop.scores.sum() == 0.5 * 16 * 16
+
+
 def cut(verdict: Verdict, pixels: np.ndarray, cells: np.ndarray, most: int = 3) -> list[Crop]:
     return cut_crops(Path("out"), "run", verdict, (cells.astype(np.float32).tobytes(), pixels.tobytes()), most)
 

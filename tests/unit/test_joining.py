@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.joining import CELL_PX, GAP_PX, LAG_MM, Box, Joiner
+from pipeline.joining import GAP_CELLS, LAG_MM, Box, Joiner
 from pipeline.messages import Region, Result, Verdict
 from pipeline.repeats import find_repeats
 from pipeline.roll import find_defects
 
 PX_MM = 0.2
-CELL_MM = CELL_PX * PX_MM
+CELL_MM = 8 * PX_MM
 SLAB_MM, OVERLAP_MM = 51.2, 6.4
 
 
@@ -142,7 +142,7 @@ def test_none_of_a_thousand_across_seams_is_counted_twice(seed: int) -> None:
         long, wide = rng.choice([(1, 1), (3, 8), (60, 2), (2, 90), (400, 1.5), (12, 12)])
         x = rng.uniform(395, 405) - wide / 2 if n % 3 == 0 else rng.uniform(5, 800 - 5 - wide)
         boxes.append((at, at + long, x, x + wide))
-        at += long + GAP_PX * PX_MM + 4 * CELL_MM + rng.uniform(0, 60)
+        at += long + GAP_CELLS * CELL_MM + 4 * CELL_MM + rng.uniform(0, 60)
     eyes = {"left": (0.0, 410.0, (0.0, 0.0)), "right": (390.0, 800.0, (rng.uniform(-0.8, 0.8), rng.uniform(-0.8, 0.8)))}
     verdicts = []
     for slab in range(int(at / SLAB_MM) + 1):
@@ -183,7 +183,7 @@ BOXES = st.lists(st.tuples(st.floats(0, 900), st.floats(0.2, 120), st.floats(0, 
 
 def grouped(boxes: list[Box]) -> list[list[int]]:
     """The plain way: every pair is compared, until nothing changes."""
-    gap = GAP_PX * PX_MM
+    gap = GAP_CELLS * CELL_MM
     group = list(range(len(boxes)))
     for _ in boxes:
         for i, a in enumerate(boxes):

@@ -92,11 +92,11 @@ def test_errors_are_those_of_defects_found_once() -> None:
     )
     (found,) = find_defects([verdict])
     known = Injected(camera="c", kind="hole", x0_mm=11, x1_mm=27, y0_mm=101, y1_mm=105)
-    told = errors(Comparison((known, known, known), ((found,), (), (found, found)), ()), px_mm=0.2)
+    told = errors(Comparison((known, known, known), ((found,), (), (found, found)), ()), px_mm=0.2, cell_mm=1.6)
     assert told["position_error_along_mm"]["median"] == 2 and told["position_error_across_mm"]["median"] == 1
     assert told["position_error_along_mm"]["asked"] == 3.4, "two cells and a row"
     assert told["size_error_over_5_mm"] == {
         "median": 0.25, "p95": 0.25, "sides": 1, "bias_px": 20, "within_10_percent_or_2_cells": 0,
         "of_each_type": {"hole": "0 of 1"},
     }  # fmt: skip
-    assert errors(Comparison((known,), ((),), ()), 0.2)["size_error_over_5_mm"]["bias_px"] is None
+    assert errors(Comparison((known,), ((),), ()), 0.2, 1.6)["size_error_over_5_mm"]["bias_px"] is None
