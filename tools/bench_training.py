@@ -9,6 +9,7 @@ import argparse
 import copy
 import json
 import os
+import resource
 import statistics
 import sys
 import tempfile
@@ -18,21 +19,24 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 
 from glass_core.config import TrainConfig
+from glass_core.datasets import list_images
 from glass_core.good_features import GoodFeatures
 from glass_core.plain import PlainGlass
 from glass_core.plain_training import plain_step
-from glass_core.samples import TileSource
+from glass_core.samples import CACHE_BYTES, TileSource
 from glass_core.texture import ProceduralTextures
 from glass_core.train import EpochFigures, FeaturePass, Start, Step, iterate, method_of, optimisers_of, train, untrained
 from glass_core.weights import find_weights
-from pipeline.cameras.weave import write_folder
+from pipeline.cameras.weave import render, write_folder
 from pipeline.config import WeaveConfig
 from tools.cli import one_line
 
+MEMORY_PICTURES = (500, 2000)
 TIMED = 3
 """Iterations; one before them warms up."""
 
@@ -146,13 +150,37 @@ def epoch_against_plain(backbone: str, rounds: int, say: Callable[[str], None]) 
     }
 
 
+def memory() -> dict[str, Any]:
+    """The process's highest resident memory, MiB, after a training from so many pictures of 1024 px, and what of it was left
+    for pictures kept in memory."""
+    config = TrainConfig.model_validate({
+        "backbone": "embedded", "epochs": 1, "iterations_per_epoch": 2, "select": "last", "recalibrate_bn": False,
+        "split": {"train": 0.98, "calibration": 0.01, "selection": 0.01},
+    })  # fmt: skip
+    peaks = dict[int, int]()
+    with tempfile.TemporaryDirectory(prefix="glassline-bench-") as name:
+        good = Path(name) / "good"
+        good.mkdir()
+        cloth = render(WeaveConfig(name="cloth", source="weave", width_px=1024, frame_rows=1024), 0, 1024)
+        for count in MEMORY_PICTURES:
+            for number in range(len(peaks) and MEMORY_PICTURES[0], count):
+                cv2.imwrite(str(good / f"{number}.bmp"), np.roll(cloth, (number % 997, number), axis=(0, 1)))
+            train(list_images(good), config, Path(name) / f"run-{count}", lambda event: None)
+            peaks[count] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    return {"rss_mib": peaks, "pictures_kept_at_most_mib": CACHE_BYTES >> 20}
+
+
 @one_line
 def main() -> int:
     """Exit 0; prints one JSON object, progress on stderr."""
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--backbone", default="resnet18")
     p.add_argument("--rounds", type=int, default=3, metavar="N")
+    p.add_argument("--memory", action="store_true", help="how memory grows with the number of pictures instead")
     args = p.parse_args()
+    if args.memory:
+        print(json.dumps({"schema": 1, **memory()}))
+        return 0
     found = epoch_against_plain(args.backbone, args.rounds, lambda words: print(words, file=sys.stderr))
     print(json.dumps({"schema": 1, **found}))
     return 0

@@ -11,9 +11,10 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console
@@ -32,7 +33,7 @@ from tools.cli import one_line
 from tools.train import refused_writes
 
 PRESETS = Path(__file__).parents[1] / "configs"
-RESULT = "result.json"
+RESULT, WEAK = "result.json", "weak.json"
 FIGURES = ("image_auroc", "pixel_auroc", "pro_official")
 TABLES = (1, 2, 3, 4, 8)
 # What each row changes against the preset; rows 1 and 2 of table 1, table 4, and table 8.
@@ -45,7 +46,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "LAS+GN+GA": {"distribution": "m", "projection": False},
     **{name: {"distribution": "m", "backbone": name} for name in paper.BACKBONES if name != "wide_resnet50_2"},
 }
-NEEDED = {1: ("m", "h"), 2: ("m", "h"), 3: (), 4: ("m", *list(paper.ABLATION)[:-1]), 8: ("m", *list(paper.BACKBONES)[:-1])}
+NEEDED = {1: ("m", "h"), 2: ("m", "h"), 3: ("m",), 4: ("m", *list(paper.ABLATION)[:-1]), 8: ("m", *list(paper.BACKBONES)[:-1])}
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,44 @@ def done(job: Job, out: Path, overrides: dict[str, Any]) -> dict[str, Any] | Non
     return found
 
 
-def rows(data: Path, names: Sequence[str], results: dict[Job, dict[str, Any]], tables: Sequence[int]) -> list[dict[str, Any]]:
+Subset = tuple[str, str]
+"""A part of a set of weak defects, by person or transparency, and a class in it."""
+
+
+def subsets(weak: Path) -> list[Subset]:
+    """Those of a folder PART/CLASS/test; InputError where there are none, or the folder is none of table 3's."""
+    if weak.resolve().name not in paper.WEAK:
+        raise InputError(f"not a set of table 3, {weak}, call the folder {' or '.join(paper.WEAK)}")
+    found = sorted((path.parent.parent.name, path.parent.name) for path in weak.glob("*/*/test"))
+    if not found:
+        raise InputError(f"no PART/CLASS/test, {weak}, give the folder of its subsets")
+    return found
+
+
+def add_weak(job: Job, out: Path, weak: Path, result: dict[str, Any]) -> None:
+    """Evaluates the model of a job on the subsets of its class, what is not done yet, and adds the figures to its result."""
+    path, title = job.folder(out) / WEAK, weak.resolve().name
+    known: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.is_file() else {}
+    for part, name in subsets(weak):
+        if name != job.name or f"{title}/{part}" in known:
+            continue
+        test = list_test_images(weak / part / name)
+        resize_px = official_resize_px(weak / part / name, test)
+        found = evaluate(test, official_system(load_engine(job.folder(out)), resize_px), "official", resize_px)
+        known[f"{title}/{part}"] = {figure: getattr(found, figure) for figure in FIGURES} | {"clamped": None}
+        beside = path.with_name(f".{WEAK}.part")
+        beside.write_text(json.dumps(known, indent=1) + "\n")
+        beside.replace(path)
+    result["weak"] = known
+
+
+def rows(
+    data: Path,
+    names: Sequence[str],
+    results: dict[Job, dict[str, Any]],
+    tables: Sequence[int],
+    weak: Mapping[str, Sequence[Subset]] = MappingProxyType({}),
+) -> list[dict[str, Any]]:
     """Every row of the tables: ours (mean over seeds), paper, difference, runs, standard deviation; null where not run."""
     found = []
     kind = data.resolve().name
@@ -118,9 +156,13 @@ def rows(data: Path, names: Sequence[str], results: dict[Job, dict[str, Any]], t
     def chosen(variant: str, name: str) -> str:
         return variant if variant != "j" else "h" if name in paper.HYPERSPHERES else "m"
 
-    def add(table: int, title: str, variant: str, of: Sequence[str], published: paper.Triple | None) -> None:
+    def add(
+        table: int, title: str, variant: str, of: Sequence[str], published: paper.Triple | None, parts: Sequence[str] = ()
+    ) -> None:
         seeds = sorted({job.seed for job in results})
         runs = [[results.get(Job(chosen(variant, name), name, seed)) for name in of] for seed in seeds]
+        if parts:  # the same models on subsets of weak defects
+            runs = [[each and each.get("weak", {}).get(part) for each, part in zip(run, parts, strict=True)] for run in runs]
         complete = [[each for each in of_seed if each is not None] for of_seed in runs if of_seed and None not in of_seed]
         row: dict[str, Any] = {"table": table, "row": title, "runs": len(complete), "classes": len(of)}
         for place, figure in enumerate(FIGURES):
@@ -150,7 +192,8 @@ def rows(data: Path, names: Sequence[str], results: dict[Job, dict[str, Any]], t
                 add(2, f"{kind} average GLASS-{variant}", variant, names, averages.get(variant))
         elif table == 3:
             for title, published in paper.WEAK.items():
-                add(3, title, "m", [], published)
+                parts = [f"{title}/{part}" for part, _ in weak.get(title, ())]
+                add(3, title, "m", [name for _, name in weak.get(title, ())], published if kind == "mvtec" else None, parts)
         elif table == 4:
             for title, published in paper.ABLATION.items():
                 add(4, title, "m" if title.endswith("TP") else title, names, published if of_mvtec else None)
@@ -191,6 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     p.add_argument("--out", type=Path, required=True, metavar="DIR", help="models and results; what is there is not done again")
     p.add_argument("--tables", type=int, nargs="+", choices=TABLES, default=[1, 2], help="(default: 1 2)")
     p.add_argument("--classes", nargs="+", metavar="NAME", help="(default: all that DATA has)")
+    p.add_argument("--weak", type=Path, nargs="+", default=[], metavar="DIR", help="MAD-man, MAD-sys: subsets for table 3")
     p.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="N")
     p.add_argument("--shard", default="1/1", metavar="I/N", help="do only every Nth job, beginning with the Ith")
     p.add_argument("--config", type=Path, metavar="YAML", help="its section `train:` changes the preset; every change is said")
@@ -230,7 +274,12 @@ def reproduce(args: argparse.Namespace, console: Console) -> dict[str, Any]:
         left = statistics.fmean(seconds) * (len(waiting) - number - 1) / 3600
         console.print(f"{job.variant} {job.name} seed {job.seed}: {number + 1} of {len(waiting)}, about {left:.2f} h left")
     results = {job: result for job in jobs if (result := done(job, args.out, overrides)) is not None}
-    found = rows(args.data, names, results, args.tables)
+    weak = {path.resolve().name: subsets(path) for path in args.weak}
+    for path in args.weak:
+        for job, result in results.items():
+            if 3 in args.tables and job.variant == "m":
+                add_weak(job, args.out, path, result)
+    found = rows(args.data, names, results, args.tables, weak)
     show(found, console)
     said = sorted({words for result in results.values() for words in result["deviations"]})
     for words in said:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 import tools.reproduce
+from glass_core.errors import InputError
 from tools import paper_tables as paper
-from tools.reproduce import Job, main, rows
+from tools.reproduce import Job, main, rows, subsets
 
 
 def result(auroc: float, clamped: float | None = None) -> dict[str, Any]:
@@ -49,6 +50,25 @@ def test_weak_defects_and_unknown_sets_are_not_run_and_not_compared() -> None:
     own = rows(Path("mine"), ["cloth"], {Job("m", "cloth", 0): result(1)}, [1])
     assert [row["row"] for row in own] == ["cloth GLASS-m", "cloth GLASS-h"]
     assert own[0]["image_auroc"]["paper"] is None
+
+
+def test_weak_defects_are_averaged_over_subsets_and_classes_of_a_whole_set() -> None:
+    weak = {"MAD-sys": [("Beta_0.1", "wood"), ("Beta_0.1", "tile"), ("Beta_0.3", "wood"), ("Beta_0.3", "tile")]}
+    shown = {"MAD-sys/Beta_0.1": result(0.8), "MAD-sys/Beta_0.3": result(0.9)}
+    results = {Job("m", name, 0): {**result(1), "weak": shown} for name in ("wood", "tile")}
+    man, of_sys = rows(Path("mvtec"), ["tile", "wood"], results, [3], weak)
+    assert man["image_auroc"]["ours"] is None and of_sys["image_auroc"]["ours"] == pytest.approx(85)
+    assert of_sys["image_auroc"]["difference"] == pytest.approx(85 - 95.6)
+    del results[Job("m", "tile", 0)]
+    assert rows(Path("mvtec"), ["tile", "wood"], results, [3], weak)[1]["image_auroc"]["ours"] is None
+
+
+def test_a_set_of_weak_defects_must_be_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="call the folder MAD-man or MAD-sys"):
+        subsets(tmp_path)
+    (tmp_path / "MAD-sys").mkdir()
+    with pytest.raises(InputError, match="no PART/CLASS/test"):
+        subsets(tmp_path / "MAD-sys")
 
 
 def test_shards_share_the_work_and_nothing_is_done_twice(
