@@ -23,12 +23,14 @@ from pipeline.config import LineConfig, WeaveConfig, WorkerConfig
 from pipeline.link import ZmqLink
 from pipeline.messages import Result, Verdict
 from pipeline.supervisor import Supervisor
-from tools.bench.forward import PAIRS, Point
+from tools.bench.forward import Point
 
 TILES_ACROSS = 4
 PICTURES = 8
 SATURATED, QUIET = 1.25, 0.7
 """Of the worker's own throughput: the rates that the cameras are set to."""
+PAIRS = 5
+"""Of line and engine alone in turn: a shared machine's speed changes by the minute."""
 PATIENCE_S = 120.0
 
 
