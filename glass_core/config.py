@@ -157,8 +157,10 @@ class TrainConfig(BaseModel):
         return self
 
 
-def load_train_config(path: Path) -> TrainConfig:
+def load_train_config(path: Path, base: TrainConfig | None = None) -> TrainConfig:
     """Read the `train:` section of a YAML file; other sections belong to other rooms and are left alone.
+
+    What it does not name is as in `base`, or as its profile has it.
 
     Raises InputError naming file, key, value and what is allowed.
     """
@@ -176,7 +178,7 @@ def load_train_config(path: Path) -> TrainConfig:
     if section is not None and not isinstance(section, dict):
         raise InputError(f"train is {section!r}, {path}, give a mapping of settings under train:")
     try:
-        return TrainConfig.model_validate(section or {})
+        return TrainConfig.model_validate({**(base.model_dump() if base else {}), **(section or {})})
     except ValidationError as error:
         raise InputError(_one_line(error, path)) from error
 

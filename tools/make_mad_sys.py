@@ -54,7 +54,7 @@ def weaken(
 
 
 def make(images: Sequence[Path], name: str, betas: Sequence[float], seed: int, textures: TextureSource, out: Path) -> None:
-    """Writes a set for each beta, and manifest.json; the same masks and textures at every beta, all drawn from `seed`.
+    """Writes a set for each beta, and the manifest NAME.json; the same masks and textures at every beta, all drawn from `seed`.
 
     Raises InputError for pictures that cannot be read and a folder that cannot be written.
     """
@@ -74,7 +74,7 @@ def make(images: Sequence[Path], name: str, betas: Sequence[float], seed: int, t
             entry["share_of_pixels"] = round(float(mask.mean()), 6)
         made.append({**entry, "label": "good" if index in good else "weak"})
     manifest = {"schema": 1, "class": name, "betas": list(betas), "seed": seed, "textures": textures.name, "pictures": made}
-    (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    (out / f"{name}.json").write_text(json.dumps(manifest, indent=1) + "\n")
 
 
 def _write(path: Path, picture: NDArray[np.uint8]) -> None:
@@ -103,11 +103,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = p.parse_args(arguments)
     try:
         images = list_images(args.good)
-        if args.out.exists() and any(args.out.iterdir()):
-            raise InputError(f"not empty, {args.out}, choose another --out")
+        name = args.name or args.good.resolve().name
+        if (args.out / f"{name}.json").exists() or any(args.out.glob(f"*/{name}")):
+            raise InputError(f"{name} is there already, {args.out}, choose another --out or --class")
         if len(images) < 2:
             raise InputError(f"only {len(images)} good picture, {args.good}, give at least 2")
-        make(images, args.name or args.good.resolve().name, args.beta, args.seed, find_textures(args.textures), args.out)
+        make(images, name, args.beta, args.seed, find_textures(args.textures), args.out)
     except OSError as e:
         raise InputError(f"not writable ({e.strerror}), {e.filename or args.out}, make room") from None
     print(json.dumps({"schema": 1, "pictures": len(images), "betas": list(args.beta), "out": str(args.out)}))

@@ -61,16 +61,20 @@ class Job:
         return out / self.variant / self.name / f"seed{self.seed}"
 
 
+def preset(data: Path) -> TrainConfig:
+    """What the official script of a data set trains with."""
+    name = data.resolve().name
+    return load_train_config(PRESETS / f"paper_{name if name in paper.SETS else 'custom'}.yaml")
+
+
 def run_job(job: Job, data: Path, out: Path, overrides: dict[str, Any], console: Console) -> dict[str, Any]:
     """Trains, evaluates, and leaves result.json, which vouches for the job. Raises InputError for other settings there."""
     from glass_core.train import Step, train  # torch is slow to load: not for --help
 
     test = list_test_images(data / job.name)
     resize_px = official_resize_px(data / job.name, test)
-    preset = load_train_config(PRESETS / f"paper_{data.resolve().name}.yaml") if data.resolve().name in paper.SETS else None
-    base = preset or load_train_config(PRESETS / "paper_custom.yaml")
     changes = {"resize_px": resize_px, "seed": job.seed, **overrides, **VARIANTS[job.variant]}
-    config = TrainConfig.model_validate({**base.model_dump(), **changes})
+    config = TrainConfig.model_validate({**preset(data).model_dump(), **changes})
     folder, started = job.folder(out), time.monotonic()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task(f"{job.variant} {job.name} seed {job.seed}", total=None)
@@ -248,10 +252,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def reproduce(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Does the jobs of this shard that are not done, then makes the tables of all that is."""
-    overrides = {}
+    overrides: dict[str, Any] = {}
     if args.config:
-        chosen = load_train_config(args.config).model_dump(mode="json", exclude_unset=True)
-        overrides = {key: value for key, value in chosen.items() if key != "profile"}
+        base = preset(args.data)
+        own, chosen = (each.model_dump(mode="json") for each in (base, load_train_config(args.config, base)))
+        overrides = {key: value for key, value in chosen.items() if value != own[key] and key != "profile"}
     if 8 in args.tables and "backbone" in overrides:
         raise InputError(f"table 8 compares backbones, {args.config}, leave backbone out of it")
     names = args.classes or sorted(path.parent.name for path in args.data.glob("*/test"))

@@ -34,7 +34,7 @@ def test_weak_defects_lie_in_their_masks_and_fade_with_beta(
     monkeypatch.delenv("GLASSLINE_TEXTURES", raising=False)
     good = pictures(tmp_path / "good", 8, shape)
     assert weak(good, tmp_path / "mad", "--beta", "0.1", "0.7") == 0
-    manifest = json.loads((tmp_path / "mad/manifest.json").read_text())
+    manifest = json.loads((tmp_path / "mad/cloth.json").read_text())
     labels = [each["label"] for each in manifest["pictures"]]
     assert (labels.count("good"), labels.count("weak")) == (2, 6) and manifest["seed"] == 7
     changes: dict[float, float] = {}
@@ -65,10 +65,13 @@ def test_the_same_seed_makes_the_same_set(tmp_path: Path, monkeypatch: pytest.Mo
     assert all(x.read_bytes() == y.read_bytes() for x, y in zip(first, second, strict=True))
 
 
-@pytest.mark.parametrize("kind", ["one picture", "not empty", "missing"])
+@pytest.mark.parametrize("kind", ["one picture", "there already", "missing"])
 def test_bad_input_of_the_weak_maker_is_one_line(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good = pictures(tmp_path / "good", 1 if kind == "one picture" else 2, (64, 64))
-    out = good if kind == "not empty" else tmp_path / "mad"
+    out = tmp_path / "mad"
+    if kind == "there already":
+        assert weak(good, out, "--class", "another") == weak(good, out) == 0
+        capsys.readouterr()
     assert weak(tmp_path / "none" if kind == "missing" else good, out) == 2
     assert capsys.readouterr().err.count("\n") == 1
 

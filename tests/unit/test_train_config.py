@@ -68,6 +68,13 @@ def test_what_is_wrong_is_one_line_with_file_key_value_and_remedy(tmp_path: Path
     assert "\n" not in str(caught.value)
 
 
+def test_what_is_not_named_is_as_in_the_base(tmp_path: Path) -> None:
+    path = tmp_path / "changes.yaml"
+    path.write_text("train: {epochs: 3}")
+    base = TrainConfig(profile="paper", distribution="j")
+    assert load_train_config(path, base) == base.model_copy(update={"epochs": 3})
+
+
 def test_a_missing_binary_or_huge_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "line.yaml"
     with pytest.raises(InputError, match="No such file"):
