@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from glass_core.errors import InputError
-from glass_core.tiling import Tiling
+from glass_core.tiling import STRIDE_PX, Tiling
 
 MAX_CONFIG_BYTES = 1 << 20
 
@@ -33,8 +33,6 @@ PROFILES: dict[str, dict[str, Any]] = {
 }
 
 
-STRIDE_PX = 8
-"""A cell's side in the model's px."""
 LEAST_TILE_PX = 64
 
 
@@ -160,7 +158,7 @@ class TrainConfig(BaseModel):
 def load_train_config(path: Path, base: TrainConfig | None = None) -> TrainConfig:
     """Read the `train:` section of a YAML file; other sections belong to other rooms and are left alone.
 
-    What it does not name is as in `base`, or as its profile has it.
+    What it does not name is as in `base`, where one is given (its profile then changes nothing), or as its profile has it.
 
     Raises InputError naming file, key, value and what is allowed.
     """

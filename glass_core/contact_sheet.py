@@ -26,6 +26,7 @@ class Suspect:
     score: float
     pixels: NDArray[np.uint8]
     cells: NDArray[np.float32]
+    cell_px: int
 
 
 class Suspects:
@@ -52,7 +53,7 @@ class Suspects:
             peaks.add(peak)
             left = layout.x0_px + x
             pixels = image[y : y + side_px, left : min(left + side_px, layout.x1_px)]
-            self._kept.append(Suspect(key, path, left, y, score, pixels.copy(), cells.copy()))
+            self._kept.append(Suspect(key, path, left, y, score, pixels.copy(), cells.copy(), cell_px))
             self._kept = sorted(self._kept, key=lambda suspect: -suspect.score)[:TILES_SHOWN]
 
     @property
@@ -87,7 +88,7 @@ def _tile_and_heat(suspect: Suspect) -> NDArray[np.uint8]:
     """The tile and the tile under its heat map, BGR, (side, 2 side, 3)."""
     code = cv2.COLOR_GRAY2BGR if suspect.pixels.ndim == 2 else cv2.COLOR_RGB2BGR
     tile = np.asarray(cv2.cvtColor(suspect.pixels, code), dtype=np.uint8)
-    heat = smooth_map(suspect.cells, tile.shape[0] // suspect.cells.shape[0])
+    heat = smooth_map(suspect.cells, suspect.cell_px)[: tile.shape[0], : tile.shape[1]]
     warm = under_heat(tile, heat, float(heat.max()))
     sides = [cv2.resize(picture, (_SIDE_PX, _SIDE_PX), interpolation=cv2.INTER_AREA) for picture in (tile, warm)]
     return np.concatenate(sides, axis=1).astype(np.uint8)

@@ -85,8 +85,8 @@ def official_system(engine: Scorer, resize_px: int) -> System:
     """Scores as the official code does: short side resized, a square of 288 px cut from the middle, the rest not seen."""
 
     def score(image: TestImage, picture: NDArray[np.uint8]) -> Scores:
-        cells = engine.score(official_crop(picture, resize_px)[None])[0]  # (36, 36)
-        return Scores(float(cells.max()), (), smooth_map(cells))
+        cells = engine.score(official_crop(picture, resize_px)[None])[0]  # (36, 36) where it does not shrink pictures
+        return Scores(float(cells.max()), (), smooth_map(cells, OFFICIAL_PX // len(cells)))
 
     return score
 

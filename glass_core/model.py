@@ -7,10 +7,9 @@ from torch import Tensor, nn
 
 from glass_core.backbone import Normalise, build_backbone
 from glass_core.embedding import EMBED_DIM, Embedding
+from glass_core.tiling import STRIDE_PX
 
 HIDDEN_DIM = 1024
-STRIDE = 8
-"""Of the finer level: a cell's side in px as the trunk sees them."""
 LEAKY_SLOPE = 0.2
 
 
@@ -66,7 +65,7 @@ class Glass(nn.Module):
     def __init__(self, arch: str, shrink: int = 1) -> None:
         """`shrink`: so many px of the camera, along each side, are one of the trunk's."""
         super().__init__()
-        self.arch, self.cell_px = arch, STRIDE * shrink
+        self.arch, self.cell_px = arch, STRIDE_PX * shrink
         self.normalise = Normalise(shrink)
         self.backbone = build_backbone(arch)
         self.embedding = Embedding(self.backbone.level_channels)

@@ -57,7 +57,9 @@ def import_official(checkpoint: Path, arch: str, weights: Path | None, out: Path
 
 def export_official(run: Path, checkpoint: Path) -> None:
     """Writes the heads of a run as a file that the official code loads; whole or not at all, InputError if it cannot be."""
-    glass, _ = load_model(run)
+    glass, info = load_model(run)
+    if info.score.tiling.shrink > 1:
+        raise InputError(f"a model that shrinks pictures, which the official code does not, {run}, export it to ONNX")
     heads = {part: getattr(glass, part).state_dict() for part in PARTS}
     beside = checkpoint.with_name(f".{checkpoint.name}.part")
     try:

@@ -31,7 +31,7 @@ class PlainGlass(nn.Module):
         self.eval().requires_grad_(False)
 
     def features(self, tiles: Tensor) -> Tensor:
-        """Embedding rows (B * H/8 * W/8, 1536) of tiles (B, H, W) or (B, H, W, 3)."""
+        """Embedding rows (B * H/c * W/c, 1536) of tiles (B, H, W) or (B, H, W, 3)."""
         layer2, layer3 = self.trunk(self.glass.normalise(tiles))
         self.fc(self.layer4(layer3).mean(dim=(2, 3)))
         height, width = layer2.shape[-2:]
@@ -44,6 +44,6 @@ class PlainGlass(nn.Module):
         return rows.squeeze(1)  # (N, 1536)
 
     def forward(self, tiles: Tensor) -> Tensor:
-        """Cell scores (B, H/8, W/8) of tiles (B, H, W) or (B, H, W, 3)."""
+        """Cell scores (B, H/c, W/c) of tiles (B, H, W) or (B, H, W, 3)."""
         scores = self.glass.discriminator(self.glass.pre_projection(self.features(tiles)))  # (N, 1)
         return scores.view(-1, tiles.shape[1] // self.glass.cell_px, tiles.shape[2] // self.glass.cell_px)

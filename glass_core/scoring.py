@@ -25,7 +25,7 @@ class Scorer(Protocol):
     """The part of an engine that scoring needs."""
 
     def score(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Raw cell scores (B, h/8, w/8) of tiles (B, h, w) or (B, h, w, 3)."""
+        """Raw cell scores (B, h/c, w/c) of tiles (B, h, w) or (B, h, w, 3)."""
         ...
 
 

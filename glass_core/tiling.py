@@ -16,6 +16,9 @@ from glass_core.continuation import continued
 from glass_core.errors import InputError
 from glass_core.extent import Extent, extents
 
+STRIDE_PX = 8
+"""Of the model's finer level: a cell's side in px as the trunk sees them."""
+
 
 class Tiling(BaseModel):
     """How pictures are cut; part of the score definition, so another tiling asks for another threshold card.
@@ -44,7 +47,7 @@ class Tiling(BaseModel):
     @property
     def shrink(self) -> int:
         """How many px of the camera, along each side, are one px of the model."""
-        return self.cell_px // 8
+        return self.cell_px // STRIDE_PX
 
     @property
     def scored_px(self) -> int:
@@ -52,7 +55,7 @@ class Tiling(BaseModel):
         return self.tile_px - 2 * self.border_px
 
     def scored(self, cells: NDArray[Any]) -> NDArray[Any]:
-        """The cells (..., s, s) that are scored, of a tile's (..., tile/8, tile/8)."""
+        """The cells (..., s, s) that are scored, of a tile's (..., t, t)."""
         border = self.border_px // self.cell_px
         return cells[..., border : cells.shape[-2] - border, border : cells.shape[-1] - border]
 
@@ -96,7 +99,8 @@ class Layout:
 
     `tiles` are (y, x) px origins in the `extended` picture: the inspected range with the border's width of cloth added
     all round, and more at the right and bottom where it is smaller than a tile or no multiple of a cell. Cell (r, c) of a
-    map covers the picture's px [x0_px + 8c, x0_px + 8c + 8) x [8r, 8r + 8); cells wholly in the extension are not in it.
+    map covers the picture's px [x0_px + pc, x0_px + pc + p) x [pr, pr + p), with p = cell_px; cells wholly in the extension
+    are not in it.
 
     A lane is a fixed strip across the web, one for each tile column; strips meet in the middle of the tiles' overlap.
     """
@@ -161,7 +165,7 @@ class Layout:
         return tiles  # (T, tile, tile[, 3])
 
     def stitch(self, cells: NDArray[np.float32]) -> NDArray[np.float32]:
-        """One map (rows, cols) of the tiles' cells (T, tile/8, tile/8); overlaps merge by maximum, NaN stays NaN."""
+        """One map (rows, cols) of the tiles' cells (T, t, t); overlaps merge by maximum, NaN stays NaN."""
         cell_px, side = self.tiling.cell_px, self.tiling.tile_px // self.tiling.cell_px
         if cells.shape != (len(self.tiles), side, side):
             raise ValueError(f"cells are {cells.shape}, the layout asks for {(len(self.tiles), side, side)}")

@@ -25,8 +25,8 @@ from pipeline.web_messages import EncoderCount
 MOST_BEHIND = 8
 """Frames that a simulated trigger may be behind the web before it lets some go, as a real camera would."""
 
-LEAST_IDLE_MS, MOST_IDLE_MS = 5, 50
-"""Between two looks at what nobody tells of: the web's way, a full queue's; and where the time of the next picture is known."""
+IDLE_MS, MOST_IDLE_MS = 5, 50
+"""Between two looks at what nobody tells of, the web's way or a full queue; and until a picture whose time is known."""
 
 ORIGIN_LIMIT = 300
 """Bytes of a long path that still fit a header."""
@@ -131,7 +131,7 @@ class Grabber:
         """Until the next picture of a rate is due there is nothing to do unless somebody speaks."""
         left_ns = self._next_ns - self._now_ns
         if left_ns <= 0 or self._frames or self._unsaid or self.state is StageState.ENDED:
-            return LEAST_IDLE_MS
+            return IDLE_MS
         return min(max(left_ns // 1_000_000, 1), MOST_IDLE_MS)
 
     @property

@@ -42,7 +42,10 @@ IDLE_MS = 5
 
 
 class Stage(Protocol):
-    """One part of the line: no loop, thread, sleep or socket inside, its collaborators handed in."""
+    """One part of the line: no loop, thread, sleep or socket inside, its collaborators handed in.
+
+    One that may be left alone for longer than IDLE_MS while nothing comes for it says so by `idle_ms`.
+    """
 
     state: StageState
     handled: int

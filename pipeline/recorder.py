@@ -37,6 +37,8 @@ class Recorder:
     where they would hold up the rows.
     """
 
+    idle_ms = 50  # each waking takes time from the engine, and a commit may be that much later
+
     def __init__(
         self,
         inbox: Inbox,
@@ -62,7 +64,6 @@ class Recorder:
         self._retry_ns = 0
         self.state = StageState.READY
         self.handled = 0
-        self.idle_ms = 50  # each waking takes time from the engine, and a commit may be that much later
         self.crops_left_out = 0
 
     @property

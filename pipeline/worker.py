@@ -134,7 +134,7 @@ class Worker:
 
     def _cells(self, engine: Engine, tiles: np.ndarray) -> np.ndarray:
         try:
-            cells = engine.score(tiles)  # (B, tile/8, tile/8)
+            cells = engine.score(tiles)  # (B, t, t)
         except Exception as error:
             reason = " ".join(str(error).split())[:200]
             raise EngineFault(f"the engine failed ({type(error).__name__}: {reason})") from error

@@ -96,7 +96,7 @@ class StillEngine:
         self._period, self._seen = DEFECT_EVERY * tiles_per_frame, 0
 
     def score(self, tiles: np.ndarray) -> np.ndarray:
-        """Cells (B, h/8, w/8) of tiles (B, h, w)."""
+        """Cells (B, h/c, w/c) of tiles (B, h, w)."""
         b, h, w = tiles.shape
         cells = np.zeros((b, h // 8, w // 8), np.float32)
         cells[-1, -1, -1] = 0.1  # an engine whose cells are all the same would be taken for broken

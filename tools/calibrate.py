@@ -87,7 +87,7 @@ def calibrate_run(model: Path, good: Path | None, budget: float, console: Consol
     elif good is not None and (good / VERDICTS).is_file():
         frames = observed(good / VERDICTS, model, engine, excluded, console)
     else:
-        images = held_out(model) if good is None else given(model, good, console)
+        images = held_out(model) if good is None else _given(model, good, console)
         kept = [image for image in images if image.sha256[:KEY_DIGITS] not in excluded]
         if len(kept) < len(images):
             console.print(
@@ -120,7 +120,7 @@ def held_out(model: Path) -> tuple[SplitImage, ...]:
     return parts.calibration
 
 
-def given(model: Path, good: Path, console: Console) -> list[SplitImage]:
+def _given(model: Path, good: Path, console: Console) -> list[SplitImage]:
     """The pictures of a folder or recording, less those that training has seen: their scores are too low.
 
     What a model that was trained elsewhere has seen is not known.

@@ -16,13 +16,14 @@ from rich.progress import track
 from calibration.threshold import ThresholdCard, load_card
 from glass_core.checkpoint import INFO_FILE, MODEL_FILE, read_info
 from glass_core.config import TrainConfig
+from glass_core.datasets import list_images
 from glass_core.engines.backend import backend, check_precision, choose
 from glass_core.engines.bundle import ForeignDevice, Manifest, check_device, is_bundle, load_manifest
 from glass_core.errors import InputError
 from glass_core.exclusions import EXCLUDE_FILE
 from glass_core.split import SPLIT_FILE, load_split
 from pipeline.config import LineConfig
-from tools.calibrate import calibrate_run, given, held_out
+from tools.calibrate import calibrate_run, held_out
 from tools.train import refused_writes
 
 RUN_FILES = (INFO_FILE, MODEL_FILE, SPLIT_FILE, EXCLUDE_FILE)
@@ -36,7 +37,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     p.add_argument("run", type=Path, metavar="RUN", help="a trained and calibrated run, or a converted official model")
     p.add_argument(
         "--good", type=Path, metavar="FOLDER",
-        help="good pictures to prove and calibrate it on (default: the run's held-out ones; a converted model has none)",
+        help="good pictures to prove and calibrate a converted model on; a run has its own",
     )  # fmt: skip
     p.add_argument("--backend", choices=BACKENDS, default="auto", help="default: the fastest this machine has")
     p.add_argument("--precision", choices=PRECISIONS, default="fp32", help="default: fp32")
@@ -92,21 +93,22 @@ def compile_run(
     info, card = read_info(model), load_card(model)
     assert card is not None
     if info.config is None and good is None:
-        raise InputError(
-            f"a model that was not trained here has no good pictures of its own, {model}, name some: --good FOLDER"
-        )
+        why = "a model that was not trained here has no good pictures of its own"
+        raise InputError(f"{why}, {model}, run `glassline compile {model} --good FOLDER --out NEW`")
+    if info.config is not None and good is not None:
+        raise InputError(f"a run has good pictures of its own, {model}, leave --good out")
     config = info.config or TrainConfig(backbone=info.arch, tile_px=info.score.tiling.tile_px)
     if card.weights_sha != info.weights_sha:
         raise InputError(f"the threshold card is of another model, {model}, run `glassline calibrate threshold {model}`")
     name, why = choose(backend_name, built_ahead=True)
     check_precision(name, precision)
     console.print(f"engine: {name} {precision} ({why}) for {backend(name).device()}", soft_wrap=True, highlight=False)
-    pictures = [image.path for image in (held_out(model) if good is None else given(model, good, console))]
-    others = pictures[1::2] if info.config is None else [image.path for image in load_split(model).train]
-    guard = draw_pairs(pictures if info.config else pictures[::2], config, GUARD_PAIRS)
-    examples = guard
+    pictures = [image.path for image in held_out(model)] if good is None else list_images(good)
+    others = list[Path]()
     if precision == "int8":  # ranges from pictures that the guard does not look at
-        examples = draw_pairs(others, config, RANGE_PAIRS)
+        pictures, others = (pictures[::2], pictures[1::2]) if good else (pictures, [i.path for i in load_split(model).train])
+    guard = draw_pairs(pictures, config, GUARD_PAIRS)
+    examples = draw_pairs(others, config, RANGE_PAIRS) if others else guard
     for file in RUN_FILES:
         if (model / file).exists():
             shutil.copyfile(model / file, out / file)
@@ -119,7 +121,7 @@ def compile_run(
     anew = calibrate_run(out, good, card.budget_per_1000, console)
     if anew.unit != card.unit:
         console.print(
-            f"[yellow]the new card counts {anew.unit}, the run's {card.unit}[/]: the held-out pictures have no known length; "
+            f"[yellow]the new card counts {anew.unit}, the run's {card.unit}[/]: the pictures have no known length; "
             f"{card.budget_per_1000:g} in 1000 is another allowance; collect cloth by `run --observe` and calibrate the bundle",
             soft_wrap=True,
         )

@@ -125,21 +125,23 @@ def subsets(weak: Path) -> list[Subset]:
     return found
 
 
-def add_weak(job: Job, out: Path, weak: Path, result: dict[str, Any]) -> None:
-    """Evaluates the model of a job on the subsets of its class, what is not done yet, and adds the figures to its result."""
-    path, title = job.folder(out) / WEAK, weak.resolve().name
+def on_weak(job: Job, out: Path, sets: Sequence[Path]) -> dict[str, dict[str, Any]]:
+    """Figures of a job's model on the subsets of its class: those that are known, and of these sets what is not done yet."""
+    path = job.folder(out) / WEAK
     known: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.is_file() else {}
-    for part, name in subsets(weak):
-        if name != job.name or f"{title}/{part}" in known:
+    own = [(weak, part) for weak in sets for part, name in subsets(weak) if name == job.name]
+    for weak, part in own:
+        title = weak.resolve().name
+        if f"{title}/{part}" in known:
             continue
-        test = list_test_images(weak / part / name)
-        resize_px = official_resize_px(weak / part / name, test)
+        test = list_test_images(weak / part / job.name)
+        resize_px = official_resize_px(weak / part / job.name, test)
         found = evaluate(test, official_system(load_engine(job.folder(out)), resize_px), "official", resize_px)
         known[f"{title}/{part}"] = {figure: getattr(found, figure) for figure in FIGURES} | {"clamped": None}
         beside = path.with_name(f".{WEAK}.part")
         beside.write_text(json.dumps(known, indent=1) + "\n")
         beside.replace(path)
-    result["weak"] = known
+    return known
 
 
 def rows(
@@ -265,9 +267,13 @@ def reproduce(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     index, _, count = args.shard.partition("/")
     if not (index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
         raise InputError(f"bad shard {args.shard!r}, --shard, say I/N with 1 <= I <= N")
+    if bool(args.weak) != (3 in args.tables):
+        raise InputError("table 3 and --weak go together, the command line, give both or none of them")
+    weak = {path.resolve().name: subsets(path) for path in args.weak}
     variants = list(dict.fromkeys(variant for table in args.tables for variant in NEEDED[table]))
     jobs = [Job(variant, name, seed) for seed in args.seeds for name in names for variant in variants]
-    waiting = [job for job in jobs[int(index) - 1 :: int(count)] if done(job, args.out, overrides) is None]
+    shard = jobs[int(index) - 1 :: int(count)]
+    waiting = [job for job in shard if done(job, args.out, overrides) is None]
     refused: dict[str, str] = {}
     seconds: list[float] = []
     for number, job in enumerate(waiting):
@@ -279,11 +285,9 @@ def reproduce(args: argparse.Namespace, console: Console) -> dict[str, Any]:
         left = statistics.fmean(seconds) * (len(waiting) - number - 1) / 3600
         console.print(f"{job.variant} {job.name} seed {job.seed}: {number + 1} of {len(waiting)}, about {left:.2f} h left")
     results = {job: result for job in jobs if (result := done(job, args.out, overrides)) is not None}
-    weak = {path.resolve().name: subsets(path) for path in args.weak}
-    for path in args.weak:
-        for job, result in results.items():
-            if 3 in args.tables and job.variant == "m":
-                add_weak(job, args.out, path, result)
+    for job, result in results.items():
+        if weak and job.variant == "m":
+            result["weak"] = on_weak(job, args.out, args.weak if job in shard else [])
     found = rows(args.data, names, results, args.tables, weak)
     show(found, console)
     said = sorted({words for result in results.values() for words in result["deviations"]})

@@ -116,12 +116,14 @@ def aitex_cloth(
     than that of every good strip.
     """
     good, bad = (sorted((folder / kind).glob("*.png")) for kind in ("good", "defect"))
+    if not good or not bad:
+        raise InputError(f"no strips, {folder}, give a folder with good/, defect/ and mask/")
     if same_light:
         levels = [_level(strip, inspect_x_px) for strip in good]
         low, high = min(levels) * (1 - SAME_LIGHT), max(levels) * (1 + SAME_LIGHT)
         bad = [strip for strip in bad if low <= _level(strip, inspect_x_px) <= high]
     if not bad:
-        raise InputError(f"no strips, {folder}, give a folder with good/, defect/ and mask/")
+        raise InputError(f"all defective strips are of another light, {folder}, leave --same-light out")
     strips = [p for pair in zip(bad, [*good, *[None] * len(bad)], strict=False) for p in pair if p is not None]
     height, width_px = read_image(strips[0]).shape[:2]
     cameras = _cameras(width_px)

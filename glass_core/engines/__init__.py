@@ -36,7 +36,7 @@ class Engine(Protocol):
         ...
 
     def score(self, tiles: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Raw cell scores (B, h/8, w/8) in (0, 1) of tiles (B, h, w) mono or (B, h, w, 3) RGB."""
+        """Raw cell scores (B, h/c, w/c) in (0, 1) of tiles (B, h, w) mono or (B, h, w, 3) RGB."""
         ...
 
 

@@ -16,7 +16,7 @@ PrecisionName = Literal["fp32", "fp16", "bf16", "int8"]
 Tiles = NDArray[np.uint8]
 """(B, h, w) mono or (B, h, w, 3) RGB."""
 Runner = Callable[[Tiles], NDArray[np.float32]]
-"""Raw cell scores (B, h/8, w/8) of tiles of one shape, in memory that stays the caller's."""
+"""Raw cell scores (B, h/c, w/c) of tiles of one shape, in memory that stays the caller's."""
 
 _MODULES = {name: f"glass_core.engines.{name}_engine" for name in ("torch", "openvino", "tensorrt")}
 _REMEDIES = {

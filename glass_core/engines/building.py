@@ -59,7 +59,7 @@ def draw_pairs(pictures: Sequence[Path], config: TrainConfig, count: int) -> Pai
     textures = config.textures if config.textures is not None and config.textures.exists() else None
     source = TileSource(pictures, config, find_textures(textures))
     if not len(source):
-        raise InputError("no calibration tiles, the run's pictures, name a run whose good pictures are still there")
+        raise InputError("no good tiles to prove it on, its pictures, name good pictures that are there")
     places = np.unique(np.linspace(0, len(source) - 1, count).astype(int))
     batches = [source.fixed(int(place), 0) for place in places]
     good = np.concatenate([batch.normal for batch in batches])
@@ -117,7 +117,7 @@ def prove_batches(runner: Runner, tiles: Tiles, buckets: Sequence[int], allowed:
     Raises InputError when it is more than allowed, or when equal tiles in one batch get different scores.
     """
     tiles = np.resize(tiles, (buckets[-1] + 1, *tiles.shape[1:]))
-    alone = np.concatenate([runner(tile[None]) for tile in tiles])  # (B, h/8, w/8)
+    alone = np.concatenate([runner(tile[None]) for tile in tiles])  # (B, h/c, w/c)
     if not np.isfinite(alone).all():
         raise InputError("scores that are not finite, the engine, use another precision")
     largest = 0.0

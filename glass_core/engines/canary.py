@@ -14,14 +14,14 @@ class EngineFault(Exception):
 
 @dataclass(frozen=True)
 class Canary:
-    """Different tiles (N, h, w[, 3]) and their cells (N, h/8, w/8), which come out again within the tolerance."""
+    """Different tiles (N, h, w[, 3]) and their cells (N, h/c, w/c), which come out again within the tolerance."""
 
     tiles: NDArray[np.uint8]
     cells: NDArray[np.float32]
     tolerance: float = LEAST_TOLERANCE
 
     def check(self, number: int, cells: NDArray[np.float32]) -> None:
-        """Raises EngineFault unless these (h/8, w/8) are the cells of the tile of that number."""
+        """Raises EngineFault unless these (h/c, w/c) are the cells of the tile of that number."""
         wanted = self.cells[number]
         if cells.shape != wanted.shape or not np.isfinite(cells).all():
             raise EngineFault("a golden tile has no finite score")

@@ -99,6 +99,6 @@ def _compiled(model: ov.Model, precision: str, threads: int | None) -> Runner:
     def score(tiles: Tiles) -> NDArray[np.float32]:
         most = BUCKETS[-1]  # larger batches are not faster on a processor, and ask for more memory
         parts = [np.array(compiled(tiles[n : n + most])[0], dtype=np.float32) for n in range(0, len(tiles), most)]
-        return np.concatenate(parts)  # (B, h/8, w/8)
+        return np.concatenate(parts)  # (B, h/c, w/c)
 
     return score

@@ -47,7 +47,7 @@ def prepare(run: Path, shape: tuple[int, ...], precision: str, threads: int | No
 
     @torch.inference_mode()
     def score(tiles: Tiles) -> NDArray[np.float32]:
-        return network(torch.from_numpy(tiles))[0].numpy()  # (B, h/8, w/8)
+        return network(torch.from_numpy(tiles))[0].numpy()  # (B, h/c, w/c)
 
     return score
 

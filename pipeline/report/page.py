@@ -216,9 +216,10 @@ def _defects(defects: Sequence[Defect], sheet: RunSheet, comparison: Comparison 
         if len(defects) <= LISTED_DEFECTS
         else f"The {LISTED_DEFECTS} strongest of {len(defects):,}; all are in defects.csv. "
     )
+    cell_px = max(d.strongest.verdict.cell_px for d in defects)
     note = (
-        f"{cut}Sizes are measured where the model's answer falls to half, between cells of 8 px: be prepared for an error of "
-        "two cells or a tenth, and more where a defect fades out."
+        f"{cut}Sizes are measured where the model's answer falls to half, between cells of {cell_px} px: be prepared for an "
+        "error of two cells or a tenth, and more where a defect fades out."
     )
     return section("Defects", f'<p class="note">{note}</p><div class="defects">{cards}</div>')
 

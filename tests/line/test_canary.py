@@ -27,7 +27,7 @@ def score(self, tiles):
 Bundle.score = score
 """
 """Python runs it at the start of each process of the line."""
-HELD_S = 3.0
+HELD_S = 1.0
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_a_broken_engine_passes_nothing_until_it_is_proven_again(
     flag = tmp_path / "broken"
     (tmp_path / "sitecustomize.py").write_text(BREAKER.format(wrong=wrong, flag=str(flag)))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    line = config(bundle, footage, tmp_path / "out", loop=True)
+    line = config(bundle, footage, tmp_path / "out", loop=True, decision={"budget_ms": 500})
     with running(line) as run:
         run.until(lambda: any(v.result is Result.PASS for v in run.verdicts()))
         first = run.pid("worker")

@@ -10,16 +10,18 @@ import torch
 from glass_core.checkpoint import ModelInfo, load_model, read_info, save_model, tensors_of, weights_sha
 from glass_core.model import Glass
 from glass_core.scoring import ScoreDefinition
+from glass_core.tiling import Tiling
 from tools.cli import main
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
+@pytest.fixture(params=[1, 3], ids=["as it comes", "shrunk"])
+def run(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     torch.manual_seed(0)
-    glass = Glass("resnet18")
+    glass = Glass("resnet18", request.param)
     glass.init_heads(torch.Generator().manual_seed(0))
     tensors = tensors_of(glass)
-    score = ScoreDefinition()
+    tiling = {"tile_px": 288, "overlap_px": 24 * request.param, "cell_px": 8 * request.param}
+    score = ScoreDefinition(tiling=Tiling.model_validate(tiling))
     info = ModelInfo(
         arch="resnet18", weights_sha=weights_sha(tensors), score=score, config=None, split_digest=None, weights=None,
         textures=None, curve=(), versions={},
@@ -38,12 +40,12 @@ def test_onnx_gives_the_same_scores_at_any_size(run: Path, tmp_path: Path, capsy
     onnx.checker.check_model(model)
     metadata = {each.key: each.value for each in model.metadata_props}
     assert metadata["weights_sha"] == read_info(run).weights_sha
-    assert ScoreDefinition.model_validate_json(metadata["score"]) == ScoreDefinition()
+    assert ScoreDefinition.model_validate_json(metadata["score"]) == read_info(run).score
     from glass_core.engines.openvino_engine import ov
 
     compiled = ov.Core().compile_model(ov.Core().read_model(str(path)), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     glass, _ = load_model(run)
-    for shape in ((1, 64, 64, 3), (3, 96, 160, 3)):
+    for shape in ((1, 96, 96, 3), (3, 96, 192, 3)):
         tiles = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
         with torch.no_grad():
             expected = glass(torch.from_numpy(tiles)).numpy()

@@ -207,6 +207,11 @@ def test_a_model_that_shrinks_pictures_compiles_as_any_other(tmp_path: Path) -> 
     np.testing.assert_allclose(cells, load_engine(run, "torch").score(tiles), atol=1e-4)
 
 
+def test_a_run_is_proven_on_its_own_pictures(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert compiled(run, tmp_path / "b", "--good", str(run.parent / "good")) == 2
+    assert "leave --good out" in capsys.readouterr().err.splitlines()[-1] and list(tmp_path.iterdir()) == []
+
+
 def test_an_official_checkpoint_compiles_on_good_pictures_that_are_named(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -216,7 +221,7 @@ def test_an_official_checkpoint_compiles_on_good_pictures_that_are_named(
     assert main(["convert", str(checkpoint), str(official), "--backbone", "embedded"]) == 0
     assert main(["calibrate", "threshold", str(official), good]) == 0
     assert compiled(official, bundle, "--backend", "openvino") == 2
-    assert "name some: --good FOLDER" in capsys.readouterr().err.splitlines()[-1]
+    assert "--good FOLDER" in capsys.readouterr().err.splitlines()[-1]
     assert compiled(official, bundle, "--backend", "openvino", "--good", good) == 0
     manifest, engine = load_manifest(bundle), load_engine(bundle)
     assert manifest.tile_shape == (288, 288)

@@ -49,6 +49,17 @@ def test_a_sheet_is_written_for_grey_colour_and_small_pictures(tmp_path: Path, s
     assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
 
 
+@pytest.mark.parametrize("cell_px", [8, 16])
+def test_tiles_that_end_between_two_cells_are_shown(tmp_path: Path, cell_px: int) -> None:
+    tiling = Tiling.model_validate({"tile_px": 64, "overlap_px": 32, "cell_px": cell_px})
+    suspects = Suspects(ScoreDefinition(tiling=tiling))
+    image = np.random.default_rng(0).integers(0, 256, (44, 339), dtype=np.uint8)
+    cells = np.random.default_rng(1).random((-(-44 // cell_px), -(-339 // cell_px)), dtype=np.float32)
+    suspects.add("key", Path("a picture.png"), image, cells)
+    write_contact_sheet(tmp_path / "sheet.png", suspects.highest)
+    assert cv2.imread(str(tmp_path / "sheet.png")).std() > 10
+
+
 def test_no_tiles_give_an_empty_sheet(tmp_path: Path) -> None:
     write_contact_sheet(tmp_path / "sheet.png", [])
     assert (cv2.imread(str(tmp_path / "sheet.png")) == 255).all()

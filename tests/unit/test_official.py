@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from glass_core.backbone import ResNet
-from glass_core.checkpoint import load_model, read_info
+from glass_core.checkpoint import load_model, read_info, save_model, tensors_of
 from glass_core.errors import InputError
 from glass_core.model import Glass
 from glass_core.official import export_official, import_official, read_heads
+from glass_core.scoring import ScoreDefinition
+from glass_core.tiling import Tiling
 from tools.cli import main
 
 
@@ -46,6 +48,14 @@ def imported(checkpoint: Path) -> Path:
     run = checkpoint.parent / "run"
     import_official(checkpoint, "embedded", None, run)
     return run
+
+
+def test_a_model_that_shrinks_pictures_is_none_for_the_official_code(imported: Path, tmp_path: Path) -> None:
+    glass, info = load_model(imported)
+    tiling = Tiling.model_validate({"tile_px": 320, "cell_px": 16})
+    save_model(tmp_path, tensors_of(glass), info.model_copy(update={"score": ScoreDefinition(tiling=tiling)}))
+    with pytest.raises(InputError, match="shrinks pictures"):
+        export_official(tmp_path, tmp_path / "x.pth")
 
 
 def test_an_imported_checkpoint_scores_by_its_own_weights(imported: Path) -> None:

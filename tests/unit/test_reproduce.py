@@ -98,4 +98,6 @@ def test_shards_share_the_work_and_nothing_is_done_twice(
     assert main([*arguments, "--config", str(config)]) == 2
     assert "choose another --out" in capsys.readouterr().err
     assert main([*arguments, "--shard", "3/2"]) == 2
+    assert main([*arguments[:-1], "3"]) == 2
+    assert "give both or none" in capsys.readouterr().err
     assert main([str(tmp_path / "nothing"), "--out", str(tmp_path / "out")]) == 2
