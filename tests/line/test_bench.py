@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 
 import pytest
 
@@ -17,7 +18,7 @@ def test_the_line_is_measured_at_both_loads(capsys: pytest.CaptureFixture[str]) 
     full, quiet = pipeline["saturation"], pipeline["at_70_percent"]
     assert told["images_per_s"] == full["images_per_s"] and told["latency_ms"] == quiet["latency_ms"]
     assert pipeline["share_of_forward"] == pytest.approx(full["images_per_s"] / pipeline["forward"])
-    assert pipeline["share_of_forward"] == sorted(pipeline["shares_of_forward"])[1]
+    assert pipeline["share_of_forward"] == statistics.median(pipeline["shares_of_forward"])
     for load in (full, quiet):
         assert load["images_per_s"] > 0 and load["frames"] > 1
         assert load["latency_ms"]["p50"] <= load["latency_ms"]["p99"] and load["worker"]["infer_ms"] > 0
