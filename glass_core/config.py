@@ -129,13 +129,10 @@ class TrainConfig(BaseModel):
 
     @model_validator(mode="after")
     def _geometry(self) -> Self:
-        if self.overlap_px > self.tile_px // 2:
-            raise ValueError(f"overlap_px ({self.overlap_px}) must be at most half of tile_px ({self.tile_px})")
-        if self.overlap_px < 2 * self.border_px:
-            raise ValueError(f"overlap_px ({self.overlap_px}) must be at least twice border_px ({self.border_px})")
-        for name, unit in (("tile_px", 4), ("overlap_px", 1), ("border_px", 1)):
-            if getattr(self, name) % (unit * STRIDE_PX * self.shrink):
-                raise ValueError(f"{name} must be a multiple of {unit * STRIDE_PX * self.shrink} with shrink: {self.shrink}")
+        try:
+            _ = self.tiling
+        except ValidationError as error:
+            raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
         if self.tile_px < LEAST_TILE_PX * self.shrink:
             raise ValueError(f"tile_px must be at least {LEAST_TILE_PX * self.shrink} with shrink: {self.shrink}")
         if self.resize_px < self.tile_px and self.input == "crop":

@@ -36,12 +36,15 @@ class Tiling(BaseModel):
 
     @model_validator(mode="after")
     def _overlap_fits(self) -> Self:
-        if self.tile_px % (4 * self.cell_px) or self.overlap_px % self.cell_px or self.border_px % self.cell_px:
-            raise ValueError(f"tile_px must be a multiple of {4 * self.cell_px}, overlap_px and border_px of cell_px")
+        sizes = {"tile_px": self.tile_px, "overlap_px": self.overlap_px, "border_px": self.border_px}
+        for name, px in sizes.items():
+            unit = self.cell_px * (4 if name == "tile_px" else 1)
+            if px % unit:
+                raise ValueError(f"{name} ({px}) must be a multiple of {unit} with shrink: {self.shrink}")
         if self.overlap_px > self.tile_px // 2:
-            raise ValueError("overlap_px must be at most half of tile_px")
-        if 2 * self.border_px > self.overlap_px:
-            raise ValueError("overlap_px must be at least twice border_px, or cloth between tiles is not scored")
+            raise ValueError(f"overlap_px ({self.overlap_px}) must be at most half of tile_px ({self.tile_px})")
+        if self.overlap_px < 2 * self.border_px:  # else cloth between tiles is not scored
+            raise ValueError(f"overlap_px ({self.overlap_px}) must be at least twice border_px ({self.border_px})")
         return self
 
     @property

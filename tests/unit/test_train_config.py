@@ -51,7 +51,7 @@ def test_what_is_written_down_reads_back(tmp_path: Path) -> None:
         ("train: {tile_px: 100}", "bad value 100 for train.tile_px, {path}, it should be a multiple of 32"),
         ("train: {overlap_px: 152}", "bad settings under train, {path}, overlap_px (152) must be at most half"),
         ("train: {border_px: 24}", "bad settings under train, {path}, overlap_px (32) must be at least twice border_px (24)"),
-        ("train: {shrink: 2}", "bad settings under train, {path}, tile_px must be a multiple of 64 with shrink: 2"),
+        ("train: {shrink: 2}", "bad settings under train, {path}, tile_px (288) must be a multiple of 64 with shrink: 2"),
         ("train: {shrink: 2, tile_px: 64}", "bad settings under train, {path}, tile_px must be at least 128 with shrink: 2"),
         ("train: {inspect_x_px: [9, 3]}", "bad settings under train, {path}, inspect_x_px must be [left, right]"),
         ("train: {split: {train: 0.5}}", "train + calibration + selection must be 1, not 0.7"),
