@@ -13,7 +13,7 @@ from pipeline.camera_style import CameraStyle
 from pipeline.cameras.protocol import Camera, CameraLost, Shot, dump_facts
 from pipeline.config import CameraConfig
 from pipeline.lamp import LampTrim
-from pipeline.link import Inbox, Outbox
+from pipeline.link import IDLE_MS, Inbox, Outbox
 from pipeline.messages import Announced, CameraFacts, Frame, FrameStatus, Message, Motion, MotionState, StageState, Status
 from pipeline.motion.counter import Counter, CounterJump
 from pipeline.motion_config import EncoderMotion
@@ -25,8 +25,8 @@ from pipeline.web_messages import EncoderCount
 MOST_BEHIND = 8
 """Frames that a simulated trigger may be behind the web before it lets some go, as a real camera would."""
 
-IDLE_MS, MOST_IDLE_MS = 5, 50
-"""Between two looks at what nobody tells of, the web's way or a full queue; and until a picture whose time is known."""
+MOST_IDLE_MS = 50
+"""Of the wait for a picture whose time is known."""
 
 ORIGIN_LIMIT = 300
 """Bytes of a long path that still fit a header."""

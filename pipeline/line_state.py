@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pipeline.messages import MotionState, StageState, State, Status
 
 GONE = " (gone: reset it)"
-UNLIKE = "not the cloth of the card"
 """Said of a latched fault whose cause is no longer there."""
+UNLIKE = "not the cloth of the card"
+"""Said, with what differs, of a roll that looks like another style."""
 
 
 @dataclass

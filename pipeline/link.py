@@ -24,6 +24,8 @@ Received = tuple[Message, tuple[memoryview, ...]]
 CAPACITY = {"worker": 4}
 """Messages that wait on each side of an inbox; pictures are big and soon stale, so the worker's is short."""
 DEFAULT_CAPACITY = 64
+IDLE_MS = 5
+"""Longest wait for something to come, unless a stage says otherwise: the grain of deadlines and of simulated pulses."""
 LINGER_MS = 200
 """An accepted last word gets through if its receiver lives, and holds nobody up if not."""
 

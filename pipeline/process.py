@@ -29,7 +29,7 @@ from pipeline.cameras.protocol import CameraLost
 from pipeline.config import LineConfig
 from pipeline.handover import Handover
 from pipeline.judgement import Standard
-from pipeline.link import Link, MemoryLink, Outbox, ZmqLink
+from pipeline.link import IDLE_MS, Link, MemoryLink, Outbox, ZmqLink
 from pipeline.messages import Progress, StageState
 from pipeline.motion_config import CameraMotion, EncoderMotion
 from pipeline.web_messages import RollStart
@@ -37,8 +37,6 @@ from pipeline.web_messages import RollStart
 T = TypeVar("T")
 PROGRESS_NS = 200_000_000
 LAST_WORDS_NS = 150_000_000
-IDLE_MS = 5
-"""Longest sleep of a loop, unless its stage says otherwise: the grain of deadlines and of simulated pulses."""
 
 
 class Stage(Protocol):

@@ -157,14 +157,15 @@ def memory() -> dict[str, Any]:
         "backbone": "embedded", "epochs": 1, "iterations_per_epoch": 2, "select": "last", "recalibrate_bn": False,
         "split": {"train": 0.98, "calibration": 0.01, "selection": 0.01},
     })  # fmt: skip
-    peaks = dict[int, int]()
+    peaks, written = dict[int, int](), 0
     with tempfile.TemporaryDirectory(prefix="glassline-bench-") as name:
         good = Path(name) / "good"
         good.mkdir()
         cloth = render(WeaveConfig(name="cloth", source="weave", width_px=1024, frame_rows=1024), 0, 1024)
         for count in MEMORY_PICTURES:
-            for number in range(len(peaks) and MEMORY_PICTURES[0], count):
+            for number in range(written, count):
                 cv2.imwrite(str(good / f"{number}.bmp"), np.roll(cloth, (number % 997, number), axis=(0, 1)))
+            written = count
             train(list_images(good), config, Path(name) / f"run-{count}", lambda event: None)
             peaks[count] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
     return {"rss_mib": peaks, "pictures_kept_at_most_mib": CACHE_BYTES >> 20}

@@ -104,11 +104,11 @@ def compile_run(
     check_precision(name, precision)
     console.print(f"engine: {name} {precision} ({why}) for {backend(name).device()}", soft_wrap=True, highlight=False)
     pictures = [image.path for image in held_out(model)] if good is None else list_images(good)
-    others = list[Path]()
     if precision == "int8":  # ranges from pictures that the guard does not look at
-        pictures, others = (pictures[::2], pictures[1::2]) if good else (pictures, [i.path for i in load_split(model).train])
+        others = [image.path for image in load_split(model).train] if good is None else pictures[1::2]
+        pictures = pictures if good is None else pictures[::2]
     guard = draw_pairs(pictures, config, GUARD_PAIRS)
-    examples = draw_pairs(others, config, RANGE_PAIRS) if others else guard
+    examples = draw_pairs(others, config, RANGE_PAIRS) if precision == "int8" else guard
     for file in RUN_FILES:
         if (model / file).exists():
             shutil.copyfile(model / file, out / file)

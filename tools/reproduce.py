@@ -85,19 +85,31 @@ def run_job(job: Job, data: Path, out: Path, overrides: dict[str, Any], console:
 
         train(list_images(data / job.name), config, folder, report)
     info = read_info(folder)
-    found = evaluate(test, official_system(load_engine(folder), resize_px), "official", resize_px)
     result = {
         "schema": 1,
-        **{figure: getattr(found, figure) for figure in FIGURES},
+        **figures_of(folder, data / job.name),
         "clamped": info.curve[-1].clamped,
         "seconds": time.monotonic() - started,
         "settings": overrides,
         "deviations": [words for words in deviations(info) if words.split()[0] not in VARIANTS[job.variant]],
     }
-    beside = folder / f".{RESULT}.part"
-    beside.write_text(json.dumps(result, indent=1) + "\n")
-    beside.replace(folder / RESULT)
+    write(folder / RESULT, result)
     return result
+
+
+def figures_of(run: Path, test_set: Path) -> dict[str, float | None]:
+    """What a model reaches on a test set by the official protocol."""
+    test = list_test_images(test_set)
+    resize_px = official_resize_px(test_set, test)
+    found = evaluate(test, official_system(load_engine(run), resize_px), "official", resize_px)
+    return {figure: getattr(found, figure) for figure in FIGURES}
+
+
+def write(path: Path, value: dict[str, Any]) -> None:
+    """As JSON, whole or not at all."""
+    beside = path.with_name(f".{path.name}.part")
+    beside.write_text(json.dumps(value, indent=1) + "\n")
+    beside.replace(path)
 
 
 def done(job: Job, out: Path, overrides: dict[str, Any]) -> dict[str, Any] | None:
@@ -134,13 +146,8 @@ def on_weak(job: Job, out: Path, sets: Sequence[Path]) -> dict[str, dict[str, An
         title = weak.resolve().name
         if f"{title}/{part}" in known:
             continue
-        test = list_test_images(weak / part / job.name)
-        resize_px = official_resize_px(weak / part / job.name, test)
-        found = evaluate(test, official_system(load_engine(job.folder(out)), resize_px), "official", resize_px)
-        known[f"{title}/{part}"] = {figure: getattr(found, figure) for figure in FIGURES} | {"clamped": None}
-        beside = path.with_name(f".{WEAK}.part")
-        beside.write_text(json.dumps(known, indent=1) + "\n")
-        beside.replace(path)
+        known[f"{title}/{part}"] = figures_of(job.folder(out), weak / part / job.name)
+        write(path, known)
     return known
 
 
@@ -182,7 +189,7 @@ def rows(
                 "difference": ours - wanted if ours is not None and wanted is not None else None,
                 "std": statistics.stdev(means) if len(means) > 1 else None,
             }
-        touched = [each["clamped"] for of_seed in complete for each in of_seed if each["clamped"] is not None]
+        touched = [each["clamped"] for of_seed in complete for each in of_seed if each.get("clamped") is not None]
         row["clamped"] = statistics.fmean(touched) if touched else None
         found.append(row)
 
