@@ -56,11 +56,18 @@ class Bottleneck(nn.Module):
 
 
 class ResNet(nn.Module):
-    """conv1 to layer3 of a torchvision ResNet; always in eval mode, never trained."""
+    """conv1 to layer3 of a torchvision ResNet; always in eval mode, never trained. `levels` says whose outputs are wanted."""
 
-    def __init__(self, block: type[BasicBlock] | type[Bottleneck], depths: tuple[int, int, int], base_width: int) -> None:
+    def __init__(
+        self,
+        block: type[BasicBlock] | type[Bottleneck],
+        depths: tuple[int, int, int],
+        base_width: int,
+        levels: tuple[int, ...] = (2, 3),
+    ) -> None:
         super().__init__()
-        self.level_channels = (128 * block.expansion, 256 * block.expansion)
+        self.levels = levels
+        self.level_channels = tuple((32 << level) * block.expansion for level in levels)
         self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.layer1 = residual_layer(block, 64, 64, depths[0], 1, base_width)
@@ -73,19 +80,22 @@ class ResNet(nn.Module):
         """Stay in eval mode whatever is asked: the trunk's batch statistics are frozen (glass.md 1.1)."""
         return super().train(False)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Levels layer2 and layer3 of normalised pictures (B, 3, H, W)."""
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The levels of normalised pictures (B, 3, H, W), finest first: of level n (B, C, H/2^(n+1), W/2^(n+1))."""
         x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)  # (B, 64, H/4, W/4)
-        layer2 = self.layer2(self.layer1(x))  # (B, C2, H/8, W/8)
-        return layer2, self.layer3(layer2)  # (B, C3, H/16, W/16)
+        found = {}
+        for level, layer in ((1, self.layer1), (2, self.layer2), (3, self.layer3)):
+            if level <= self.levels[-1]:
+                found[level] = x = layer(x)
+        return tuple(found[level] for level in self.levels)
 
 
-def build_backbone(arch: str) -> ResNet | FilterBank:
-    """The trunk named `arch`: a ResNet (weights still to be loaded) or "embedded"."""
+def build_backbone(arch: str, levels: tuple[int, ...] = (2, 3)) -> ResNet | FilterBank:
+    """The trunk named `arch`: a ResNet (weights still to be loaded) or "embedded", which has levels 2 and 3 alone."""
     if arch == "resnet18":
-        return ResNet(BasicBlock, (2, 2, 2), 64)
+        return ResNet(BasicBlock, (2, 2, 2), 64, levels)
     if arch in ("resnet50", "resnet101", "wide_resnet50_2"):
-        return ResNet(Bottleneck, (3, 4, 23 if arch == "resnet101" else 6), 128 if arch.startswith("wide") else 64)
+        return ResNet(Bottleneck, (3, 4, 23 if arch == "resnet101" else 6), 128 if arch.startswith("wide") else 64, levels)
     if arch == "embedded":
         return FilterBank()
     raise InputError(f"unknown backbone {arch!r}, backbone, use resnet18, resnet50, resnet101, wide_resnet50_2 or embedded")

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from glass_core.config import TrainConfig
 from glass_core.errors import InputError
 from glass_core.scoring import ScoreDefinition
+from glass_core.tiling import stride_px
 
 if TYPE_CHECKING:
     from glass_core.model import Glass
@@ -63,6 +64,7 @@ class ModelInfo(BaseModel):
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
     arch: str
+    levels: tuple[Literal[1, 2, 3], ...] = (2, 3)
     weights_sha: str
     score: ScoreDefinition
     config: TrainConfig | None
@@ -135,7 +137,7 @@ def load_model(run: Path) -> tuple["Glass", ModelInfo]:
     tensors, _ = read_tensors(run / MODEL_FILE)
     if weights_sha(tensors) != info.weights_sha:
         raise InputError(f"model.safetensors is not the one model.json describes, {run}, train again or restore both")
-    glass = Glass(info.arch, info.score.tiling.shrink)
+    glass = Glass(info.arch, info.score.tiling.cell_px // stride_px(info.levels), info.levels)
     try:
         glass.load_state_dict({key: torch.from_numpy(value) for key, value in tensors.items()})
     except RuntimeError as error:

@@ -8,7 +8,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from glass_core.errors import InputError
-from glass_core.tiling import STRIDE_PX, Tiling
+from glass_core.tiling import Tiling, stride_px
 
 MAX_CONFIG_BYTES = 1 << 20
 
@@ -66,6 +66,8 @@ class TrainConfig(BaseModel):
     distribution: Literal["m", "h", "j"] = "m"
     """GLASS-m (manifold), GLASS-h (hypersphere), or -j: the judge decides by the good pictures' average."""
     backbone: Literal["resnet18", "resnet50", "resnet101", "wide_resnet50_2", "embedded"] = "resnet18"
+    levels: tuple[Literal[1, 2, 3], ...] = (2, 3)
+    """Levels of the trunk that features are taken from, finest first (table 8); cells are as fine as the first."""
     weights: Path | None = None
     textures: Path | None = None
     seed: int = Field(default=0, ge=0)
@@ -119,7 +121,7 @@ class TrainConfig(BaseModel):
     @property
     def tiling(self) -> Tiling:
         sizes = {"tile_px": self.tile_px, "overlap_px": self.overlap_px, "border_px": self.border_px}
-        return Tiling.model_validate({**sizes, "cell_px": STRIDE_PX * self.shrink})
+        return Tiling.model_validate({**sizes, "cell_px": stride_px(self.levels) * self.shrink})
 
     @model_validator(mode="before")
     @classmethod
@@ -129,6 +131,10 @@ class TrainConfig(BaseModel):
 
     @model_validator(mode="after")
     def _geometry(self) -> Self:
+        if not self.levels or list(self.levels) != sorted(set(self.levels)):
+            raise ValueError(f"levels must be one to three of 1, 2, 3 in this order, not {list(self.levels)}")
+        if self.backbone == "embedded" and self.levels != (2, 3):
+            raise ValueError("the embedded filter bank has levels: [2, 3] alone")
         try:
             _ = self.tiling
         except ValidationError as error:

@@ -8,7 +8,6 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from glass_core.anomaly_map import smoothing
-from glass_core.embedding import LEVEL_DIM
 from glass_core.model import LEAKY_SLOPE, Glass
 
 
@@ -16,7 +15,7 @@ class ScoreGraph(nn.Module):
     """`Glass` for inference only (glass.md 10.2, 11.1): no batch norms, no 1536-wide rows, one affine map for the head.
 
     Batch norms are in the convolutions before them. Adaptor, first layer and its batch norm are one matrix, which acts on
-    each level by itself: on the coarser one before interpolation, where there are a quarter of the cells; both maps are
+    each level by itself: on a coarser one before interpolation, where there are a quarter of the cells; both maps are
     linear in space and channels and commute. Trunk and matrix compute in `dtype`; the last layer and the sigmoid are always
     float32, since in half precision neighbouring scores near 1 would become equal.
     """
@@ -35,8 +34,8 @@ class ScoreGraph(nn.Module):
             weight = gain.unsqueeze(1) * (linear.weight.double() @ adaptor.weight.double())  # (hidden, 1536)
             offset = linear.weight.double() @ adaptor.bias.double() + linear.bias.double()  # (hidden,)
             bias = gain * (offset - mean) + norm.bias.double()  # (hidden,)
-        self.register_buffer("fine", weight[:, :LEVEL_DIM].to(dtype)[..., None, None])  # (hidden, 768, 1, 1)
-        self.register_buffer("coarse", weight[:, LEVEL_DIM:].to(dtype)[..., None, None])  # (hidden, 768, 1, 1)
+        for place, part in enumerate(weight.split(self.embedding.level_dim, dim=1)):
+            self.register_buffer(f"level{place}", part.to(dtype)[..., None, None])  # (hidden, D, 1, 1)
         self.register_buffer("bias", bias.to(dtype))
         self.register_buffer("direction", glass.discriminator.direction.detach().clone()[..., None, None])
         self.maps = map_px is not None
@@ -49,10 +48,12 @@ class ScoreGraph(nn.Module):
     def forward(self, tiles: Tensor) -> tuple[Tensor, ...]:
         """Of tiles (B, H, W) or (B, H, W, 3), grey levels 0..255: cell scores (B, H/c, W/c) in (0, 1), the highest of each
         tile (B,), and with `map_px` the smoothed maps (B, H, W)."""
-        layer2, layer3 = self.backbone(self.normalise(tiles).to(self.dtype))
-        hidden = F.conv2d(self.embedding.fine(layer2), self.get_buffer("fine"), self.get_buffer("bias"))
-        coarse = F.conv2d(self.embedding.coarse(layer3), self.get_buffer("coarse"))
-        hidden = F.leaky_relu(hidden + self.embedding.upsample(coarse, layer2), LEAKY_SLOPE)  # (B, hidden, H/c, W/c)
+        finest, *others = self.backbone(self.normalise(tiles).to(self.dtype))
+        hidden = F.conv2d(self.embedding.average(0, finest), self.get_buffer("level0"), self.get_buffer("bias"))
+        for place, level in enumerate(others, 1):
+            part = F.conv2d(self.embedding.average(place, level), self.get_buffer(f"level{place}"))
+            hidden = hidden + self.embedding.upsample(part, finest)  # (B, hidden, H/c, W/c)
+        hidden = F.leaky_relu(hidden, LEAKY_SLOPE)
         direction = self.get_buffer("direction")
         cells = F.conv2d(hidden.to(direction.dtype), direction).sigmoid().squeeze(1)  # (B, H/c, W/c)
         highest = cells.amax(dim=(1, 2))  # (B,)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from glass_core.backbone import Normalise, build_backbone
 from glass_core.embedding import EMBED_DIM, Embedding
-from glass_core.tiling import STRIDE_PX
+from glass_core.tiling import stride_px
 
 HIDDEN_DIM = 1024
 LEAKY_SLOPE = 0.2
@@ -62,12 +62,12 @@ class Discriminator(nn.Module):
 class Glass(nn.Module):
     """Scores cells of tiles; the trunk's weights are the caller's to load (glass_core.weights)."""
 
-    def __init__(self, arch: str, shrink: int = 1) -> None:
-        """`shrink`: so many px of the camera, along each side, are one of the trunk's."""
+    def __init__(self, arch: str, shrink: int = 1, levels: tuple[int, ...] = (2, 3)) -> None:
+        """`shrink`: so many px of the camera, along each side, are one of the trunk's, whose `levels` a row holds."""
         super().__init__()
-        self.arch, self.cell_px = arch, STRIDE_PX * shrink
+        self.arch, self.cell_px = arch, stride_px(levels) * shrink
         self.normalise = Normalise(shrink)
-        self.backbone = build_backbone(arch)
+        self.backbone = build_backbone(arch, levels)
         self.embedding = Embedding(self.backbone.level_channels)
         self.pre_projection = Adaptor()
         self.discriminator = Discriminator()

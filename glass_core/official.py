@@ -15,7 +15,7 @@ from glass_core.checkpoint import ModelInfo, load_model, save_model, tensors_of,
 from glass_core.errors import InputError
 from glass_core.model import Glass
 from glass_core.scoring import ScoreDefinition
-from glass_core.tiling import Tiling
+from glass_core.tiling import Tiling, stride_px
 from glass_core.weights import load_weights
 
 PARTS = ("pre_projection", "discriminator")
@@ -58,7 +58,7 @@ def import_official(checkpoint: Path, arch: str, weights: Path | None, out: Path
 def export_official(run: Path, checkpoint: Path) -> None:
     """Writes the heads of a run as a file that the official code loads; whole or not at all, InputError if it cannot be."""
     glass, info = load_model(run)
-    if info.score.tiling.shrink > 1:
+    if info.score.tiling.cell_px > stride_px(info.levels):
         raise InputError(f"a model that shrinks pictures, which the official code does not, {run}, export it to ONNX")
     heads = {part: getattr(glass, part).state_dict() for part in PARTS}
     beside = checkpoint.with_name(f".{checkpoint.name}.part")

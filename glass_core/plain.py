@@ -32,14 +32,16 @@ class PlainGlass(nn.Module):
 
     def features(self, tiles: Tensor) -> Tensor:
         """Embedding rows (B * H/c * W/c, 1536) of tiles (B, H, W) or (B, H, W, 3)."""
-        layer2, layer3 = self.trunk(self.glass.normalise(tiles))
-        self.fc(self.layer4(layer3).mean(dim=(2, 3)))
-        height, width = layer2.shape[-2:]
-        fine = F.unfold(layer2, 3, padding=1).transpose(1, 2)  # (B, cells, 9 C2)
-        coarse = F.unfold(layer3, 3, padding=1).unflatten(2, layer3.shape[-2:])  # (B, 9 C3, H/16, W/16)
-        coarse = F.interpolate(coarse, size=(height, width), mode="bilinear", align_corners=False)
-        levels = (fine, coarse.flatten(2).transpose(1, 2))
-        pooled = [F.adaptive_avg_pool1d(level.flatten(0, 1).unsqueeze(1), EMBED_DIM) for level in levels]  # (N, 1, 1536)
+        levels = self.trunk(self.glass.normalise(tiles))
+        rest = (self.trunk.layer2, self.trunk.layer3, self.layer4)[self.trunk.levels[-1] - 1 :]
+        self.fc(nn.Sequential(*rest)(levels[-1]).mean(dim=(2, 3)))
+        pooled = []
+        for level in levels:
+            patches = F.unfold(level, 3, padding=1).unflatten(2, level.shape[-2:])  # (B, 9C, h, w)
+            if level is not levels[0]:
+                patches = F.interpolate(patches, size=levels[0].shape[-2:], mode="bilinear", align_corners=False)
+            rows = patches.flatten(2).transpose(1, 2).flatten(0, 1)  # (N, 9C)
+            pooled.append(F.adaptive_avg_pool1d(rows.unsqueeze(1), EMBED_DIM))  # (N, 1, 1536)
         rows = F.adaptive_avg_pool1d(torch.stack(pooled, dim=1).flatten(1).unsqueeze(1), EMBED_DIM)  # (N, 1, 1536)
         return rows.squeeze(1)  # (N, 1536)
 

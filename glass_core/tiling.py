@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import cv2
 import numpy as np
@@ -16,8 +16,10 @@ from glass_core.continuation import continued
 from glass_core.errors import InputError
 from glass_core.extent import Extent, extents
 
-STRIDE_PX = 8
-"""Of the model's finer level: a cell's side in px as the trunk sees them."""
+
+def stride_px(levels: tuple[int, ...]) -> int:
+    """A cell's side in px as the trunk sees them: the stride of the finest level."""
+    return 2 << levels[0]
 
 
 class Tiling(BaseModel):
@@ -32,25 +34,20 @@ class Tiling(BaseModel):
     tile_px: int = Field(default=256, ge=32, multiple_of=32)
     overlap_px: int = Field(default=32, ge=0, multiple_of=8)
     border_px: int = Field(default=0, ge=0, multiple_of=8)
-    cell_px: Literal[8, 16, 24, 32] = 8  # the stride of the model's first level, and its multiples where it shrinks pictures
+    cell_px: int = Field(default=8, ge=4, le=64, multiple_of=4)  # the model's stride, by as much as it shrinks pictures
 
     @model_validator(mode="after")
     def _overlap_fits(self) -> Self:
         sizes = {"tile_px": self.tile_px, "overlap_px": self.overlap_px, "border_px": self.border_px}
         for name, px in sizes.items():
-            unit = self.cell_px * (4 if name == "tile_px" else 1)
+            unit = self.cell_px * (2 if name == "tile_px" else 1)  # a coarser level has half as many cells
             if px % unit:
-                raise ValueError(f"{name} ({px}) must be a multiple of {unit} with shrink: {self.shrink}")
+                raise ValueError(f"{name} ({px}) must be a multiple of {unit} where cells have {self.cell_px} px")
         if self.overlap_px > self.tile_px // 2:
             raise ValueError(f"overlap_px ({self.overlap_px}) must be at most half of tile_px ({self.tile_px})")
         if self.overlap_px < 2 * self.border_px:  # else cloth between tiles is not scored
             raise ValueError(f"overlap_px ({self.overlap_px}) must be at least twice border_px ({self.border_px})")
         return self
-
-    @property
-    def shrink(self) -> int:
-        """How many px of the camera, along each side, are one px of the model."""
-        return self.cell_px // STRIDE_PX
 
     @property
     def scored_px(self) -> int:

@@ -146,6 +146,7 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
     tensors = tensors_of(glass) | selected
     info = ModelInfo(
         arch=config.backbone,
+        levels=config.levels,
         weights_sha=weights_sha(tensors),
         score=ScoreDefinition(tiling=config.tiling, inspect_x_px=config.inspect_x_px),
         config=config,
@@ -255,7 +256,7 @@ def _repeat_px(parts: Split, config: TrainConfig) -> tuple[int | None, int | Non
 
 
 def untrained(config: TrainConfig, device: torch.device) -> tuple[Glass, WeightsOrigin | None]:
-    glass, origin = Glass(config.backbone, config.shrink), None
+    glass, origin = Glass(config.backbone, config.shrink, config.levels), None
     if isinstance(glass.backbone, ResNet):
         state, origin = load_weights(config.backbone, config.weights)
         load_trunk(glass.backbone, state, origin.path)

@@ -45,8 +45,18 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "LAS+GN": {"distribution": "m", "mining": False},
     "LAS+GN+GA": {"distribution": "m", "projection": False},
     **{name: {"distribution": "m", "backbone": name} for name in paper.BACKBONES if name != "wide_resnet50_2"},
+    **{
+        name: {"distribution": "m", "levels": [int(level) for level in name.removeprefix("level").split("+")]}
+        for name in paper.LEVELS
+    },
 }
-NEEDED = {1: ("m", "h"), 2: ("m", "h"), 3: ("m",), 4: ("m", *list(paper.ABLATION)[:-1]), 8: ("m", *list(paper.BACKBONES)[:-1])}
+NEEDED = {
+    1: ("m", "h"),
+    2: ("m", "h"),
+    3: ("m",),
+    4: ("m", *list(paper.ABLATION)[:-1]),
+    8: ("m", *list(paper.BACKBONES)[:-1], *paper.LEVELS),
+}
 
 
 @dataclass(frozen=True)
@@ -211,7 +221,7 @@ def rows(
             for title, published in paper.ABLATION.items():
                 add(4, title, "m" if title.endswith("TP") else title, names, published if of_mvtec else None)
         else:
-            for title, published in paper.BACKBONES.items():
+            for title, published in {**paper.BACKBONES, **paper.LEVELS}.items():
                 add(8, title, "m" if title == "wide_resnet50_2" else title, names, published if of_mvtec else None)
     return found
 
@@ -266,8 +276,8 @@ def reproduce(args: argparse.Namespace, console: Console) -> dict[str, Any]:
         base = preset(args.data)
         own, chosen = (each.model_dump(mode="json") for each in (base, load_train_config(args.config, base)))
         overrides = {key: value for key, value in chosen.items() if value != own[key] and key != "profile"}
-    if 8 in args.tables and "backbone" in overrides:
-        raise InputError(f"table 8 compares backbones, {args.config}, leave backbone out of it")
+    if 8 in args.tables and overrides.keys() & {"backbone", "levels"}:
+        raise InputError(f"table 8 compares backbones and levels, {args.config}, leave both out of it")
     names = args.classes or sorted(path.parent.name for path in args.data.glob("*/test"))
     if not names:
         raise InputError(f"no classes, {args.data}, give the folder that holds the folders of the classes")

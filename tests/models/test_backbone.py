@@ -13,8 +13,8 @@ from tests.shared_data import shared
 CHANNELS = {"resnet18": (128, 256), "resnet50": (512, 1024), "wide_resnet50_2": (512, 1024)}
 
 
-def plain_resnet18(state: dict[str, Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    """He et al.'s figure, written out on the state dict."""
+def plain_resnet18(state: dict[str, Tensor], x: Tensor) -> list[Tensor]:
+    """He et al.'s figure, written out on the state dict: layer1 to layer3."""
 
     def conv_bn(x: Tensor, conv: str, bn: str, stride: int, padding: int) -> Tensor:
         x = F.conv2d(x, state[f"{conv}.weight"], None, stride, padding)
@@ -32,12 +32,12 @@ def plain_resnet18(state: dict[str, Tensor], x: Tensor) -> tuple[Tensor, Tensor]
                 x = conv_bn(x, f"{name}.downsample.0", f"{name}.downsample.1", 2, 0)
             x = (x + y).relu()
         outputs.append(x)
-    return outputs[1], outputs[2]
+    return outputs
 
 
-def random_resnet18() -> ResNet:
+def random_resnet18(levels: tuple[int, ...] = (2, 3)) -> ResNet:
     torch.manual_seed(0)
-    trunk = build_backbone("resnet18")
+    trunk = build_backbone("resnet18", levels)
     assert isinstance(trunk, ResNet)
     for name, buffer in trunk.named_buffers():
         if name.endswith(("running_mean", "running_var")):
@@ -56,10 +56,13 @@ def test_levels_have_the_channels_and_strides_of_the_architecture(arch: str) -> 
     assert not fine.requires_grad
 
 
-def test_resnet18_equals_the_plain_forward_pass() -> None:
-    trunk, x = random_resnet18(), torch.rand(2, 3, 64, 64)
-    for got, wanted in zip(trunk(x), plain_resnet18(trunk.state_dict(), x), strict=True):
+@pytest.mark.parametrize("levels", [(2, 3), (1,), (3,), (1, 3), (1, 2, 3)])
+def test_resnet18_equals_the_plain_forward_pass(levels: tuple[int, ...]) -> None:
+    trunk, x = random_resnet18(levels), torch.rand(2, 3, 64, 64)
+    every = plain_resnet18(trunk.state_dict(), x)
+    for got, wanted in zip(trunk(x), [every[level - 1] for level in levels], strict=True):
         torch.testing.assert_close(got, wanted)
+    assert trunk.level_channels == tuple(level.shape[1] for level in trunk(x))
 
 
 @pytest.mark.parametrize(  # parameters: torchvision's published totals less layer4 and fc

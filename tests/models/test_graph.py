@@ -14,11 +14,11 @@ from glass_core.plain import PlainGlass
 ARCHITECTURES = ("embedded", "resnet18", "resnet50", "wide_resnet50_2")
 
 
-def drawn(arch: str) -> Glass:
+def drawn(arch: str, levels: tuple[int, ...] = (2, 3)) -> Glass:
     """A network of random weights whose batch norms have statistics that matter."""
     generator = torch.Generator().manual_seed(3)
     torch.manual_seed(3)
-    glass = Glass(arch)
+    glass = Glass(arch, levels=levels)
     glass.init_heads(generator)
     norms = [module for module in glass.modules() if isinstance(module, torch.nn.BatchNorm2d | torch.nn.BatchNorm1d)]
     for norm in norms:
@@ -45,6 +45,17 @@ def test_it_is_the_trained_network(arch: str, colour: bool) -> None:
     cells, highest = ScoreGraph(exact, torch.float64)(tiles(colour))
     torch.testing.assert_close(cells, exact(tiles(colour)), rtol=0, atol=1e-13)
     torch.testing.assert_close(highest, cells.flatten(1).max(dim=1).values)
+
+
+@pytest.mark.parametrize(("levels", "cell_px"), [((1,), 4), ((2,), 8), ((3,), 16), ((1, 3), 4), ((1, 2, 3), 4)])
+def test_other_levels_have_other_cells_and_are_as_exact(levels: tuple[int, ...], cell_px: int) -> None:
+    glass = drawn("resnet18", levels).double()
+    wanted = glass(tiles())
+    assert wanted.shape == (2, 64 // cell_px, 96 // cell_px) and wanted.std() > 0
+    torch.testing.assert_close(PlainGlass(glass).double()(tiles()), wanted, rtol=0, atol=1e-7)
+    cells, _, maps = ScoreGraph(glass, torch.float64, map_px=(64, 96))(tiles())
+    torch.testing.assert_close(cells, wanted, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(maps[0], smooth_map(wanted[0].numpy(), cell_px), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("colour", [False, True])

@@ -9,16 +9,20 @@ import pytest
 import torch
 
 import glass_core.good_features
+from glass_core.backbone import build_backbone
 from glass_core.checkpoint import EpochFigures, load_model, read_tensors
 from glass_core.config import TrainConfig
+from glass_core.data import read_image
 from glass_core.datasets import list_images
 from glass_core.embedding import EMBED_DIM
+from glass_core.engines import load_engine
 from glass_core.errors import InputError
 from glass_core.good_features import GoodFeatures, scored_rows
 from glass_core.model import Glass
 from glass_core.plain import PlainGlass
 from glass_core.plain_training import plain_step
 from glass_core.samples import TileSource
+from glass_core.scoring import score_image
 from glass_core.texture import ProceduralTextures
 from glass_core.train import JUDGE_PICTURE, FeaturePass, Start, Step, iterate, method_of, optimisers_of, train
 
@@ -120,9 +124,10 @@ def test_the_centre_is_the_adapted_mean_of_each_position(discs: list[Path], sett
     assert ((good.rows(batch) - plain).abs() <= bound * plain.abs() + 1e-6).all()
 
 
-def test_an_iteration_equals_that_of_the_official_form(discs: list[Path]) -> None:
-    settings = config(distribution="h", backbone="resnet18", rows_per_tile=None, weave_share=0)
-    ours = Glass("resnet18")
+@pytest.mark.parametrize("levels", [(2, 3), (3,), (1, 2, 3)])
+def test_an_iteration_equals_that_of_the_official_form(discs: list[Path], levels: tuple[int, ...]) -> None:
+    settings = config(distribution="h", backbone="resnet18", levels=levels, rows_per_tile=None, weave_share=0)
+    ours = Glass("resnet18", levels=levels)
     ours.init_heads(torch.Generator().manual_seed(3))
     theirs = copy.deepcopy(ours)
     plain = PlainGlass(theirs)
@@ -142,6 +147,19 @@ def test_an_iteration_equals_that_of_the_official_form(discs: list[Path]) -> Non
     # Adam makes a step of the same length of any gradient, so float32 rounding may turn a few that are nearly zero
     moved = (ours.discriminator.linear.weight - theirs.discriminator.linear.weight).abs()
     assert float((moved > 1e-5).float().mean()) < 0.02
+
+
+def test_a_model_of_other_levels_is_trained_and_scored_as_any_other(discs: list[Path], tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    torch.save(build_backbone("resnet18").state_dict(), tmp_path / "trunk.pth")
+    run(discs, config(backbone="resnet18", levels=(1, 3), weights=tmp_path / "trunk.pth"), tmp_path / "run")
+    glass, info = load_model(tmp_path / "run")
+    assert info.levels == (1, 3) and info.score.tiling.cell_px == glass.cell_px == 4
+    picture = read_image(discs[0])
+    score_map, _ = score_image(load_engine(tmp_path / "run", "torch"), info.score, picture)
+    assert score_map.shape == (20, 30)
+    tile = info.score.tiling.layout(*picture.shape[:2]).cut(picture)[:1]
+    np.testing.assert_allclose(score_map[:4, :12], glass(torch.from_numpy(tile))[0, :4, :12], rtol=0, atol=1e-5)  # no overlap
 
 
 def test_the_judge_decides_and_its_picture_stays(discs: list[Path], tmp_path: Path) -> None:

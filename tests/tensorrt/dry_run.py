@@ -74,14 +74,14 @@ class Control(nn.Module):
 
 
 def network(name: str) -> nn.Module:
-    """The inference graph of an architecture, or ARCH/SHRINK, with all its outputs, in half precision, weights at random."""
+    """The graph of an architecture, or ARCH/SHRINK/LEVELS, with all its outputs, in half precision, weights at random."""
     from glass_core.graph import ScoreGraph
     from glass_core.model import Glass
 
     if name == "control":
         return Control()
-    arch, _, shrink = name.partition("/")
-    glass = Glass(arch, int(shrink or 1)).eval()
+    arch, shrink, levels = [*name.split("/"), *("1", "23")[name.count("/") :]]
+    glass = Glass(arch, int(shrink), tuple(int(level) for level in levels)).eval()
     glass.init_heads(torch.Generator().manual_seed(0))
     return ScoreGraph(glass, torch.float16, map_px=(SIDE_PX, SIDE_PX))
 

@@ -10,17 +10,17 @@ from glass_core.embedding import EMBED_DIM, Embedding
 from tests.shared_data import shared
 
 
-def plain_embedding(fine: Tensor, coarse: Tensor) -> Tensor:
+def plain_embedding(*levels: Tensor) -> Tensor:
     """glass.md 1.3 and 1.4, step by step: unfold, upsample the patches, pool each level, stack, pool again."""
-    batch, _, h, w = fine.shape
+    batch, _, h, w = levels[0].shape
     pooled = []
-    for level in (fine, coarse):
+    for level in levels:
         patches = F.unfold(level, 3, padding=1).view(batch, -1, *level.shape[-2:])  # (B, 9C, h', w')
         if patches.shape[-2:] != (h, w):
             patches = F.interpolate(patches, (h, w), mode="bilinear", align_corners=False)
         rows = patches.permute(0, 2, 3, 1).reshape(batch * h * w, 1, -1)  # (rows, 1, 9C)
         pooled.append(F.adaptive_avg_pool1d(rows, EMBED_DIM))
-    stacked = torch.cat(pooled, dim=1).flatten(1).unsqueeze(1)  # (rows, 1, 2 * 1536)
+    stacked = torch.cat(pooled, dim=1).flatten(1).unsqueeze(1)  # (rows, 1, L * 1536)
     return F.adaptive_avg_pool1d(stacked, EMBED_DIM).squeeze(1)  # (rows, 1536)
 
 
@@ -31,11 +31,32 @@ def test_golden(name: str, channels: tuple[int, int]) -> None:
     np.testing.assert_allclose(rows, golden["embedding"], rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("channels", [(128, 256), (512, 1024), (64, 128), (40, 112), (256, 512)])
-def test_equals_unfolding_and_pooling_for_any_channel_count(channels: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    "channels",
+    [
+        (128, 256),
+        (512, 1024),
+        (64, 128),
+        (40, 112),
+        (256, 512),
+        (64,),
+        (1024,),
+        (24,),
+        (256, 512, 1024),
+        (64, 128, 256),
+        (10, 20, 40),
+    ],
+)
+def test_equals_unfolding_and_pooling_for_any_levels_and_channel_counts(channels: tuple[int, ...]) -> None:
     torch.manual_seed(1)
-    fine, coarse = torch.randn(2, channels[0], 6, 8), torch.randn(2, channels[1], 3, 4)
-    torch.testing.assert_close(Embedding(channels)(fine, coarse), plain_embedding(fine, coarse), rtol=0, atol=1e-5)
+    levels = [torch.randn(2, count, 12 >> place, 16 >> place) for place, count in enumerate(channels)]
+    torch.testing.assert_close(Embedding(channels)(*levels), plain_embedding(*levels), rtol=0, atol=1e-5)
+
+
+def test_level_1_beside_level_3_is_interpolated_fourfold() -> None:
+    torch.manual_seed(1)
+    levels = (torch.randn(2, 64, 12, 16), torch.randn(2, 256, 3, 4))
+    torch.testing.assert_close(Embedding((64, 256))(*levels), plain_embedding(*levels), rtol=0, atol=1e-5)
 
 
 def test_resnet18_closed_form() -> None:
