@@ -52,7 +52,8 @@ def glass_loss(
 
     `normal` and `las` are embedding rows (N, d), `mask` (N, 1) marks the rows that LAS changed, `noise` (N, d) is already
     scaled, `centre` (N, d) is the adapted mean of each row's position, which only GLASS-h and the logged radii need;
-    `las_centre` (N, d) is that of the LAS rows where they are of other positions.
+    `las_centre` (N, d) is that of the LAS rows where they are of other positions. Nothing here waits for the device. `r_f` is
+    not a number where no row was changed: rows drawn from tiles may miss every synthetic defect.
     """
     las_centre = centre if las_centre is None else las_centre
     true = adaptor(normal)  # (N, d)
@@ -62,8 +63,8 @@ def glass_loss(
     radius = None
     if centre is not None and las_centre is not None:
         with torch.no_grad():
-            distances = [(fake - las_centre).norm(dim=1)[~changed[:, 0]], (true - centre).norm(dim=1)]
-            log["r_t"] = radius = torch.quantile(torch.cat(distances), method.radius)
+            distances = torch.cat([_where(~changed, fake - las_centre), (true - centre).norm(dim=1)])  # (2 N,)
+            log["r_t"] = radius = torch.nanquantile(distances, method.radius)
 
     true_hidden = discriminator.linear(true)  # (N, hidden)
     if method.hypersphere:
@@ -89,7 +90,8 @@ def glass_loss(
             before_distance = (true + (offset / factors[-1] if factors else offset) - centre).norm(dim=1)
         fake_projected = fake
     if factors:
-        log["clamped"] = _share((factors[0] - 1).abs() > 1e-6)
+        touched = (factors[0] - 1).abs() > 1e-6  # (N, 1)
+        log["clamped"] = _share(touched, torch.ones_like(touched))
 
     p_true, p_synthetic = discriminator.classify(torch.cat([true_hidden, synthetic_hidden])).chunk(2)  # (N, 1) each
     p_fake = discriminator(fake_projected)  # (N, 1), a batch norm pass of its own
@@ -100,12 +102,12 @@ def glass_loss(
 
     with torch.no_grad():
         log |= {"loss": loss, "loss_normal": loss_normal, "loss_gas": loss_gas, "loss_las": loss_las}
-        log["p_true"] = _share(torch.cat([p_fake[~changed], p_true[:, 0]]) < 0.5)
-        log["p_fake"] = _share(torch.cat([p_fake[changed], p_synthetic[:, 0]]) >= 0.5)
+        whole = torch.ones_like(changed)
+        log["p_true"] = _share(torch.cat([p_fake, p_true]) < 0.5, torch.cat([~changed, whole]))
+        log["p_fake"] = _share(torch.cat([p_fake, p_synthetic]) >= 0.5, torch.cat([changed, whole]))
         if centre is not None and las_centre is not None:
             log["r_g"] = torch.quantile(before_distance, method.radius)
-            if changed.any():  # rows drawn from tiles may miss every synthetic defect
-                log["r_f"] = torch.quantile((fake - las_centre).norm(dim=1)[changed[:, 0]], method.radius)
+            log["r_f"] = torch.nanquantile(_where(changed, fake - las_centre), method.radius)
     return loss, {name: value.detach() for name, value in log.items()}
 
 
@@ -123,8 +125,8 @@ def las_loss(
     log = {
         "loss": loss.detach(),
         "loss_las": loss.detach(),
-        "p_true": _share(~found[~changed]),
-        "p_fake": _share(found[changed]),
+        "p_true": _share(~found, ~changed),
+        "p_fake": _share(found, changed),
     }
     return loss, log
 
@@ -250,5 +252,11 @@ def _project(offset: Tensor, radius: Tensor) -> Tensor:
     return length.clamp(radius, 2 * radius) / (length + EPS) * offset
 
 
-def _share(hits: Tensor) -> Tensor:
-    return hits.to(torch.float64).mean()
+def _where(chosen: Tensor, offset: Tensor) -> Tensor:
+    """Lengths (N,) of the chosen rows (N, 1), of the others not a number: an index by mask would wait for the device."""
+    return offset.norm(dim=1).where(chosen[:, 0], torch.nan)
+
+
+def _share(hits: Tensor, among: Tensor) -> Tensor:
+    """Of the rows (N, 1) in question; not a number where there are none."""
+    return (hits & among).sum(dtype=torch.float64) / among.sum()

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -194,13 +194,22 @@ def iterate(
         loss, log = las_loss(*heads, las, mask, method.p)
     else:
         noise = config.noise * torch.randn(normal.shape, generator=generator, device=device)
-        loss, log = glass_loss(*heads, normal, las, mask, noise, method, centres, las_centres)
+        loss_of = _compiled_loss() if device.type == "cuda" else glass_loss
+        loss, log = loss_of(*heads, normal, las, mask, noise, method, centres, las_centres)
     for optimiser in optimisers:
         optimiser.zero_grad()
     loss.backward()
     for optimiser in optimisers:
         optimiser.step()
-    return {name: float(value) for name, value in log.items()}
+    values = torch.stack([value.double() for value in log.values()]).tolist()  # the only wait for the device
+    return dict(zip(log, values, strict=True))
+
+
+@cache
+def _compiled_loss() -> Callable[..., tuple[Tensor, dict[str, Tensor]]]:
+    """`glass_loss` as fused kernels, for a GPU; where the compiler cannot make them, it runs as it is written."""
+    torch._dynamo.config.suppress_errors = True
+    return torch.compile(glass_loss)
 
 
 def las_alone(config: TrainConfig, method: Method) -> bool:

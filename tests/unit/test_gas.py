@@ -1,11 +1,13 @@
 """One training iteration against the official numbers, against a plain autograd ascent, and its parts on known values."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 from glass_core.gas import Method, focal_loss, glass_loss, hard_weights
 from glass_core.model import Adaptor, Discriminator
@@ -112,6 +114,46 @@ def test_the_manifold_projection_is_idle_at_the_default_width_only(dim: int, low
     mask = torch.ones(64, 1, dtype=torch.float64)
     _, log = loss_of(modules, normal, las, mask, 0.015 * noise, Method(step=5))
     assert low <= float(log["clamped"]) <= high
+
+
+@pytest.mark.parametrize("method", [Method(), Method(hypersphere=True), Method(mining=False)], ids=["m", "h", "noise"])
+def test_an_iteration_never_waits_for_the_device(method: Method) -> None:
+    with FakeTensorMode():  # where every look at a value is an error
+        adaptor, discriminator = Adaptor(24), Discriminator(24, 16)
+        optimisers = [torch.optim.Adam(adaptor.parameters()), torch.optim.AdamW(discriminator.parameters())]
+        normal, las, noise, centre = (torch.empty(40, 24) for _ in range(4))
+        loss, log = glass_loss(adaptor, discriminator, normal, las, torch.empty(40, 1), noise, method, centre)
+        loss.backward()
+        for optimiser in optimisers:
+            optimiser.step()
+        assert "r_f" in log and ("clamped" in log) == method.mining
+        with pytest.raises(DataDependentOutputException):
+            bool(loss > 0)
+
+
+@pytest.mark.parametrize("hypersphere", [False, True])
+def test_the_loss_compiles_as_one_graph_and_stays_the_same(hypersphere: bool) -> None:
+    method, plain = Method(hypersphere=hypersphere, step=5), heads(24, 16)
+    compiled = copy.deepcopy(plain)
+    rows = [torch.randn(40, 24, dtype=torch.float64) for _ in range(4)]
+    mask = (torch.rand(40, 1) > 0.7).double()
+    torch._dynamo.reset()
+    whole = torch.compile(glass_loss, fullgraph=True, backend="aot_eager")
+    results = []
+    for modules, function in ((plain, glass_loss), (compiled, whole)):
+        args = (modules["pre_projection"], modules["discriminator"], rows[0], rows[1], mask, rows[2], method, rows[3])
+        loss, log = function(*args)  # type: ignore[arg-type]
+        loss.backward()
+        results.append(
+            (loss.detach(), log, [parameter.grad for parameter in modules.parameters()], dict(modules.named_buffers()))
+        )
+    torch.testing.assert_close(results[1], results[0], rtol=1e-10, atol=1e-12, equal_nan=True)
+
+
+def test_rows_that_miss_every_defect_have_no_radius_of_their_own() -> None:
+    rows = [torch.randn(40, 24, dtype=torch.float64) for _ in range(4)]
+    loss, log = loss_of(heads(24, 16), rows[0], rows[1], torch.zeros(40, 1, dtype=torch.float64), rows[2], Method(), rows[3])
+    assert loss.isfinite() and log["r_f"].isnan() and log["p_fake"].isfinite() and log["r_t"].isfinite()
 
 
 def test_hypersphere_needs_a_centre() -> None:
