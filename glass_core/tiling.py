@@ -18,7 +18,7 @@ from glass_core.extent import Extent, extents
 
 
 def stride_px(levels: tuple[int, ...]) -> int:
-    """A cell's side in px as the trunk sees them: the stride of the finest level."""
+    """A cell's side in px as the trunk sees them: the stride of its first level."""
     return 2 << levels[0]
 
 

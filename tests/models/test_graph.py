@@ -47,7 +47,7 @@ def test_it_is_the_trained_network(arch: str, colour: bool) -> None:
     torch.testing.assert_close(highest, cells.flatten(1).max(dim=1).values)
 
 
-@pytest.mark.parametrize(("levels", "cell_px"), [((1,), 4), ((2,), 8), ((3,), 16), ((1, 3), 4), ((1, 2, 3), 4)])
+@pytest.mark.parametrize(("levels", "cell_px"), [((1,), 4), ((2,), 8), ((3,), 16), ((1, 3), 4), ((1, 2, 3), 4), ((2, 1, 3), 8)])
 def test_other_levels_have_other_cells_and_are_as_exact(levels: tuple[int, ...], cell_px: int) -> None:
     glass = drawn("resnet18", levels).double()
     wanted = glass(tiles())
