@@ -70,13 +70,13 @@ def import_anomalib() -> tuple[Any, Any, Any]:
 
 def use_weights(info: ModelInfo) -> None:
     """Has anomalib take the trunk's weights from our run's file instead of a download of another training."""
-    timm: Any = importlib.import_module("timm")
     if info.weights is None:
         raise InputError(f"a run on backbone {info.arch}, RUN, give one of a ResNet")
     path = Path(info.weights.path)
     if file_sha256(path) != info.weights.sha256:
         raise InputError(f"not the weights that the run was trained with, {path}, restore them")
     state = torch.load(path, map_location="cpu", weights_only=True)
+    timm: Any = importlib.import_module("timm")
     create = timm.create_model
 
     @functools.wraps(create)
