@@ -5,21 +5,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 _SIGMA = 0.5
-_RADIUS = 2  # scipy's truncation at four sigma
-"""Both in cells: 4 and 16 px of the official 8."""
+"""In cells: 4 px of the official 8."""
+_WINDOW = 4
+"""To each side, in sigma, where scipy's Gaussian ends."""
 _LEAST = 1e-6
 """Of a probability: nearer to 0 or 1 a float32 sigmoid has few digits left."""
 
 
-def smooth_map(cells: NDArray[np.float32], cell_px: int = 8) -> NDArray[np.float32]:
-    """Cell scores (rows, cols) as a map (rows * cell_px, cols * cell_px): bilinear, then a Gaussian of sigma half a cell.
+def smooth_map(cells: NDArray[np.float32], cell_px: int = 8, sigma_px: float | None = None) -> NDArray[np.float32]:
+    """Cell scores (rows, cols) as a map (rows * cell_px, cols * cell_px): bilinear, then a Gaussian, of sigma half a cell.
 
     As GLASS computes it (half-pixel bilinear, scipy's symmetric border, a window of 4 sigma to each side).
     """
-    rows, cols = cells.shape
+    (rows, cols), sigma_px = cells.shape, sigma_px or _SIGMA * cell_px
     large = cv2.resize(cells.astype(np.float32), (cols * cell_px, rows * cell_px), interpolation=cv2.INTER_LINEAR)
-    kernel = (2 * _RADIUS * cell_px + 1,) * 2
-    blurred = cv2.GaussianBlur(large, kernel, _SIGMA * cell_px, borderType=cv2.BORDER_REFLECT)
+    kernel = (2 * round(_WINDOW * sigma_px) + 1,) * 2
+    blurred = cv2.GaussianBlur(large, kernel, sigma_px, borderType=cv2.BORDER_REFLECT)
     return np.asarray(blurred, dtype=np.float32)  # (rows * cell_px, cols * cell_px)
 
 
@@ -41,8 +42,10 @@ def smoothing(count: int, cell_px: int) -> NDArray[np.float64]:
     length = count * cell_px
     at = np.clip((np.arange(length) + 0.5) / cell_px - 0.5, 0, count - 1)  # (length,) in cells
     bilinear = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(count)))  # (length, count)
-    offsets = np.arange(-_RADIUS * cell_px, _RADIUS * cell_px + 1)
-    kernel = np.exp(-0.5 * (offsets / (_SIGMA * cell_px)) ** 2)
+    sigma_px = _SIGMA * cell_px
+    reach = round(_WINDOW * sigma_px)
+    offsets = np.arange(-reach, reach + 1)
+    kernel = np.exp(-0.5 * (offsets / sigma_px) ** 2)
     reached = np.arange(length)[:, None] + offsets  # (length, window)
     folded = reached % (2 * length)
     mirrored = np.where(folded < length, folded, 2 * length - 1 - folded)  # the edge pixel counts twice

@@ -17,7 +17,7 @@ from glass_core.preprocess import preprocess_mask, resized_crop
 from glass_core.scoring import ScoreDefinition, Scorer, score_image
 
 Protocol = Literal["standard", "official"]
-OFFICIAL_PX = 288
+OFFICIAL_PX, OFFICIAL_SIGMA_PX = 288, 4.0
 _ZOOMED = {"toothbrush": 329, "wood": 329}  # the official code enlarges these classes before it crops (glass.md 4.4)
 
 
@@ -85,8 +85,8 @@ def official_system(engine: Scorer, resize_px: int) -> System:
     """Scores as the official code does: short side resized, a square of 288 px cut from the middle, the rest not seen."""
 
     def score(image: TestImage, picture: NDArray[np.uint8]) -> Scores:
-        cells = engine.score(official_crop(picture, resize_px)[None])[0]  # (36, 36) where it does not shrink pictures
-        return Scores(float(cells.max()), (), smooth_map(cells, OFFICIAL_PX // len(cells)))
+        cells = engine.score(official_crop(picture, resize_px)[None])[0]  # (36, 36) where cells have 8 px
+        return Scores(float(cells.max()), (), smooth_map(cells, OFFICIAL_PX // len(cells), OFFICIAL_SIGMA_PX))
 
     return score
 

@@ -1,6 +1,7 @@
 """The smooth map equals the official one."""
 
 import numpy as np
+import pytest
 
 from glass_core.anomaly_map import smooth_map, smooth_odds
 from tests.shared_data import shared
@@ -32,3 +33,17 @@ def test_in_log_odds_a_cell_beyond_doubt_weighs_more_than_doubtful_neighbours() 
         peaks.append(float(smooth_odds(cells).max()))
     assert peaks == sorted(peaks) and peaks[-1] > 0.99 > smooth_map(cells).max() and peaks[-1] < 1
     assert np.isnan(smooth_odds(np.full((4, 4), np.nan, np.float32))).all()
+
+
+@pytest.mark.parametrize("cell_px", [4, 8, 16])
+def test_sigma_is_half_a_cell_or_as_told(cell_px: int) -> None:
+    cells = np.zeros((21, 21), np.float32)
+    cells[10, 10] = 1
+    place = np.arange(21 * cell_px) - 21 * cell_px / 2 + 0.5
+
+    def spread(sigma_px: float | None) -> float:
+        across = smooth_map(cells, cell_px, sigma_px).astype(np.float64).sum(axis=0)
+        return float((across * place**2).sum() / across.sum())
+
+    assert spread(4.0) - spread(2.0) == pytest.approx(4**2 - 2**2, rel=0.02)  # variances add; four sigma are not all
+    assert spread(None) == spread(cell_px / 2)
