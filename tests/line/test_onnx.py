@@ -24,8 +24,8 @@ def run(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     tiling = {"tile_px": 288, "overlap_px": 24 * shrink, "cell_px": 8 * shrink}
     score = ScoreDefinition(tiling=Tiling.model_validate(tiling))
     info = ModelInfo(
-        arch="resnet18", levels=levels, weights_sha=weights_sha(tensors), score=score, config=None, split_digest=None, weights=None,
-        textures=None, curve=(), versions={},
+        arch="resnet18", levels=levels, weights_sha=weights_sha(tensors), score=score, config=None, split_digest=None,
+        weights=None, textures=None, curve=(), versions={},
     )  # fmt: skip
     save_model(tmp_path / "run", tensors, info)
     return tmp_path / "run"
