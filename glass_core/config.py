@@ -84,6 +84,8 @@ class TrainConfig(BaseModel):
     """Outermost part of a tile that is context, neither learned nor scored (glass_core.tiling)."""
     shrink: Literal[1, 2, 3, 4] = 1
     """Px of the picture, along each side, that become one of the model's, inside its graph; all sizes stay the picture's px."""
+    light: float = Field(default=0.0, ge=0, lt=0.5)
+    """Tiles are learned up to this share brighter or darker than they are, so that a lamp's drift is no defect."""
     inspect_x_px: tuple[int, int] | None = None
     split: SplitFractions = SplitFractions()
 
@@ -149,6 +151,8 @@ class TrainConfig(BaseModel):
             raise ValueError(
                 "input: crop sees the middle of the picture, leave inspect_x_px and shrink out and set border_px: 0"
             )
+        if self.input == "crop" and self.light:
+            raise ValueError("input: crop learns pictures as they are, leave light out")
         if self.distribution != "m" and not self.gas:
             raise ValueError(f"distribution {self.distribution} is one of global synthesis, set gas: true")
         if not self.las and not self.gas:

@@ -86,7 +86,8 @@ class TileSource:
         samples = []
         for index in chosen:
             rng = np.random.default_rng((seed, epoch, index))
-            samples.append(self._sample(int(order[index % len(self)]), rng.integers(-half, half + 1, size=2), rng))
+            place, shift = int(order[index % len(self)]), rng.integers(-half, half + 1, size=2)
+            samples.append(self._sample(place, shift, rng, self._config.light))
         return _collate(samples)
 
     def good(self, count: int) -> Iterator[tuple[range, NDArray[np.uint8]]]:
@@ -109,8 +110,10 @@ class TileSource:
         chosen = (self._places[int(n)] for n in np.unique(np.linspace(0, len(self) - 1, SPECTRUM_TILES).astype(int)))
         return find_yarns([_window(self._picture(path), y, x, self._config.tile_px) for path, y, x in chosen])
 
-    def _sample(self, place: int, shift: NDArray[np.int64], rng: np.random.Generator) -> Sample:
+    def _sample(self, place: int, shift: NDArray[np.int64], rng: np.random.Generator, light: float = 0) -> Sample:
         tile = self._tile(place, shift)
+        if light:
+            tile = np.rint(tile * rng.uniform(1 - light, 1 + light)).clip(0, 255).astype(np.uint8)
         las, cells = self._synthesise(tile, rng, self._foreground(self._places[place][0]))
         return place, tile, las, self._config.tiling.scored(cells)
 

@@ -84,6 +84,20 @@ def test_the_border_of_a_tile_is_cloth_beyond_the_picture_and_has_no_label(image
     np.testing.assert_array_equal(batch.normal[0], continued(read_image(image), 8, 8, 8, 8)[:64, :64])
 
 
+def test_tiles_are_learned_in_other_light_and_watched_as_they_are(image: Path) -> None:
+    plain, lit = source([image], inspect_x_px=[40, 176]), source([image], inspect_x_px=[40, 176], light=0.2)
+    places = [tiles.draw(0, 0).places for tiles in (plain, lit)]
+    np.testing.assert_array_equal(*places)
+    gains = []
+    for iteration in range(20):
+        a, b = plain.draw(0, iteration), lit.draw(0, iteration)
+        gains += [float((y / x).mean()) for x, y in zip(a.normal.astype(float), b.normal.astype(float), strict=True)]
+        changed = (np.abs(b.las - b.normal) > 1e-3).reshape(3, 8, 8, 8, 8).any(axis=(2, 4))
+        assert not (changed & (b.mask == 0)).any()  # another light is no defect
+    assert 0.79 < min(gains) < 0.85 and 1.15 < max(gains) < 1.21
+    np.testing.assert_array_equal(lit.fixed(1, 0).normal, plain.fixed(1, 0).normal)
+
+
 def test_faults_of_weaving_take_their_share(image: Path) -> None:
     pasted, woven, mixed = (source([image], weave_share=share).draw(0, 0).las for share in (0, 1, 0.5))
     assert not np.array_equal(pasted, woven)

@@ -55,6 +55,8 @@ def test_what_is_written_down_reads_back(tmp_path: Path) -> None:
             "train: {shrink: 3, tile_px: 320}",
             "bad settings under train, {path}, tile_px (320) must be a multiple of 48 where cells have 24 px",
         ),
+        ("train: {profile: paper, light: 0.1}", "input: crop learns pictures as they are, leave light out"),
+        ("train: {light: 0.6}", "bad value 0.6 for train.light, {path}, it should be less than 0.5"),
         ("train: {levels: [2, 3, 2]}", "levels must be different ones of 1, 2, 3, not [2, 3, 2]"),
         ("train: {levels: []}", "levels must be different ones of 1, 2, 3, not []"),
         ("train: {levels: [4]}", "bad value 4 for train.levels.0, {path}, it should be 1, 2 or 3"),
