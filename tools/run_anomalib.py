@@ -49,8 +49,8 @@ Network = Callable[[torch.Tensor], Any]
 def import_anomalib() -> tuple[Any, Any, Any]:
     """anomalib's models, data modules and engine; MissingError where it is not installed.
 
-    PyPI's torchvision is of a CUDA build of torch and cannot be imported beside a CPU build, whose operators it then lacks.
-    Nothing here calls them, so it is enough that they are known by name.
+    PyPI's torchvision is made for a CUDA build of torch; beside a CPU build it has no operators and cannot be imported. Two are
+    asked for by name alone; of the others anomalib needs the reading of pictures, which we then do.
     """
     try:
         try:
@@ -62,10 +62,17 @@ def import_anomalib() -> tuple[Any, Any, Any]:
             for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
                 del sys.modules[name]
             import_anomalib.operators = library  # type: ignore[attr-defined]  # they go with it
+            importlib.import_module("torchvision.io").read_image = read_planes  # type: ignore[attr-defined]
         models, data, engine = (importlib.import_module(f"anomalib.{name}") for name in ("models", "data", "engine"))
     except ImportError as error:
         raise MissingError(f"anomalib cannot be imported ({error}), this environment, make the one that --help shows") from None
     return models, data, engine
+
+
+def read_planes(path: str, *_: object, **__: object) -> torch.Tensor:
+    """A picture as torchvision reads it, (3, H, W) uint8."""
+    picture = read_image(Path(path))
+    return torch.from_numpy(picture).permute(2, 0, 1) if picture.ndim == 3 else torch.from_numpy(picture).expand(3, -1, -1)
 
 
 def use_weights(info: ModelInfo) -> None:
