@@ -13,11 +13,13 @@ _LEAST = 1e-6
 
 
 def smooth_map(cells: NDArray[np.float32], cell_px: int = 8, sigma_px: float | None = None) -> NDArray[np.float32]:
-    """Cell scores (rows, cols) as a map (rows * cell_px, cols * cell_px): bilinear, then a Gaussian, of sigma half a cell.
+    """Cell scores (rows, cols) as a map (rows * cell_px, cols * cell_px): bilinear, then a Gaussian of `sigma_px`,
+    half a cell unless said.
 
     As GLASS computes it (half-pixel bilinear, scipy's symmetric border, a window of 4 sigma to each side).
     """
-    (rows, cols), sigma_px = cells.shape, sigma_px or _SIGMA * cell_px
+    rows, cols = cells.shape
+    sigma_px = sigma_px or _SIGMA * cell_px
     large = cv2.resize(cells.astype(np.float32), (cols * cell_px, rows * cell_px), interpolation=cv2.INTER_LINEAR)
     kernel = (2 * round(_WINDOW * sigma_px) + 1,) * 2
     blurred = cv2.GaussianBlur(large, kernel, sigma_px, borderType=cv2.BORDER_REFLECT)

@@ -81,11 +81,11 @@ class ResNet(nn.Module):
         return super().train(False)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """The levels of normalised pictures (B, 3, H, W): of level n (B, C, H/2^(n+1), W/2^(n+1))."""
+        """The levels of normalised pictures (B, 3, H, W), finest first: of level n (B, C, H/2^(n+1), W/2^(n+1))."""
         x = F.max_pool2d(F.relu(self.bn1(self.conv1(x))), 3, 2, 1)  # (B, 64, H/4, W/4)
         found = {}
         for level, layer in ((1, self.layer1), (2, self.layer2), (3, self.layer3)):
-            if level <= max(self.levels):
+            if level <= self.levels[-1]:
                 found[level] = x = layer(x)
         return tuple(found[level] for level in self.levels)
 

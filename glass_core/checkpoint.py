@@ -4,15 +4,15 @@ import contextlib
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from glass_core.config import TrainConfig
+from glass_core.config import TrainConfig, check_levels
 from glass_core.errors import InputError
 from glass_core.scoring import ScoreDefinition
 from glass_core.tiling import stride_px
@@ -77,6 +77,13 @@ class ModelInfo(BaseModel):
     """GLASS-m or -h, as configured or as the judge chose."""
     origin: str | None = None
     versions: dict[str, str]
+
+    @model_validator(mode="after")
+    def _cells_fit(self) -> Self:
+        check_levels(self.levels, self.arch)
+        if self.score.tiling.cell_px % stride_px(self.levels):
+            raise ValueError(f"cells of {self.score.tiling.cell_px} px are none of levels {list(self.levels)}")
+        return self
 
     @property
     def selection(self) -> str:

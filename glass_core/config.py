@@ -67,7 +67,7 @@ class TrainConfig(BaseModel):
     """GLASS-m (manifold), GLASS-h (hypersphere), or -j: the judge decides by the good pictures' average."""
     backbone: Literal["resnet18", "resnet50", "resnet101", "wide_resnet50_2", "embedded"] = "resnet18"
     levels: tuple[Literal[1, 2, 3], ...] = (2, 3)
-    """Levels of the trunk that features are taken from (table 8); cells are those of the first, the others interpolated."""
+    """Levels of the trunk that features are taken from, finest first (table 8); cells are as fine as the first."""
     weights: Path | None = None
     textures: Path | None = None
     seed: int = Field(default=0, ge=0)
@@ -133,10 +133,10 @@ class TrainConfig(BaseModel):
 
     @model_validator(mode="after")
     def _geometry(self) -> Self:
-        if not self.levels or len(set(self.levels)) < len(self.levels):
-            raise ValueError(f"levels must be different ones of 1, 2, 3, not {list(self.levels)}")
-        if self.backbone == "embedded" and self.levels != (2, 3):
-            raise ValueError("the embedded filter bank has levels: [2, 3] alone")
+        check_levels(self.levels, self.backbone)
+        unit = self.shrink * stride_px(self.levels[-1:])  # else a coarser level's cells do not lie on those of the finest
+        if self.tile_px % unit:
+            raise ValueError(f"tile_px ({self.tile_px}) must be a multiple of {unit} with shrink: {self.shrink}")
         try:
             _ = self.tiling
         except ValidationError as error:
@@ -160,6 +160,14 @@ class TrainConfig(BaseModel):
         if self.inspect_x_px is not None and not 0 <= self.inspect_x_px[0] < self.inspect_x_px[1]:
             raise ValueError(f"inspect_x_px must be [left, right], 0 <= left < right, not {list(self.inspect_x_px)}")
         return self
+
+
+def check_levels(levels: tuple[int, ...], backbone: str) -> None:
+    """Raises ValueError for levels that this trunk does not have."""
+    if not levels or list(levels) != sorted(set(levels)):
+        raise ValueError(f"levels must be one to three of 1, 2, 3 in this order, not {list(levels)}")
+    if backbone == "embedded" and levels != (2, 3):
+        raise ValueError("the embedded filter bank has levels: [2, 3] alone")
 
 
 def load_train_config(path: Path, base: TrainConfig | None = None) -> TrainConfig:

@@ -10,11 +10,11 @@ EMBED_DIM = 1536
 
 
 class Embedding(nn.Module):
-    """One to three levels of features to one row of 1536 numbers for each cell of the first level.
+    """One to three levels of features, finest first, to one row of 1536 numbers for each cell of the finest.
 
     Of L levels each gives D = 1536 / L numbers. Its 3x3 patches of C channels, flattened (c, ky, kx), are averaged to 1536 and
     then, L by L, to D numbers. Both averages repeat every 9C/g elements with g = gcd(C, D), so they are one convolution with
-    g groups of equal weights. Other levels are averaged before they are interpolated, not after: both are linear and commute.
+    g groups of equal weights. Coarser levels are averaged before they are interpolated, not after: both are linear and commute.
     """
 
     def __init__(self, level_channels: tuple[int, ...]) -> None:
@@ -26,9 +26,9 @@ class Embedding(nn.Module):
             self.register_buffer(f"weight{level}", weight, persistent=False)
 
     def forward(self, *levels: Tensor) -> Tensor:
-        """Rows (B * h * w, 1536), image-major then row-major, of levels (B, C, h, w) and others in grids of their own."""
+        """Rows (B * h * w, 1536), image-major then row-major, of levels (B, C, h, w), (B, C', h/2, w/2) and so on."""
         first, *others = (self.average(place, level) for place, level in enumerate(levels))
-        whole = torch.cat([first, *(self.regrid(other, first) for other in others)], dim=1)  # (B, 1536, h, w)
+        whole = torch.cat([first, *(self.upsample(other, first) for other in others)], dim=1)  # (B, 1536, h, w)
         return whole.permute(0, 2, 3, 1).flatten(0, 2)  # (B * h * w, 1536)
 
     def average(self, place: int, level: Tensor) -> Tensor:
@@ -37,8 +37,8 @@ class Embedding(nn.Module):
         return F.conv2d(level, weight, padding=1, groups=self.groups[place])
 
     @staticmethod
-    def regrid(level: Tensor, like: Tensor) -> Tensor:
-        """Interpolate to the grid of the first level."""
+    def upsample(level: Tensor, like: Tensor) -> Tensor:
+        """Interpolate to the grid of the finest level."""
         return F.interpolate(level, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
 

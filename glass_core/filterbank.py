@@ -28,7 +28,7 @@ class FilterBank(nn.Module):
     octaves 0 and 1 itself varies in 4 orientations over 16 and 32 px, which is where a weave loses its regularity.
     """
 
-    levels, level_channels = (2, 3), (128, 256)
+    level_channels = (128, 256)
 
     def __init__(self) -> None:
         super().__init__()

@@ -15,8 +15,8 @@ class ScoreGraph(nn.Module):
     """`Glass` for inference only (glass.md 10.2, 11.1): no batch norms, no 1536-wide rows, one affine map for the head.
 
     Batch norms are in the convolutions before them. Adaptor, first layer and its batch norm are one matrix, which acts on
-    each level by itself, where it has the fewest cells: on a coarser one before interpolation, for instance; both maps
-    are linear in space and channels and commute. Trunk and matrix compute in `dtype`; the last layer and the sigmoid are always
+    each level by itself: on a coarser one before interpolation, where there are fewer cells; both maps are linear in space
+    and channels and commute. Trunk and matrix compute in `dtype`; the last layer and the sigmoid are always
     float32, since in half precision neighbouring scores near 1 would become equal.
     """
 
@@ -26,8 +26,7 @@ class ScoreGraph(nn.Module):
         self.dtype = dtype
         self.cell_px = glass.cell_px
         self.normalise, self.embedding = glass.normalise, copy.deepcopy(glass.embedding).to(dtype)
-        self.backbone = copy.deepcopy(glass.backbone).to(dtype)
-        _fold_norms(self.backbone)
+        self.backbone = _without_norms(copy.deepcopy(glass.backbone)).to(dtype)
         adaptor, linear, norm = glass.pre_projection.linear, glass.discriminator.linear, glass.discriminator.norm
         with torch.no_grad():
             mean, var = norm.get_buffer("running_mean").double(), norm.get_buffer("running_var").double()
@@ -52,12 +51,8 @@ class ScoreGraph(nn.Module):
         first, *others = self.backbone(self.normalise(tiles).to(self.dtype))
         hidden = F.conv2d(self.embedding.average(0, first), self.get_buffer("level0"), self.get_buffer("bias"))
         for place, level in enumerate(others, 1):
-            part, weight = self.embedding.average(place, level), self.get_buffer(f"level{place}")
-            if self.backbone.levels[place] > self.backbone.levels[0]:  # coarser
-                part = self.embedding.regrid(F.conv2d(part, weight), first)
-            else:
-                part = F.conv2d(self.embedding.regrid(part, first), weight)
-            hidden = hidden + part  # (B, hidden, H/c, W/c)
+            part = F.conv2d(self.embedding.average(place, level), self.get_buffer(f"level{place}"))
+            hidden = hidden + self.embedding.upsample(part, first)  # (B, hidden, H/c, W/c)
         hidden = F.leaky_relu(hidden, LEAKY_SLOPE)
         direction = self.get_buffer("direction")
         cells = F.conv2d(hidden.to(direction.dtype), direction).sigmoid().squeeze(1)  # (B, H/c, W/c)
@@ -67,7 +62,7 @@ class ScoreGraph(nn.Module):
         return cells, highest, self.get_buffer("rows") @ cells @ self.get_buffer("columns").T  # (B, H, W)
 
 
-def _fold_norms(module: nn.Module) -> None:
+def _without_norms(module: nn.Module) -> nn.Module:
     """Folds each batch norm into the convolution before it; names pair them, conv1 with bn1, 0 with 1."""
     for name, child in list(module.named_children()):
         pair = {"0": "1"}.get(name, name.replace("conv", "bn"))
@@ -76,4 +71,5 @@ def _fold_norms(module: nn.Module) -> None:
             setattr(module, name, fuse_conv_bn_eval(child, norm))
             setattr(module, pair, nn.Identity())
         elif not isinstance(child, nn.BatchNorm2d):
-            _fold_norms(child)
+            _without_norms(child)
+    return module

@@ -66,6 +66,7 @@ class Glass(nn.Module):
         """`shrink`: so many px of the camera, along each side, are one of the trunk's, whose `levels` a row holds."""
         super().__init__()
         self.arch, self.cell_px = arch, stride_px(levels) * shrink
+        self.unit_px = stride_px(levels[-1:]) * shrink  # sides of tiles are multiples of it
         self.normalise = Normalise(shrink)
         self.backbone = build_backbone(arch, levels)
         self.embedding = Embedding(self.backbone.level_channels)

@@ -24,7 +24,7 @@ _TRUNK_MARK = "layer3.0.conv1.weight"
 
 
 def import_official(checkpoint: Path, arch: str, weights: Path | None, out: Path) -> ModelInfo:
-    """Makes a run of an official ckpt*.pth and the ImageNet trunk named `arch`, which the file does not tell.
+    """Makes a run of an official ckpt*.pth, of levels 2 and 3 of the ImageNet trunk named `arch`: the file does not tell.
 
     Its tiles are the official picture, 288 px. Raises InputError for a file of another kind, size or trunk, MissingError
     without the trunk's weights.
@@ -58,6 +58,8 @@ def import_official(checkpoint: Path, arch: str, weights: Path | None, out: Path
 def export_official(run: Path, checkpoint: Path) -> None:
     """Writes the heads of a run as a file that the official code loads; whole or not at all, InputError if it cannot be."""
     glass, info = load_model(run)
+    if info.levels != (2, 3):
+        raise InputError(f"a model of levels {list(info.levels)}, which its file could not say, {run}, export it to ONNX")
     if info.score.tiling.cell_px > stride_px(info.levels):
         raise InputError(f"a model that shrinks pictures, which the official code does not, {run}, export it to ONNX")
     heads = {part: getattr(glass, part).state_dict() for part in PARTS}

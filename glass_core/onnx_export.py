@@ -16,8 +16,9 @@ def export_onnx(run: Path, path: Path) -> None:
     """Writes the model with input `tiles`, uint8 RGB (batch, height, width, 3), outputs `cells` (batch, height/c, width/c) and
     `highest` (batch,), for cells of c px.
 
-    Height and width are multiples of 2 c. Cells are raw scores in (0, 1); a picture's score is the highest. Normalisation
-    is inside, so no preparation can differ from training's. The metadata hold weights_sha and the score definition.
+    Height and width are multiples of a cell of the coarsest level (2 c for levels 2 and 3). Cells are raw scores in (0, 1);
+    a picture's score is the highest. Normalisation is inside, so no preparation can differ from training's. The metadata
+    hold weights_sha and the score definition.
     Raises MissingError without the package onnxscript, InputError when the file cannot be written.
     """
     try:
@@ -26,9 +27,9 @@ def export_onnx(run: Path, path: Path) -> None:
         raise MissingError("ONNX export needs the package onnxscript, this machine, pip install 'glassline[onnx]'") from None
     glass, info = load_model(run)
     network = ScoreGraph(glass).eval()
-    pair = 2 * glass.cell_px
-    sizes = {0: torch.export.Dim("batch"), 1: pair * torch.export.Dim("rows"), 2: pair * torch.export.Dim("cols")}
-    example = torch.zeros((2, 4 * pair, 6 * pair, 3), dtype=torch.uint8)
+    unit = glass.unit_px
+    sizes = {0: torch.export.Dim("batch"), 1: unit * torch.export.Dim("rows"), 2: unit * torch.export.Dim("cols")}
+    example = torch.zeros((2, 4 * unit, 6 * unit, 3), dtype=torch.uint8)
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -33,9 +33,8 @@ class PlainGlass(nn.Module):
     def features(self, tiles: Tensor) -> Tensor:
         """Embedding rows (B * H/c * W/c, 1536) of tiles (B, H, W) or (B, H, W, 3)."""
         levels = self.trunk(self.glass.normalise(tiles))
-        deepest = max(self.trunk.levels)
-        rest = (self.trunk.layer2, self.trunk.layer3, self.layer4)[deepest - 1 :]
-        self.fc(nn.Sequential(*rest)(levels[self.trunk.levels.index(deepest)]).mean(dim=(2, 3)))
+        rest = (self.trunk.layer2, self.trunk.layer3, self.layer4)[self.trunk.levels[-1] - 1 :]
+        self.fc(nn.Sequential(*rest)(levels[-1]).mean(dim=(2, 3)))
         pooled = []
         for level in levels:
             patches = F.unfold(level, 3, padding=1).unflatten(2, level.shape[-2:])  # (B, 9C, h, w)

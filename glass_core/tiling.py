@@ -18,7 +18,7 @@ from glass_core.extent import Extent, extents
 
 
 def stride_px(levels: tuple[int, ...]) -> int:
-    """A cell's side in px as the trunk sees them: the stride of its first level."""
+    """A cell's side in px as the trunk sees them: the stride of its finest level."""
     return 2 << levels[0]
 
 
@@ -40,9 +40,8 @@ class Tiling(BaseModel):
     def _overlap_fits(self) -> Self:
         sizes = {"tile_px": self.tile_px, "overlap_px": self.overlap_px, "border_px": self.border_px}
         for name, px in sizes.items():
-            unit = self.cell_px * (2 if name == "tile_px" else 1)  # a coarser level has half as many cells
-            if px % unit:
-                raise ValueError(f"{name} ({px}) must be a multiple of {unit} where cells have {self.cell_px} px")
+            if px % self.cell_px:
+                raise ValueError(f"{name} ({px}) must be a multiple of {self.cell_px}, the side of a cell")
         if self.overlap_px > self.tile_px // 2:
             raise ValueError(f"overlap_px ({self.overlap_px}) must be at most half of tile_px ({self.tile_px})")
         if self.overlap_px < 2 * self.border_px:  # else cloth between tiles is not scored

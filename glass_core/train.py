@@ -201,15 +201,18 @@ def iterate(
     loss.backward()
     for optimiser in optimisers:
         optimiser.step()
-    values = torch.stack([value.double() for value in log.values()]).tolist()  # the only wait for the device
+    values = torch.stack([value.double() for value in log.values()]).tolist()  # one way back from the device for all
     return dict(zip(log, values, strict=True))
 
 
 @cache
 def _compiled_loss() -> Callable[..., tuple[Tensor, dict[str, Tensor]]]:
-    """`glass_loss` as fused kernels, for a GPU; where the compiler cannot make them, it runs as it is written."""
-    torch._dynamo.config.suppress_errors = True
-    return torch.compile(glass_loss)
+    """`glass_loss` as fused kernels, for a GPU; where the compiler cannot make them, it runs as it is written.
+
+    Of any number of rows: the last batch of an epoch may be short, and which kernels a run gets must not depend on where it
+    was taken up.
+    """
+    return torch._dynamo.config.patch(suppress_errors=True)(torch.compile(glass_loss, dynamic=True))
 
 
 def las_alone(config: TrainConfig, method: Method) -> bool:

@@ -121,8 +121,12 @@ def _model(
 ) -> Subject:
     """A trained model by this machine's engine; its card counts where it was made for the very same scores."""
     info, engine = read_info(run), load_engine(run)
-    _refuse_seen(run, images)
+    refuse_seen(run, images)
     if protocol == "official":
+        if OFFICIAL_PX % info.score.tiling.cell_px:
+            raise InputError(
+                f"cells of {info.score.tiling.cell_px} px do not fill {OFFICIAL_PX} px, {run}, say --protocol standard"
+            )
         return Subject(official_system(engine, resize_px), info.selection, None, deviations(info))
     definition = engine.definition.model_copy(update={"inspect_x_px": None}) if crops else engine.definition
     return Subject(standard_system(engine, definition), info.selection, _thresholds(run, engine, crops, console))
@@ -141,7 +145,7 @@ def _thresholds(run: Path, engine: Engine, crops: bool, console: Console) -> tup
     return (min(card.thresholds),) if crops else card.thresholds  # a crop's lane is not known: held to the strictest
 
 
-def _refuse_seen(run: Path, images: Sequence[TestImage]) -> None:
+def refuse_seen(run: Path, images: Sequence[TestImage]) -> None:
     """A test picture that had a part in making the model or its card would flatter them."""
     if not (run / SPLIT_FILE).exists():
         return

@@ -7,13 +7,15 @@ In an environment of its own, from the root of this tree, since anomalib asks fo
     ENV/bin/python -m tools.run_anomalib RUN DATA --model glass --out SCORES
     glassline evaluate SCORES DATA
 
-RUN says which pictures are for training, which backbone with which weights, the batch and how many iterations. Pictures are cut
-into tiles of --px side by side, for training and for scoring. No epoch is chosen, the last is taken, as by `select: last`.
+RUN says which pictures are for training, which of their columns, which levels of which backbone with which weights, the batch
+and how many iterations. Pictures are cut into tiles of --px side by side, for training and for scoring. No epoch is chosen, the
+last is taken, as by `select: last`.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import importlib
 import json
@@ -37,10 +39,15 @@ from glass_core.datasets import list_test_images
 from glass_core.errors import InputError, MissingError
 from glass_core.evaluate import Scored, Scores
 from glass_core.score_folder import ScoreFolder
-from glass_core.split import file_sha256, load_split
+from glass_core.scoring import ScoreDefinition
+from glass_core.split import load_split
 from glass_core.tiling import Tiling
+from glass_core.weights import load_weights
 from tools.cli import one_line
+from tools.evaluate import refuse_seen
 from tools.train import refused_writes
+
+BATCH = 16
 
 Network = Callable[[torch.Tensor], Any]
 """Of pictures (B, 3, H, W) in 0..1: an object with `pred_score` (B,) and `anomaly_map` (B, H, W)."""
@@ -56,12 +63,10 @@ def import_anomalib() -> tuple[Any, Any, Any]:
         try:
             importlib.import_module("torchvision")
         except RuntimeError:
-            library = torch.library.Library("torchvision", "FRAGMENT")
             for name in ("nms", "qnms"):
-                library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+                torch.library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
             for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
                 del sys.modules[name]
-            import_anomalib.operators = library  # type: ignore[attr-defined]  # they go with it
             importlib.import_module("torchvision.io").read_image = read_planes  # type: ignore[attr-defined]
         models, data, engine = (importlib.import_module(f"anomalib.{name}") for name in ("models", "data", "engine"))
     except ImportError as error:
@@ -75,14 +80,14 @@ def read_planes(path: str, *_: object, **__: object) -> torch.Tensor:
     return torch.from_numpy(picture).permute(2, 0, 1) if picture.ndim == 3 else torch.from_numpy(picture).expand(3, -1, -1)
 
 
-def use_weights(info: ModelInfo) -> None:
+def use_weights(info: ModelInfo, run: Path) -> None:
     """Has anomalib take the trunk's weights from our run's file instead of a download of another training."""
     if info.weights is None:
-        raise InputError(f"a run on backbone {info.arch}, RUN, give one of a ResNet")
+        raise InputError(f"its backbone {info.arch} is none of anomalib's, {run}, give a run on a ResNet")
     path = Path(info.weights.path)
-    if file_sha256(path) != info.weights.sha256:
+    state, origin = load_weights(info.arch, path)
+    if origin.sha256 != info.weights.sha256:
         raise InputError(f"not the weights that the run was trained with, {path}, restore them")
-    state = torch.load(path, map_location="cpu", weights_only=True)
     timm: Any = importlib.import_module("timm")
     create = timm.create_model
 
@@ -98,60 +103,67 @@ def use_weights(info: ModelInfo) -> None:
     timm.create_model = created
 
 
-def cut(pictures: Sequence[Path], tiling: Tiling, folder: Path) -> int:
+def cut(pictures: Sequence[Path], definition: ScoreDefinition, folder: Path) -> int:
     """Writes the tiles of pictures as PNG and returns how many they are."""
     count = 0
     for path in pictures:
         picture = read_image(path)
-        for tile in tiling.layout(*picture.shape[:2]).cut(picture):
-            cv2.imwrite(str(folder / f"{count:06}.png"), tile[..., ::-1] if tile.ndim == 3 else tile)
+        height, width = picture.shape[:2]
+        for tile in definition.tiling.layout(height, width, definition.inspect_x_px).cut(picture):
+            if not cv2.imwrite(str(folder / f"{count:06}.png"), tile[..., ::-1] if tile.ndim == 3 else tile):
+                raise InputError(f"cannot write tiles, {folder}, free space there")
             count += 1
     return count
 
 
-def fit(name: str, info: ModelInfo, pictures: Sequence[Path], iterations: int, textures: Path | None, px: int) -> Network:
-    """The trained system, by anomalib's own loop and data module."""
+def fit(
+    name: str, run: Path, info: ModelInfo, definition: ScoreDefinition, iterations: int, textures: Path | None
+) -> tuple[Network, int]:
+    """The trained system, by anomalib's own loop and data module, and the iterations that it made of its epochs."""
     models, data, engines = import_anomalib()
-    use_weights(info)
-    config = info.config
-    assert config is not None
-    torch.manual_seed(config.seed)
-    plain = {"backbone": info.arch, "post_processor": False, "evaluator": False, "visualizer": False}
+    use_weights(info, run)
+    assert info.config is not None
+    torch.manual_seed(info.config.seed)
+    px, batch = definition.tiling.tile_px, info.config.batch_tiles
+    made = models.Glass if name == "glass" else models.Patchcore
+    settings: dict[str, Any] = {"backbone": info.arch, "layers": [f"layer{level}" for level in info.levels]}
+    settings |= {"pre_processor": made.configure_pre_processor(image_size=(px, px))}
+    settings |= dict.fromkeys(("post_processor", "evaluator", "visualizer"), False)
     with tempfile.TemporaryDirectory() as place:
         good = Path(place) / "good"
         good.mkdir()
-        tiles = cut(pictures, Tiling(tile_px=px, overlap_px=0), good)
+        per_epoch = -(-cut([image.path for image in load_split(run).train], definition, good) // batch)
         epochs = 1
         if name == "glass":
-            seen = {"pre_processor": models.Glass.configure_pre_processor(image_size=(px, px)), "input_shape": (px, px)}
-            model = models.Glass(**plain, **seen, anomaly_source_path=textures and str(textures))
-            epochs = -(-iterations // -(-tiles // config.batch_tiles))
-        else:
-            model = models.Patchcore(**plain, pre_processor=models.Patchcore.configure_pre_processor(image_size=(px, px)))
+            settings |= {"input_shape": (px, px), "anomaly_source_path": textures and str(textures)}
+            epochs = -(-iterations // per_epoch)
+        model = made(**settings)
         folder = data.Folder(
-            name="split", root=place, normal_dir="good", train_batch_size=config.batch_tiles, num_workers=0,
+            name="split", root=place, normal_dir="good", train_batch_size=batch, num_workers=0,
             test_split_mode="none", val_split_mode="none",
         )  # fmt: skip
         engine = engines.Engine(max_epochs=epochs, logger=False, default_root_dir=place, limit_val_batches=0)
         engine.fit(model=model, datamodule=folder)
     model.eval()
-    return model
+    return model, epochs * per_epoch
 
 
 @torch.no_grad()
-def scores(network: Network, picture: NDArray[np.uint8], tiling: Tiling) -> Scores:
+def scores(network: Network, picture: NDArray[np.uint8], definition: ScoreDefinition) -> Scores:
     """Of one picture: the highest score of its tiles, and their maps put together, by maximum where they overlap."""
-    layout = tiling.layout(*picture.shape[:2])
+    height, width = picture.shape[:2]
+    layout, side = definition.tiling.layout(height, width, definition.inspect_x_px), definition.tiling.tile_px
     tiles = torch.from_numpy(layout.cut(picture)).float() / 255  # (T, p, p[, 3])
     planes = tiles[:, None].expand(-1, 3, -1, -1) if tiles.dim() == 3 else tiles.permute(0, 3, 1, 2)  # (T, 3, p, p)
-    found = network(planes.contiguous())
-    maps = found.anomaly_map.reshape(len(tiles), tiling.tile_px, tiling.tile_px).float().cpu().numpy()
-    side, (height, width) = tiling.tile_px, picture.shape[:2]
+    found = [network(part.contiguous()) for part in planes.split(BATCH)]
     whole = np.full((layout.tile_rows_px[-1] + side, layout.tile_cols_px[-1] + side), -np.inf, np.float32)
+    maps = torch.cat([part.anomaly_map.reshape(-1, side, side) for part in found]).float().cpu().numpy()  # (T, p, p)
     for one, (y, x) in zip(maps, layout.tiles, strict=True):
         window = whole[y : y + side, x : x + side]
         np.maximum(window, one, out=window)
-    return Scores(float(found.pred_score.max()), (), np.ascontiguousarray(whole[:height, :width]))
+    pixels = np.full((height, width), np.nan, np.float32)
+    pixels[:, layout.x0_px : layout.x1_px] = whole[:height, : layout.x1_px - layout.x0_px]
+    return Scores(max(float(part.pred_score.max()) for part in found), (), pixels)
 
 
 @one_line
@@ -163,34 +175,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     p.add_argument("--model", choices=("glass", "patchcore"), required=True)
     p.add_argument("--out", type=Path, required=True, metavar="DIR", help="scores and maps")
     p.add_argument(
-        "--textures", type=Path, metavar="DIR", help="for GLASS: pictures to paste, in DTD's layout (default: Perlin noise)"
+        "--textures", type=Path, metavar="DIR", help="for GLASS: pictures to paste, as DTD has them (default: noise)"
     )
-    p.add_argument("--iterations", type=int, metavar="N", help="for GLASS (default: as many as RUN had)")
-    p.add_argument("--px", type=int, default=256, help="side of a tile (default: %(default)s)")
+    p.add_argument("--iterations", type=int, metavar="N", help="for GLASS, rounded up to epochs (default: those of RUN)")
+    p.add_argument(
+        "--px", type=int, choices=range(64, 1025, 32), default=256, metavar="PX", help="side of a tile (default: 256)"
+    )
     args = p.parse_args(arguments)
-    info, pictures = read_info(args.run), [image.path for image in load_split(args.run).train]
+    info, test = read_info(args.run), list_test_images(args.data)
     if info.config is None:
         raise InputError(f"not trained here, {args.run}, give a run of `glassline train`")
-    iterations = args.iterations or info.config.epochs * (info.config.iterations_per_epoch or 0)
-    if args.model == "glass" and not iterations:
-        raise InputError(f"it has no fixed number of iterations, {args.run}, give --iterations")
-    test, tiling, console = list_test_images(args.data), Tiling(tile_px=args.px, overlap_px=0), Console(stderr=True)
+    refuse_seen(args.run, test)
+    asked = info.config.epochs * (info.config.iterations_per_epoch or 0) if args.iterations is None else args.iterations
+    if args.model == "glass" and asked < 1:
+        raise InputError(f"no number of iterations, {args.run} or --iterations, give one of at least 1")
+    definition = ScoreDefinition(tiling=Tiling(tile_px=args.px, overlap_px=0), inspect_x_px=info.score.inspect_x_px)
+    with refused_writes(args.out):
+        args.out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    network = fit(args.model, info, pictures, iterations, args.textures, args.px)
+    with contextlib.redirect_stdout(sys.stderr):  # its loop prints there
+        network, iterations = fit(args.model, args.run, info, definition, asked, args.textures)
     seconds, scored, folder = time.monotonic() - started, [], ScoreFolder(args.out, args.data)
     with refused_writes(args.out):
-        for image in track(test, "scoring", console=console, transient=True):
-            of_picture = scores(network, read_image(image.path), tiling)
+        for image in track(test, "scoring", console=Console(stderr=True), transient=True):
+            of_picture = scores(network, read_image(image.path), definition)
             folder.write(image, of_picture)
             scored.append(Scored(image, of_picture.image, None))
         folder.close(scored)
-    facts = {
-        "schema": 1,
-        "model": args.model,
-        "pictures": len(pictures),
-        "iterations": iterations,
-        "training_s": round(seconds, 1),
-    }
+    facts = {"schema": 1, "model": args.model, "iterations": iterations, "seconds_with_start": round(seconds, 1)}
     print(json.dumps({**facts, "out": str(args.out)}))
     return 0
 

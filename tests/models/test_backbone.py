@@ -56,7 +56,7 @@ def test_levels_have_the_channels_and_strides_of_the_architecture(arch: str) -> 
     assert not fine.requires_grad
 
 
-@pytest.mark.parametrize("levels", [(2, 3), (1,), (3,), (1, 3), (1, 2, 3), (2, 1, 3)])
+@pytest.mark.parametrize("levels", [(2, 3), (1,), (3,), (1, 3), (1, 2, 3)])
 def test_resnet18_equals_the_plain_forward_pass(levels: tuple[int, ...]) -> None:
     trunk, x = random_resnet18(levels), torch.rand(2, 3, 64, 64)
     every = plain_resnet18(trunk.state_dict(), x)

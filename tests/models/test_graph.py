@@ -47,7 +47,7 @@ def test_it_is_the_trained_network(arch: str, colour: bool) -> None:
     torch.testing.assert_close(highest, cells.flatten(1).max(dim=1).values)
 
 
-@pytest.mark.parametrize(("levels", "cell_px"), [((1,), 4), ((2,), 8), ((3,), 16), ((1, 3), 4), ((1, 2, 3), 4), ((2, 1, 3), 8)])
+@pytest.mark.parametrize(("levels", "cell_px"), [((1,), 4), ((2,), 8), ((3,), 16), ((1, 3), 4), ((1, 2, 3), 4)])
 def test_other_levels_have_other_cells_and_are_as_exact(levels: tuple[int, ...], cell_px: int) -> None:
     glass = drawn("resnet18", levels).double()
     wanted = glass(tiles())
@@ -81,6 +81,13 @@ def test_the_network_it_was_made_from_stays_as_it_is() -> None:
     ScoreGraph(glass, torch.bfloat16)
     assert before.keys() == glass.state_dict().keys()
     assert all(torch.equal(value, before[key]) for key, value in glass.state_dict().items())
+
+
+def test_batch_norms_are_folded_before_the_weights_are_rounded() -> None:
+    glass = drawn("resnet18")
+    half, single = ScoreGraph(glass, torch.bfloat16), ScoreGraph(glass)
+    for got, wanted in zip(half.backbone.parameters(), single.backbone.parameters(), strict=True):
+        assert torch.equal(got, wanted.to(torch.bfloat16))
 
 
 def test_no_batch_norm_is_left() -> None:

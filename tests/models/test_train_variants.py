@@ -124,7 +124,7 @@ def test_the_centre_is_the_adapted_mean_of_each_position(discs: list[Path], sett
     assert ((good.rows(batch) - plain).abs() <= bound * plain.abs() + 1e-6).all()
 
 
-@pytest.mark.parametrize("levels", [(2, 3), (3,), (1, 2, 3), (2, 1, 3)])
+@pytest.mark.parametrize("levels", [(2, 3), (3,), (1, 2, 3)])
 def test_an_iteration_equals_that_of_the_official_form(discs: list[Path], levels: tuple[int, ...]) -> None:
     settings = config(distribution="h", backbone="resnet18", levels=levels, rows_per_tile=None, weave_share=0)
     ours = Glass("resnet18", levels=levels)

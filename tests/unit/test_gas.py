@@ -117,7 +117,7 @@ def test_the_manifold_projection_is_idle_at_the_default_width_only(dim: int, low
 
 
 @pytest.mark.parametrize("method", [Method(), Method(hypersphere=True), Method(mining=False)], ids=["m", "h", "noise"])
-def test_an_iteration_never_waits_for_the_device(method: Method) -> None:
+def test_the_loss_and_its_steps_never_wait_for_the_device(method: Method) -> None:
     with FakeTensorMode():  # where every look at a value is an error
         adaptor, discriminator = Adaptor(24), Discriminator(24, 16)
         optimisers = [torch.optim.Adam(adaptor.parameters()), torch.optim.AdamW(discriminator.parameters())]
@@ -138,7 +138,7 @@ def test_the_loss_compiles_as_one_graph_and_stays_the_same(hypersphere: bool) ->
     rows = [torch.randn(40, 24, dtype=torch.float64) for _ in range(4)]
     mask = (torch.rand(40, 1) > 0.7).double()
     torch._dynamo.reset()
-    whole = torch.compile(glass_loss, fullgraph=True, backend="aot_eager")
+    whole = torch.compile(glass_loss, fullgraph=True, dynamic=True, backend="aot_eager")
     results = []
     for modules, function in ((plain, glass_loss), (compiled, whole)):
         args = (modules["pre_projection"], modules["discriminator"], rows[0], rows[1], mask, rows[2], method, rows[3])

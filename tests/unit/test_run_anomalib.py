@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from glass_core.errors import MissingError
+from glass_core.scoring import ScoreDefinition
 from glass_core.tiling import Tiling
 from tools.run_anomalib import cut, import_anomalib, scores
 
-TILING = Tiling(tile_px=64, overlap_px=0)
+TILES = ScoreDefinition(tiling=Tiling(tile_px=64, overlap_px=0))
 
 
 def picture(height: int, width: int) -> np.ndarray:
@@ -28,17 +29,24 @@ def brightness(tiles: torch.Tensor) -> SimpleNamespace:
 @pytest.mark.parametrize("shape", [(64, 64), (64, 192), (80, 150), (64, 96, 3)])
 def test_tiles_make_the_picture_again(shape: tuple[int, ...]) -> None:
     image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    found = scores(brightness, image, TILING)
+    found = scores(brightness, image, TILES)
     wanted = image.astype(np.float32) / 255 if image.ndim == 2 else image.astype(np.float32).mean(axis=2) / 255
     assert found.pixels.shape == shape[:2] and found.pixels.dtype == np.float32
     np.testing.assert_allclose(found.pixels, wanted, atol=1e-6)
     assert found.image == pytest.approx(image.max() / 255)
 
 
+def test_what_is_not_inspected_has_no_score() -> None:
+    image = picture(64, 192)
+    found = scores(brightness, image, TILES.model_copy(update={"inspect_x_px": (40, 168)}))
+    assert np.isnan(found.pixels[:, :40]).all() and np.isnan(found.pixels[:, 168:]).all()
+    np.testing.assert_allclose(found.pixels[:, 40:168], image[:, 40:168].astype(np.float32) / 255, atol=1e-6)
+
+
 def test_training_sees_the_tiles_of_the_pictures(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "strip.png"), picture(64, 192))
     (tmp_path / "good").mkdir()
-    assert cut([tmp_path / "strip.png"], TILING, tmp_path / "good") == 3
+    assert cut([tmp_path / "strip.png"], TILES, tmp_path / "good") == 3
     tiles = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in sorted((tmp_path / "good").iterdir())]
     np.testing.assert_array_equal(np.concatenate(tiles, axis=1), picture(64, 192))
 
