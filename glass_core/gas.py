@@ -4,7 +4,9 @@ Follows glass.md 3 (paper equations 1, 2 and 5 to 8). The ascent runs in the spa
 a row costs 1024 numbers instead of 1536 and the normal rows are passed once, not in every step (glass.md S6 and S7).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -166,10 +168,11 @@ def _ascent(
     origin = origin_hidden - true_mean  # (N, hidden); batch norm does not see the shift, and sums of squares keep digits
     hidden = torch.addmm(origin, start, weight.T)  # (N, hidden)
     square = start.square().sum(dim=1, keepdim=True)  # (N, 1), the squared length of g - origin
+    climb = _compiled_climb() if hidden.device.type == "cuda" else _climb
     for _ in range(method.step // PROJECT_EVERY):
         before, move = hidden.clone(), torch.zeros_like(hidden)
         for _ in range(PROJECT_EVERY):
-            _climb(discriminator, hidden, move, gram, true_mean, true_var)
+            climb(discriminator, hidden, move, gram, true_mean, true_var)
         # |offset + move W|^2 - |offset|^2, for the image of the move is the way that `hidden` went
         square += (move * (before + hidden - 2 * origin)).sum(dim=1, keepdim=True)
         length = square.sqrt()
@@ -224,6 +227,16 @@ def _climb(
         rate = STEP_LENGTH / (length + EPS)
         x.addcmul_(rate, pull)
         moved.addcmul_(rate, slope)
+
+
+@cache
+def _compiled_climb() -> Callable[..., None]:
+    """`_climb` as fused kernels, for a GPU; where the compiler cannot make them, it runs as it is written.
+
+    Of any number of rows: the last batch of an epoch may be short, and which kernels a run gets must not depend on where it
+    was taken up.
+    """
+    return torch._dynamo.config.patch(suppress_errors=True)(torch.compile(_climb, dynamic=True))
 
 
 def _track(norm: nn.BatchNorm1d, mean: Tensor, unbiased_var: Tensor) -> None:

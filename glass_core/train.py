@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -194,8 +194,7 @@ def iterate(
         loss, log = las_loss(*heads, las, mask, method.p)
     else:
         noise = config.noise * torch.randn(normal.shape, generator=generator, device=device)
-        loss_of = _compiled_loss() if device.type == "cuda" else glass_loss
-        loss, log = loss_of(*heads, normal, las, mask, noise, method, centres, las_centres)
+        loss, log = glass_loss(*heads, normal, las, mask, noise, method, centres, las_centres)
     for optimiser in optimisers:
         optimiser.zero_grad()
     loss.backward()
@@ -203,16 +202,6 @@ def iterate(
         optimiser.step()
     values = torch.stack([value.double() for value in log.values()]).tolist()  # one way back from the device for all
     return dict(zip(log, values, strict=True))
-
-
-@cache
-def _compiled_loss() -> Callable[..., tuple[Tensor, dict[str, Tensor]]]:
-    """`glass_loss` as fused kernels, for a GPU; where the compiler cannot make them, it runs as it is written.
-
-    Of any number of rows: the last batch of an epoch may be short, and which kernels a run gets must not depend on where it
-    was taken up.
-    """
-    return torch._dynamo.config.patch(suppress_errors=True)(torch.compile(glass_loss, dynamic=True))
 
 
 def las_alone(config: TrainConfig, method: Method) -> bool:
