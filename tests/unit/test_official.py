@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from glass_core.backbone import ResNet
-from glass_core.checkpoint import load_model, read_info, save_model, tensors_of
+from glass_core.checkpoint import ModelInfo, load_model, read_info, save_model, tensors_of, weights_sha
 from glass_core.errors import InputError
 from glass_core.model import Glass
 from glass_core.official import export_official, import_official, read_heads
@@ -55,6 +55,18 @@ def test_a_model_that_shrinks_pictures_is_none_for_the_official_code(imported: P
     tiling = Tiling.model_validate({"tile_px": 320, "cell_px": 16})
     save_model(tmp_path, tensors_of(glass), info.model_copy(update={"score": ScoreDefinition(tiling=tiling)}))
     with pytest.raises(InputError, match="shrinks pictures"):
+        export_official(tmp_path, tmp_path / "x.pth")
+
+
+def test_a_model_of_other_levels_is_none_for_the_official_code(tmp_path: Path) -> None:
+    glass = Glass("resnet18", levels=(1, 3)).eval()
+    tensors, score = tensors_of(glass), ScoreDefinition(tiling=Tiling(cell_px=4))
+    info = ModelInfo(
+        arch="resnet18", levels=(1, 3), weights_sha=weights_sha(tensors), score=score, config=None, split_digest=None,
+        weights=None, textures=None, curve=(), versions={},
+    )  # fmt: skip
+    save_model(tmp_path, tensors, info)
+    with pytest.raises(InputError, match=r"levels \[1, 3\]"):
         export_official(tmp_path, tmp_path / "x.pth")
 
 
