@@ -78,6 +78,14 @@ class ModelInfo(BaseModel):
     origin: str | None = None
     versions: dict[str, str]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_it_was_trained(cls, data: Any) -> Any:
+        """A file older than these settings is not given what profiles make of them since."""
+        if isinstance(data, dict) and isinstance(config := data.get("config"), dict):
+            return {**data, "config": {"levels": (2, 3), "light": 0, **config}}
+        return data
+
     @model_validator(mode="after")
     def _cells_fit(self) -> Self:
         check_levels(self.levels, self.arch)

@@ -25,9 +25,12 @@ class Embedding(nn.Module):
             weight = _patch_average(channels, groups, self.level_dim)
             self.register_buffer(f"weight{level}", weight, persistent=False)
 
-    def forward(self, *levels: Tensor) -> Tensor:
-        """Rows (B * h * w, 1536), image-major then row-major, of levels (B, C, h, w), (B, C', h/2, w/2) and so on."""
+    def forward(self, *levels: Tensor, cells: Tensor | None = None) -> Tensor:
+        """Rows (B * h * w, 1536), image-major then row-major, of levels (B, C, h, w), (B, C', h/2, w/2) and so on; or those
+        (n, 1536) of such numbers `cells` (n,) alone."""
         first, *others = (self.average(place, level) for place, level in enumerate(levels))
+        if cells is not None:
+            return torch.cat([_at(level, cells, first) for level in (first, *others)], dim=1)
         whole = torch.cat([first, *(self.upsample(other, first) for other in others)], dim=1)  # (B, 1536, h, w)
         return whole.permute(0, 2, 3, 1).flatten(0, 2)  # (B * h * w, 1536)
 
@@ -40,6 +43,24 @@ class Embedding(nn.Module):
     def upsample(level: Tensor, like: Tensor) -> Tensor:
         """Interpolate to the grid of the finest level."""
         return F.interpolate(level, size=like.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def _at(level: Tensor, cells: Tensor, like: Tensor) -> Tensor:
+    """What `Embedding.upsample` gives of a level (B, D, h', w') in numbered cells (n,) of the finest level's grid: (n, D)."""
+    height, width = like.shape[-2:]
+    image, y, x = cells // (height * width), cells // width % height, cells % width  # (n,) each
+    above, below, down = _between(y.to(level.dtype), height, level.shape[-2])
+    left, right, along = _between(x.to(level.dtype), width, level.shape[-1])
+    upper = torch.lerp(level[image, :, above, left], level[image, :, above, right], along)  # (n, D)
+    lower = torch.lerp(level[image, :, below, left], level[image, :, below, right], along)
+    return torch.lerp(upper, lower, down)
+
+
+def _between(place: Tensor, length: int, coarse: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Of places (n,) on an axis of `length` cells: the two of `coarse` cells around each, and how far on it is, (n, 1)."""
+    at = ((place + 0.5) * (coarse / length) - 0.5).clamp(min=0)
+    first = at.long()
+    return first, (first + 1).clamp(max=coarse - 1), (at - first).unsqueeze(1)
 
 
 def _patch_average(channels: int, groups: int, level_dim: int) -> Tensor:

@@ -50,10 +50,10 @@ class GoodFeatures:
         if total is not None:
             self.mean = (total / len(tiles)).float()
 
-    def rows(self, batch: Batch) -> Tensor:
-        """Rows (N, 1536) of the scored cells of a batch's good tiles."""
+    def rows(self, batch: Batch, chosen: Tensor | None = None) -> Tensor:
+        """Rows (N, 1536) of the scored cells of a batch's good tiles, or those (n, 1536) of the numbers `chosen` (n,) alone."""
         if not self._fixed:
-            return scored_rows(self._glass, batch.normal, self._config)
+            return scored_rows(self._glass, batch.normal, self._config, chosen)
         device = self._glass.discriminator.direction.device
         known = [self._kept.get(int(place)) for place in batch.places]
         missing = [number for number, half in enumerate(known) if half is None]
@@ -61,7 +61,8 @@ class GoodFeatures:
             fresh = scored_rows(self._glass, batch.normal[missing], self._config).unflatten(0, (len(missing), -1))
             for number, half in zip(missing, fresh.half(), strict=True):
                 known[number] = half
-        return torch.stack([half.to(device) for half in known if half is not None]).flatten(0, 1).float()
+        rows = torch.stack([half.to(device) for half in known if half is not None]).flatten(0, 1)
+        return (rows if chosen is None else rows[chosen]).float()
 
     @torch.no_grad()
     def centre(self) -> Tensor | None:
@@ -69,9 +70,14 @@ class GoodFeatures:
         return None if self.mean is None else self._glass.pre_projection(self.mean)
 
 
-def scored_rows(glass: Glass, tiles: NDArray[np.generic], config: TrainConfig) -> Tensor:
-    """Embedding rows (N, 1536) of the scored cells of tiles (B, t, t[, 3])."""
+def scored_rows(glass: Glass, tiles: NDArray[np.generic], config: TrainConfig, chosen: Tensor | None = None) -> Tensor:
+    """Embedding rows (N, 1536) of the scored cells of tiles (B, t, t[, 3]), or those (n, 1536) of the numbers `chosen` (n,)
+    alone."""
     border, side = config.border_px // glass.cell_px, config.tile_px // glass.cell_px
-    rows = glass.features(torch.from_numpy(tiles).to(glass.discriminator.direction.device))  # (B * t/c * t/c, 1536)
-    cells = rows.view(len(tiles), side, side, -1)[:, border : side - border, border : side - border]
-    return cells.flatten(0, 2)
+    scored = (slice(None), slice(border, side - border), slice(border, side - border))
+    device = glass.discriminator.direction.device
+    pixels = torch.from_numpy(tiles).to(device)
+    if chosen is None:
+        return glass.features(pixels).view(len(tiles), side, side, -1)[scored].flatten(0, 2)
+    cells = torch.arange(len(tiles) * side * side, device=device).view(-1, side, side)[scored].flatten()  # (N,)
+    return glass.features(pixels, cells[chosen])

@@ -90,10 +90,10 @@ class Glass(nn.Module):
         nn.init.zeros_(linear.bias)
 
     @torch.no_grad()
-    def features(self, tiles: Tensor) -> Tensor:
+    def features(self, tiles: Tensor, cells: Tensor | None = None) -> Tensor:
         """Embedding rows (B * H/c * W/c, 1536), for cells of c px, of tiles with grey levels 0..255, (B, H, W) mono or
-        (B, H, W, 3) RGB."""
-        return self.embedding(*self.backbone(self.normalise(tiles)))
+        (B, H, W, 3) RGB; or those (n, 1536) of such numbers `cells` (n,) alone."""
+        return self.embedding(*self.backbone(self.normalise(tiles)), cells=cells)
 
     def forward(self, tiles: Tensor) -> Tensor:
         """Cell scores (B, H/c, W/c) in (0, 1) of tiles (B, H, W) or (B, H, W, 3), uint8 or float 0..255."""

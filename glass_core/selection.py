@@ -5,6 +5,7 @@ import torch
 from numpy.typing import NDArray
 
 from glass_core.checkpoint import EpochFigures
+from glass_core.graph import ScoreGraph
 from glass_core.metrics import image_figures
 from glass_core.model import Glass
 from glass_core.samples import TileSource
@@ -22,12 +23,12 @@ def held_out(glass: Glass, tiles: TileSource) -> dict[str, float]:
     """
     if not len(tiles):
         return {}
-    glass.eval()
+    graph = ScoreGraph(glass.eval())
     places = np.unique(np.linspace(0, len(tiles) - 1, TILES).astype(int))
     repeats = -(-TILES // len(places))
     batches = [tiles.fixed(int(place), number) for place in places for number in range(repeats)]
-    good = _highest(glass, tiles, [batch.normal for batch in batches[::repeats]])
-    defective = _highest(glass, tiles, [batch.las for batch in batches])
+    good = _highest(graph, tiles, [batch.normal for batch in batches[::repeats]])
+    defective = _highest(graph, tiles, [batch.las for batch in batches])
     auroc = image_figures(good, defective).auroc
     assert auroc is not None
     return {"selection_good_q99": float(np.quantile(good, 0.99)), "selection_auroc": auroc}
@@ -39,11 +40,11 @@ def best(curve: list[EpochFigures]) -> EpochFigures | None:
     return max(rated, key=lambda figures: figures.selection_auroc or 0.0, default=None)
 
 
-def _highest(glass: Glass, source: TileSource, tiles: list[NDArray[np.generic]]) -> NDArray[np.float64]:
-    device = glass.discriminator.direction.device
+def _highest(graph: ScoreGraph, source: TileSource, tiles: list[NDArray[np.generic]]) -> NDArray[np.float64]:
+    device = graph.get_buffer("bias").device
     highest: list[NDArray[np.float64]] = []
     for start in range(0, len(tiles), BATCH):
         batch = torch.from_numpy(np.concatenate(tiles[start : start + BATCH])).to(device)
-        cells = source.tiling.scored(glass(batch).double().cpu().numpy())  # (B, s, s)
+        cells = source.tiling.scored(graph(batch)[0].double().cpu().numpy())  # (B, s, s)
         highest.append(cells.max(axis=(1, 2)))
     return np.concatenate(highest)

@@ -122,8 +122,7 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
         with ThreadPoolExecutor(THREADS) as pool:
             for iteration, batch in enumerate(ahead(pool, partial(tiles.draw, epoch), range(per_epoch))):
                 seed = np.random.SeedSequence((config.seed, epoch, iteration))
-                normal = None if las_alone(config, method) else good.rows(batch)
-                log = iterate(glass, optimisers, batch, normal, centre, config, method, seed)
+                log = iterate(glass, optimisers, batch, good, centre, config, method, seed)
                 if not math.isfinite(log["loss"]):
                     raise InputError(f"training diverged, epoch {epoch + 1}, give a smaller lr than {config.lr:g}")
                 done = epoch * per_epoch + iteration + 1
@@ -166,33 +165,32 @@ def iterate(
     glass: Glass,
     optimisers: Optimisers,
     batch: Batch,
-    normal: Tensor | None,
+    good: GoodFeatures,
     centre: Tensor | None,
     config: TrainConfig,
     method: Method,
     seed: np.random.SeedSequence,
 ) -> dict[str, float]:
-    """One step of both optimisers; the figures to log.
-
-    `normal` are the rows (N, 1536) of the batch's good tiles, or None where `las_alone`.
-    """
+    """One step of both optimisers on all cells of a batch, or on those drawn; the figures to log."""
     device = glass.discriminator.direction.device
-    las = scored_rows(glass, batch.las, config)  # (N, 1536)
     centres = None if centre is None else centre.repeat(len(batch.mask), 1)  # (N, 1536), image-major as the rows
     las_centres = centres
     mask = torch.from_numpy(batch.mask).to(device).reshape(-1, 1)  # (N, 1)
     generator = torch.Generator(device).manual_seed(int(seed.generate_state(1)[0]))
+    chosen = changed = None
     if config.rows_per_tile is not None:
         cells = mask.reshape(len(batch.mask), -1)  # (B, cells)
         chosen = _draw_rows(torch.zeros_like(cells), config.rows_per_tile, generator)  # (n,)
         changed = _draw_rows(cells, config.rows_per_tile, generator)  # (n,)
-        normal, las, mask = None if normal is None else normal[chosen], las[changed], mask[changed]
+        mask = mask[changed]
         if centres is not None:
             centres, las_centres = centres[chosen], centres[changed]
+    las = scored_rows(glass, batch.las, config, changed)  # (n, 1536)
     heads = (glass.pre_projection, glass.discriminator)
-    if normal is None:
+    if _las_alone(config, method):
         loss, log = las_loss(*heads, las, mask, method.p)
     else:
+        normal = good.rows(batch, chosen)  # (n, 1536)
         noise = config.noise * torch.randn(normal.shape, generator=generator, device=device)
         loss, log = glass_loss(*heads, normal, las, mask, noise, method, centres, las_centres)
     for optimiser in optimisers:
@@ -204,7 +202,7 @@ def iterate(
     return dict(zip(log, values, strict=True))
 
 
-def las_alone(config: TrainConfig, method: Method) -> bool:
+def _las_alone(config: TrainConfig, method: Method) -> bool:
     """Whether good rows would only move running statistics, which are measured anew: their passes are left out."""
     return not method.gas and not method.hypersphere and config.recalibrate_bn
 
@@ -236,11 +234,11 @@ def _recalibrate(glass: Glass, tiles: TileSource, config: TrainConfig, epoch: in
     generator = torch.Generator(linear.weight.device).manual_seed(config.seed)
     for iteration in range(RECALIBRATION_BATCHES):
         good = tiles.draw(epoch, iteration).normal
-        features = scored_rows(glass, good, config)  # (N, 1536)
+        chosen = None
         if config.rows_per_tile is not None:
-            cells = torch.zeros(len(good), len(features) // len(good), device=features.device)
-            features = features[_draw_rows(cells, config.rows_per_tile, generator)]
-        true = glass.pre_projection(features)
+            cells = torch.zeros(len(good), (config.tiling.scored_px // config.tiling.cell_px) ** 2, device=linear.weight.device)
+            chosen = _draw_rows(cells, config.rows_per_tile, generator)
+        true = glass.pre_projection(scored_rows(glass, good, config, chosen))  # (n, 1536)
         noise = config.noise * torch.randn(true.shape, generator=generator, device=true.device)
         norm(linear(torch.cat([true, true + noise])))
     norm.momentum = momentum

@@ -90,6 +90,8 @@ def epoch_against_plain(backbone: str, rounds: int, say: Callable[[str], None]) 
         "distribution": "h",
         "gas": True,
         "weave_share": 0,
+        "levels": (2, 3),
+        "light": 0,
     }
     config = TrainConfig.model_validate(settings)
     method = method_of(config, hypersphere=True)
@@ -114,7 +116,7 @@ def epoch_against_plain(backbone: str, rounds: int, say: Callable[[str], None]) 
             marks.append(time.perf_counter())
             seed = np.random.SeedSequence((0, 0, number))
             batch = tiles.draw(0, number)
-            ours = iterate(*pairs[0], batch, good.rows(batch), centre, config, method, seed)
+            ours = iterate(*pairs[0], batch, good, centre, config, method, seed)
             marks.append(time.perf_counter())
             drawn = tiles.draw(0, number)  # the official centre pass: defects made, trunk and adaptor over the good tiles
             with torch.no_grad():

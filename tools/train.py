@@ -51,9 +51,8 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def run(args: argparse.Namespace) -> int:
     """Exit 0 with a model in RUN; what was trained is taken up again where it was interrupted."""
-    config = load_train_config(args.config) if args.config else TrainConfig()
-    if args.backbone:
-        config = config.model_copy(update={"backbone": args.backbone})
+    chosen = {"backbone": args.backbone} if args.backbone else {}
+    config = load_train_config(args.config, instead=chosen) if args.config else TrainConfig.model_validate(chosen)
     started = time.monotonic()
     images, console = list_images(args.data), Console(stderr=True)
     if note := known_set(args.data):

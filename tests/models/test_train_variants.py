@@ -54,7 +54,14 @@ def config(**settings: object) -> TrainConfig:
 
 
 def crops(**settings: object) -> TrainConfig:
-    whole = {"input": "crop", "resize_px": 72, "rows_per_tile": None, "iterations_per_epoch": None, "weave_share": 0}
+    whole = {
+        "input": "crop",
+        "resize_px": 72,
+        "rows_per_tile": None,
+        "iterations_per_epoch": None,
+        "weave_share": 0,
+        "light": 0,
+    }
     return config(**{**whole, **settings})
 
 
@@ -141,7 +148,7 @@ def test_an_iteration_equals_that_of_the_official_form(discs: list[Path], levels
     ours.train()
     theirs.train()
     seed = np.random.SeedSequence(0)
-    log = iterate(ours, optimisers_of(ours, settings), batch, good.rows(batch), centre, settings, method, seed)
+    log = iterate(ours, optimisers_of(ours, settings), batch, good, centre, settings, method, seed)
     loss = plain_step(plain, optimisers_of(theirs, settings), batch, centre, settings.noise, method, seed)
     assert log["loss"] == pytest.approx(loss, rel=1e-4)
     # Adam makes a step of the same length of any gradient, so float32 rounding may turn a few that are nearly zero

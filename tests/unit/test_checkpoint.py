@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,6 +113,18 @@ def test_a_damaged_run_is_one_line(run: Path, damage: Callable[[Path], object], 
         load_model(run)
     assert str(run) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_an_older_file_is_not_given_newer_defaults(run: Path) -> None:
+    def age(content: dict[str, Any]) -> None:
+        content["config"]["backbone"] = "resnet18"
+        del content["config"]["levels"], content["config"]["light"]
+
+    damage_json(age)(run)
+    config = read_info(run).config
+    assert config is not None
+    assert (config.levels, config.light) == ((2, 3), 0)
+    assert TrainConfig().levels != config.levels
 
 
 def test_a_file_cut_short_is_refused(run: Path, saved: tuple[Path, Glass]) -> None:

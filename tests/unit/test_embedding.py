@@ -76,6 +76,15 @@ def test_rows_are_image_major_then_row_major() -> None:
     assert lit.view(2, 4, 6).nonzero().tolist() == [[1, y, x] for y in (1, 2, 3) for x in (2, 3, 4)]
 
 
+@pytest.mark.parametrize("channels", [(128, 256), (24,), (10, 20, 40)])
+def test_rows_of_some_cells_are_those_of_all(channels: tuple[int, ...]) -> None:
+    torch.manual_seed(1)
+    levels = [torch.randn(2, count, 12 >> place, 16 >> place, dtype=torch.float64) for place, count in enumerate(channels)]
+    embedding = Embedding(channels)
+    cells = torch.randperm(2 * 12 * 16)
+    torch.testing.assert_close(embedding(*levels, cells=cells), embedding(*levels)[cells], rtol=0, atol=1e-12)
+
+
 def test_averages_keep_a_constant_inside_and_shrink_it_at_the_border() -> None:
     rows = Embedding((128, 256))(torch.ones(1, 128, 6, 6), torch.ones(1, 256, 3, 3)).view(6, 6, EMBED_DIM)
     torch.testing.assert_close(rows[3, 3, :768], torch.ones(768))

@@ -22,7 +22,7 @@ def picture(path: Path, height: int = 64, width: int = 200, colour: bool = False
     return path
 
 
-PASTED = {"tile_px": 64, "overlap_px": 16, "border_px": 0, "weave_share": 0}
+PASTED = {"tile_px": 64, "overlap_px": 16, "border_px": 0, "weave_share": 0, "levels": (2, 3), "light": 0}
 
 
 def source(images: list[Path], **settings: object) -> TileSource:

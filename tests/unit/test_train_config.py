@@ -27,6 +27,20 @@ def test_the_defaults_of_the_method_are_the_authors(tmp_path: Path) -> None:
     assert figures == (0.015, 0.75, 0.5, 20, 1e-4, 8)
 
 
+def test_a_profile_leaves_the_filter_bank_its_two_levels(tmp_path: Path) -> None:
+    assert TrainConfig().levels == (1, 2, 3)
+    assert load(tmp_path, "train: {backbone: embedded}").levels == (2, 3)
+    (tmp_path / "levels.yaml").write_text("train: {levels: [1, 2, 3]}")
+    with pytest.raises(InputError, match="filter bank has levels"):
+        load_train_config(tmp_path / "levels.yaml", instead={"backbone": "embedded"})
+
+
+def test_the_command_line_goes_before_the_file(tmp_path: Path) -> None:
+    (tmp_path / "line.yaml").write_text("train: {backbone: resnet50, seed: 4}")
+    config = load_train_config(tmp_path / "line.yaml", instead={"backbone": "embedded"})
+    assert (config.backbone, config.seed, config.levels) == ("embedded", 4, (2, 3))
+
+
 def test_a_profile_sets_defaults_that_the_file_may_change(tmp_path: Path) -> None:
     config = load(tmp_path, "train: {profile: quick, epochs: 3, seed: 7}")
     assert (config.epochs, config.seed) == (3, 7)
@@ -55,7 +69,7 @@ def test_what_is_written_down_reads_back(tmp_path: Path) -> None:
             "train: {shrink: 3, tile_px: 320}",
             "bad settings under train, {path}, tile_px (320) must be a multiple of 48 with shrink: 3",
         ),
-        ("train: {profile: paper, light: 0.1}", "input: crop learns pictures as they are, leave light out"),
+        ("train: {profile: paper, light: 0.1}", "input: crop learns pictures as they are, set light: 0"),
         ("train: {light: 0.6}", "bad value 0.6 for train.light, {path}, it should be less than 0.5"),
         ("train: {levels: [3, 2]}", "levels must be one to three of 1, 2, 3 in this order, not [3, 2]"),
         ("train: {levels: []}", "levels must be one to three of 1, 2, 3 in this order, not []"),
