@@ -30,7 +30,7 @@ class Embedding(nn.Module):
         (n, 1536) of such numbers `cells` (n,) alone."""
         first, *others = (self.average(place, level) for place, level in enumerate(levels))
         if cells is not None:
-            return torch.cat([_at(level, cells, first) for level in (first, *others)], dim=1)
+            return torch.cat([_at(level, cells, first) for level in (first, *others)], dim=1)  # (n, 1536)
         whole = torch.cat([first, *(self.upsample(other, first) for other in others)], dim=1)  # (B, 1536, h, w)
         return whole.permute(0, 2, 3, 1).flatten(0, 2)  # (B * h * w, 1536)
 

@@ -173,8 +173,6 @@ def iterate(
 ) -> dict[str, float]:
     """One step of both optimisers on all cells of a batch, or on those drawn; the figures to log."""
     device = glass.discriminator.direction.device
-    centres = None if centre is None else centre.repeat(len(batch.mask), 1)  # (N, 1536), image-major as the rows
-    las_centres = centres
     mask = torch.from_numpy(batch.mask).to(device).reshape(-1, 1)  # (N, 1)
     generator = torch.Generator(device).manual_seed(int(seed.generate_state(1)[0]))
     chosen = changed = None
@@ -183,8 +181,6 @@ def iterate(
         chosen = _draw_rows(torch.zeros_like(cells), config.rows_per_tile, generator)  # (n,)
         changed = _draw_rows(cells, config.rows_per_tile, generator)  # (n,)
         mask = mask[changed]
-        if centres is not None:
-            centres, las_centres = centres[chosen], centres[changed]
     las = scored_rows(glass, batch.las, config, changed)  # (n, 1536)
     heads = (glass.pre_projection, glass.discriminator)
     if _las_alone(config, method):
@@ -192,7 +188,8 @@ def iterate(
     else:
         normal = good.rows(batch, chosen)  # (n, 1536)
         noise = config.noise * torch.randn(normal.shape, generator=generator, device=device)
-        loss, log = glass_loss(*heads, normal, las, mask, noise, method, centres, las_centres)
+        centres = [None if centre is None else _rows_of(centre, len(batch.mask), rows) for rows in (chosen, changed)]
+        loss, log = glass_loss(*heads, normal, las, mask, noise, method, *centres)
     for optimiser in optimisers:
         optimiser.zero_grad()
     loss.backward()
@@ -200,6 +197,11 @@ def iterate(
         optimiser.step()
     values = torch.stack([value.double() for value in log.values()]).tolist()  # one way back from the device for all
     return dict(zip(log, values, strict=True))
+
+
+def _rows_of(centre: Tensor, tiles: int, rows: Tensor | None) -> Tensor:
+    """The centre (cells, 1536) of each row of so many tiles, image-major as they are, or of those numbered `rows`."""
+    return centre.repeat(tiles, 1) if rows is None else centre[rows % len(centre)]
 
 
 def _las_alone(config: TrainConfig, method: Method) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 STRIP_PX = 8
-"""Columns are looked at in strips: one cell of the model."""
+"""Columns are looked at in strips of this width."""
 EDGE_STRIPS = 4
 """Within so many strips an edge of cloth is over."""
 PICTURES = 15

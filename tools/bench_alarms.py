@@ -102,7 +102,7 @@ def frames_of(web: list[Scored], metres: list[int]) -> list[Scored]:
 
 def alarms(card: ThresholdCard, web: list[Scored]) -> int:
     """How many joined defects decision would make of these frames."""
-    standard, joiner, count = standard_of(card), Joiner(), 0
+    standard, joiner, count, cell_px = standard_of(card), Joiner(), 0, card.score_definition.tiling.cell_px
     assert standard is not None
     for number, frame in enumerate(f for f in web if f.lanes.max() > min(card.thresholds)):
         place = {"camera": "c", "boot_id": "b", "seq": frame.number, "t_mono_ns": 0, "t_utc_ns": 0}
@@ -114,9 +114,10 @@ def alarms(card: ThresholdCard, web: list[Scored]) -> int:
             camera="c", boot_id="b", seq=frame.number, generation=0, weights_sha=card.weights_sha, engine_sha=card.engine_sha,
             score=float(frame.cells.max()), lanes=tuple(map(float, frame.lanes)), tiles=0, frame_shape=(ROWS, WIDTH_PX),
             cells_shape=(frame.cells.shape[0], frame.cells.shape[1]), inspect_x_px=card.score_definition.inspect_x_px,
+            cell_px=cell_px,
         )  # fmt: skip
         found = judge(announced, scored, (frame.cells.astype("<f4").tobytes(), b""), standard)
-        facts = {"number": number, "generation": 0, "result": found.result, "regions": found.regions}
+        facts = {"number": number, "generation": 0, "result": found.result, "regions": found.regions, "cell_px": cell_px}
         count += len(joiner.add(Verdict.model_validate({**place, **span, **facts}))[1])
     return count + len(joiner.flush())
 

@@ -29,6 +29,7 @@ import numpy as np
 
 from calibration.good import GoodFrame
 from calibration.threshold import Model, calibrate
+from glass_core.config import TrainConfig
 from glass_core.engines.canary import Canary
 from glass_core.errors import InputError
 from glass_core.scoring import ScoreDefinition
@@ -88,7 +89,7 @@ class StillEngine:
     sha = "bench"
     weights_sha = "bench"
     backend = precision = device = "none"
-    definition = ScoreDefinition()
+    definition = ScoreDefinition(tiling=TrainConfig().tiling)
     pixel_format: str | None = None
     canary: Canary | None = None
 
@@ -98,7 +99,8 @@ class StillEngine:
     def score(self, tiles: np.ndarray) -> np.ndarray:
         """Cells (B, h/c, w/c) of tiles (B, h, w)."""
         b, h, w = tiles.shape
-        cells = np.zeros((b, h // 8, w // 8), np.float32)
+        cell_px = self.definition.tiling.cell_px
+        cells = np.zeros((b, h // cell_px, w // cell_px), np.float32)
         cells[-1, -1, -1] = 0.1  # an engine whose cells are all the same would be taken for broken
         until_defect = self._period - 1 - self._seen % self._period
         if until_defect < b:
@@ -224,9 +226,9 @@ def path_config(height: int, width: int, frames: int, folder: Path) -> LineConfi
     model.mkdir()
     of = Model(
         weights_sha=StillEngine.weights_sha, engine_sha=StillEngine.sha, backbone="none", engine="none",
-        score_definition=ScoreDefinition(),
+        score_definition=StillEngine.definition,
     )  # fmt: skip
-    lanes = ScoreDefinition().tiling.layout(height, width).lanes
+    lanes = StillEngine.definition.tiling.layout(height, width).lanes
     scores = list(np.random.default_rng(0).uniform(0, 0.4, (200, lanes)))
     calibrate([GoodFrame(each) for each in scores], of, 100, source="bench").save(model)
     camera = {

@@ -19,9 +19,12 @@ from glass_core.datasets import list_images
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
 from glass_core.metrics import image_figures
+from glass_core.model import Glass
+from glass_core.samples import TileSource
 from glass_core.scoring import score_image
-from glass_core.selection import best
+from glass_core.selection import best, held_out
 from glass_core.split import load_split
+from glass_core.texture import ProceduralTextures
 from glass_core.train import STATE_FILE, Start, Step, _draw_rows, train
 
 
@@ -217,6 +220,17 @@ def test_training_lowers_the_loss_and_tells_synthetic_defects_from_held_out_clot
     assert first.selection_auroc is None
     assert last.selection_auroc is not None
     assert last.selection_auroc > 0.5
+
+
+def test_held_out_figures_are_those_of_the_network(cloth: list[Path]) -> None:
+    glass = Glass("embedded").eval()
+    glass.init_heads(torch.Generator().manual_seed(3))
+    tiles = TileSource(cloth, config(), ProceduralTextures())
+    with torch.no_grad():
+        cells = torch.cat([glass(torch.from_numpy(good)) for _, good in tiles.good(4)]).numpy()
+    highest = config().tiling.scored(cells).max(axis=(1, 2))
+    figures = held_out(glass, tiles)
+    assert figures["selection_good_q99"] == pytest.approx(float(np.quantile(highest, 0.99)), abs=1e-5)
 
 
 def test_recalibration_moves_running_statistics_and_no_weight(cloth: list[Path], tmp_path: Path) -> None:

@@ -54,14 +54,7 @@ def config(**settings: object) -> TrainConfig:
 
 
 def crops(**settings: object) -> TrainConfig:
-    whole = {
-        "input": "crop",
-        "resize_px": 72,
-        "rows_per_tile": None,
-        "iterations_per_epoch": None,
-        "weave_share": 0,
-        "light": 0,
-    }
+    whole = {"input": "crop", "resize_px": 72, "rows_per_tile": None, "iterations_per_epoch": None, "weave_share": 0}
     return config(**{**whole, **settings})
 
 
@@ -131,6 +124,16 @@ def test_the_centre_is_the_adapted_mean_of_each_position(discs: list[Path], sett
     assert ((good.rows(batch) - plain).abs() <= bound * plain.abs() + 1e-6).all()
 
 
+@pytest.mark.parametrize("settings", [config(border_px=8, light=0), crops()], ids=["tiles", "crops"])
+def test_rows_of_drawn_cells_are_those_of_all_scored_cells(discs: list[Path], settings: TrainConfig) -> None:
+    tiles = TileSource(discs, settings, ProceduralTextures())
+    good, batch = GoodFeatures(Glass("embedded"), tiles, settings, False, lambda done: None), tiles.draw(0, 0)
+    rows = good.rows(batch)
+    assert len(rows) == batch.mask.size
+    chosen = torch.randperm(len(rows))[:40]
+    torch.testing.assert_close(good.rows(batch, chosen), rows[chosen], rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize("levels", [(2, 3), (3,), (1, 2, 3)])
 def test_an_iteration_equals_that_of_the_official_form(discs: list[Path], levels: tuple[int, ...]) -> None:
     settings = config(distribution="h", backbone="resnet18", levels=levels, rows_per_tile=None, weave_share=0)
@@ -156,12 +159,13 @@ def test_an_iteration_equals_that_of_the_official_form(discs: list[Path], levels
     assert float((moved > 1e-5).float().mean()) < 0.02
 
 
-def test_a_model_of_other_levels_is_trained_and_scored_as_any_other(discs: list[Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("settings", [{"levels": (1, 3)}, {"gas": False}], ids=["1 and 3", "as the profile has it"])
+def test_a_model_of_any_levels_is_trained_and_scored(discs: list[Path], tmp_path: Path, settings: dict[str, object]) -> None:
     torch.manual_seed(0)
     torch.save(build_backbone("resnet18").state_dict(), tmp_path / "trunk.pth")
-    run(discs, config(backbone="resnet18", levels=(1, 3), weights=tmp_path / "trunk.pth"), tmp_path / "run")
+    run(discs, config(backbone="resnet18", weights=tmp_path / "trunk.pth", **settings), tmp_path / "run")
     glass, info = load_model(tmp_path / "run")
-    assert info.levels == (1, 3) and info.score.tiling.cell_px == glass.cell_px == 4
+    assert info.levels == settings.get("levels", (1, 2, 3)) and info.score.tiling.cell_px == glass.cell_px == 4
     picture = read_image(discs[0])
     score_map, _ = score_image(load_engine(tmp_path / "run", "torch"), info.score, picture)
     assert score_map.shape == (20, 30)

@@ -34,7 +34,11 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     p = subparsers.add_parser("bench", help="how fast this machine scores, and how fast a line that allows")
     of = p.add_mutually_exclusive_group()
     of.add_argument("--model", type=Path, help="a RUN or a BUNDLE")
-    of.add_argument("--arch", choices=ARCHITECTURES, help="a network with random weights (default: wide_resnet50_2)")
+    of.add_argument(
+        "--arch",
+        choices=ARCHITECTURES,
+        help="a network with random weights on levels 2 and 3, as the paper's (default: wide_resnet50_2)",
+    )
     of.add_argument("--config", type=Path, metavar="YAML", help="a line: its model and worker, and what its cameras need")
     p.add_argument("--mode", choices=MODES, default="forward", help="default: forward, compute only")
     p.add_argument("--against", action="store_true", help="run the official form beside it, pair by pair")
