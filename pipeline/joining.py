@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from pipeline.messages import Region, Verdict
 
-GAP_CELLS = 2
-"""Regions with less good cloth between them are one defect: what the score map can tell apart."""
+GAP_CELLS, GAP_PX = 2, 16
+"""Regions with less good cloth between them are one defect: what the score map tells apart, or this where cells are finer."""
 LAG_MM = 5000.0
 """A defect is closed when the web is so much further: no camera's verdict comes so late."""
 ROW_MM = 100.0
@@ -193,7 +193,7 @@ class Joiner:
         self._count += 1
         if box is None:
             return mine
-        gap_y, gap_x = (GAP_CELLS * v.cell_px * p for p in sighting.px_mm)
+        gap_y, gap_x = (max(GAP_CELLS * v.cell_px, GAP_PX) * p for p in sighting.px_mm)
         wide = box[0] - gap_y, box[1] + gap_y, box[2] - gap_x, box[3] + gap_x
         near = [p for row in _rows(v.roll_id, wide) for p in self._rows.get(row, ()) if _common_mm2(wide, p.box) >= 0]
         mine.cells_mm2 = _cells_mm2(sighting, box, max((_common_mm2(box, p.box) for p in near), default=0.0))
