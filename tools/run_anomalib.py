@@ -8,8 +8,8 @@ In an environment of its own, from the root of this tree, since anomalib asks fo
     glassline evaluate SCORES DATA
 
 RUN says which pictures are for training, which of their columns, which levels of which backbone with which weights, the batch
-and how many iterations. Pictures are cut into tiles of --px side by side, for training and for scoring. No epoch is chosen, the
-last is taken, as by `select: last`.
+and how many iterations; both systems are published with levels 2 and 3. Pictures are cut into tiles of --px side by side, for
+training and for scoring. No epoch is chosen, the last is taken, as by `select: last`.
 """
 
 from __future__ import annotations

@@ -29,7 +29,8 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     tensors = tensors_of(glass)
     info = ModelInfo(
         arch=request.param, weights_sha=weights_sha(tensors), score=ScoreDefinition(),
-        config=TrainConfig(backbone=request.param), split_digest="", weights=None, textures="", curve=(), versions={},
+        config=TrainConfig(backbone=request.param, levels=(2, 3)), split_digest="", weights=None, textures="", curve=(),
+        versions={},
     )  # fmt: skip
     save_model(folder, tensors, info)
     return folder
