@@ -77,18 +77,24 @@ class TileSource:
 
     def draw(self, epoch: int, iteration: int) -> Batch:
         """The training batch of an iteration: places in an order of the epoch's own, each shifted by up to half a tile."""
+        return _collate([self._sample(place, tile, rng) for place, tile, rng in self._drawn(epoch, iteration)])
+
+    def drawn_good(self, epoch: int, iteration: int) -> NDArray[np.uint8]:
+        """The good tiles (B, t, t[, 3]) of such a batch, without making its defects."""
+        return np.stack([tile for _, tile, _ in self._drawn(epoch, iteration)])
+
+    def _drawn(self, epoch: int, iteration: int) -> Iterator[tuple[int, NDArray[np.uint8], np.random.Generator]]:
+        """Place, good tile, and the generator that goes on to its defect."""
         seed, count = self._config.seed, self._config.batch_tiles
         order = np.random.default_rng((seed, epoch)).permutation(len(self))
         chosen = range(iteration * count, (iteration + 1) * count)
         if self._config.iterations_per_epoch is None:  # the last batch is what is left of the pictures
             chosen = chosen[: max(1, len(self) - chosen.start)]
         half = self._config.tile_px // 2 if self._config.input == "tiles" else 0
-        samples = []
         for index in chosen:
             rng = np.random.default_rng((seed, epoch, index))
             place, shift = int(order[index % len(self)]), rng.integers(-half, half + 1, size=2)
-            samples.append(self._sample(place, shift, rng, self._config.light))
-        return _collate(samples)
+            yield place, _lit(self._tile(place, shift), self._config.light, rng), rng
 
     def good(self, count: int) -> Iterator[tuple[range, NDArray[np.uint8]]]:
         """Every place of the tiling in order, `count` at a time, and the good tiles there (n, t, t[, 3]), not shifted."""
@@ -103,17 +109,14 @@ class TileSource:
     def fixed(self, place: int, number: int) -> Batch:
         """A batch of one: the tile at a place of the tiling, with the same defect for the same number."""
         rng = np.random.default_rng((self._config.seed, place, number))
-        return _collate([self._sample(place, np.zeros(2, dtype=np.int64), rng)])
+        return _collate([self._sample(place, self._tile(place, np.zeros(2, dtype=np.int64)), rng)])
 
     def _find_yarns(self) -> tuple[Yarns, Yarns]:
         """Warp and weft, from tiles of all over the pictures."""
         chosen = (self._places[int(n)] for n in np.unique(np.linspace(0, len(self) - 1, SPECTRUM_TILES).astype(int)))
         return find_yarns([_window(self._picture(path), y, x, self._config.tile_px) for path, y, x in chosen])
 
-    def _sample(self, place: int, shift: NDArray[np.int64], rng: np.random.Generator, light: float = 0) -> Sample:
-        tile = self._tile(place, shift)
-        if light:
-            tile = np.rint(tile * rng.uniform(1 - light, 1 + light)).clip(0, 255).astype(np.uint8)
+    def _sample(self, place: int, tile: NDArray[np.uint8], rng: np.random.Generator) -> Sample:
         las, cells = self._synthesise(tile, rng, self._foreground(self._places[place][0]))
         return place, tile, las, self._config.tiling.scored(cells)
 
@@ -158,6 +161,11 @@ def _window(picture: NDArray[np.uint8], y: int, x: int, size: int) -> NDArray[np
     """The window at (y, x), moved inside the picture."""
     y, x = (min(max(start, 0), side - size) for start, side in zip((y, x), picture.shape[:2], strict=True))
     return picture[y : y + size, x : x + size]
+
+
+def _lit(tile: NDArray[np.uint8], light: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The tile up to a share of `light` brighter or darker."""
+    return np.rint(tile * rng.uniform(1 - light, 1 + light)).clip(0, 255).astype(np.uint8) if light else tile
 
 
 def _collate(samples: list[Sample]) -> Batch:

@@ -83,6 +83,7 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
     used, MissingError without the trunk's weights. In GLASS-j the judge's picture is left in `out`, too.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.backends.cudnn.allow_tf32 = False  # held-out tiles are scored in float32, as engines score
     parts = split(images, config.split, config.seed)
     textures = find_textures(config.textures)
     tiles = TileSource([image.path for image in parts.train], config, textures)
@@ -235,7 +236,7 @@ def _recalibrate(glass: Glass, tiles: TileSource, config: TrainConfig, epoch: in
     norm.train()
     generator = torch.Generator(linear.weight.device).manual_seed(config.seed)
     for iteration in range(RECALIBRATION_BATCHES):
-        good = tiles.draw(epoch, iteration).normal
+        good = tiles.drawn_good(epoch, iteration)
         chosen = None
         if config.rows_per_tile is not None:
             cells = torch.zeros(len(good), (config.tiling.scored_px // config.tiling.cell_px) ** 2, device=linear.weight.device)

@@ -43,6 +43,12 @@ def test_a_batch_is_a_function_of_seed_epoch_and_iteration(image: Path) -> None:
         assert not np.array_equal(first.las, other.las)
 
 
+def test_the_good_tiles_of_a_batch_come_without_making_its_defects(image: Path) -> None:
+    tiles = source([image], light=0.1, weave_share=0.5)
+    np.testing.assert_array_equal(tiles.drawn_good(1, 2), tiles.draw(1, 2).normal)
+    assert not np.array_equal(tiles.drawn_good(1, 3), tiles.drawn_good(1, 2))
+
+
 def test_shapes_and_types_and_that_only_marked_cells_differ(image: Path) -> None:
     batch = source([image]).draw(0, 0)
     assert (batch.normal.shape, batch.normal.dtype) == ((3, 64, 64), np.uint8)
