@@ -84,7 +84,7 @@ class StillCamera:
 
 
 class StillEngine:
-    """Scores every cell 0 without looking, but the last of a batch 0.1, and one cell of each hundredth frame 1."""
+    """Scores every cell 0.1 without looking, but one of a batch 0.2, and one cell of each hundredth frame 1."""
 
     sha = "bench"
     weights_sha = "bench"
@@ -100,11 +100,12 @@ class StillEngine:
         """Cells (B, h/c, w/c) of tiles (B, h, w)."""
         b, h, w = tiles.shape
         cell_px = self.definition.tiling.cell_px
-        cells = np.zeros((b, h // cell_px, w // cell_px), np.float32)
-        cells[-1, -1, -1] = 0.1  # an engine whose cells are all the same would be taken for broken
+        cells = np.full((b, h // cell_px, w // cell_px), 0.1, np.float32)
+        inner = cells[:, h // cell_px // 2, w // cell_px // 2]  # (B,) clear of the border, which is not scored
+        inner[-1] = 0.2  # an engine whose cells are all the same would be taken for broken
         until_defect = self._period - 1 - self._seen % self._period
         if until_defect < b:
-            cells[until_defect, 0, 0] = 1
+            inner[until_defect] = 1
         self._seen += b
         return cells
 
@@ -229,7 +230,7 @@ def path_config(height: int, width: int, frames: int, folder: Path) -> LineConfi
         score_definition=StillEngine.definition,
     )  # fmt: skip
     lanes = StillEngine.definition.tiling.layout(height, width).lanes
-    scores = list(np.random.default_rng(0).uniform(0, 0.4, (200, lanes)))
+    scores = list(np.random.default_rng(0).uniform(0.05, 0.4, (200, lanes)))  # as the engine's, else it were another cloth
     calibrate([GoodFrame(each) for each in scores], of, 100, source="bench").save(model)
     camera = {
         "name": "camera", "source": "weave", "width_px": width, "frame_rows": height, "frames": frames,
