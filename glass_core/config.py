@@ -134,9 +134,12 @@ class TrainConfig(BaseModel):
         profile = data.get("profile", "cloth") if isinstance(data, dict) else None
         if not isinstance(profile, str) or profile not in PROFILES:
             return data
-        filter_bank, crop = data.get("backbone") == "embedded", data.get("input") == "crop"
-        absent = {key for key, it_is in (("levels", filter_bank), ("light", crop)) if it_is}  # what these two do not have
-        return {**{key: value for key, value in PROFILES[profile].items() if key not in absent}, **data}
+        defaults = dict(PROFILES[profile])
+        if data.get("backbone") == "embedded":
+            defaults.pop("levels", None)  # the filter bank has the field's two alone
+        if data.get("input") == "crop":
+            defaults.pop("light", None)
+        return {**defaults, **data}
 
     @model_validator(mode="after")
     def _geometry(self) -> Self:

@@ -73,11 +73,8 @@ class GoodFeatures:
 def scored_rows(glass: Glass, tiles: NDArray[np.generic], config: TrainConfig, chosen: Tensor | None = None) -> Tensor:
     """Embedding rows (N, 1536) of the scored cells of tiles (B, t, t[, 3]), or those (n, 1536) of the numbers `chosen` (n,)
     alone."""
-    border, side = config.border_px // glass.cell_px, config.tile_px // glass.cell_px
-    scored = (slice(None), slice(border, side - border), slice(border, side - border))
-    device = glass.discriminator.direction.device
+    side, device = config.tile_px // glass.cell_px, glass.discriminator.direction.device
     pixels = torch.from_numpy(tiles).to(device)
-    if chosen is None:
-        return glass.features(pixels).view(len(tiles), side, side, -1)[scored].flatten(0, 2)
-    cells = torch.arange(len(tiles) * side * side, device=device).view(-1, side, side)[scored].flatten()  # (N,)
-    return glass.features(pixels, cells[chosen])
+    numbers = np.arange(len(tiles) * side * side).reshape(-1, side, side)
+    scored = torch.from_numpy(config.tiling.scored(numbers).flatten()).to(device)  # (N,) of all the tiles' cells
+    return glass.features(pixels)[scored] if chosen is None else glass.features(pixels, scored[chosen])
