@@ -28,6 +28,8 @@ class GoodFrame:
     end_mm: float | None = None
     level: float | None = None
     texture: float | None = None
+    patches: NDArray[np.floating] | None = None  # (patches,)
+    """Layout.patch_scores, where the whole map is at hand."""
 
 
 @dataclass(frozen=True)

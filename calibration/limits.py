@@ -21,7 +21,8 @@ class Limit(BaseModel):
     `order_statistic`: the threshold is the `rank`-th largest sample. `tail_extrapolation`: samples are too few for
     that; the logits above `tail_start` are taken as exponential with scale `tail_scale`, the tail that maxima of many cells
     tend to (Gumbel), and the threshold is where that tail, averaged over the uncertainty of its scale, meets the
-    target, but never below the largest sample.
+    target, but never below the largest sample. The tail is that of the samples, or of the `patches` they consist of: of
+    many samples only the highest reach the tail, but of nearly all some patch, so that its scale is less uncertain.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -32,6 +33,7 @@ class Limit(BaseModel):
     rank: int
     tail_start: float | None = None
     tail_scale: float | None = None
+    patches: int | None = None
     expected_rate: float
 
 
@@ -84,10 +86,11 @@ class Ahead:
         return bisect_left(range(highest), True, key=lambda n: n > 0 and self.odds(n, 1, most).sum() >= confidence)
 
 
-def limit(scores: NDArray[np.floating], rank: int, target_rate: float) -> Limit:
+def limit(scores: NDArray[np.floating], rank: int, target_rate: float, patches: NDArray[np.floating] | None = None) -> Limit:
     """The rank-th largest score as threshold; with rank 0 the one that the tail, extrapolated, exceeds at the target rate.
 
-    `scores` (n,) in [0, 1], at least LEAST_SAMPLES of them, none NaN. Raises ValueError when no threshold below 1 does.
+    `scores` (n,) in [0, 1], at least LEAST_SAMPLES of them, none NaN; `patches` (m,) such that each score is the largest of
+    its own ones. Raises ValueError when no threshold below 1 does.
     """
     ordered = np.sort(np.asarray(scores, dtype=np.float64))[::-1]  # (n,)
     n = len(ordered)
@@ -96,7 +99,10 @@ def limit(scores: NDArray[np.floating], rank: int, target_rate: float) -> Limit:
     if rank:
         threshold, start, scale, expected = float(ordered[rank - 1]), None, None, rank / (n + 1)
     else:
-        threshold, start, scale, expected = _extrapolate(ordered, target_rate)
+        finest = ordered if patches is None else np.sort(np.asarray(patches, dtype=np.float64))[::-1]
+        of_each = len(finest) / n  # a sample is above a threshold at most as often as all of its patches together
+        threshold, start, scale, rate = _extrapolate(ordered, finest, target_rate / of_each)
+        expected = rate * of_each
     if threshold >= 1:
         raise ValueError("good samples reach the highest score there is")
     return Limit(
@@ -106,6 +112,7 @@ def limit(scores: NDArray[np.floating], rank: int, target_rate: float) -> Limit:
         rank=rank or 1,
         tail_start=start,
         tail_scale=scale,
+        patches=None if rank or patches is None else len(patches),
         expected_rate=expected,
     )
 
@@ -116,15 +123,18 @@ def logit(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.log(inside) - np.log1p(-inside)
 
 
-def _extrapolate(ordered: NDArray[np.float64], target_rate: float) -> tuple[float, float, float, float]:
-    """Threshold, tail start, tail scale and the modelled rate above the threshold."""
-    n = len(ordered)
+def _extrapolate(
+    samples: NDArray[np.float64], finest: NDArray[np.float64], target_rate: float
+) -> tuple[float, float, float, float]:
+    """Threshold, tail start, tail scale and the modelled rate of the finest above the threshold; both in falling order."""
+    n = len(finest)
     tail = min(n - 1, max(_TAIL_SAMPLES, int(n * _TAIL_SHARE)))
-    logits = logit(ordered)
+    logits = logit(finest)
     start = float(logits[tail])
     scale = max(float((logits[:tail] - start).mean()), 1e-6)
-    # The scale is itself uncertain: averaged over that, P(beyond by y) is (1 + y / (tail scale))^-tail, not exp(-y / scale).
-    wanted = start + tail * scale * ((tail / n / target_rate) ** (1 / tail) - 1)
-    threshold = max(float(ordered[0]), min(1 / (1 + math.exp(-wanted)), _HIGHEST_THRESHOLD))
+    apart = min(tail, int((logit(samples) >= start).sum()))  # patches of one sample may be high together: they count once
+    # The scale is itself uncertain: averaged over that, P(beyond by y) is (1 + y / (apart scale))^-apart, not exp(-y / scale).
+    wanted = start + apart * scale * ((tail / n / target_rate) ** (1 / apart) - 1)
+    threshold = max(float(samples[0]), min(1 / (1 + math.exp(-wanted)), _HIGHEST_THRESHOLD))
     beyond = float(logit(np.array([threshold]))[0]) - start
-    return threshold, start, scale, tail / n * (1 + beyond / (tail * scale)) ** -tail
+    return threshold, start, scale, tail / n * (1 + beyond / (apart * scale)) ** -apart

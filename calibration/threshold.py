@@ -174,8 +174,10 @@ def calibrate(frames: Sequence[GoodFrame], model: Model, budget_per_1000: float,
     rank = each.rank(len(samples.by_lane[0]), allowed) if len(samples.by_lane[0]) >= LEAST_SAMPLES else 0
     groups, ahead = (samples.by_lane, each) if rank else ((np.concatenate(samples.by_lane),), pooled)
     rank = rank or pooled.rank(samples.count, allowed)
+    patches = [frame.patches for frame in frames if frame.patches is not None]
+    finest = np.concatenate(patches) if samples is single and not rank and len(patches) == len(frames) else None
     try:
-        limits = [limit(scores, rank, allowed / (ahead_units * lanes)) for scores in groups]
+        limits = [limit(scores, rank, allowed / (ahead_units * lanes), finest) for scores in groups]
     except ValueError as error:
         raise InputError(f"{error}, {source}, exclude the defects on the contact sheet, or train longer") from None
     thresholds = tuple(limits[lane % len(limits)].threshold for lane in range(len(samples.by_lane)))

@@ -16,6 +16,9 @@ from glass_core.continuation import continued
 from glass_core.errors import InputError
 from glass_core.extent import Extent, extents
 
+PATCH_PX = 64
+"""Cells nearer to each other see much the same yarns."""
+
 
 def stride_px(levels: tuple[int, ...]) -> int:
     """A cell's side in px as the trunk sees them: the stride of its finest level."""
@@ -181,6 +184,13 @@ class Layout:
     def lane_scores(self, score_map: NDArray[np.float32]) -> NDArray[np.float32]:
         """The maximum of each lane, (lanes,); a NaN anywhere in a lane gives NaN, so it is never hidden."""
         return np.maximum.reduceat(score_map.max(axis=0), self._lane_starts)  # (lanes,)
+
+    def patch_scores(self, score_map: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The maximum of each patch of PATCH_PX by PATCH_PX, (patches,); smaller ones at the ends of lanes and of the map."""
+        side = max(1, PATCH_PX // self.tiling.cell_px)
+        columns = [np.arange(first, end, side) for first, end in pairwise([*self._lane_starts, self.cols])]
+        of_columns = np.maximum.reduceat(score_map, np.concatenate(columns), axis=1)  # (rows, columns of patches)
+        return np.maximum.reduceat(of_columns, np.arange(0, self.rows, side), axis=0).ravel()  # (patches,)
 
     def regions(self, score_map: NDArray[np.float32], thresholds: NDArray[np.float64], most: int) -> Found:
         """The 8-connected groups of cells above their lane's threshold (lanes,): the strongest `most`, highest score first."""

@@ -19,6 +19,7 @@ from glass_core.engines import load_engine
 from glass_core.errors import InputError
 from glass_core.exclusions import EXCLUDE_FILE, read_exclusions
 from glass_core.split import SplitImage, file_sha256, load_split
+from glass_core.tiling import PATCH_PX
 from pipeline.cameras.recording import INDEX, RecordedFrame, Recording, picture_name
 from tools import calibrate_camera
 from tools.observed import VERDICTS, observed
@@ -156,7 +157,8 @@ def _words(card: ThresholdCard, model: Path) -> Sequence[str]:
     words = [
         f"card: {model / CARD_FILE}",
         f"threshold {shown} ({card.limits_are}, {card.limits[0].rule.replace('_', ' ')}) from {seen} of good cloth, "
-        f"{sum(card.lane_samples)} samples of one lane, worth {card.effective_samples:.0f} independent ones",
+        f"{sum(card.lane_samples)} samples of one lane, worth {card.effective_samples:.0f} independent ones"
+        + (f" (its tail from {card.limits[0].patches} patches of {PATCH_PX} px)" if card.limits[0].patches else ""),
         f"false alarms in 1000 {of}: {card.expected_false_alarms_per_1000:.2g} expected, "
         f"at most {card.upper_false_alarms_per_1000:.3g} with {card.confidence:.0%} confidence",
     ]

@@ -146,9 +146,10 @@ def show_suspects(
         if crop is not None:
             pixels = resized_crop(pixels, crop.resize_px, crop.tile_px)
         score_map, lane_scores = score_image(engine, engine.definition, pixels)
+        layout = engine.definition.tiling.layout(pixels.shape[0], pixels.shape[1], engine.definition.inspect_x_px)
         suspects.add(image.sha256[:KEY_DIGITS], image.path, pixels, score_map)
         level, texture = look(pixels)
-        frames.append(GoodFrame(lane_scores, level=level, texture=texture))
+        frames.append(GoodFrame(lane_scores, level=level, texture=texture, patches=layout.patch_scores(score_map)))
     shown = suspects.highest
     write_contact_sheet(model / sheet, shown)
     found = [

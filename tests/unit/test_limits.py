@@ -92,6 +92,31 @@ def test_with_few_samples_the_tail_is_extrapolated_to_the_target(name: str) -> N
     assert np.median(rates) <= target
 
 
+@pytest.mark.parametrize("name", TAILS)
+@pytest.mark.parametrize("alike", [1, 4])
+def test_patches_hold_the_target_also_where_neighbours_are_alike(name: str, alike: int) -> None:
+    """30 samples of 16 patches, in groups of equal ones, target 1 in 3000; independent ones make thresholds vary less."""
+    rng = np.random.default_rng(3)
+    draw, target = TAILS[name], 1 / 3000
+    truth = np.sort(draw(rng, (60_000, 16 // alike)).max(axis=1))
+    rates, of_patches, of_samples = [], [], []
+    for patches in sigmoid(np.repeat(draw(rng, (200, 30, 16 // alike)), alike, axis=2)):
+        found = limit(patches.max(axis=1), 0, target, patches.ravel())
+        assert found.patches == 480 and found.samples == 30
+        assert patches.max() <= found.threshold and found.expected_rate <= target * (1 + 1e-9)
+        of_patches.append(logit(np.array([found.threshold]))[0])
+        of_samples.append(logit(np.array([limit(patches.max(axis=1), 0, target).threshold]))[0])
+        rates.append(1 - np.searchsorted(truth, of_patches[-1]) / len(truth))
+    assert np.mean(rates) <= 2 * target and np.median(rates) <= target
+    if alike == 1:
+        assert np.std(of_patches) < np.std(of_samples) and np.median(of_patches) < np.median(of_samples)
+
+
+def test_with_enough_samples_patches_change_nothing() -> None:
+    scores = np.random.default_rng(0).random(4000)
+    assert limit(scores, 31, 0.01, np.repeat(scores, 2)) == limit(scores, 31, 0.01)
+
+
 def test_more_extreme_targets_and_wider_scores_ask_for_higher_thresholds() -> None:
     scores = sigmoid(np.random.default_rng(2).gumbel(-4, 0.5, 50))
     thresholds = [limit(scores, 0, target).threshold for target in (1e-2, 1e-3, 1e-4, 1e-5)]

@@ -46,6 +46,19 @@ def test_few_frames_give_a_provisional_card_that_says_how_much_is_missing() -> N
     assert found.lane_samples == (40, 40, 40) and len(set(found.thresholds)) == 1
 
 
+def test_a_provisional_card_takes_its_tail_from_patches_where_every_frame_has_them() -> None:
+    rng = np.random.default_rng(0)
+    patches = 1 / (1 + np.exp(-rng.gumbel(-5, 0.5, (4, 3, 16))))
+    frames = [GoodFrame(each.max(axis=1), patches=each.ravel()) for each in patches]
+    found, coarse = calibrate(frames, MODEL, 1, "good"), calibrate([replace(f, patches=None) for f in frames], MODEL, 1, "good")
+    assert (found.limits[0].patches, found.limits[0].samples, coarse.limits[0].patches) == (192, 12, None)
+    assert found.provisional and found.needs == coarse.needs
+    assert found.expected_false_alarms_per_1000 == pytest.approx(1)
+    assert found.thresholds < coarse.thresholds
+    for mixed in ([*frames[:3], replace(frames[3], patches=None)], placed(frames * 10)):
+        assert calibrate(mixed, MODEL, 1, "good").limits[0].patches is None
+
+
 @pytest.mark.parametrize("build", [good_frames, lambda n: placed(good_frames(n))])
 def test_what_the_card_asks_for_is_enough_and_one_fewer_is_not(build: Callable[[int], list[GoodFrame]]) -> None:
     rough = calibrate(build(40), MODEL, 20, "good cloth")

@@ -115,6 +115,18 @@ def test_lane_scores_are_the_maxima_and_never_hide_a_nan(layout: Layout) -> None
     assert np.isnan(scores[-1]) and np.isfinite(scores[:-1]).all()
 
 
+def test_patches_lie_in_one_lane_each_and_leave_nothing_out(layout: Layout) -> None:
+    score_map = np.random.default_rng(1).random((layout.rows, layout.cols), dtype=np.float32)
+    expected = [
+        score_map[row : row + 8, columns[first : first + 8]].max()
+        for row in range(0, layout.rows, 8)
+        for lane in range(layout.lanes)
+        for columns in [np.flatnonzero(layout.lane_of_column == lane)]
+        for first in range(0, len(columns), 8)
+    ]
+    np.testing.assert_array_equal(layout.patch_scores(score_map), expected)
+
+
 def test_a_nan_cell_survives_the_merge() -> None:
     layout = Tiling(tile_px=32, overlap_px=16).layout(32, 48)
     cells = np.zeros((2, 4, 4), np.float32)
