@@ -18,6 +18,8 @@ from glass_core.scoring import ScoreDefinition, Scorer, score_image
 
 Protocol = Literal["standard", "official"]
 OFFICIAL_PX, OFFICIAL_SIGMA_PX = 288, 4.0
+RELATIVE = 0.5
+"""A map shows what stands out: halfway between what a cell is and what it is beside the picture's other cells."""
 _ZOOMED = {"toothbrush": 329, "wood": 329}  # the official code enlarges these classes before it crops (glass.md 4.4)
 
 
@@ -67,14 +69,15 @@ class Evaluation:
 
 
 def standard_system(engine: Scorer, definition: ScoreDefinition) -> System:
-    """Scores as the line does: tiles of the inspected range, nothing resized; maps are smoothed in log odds."""
+    """Scores as the line does: tiles of the inspected range, nothing resized; maps are smoothed in log odds, of which
+    RELATIVE of the picture's median is taken off."""
 
     def score(image: TestImage, picture: NDArray[np.uint8]) -> Scores:
         height, width = picture.shape[:2]
         layout = definition.tiling.layout(height, width, definition.inspect_x_px)
         cells, lanes = score_image(engine, definition, picture)
         pixels = np.full((height, width), np.nan, dtype=np.float32)
-        smoothed = smooth_odds(cells, definition.tiling.cell_px)
+        smoothed = smooth_odds(cells, definition.tiling.cell_px, RELATIVE)
         pixels[:, layout.x0_px : layout.x1_px] = smoothed[:height, : layout.x1_px - layout.x0_px]
         return Scores(float(cells.max()), tuple(float(lane) for lane in lanes), pixels)
 

@@ -21,6 +21,7 @@ from glass_core.engines import Engine, load_engine
 from glass_core.errors import InputError
 from glass_core.evaluate import (
     OFFICIAL_PX,
+    RELATIVE,
     Evaluation,
     Protocol,
     Scored,
@@ -58,6 +59,8 @@ class Subject:
     selection: str | None
     thresholds: tuple[float, ...] | None = None
     deviations: tuple[str, ...] = ()
+    relative: float | None = None
+    """Share of a picture's median log odds that its map leaves out, where the maps are made here."""
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -129,7 +132,8 @@ def _model(
             )
         return Subject(official_system(engine, resize_px), info.selection, None, deviations(info))
     definition = engine.definition.model_copy(update={"inspect_x_px": None}) if crops else engine.definition
-    return Subject(standard_system(engine, definition), info.selection, _thresholds(run, engine, crops, console))
+    thresholds = _thresholds(run, engine, crops, console)
+    return Subject(standard_system(engine, definition), info.selection, thresholds, relative=RELATIVE)
 
 
 def _thresholds(run: Path, engine: Engine, crops: bool, console: Console) -> tuple[float, ...] | None:
@@ -165,6 +169,7 @@ def _facts(found: Evaluation, protocol: Protocol, subject: Subject, out: Path | 
         "protocol": protocol,
         "selection": subject.selection,
         "deviations": list(subject.deviations),
+        "relative": subject.relative,
         "n_good": found.n_good,
         "n_defect": found.n_defect,
         "error": found.error,
@@ -179,6 +184,7 @@ def _words(facts: dict[str, Any], found: Evaluation, resize_px: int) -> list[str
         f"protocol {geometry}",
         f"epoch chosen by: {facts['selection'] or 'not known'}",
         *(f"not as in the paper's script: {words}" for words in facts["deviations"]),
+        *([f"maps: {facts['relative']:g} of each picture's median log odds taken off"] if facts["relative"] else []),
         f"{found.n_good} good and {found.n_defect} defective pictures",
     ]
     for name, title in FIGURES:

@@ -35,6 +35,18 @@ def test_in_log_odds_a_cell_beyond_doubt_weighs_more_than_doubtful_neighbours() 
     assert np.isnan(smooth_odds(np.full((4, 4), np.nan, np.float32))).all()
 
 
+def test_cloth_that_differs_as_a_whole_is_raised_by_its_share_and_a_defect_stands_as_far_above_it() -> None:
+    log_odds = np.zeros((9, 9), np.float32)
+    log_odds[4, 4] = 5.0
+    maps = []
+    for roll in (0.0, 2.0):
+        cells = 1 / (1 + np.exp(-(log_odds + roll)))
+        p = smooth_odds(cells.astype(np.float32), relative=0.5).astype(np.float64)
+        maps.append(np.log(p / (1 - p)))
+    np.testing.assert_allclose(maps[1] - maps[0], 1.0, atol=1e-3)
+    np.testing.assert_allclose(smooth_odds(np.full((4, 5), 0.8, np.float32), relative=0.5), 2 / 3, atol=1e-6)
+
+
 @pytest.mark.parametrize("cell_px", [4, 8, 16])
 def test_sigma_is_half_a_cell_or_as_told(cell_px: int) -> None:
     cells = np.zeros((21, 21), np.float32)
