@@ -3,7 +3,7 @@
 import math
 from bisect import bisect_left
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,10 @@ class Limit(BaseModel):
     `order_statistic`: the threshold is the `rank`-th largest sample. `tail_extrapolation`: samples are too few for
     that; the logits above `tail_start` are taken as exponential with scale `tail_scale`, the tail that maxima of many cells
     tend to (Gumbel), and the threshold is where that tail, averaged over the uncertainty of its scale, meets the
-    target, but never below the largest sample. The tail is that of the samples, or of the `patches` they consist of: of
-    many samples only the highest reach the tail, but of nearly all some patch, so that its scale is less uncertain.
+    target, but never below the largest sample. The tail is that of the samples, or of the `patches` they consist of, as many
+    as there are samples: most samples then have one in it, and its scale is less uncertain. `tail_size` of them are above
+    the start, in `tail_clusters` samples, which are held to be independent; `expected_rate` is of samples, and where
+    patches are high together the most that this tail allows.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -33,6 +35,8 @@ class Limit(BaseModel):
     rank: int
     tail_start: float | None = None
     tail_scale: float | None = None
+    tail_size: int | None = None
+    tail_clusters: int | None = None
     patches: int | None = None
     expected_rate: float
 
@@ -89,30 +93,35 @@ class Ahead:
 def limit(scores: NDArray[np.floating], rank: int, target_rate: float, patches: NDArray[np.floating] | None = None) -> Limit:
     """The rank-th largest score as threshold; with rank 0 the one that the tail, extrapolated, exceeds at the target rate.
 
-    `scores` (n,) in [0, 1], at least LEAST_SAMPLES of them, none NaN; `patches` (m,) such that each score is the largest of
-    its own ones. Raises ValueError when no threshold below 1 does.
+    `scores` (n,) in [0, 1], at least LEAST_SAMPLES of them, none NaN; `patches` (m,), m >= n, such that each score is the
+    largest of its own ones. Raises ValueError for others, and when no threshold below 1 does.
     """
     ordered = np.sort(np.asarray(scores, dtype=np.float64))[::-1]  # (n,)
     n = len(ordered)
     if n < LEAST_SAMPLES or not np.isfinite(ordered).all():
         raise ValueError(f"{n} samples, at least {LEAST_SAMPLES} finite ones are needed")
+    units = ordered if patches is None else np.sort(np.asarray(patches, dtype=np.float64))[::-1]  # (m,)
+    if len(units) < n or units[0] != ordered[0] or not np.isfinite(units).all():
+        raise ValueError(f"{len(units)} patches are not those of {n} samples")
+    tail: _Tail | None = None
     if rank:
-        threshold, start, scale, expected = float(ordered[rank - 1]), None, None, rank / (n + 1)
+        threshold, expected = float(ordered[rank - 1]), rank / (n + 1)
     else:
-        finest = ordered if patches is None else np.sort(np.asarray(patches, dtype=np.float64))[::-1]
-        of_each = len(finest) / n  # a sample is above a threshold at most as often as all of its patches together
-        threshold, start, scale, rate = _extrapolate(ordered, finest, target_rate / of_each)
-        expected = rate * of_each
+        each = len(units) / n  # a sample is above a threshold at most as often as all of its patches together
+        tail, threshold, expected = _extrapolate(ordered, units, target_rate / each)
+        expected = min(1.0, expected * each)
     if threshold >= 1:
         raise ValueError("good samples reach the highest score there is")
     return Limit(
         threshold=threshold,
         samples=n,
-        rule="order_statistic" if rank else "tail_extrapolation",
+        rule="tail_extrapolation" if tail else "order_statistic",
         rank=rank or 1,
-        tail_start=start,
-        tail_scale=scale,
-        patches=None if rank or patches is None else len(patches),
+        tail_start=tail and tail.start,
+        tail_scale=tail and tail.scale,
+        tail_size=tail and tail.size,
+        tail_clusters=tail and tail.clusters,
+        patches=len(units) if tail and patches is not None else None,
         expected_rate=expected,
     )
 
@@ -123,18 +132,27 @@ def logit(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.log(inside) - np.log1p(-inside)
 
 
-def _extrapolate(
-    samples: NDArray[np.float64], finest: NDArray[np.float64], target_rate: float
-) -> tuple[float, float, float, float]:
-    """Threshold, tail start, tail scale and the modelled rate of the finest above the threshold; both in falling order."""
-    n = len(finest)
-    tail = min(n - 1, max(_TAIL_SAMPLES, int(n * _TAIL_SHARE)))
-    logits = logit(finest)
-    start = float(logits[tail])
-    scale = max(float((logits[:tail] - start).mean()), 1e-6)
-    apart = min(tail, int((logit(samples) >= start).sum()))  # patches of one sample may be high together: they count once
-    # The scale is itself uncertain: averaged over that, P(beyond by y) is (1 + y / (apart scale))^-apart, not exp(-y / scale).
-    wanted = start + apart * scale * ((tail / n / target_rate) ** (1 / apart) - 1)
+class _Tail(NamedTuple):
+    start: float
+    scale: float
+    size: int
+    clusters: int
+
+
+def _extrapolate(samples: NDArray[np.float64], units: NDArray[np.float64], target_rate: float) -> tuple[_Tail, float, float]:
+    """The tail of the units (samples, or their patches; both in falling order), the threshold, the units' rate above it."""
+    m = len(units)
+    size = int(m * _TAIL_SHARE) if units is samples else len(samples)
+    tenth = samples[min(_TAIL_SAMPLES, len(samples) - 1)]  # so many samples at least must have a part in it
+    size = min(m - 1, max(size, _TAIL_SAMPLES, int((units > tenth).sum())))
+    logits = logit(units)
+    start = float(logits[size])
+    scale = max(float((logits[:size] - start).mean()), 1e-6)
+    clusters = min(size, int((logit(samples) >= start).sum()))  # patches of one sample may be high together: they count once
+    tail = _Tail(start, scale, size, clusters)
+    # The scale is itself uncertain: averaged over that, P(beyond by y) is (1 + y / (clusters scale))^-clusters, not
+    # exp(-y / scale).
+    wanted = start + clusters * scale * ((size / m / target_rate) ** (1 / clusters) - 1)
     threshold = max(float(samples[0]), min(1 / (1 + math.exp(-wanted)), _HIGHEST_THRESHOLD))
     beyond = float(logit(np.array([threshold]))[0]) - start
-    return threshold, start, scale, tail / n * (1 + beyond / (apart * scale)) ** -apart
+    return tail, threshold, size / m * (1 + beyond / (clusters * scale)) ** -clusters

@@ -154,6 +154,7 @@ def calibrate(frames: Sequence[GoodFrame], model: Model, budget_per_1000: float,
     """A card from good frames; the budget is of false alarms in 1000 metres where lengths are known, else in 1000 frames.
 
     Where frames differ in their number of lanes (cameras of different widths), a single threshold holds for all lanes.
+    Where frames are counted and all of them bring patches, an extrapolation is from those.
     `source` says where the frames came from. Raises InputError when there are too few frames, scores that are not finite, or
     no threshold that meets the budget.
     """
@@ -175,9 +176,9 @@ def calibrate(frames: Sequence[GoodFrame], model: Model, budget_per_1000: float,
     groups, ahead = (samples.by_lane, each) if rank else ((np.concatenate(samples.by_lane),), pooled)
     rank = rank or pooled.rank(samples.count, allowed)
     patches = [frame.patches for frame in frames if frame.patches is not None]
-    finest = np.concatenate(patches) if samples is single and not rank and len(patches) == len(frames) else None
+    finer = np.concatenate(patches) if samples is single and not rank and len(patches) == len(frames) else None
     try:
-        limits = [limit(scores, rank, allowed / (ahead_units * lanes), finest) for scores in groups]
+        limits = [limit(scores, rank, allowed / (ahead_units * lanes), finer) for scores in groups]
     except ValueError as error:
         raise InputError(f"{error}, {source}, exclude the defects on the contact sheet, or train longer") from None
     thresholds = tuple(limits[lane % len(limits)].threshold for lane in range(len(samples.by_lane)))

@@ -26,16 +26,16 @@ def smooth_map(cells: NDArray[np.float32], cell_px: int = 8, sigma_px: float | N
     return np.asarray(blurred, dtype=np.float32)  # (rows * cell_px, cols * cell_px)
 
 
-def smooth_odds(cells: NDArray[np.float32], cell_px: int = 8, relative: float = 0.0) -> NDArray[np.float32]:
+def smooth_odds(cells: NDArray[np.float32], cell_px: int = 8, median_share: float = 0.0) -> NDArray[np.float32]:
     """`smooth_map` taken of the cells' log odds, as probabilities again (rows * cell_px, cols * cell_px).
 
     A sigmoid hides how far beyond doubt a cell is; smoothed by itself, one doubtful cell outweighs its certain neighbours.
-    Of the picture's median log odds a share of `relative` is taken off all of them: cloth of another roll, light or focus
-    raises every cell, a defect its own few.
+    A share of their median is taken off all of them: cloth of another roll, light or focus raises every cell, a defect its
+    own few.
     """
     p = np.clip(cells.astype(np.float64), _LEAST, 1 - _LEAST)
     log_odds = np.log(p / (1 - p))  # (rows, cols)
-    odds = smooth_map((log_odds - relative * np.median(log_odds)).astype(np.float32), cell_px)
+    odds = smooth_map((log_odds - median_share * np.median(log_odds)).astype(np.float32), cell_px)
     return np.asarray(1 / (1 + np.exp(-odds)), dtype=np.float32)
 
 

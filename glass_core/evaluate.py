@@ -18,7 +18,7 @@ from glass_core.scoring import ScoreDefinition, Scorer, score_image
 
 Protocol = Literal["standard", "official"]
 OFFICIAL_PX, OFFICIAL_SIGMA_PX = 288, 4.0
-RELATIVE = 0.5
+MEDIAN_SHARE = 0.5
 """A map shows what stands out: halfway between what a cell is and what it is beside the picture's other cells."""
 _ZOOMED = {"toothbrush": 329, "wood": 329}  # the official code enlarges these classes before it crops (glass.md 4.4)
 
@@ -69,15 +69,18 @@ class Evaluation:
 
 
 def standard_system(engine: Scorer, definition: ScoreDefinition) -> System:
-    """Scores as the line does: tiles of the inspected range, nothing resized; maps are smoothed in log odds, of which
-    RELATIVE of the picture's median is taken off."""
+    """Scores of the picture and its lanes are the line's: tiles of the inspected range, nothing resized.
+
+    The map is for pixel figures and pictures alone and not to be held against a threshold: it is smoothed in log odds, and
+    shifted by MEDIAN_SHARE of their median in this picture, up or down.
+    """
 
     def score(image: TestImage, picture: NDArray[np.uint8]) -> Scores:
         height, width = picture.shape[:2]
         layout = definition.tiling.layout(height, width, definition.inspect_x_px)
         cells, lanes = score_image(engine, definition, picture)
         pixels = np.full((height, width), np.nan, dtype=np.float32)
-        smoothed = smooth_odds(cells, definition.tiling.cell_px, RELATIVE)
+        smoothed = smooth_odds(cells, definition.tiling.cell_px, MEDIAN_SHARE)
         pixels[:, layout.x0_px : layout.x1_px] = smoothed[:height, : layout.x1_px - layout.x0_px]
         return Scores(float(cells.max()), tuple(float(lane) for lane in lanes), pixels)
 

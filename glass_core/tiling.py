@@ -17,7 +17,7 @@ from glass_core.errors import InputError
 from glass_core.extent import Extent, extents
 
 PATCH_PX = 64
-"""Cells nearer to each other see much the same yarns."""
+"""Cells much nearer to each other see the same yarns."""
 
 
 def stride_px(levels: tuple[int, ...]) -> int:
@@ -186,7 +186,7 @@ class Layout:
         return np.maximum.reduceat(score_map.max(axis=0), self._lane_starts)  # (lanes,)
 
     def patch_scores(self, score_map: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The maximum of each patch of PATCH_PX by PATCH_PX, (patches,); smaller ones at the ends of lanes and of the map."""
+        """The maximum of each patch of whole cells up to PATCH_PX wide and high, (patches,); a patch is in one lane."""
         side = max(1, PATCH_PX // self.tiling.cell_px)
         columns = [np.arange(first, end, side) for first, end in pairwise([*self._lane_starts, self.cols])]
         of_columns = np.maximum.reduceat(score_map, np.concatenate(columns), axis=1)  # (rows, columns of patches)

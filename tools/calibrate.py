@@ -154,11 +154,12 @@ def _words(card: ThresholdCard, model: Path) -> Sequence[str]:
     shown = f"{thresholds[0]:.4f}" + (f" to {thresholds[-1]:.4f}" if len(thresholds) > 1 else "")
     of = "m" if card.metres else "frames"
     seen = f"{card.metres} m ({card.frames} frames)" if card.metres else f"{card.frames} good frames"
+    first = card.limits[0]
+    rule = first.rule.replace("_", " ") + (f" of {first.patches} patches of about {PATCH_PX} px" if first.patches else "")
     words = [
         f"card: {model / CARD_FILE}",
-        f"threshold {shown} ({card.limits_are}, {card.limits[0].rule.replace('_', ' ')}) from {seen} of good cloth, "
-        f"{sum(card.lane_samples)} samples of one lane, worth {card.effective_samples:.0f} independent ones"
-        + (f" (its tail from {card.limits[0].patches} patches of {PATCH_PX} px)" if card.limits[0].patches else ""),
+        f"threshold {shown} ({card.limits_are}, {rule}) from {seen} of good cloth, "
+        f"{sum(card.lane_samples)} samples of one lane, worth {card.effective_samples:.0f} independent ones",
         f"false alarms in 1000 {of}: {card.expected_false_alarms_per_1000:.2g} expected, "
         f"at most {card.upper_false_alarms_per_1000:.3g} with {card.confidence:.0%} confidence",
     ]

@@ -20,8 +20,8 @@ from glass_core.datasets import TestImage, list_test_images, read_mask
 from glass_core.engines import Engine, load_engine
 from glass_core.errors import InputError
 from glass_core.evaluate import (
+    MEDIAN_SHARE,
     OFFICIAL_PX,
-    RELATIVE,
     Evaluation,
     Protocol,
     Scored,
@@ -59,8 +59,8 @@ class Subject:
     selection: str | None
     thresholds: tuple[float, ...] | None = None
     deviations: tuple[str, ...] = ()
-    relative: float | None = None
-    """Share of a picture's median log odds that its map leaves out, where the maps are made here."""
+    map_median_share: float | None = None
+    """Share of a picture's median log odds that its map leaves out; null where maps are the paper's or were made elsewhere."""
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -133,7 +133,7 @@ def _model(
         return Subject(official_system(engine, resize_px), info.selection, None, deviations(info))
     definition = engine.definition.model_copy(update={"inspect_x_px": None}) if crops else engine.definition
     thresholds = _thresholds(run, engine, crops, console)
-    return Subject(standard_system(engine, definition), info.selection, thresholds, relative=RELATIVE)
+    return Subject(standard_system(engine, definition), info.selection, thresholds, map_median_share=MEDIAN_SHARE)
 
 
 def _thresholds(run: Path, engine: Engine, crops: bool, console: Console) -> tuple[float, ...] | None:
@@ -169,7 +169,7 @@ def _facts(found: Evaluation, protocol: Protocol, subject: Subject, out: Path | 
         "protocol": protocol,
         "selection": subject.selection,
         "deviations": list(subject.deviations),
-        "relative": subject.relative,
+        "map_median_share": subject.map_median_share,
         "n_good": found.n_good,
         "n_defect": found.n_defect,
         "error": found.error,
@@ -180,11 +180,12 @@ def _facts(found: Evaluation, protocol: Protocol, subject: Subject, out: Path | 
 def _words(facts: dict[str, Any], found: Evaluation, resize_px: int) -> list[str]:
     official = f"official: short side {resize_px}, {OFFICIAL_PX} px from the middle, masks floored; not the line's scores"
     geometry = "standard: tiles, whole inspected range, masks at a half" if facts["protocol"] == "standard" else official
+    share = facts["map_median_share"]
     lines = [
         f"protocol {geometry}",
         f"epoch chosen by: {facts['selection'] or 'not known'}",
         *(f"not as in the paper's script: {words}" for words in facts["deviations"]),
-        *([f"maps: {facts['relative']:g} of each picture's median log odds taken off"] if facts["relative"] else []),
+        *([f"maps: log odds, {share:g} of their median in the picture taken off"] if share else []),
         f"{found.n_good} good and {found.n_defect} defective pictures",
     ]
     for name, title in FIGURES:

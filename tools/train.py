@@ -133,7 +133,7 @@ def without_exclusions(images: Sequence[Path], out: Path, console: Console) -> l
 def show_suspects(
     model: Path, section: str, sheet: str, engine: Engine, images: Iterable[SplitImage], console: Console
 ) -> list[GoodFrame]:
-    """Scores good pictures, writes the contact sheet and their section of exclude.txt; the lane scores and look of each.
+    """Scores good pictures, writes the contact sheet and their section of exclude.txt; the scores and look of each.
 
     A model of crops scores the crops.
     """

@@ -41,10 +41,10 @@ def test_cloth_that_differs_as_a_whole_is_raised_by_its_share_and_a_defect_stand
     maps = []
     for roll in (0.0, 2.0):
         cells = 1 / (1 + np.exp(-(log_odds + roll)))
-        p = smooth_odds(cells.astype(np.float32), relative=0.5).astype(np.float64)
+        p = smooth_odds(cells.astype(np.float32), median_share=0.5).astype(np.float64)
         maps.append(np.log(p / (1 - p)))
     np.testing.assert_allclose(maps[1] - maps[0], 1.0, atol=1e-3)
-    np.testing.assert_allclose(smooth_odds(np.full((4, 5), 0.8, np.float32), relative=0.5), 2 / 3, atol=1e-6)
+    np.testing.assert_allclose(smooth_odds(np.full((4, 5), 0.8, np.float32), median_share=0.5), 2 / 3, atol=1e-6)
 
 
 @pytest.mark.parametrize("cell_px", [4, 8, 16])

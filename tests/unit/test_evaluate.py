@@ -101,6 +101,7 @@ def test_the_figures_of_a_known_system(model: Path, data: Path, capsys: pytest.C
     found = run(capsys, model, data)
     assert set(found) >= KEYS and found["schema"] == 1
     assert (found["n_good"], found["n_defect"], found["protocol"], found["selection"]) == (4, 4, "standard", "last epoch")
+    assert found["map_median_share"] == 0.5
     assert (found["recall_at_threshold"], found["false_alarms_at_threshold"]) == (0.75, 0)
     # three of four stand above all good pictures; the dark one, with cells as bright as theirs, somewhere among them
     assert 0.75 <= found["image_auroc"] <= 1
@@ -129,7 +130,7 @@ def test_exported_scores_give_the_same_figures(
     out = tmp_path / "out"
     first = run(capsys, model, data, "--out", out)
     again = run(capsys, out, data)
-    same = [key for key in first if key not in ("selection", "relative", "out")]
+    same = [key for key in first if key not in ("selection", "map_median_share", "out")]
     assert {key: first[key] for key in same} == {key: again[key] for key in same} and again["selection"] is None
     rows = list(csv.DictReader((out / "scores.csv").read_text().splitlines()))
     assert {row["label"] for row in rows} == {"good", "spot", "stain"} and rows[0]["picture"] == "test/good/0.png"
@@ -208,7 +209,7 @@ def test_standard_maps_are_those_of_the_whole_inspected_range() -> None:
     engine, picture = BrightnessEngine(), np.random.default_rng(0).integers(0, 256, (64, 216), dtype=np.uint8)
     scores = standard_system(engine, engine.definition)(TestImage(Path("a"), "good", None), picture)
     cells = engine.score(picture[None, :, 16:200])[0]
-    np.testing.assert_allclose(scores.pixels[:, 16:200], smooth_odds(cells, relative=0.5), atol=1e-6)
+    np.testing.assert_allclose(scores.pixels[:, 16:200], smooth_odds(cells, median_share=0.5), atol=1e-6)
     assert scores.image == cells.max() and len(scores.lanes) == 4
 
 

@@ -112,6 +112,38 @@ def test_patches_hold_the_target_also_where_neighbours_are_alike(name: str, alik
         assert np.std(of_patches) < np.std(of_samples) and np.median(of_patches) < np.median(of_samples)
 
 
+def test_a_frames_own_level_is_covered_and_rare_specks_are_missed_as_by_samples() -> None:
+    """30 frames of 4 lanes of 16 patches; specks in one patch of a hundred, of which few samples tell how high they reach."""
+    rng, target = np.random.default_rng(5), 1 / 3000
+
+    def draw(frames: int, lanes: int, level: float, specks: float) -> np.ndarray:
+        shape = (frames, lanes, 16)
+        high = (rng.random(shape) < specks) * rng.exponential(2, shape)
+        return np.asarray(rng.gumbel(-4, 0.5, shape) + rng.normal(0, level, (frames, 1, 1)) + high)
+
+    for level, specks in ((0.5, 0.0), (0.0, 0.01)):
+        truth = np.sort(draw(40_000, 1, level, specks).max(axis=(1, 2)))
+        rates: dict[str, list[float]] = {"samples": [], "patches": []}
+        for _ in range(150):
+            patches = sigmoid(draw(30, 4, level, specks))
+            samples = patches.max(axis=2).ravel()
+            for name, units in (("samples", None), ("patches", patches.ravel())):
+                threshold = logit(np.array([limit(samples, 0, target, units).threshold]))[0]
+                rates[name].append(1 - np.searchsorted(truth, threshold) / len(truth))
+        assert np.mean(rates["patches"]) <= (3 * np.mean(rates["samples"]) if specks else 2 * target)
+
+
+@pytest.mark.parametrize("patches", [np.array([]), np.full(40, 0.2), np.array([0.3] * 39 + [np.nan]), np.full(9, 0.3)])
+def test_patches_of_other_samples_are_refused(patches: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="patches are not those"):
+        limit(np.full(10, 0.3), 0, 1e-3, patches)
+
+
+def test_an_expected_rate_is_a_rate_also_where_the_threshold_is_as_high_as_can_be() -> None:
+    patches = sigmoid(np.random.default_rng(0).normal(14, 3, (10, 200)))
+    assert limit(patches.max(axis=1), 0, 1e-6, patches.ravel()).expected_rate <= 1
+
+
 def test_with_enough_samples_patches_change_nothing() -> None:
     scores = np.random.default_rng(0).random(4000)
     assert limit(scores, 31, 0.01, np.repeat(scores, 2)) == limit(scores, 31, 0.01)

@@ -117,14 +117,22 @@ def test_lane_scores_are_the_maxima_and_never_hide_a_nan(layout: Layout) -> None
 
 def test_patches_lie_in_one_lane_each_and_leave_nothing_out(layout: Layout) -> None:
     score_map = np.random.default_rng(1).random((layout.rows, layout.cols), dtype=np.float32)
+    side = 64 // layout.tiling.cell_px
     expected = [
-        score_map[row : row + 8, columns[first : first + 8]].max()
-        for row in range(0, layout.rows, 8)
+        score_map[row : row + side, columns[first : first + side]].max()
+        for row in range(0, layout.rows, side)
         for lane in range(layout.lanes)
         for columns in [np.flatnonzero(layout.lane_of_column == lane)]
-        for first in range(0, len(columns), 8)
+        for first in range(0, len(columns), side)
     ]
     np.testing.assert_array_equal(layout.patch_scores(score_map), expected)
+
+
+@pytest.mark.parametrize(("cell_px", "side"), [(4, 16), (8, 8), (12, 5), (24, 2), (64, 1)])
+def test_a_patch_is_of_whole_cells(cell_px: int, side: int) -> None:
+    layout = Tiling(tile_px=960, overlap_px=192, cell_px=cell_px).layout(960, 960)
+    assert layout.lanes == 1 and layout.rows == layout.cols == 960 // cell_px
+    assert len(layout.patch_scores(np.zeros((layout.rows, layout.cols), np.float32))) == (-(-layout.rows // side)) ** 2
 
 
 def test_a_nan_cell_survives_the_merge() -> None:

@@ -82,6 +82,18 @@ def test_the_held_out_pictures_are_the_default(model: Path) -> None:
     assert (model / "contact_sheet_calibration.png").is_file()
 
 
+def test_the_tail_of_a_provisional_card_is_that_of_patches(model: Path) -> None:
+    for image in load_split(model).calibration:  # beyond 64 px a lane is several patches
+        cv2.imwrite(str(image.path), np.random.default_rng(0).integers(0, 60, (256, 160), dtype=np.uint8))
+    folder = model.parent / "tall"
+    folder.mkdir()
+    for image in load_split(model).calibration:
+        (folder / image.path.name).write_bytes(image.path.read_bytes())
+    (found,) = calibrated(model, folder).limits
+    assert (found.samples, found.patches) == (24, 24 * 4)
+    assert found.tail_clusters is not None and found.tail_size is not None and found.tail_clusters <= found.tail_size == 24
+
+
 def brightest_cell(path: Path) -> float:
     picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     return float(picture.reshape(8, 8, 20, 8).mean(axis=(1, 3)).max() / 256)
