@@ -104,6 +104,9 @@ class TrainConfig(BaseModel):
     averaging: float = Field(default=0.98, ge=0, lt=1)
     """Decay of the moving average of the heads, which becomes the model; 0: the weights as the last iteration left them."""
     recalibrate_bn: bool = True
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """What the trunk's convolutions and the heads' products are computed in while learning; the ascent, losses and weights
+    are float32 in either case, and so is scoring. bf16 pays on GPUs and on processors with AMX, on others it is slower."""
 
     lr: float = Field(default=1e-4, gt=0)
     las: bool = True

@@ -4,6 +4,7 @@ from collections import OrderedDict
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from glass_core.backbone import Normalise, build_backbone
 from glass_core.embedding import EMBED_DIM, Embedding
@@ -13,15 +14,33 @@ HIDDEN_DIM = 1024
 LEAKY_SLOPE = 0.2
 
 
+class Product(nn.Linear):
+    """A linear layer that multiplies in bf16 while it is trained, where `bf16` is set: what goes in and what comes out is
+    rounded, and given on as float32; weights and their gradients are float32."""
+
+    bf16 = False
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return self._product(rows, self.bias)
+
+    def image(self, rows: Tensor) -> Tensor:
+        """Without the bias: what the layer makes of a difference."""
+        return self._product(rows, None)
+
+    def _product(self, rows: Tensor, bias: Tensor | None) -> Tensor:
+        with torch.autocast(rows.device.type, torch.bfloat16, enabled=self.bf16 and self.training):
+            return _widened(F.linear(rows, self.weight, bias))
+
+
 class Adaptor(nn.Module):
     """One linear layer on the embedding rows (glass.md 2.1)."""
 
     def __init__(self, dim: int = EMBED_DIM) -> None:
         super().__init__()
-        self.layers = nn.Sequential(OrderedDict({"0fc": nn.Linear(dim, dim)}))
+        self.layers = nn.Sequential(OrderedDict({"0fc": Product(dim, dim)}))
 
     @property
-    def linear(self) -> nn.Linear:
+    def linear(self) -> Product:
         return self.layers.get_submodule("0fc")  # type: ignore[return-value]
 
     def forward(self, rows: Tensor) -> Tensor:
@@ -33,12 +52,12 @@ class Discriminator(nn.Module):
 
     def __init__(self, dim: int = EMBED_DIM, hidden: int = HIDDEN_DIM) -> None:
         super().__init__()
-        block = nn.Sequential(nn.Linear(dim, hidden), nn.BatchNorm1d(hidden), nn.LeakyReLU(LEAKY_SLOPE))
+        block = nn.Sequential(Product(dim, hidden), nn.BatchNorm1d(hidden), nn.LeakyReLU(LEAKY_SLOPE))
         self.body = nn.Sequential(OrderedDict({"block1": block}))
         self.tail = nn.Sequential(nn.Linear(hidden, 1, bias=False), nn.Sigmoid())
 
     @property
-    def linear(self) -> nn.Linear:
+    def linear(self) -> Product:
         return self.body.get_submodule("block1.0")  # type: ignore[return-value]
 
     @property
@@ -61,6 +80,8 @@ class Discriminator(nn.Module):
 
 class Glass(nn.Module):
     """Scores cells of tiles; the trunk's weights are the caller's to load (glass_core.weights)."""
+
+    bf16 = False
 
     def __init__(self, arch: str, shrink: int = 1, levels: tuple[int, ...] = (2, 3)) -> None:
         """`shrink`: so many px of the camera, along each side, are one of the trunk's, whose `levels` a row holds."""
@@ -89,13 +110,23 @@ class Glass(nn.Module):
         nn.init.eye_(linear.weight)
         nn.init.zeros_(linear.bias)
 
+    def multiply_in_bf16(self) -> None:
+        """In training, from now on: convolutions of the trunk, and the products of the heads' wide layers."""
+        self.bf16 = self.pre_projection.linear.bf16 = self.discriminator.linear.bf16 = True
+
     @torch.no_grad()
     def features(self, tiles: Tensor, cells: Tensor | None = None) -> Tensor:
         """Embedding rows (B * H/c * W/c, 1536), for cells of c px, of tiles with grey levels 0..255, (B, H, W) mono or
         (B, H, W, 3) RGB; or those (n, 1536) of such numbers `cells` (n,) alone."""
-        return self.embedding(*self.backbone(self.normalise(tiles)), cells=cells)
+        with torch.autocast(tiles.device.type, torch.bfloat16, enabled=self.bf16 and self.training):
+            levels = self.backbone(self.normalise(tiles))
+        return self.embedding(*map(_widened, levels), cells=cells)
 
     def forward(self, tiles: Tensor) -> Tensor:
         """Cell scores (B, H/c, W/c) in (0, 1) of tiles (B, H, W) or (B, H, W, 3), uint8 or float 0..255."""
         scores = self.discriminator(self.pre_projection(self.features(tiles)))  # (B * H/c * W/c, 1)
         return scores.view(tiles.shape[0], tiles.shape[1] // self.cell_px, tiles.shape[2] // self.cell_px)
+
+
+def _widened(product: Tensor) -> Tensor:
+    return product.float() if product.dtype is torch.bfloat16 else product

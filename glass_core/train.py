@@ -96,6 +96,10 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
     method = method_of(config, hypersphere)
     same = identity(config, parts, textures.name, origin)
     averaged = WeightAverage(glass, config.averaging)
+    if config.precision == "bf16":
+        if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+            raise InputError(f"no bf16, {torch.cuda.get_device_name()}, set precision: fp32")
+        glass.multiply_in_bf16()  # the average is measured as it will score, in float32
     curve, selected = resume(out / STATE_FILE, glass, averaged.glass, optimisers, same)
     if len(curve) > config.epochs:
         raise InputError(f"{len(curve)} epochs are done, {out}, ask for as many at least or choose another --out")
@@ -115,9 +119,9 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
     per_epoch = tiles.iterations
     good = None
     for epoch in range(len(curve), config.epochs):
+        glass.train()
         if good is None:
             good = GoodFeatures(glass, tiles, config, hypersphere, lambda done: report(FeaturePass(done, len(tiles))))
-        glass.train()
         centre = good.centre()  # of the adaptor as it is now, for the whole epoch
         logs = []
         with ThreadPoolExecutor(THREADS) as pool:
@@ -229,7 +233,7 @@ def _recalibrate(glass: Glass, tiles: TileSource, config: TrainConfig, epoch: in
 
     In training they remember little more than the last batch (glass.md 2.3, T4); weights are not touched.
     """
-    norm, linear = glass.discriminator.norm, glass.discriminator.linear
+    norm, linear = glass.eval().discriminator.norm, glass.discriminator.linear
     momentum = norm.momentum
     norm.reset_running_stats()
     norm.momentum = None  # a plain mean over the batches

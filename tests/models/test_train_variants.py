@@ -252,3 +252,21 @@ def test_pasted_defects_lie_on_the_foreground(discs: list[Path], tmp_path: Path)
 def test_settings_that_do_not_go_together(settings: dict[str, object], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         TrainConfig.model_validate(settings)
+
+
+def test_training_in_bf16_changes_less_than_another_seed_does(discs: list[Path], tmp_path: Path) -> None:
+    logs: dict[str, list[dict[str, float]]] = {}
+    scores: dict[str, np.ndarray] = {}
+    for name, settings in {"fp32": {}, "bf16": {"precision": "bf16"}, "other": {"seed": 1}}.items():
+        reports = run(discs, config(epochs=3, iterations_per_epoch=8, **settings), tmp_path / name)
+        logs[name] = [event.figures for event in reports if isinstance(event, Step)]
+        glass, info = load_model(tmp_path / name)
+        pictures = np.stack([info.score.tiling.layout(80, 120).cut(read_image(disc))[0] for disc in discs])
+        scores[name] = glass(torch.from_numpy(pictures)).logit().numpy()
+    first, rounded = (log[0]["loss"] for log in (logs["fp32"], logs["bf16"]))
+    assert rounded != first and rounded == pytest.approx(first, rel=0.01)
+    assert rms(scores["bf16"] - scores["fp32"]) < 0.2 * rms(scores["other"] - scores["fp32"])
+
+
+def rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.square(values).mean()))

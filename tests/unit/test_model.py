@@ -1,11 +1,12 @@
 """The network: official state keys, initial weights, and its scores."""
 
+import copy
 import math
 
 import pytest
 import torch
 
-from glass_core.model import Discriminator, Glass
+from glass_core.model import Discriminator, Glass, Product
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +77,30 @@ def test_grey_tiles_score_as_equal_colours_and_tiles_do_not_see_each_other(glass
     torch.testing.assert_close(glass(grey.unsqueeze(-1).repeat(1, 1, 1, 3)), scores)
     torch.testing.assert_close(glass(grey[1:]), scores[1:])
     torch.testing.assert_close(glass(grey.float()), scores)
+
+
+def test_products_in_bf16_are_for_training_alone_and_return_float32() -> None:
+    torch.manual_seed(0)
+    layer, rows = Product(64, 32), torch.randn(200, 64)
+    exact = layer(rows)
+    layer.bf16 = True
+    rounded = layer(rows)
+    assert rounded.dtype is torch.float32
+    assert 1e-4 < float((rounded - exact).detach().abs().max()) < 2**-6  # the inputs' eight binary digits, over sums of 64
+    torch.testing.assert_close(layer.image(rows) + layer.bias, rounded, rtol=2**-7, atol=2**-7)
+    rounded.sum().backward()
+    assert layer.weight.grad is not None and layer.weight.grad.dtype is torch.float32
+    torch.testing.assert_close(layer.eval()(rows), exact, rtol=0, atol=0)
+
+
+def test_features_in_bf16_are_for_training_alone(glass: Glass) -> None:
+    twin, pixels = copy.deepcopy(glass), tiles()
+    twin.multiply_in_bf16()
+    exact = glass.features(pixels)
+    assert torch.equal(twin.features(pixels), exact) and torch.equal(twin(pixels), glass(pixels))
+    rounded = twin.train().features(pixels)
+    assert rounded.dtype is torch.float32
+    assert 0 < float((rounded - exact).square().mean().sqrt()) < 0.02 * float(exact.std())
 
 
 def test_classify_is_forward_after_the_first_layer() -> None:
