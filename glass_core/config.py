@@ -105,8 +105,8 @@ class TrainConfig(BaseModel):
     """Decay of the moving average of the heads, which becomes the model; 0: the weights as the last iteration left them."""
     recalibrate_bn: bool = True
     precision: Literal["fp32", "bf16"] = "fp32"
-    """What the trunk's convolutions and the heads' products are computed in while learning; the ascent, losses and weights
-    are float32 in either case, and so is scoring. bf16 pays on GPUs and on processors with AMX, on others it is slower."""
+    """What the ResNet and the heads' products compute in while learning; the ascent (from rows so rounded), losses, weights and
+    scoring are float32 in either case. bf16 is meant for GPUs and processors with AMX; without AMX a processor is slower."""
 
     lr: float = Field(default=1e-4, gt=0)
     las: bool = True

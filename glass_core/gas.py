@@ -87,7 +87,7 @@ def glass_loss(
         # Noise, moves and projections about the row itself are constants: the Jacobian of g = t + offset is the identity.
         moves, factors = _ascent(discriminator, true_hidden, true_hidden, noise, true.new_tensor(MANIFOLD_RADIUS), method)
         offset = _compose(noise, moves, factors, discriminator.linear.weight.detach())  # (N, d)
-        synthetic_hidden = true_hidden + discriminator.linear.image(offset)  # (N, hidden)
+        synthetic_hidden = true_hidden + discriminator.linear.of_difference(offset)  # (N, hidden)
         if centre is not None:
             before_distance = (true + (offset / factors[-1] if factors else offset) - centre).norm(dim=1)
         fake_projected = fake

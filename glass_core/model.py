@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from glass_core.backbone import Normalise, build_backbone
+from glass_core.backbone import Normalise, ResNet, build_backbone
 from glass_core.embedding import EMBED_DIM, Embedding
 from glass_core.tiling import stride_px
 
@@ -15,16 +15,16 @@ LEAKY_SLOPE = 0.2
 
 
 class Product(nn.Linear):
-    """A linear layer that multiplies in bf16 while it is trained, where `bf16` is set: what goes in and what comes out is
-    rounded, and given on as float32; weights and their gradients are float32."""
+    """A linear layer that multiplies in bf16 while it is trained, where `bf16` is set: rows, what becomes of them and the
+    gradients are rounded there, and kept as float32, as the weights are."""
 
     bf16 = False
 
     def forward(self, rows: Tensor) -> Tensor:
         return self._product(rows, self.bias)
 
-    def image(self, rows: Tensor) -> Tensor:
-        """Without the bias: what the layer makes of a difference."""
+    def of_difference(self, rows: Tensor) -> Tensor:
+        """Without the bias."""
         return self._product(rows, None)
 
     def _product(self, rows: Tensor, bias: Tensor | None) -> Tensor:
@@ -111,8 +111,9 @@ class Glass(nn.Module):
         nn.init.zeros_(linear.bias)
 
     def multiply_in_bf16(self) -> None:
-        """In training, from now on: convolutions of the trunk, and the products of the heads' wide layers."""
-        self.bf16 = self.pre_projection.linear.bf16 = self.discriminator.linear.bf16 = True
+        """While in train mode, from now on: the trunk, and the products of the heads' wide layers."""
+        self.bf16 = isinstance(self.backbone, ResNet)  # differences of nearly equal planes in a filter bank lose their digits
+        self.pre_projection.linear.bf16 = self.discriminator.linear.bf16 = True
 
     @torch.no_grad()
     def features(self, tiles: Tensor, cells: Tensor | None = None) -> Tensor:
@@ -129,4 +130,5 @@ class Glass(nn.Module):
 
 
 def _widened(product: Tensor) -> Tensor:
+    """bf16 to float32; float64, in which tests compute, as it is."""
     return product.float() if product.dtype is torch.bfloat16 else product

@@ -89,6 +89,10 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
     tiles = TileSource([image.path for image in parts.train], config, textures)
     selection = TileSource([image.path for image in parts.selection], config, textures)
     glass, origin = untrained(config, device)
+    if config.precision == "bf16":
+        if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+            raise InputError(f"no bf16, {torch.cuda.get_device_name()}, set precision: fp32")
+        glass.multiply_in_bf16()
     optimisers = optimisers_of(glass, config)
     average = average_picture(read_image(image.path) for image in parts.train) if config.distribution == "j" else None
     judgement = None if average is None else judge(average)
@@ -96,10 +100,6 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
     method = method_of(config, hypersphere)
     same = identity(config, parts, textures.name, origin)
     averaged = WeightAverage(glass, config.averaging)
-    if config.precision == "bf16":
-        if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
-            raise InputError(f"no bf16, {torch.cuda.get_device_name()}, set precision: fp32")
-        glass.multiply_in_bf16()  # the average is measured as it will score, in float32
     curve, selected = resume(out / STATE_FILE, glass, averaged.glass, optimisers, same)
     if len(curve) > config.epochs:
         raise InputError(f"{len(curve)} epochs are done, {out}, ask for as many at least or choose another --out")
@@ -119,7 +119,7 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
     per_epoch = tiles.iterations
     good = None
     for epoch in range(len(curve), config.epochs):
-        glass.train()
+        glass.train()  # good rows are computed as those of the batches
         if good is None:
             good = GoodFeatures(glass, tiles, config, hypersphere, lambda done: report(FeaturePass(done, len(tiles))))
         centre = good.centre()  # of the adaptor as it is now, for the whole epoch
@@ -233,7 +233,8 @@ def _recalibrate(glass: Glass, tiles: TileSource, config: TrainConfig, epoch: in
 
     In training they remember little more than the last batch (glass.md 2.3, T4); weights are not touched.
     """
-    norm, linear = glass.eval().discriminator.norm, glass.discriminator.linear
+    glass.eval()  # products in float32, as it will score
+    norm, linear = glass.discriminator.norm, glass.discriminator.linear
     momentum = norm.momentum
     norm.reset_running_stats()
     norm.momentum = None  # a plain mean over the batches

@@ -1,6 +1,5 @@
 """The network: official state keys, initial weights, and its scores."""
 
-import copy
 import math
 
 import pytest
@@ -86,21 +85,26 @@ def test_products_in_bf16_are_for_training_alone_and_return_float32() -> None:
     layer.bf16 = True
     rounded = layer(rows)
     assert rounded.dtype is torch.float32
-    assert 1e-4 < float((rounded - exact).detach().abs().max()) < 2**-6  # the inputs' eight binary digits, over sums of 64
-    torch.testing.assert_close(layer.image(rows) + layer.bias, rounded, rtol=2**-7, atol=2**-7)
+    assert (
+        1e-4 < float((rounded - exact).detach().abs().max()) < 2**-6
+    )  # eight binary digits of inputs, and of outputs up to 2.7
+    torch.testing.assert_close(layer.of_difference(rows) + layer.bias, rounded, rtol=2**-7, atol=2**-7)
     rounded.sum().backward()
     assert layer.weight.grad is not None and layer.weight.grad.dtype is torch.float32
     torch.testing.assert_close(layer.eval()(rows), exact, rtol=0, atol=0)
 
 
-def test_features_in_bf16_are_for_training_alone(glass: Glass) -> None:
-    twin, pixels = copy.deepcopy(glass), tiles()
-    twin.multiply_in_bf16()
-    exact = glass.features(pixels)
-    assert torch.equal(twin.features(pixels), exact) and torch.equal(twin(pixels), glass(pixels))
-    rounded = twin.train().features(pixels)
+@pytest.mark.parametrize("arch", ["resnet18", "embedded"])
+def test_features_in_bf16_are_for_training_alone_and_for_no_filter_bank(arch: str) -> None:
+    torch.manual_seed(0)
+    network, pixels = Glass(arch).eval(), tiles() // 16 + 200  # bright and of low contrast, where rounding shows most
+    exact = network.features(pixels)
+    network.multiply_in_bf16()
+    assert torch.equal(network.features(pixels), exact)
+    rounded = network.train().features(pixels)
     assert rounded.dtype is torch.float32
-    assert 0 < float((rounded - exact).square().mean().sqrt()) < 0.02 * float(exact.std())
+    error = (rounded - exact).square().mean(dim=0).sqrt() / exact.std(dim=0)  # (1536,), over what cells differ by
+    assert torch.equal(rounded, exact) if arch == "embedded" else 1e-4 < float(error.nanmedian()) < 0.05
 
 
 def test_classify_is_forward_after_the_first_layer() -> None:
