@@ -89,10 +89,6 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
     tiles = TileSource([image.path for image in parts.train], config, textures)
     selection = TileSource([image.path for image in parts.selection], config, textures)
     glass, origin = untrained(config, device)
-    if config.precision == "bf16":
-        if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
-            raise InputError(f"no bf16, {torch.cuda.get_device_name()}, set precision: fp32")
-        glass.multiply_in_bf16()
     optimisers = optimisers_of(glass, config)
     average = average_picture(read_image(image.path) for image in parts.train) if config.distribution == "j" else None
     judgement = None if average is None else judge(average)
@@ -270,6 +266,10 @@ def untrained(config: TrainConfig, device: torch.device) -> tuple[Glass, Weights
     glass.init_heads(torch.Generator().manual_seed(config.seed))
     if not config.adaptor:
         glass.leave_adaptor_out()
+    if config.precision == "bf16":
+        if device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+            raise InputError(f"no bf16, {torch.cuda.get_device_name()}, set precision: fp32")
+        glass.multiply_in_bf16()
     return glass.to(device), origin
 
 

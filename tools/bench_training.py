@@ -6,7 +6,6 @@ One iteration of the cloth profile is a part of `python -m tools.bench_path`.
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import os
 import resource
@@ -97,9 +96,7 @@ def epoch_against_plain(backbone: str, precision: str, rounds: int, say: Callabl
     config = TrainConfig.model_validate(settings)
     method = method_of(config, hypersphere=True)
     glass, _ = untrained(config, torch.device("cpu"))
-    twin = copy.deepcopy(glass)
-    if precision == "bf16":
-        glass.multiply_in_bf16()
+    twin, _ = untrained(config.model_copy(update={"precision": "fp32"}), torch.device("cpu"))
     with tempfile.TemporaryDirectory(prefix="glassline-bench-") as name:
         write_folder(WeaveConfig(name="cloth", source="weave", width_px=736, frame_rows=480), 2, Path(name))
         tiles = TileSource(sorted((Path(name) / "frames").glob("*.png")), config, ProceduralTextures())

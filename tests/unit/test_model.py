@@ -85,9 +85,8 @@ def test_products_in_bf16_are_for_training_alone_and_return_float32() -> None:
     layer.bf16 = True
     rounded = layer(rows)
     assert rounded.dtype is torch.float32
-    assert (
-        1e-4 < float((rounded - exact).detach().abs().max()) < 2**-6
-    )  # eight binary digits of inputs, and of outputs up to 2.7
+    # eight binary digits of inputs, and of outputs up to 2.7
+    assert 1e-4 < float((rounded - exact).detach().abs().max()) < 2**-6
     torch.testing.assert_close(layer.of_difference(rows) + layer.bias, rounded, rtol=2**-7, atol=2**-7)
     rounded.sum().backward()
     assert layer.weight.grad is not None and layer.weight.grad.dtype is torch.float32
