@@ -27,6 +27,14 @@ class Product(nn.Linear):
         """Without the bias."""
         return self._product(rows, None)
 
+    def of_gradient(self, gradient: Tensor) -> Tensor:
+        """Of the layer's output (N, out) by its weight, as on the way back: (N, in)."""
+        return _widened(self.rounded(gradient) @ self.rounded(self.weight.detach()))
+
+    def rounded(self, rows: Tensor) -> Tensor:
+        """As this layer multiplies them."""
+        return rows.bfloat16() if self.bf16 and self.training else rows
+
     def _product(self, rows: Tensor, bias: Tensor | None) -> Tensor:
         with torch.autocast(rows.device.type, torch.bfloat16, enabled=self.bf16 and self.training):
             return _widened(F.linear(rows, self.weight, bias))

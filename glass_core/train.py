@@ -18,6 +18,7 @@ from glass_core.checkpoint import EpochFigures, ModelInfo, WeightsOrigin, save_m
 from glass_core.config import TrainConfig
 from glass_core.data import read_image
 from glass_core.errors import InputError
+from glass_core.freed_memory import keep_freed_memory
 from glass_core.gas import Method, glass_loss, las_loss
 from glass_core.good_features import GoodFeatures, scored_rows
 from glass_core.judge import Judgement, average_picture, judge, write_judgement
@@ -82,6 +83,7 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
     as without the interruption; `epochs` may have grown meanwhile. Raises InputError for pictures or a state that cannot be
     used, MissingError without the trunk's weights. In GLASS-j the judge's picture is left in `out`, too.
     """
+    keep_freed_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.backends.cudnn.allow_tf32 = False  # held-out tiles are scored in float32, as engines score
     parts = split(images, config.split, config.seed)

@@ -24,6 +24,7 @@ import torch
 
 from glass_core.config import TrainConfig
 from glass_core.datasets import list_images
+from glass_core.freed_memory import keep_freed_memory
 from glass_core.good_features import GoodFeatures
 from glass_core.plain import PlainGlass
 from glass_core.plain_training import plain_step
@@ -186,6 +187,7 @@ def main() -> int:
     if args.memory:
         print(json.dumps({"schema": 1, **memory()}))
         return 0
+    keep_freed_memory()  # as a training does; both forms profit
     found = epoch_against_plain(args.backbone, args.precision, args.rounds, lambda words: print(words, file=sys.stderr))
     print(json.dumps({"schema": 1, **found}))
     return 0

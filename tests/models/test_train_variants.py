@@ -264,8 +264,8 @@ def test_settings_that_do_not_go_together(settings: dict[str, object], words: st
 
 @pytest.mark.parametrize(
     "settings",
-    [{"backbone": "resnet18", "levels": (1, 2, 3), "gas": False}, {"distribution": "h"}],
-    ids=["cloth", "hypersphere, filter bank"],
+    [{"backbone": "resnet18", "levels": (1, 2, 3), "gas": False}, {"backbone": "resnet18"}, {"distribution": "h"}],
+    ids=["cloth", "manifold", "hypersphere, filter bank"],
 )
 def test_training_in_bf16_changes_less_than_a_tenth_of_another_seed(tmp_path: Path, settings: dict[str, object]) -> None:
     torch.manual_seed(0)
