@@ -12,7 +12,7 @@ from glass_core.anomaly_map import smooth_map, smooth_odds
 from glass_core.data import read_image
 from glass_core.datasets import TestImage, read_mask
 from glass_core.errors import InputError
-from glass_core.metrics import PixelScores, image_figures
+from glass_core.metrics import PixelScores, image_figures, points_at
 from glass_core.preprocess import preprocess_mask, resized_crop
 from glass_core.scoring import ScoreDefinition, Scorer, score_image
 
@@ -50,7 +50,8 @@ class Scored:
 class Evaluation:
     """The figures of a test set; null where they cannot be had. `false_alarms_at_threshold` counts good pictures.
 
-    Pixel figures need masks. `error` bounds what binning may have changed in a very large set (glass_core.metrics).
+    `pointing` is the share of the pictures with a marked defect whose map is highest there (metrics.points_at). Pixel figures
+    and that need masks. `error` bounds what binning may have changed in a very large set (glass_core.metrics).
     """
 
     image_auroc: float | None
@@ -60,6 +61,7 @@ class Evaluation:
     pixel_ap: float | None
     pro: float | None
     pro_official: float | None
+    pointing: float | None
     recall_at_threshold: float | None
     false_alarms_at_threshold: int | None
     n_good: int
@@ -141,7 +143,7 @@ def evaluate(
     masks or scores.
     """
     exact, floored = PixelScores(), PixelScores()
-    scored, masked = [], True
+    scored, masked, pointed = [], True, list[bool]()
     for image in images:
         picture = read_image(image.path)
         scores = system(image, picture)
@@ -159,10 +161,13 @@ def evaluate(
         if protocol == "official":
             truth = official_truth(mask, resize_px, image.any_value_marks)
             floored.add(_fitting(scores.pixels, truth.half.shape, image), truth.floored, truth.background)
-            exact.add(scores.pixels, truth.half)
+            marked = truth.half
         else:
-            exact.add(_fitting(scores.pixels, mask.shape, image), mask > 127)
-    return _summary(scored, exact, floored if protocol == "official" else exact, masked)
+            marked = mask > 127
+        exact.add(_fitting(scores.pixels, marked.shape, image), marked)
+        if (at_defect := points_at(scores.pixels, marked)) is not None:
+            pointed.append(at_defect)
+    return _summary(scored, exact, floored if protocol == "official" else exact, pointed, masked)
 
 
 def _alarm(lanes: Sequence[float], thresholds: Sequence[float]) -> bool:
@@ -177,7 +182,9 @@ def _fitting(pixels: NDArray[np.float32], shape: tuple[int, ...], image: TestIma
     return pixels
 
 
-def _summary(scored: Sequence[Scored], exact: PixelScores, floored: PixelScores, masked: bool) -> Evaluation:
+def _summary(
+    scored: Sequence[Scored], exact: PixelScores, floored: PixelScores, pointed: Sequence[bool], masked: bool
+) -> Evaluation:
     good = [each for each in scored if not each.image.defective]
     bad = [each for each in scored if each.image.defective]
     of_images = image_figures(*(np.array([each.score for each in part]) for part in (good, bad)))
@@ -191,6 +198,7 @@ def _summary(scored: Sequence[Scored], exact: PixelScores, floored: PixelScores,
         pixel_ap=of_pixels and of_pixels.ap,
         pro=pro and pro.pro,
         pro_official=of_pixels and of_pixels.pro_official,
+        pointing=float(np.mean(pointed)) if masked and pointed else None,
         recall_at_threshold=float(np.mean([each.alarm for each in bad])) if judged and bad else None,
         false_alarms_at_threshold=sum(bool(each.alarm) for each in good) if judged else None,
         n_good=len(good),

@@ -39,6 +39,21 @@ def image_figures(good: NDArray[np.floating], defective: NDArray[np.floating]) -
     return ImageFigures(curve.auroc(), curve.ap(), curve.f1_max())
 
 
+POINTING_PX = 15
+
+
+def points_at(score_map: Scores, truth: NDArray[np.bool_]) -> bool | None:
+    """Whether the highest px of a map (H, W) lies on a marked one or within POINTING_PX of it; None where nothing is marked.
+
+    The pointing game of Zhang et al. (ECCV 2016): a picture that scores high because all of its cloth is of another roll,
+    not because of its defect, does not count as found. NaN is not inspected.
+    """
+    if not truth.any() or np.isnan(score_map).all():
+        return None
+    peak = np.unravel_index(np.nanargmax(score_map), score_map.shape)
+    return bool(np.hypot(*(np.argwhere(truth) - peak).T).min() <= POINTING_PX)
+
+
 class PixelScores:
     """Gathers maps and their masks; exact up to EXACT_SCORES pixels, then in bins, with memory that no longer grows."""
 

@@ -47,6 +47,7 @@ FIGURES = (
     ("pixel_ap", "pixel AP"),
     ("pro", "PRO, standard"),
     ("pro_official", "PRO, as the official code has it"),
+    ("pointing", "map highest at the marked defect"),
 )
 PANELS = 12
 

@@ -106,6 +106,7 @@ def test_the_figures_of_a_known_system(model: Path, data: Path, capsys: pytest.C
     # three of four stand above all good pictures; the dark one, with cells as bright as theirs, somewhere among them
     assert 0.75 <= found["image_auroc"] <= 1
     assert 0.5 < found["pixel_auroc"] < 1 and 0 < found["pro"] < found["pro_official"] < 1
+    assert found["pointing"] == 0.75
 
 
 def test_without_a_card_the_figures_at_a_threshold_are_null(
@@ -186,7 +187,7 @@ def test_without_masks_only_pixel_figures_are_null(
     (data / "ground_truth").rename(tmp_path / "elsewhere")
     found = run(capsys, model, data, "--out", tmp_path / "out")
     assert found["image_auroc"] is not None
-    assert {found[key] for key in ("pixel_auroc", "pixel_ap", "pro", "pro_official")} == {None}
+    assert {found[key] for key in ("pixel_auroc", "pixel_ap", "pro", "pro_official", "pointing")} == {None}
 
 
 def test_one_class_of_pictures_gives_nulls_not_a_crash(

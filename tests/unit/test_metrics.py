@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import glass_core.metrics
-from glass_core.metrics import PixelFigures, PixelScores, image_figures
+from glass_core.metrics import POINTING_PX, PixelFigures, PixelScores, image_figures, points_at
 from tests.shared_data import shared
 
 
@@ -167,3 +167,15 @@ def test_official_pro_of_flat_maps_is_zero_as_in_the_official_code() -> None:
     masks = np.zeros((1, 8, 8), np.float32)
     masks[0, 2, 2] = 1
     assert figures(np.full((1, 8, 8), 0.5, np.float32), masks).pro_official == 0
+
+
+def test_a_map_points_at_a_defect_from_a_stated_distance_and_on() -> None:
+    truth = np.zeros((60, 80), bool)
+    truth[20:25, 30:40] = True
+    for peak, pointed in {(22, 35): True, (22, 30 - POINTING_PX): True, (22, 29 - POINTING_PX): False, (36, 51): False}.items():
+        score_map = np.random.default_rng(0).uniform(0, 0.5, truth.shape).astype(np.float32)
+        score_map[:, :5] = np.nan
+        score_map[peak] = 0.6
+        assert points_at(score_map, truth) is pointed, peak
+    assert points_at(score_map, np.zeros_like(truth)) is None
+    assert points_at(np.full_like(score_map, np.nan), truth) is None
