@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from glass_core.errors import InputError
 from glass_core.sealed import ChangedByHand, Sealed
+from glass_core.whole_file import whole_file
 
 VALID_DAYS = 180
 """Lamps age, screws work loose, lenses gather dust."""
@@ -51,11 +52,10 @@ class CameraCard(Sealed):
 
     def save(self, path: Path) -> None:
         """Write it, whole or not at all; InputError where that fails."""
-        beside = path.with_name(f".{path.name}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_text(self.model_dump_json(indent=1, by_alias=True) + "\n")
-            beside.replace(path)
+            with whole_file(path) as part:
+                part.write_text(self.model_dump_json(indent=1, by_alias=True) + "\n")
         except OSError as e:
             raise InputError(f"card not written ({e.strerror}), {path}, choose another --out") from None
 

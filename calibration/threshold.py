@@ -14,6 +14,7 @@ from calibration.limits import CONFIDENCE, LEAST_SAMPLES, Ahead, Limit, limit
 from glass_core.errors import InputError
 from glass_core.scoring import ScoreDefinition
 from glass_core.sealed import ChangedByHand, Sealed
+from glass_core.whole_file import whole_file
 
 CARD_FILE = "card.json"
 PREVIOUS_FILE = "card.previous.json"
@@ -141,12 +142,10 @@ class ThresholdCard(Sealed):
         """Writes card.json into a model's folder, whole or not at all; the one before stays as card.previous.json."""
         path = model / CARD_FILE
         if path.exists():
-            kept = model / f".{PREVIOUS_FILE}.part"
-            kept.write_bytes(path.read_bytes())
-            kept.replace(model / PREVIOUS_FILE)
-        beside = model / f".{CARD_FILE}.part"
-        beside.write_text(self.model_dump_json(indent=1, by_alias=True) + "\n")
-        beside.replace(path)
+            with whole_file(model / PREVIOUS_FILE) as part:
+                part.write_bytes(path.read_bytes())
+        with whole_file(path) as part:
+            part.write_text(self.model_dump_json(indent=1, by_alias=True) + "\n")
         return path
 
 

@@ -1,6 +1,5 @@
 """A finished training run on disk: model.safetensors with every tensor, model.json with what it is; no torch at import."""
 
-import contextlib
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from glass_core.config import TrainConfig, check_levels
 from glass_core.errors import InputError
 from glass_core.scoring import ScoreDefinition
 from glass_core.tiling import stride_px
+from glass_core.whole_file import whole_file
 
 if TYPE_CHECKING:
     from glass_core.model import Glass
@@ -179,13 +179,9 @@ def read_tensors(path: Path) -> tuple[Tensors, dict[str, str]]:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write beside the place, then rename; of a write that fails nothing is left."""
-    beside = path.with_name(f".{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(content)
-        beside.replace(path)
+        with whole_file(path) as part:
+            part.write_bytes(content)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
         raise InputError(f"cannot write ({error.strerror}), {path}, free space or choose another folder") from error

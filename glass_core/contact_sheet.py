@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from glass_core.anomaly_map import smooth_map
 from glass_core.scoring import ScoreDefinition
+from glass_core.whole_file import whole_file
 
 TILES_SHOWN = 24
 _COLUMNS, _SIDE_PX, _CAPTION_PX, _GAP_PX = 3, 224, 34, 8
@@ -79,9 +80,8 @@ def write_contact_sheet(path: Path, suspects: Sequence[Suspect]) -> None:
 
 def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
     """A PNG of a picture (H, W, 3) BGR, whole or not at all."""
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
-    beside.replace(path)
+    with whole_file(path) as part:
+        part.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
 
 
 def _tile_and_heat(suspect: Suspect) -> NDArray[np.uint8]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from glass_core.errors import InputError
+from glass_core.whole_file import whole_file
 
 EXCLUDE_FILE = "exclude.txt"
 _HEAD = """\
@@ -26,9 +27,8 @@ def write_exclusions(folder: Path, section: str, found: Sequence[tuple[str, str]
     keys = {line.split()[0] for line in marked}
     sections[section] = marked + [f"# {key}  {description}" for key, description in found if key not in keys]
     body = "".join(f"\n{_SECTION}{name}\n" + "".join(f"{line}\n" for line in lines) for name, lines in sections.items())
-    beside = folder / f".{EXCLUDE_FILE}.part"
-    beside.write_text(_HEAD + body, encoding="utf-8")
-    beside.replace(folder / EXCLUDE_FILE)
+    with whole_file(folder / EXCLUDE_FILE) as part:
+        part.write_text(_HEAD + body, encoding="utf-8")
 
 
 def _sections(folder: Path) -> dict[str, list[str]]:

@@ -1,6 +1,5 @@
 """Checkpoints of the official GLASS code, both ways (glass.md 10.1): heads only, without trunk, geometry or threshold."""
 
-import contextlib
 import hashlib
 import io
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from glass_core.model import Glass
 from glass_core.scoring import ScoreDefinition
 from glass_core.tiling import Tiling, stride_px
 from glass_core.weights import load_weights
+from glass_core.whole_file import whole_file
 
 PARTS = ("pre_projection", "discriminator")
 _MAX_BYTES = 1 << 30
@@ -63,14 +63,10 @@ def export_official(run: Path, checkpoint: Path) -> None:
     if info.score.tiling.cell_px > stride_px(info.levels):
         raise InputError(f"a model that shrinks pictures, which the official code does not, {run}, export it to ONNX")
     heads = {part: getattr(glass, part).state_dict() for part in PARTS}
-    beside = checkpoint.with_name(f".{checkpoint.name}.part")
     try:
-        with beside.open("wb") as file:
+        with whole_file(checkpoint) as part, part.open("wb") as file:
             torch.save(heads, file)
-        beside.replace(checkpoint)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink()
         raise InputError(f"cannot write ({error.strerror}), {checkpoint}, free space or choose another place") from None
 
 

@@ -10,6 +10,7 @@ import torch
 from glass_core.checkpoint import load_model
 from glass_core.errors import InputError, MissingError
 from glass_core.graph import ScoreGraph
+from glass_core.whole_file import whole_file
 
 
 def export_onnx(run: Path, path: Path) -> None:
@@ -46,10 +47,8 @@ def export_onnx(run: Path, path: Path) -> None:
     program.model.metadata_props.update(
         weights_sha=info.weights_sha, arch=info.arch, score=json.dumps(info.score.model_dump(mode="json"))
     )
-    beside = path.with_name(f".{path.name}.part")
     try:
-        program.save(str(beside), include_initializers=True)
-        beside.replace(path)
+        with whole_file(path) as part:
+            program.save(str(part), include_initializers=True)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise InputError(f"cannot write ({error.strerror}), {path}, free space or choose another place") from None

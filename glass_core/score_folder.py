@@ -11,6 +11,7 @@ from glass_core.checkpoint import read_tensors, write_tensors
 from glass_core.datasets import TestImage
 from glass_core.errors import InputError
 from glass_core.evaluate import Scored, Scores, System
+from glass_core.whole_file import whole_file
 
 SCORES_FILE = "scores.csv"
 MAPS = "maps"
@@ -32,12 +33,10 @@ class ScoreFolder:
 
     def close(self, scored: Sequence[Scored]) -> None:
         """Writes scores.csv, which vouches for the maps."""
-        beside = self._folder / f".{SCORES_FILE}.part"
-        with beside.open("w", newline="", encoding="utf-8") as file:
+        with whole_file(self._folder / SCORES_FILE) as part, part.open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
             table.writerow(("picture", "label", "score"))
             table.writerows((self._name(each.image), each.image.label, repr(each.score)) for each in scored)
-        beside.replace(self._folder / SCORES_FILE)
 
     def system(self) -> System:
         """Scores read back; InputError for a picture that is not among them."""

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from glass_core.config import SplitFractions
 from glass_core.errors import InputError
+from glass_core.whole_file import whole_file
 
 SPLIT_FILE = "split.json"
 
@@ -46,9 +47,8 @@ class Split(BaseModel):
 
     def save(self, folder: Path) -> None:
         """Writes split.json into a folder, whole or not at all."""
-        beside = folder / f".{SPLIT_FILE}.part"
-        beside.write_text(self.model_dump_json(indent=1, by_alias=True))
-        beside.replace(folder / SPLIT_FILE)
+        with whole_file(folder / SPLIT_FILE) as part:
+            part.write_text(self.model_dump_json(indent=1, by_alias=True))
 
 
 def split(images: Sequence[Path], fractions: SplitFractions, seed: int) -> Split:

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from glass_core.whole_file import whole_file
 from pipeline.messages import Payload, Verdict
 
 CONTEXT_PX = 32
@@ -82,11 +83,6 @@ def _side(start: int, end: int, limit: int) -> slice:
 def _write_png(path: Path, picture: np.ndarray) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     data = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
-    beside = path.with_suffix(".part")
-    try:
-        beside.write_bytes(data)
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
+    with whole_file(path) as part:
+        part.write_bytes(data)
     return len(data)

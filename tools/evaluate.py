@@ -37,6 +37,7 @@ from glass_core.known_sets import known_set
 from glass_core.paper import deviations
 from glass_core.score_folder import SCORES_FILE, ScoreFolder
 from glass_core.split import SPLIT_FILE, file_sha256, load_split
+from glass_core.whole_file import whole_file
 from tools.train import refused_writes
 
 FIGURES = (
@@ -110,9 +111,8 @@ def run(args: argparse.Namespace) -> int:
         if folder:
             folder.close(found.scored)
             _write_pictures(args.out, folder, found, args.protocol, resize_px, subject.thresholds)
-            beside = args.out / ".evaluation.json.part"
-            beside.write_text(json.dumps(facts, indent=1) + "\n")
-            beside.replace(args.out / "evaluation.json")
+            with whole_file(args.out / "evaluation.json") as part:
+                part.write_text(json.dumps(facts, indent=1) + "\n")
     if args.json:
         print(json.dumps(facts))
     else:

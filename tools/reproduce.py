@@ -28,6 +28,7 @@ from glass_core.engines import load_engine
 from glass_core.errors import InputError, MissingError
 from glass_core.evaluate import evaluate, official_resize_px, official_system
 from glass_core.paper import deviations
+from glass_core.whole_file import whole_file
 from tools import paper_tables as paper
 from tools.cli import one_line
 from tools.train import refused_writes
@@ -117,9 +118,8 @@ def figures_of(run: Path, test_set: Path) -> dict[str, float | None]:
 
 def write(path: Path, value: dict[str, Any]) -> None:
     """As JSON, whole or not at all."""
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text(json.dumps(value, indent=1) + "\n")
-    beside.replace(path)
+    with whole_file(path) as part:
+        part.write_text(json.dumps(value, indent=1) + "\n")
 
 
 def done(job: Job, out: Path, overrides: dict[str, Any]) -> dict[str, Any] | None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from glass_core.whole_file import whole_file
+
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 
 
@@ -41,11 +43,5 @@ def write_png(path: Path, pixels: np.ndarray) -> None:
     """Write (H, W) or RGB (H, W, 3) uint8 without loss, fast rather than small; whole or not at all (OSError)."""
     stored = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     data = cv2.imencode(".png", stored, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1]
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        with beside.open("wb") as file:
-            file.write(data.data)
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
+    with whole_file(path) as part, part.open("wb") as file:
+        file.write(data.data)

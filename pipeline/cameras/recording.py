@@ -19,6 +19,7 @@ from typing import Any, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from glass_core.errors import InputError
+from glass_core.whole_file import whole_file
 from pipeline.cameras.picture import write_png
 from pipeline.cameras.protocol import Shot
 from pipeline.messages import FrameStatus, Motion
@@ -147,13 +148,8 @@ class RecordingWriter:
             raise self._refused(e) from None
 
     def _write_index(self) -> None:
-        beside = self._out / f".{INDEX}.part"
-        try:
-            beside.write_text(json.dumps(self._index, indent=1, default=str), encoding="utf-8")
-            beside.replace(self._out / INDEX)
-        except OSError:
-            beside.unlink(missing_ok=True)
-            raise
+        with whole_file(self._out / INDEX) as part:
+            part.write_text(json.dumps(self._index, indent=1, default=str), encoding="utf-8")
 
     def _refused(self, error: OSError) -> InputError:
         return InputError(

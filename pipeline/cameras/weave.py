@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glass_core.errors import InputError
+from glass_core.whole_file import whole_file
 from pipeline.cameras.defects import BEHIND, Placed, Window, place, push, spoil
 from pipeline.cameras.picture import write_png
 from pipeline.cameras.protocol import Shot
@@ -126,9 +127,8 @@ def write_folder(config: WeaveConfig, frames: int, out: Path) -> list[dict[str, 
                 ]
         found = list(defects.values())
         truth = {"schema": 1, "config": config.model_dump(mode="json"), "defects": found}
-        beside = out / ".truth.json.part"
-        beside.write_text(json.dumps(truth, indent=1), encoding="utf-8")
-        beside.replace(out / "truth.json")
+        with whole_file(out / "truth.json") as part:
+            part.write_text(json.dumps(truth, indent=1), encoding="utf-8")
     except OSError as e:
         raise InputError(f"cloth not written: {e.strerror}, {out}, make room or name another folder") from None
     return found

@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 
 from glass_core.errors import InputError
+from glass_core.whole_file import whole_file
 from pipeline.sheet import DefectRow, RunSheet
 
 COLUMNS = [name for name in DefectRow.model_fields if name != "key"]
@@ -21,9 +22,8 @@ def write(out: Path, page: str, sheet: RunSheet) -> Path:
             ("defects.csv", _csv(sheet)),
             ("report.html", page),
         ):
-            beside = out / f".{name}.part"
-            beside.write_text(text, encoding="utf-8")
-            beside.replace(out / name)
+            with whole_file(out / name) as part:
+                part.write_text(text, encoding="utf-8")
     except OSError as e:
         raise InputError(f"page not writable ({e.strerror}), {out}, choose another folder or make room") from None
     return out / "report.html"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from glass_core.errors import InputError
+from glass_core.whole_file import whole_file
 from tools.bench.forward import PAPER_BATCH, PAPER_IMAGES_PER_S
 
 
@@ -40,8 +41,7 @@ def plot(points: Sequence[dict[str, Any]], path: Path) -> None:
     axes.grid(True, which="both", alpha=0.3)
     axes.legend(fontsize="small")
     try:
-        part = path.with_name(f".{path.name}.part")
-        figure.savefig(part, dpi=120, format=path.suffix.removeprefix(".") or "png")
-        part.replace(path)
+        with whole_file(path) as part:
+            figure.savefig(part, dpi=120, format=path.suffix.removeprefix(".") or "png")
     except (OSError, ValueError) as error:
         raise InputError(f"the plot cannot be written ({error}), {path}, name a .png or .svg file") from None

@@ -1,0 +1,20 @@
+"""Files are written beside their place and then renamed: whole or not at all."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Where to write what is to become the file `path`, which it does at the end; after an error what was there stays.
+
+    OSError is left to the caller, who knows what to do about it.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        with suppress(OSError):
+            part.unlink()
