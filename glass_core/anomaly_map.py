@@ -33,10 +33,15 @@ def smooth_odds(cells: NDArray[np.float32], cell_px: int = 8, median_share: floa
     A share of their median is taken off all of them: cloth of another roll, light or focus raises every cell, a defect its
     own few.
     """
+    odds = log_odds(cells)  # (rows, cols)
+    smoothed = smooth_map((odds - median_share * np.median(odds)).astype(np.float32), cell_px)
+    return np.asarray(1 / (1 + np.exp(-smoothed)), dtype=np.float32)
+
+
+def log_odds(cells: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Of scores in [0, 1], as far as a millionth from its ends."""
     p = np.clip(cells.astype(np.float64), _LEAST, 1 - _LEAST)
-    log_odds = np.log(p / (1 - p))  # (rows, cols)
-    odds = smooth_map((log_odds - median_share * np.median(log_odds)).astype(np.float32), cell_px)
-    return np.asarray(1 / (1 + np.exp(-odds)), dtype=np.float32)
+    return np.asarray(np.log(p / (1 - p)))
 
 
 def smoothing(count: int, cell_px: int) -> NDArray[np.float64]:

@@ -105,8 +105,8 @@ class TrainConfig(BaseModel):
     """Decay of the moving average of the heads, which becomes the model; 0: the weights as the last iteration left them."""
     recalibrate_bn: bool = True
     precision: Literal["fp32", "bf16"] = "fp32"
-    """What the ResNet and the heads' products, those of the ascent among them, compute in while learning; sums, losses, weights
-    and scoring are float32 in either case. bf16 is meant for GPUs and for processors that multiply in it."""
+    """What the ResNet and the heads' products, those of the ascent among them, compute in while learning; losses, weights and
+    scoring are float32 in either case. bf16 is meant for GPUs and processors with AMX or AVX512_BF16; others are slower."""
 
     lr: float = Field(default=1e-4, gt=0)
     las: bool = True

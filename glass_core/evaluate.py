@@ -12,7 +12,7 @@ from glass_core.anomaly_map import smooth_map, smooth_odds
 from glass_core.data import read_image
 from glass_core.datasets import TestImage, read_mask
 from glass_core.errors import InputError
-from glass_core.metrics import PixelScores, image_figures, points_at
+from glass_core.metrics import PixelScores, image_figures, pointing
 from glass_core.preprocess import preprocess_mask, resized_crop
 from glass_core.scoring import ScoreDefinition, Scorer, score_image
 
@@ -50,8 +50,8 @@ class Scored:
 class Evaluation:
     """The figures of a test set; null where they cannot be had. `false_alarms_at_threshold` counts good pictures.
 
-    `pointing` is the share of the pictures with a marked defect whose map is highest there (metrics.points_at). Pixel figures
-    and that need masks. `error` bounds what binning may have changed in a very large set (glass_core.metrics).
+    `pointing` is the share of the pictures with a marked defect in view whose map is highest there (metrics.pointing). Pixel
+    figures and that need masks. `error` bounds what binning may have changed in a very large set (glass_core.metrics).
     """
 
     image_auroc: float | None
@@ -143,7 +143,7 @@ def evaluate(
     masks or scores.
     """
     exact, floored = PixelScores(), PixelScores()
-    scored, masked, pointed = [], True, list[bool]()
+    scored, masked, pointed = [], True, list[float]()
     for image in images:
         picture = read_image(image.path)
         scores = system(image, picture)
@@ -165,8 +165,8 @@ def evaluate(
         else:
             marked = mask > 127
         exact.add(_fitting(scores.pixels, marked.shape, image), marked)
-        if (at_defect := points_at(scores.pixels, marked)) is not None:
-            pointed.append(at_defect)
+        if (share := pointing(scores.pixels, marked)) is not None:
+            pointed.append(share)
     return _summary(scored, exact, floored if protocol == "official" else exact, pointed, masked)
 
 
@@ -183,7 +183,7 @@ def _fitting(pixels: NDArray[np.float32], shape: tuple[int, ...], image: TestIma
 
 
 def _summary(
-    scored: Sequence[Scored], exact: PixelScores, floored: PixelScores, pointed: Sequence[bool], masked: bool
+    scored: Sequence[Scored], exact: PixelScores, floored: PixelScores, pointed: Sequence[float], masked: bool
 ) -> Evaluation:
     good = [each for each in scored if not each.image.defective]
     bad = [each for each in scored if each.image.defective]

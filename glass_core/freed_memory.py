@@ -10,8 +10,8 @@ _NEVER = -1
 def keep_freed_memory() -> None:
     """From now on, for the whole process; glibc alone knows how, elsewhere nothing changes.
 
-    A training frees and takes arrays of some MiB all the time, and every page that comes anew from the system is a fault: a
-    fifth of the training's CPU time on a virtual machine. The process stays as large as it once was (mallopt(3)).
+    A training frees and takes arrays of some MiB all the time, and every page that comes anew from the system is a fault,
+    which virtual machines are slow at. The process stays as large as it once was (mallopt(3)).
     """
     with suppress(AttributeError, OSError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt

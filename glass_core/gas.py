@@ -172,7 +172,7 @@ def _ascent(
         before, move = hidden.clone(), torch.zeros_like(hidden)
         for _ in range(PROJECT_EVERY):
             climb(discriminator, hidden, move, gram, true_mean, true_var)
-        # |offset + move W|^2 - |offset|^2, for the image of the move is the way that `hidden` went
+        # |offset + move W|^2 - |offset|^2, for the image of the move is the way that `hidden` went (nearly, in bf16)
         square += (move * (before + hidden - 2 * origin)).sum(dim=1, keepdim=True)
         length = square.sqrt()
         factor = length.clamp(radius, 2 * radius) / (length + EPS) if method.projection else torch.ones_like(length)
@@ -209,7 +209,7 @@ def _climb(
     for x in hidden_blocks:
         y = F.leaky_relu_(torch.addcmul(shift, x, gain), LEAKY_SLOPE)  # (block, hidden)
         to_logit = (torch.sigmoid(-(y @ direction)) * (-2 / rows)).unsqueeze(1)  # (block, 1), mean BCE by the logit
-        # As torch.where(y > 0, to_logit, LEAKY_SLOPE * to_logit), which a processor takes ten times as long for.
+        # Equal to torch.where(y > 0, to_logit, LEAKY_SLOPE * to_logit), which a processor computes one number at a time.
         active = torch.ops.aten.leaky_relu_backward(to_logit.expand_as(y), y, LEAKY_SLOPE, True)  # (block, hidden)
         total += active.sum(dim=0)
         along += (active * x).sum(dim=0)

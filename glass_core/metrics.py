@@ -3,6 +3,7 @@
 import math
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,18 +41,20 @@ def image_figures(good: NDArray[np.floating], defective: NDArray[np.floating]) -
 
 
 POINTING_PX = 15
+"""As in the pointing game of Zhang et al. (ECCV 2016)."""
 
 
-def points_at(score_map: Scores, truth: NDArray[np.bool_]) -> bool | None:
-    """Whether the highest px of a map (H, W) lies on a marked one or within POINTING_PX of it; None where nothing is marked.
+def pointing(score_map: Scores, truth: NDArray[np.bool_]) -> float | None:
+    """Whether a map (H, W) is highest on a marked px or within POINTING_PX of one: the share of its equally highest px.
 
-    The pointing game of Zhang et al. (ECCV 2016): a picture that scores high because all of its cloth is of another roll,
-    not because of its defect, does not count as found. NaN is not inspected.
+    A picture that scores high because all of its cloth is of another roll, not because of its defect, does not count as
+    found. NaN is not inspected; None where no inspected px is marked.
     """
-    if not truth.any() or np.isnan(score_map).all():
+    inspected = ~np.isnan(score_map)
+    if not (truth & inspected).any():
         return None
-    peak = np.unravel_index(np.nanargmax(score_map), score_map.shape)
-    return bool(np.hypot(*(np.argwhere(truth) - peak).T).min() <= POINTING_PX)
+    away_px = cv2.distanceTransform((~(truth & inspected)).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)  # (H, W)
+    return float((away_px[score_map == score_map[inspected].max()] <= POINTING_PX).mean())
 
 
 class PixelScores:

@@ -81,7 +81,8 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
     last one's heads stay in the state in either case.
     A state left there by the same config and pictures is taken up after its last finished epoch, and the weights come out
     as without the interruption; `epochs` may have grown meanwhile. Raises InputError for pictures or a state that cannot be
-    used, MissingError without the trunk's weights. In GLASS-j the judge's picture is left in `out`, too.
+    used, MissingError without the trunk's weights. In GLASS-j the judge's picture is left in `out`, too. The process keeps
+    what memory it has had (freed_memory).
     """
     keep_freed_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

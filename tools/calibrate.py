@@ -110,15 +110,16 @@ def calibrate_run(model: Path, good: Path | None, budget: float, console: Consol
     return card
 
 
-def held_out(model: Path) -> tuple[SplitImage, ...]:
-    """The pictures that training put aside for calibration, unchanged since."""
+def held_out(model: Path, also_selection: bool = False) -> tuple[SplitImage, ...]:
+    """The pictures that training put aside for calibration, and those that chose the epoch, unchanged since."""
     parts = load_split(model)
     if parts.digest != read_info(model).split_digest:
         raise InputError(f"split.json is not that of the model, {model}, train again or name good pictures")
-    for image in parts.calibration:
+    pictures = (*parts.calibration, *parts.selection) if also_selection else parts.calibration
+    for image in pictures:
         if file_sha256(image.path) != image.sha256:
             raise InputError(f"a picture has changed since training, {image.path}, restore it or train again")
-    return parts.calibration
+    return pictures
 
 
 def _given(model: Path, good: Path, console: Console) -> list[SplitImage]:

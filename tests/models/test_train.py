@@ -175,6 +175,15 @@ def test_divergence_is_said(cloth: list[Path], tmp_path: Path, monkeypatch: pyte
         run(cloth, tmp_path)
 
 
+def test_a_training_keeps_what_memory_it_frees(cloth: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = list[bool]()
+    monkeypatch.setattr(glass_core.train, "keep_freed_memory", lambda: kept.append(True))
+    monkeypatch.setattr(glass_core.train, "iterate", lambda *_: {"loss": float("nan")})
+    with pytest.raises(InputError):
+        run(cloth, tmp_path)
+    assert kept == [True]
+
+
 @pytest.mark.parametrize("failure", ["diverged", "No space left"])
 def test_what_was_trained_before_a_failure_stays(
     cloth: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: str

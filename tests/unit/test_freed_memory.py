@@ -15,7 +15,7 @@ if sys.argv[1] == "keep":
 np.ones(20 << 20)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(10):
-    np.ones(20 << 20)  # 160 MiB, 40,960 pages of 4 KiB
+    np.ones(20 << 20)  # 160 MiB
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 

@@ -131,12 +131,15 @@ def test_the_loss_and_its_steps_never_wait_for_the_device(method: Method) -> Non
             bool(loss > 0)
 
 
-def test_a_step_of_the_ascent_compiles_as_one_graph_and_stays_the_same() -> None:
+@pytest.mark.parametrize("rounded", [False, True], ids=["exact", "bf16"])
+def test_a_step_of_the_ascent_compiles_as_one_graph_and_stays_the_same(rounded: bool) -> None:
     torch._dynamo.reset()
     compiled = torch.compile(_climb, fullgraph=True, dynamic=True, backend="aot_eager")
     discriminator = heads(24, 16)["discriminator"]
     assert isinstance(discriminator, Discriminator)
-    gram = discriminator.linear.weight.detach() @ discriminator.linear.weight.detach().T
+    discriminator.linear.bf16 = rounded
+    gram = discriminator.linear.rounded(discriminator.linear.weight.detach() @ discriminator.linear.weight.detach().T)
+    assert gram.dtype is (torch.bfloat16 if rounded else torch.float64)
     for rows in (40, 24):  # the last batch may be short
         hidden, mean, var = torch.randn(rows, 16, dtype=torch.float64), torch.zeros(16).double(), torch.ones(16).double()
         results = []

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import glass_core.metrics
-from glass_core.metrics import POINTING_PX, PixelFigures, PixelScores, image_figures, points_at
+from glass_core.metrics import POINTING_PX, PixelFigures, PixelScores, image_figures, pointing
 from tests.shared_data import shared
 
 
@@ -172,10 +172,20 @@ def test_official_pro_of_flat_maps_is_zero_as_in_the_official_code() -> None:
 def test_a_map_points_at_a_defect_from_a_stated_distance_and_on() -> None:
     truth = np.zeros((60, 80), bool)
     truth[20:25, 30:40] = True
-    for peak, pointed in {(22, 35): True, (22, 30 - POINTING_PX): True, (22, 29 - POINTING_PX): False, (36, 51): False}.items():
+    for peak, pointed in {(22, 35): 1, (22, 30 - POINTING_PX): 1, (22, 29 - POINTING_PX): 0, (36, 51): 0, (35, 49): 1}.items():
         score_map = np.random.default_rng(0).uniform(0, 0.5, truth.shape).astype(np.float32)
         score_map[:, :5] = np.nan
         score_map[peak] = 0.6
-        assert points_at(score_map, truth) is pointed, peak
-    assert points_at(score_map, np.zeros_like(truth)) is None
-    assert points_at(np.full_like(score_map, np.nan), truth) is None
+        assert pointing(score_map, truth) == pointed, peak
+    score_map[5, 5:8] = 0.6  # three px away from it are as high as the one at the defect
+    assert pointing(score_map, truth) == 0.25
+
+
+def test_a_map_cannot_point_at_what_is_not_marked_or_not_inspected() -> None:
+    truth, score_map = np.zeros((40, 40), bool), np.zeros((40, 40), np.float32)
+    assert pointing(score_map, truth) is None
+    truth[:, :4], score_map[:, :6] = True, np.nan
+    assert pointing(score_map, truth) is None
+    truth[35:], score_map[5, 8] = True, 1  # near marked px that nobody saw
+    assert pointing(score_map, truth) == 0
+    assert pointing(np.full_like(score_map, np.nan), truth) is None

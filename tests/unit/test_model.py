@@ -88,9 +88,14 @@ def test_products_in_bf16_are_for_training_alone_and_return_float32() -> None:
     # eight binary digits of inputs, and of outputs up to 2.7
     assert 1e-4 < float((rounded - exact).detach().abs().max()) < 2**-6
     torch.testing.assert_close(layer.of_difference(rows) + layer.bias, rounded, rtol=2**-7, atol=2**-7)
+    back = layer.of_gradient(exact.detach())
+    assert back.dtype is torch.float32
+    away = float((back - exact.detach() @ layer.weight.detach()).abs().max())
+    assert 1e-4 < away < 2**-6
     rounded.sum().backward()
     assert layer.weight.grad is not None and layer.weight.grad.dtype is torch.float32
     torch.testing.assert_close(layer.eval()(rows), exact, rtol=0, atol=0)
+    torch.testing.assert_close(layer.of_gradient(exact), exact @ layer.weight.detach(), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("arch", ["resnet18", "embedded"])

@@ -8,12 +8,15 @@ import cv2
 import numpy as np
 import pytest
 
+import tools.calibrate
 import tools.unseen_kinds
-from glass_core.config import SplitFractions
+from glass_core.config import SplitFractions, TrainConfig
 from glass_core.scoring import ScoreDefinition
-from glass_core.split import split
+from glass_core.split import load_split, split
 from glass_core.tiling import Tiling
-from tools.unseen_kinds import KINDS, Floats, Spot, draw, main
+from tools.drawn_kinds import KINDS, Floats, Spot, draw
+from tools.train import KEY_DIGITS
+from tools.unseen_kinds import main
 
 SIDE, BORDER = 160, 16
 
@@ -39,14 +42,23 @@ class ChangeEngine:
         return (1 - np.exp(-far)).astype(np.float32)
 
 
+class Info:
+    config: TrainConfig | None = None
+
+    def __init__(self, run: Path) -> None:
+        self.split_digest = load_split(run).digest
+
+
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "run"
     folder.mkdir()
     for number in range(10):
         cv2.imwrite(str(tmp_path / f"{number}.png"), cloth(number, side=200))
-    split(sorted(tmp_path.glob("*.png")), SplitFractions(), 0).save(folder)
+    split(sorted(tmp_path.glob("*.png")), SplitFractions(train=0.6, calibration=0.2, selection=0.2), 0).save(folder)
     monkeypatch.setattr(tools.unseen_kinds, "load_engine", lambda run: ChangeEngine())
+    for module in (tools.unseen_kinds, tools.calibrate):
+        monkeypatch.setattr(module, "read_info", Info)
     return folder
 
 
@@ -69,7 +81,12 @@ def test_each_kind_changes_one_place_the_same_way_each_time(kind: Callable[[Spot
 def test_figures_and_sheet_of_a_known_engine(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(run), "--tiles", "8", "--sheet", str(tmp_path / "sheet.png")]) == 0
     first = json.loads(capsys.readouterr().out)
-    assert first["simulated"] and first["tiles"] == 8 and list(first["kinds"]) == [kind.__name__ for kind in KINDS]
+    assert (
+        first["simulated"]
+        and first["tiles"] == 8
+        and len(first["tiles_sha"]) == 64
+        and list(first["kinds"]) == [kind.__name__ for kind in KINDS]
+    )
     assert first["kinds"]["pale"]["auroc"] > 0.8 and first["kinds"]["pale"]["above_all_good"] > 0.5
     assert first["auroc"] == pytest.approx(np.mean([kind["auroc"] for kind in first["kinds"].values()]))
     sheet = cv2.imread(str(tmp_path / "sheet.png"))
@@ -77,23 +94,47 @@ def test_figures_and_sheet_of_a_known_engine(run: Path, tmp_path: Path, capsys: 
     assert main([str(run), "--tiles", "8"]) == 0
     assert json.loads(capsys.readouterr().out) == first
     assert main([str(run), "--tiles", "8", "--seed", "1"]) == 0
-    assert json.loads(capsys.readouterr().out)["kinds"] != first["kinds"]
+    second = json.loads(capsys.readouterr().out)
+    assert second["kinds"] != first["kinds"] and second["tiles_sha"] == first["tiles_sha"]
 
 
 def test_only_held_out_pictures_are_drawn_on(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read = list[Path]()
     monkeypatch.setattr(tools.unseen_kinds, "read_image", lambda path: (read.append(path), cloth(side=200))[1])
     tools.unseen_kinds.held_out_tiles(run, ChangeEngine.definition, 4)
-    parts = tools.unseen_kinds.load_split(run)
-    assert set(read) == {image.path for image in (*parts.calibration, *parts.selection)}
+    parts = load_split(run)
+    held = (*parts.calibration, *parts.selection)
+    assert set(read) == {image.path for image in held} and len(held) == 4
     assert not set(read) & {image.path for image in parts.train}
 
+    read.clear()  # one that a person has called a defect is not good cloth
+    (run / "exclude.txt").write_text(f"## training\n{held[0].sha256[:KEY_DIGITS]}  a hole\n")
+    assert len(tools.unseen_kinds.held_out_tiles(run, ChangeEngine.definition, 4)) == 6  # two of each of three pictures
+    assert set(read) == {image.path for image in held[1:]}
 
-def test_bad_input_is_told_in_one_line(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    nowhere = tmp_path / "not" / "there.png"
-    for words in (["--tiles", "1"], ["--seed", "-1"], ["--tiles", "4", "--sheet", str(nowhere)]):
-        assert main([str(run), *words]) == 2
-        assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    assert main([str(word) for word in words]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    return line
+
+
+def test_bad_input_is_told_in_one_line(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "--tiles" in refused(capsys, run, "--tiles", 1)
+    assert "--seed" in refused(capsys, run, "--seed", -1)
+    assert "not writable" in refused(capsys, run, "--tiles", 4, "--sheet", tmp_path / "not" / "there.png")
+    with monkeypatch.context() as patch:
+        patch.setattr(Info, "config", TrainConfig(input="crop", border_px=0, weave_share=0))
+        assert "resized crops" in refused(capsys, run)
+    with monkeypatch.context() as patch:
+        patch.setattr(ChangeEngine, "score", lambda self, tiles: np.full((len(tiles), 12, 12), np.nan, np.float32))
+        assert "not finite" in refused(capsys, run)
+    with monkeypatch.context() as patch:
+        patch.setattr(tools.unseen_kinds, "read_image", lambda path: cloth(side=70))
+        assert "smaller than a tile" in refused(capsys, run)
+    cv2.imwrite(str(load_split(run).selection[0].path), cloth(99, side=200))
+    assert "changed since training" in refused(capsys, run)
     split(sorted(tmp_path.glob("*.png")), SplitFractions(train=1, calibration=0, selection=0), 0).save(run)
-    assert main([str(run)]) == 2
-    assert "no held-out picture" in capsys.readouterr().err
+    assert "no held-out picture" in refused(capsys, run)
