@@ -111,7 +111,7 @@ def calibrate_run(model: Path, good: Path | None, budget: float, console: Consol
 
 
 def held_out(model: Path, also_selection: bool = False) -> tuple[SplitImage, ...]:
-    """The pictures that training put aside for calibration, with `also_selection` those that chose the epoch, unchanged since."""
+    """The pictures that training put aside for calibration, if asked those that chose the epoch as well, unchanged since."""
     parts = load_split(model)
     if parts.digest != read_info(model).split_digest:
         raise InputError(f"split.json is not that of the model, {model}, train again or name good pictures")
