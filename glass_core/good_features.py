@@ -1,6 +1,7 @@
 """The trunk's view of the good tiles, which never changes: their mean at each position, and the rows themselves."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -8,10 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from glass_core.config import TrainConfig
+from glass_core.kept_rows import KeptRows
 from glass_core.model import Glass
 from glass_core.samples import Batch, TileSource
 
-KEPT_BYTES = 4 << 30
 PASS_TILES = 8
 
 
@@ -23,26 +24,32 @@ class GoodFeatures:
     training shifts tiles at random (`input: tiles`) it is the mean of the tiling's own places: position in the tile, not on
     the cloth.
 
-    Crops are never shifted, so their rows are kept in half precision up to KEPT_BYTES, and computed again beyond. They are
-    rounded to half in either case: how much memory there is does not change a weight.
+    Crops are never shifted, so their rows are kept in half precision as far as there is room (glass_core.kept_rows, in
+    `folder`), and computed again beyond. They are rounded to half in either case: how much room there is does not change a
+    weight.
     """
 
     def __init__(
-        self, glass: Glass, tiles: TileSource, config: TrainConfig, hypersphere: bool, report: Callable[[int], None]
+        self,
+        glass: Glass,
+        tiles: TileSource,
+        config: TrainConfig,
+        hypersphere: bool,
+        folder: Path,
+        report: Callable[[int], None],
     ) -> None:
         self._glass, self._config, self._fixed = glass, config, config.input == "crop"
-        self._kept: dict[int, Tensor] = {}
+        self._kept = KeptRows(folder)
         self.mean: Tensor | None = None
         total: Tensor | None = None
-        room = KEPT_BYTES if self._fixed else 0
+        room = self._fixed
         for places, good in tiles.good(PASS_TILES):
-            if not hypersphere and room <= 0:
+            if not hypersphere and not room:
                 break
             rows = scored_rows(glass, good, config).unflatten(0, (len(places), -1))  # (n, cells, 1536)
-            for place, half in zip(places, rows.to("cpu", torch.float16), strict=True):
-                room -= half.nbytes
-                if room >= 0:
-                    self._kept[place] = half.clone()
+            if room:
+                halves = zip(places, rows.to("cpu", torch.float16), strict=True)
+                room = all(self._kept.put(place, half) for place, half in halves)
             if hypersphere:
                 part = rows.double().sum(dim=0)
                 total = part if total is None else total + part

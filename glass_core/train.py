@@ -120,7 +120,7 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
     for epoch in range(len(curve), config.epochs):
         glass.train()  # good rows are computed as those of the batches
         if good is None:
-            good = GoodFeatures(glass, tiles, config, hypersphere, lambda done: report(FeaturePass(done, len(tiles))))
+            good = GoodFeatures(glass, tiles, config, hypersphere, out, lambda done: report(FeaturePass(done, len(tiles))))
         centre = good.centre()  # of the adaptor as it is now, for the whole epoch
         logs = []
         with ThreadPoolExecutor(THREADS) as pool:

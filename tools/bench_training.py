@@ -103,7 +103,7 @@ def epoch_against_plain(backbone: str, precision: str, rounds: int, say: Callabl
         tiles = TileSource(sorted((Path(name) / "frames").glob("*.png")), config, ProceduralTextures())
         plain, pairs = PlainGlass(twin), ((glass, optimisers_of(glass, config)), (twin, optimisers_of(twin, config)))
         first = time.perf_counter()
-        good = GoodFeatures(glass, tiles, config, True, lambda done: None)
+        good = GoodFeatures(glass, tiles, config, True, Path(name), lambda done: None)
         first_pass = (time.perf_counter() - first) * TILES / len(tiles)
         times: dict[str, list[float]] = {"ours": [], "plain": [], "ours_centre": [], "plain_centre": []}
         losses: list[tuple[float, float]] = []

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-import glass_core.good_features
+import glass_core.kept_rows
 from glass_core.backbone import build_backbone
 from glass_core.checkpoint import EpochFigures, load_model, read_tensors
 from glass_core.config import TrainConfig
@@ -105,9 +105,13 @@ def test_glass_h_takes_up_where_it_was_interrupted(discs: list[Path], tmp_path: 
     assert {"r_t", "r_g"} <= set(steps[0].figures)
 
 
-def test_memory_for_features_changes_no_weight(discs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_room_for_features_changes_no_weight(discs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(discs, crops(distribution="h"), tmp_path / "kept")
-    monkeypatch.setattr(glass_core.good_features, "KEPT_BYTES", 64 * EMBED_DIM * 2)  # one crop of three
+    monkeypatch.setattr(glass_core.kept_rows, "MEMORY_BYTES", 64 * EMBED_DIM * 2)  # one crop of three
+    run(discs, crops(distribution="h"), tmp_path / "disk")
+    assert same(tmp_path / "kept", tmp_path / "disk")
+    assert {path.name for path in (tmp_path / "disk").iterdir()} == {path.name for path in (tmp_path / "kept").iterdir()}
+    monkeypatch.setattr(glass_core.kept_rows, "DISK_BYTES", 0)
     run(discs, crops(distribution="h"), tmp_path / "one")
     first, second = (read_tensors(tmp_path / name / "model.safetensors")[0] for name in ("kept", "one"))
     for key, value in first.items():  # the batches are of other sizes, so not to the bit
@@ -115,11 +119,11 @@ def test_memory_for_features_changes_no_weight(discs: list[Path], tmp_path: Path
 
 
 @pytest.mark.parametrize("settings", [config(), crops()], ids=["tiles", "crops"])
-def test_the_centre_is_the_adapted_mean_of_each_position(discs: list[Path], settings: TrainConfig) -> None:
+def test_the_centre_is_the_adapted_mean_of_each_position(discs: list[Path], tmp_path: Path, settings: TrainConfig) -> None:
     glass = Glass("embedded")
     glass.init_heads(torch.Generator().manual_seed(3))
     tiles = TileSource(discs, settings, ProceduralTextures())
-    good = GoodFeatures(glass, tiles, settings, True, lambda done: None)
+    good = GoodFeatures(glass, tiles, settings, True, tmp_path, lambda done: None)
     rows = torch.cat([scored_rows(glass, batch, settings) for _, batch in tiles.good(1)])
     with torch.no_grad():
         wanted = glass.pre_projection(rows).double().unflatten(0, (len(tiles), -1)).mean(dim=0)  # (cells, d)
@@ -133,9 +137,9 @@ def test_the_centre_is_the_adapted_mean_of_each_position(discs: list[Path], sett
 
 
 @pytest.mark.parametrize("settings", [config(border_px=8, light=0), crops()], ids=["tiles", "crops"])
-def test_rows_of_drawn_cells_are_those_of_all_scored_cells(discs: list[Path], settings: TrainConfig) -> None:
+def test_rows_of_drawn_cells_are_those_of_all_scored_cells(discs: list[Path], tmp_path: Path, settings: TrainConfig) -> None:
     tiles = TileSource(discs, settings, ProceduralTextures())
-    good, batch = GoodFeatures(Glass("embedded"), tiles, settings, False, lambda done: None), tiles.draw(0, 0)
+    good, batch = GoodFeatures(Glass("embedded"), tiles, settings, False, tmp_path, lambda done: None), tiles.draw(0, 0)
     rows = good.rows(batch)
     assert len(rows) == batch.mask.size
     chosen = torch.randperm(len(rows))[:40]
@@ -143,7 +147,7 @@ def test_rows_of_drawn_cells_are_those_of_all_scored_cells(discs: list[Path], se
 
 
 @pytest.mark.parametrize("levels", [(2, 3), (3,), (1, 2, 3)])
-def test_an_iteration_equals_that_of_the_official_form(discs: list[Path], levels: tuple[int, ...]) -> None:
+def test_an_iteration_equals_that_of_the_official_form(discs: list[Path], tmp_path: Path, levels: tuple[int, ...]) -> None:
     settings = config(distribution="h", backbone="resnet18", levels=levels, rows_per_tile=None, weave_share=0)
     ours = Glass("resnet18", levels=levels)
     ours.init_heads(torch.Generator().manual_seed(3))
@@ -153,7 +157,7 @@ def test_an_iteration_equals_that_of_the_official_form(discs: list[Path], levels
     for head in heads:
         head.requires_grad_(True)
     tiles = TileSource(discs, settings, ProceduralTextures())
-    good = GoodFeatures(ours, tiles, settings, True, lambda done: None)
+    good = GoodFeatures(ours, tiles, settings, True, tmp_path, lambda done: None)
     batch, centre, method = tiles.draw(0, 0), good.centre(), method_of(settings, hypersphere=True)
     assert centre is not None
     ours.train()
