@@ -1,24 +1,18 @@
 """The loss of one GLASS iteration on feature rows: global synthesis by gradient ascent, local synthesis, hard examples.
 
-Follows glass.md 3 (paper equations 1, 2 and 5 to 8). The ascent runs in the space of the discriminator's first layer, where
-a row costs 1024 numbers instead of 1536 and the normal rows are passed once, not in every step (glass.md S6 and S7).
+Follows glass.md 3 (paper equations 1, 2 and 5 to 8).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from glass_core.model import LEAKY_SLOPE, Adaptor, Discriminator
+from glass_core.ascent import Arrived, ascend, offset_of, truncation
+from glass_core.model import Adaptor, Discriminator
 
-STEP_LENGTH = 0.001
-PROJECT_EVERY = 5
 MANIFOLD_RADIUS = 0.5
-EPS = 1e-10
-BLOCK_ROWS = 1024  # 4 MiB of float32
 FOCAL_SMOOTH = 1e-5
 
 
@@ -62,40 +56,45 @@ def glass_loss(
     fake = adaptor(las)  # (N, d)
     changed = mask > 0.5  # (N, 1)
     log: dict[str, Tensor] = {}
-    radius = None
     if centre is not None and las_centre is not None:
+        true_offset, las_offset = true - centre, fake - las_centre  # (N, d) each
+        las_distance = las_offset.norm(dim=1, keepdim=True)  # (N, 1)
         with torch.no_grad():
-            distances = torch.cat([_where(~changed, fake - las_centre), (true - centre).norm(dim=1)])  # (2 N,)
-            log["r_t"] = radius = torch.nanquantile(distances, method.radius)
+            distances = torch.cat([_where(~changed, las_distance), true_offset.norm(dim=1)])  # (2 N,)
+            log["r_t"] = torch.nanquantile(distances, method.radius)
 
-    true_hidden = discriminator.linear(true)  # (N, hidden)
+    linear = discriminator.linear
+    true_hidden = linear(true)  # (N, hidden)
+    steps = method.step if method.mining else 0
     if method.hypersphere:
-        if centre is None or las_centre is None or radius is None:
+        if centre is None:
             raise ValueError("GLASS-h needs a centre")
-        start = true + noise - centre
-        moves, factors = _ascent(discriminator, true_hidden, discriminator.linear(centre), start, radius, method)
-        offset = before = start
-        for move in moves:  # once more with gradient: each projection bends the way back to the adaptor
-            before = offset + discriminator.linear.of_gradient(move)
-            offset = _project(before, radius) if method.projection else before
-        synthetic_hidden = discriminator.linear(centre + offset)  # (N, hidden)
-        before_distance = before.norm(dim=1)
-        beyond = las_centre + _project(fake - las_centre, 2 * radius)
-        fake_projected = torch.where(changed, beyond, fake) if method.projection else fake
+        start, radius = true_offset + noise, log["r_t"]
+        with torch.no_grad():
+            centre_hidden = linear(centre)  # (N, hidden)
+            inner = radius if method.projection else None
+            hidden, projections = ascend(discriminator, true_hidden, centre_hidden, start, inner, steps)
+            rows = offset_of(linear, start, projections) + centre  # (N, d)
+        synthetic_hidden = Arrived.apply(hidden, centre_hidden, start, linear.weight, linear.bias, rows, linear, projections)
+        before_distance = projections[-1].length if projections else start.norm(dim=1)
+        if method.projection:
+            factor, _ = truncation(las_distance, 2 * radius)
+            fake = torch.addcmul(fake, las_offset, torch.where(changed, factor - 1, 0.0))
     else:
         # Noise, moves and projections about the row itself are constants: the Jacobian of g = t + offset is the identity.
-        moves, factors = _ascent(discriminator, true_hidden, true_hidden, noise, true.new_tensor(MANIFOLD_RADIUS), method)
-        offset = _compose(noise, moves, factors, discriminator)  # (N, d)
-        synthetic_hidden = true_hidden + discriminator.linear.of_difference(offset)  # (N, hidden)
+        inner = true.new_tensor(MANIFOLD_RADIUS) if method.projection else None
+        hidden, projections = ascend(discriminator, true_hidden, true_hidden, noise, inner, steps)
+        offset = offset_of(linear, noise, projections)  # (N, d)
+        synthetic_hidden = Arrived.apply(hidden, true_hidden, noise, linear.weight, None, offset, linear, projections)
         if centre is not None:
-            before_distance = (true + (offset / factors[-1] if factors else offset) - centre).norm(dim=1)
-        fake_projected = fake
-    if factors:
-        touched = (factors[0] - 1).abs() > 1e-6  # (N, 1)
+            before = offset / projections[-1].factor if projections else offset
+            before_distance = (true_offset + before).norm(dim=1)
+    if projections:
+        touched = (projections[0].factor - 1).abs() > 1e-6  # (N, 1)
         log["clamped"] = _share(touched, torch.ones_like(touched))
 
     p_true, p_synthetic = discriminator.classify(torch.cat([true_hidden, synthetic_hidden])).chunk(2)  # (N, 1) each
-    p_fake = discriminator(fake_projected)  # (N, 1), a batch norm pass of its own
+    p_fake = discriminator(fake)  # (N, 1), a batch norm pass of its own
     loss_normal = F.binary_cross_entropy(p_true, torch.zeros_like(p_true))
     loss_gas = F.binary_cross_entropy(p_synthetic, torch.ones_like(p_synthetic))
     loss_las = focal_loss(p_fake, mask, hard_weights(p_fake, mask, method.p))
@@ -106,9 +105,9 @@ def glass_loss(
         whole = torch.ones_like(changed)
         log["p_true"] = _share(torch.cat([p_fake, p_true]) < 0.5, torch.cat([~changed, whole]))
         log["p_fake"] = _share(torch.cat([p_fake, p_synthetic]) >= 0.5, torch.cat([changed, whole]))
-        if centre is not None and las_centre is not None:
+        if centre is not None:
             log["r_g"] = torch.quantile(before_distance, method.radius)
-            log["r_f"] = torch.nanquantile(_where(changed, fake - las_centre), method.radius)
+            log["r_f"] = torch.nanquantile(_where(changed, las_distance), method.radius)
     return loss, {name: value.detach() for name, value in log.items()}
 
 
@@ -148,125 +147,9 @@ def focal_loss(p: Tensor, mask: Tensor, weights: Tensor) -> Tensor:
     return (weights * -(1 - matched).square() * matched.log()).sum() / weights.sum()
 
 
-@torch.no_grad()
-def _ascent(
-    discriminator: Discriminator, true_hidden: Tensor, origin_hidden: Tensor, start: Tensor, radius: Tensor, method: Method
-) -> tuple[list[Tensor], list[Tensor]]:
-    """Gradient ascent of BCE(D(g), 1) from g = origin + start, in terms of the first layer's output.
-
-    Returns, for each stretch between projections, the moves (N, hidden) and the projection's factor (N, 1):
-    offset <- factor * (offset + move @ weight). Both lists are empty without mining.
-    """
-    moves: list[Tensor] = []
-    factors: list[Tensor] = []
-    if not method.mining:
-        return moves, factors
-    weight = discriminator.linear.weight
-    gram = discriminator.linear.rounded(weight @ weight.T)  # (hidden, hidden)
-    true_var, true_mean = torch.var_mean(true_hidden, dim=0, correction=0)  # (hidden,) each
-    origin = origin_hidden - true_mean  # (N, hidden); batch norm does not see the shift, and sums of squares keep digits
-    hidden = origin + discriminator.linear.of_difference(start)  # (N, hidden)
-    square = start.square().sum(dim=1, keepdim=True)  # (N, 1), the squared length of g - origin
-    climb = _compiled_climb() if hidden.device.type == "cuda" else _climb
-    for _ in range(method.step // PROJECT_EVERY):
-        before, move = hidden.clone(), torch.zeros_like(hidden)
-        for _ in range(PROJECT_EVERY):
-            climb(discriminator, hidden, move, gram, true_mean, true_var)
-        # |offset + move W|^2 - |offset|^2, for the image of the move is the way that `hidden` went (nearly, in bf16)
-        square += (move * (before + hidden - 2 * origin)).sum(dim=1, keepdim=True)
-        length = square.sqrt()
-        factor = length.clamp(radius, 2 * radius) / (length + EPS) if method.projection else torch.ones_like(length)
-        hidden = torch.lerp(origin, hidden, factor)
-        square *= factor.square()
-        moves.append(move)
-        factors.append(factor)
-    return moves, factors
-
-
-def _climb(
-    discriminator: Discriminator, hidden: Tensor, move: Tensor, gram: Tensor, true_mean: Tensor, true_var: Tensor
-) -> None:
-    """One step, in place: `hidden` (N, hidden, less `true_mean`) is where the rows are, `move` gathers the gradient's weights.
-
-    Counts as one training pass of the batch norm over the union of normal and synthetic rows, of which the normal ones
-    enter by their mean and variance. Rows go by in blocks that stay in a processor's cache.
-    """
-    norm, direction = discriminator.norm, discriminator.direction[0]  # (hidden,)
-    block = BLOCK_ROWS if hidden.device.type == "cpu" else len(hidden)
-    hidden_blocks, rows = hidden.split(block), 2 * len(hidden)
-
-    synthetic_mean = sum(x.sum(dim=0) for x in hidden_blocks) / len(hidden)  # (hidden,)
-    synthetic_var = sum(x.square().sum(dim=0) for x in hidden_blocks) / len(hidden) - synthetic_mean.square()
-    mean = synthetic_mean / 2
-    var = (synthetic_var + true_var) / 2 + mean.square()
-    _track(norm, true_mean + mean, var * rows / (rows - 1))
-    inverse = (var + norm.eps).rsqrt()
-    gain = norm.weight * inverse
-    shift = norm.bias - mean * gain
-
-    active_blocks = []
-    total, along = torch.zeros_like(mean), torch.zeros_like(mean)
-    for x in hidden_blocks:
-        y = F.leaky_relu_(torch.addcmul(shift, x, gain), LEAKY_SLOPE)  # (block, hidden)
-        to_logit = (torch.sigmoid(-(y @ direction)) * (-2 / rows)).unsqueeze(1)  # (block, 1), mean BCE by the logit
-        # Equal to torch.where(y > 0, to_logit, LEAKY_SLOPE * to_logit), which a processor computes one number at a time.
-        active = torch.ops.aten.leaky_relu_backward(to_logit.expand_as(y), y, LEAKY_SLOPE, True)  # (block, hidden)
-        total += active.sum(dim=0)
-        along += (active * x).sum(dim=0)
-        active_blocks.append(active)
-
-    # Batch norm backward: take off the mean and the part along the normalised rows; normal rows have no gradient.
-    factor = gain * direction
-    slant = factor * inverse.square() * (along - mean * total) / rows
-    constant = slant * mean - factor * total / rows
-    for x, moved, active in zip(hidden_blocks, move.split(block), active_blocks, strict=True):
-        slope = torch.addcmul(constant, active, factor).addcmul_(x, slant, value=-1)  # (block, hidden)
-        pull = (slope.to(gram.dtype) @ gram).to(slope.dtype)  # (block, hidden), the gradient's image in feature space
-        length = (slope * pull).sum(dim=1, keepdim=True).clamp_min(0).sqrt()  # (block, 1)
-        rate = STEP_LENGTH / (length + EPS)
-        x.addcmul_(rate, pull)
-        moved.addcmul_(rate, slope)
-
-
-@cache
-def _compiled_climb() -> Callable[..., None]:
-    """`_climb` as fused kernels, for a GPU; where the compiler cannot make them, it runs as it is written.
-
-    Of any number of rows: the last batch of an epoch may be short, and which kernels a run gets must not depend on where it
-    was taken up.
-    """
-    return torch._dynamo.config.patch(suppress_errors=True)(torch.compile(_climb, dynamic=True))
-
-
-def _track(norm: nn.BatchNorm1d, mean: Tensor, unbiased_var: Tensor) -> None:
-    """What a training pass of torch's batch norm does to its running statistics."""
-    momentum = norm.momentum or 0.0
-    norm.get_buffer("running_mean").lerp_(mean, momentum)
-    norm.get_buffer("running_var").lerp_(unbiased_var, momentum)
-    norm.get_buffer("num_batches_tracked").add_(1)
-
-
-def _compose(start: Tensor, moves: list[Tensor], factors: list[Tensor], discriminator: Discriminator) -> Tensor:
-    """All moves and projections about the origin at once, so that one product recovers the features (N, d)."""
-    if not moves:
-        return start
-    share = torch.ones_like(factors[0])  # (N, 1)
-    total = torch.zeros_like(moves[0])  # (N, hidden)
-    for move, factor in zip(moves, factors, strict=True):
-        share = share * factor
-        total = factor * (total + move)
-    return share * start + discriminator.linear.of_gradient(total)  # (N, d)
-
-
-def _project(offset: Tensor, radius: Tensor) -> Tensor:
-    """Truncated projection (equation 2): clamp the rows' lengths to [radius, 2 radius]."""
-    length = offset.norm(dim=1, keepdim=True)  # (N, 1)
-    return length.clamp(radius, 2 * radius) / (length + EPS) * offset
-
-
-def _where(chosen: Tensor, offset: Tensor) -> Tensor:
-    """Lengths (N,) of the chosen rows (N, 1), of the others not a number: an index by mask would wait for the device."""
-    return offset.norm(dim=1).where(chosen[:, 0], torch.nan)
+def _where(chosen: Tensor, distance: Tensor) -> Tensor:
+    """Distances (N,) of the chosen rows (N, 1), of the others not a number: an index by mask would wait for the device."""
+    return distance.where(chosen, torch.nan)[:, 0]
 
 
 def _share(hits: Tensor, among: Tensor) -> Tensor:

@@ -31,6 +31,10 @@ class Product(nn.Linear):
         """Of the layer's output (N, out) by its weight, as on the way back: (N, in)."""
         return _widened(self.rounded(gradient) @ self.rounded(self.weight.detach()))
 
+    def of_weight(self, gradient: Tensor, rows: Tensor) -> Tensor:
+        """The gradient of the weight (out, in), from that of the output (N, out) for rows (N, in)."""
+        return _widened(self.rounded(gradient).T @ self.rounded(rows))
+
     def rounded(self, rows: Tensor) -> Tensor:
         """As this layer multiplies them."""
         return rows.bfloat16() if self.bf16 and self.training else rows

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from glass_core.gas import EPS, FOCAL_SMOOTH, MANIFOLD_RADIUS, PROJECT_EVERY, STEP_LENGTH, Method
+from glass_core.ascent import EPS, PROJECT_EVERY, STEP_LENGTH
+from glass_core.gas import FOCAL_SMOOTH, MANIFOLD_RADIUS, Method
 from glass_core.plain import PlainGlass
 from glass_core.samples import Batch
 from glass_core.training_state import Optimisers

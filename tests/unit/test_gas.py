@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
-from glass_core.gas import Method, _climb, focal_loss, glass_loss, hard_weights
+from glass_core.ascent import _climb
+from glass_core.gas import Method, focal_loss, glass_loss, hard_weights
 from glass_core.model import Adaptor, Discriminator
 from glass_core.plain_training import plain_losses
 from tests.shared_data import shared
