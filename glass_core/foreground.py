@@ -23,7 +23,7 @@ def foreground_of(source: Literal["none", "generated", "fg_mask"] | Path, image:
     """The foreground (H, W) of a good picture, any value but 0; None where all of it is.
 
     "fg_mask": the official layout, <data>/fg_mask/<class>/<stem>.* for a picture somewhere in <data>/<class>. Raises
-    InputError when a mask that should be there is not, or is of another size.
+    InputError when a mask that should be there is not, is of another size, or marks nothing.
     """
     if source == "none":
         return None
@@ -40,6 +40,8 @@ def foreground_of(source: Literal["none", "generated", "fg_mask"] | Path, image:
     if values.shape != picture.shape[:2]:
         sizes = f"{values.shape[1]} x {values.shape[0]} px, its picture {picture.shape[1]} x {picture.shape[0]}"
         raise InputError(f"a foreground mask of another size ({sizes}), {found}, give the mask of {image.name}")
+    if not values.any():
+        raise InputError(f"nothing is marked in a foreground mask, {found}, mark the object or set foreground: generated")
     return values
 
 

@@ -42,16 +42,16 @@ class TileSource:
     """Good tiles of the inspected range of pictures, at their tiling's places or shifted at random; or, with `input: crop`,
     one square from the middle of each resized picture, in colour and not shifted.
 
-    Pictures stay in memory up to `CACHE_BYTES` and are read again beyond. Where grey and colour pictures are mixed, all
-    become colour.
+    Pictures and their foregrounds stay in memory up to `room` bytes, of which an attribute says what is left, and are read
+    again beyond. Where grey and colour pictures are mixed, all become colour.
     """
 
-    def __init__(self, images: Sequence[Path], config: TrainConfig, textures: TextureSource) -> None:
+    def __init__(self, images: Sequence[Path], config: TrainConfig, textures: TextureSource, room: int | None = None) -> None:
         self._config = config
         self._pictures: dict[Path, NDArray[np.uint8]] = {}
         self._foregrounds: dict[Path, NDArray[np.bool_]] = {}
         self._origins: dict[Path, list[tuple[int, int]]] = {}
-        self._room = CACHE_BYTES
+        self.room = CACHE_BYTES if room is None else room
         self._colour = config.input == "crop"  # a texture on a grey picture is coloured there, as in the official code
         self._places: list[tuple[Path, int, int]] = []
         for path in images:
@@ -129,11 +129,16 @@ class TileSource:
         """Where defects may be pasted into a crop (t, t); any trace of the mask counts, as in the official code."""
         if self._config.foreground == "none":
             return None
-        if path not in self._foregrounds:
-            mask = foreground_of(self._config.foreground, path)
-            size = self._config.tile_px
-            self._foregrounds[path] = np.ones((size, size), bool) if mask is None else self._crop(mask) > 0
-        return self._foregrounds[path]
+        if path in self._foregrounds:
+            return self._foregrounds[path]
+        mask = foreground_of(self._config.foreground, path)
+        foreground = None if mask is None else self._crop(mask) > 0
+        if foreground is None or not foreground.any():  # nothing in the crop: nowhere is no place to paste
+            foreground = np.ones((self._config.tile_px,) * 2, bool)
+        if foreground.nbytes <= self.room:
+            self.room -= foreground.nbytes
+            self._foregrounds[path] = foreground
+        return foreground
 
     def _crop(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return resized_crop(image, self._config.resize_px, self._config.tile_px)
@@ -151,8 +156,8 @@ class TileSource:
         else:
             layout = self._config.tiling.layout(image.shape[0], image.shape[1], self._config.inspect_x_px)
             self._origins[path], picture = layout.tiles, np.ascontiguousarray(layout.extended(image))
-        if picture.nbytes <= self._room:
-            self._room -= picture.nbytes
+        if picture.nbytes <= self.room:
+            self.room -= picture.nbytes
             self._pictures[path] = picture
         return picture
 

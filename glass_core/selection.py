@@ -25,11 +25,14 @@ def held_out(glass: Glass, tiles: TileSource) -> dict[str, float]:
         return {}
     graph = ScoreGraph(glass.eval())
     places = np.unique(np.linspace(0, len(tiles) - 1, TILES).astype(int))
-    repeats = -(-TILES // len(places))
-    batches = [tiles.fixed(int(place), number) for place in places for number in range(repeats)]
-    good = _highest(graph, tiles, [batch.normal for batch in batches[::repeats]])
-    defective = _highest(graph, tiles, [batch.las for batch in batches])
-    auroc = image_figures(good, defective).auroc
+    repeats = range(-(-TILES // len(places)))
+    drawn = [(int(place), number) for place in places for number in repeats]
+    good, defective = list[float](), list[float]()
+    for start in range(0, len(drawn), BATCH):  # many large tiles at once would fill the memory
+        batches = [(number, tiles.fixed(place, number)) for place, number in drawn[start : start + BATCH]]
+        good += _highest(graph, tiles, [batch.normal for number, batch in batches if number == 0])
+        defective += _highest(graph, tiles, [batch.las for _, batch in batches])
+    auroc = image_figures(np.array(good), np.array(defective)).auroc
     assert auroc is not None
     return {"selection_good_q99": float(np.quantile(good, 0.99)), "selection_auroc": auroc}
 
@@ -40,11 +43,10 @@ def best(curve: list[EpochFigures]) -> EpochFigures | None:
     return max(rated, key=lambda figures: figures.selection_auroc or 0.0, default=None)
 
 
-def _highest(graph: ScoreGraph, source: TileSource, tiles: list[NDArray[np.generic]]) -> NDArray[np.float64]:
-    device = graph.get_buffer("bias").device
-    highest: list[NDArray[np.float64]] = []
-    for start in range(0, len(tiles), BATCH):
-        batch = torch.from_numpy(np.concatenate(tiles[start : start + BATCH])).to(device)
-        cells = source.tiling.scored(graph(batch)[0].double().cpu().numpy())  # (B, s, s)
-        highest.append(cells.max(axis=(1, 2)))
-    return np.concatenate(highest)
+def _highest(graph: ScoreGraph, source: TileSource, tiles: list[NDArray[np.generic]]) -> list[float]:
+    """Of each of a batch of tiles (1, t, t[, 3]), its highest cell."""
+    if not tiles:
+        return []
+    batch = torch.from_numpy(np.concatenate(tiles)).to(graph.get_buffer("bias").device)
+    cells = source.tiling.scored(graph(batch)[0].double().cpu().numpy())  # (B, s, s)
+    return list(cells.max(axis=(1, 2)))

@@ -1,7 +1,6 @@
 """Trains GLASS from good pictures alone (glass.md 2, 3 and 6), resumable after any finished epoch."""
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from glass_core.ahead import THREADS, ahead
@@ -78,11 +78,11 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
     """Fit adaptor and discriminator on good `images`, and leave a model in the folder `out`, which is returned.
 
     The model is the epoch that tells synthetic defects in held-out good tiles apart best, or the last one (`select`); the
-    last one's heads stay in the state in either case.
+    state keeps the heads of both.
     A state left there by the same config and pictures is taken up after its last finished epoch, and the weights come out
-    as without the interruption; `epochs` may have grown meanwhile. Raises InputError for pictures or a state that cannot be
-    used, MissingError without the trunk's weights. In GLASS-j the judge's picture is left in `out`, too. The process keeps
-    what memory it has had (freed_memory).
+    as without the interruption; meanwhile `epochs` may have grown, and `select` changed. In GLASS-j the judge's picture is
+    left in `out`, too. Raises InputError for pictures or a state that cannot be used and for a training that diverges,
+    MissingError without the trunk's weights. The process keeps what memory it has had (freed_memory).
     """
     keep_freed_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -90,7 +90,9 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
     parts = split(images, config.split, config.seed)
     textures = find_textures(config.textures)
     tiles = TileSource([image.path for image in parts.train], config, textures)
-    selection = TileSource([image.path for image in parts.selection], config, textures)
+    selection = TileSource([image.path for image in parts.selection], config, textures, tiles.room)
+    for image in parts.calibration:
+        read_image(image.path)  # one that is damaged is better known before hours are spent
     glass, origin = untrained(config, device)
     optimisers = optimisers_of(glass, config)
     average = average_picture(read_image(image.path) for image in parts.train) if config.distribution == "j" else None
@@ -127,26 +129,28 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
             for iteration, batch in enumerate(ahead(pool, partial(tiles.draw, epoch), range(per_epoch))):
                 seed = np.random.SeedSequence((config.seed, epoch, iteration))
                 log = iterate(glass, optimisers, batch, good, centre, config, method, seed)
-                if not math.isfinite(log["loss"]):
-                    raise InputError(f"training diverged, epoch {epoch + 1}, give a smaller lr than {config.lr:g}")
+                _refuse_diverged([log["loss"]], epoch, config)
                 done = epoch * per_epoch + iteration + 1
                 averaged.update(done)
                 report(Step(done, config.epochs * per_epoch, epoch + 1, log))
                 logs.append(log)
         shown: list[str] = [name for name in ("loss", "p_true", "p_fake", "clamped") if name in logs[0]]
         figures = {name: float(np.nanmean([log[name] for log in logs])) for name in shown}
-        if epoch + 1 == config.epochs or (epoch + 1) % config.evaluate_every == 0:
-            if config.recalibrate_bn:
-                _recalibrate(averaged.glass, tiles, config, epoch + 1)
+        evaluated = epoch + 1 == config.epochs or (epoch + 1) % config.evaluate_every == 0
+        if evaluated and config.recalibrate_bn:
+            _recalibrate(averaged.glass, tiles, config, epoch + 1)
+        _refuse_diverged([*heads_of(glass).values(), *heads_of(averaged.glass).values()], epoch, config)
+        if evaluated:
             figures |= held_out(averaged.glass, selection)
+            _refuse_diverged([figures.get("selection_good_q99", 0.0)], epoch, config)
         curve.append(EpochFigures(epoch=epoch + 1, **figures))
-        if config.select == "last" or best(curve) in (None, curve[-1]):
+        if best(curve) in (None, curve[-1]):
             selected = heads_of(averaged.glass)
         save_state(out / STATE_FILE, glass, averaged.glass, optimisers, same, curve, selected)
         report(curve[-1])
 
     chosen = None if config.select == "last" else best(curve)
-    tensors = tensors_of(glass) | selected
+    tensors = tensors_of(glass) | (selected if chosen else heads_of(averaged.glass))
     info = ModelInfo(
         arch=config.backbone,
         levels=config.levels,
@@ -201,6 +205,12 @@ def iterate(
         optimiser.step()
     values = torch.stack([value.double() for value in log.values()]).tolist()  # one way back from the device for all
     return dict(zip(log, values, strict=True))
+
+
+def _refuse_diverged(values: Iterable[ArrayLike], epoch: int, config: TrainConfig) -> None:
+    """Before anything of it is saved."""
+    if not all(np.isfinite(value).all() for value in values):
+        raise InputError(f"training diverged, epoch {epoch + 1}, give a smaller lr than {config.lr:g}")
 
 
 def _rows_of(centre: Tensor, tiles: int, rows: Tensor | None) -> Tensor:

@@ -20,10 +20,13 @@ Optimisers = tuple[torch.optim.Optimizer, torch.optim.Optimizer]
 
 
 def identity(config: TrainConfig, parts: Split, textures: str, origin: WeightsOrigin | None) -> str:
-    """What must be the same for a state to be taken up: all that shapes the weights but the number of epochs."""
+    """What must be the same for a state to be taken up: all that shapes the weights but the number of epochs.
+
+    Which of the epochs becomes the model shapes none: the state has the heads of both.
+    """
     return json.dumps(
         {
-            "config": config.model_dump(mode="json", exclude={"epochs", "weights", "textures"}),
+            "config": config.model_dump(mode="json", exclude={"epochs", "weights", "textures", "select"}),
             "split": parts.digest,
             "textures": textures,
             "weights": origin and origin.sha256,

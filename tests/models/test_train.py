@@ -288,6 +288,35 @@ def test_the_model_is_the_best_epoch_on_synthetic_defects_and_the_last_is_kept_b
     state = read_tensors(tmp_path / "best" / STATE_FILE)[0]
     assert np.array_equal(state["average/" + key], tensors(tmp_path / "last")[key])
     assert np.array_equal(state["selected/" + key], tensors(tmp_path / "best")[key])
+    for folder, select, selected, other in (("best", "last", 4, "last"), ("last", "synthetic", 2, "best")):
+        wanted = tensors(tmp_path / other)[key] if folder == "best" else state["selected/" + key]
+        run(cloth, tmp_path / folder, mining=False, epochs=4, iterations_per_epoch=1, select=select)  # nothing left to train
+        assert load_model(tmp_path / folder)[1].selected_epoch == selected
+        assert np.array_equal(tensors(tmp_path / folder)[key], wanted)
+
+
+def test_a_training_that_diverges_saves_nothing_of_it(cloth: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"diverged, epoch 1, give a smaller lr than 1e\+30"):
+        run(cloth, tmp_path, mining=False, epochs=2, iterations_per_epoch=1, lr=1e30)
+    assert not (tmp_path / STATE_FILE).exists() and not (tmp_path / "model.json").exists()
+
+
+def test_a_damaged_picture_for_the_card_is_told_before_training(
+    cloth: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports = run(cloth, tmp_path / "sound", mining=False, epochs=1, iterations_per_epoch=1)
+    card = {image.path for event in reports if isinstance(event, Start) for image in event.split.calibration}
+    assert card
+
+    def cut_short(path: Path) -> np.ndarray:
+        if path in card:
+            raise InputError(f"picture cut short, {path}")
+        return read_image(path)
+
+    monkeypatch.setattr(glass_core.train, "read_image", cut_short)
+    with pytest.raises(InputError, match="cut short"):
+        run(cloth, tmp_path / "damaged", mining=False, epochs=1, iterations_per_epoch=1)
+    assert not (tmp_path / "damaged").exists()
 
 
 def test_the_selected_epoch_survives_an_interruption(

@@ -53,6 +53,9 @@ def test_masks_are_found_by_stem_in_the_official_layout(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="of another size"):
         foreground_of("fg_mask", image)
     mask = np.zeros((160, 200), np.uint8)
+    cv2.imwrite(str(masks / "000.png"), mask)
+    with pytest.raises(InputError, match="nothing is marked"):
+        foreground_of("fg_mask", image)
     mask[40:120] = 255
     cv2.imwrite(str(masks / "000.png"), mask)
     for source in ("fg_mask", masks):
