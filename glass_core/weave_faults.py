@@ -22,6 +22,8 @@ VISIBLE = 0.12
 TRIES = 4
 MASKED = 0.25
 """Where a fault has this share of its full effect, the cloth counts as changed."""
+DISPLACED_PX = 2.0
+"""Yarns moved so far, or by half of their pitch, are a full effect: neighbours that make way belong to the fault."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,10 @@ class Place:
         x += np.float32(du * self.along[1] + dv * self.across[1])
         return np.asarray(cv2.remap(self.tile, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101), dtype=np.float32)
 
+    def displaced(self, shift: Floats) -> Floats:
+        """The effect of yarns moved by so many px."""
+        return np.abs(shift) * np.float32(1 / min(DISPLACED_PX, self.pitch / 2))
+
     def mixed(self, other: Floats | float, weight: Floats) -> Floats:
         """`other` in the tile's stead by weight (h, w)."""
         return self.tile + (weight if self.tile.ndim == 2 else weight[:, :, None]) * (other - self.tile)
@@ -81,9 +87,10 @@ Fault = tuple[Floats, Floats]
 def misplaced_yarns(place: Place) -> Fault:
     """A missing or doubled yarn: neighbours close up to its place, or crowd."""
     reach = place.pitch * place.uniform(0.8, 2)
-    shift = place.sign * place.strength * place.pitch * place.uniform(0.4, 1.0)
+    most = place.sign * place.strength * place.pitch * place.uniform(0.4, 1.0)
     effect = place.length() * np.exp(-np.square(place.v / reach))
-    return place.moved(0.0, shift * effect * np.tanh(2 * place.v / place.pitch)), effect
+    shift = most * effect * np.tanh(2 * place.v / place.pitch)
+    return place.moved(0.0, shift), np.maximum(effect, place.displaced(shift))
 
 
 def wrong_interlacing(place: Place) -> Fault:
@@ -124,7 +131,8 @@ def slub(place: Place) -> Fault:
     shift = np.sign(place.v) * (inside / (1 + thick) - inside) * np.exp(-beyond)
     level = np.float32(place.strength * place.contrast * place.uniform(-0.2, 0.4))
     effect = lens * (np.abs(place.v) < 0.6 * place.pitch * (1 + thick))
-    return place.moved(0.0, shift) + (effect * level if place.tile.ndim == 2 else (effect * level)[:, :, None]), effect
+    faulty = place.moved(0.0, shift) + (effect * level if place.tile.ndim == 2 else (effect * level)[:, :, None])
+    return faulty, np.maximum(effect, place.displaced(shift))
 
 
 def wrong_cloth(place: Place) -> Fault:
@@ -144,7 +152,7 @@ def hole_or_knot(place: Place) -> Fault:
     back = place.sign * place.strength * min(0.3 * radius, 3.0) * np.exp(-np.abs(distance - 1) * 2) / np.maximum(distance, 0.5)
     level = place.grey.mean() + place.sign * place.contrast * (1 + 2 * place.strength)
     moved = place.moved(back * place.u / radius, back * place.v / radius)
-    rim = np.maximum(effect, np.clip(2 - distance, 0, 1) * (np.abs(back) > 0.5))
+    rim = np.maximum(effect, place.displaced(back * distance))
     there = effect * np.float32(min(1.0, place.strength + 0.1))
     return moved + (there if moved.ndim == 2 else there[:, :, None]) * (np.float32(level) - moved), rim
 

@@ -57,6 +57,9 @@ def test_each_kind_changes_what_its_mask_says(kind: object, colour: bool) -> Non
         inside = np.sqrt(np.square(faulty - tile).reshape(SIDE, SIDE, -1).mean(axis=2)[mask].mean())
         grey = tile if tile.ndim == 2 else tile.mean(axis=2)
         assert inside >= 0.99 * VISIBLE * grey.std()
+        cells = [each.reshape(SIDE // 4, 4, SIDE // 4, 4) for each in (mask, np.square(change))]
+        unmarked = ~cells[0].any(axis=(1, 3)) & (np.sqrt(cells[1].mean(axis=(1, 3))) > 0.5 * tile.std(axis=(0, 1)).mean())
+        assert unmarked.sum() <= 0.02 * mask.sum() / 16  # cells of 4 px that would be learned as good
         far = cv2.dilate(mask.astype(np.uint8), np.ones((33, 33), np.uint8)) == 0
         assert change[far].mean() < 0.02 * inside
     assert seen >= 8
