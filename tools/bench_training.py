@@ -10,11 +10,12 @@ import json
 import os
 import resource
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,25 +25,22 @@ import torch
 
 from glass_core.config import TrainConfig
 from glass_core.datasets import list_images
-from glass_core.freed_memory import keep_freed_memory
-from glass_core.good_features import GoodFeatures
-from glass_core.plain import PlainGlass
-from glass_core.plain_training import plain_step
-from glass_core.samples import CACHE_BYTES, TileSource
-from glass_core.texture import ProceduralTextures
-from glass_core.train import EpochFigures, FeaturePass, Start, Step, iterate, method_of, optimisers_of, train, untrained
+from glass_core.errors import InputError
+from glass_core.samples import CACHE_BYTES
+from glass_core.train import EpochFigures, FeaturePass, Start, Step, train
 from glass_core.weights import find_weights
 from pipeline.cameras.weave import render, write_folder
 from pipeline.config import WeaveConfig
 from tools.cli import one_line
+from tools.iteration_form import FORMS
 
 MEMORY_PICTURES = (500, 2000)
 TIMED = 3
 """Iterations; one before them warms up."""
 
 
-ITERATIONS, TILES = 15, 224
-"""Of the epoch that is compared: batches of 8 tiles of 256 px, and the good tiles that its centre is the mean of."""
+ITERATIONS = 15
+"""Of the epoch that is compared."""
 
 
 class _Enough(Exception):
@@ -75,83 +73,57 @@ def iteration_seconds(backbone: str, ascent: bool) -> dict[str, Any]:
     return {**row, "wall_s": float(np.median(timed[:, 0])), "cpu_s": float(timed[:, 1].mean())}
 
 
-def epoch_against_plain(backbone: str, precision: str, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
-    """Seconds of an epoch of GLASS-h, all rows, 20 ascent steps, ours and as the official code computes it, side by side.
+def epoch_against_official(backbone: str, precision: str, rounds: int, say: Callable[[str], None]) -> dict[str, Any]:
+    """Seconds of an epoch of GLASS-h, all rows, 20 ascent steps: ours (of that `precision`), the official form as its process
+    gets its memory, and the same with memory kept as ours keeps it, in turns.
 
-    `precision` is that of ours. Both start from the same weights and get the same batches and noise in turn; an epoch is
-    ITERATIONS times the median iteration and the centre of TILES tiles. Synthetic defects are made by ours for both, which
-    favours the official form, and that form makes them for the centre as well, where nobody looks at them (glass.md S5).
+    An epoch is ITERATIONS times the median iteration, and the centre. Raises InputError where a form stops.
     """
-    settings = {
-        "backbone": backbone,
-        "tile_px": 256,
-        "border_px": 0,
-        "rows_per_tile": None,
-        "distribution": "h",
-        "gas": True,
-        "weave_share": 0,
-        "levels": (2, 3),
-        "light": 0,
-        "precision": precision,
-    }
-    config = TrainConfig.model_validate(settings)
-    method = method_of(config, hypersphere=True)
-    glass, _ = untrained(config, torch.device("cpu"))
-    twin, _ = untrained(config.model_copy(update={"precision": "fp32"}), torch.device("cpu"))
-    with tempfile.TemporaryDirectory(prefix="glassline-bench-") as name:
-        write_folder(WeaveConfig(name="cloth", source="weave", width_px=736, frame_rows=480), 2, Path(name))
-        tiles = TileSource(sorted((Path(name) / "frames").glob("*.png")), config, ProceduralTextures())
-        plain, pairs = PlainGlass(twin), ((glass, optimisers_of(glass, config)), (twin, optimisers_of(twin, config)))
-        first = time.perf_counter()
-        good = GoodFeatures(glass, tiles, config, True, Path(name), lambda done: None)
-        first_pass = (time.perf_counter() - first) * TILES / len(tiles)
-        times: dict[str, list[float]] = {"ours": [], "plain": [], "ours_centre": [], "plain_centre": []}
-        losses: list[tuple[float, float]] = []
-        for module in (glass, twin):
-            module.train()
-        for head in (twin.pre_projection, twin.discriminator):
-            head.requires_grad_(True)  # PlainGlass is for scoring, and had frozen them
+    times: dict[str, list[dict[str, float]]] = {form: [] for form in FORMS}
+    with ExitStack() as stack:
+        children = {}
+        for form in FORMS:  # one after the other, each until it is ready
+            words = [sys.executable, "-m", "tools.iteration_form", form, "--backbone", backbone, "--precision", precision]
+            child = stack.enter_context(subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+            stack.callback(child.kill)
+            children[form] = child
+            ready = _answer(form, child)
+            if form == "ours":
+                first_pass_s = ready["first_pass_s"]
         for number in range(rounds + 1):  # the first warms up
-            marks = [time.perf_counter()]
-            centre = good.centre()
-            marks.append(time.perf_counter())
-            seed = np.random.SeedSequence((0, 0, number))
-            batch = tiles.draw(0, number)
-            ours = iterate(*pairs[0], batch, good, centre, config, method, seed)
-            marks.append(time.perf_counter())
-            drawn = tiles.draw(0, number)  # the official centre pass: defects made, trunk and adaptor over the good tiles
-            with torch.no_grad():
-                twin.pre_projection(plain.features(torch.from_numpy(drawn.normal)))
-            marks.append(time.perf_counter())
-            batch = tiles.draw(0, number)
-            if centre is None:
-                raise AssertionError("GLASS-h has a centre")
-            theirs = plain_step(plain, pairs[1][1], batch, centre, config.noise, method, seed)
-            marks.append(time.perf_counter())
-            say(f"round {number}: ours {marks[2] - marks[1]:.1f} s, official form {marks[4] - marks[3]:.1f} s an iteration")
-            losses.append((ours["loss"], theirs))
-            if number:
-                steps = np.diff(marks)
-                for key, value in zip(("ours_centre", "ours", "plain_centre", "plain"), steps, strict=True):
-                    times[key].append(float(value))
-    median = {key: statistics.median(values) for key, values in times.items()}
-    ours_s = ITERATIONS * median["ours"] + median["ours_centre"]
-    plain_s = ITERATIONS * median["plain"] + median["plain_centre"] * TILES / config.batch_tiles
+            for form, child in children.items():
+                assert child.stdin is not None
+                child.stdin.write(f"{number}\n")
+                child.stdin.flush()
+                times[form].append(_answer(form, child))
+            say(f"round {number}: " + ", ".join(f"{form} {rows[-1]['iteration_s']:.1f} s" for form, rows in times.items()))
+    median = {
+        form: {key: statistics.median(row[key] for row in rows[1:]) for key in ("centre_s", "iteration_s")}
+        for form, rows in times.items()
+    }
+    epoch_s = {form: ITERATIONS * row["iteration_s"] + row["centre_s"] for form, row in median.items()}
     return {
         "backbone": backbone,
         "precision": precision,
         "rounds": rounds,
-        "ours_s": ours_s,
-        "plain_s": plain_s,
-        "ratio": plain_s / ours_s,
-        "ours_iteration_s": median["ours"],
-        "plain_iteration_s": median["plain"],
-        "plain_centre_s": median["plain_centre"] * TILES / config.batch_tiles,
-        "first_pass_s": first_pass,
-        "losses": losses,
+        "epoch_s": epoch_s,
+        "ratio": epoch_s["official"] / epoch_s["ours"],
+        "ratio_memory_kept": epoch_s["official-kept"] / epoch_s["ours"],
+        "medians": median,
+        "first_pass_s": first_pass_s,
+        "losses": {form: [row["loss"] for row in rows] for form, rows in times.items()},
         "cores": os.cpu_count(),
         "torch": torch.__version__,
     }
+
+
+def _answer(form: str, child: subprocess.Popen[str]) -> dict[str, float]:
+    assert child.stdout is not None
+    line = child.stdout.readline()
+    if not line:
+        raise InputError(f"no answer, {form}, see what it said above")
+    answer: dict[str, float] = json.loads(line)
+    return answer
 
 
 def memory() -> dict[str, Any]:
@@ -187,8 +159,7 @@ def main() -> int:
     if args.memory:
         print(json.dumps({"schema": 1, **memory()}))
         return 0
-    keep_freed_memory()  # as a training does; both forms profit
-    found = epoch_against_plain(args.backbone, args.precision, args.rounds, lambda words: print(words, file=sys.stderr))
+    found = epoch_against_official(args.backbone, args.precision, args.rounds, lambda words: print(words, file=sys.stderr))
     print(json.dumps({"schema": 1, **found}))
     return 0
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn, track
 
 from calibration.good import GoodFrame, look
+from calibration.limits import LEAST_SAMPLES
 from glass_core.checkpoint import EpochFigures, ModelInfo, read_info
 from glass_core.config import TrainConfig, load_train_config
 from glass_core.contact_sheet import Suspects, write_contact_sheet
@@ -26,7 +27,7 @@ from glass_core.known_sets import known_set
 from glass_core.paper import deviations
 from glass_core.preprocess import resized_crop
 from glass_core.scoring import score_image
-from glass_core.split import SPLIT_FILE, SplitImage, file_sha256, load_split
+from glass_core.split import SPLIT_FILE, Split, SplitImage, file_sha256, load_split
 
 if TYPE_CHECKING:
     from glass_core.train import FeaturePass, Start, Step
@@ -95,8 +96,9 @@ def train_run(images: Sequence[Path], config: TrainConfig, out: Path, console: C
         def report(event: Start | FeaturePass | Step | EpochFigures) -> None:
             if isinstance(event, Start):
                 console.print(_beginning(event), soft_wrap=True, highlight=False)
-                if words := _short_tile(event, config.tile_px):
-                    console.print(words, soft_wrap=True, highlight=False)
+                for words in (_short_tile(event, config.tile_px), _short_card(event.split, config)):
+                    if words:
+                        console.print(words, soft_wrap=True, highlight=False)
             elif isinstance(event, FeaturePass):
                 progress.update(task, completed=event.done, total=event.total, loss="looking at good tiles")
             elif isinstance(event, Step):
@@ -179,6 +181,20 @@ def _short_tile(start: Start, tile_px: int) -> str | None:
     if longest <= tile_px:
         return None
     return f"warning: the pattern repeats after {longest} px, a tile has {tile_px} px: set tile_px to {-(-longest // 32) * 32}"
+
+
+def _short_card(parts: Split, config: TrainConfig) -> str | None:
+    """A card wants some scores, one of each lane of each picture kept for it."""
+    if not config.split.calibration or config.input == "crop":
+        return None
+    pictures = [read_image(image.path).shape for image in parts.calibration]
+    scores = sum(config.tiling.layout(shape[0], shape[1], config.inspect_x_px).lanes for shape in pictures)
+    if scores >= LEAST_SAMPLES:
+        return None
+    kept = f"{len(pictures)} picture{'' if len(pictures) == 1 else 's'} kept for the threshold card"
+    return (
+        f"warning: {kept} give {scores} scores, it needs {LEAST_SAMPLES}: give more good pictures, or raise split.calibration"
+    )
 
 
 def _epoch(figures: EpochFigures) -> str:
