@@ -69,9 +69,9 @@ def plain_losses(
             break
         (gradient,) = torch.autograd.grad(loss_gas, synthetic, retain_graph=True)
         synthetic = synthetic + STEP_LENGTH * gradient / (gradient.norm(dim=1, keepdim=True) + EPS)
-        if (step + 1) % PROJECT_EVERY == 0:
+        if (step + 1) % PROJECT_EVERY == 0 and method.projection:
             synthetic = origin + _clamped(synthetic - origin, inner)
-    if method.hypersphere:
+    if method.hypersphere and method.projection:
         fake = torch.where(changed, centre + _clamped(fake - centre, 2 * radius), fake)
     p = discriminator(fake)  # (N, 1)
     error = (p.detach() - mask) ** 2

@@ -74,8 +74,9 @@ def close(got: Tensor, wanted: Tensor, what: str, tolerance: float = 1e-9) -> No
 
 @pytest.mark.parametrize("hypersphere", [False, True])
 @pytest.mark.parametrize("noise_std", [0.05, 0.11, 0.4])  # below, within and above the manifold's [0.5, 1]
-def test_hidden_space_ascent_equals_plain_autograd(hypersphere: bool, noise_std: float) -> None:
-    dim, rows, method = 40, 24, Method(hypersphere=hypersphere, step=10)
+@pytest.mark.parametrize("switches", [{}, {"projection": False}, {"mining": False}], ids=["all", "no TP", "no GA"])
+def test_hidden_space_ascent_equals_plain_autograd(hypersphere: bool, noise_std: float, switches: dict[str, bool]) -> None:
+    dim, rows, method = 40, 24, Method(hypersphere=hypersphere, step=10, **switches)
     fused, plain = heads(dim, 12, seed=7), heads(dim, 12, seed=7)
     generator = torch.Generator().manual_seed(8)
     normal, las, noise, centre = torch.randn(4, rows, dim, dtype=torch.float64, generator=generator)
