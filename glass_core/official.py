@@ -63,9 +63,11 @@ def export_official(run: Path, checkpoint: Path) -> None:
     if info.score.tiling.cell_px > stride_px(info.levels):
         raise InputError(f"a model that shrinks pictures, which the official code does not, {run}, export it to ONNX")
     heads = {part: getattr(glass, part).state_dict() for part in PARTS}
+    content = io.BytesIO()
+    torch.save(heads, content)  # into a file, a full disk would be torch's RuntimeError, which tells no reason
     try:
-        with whole_file(checkpoint) as part, part.open("wb") as file:
-            torch.save(heads, file)
+        with whole_file(checkpoint) as part:
+            part.write_bytes(content.getbuffer())
     except OSError as error:
         raise InputError(f"cannot write ({error.strerror}), {checkpoint}, free space or choose another place") from None
 

@@ -1,5 +1,6 @@
 """Checkpoints of the official code go both ways, and ONNX gives the same scores; bad files are one clear line."""
 
+import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,22 @@ def test_a_run_becomes_a_checkpoint_and_the_same_run_again(imported: Path, check
     assert main(["convert", str(back), str(tmp_path / "again"), "--backbone", "embedded"]) == 0
     assert read_info(tmp_path / "again").weights_sha == read_info(imported).weights_sha
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_checkpoint_that_a_full_disk_does_not_hold_is_one_line(
+    imported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (1_000_000, hard)
+    )  # bytes a file may have; Python turns the signal into an OSError
+    try:
+        assert main(["convert", str(imported), str(tmp_path / "ckpt.pth")]) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    error = capsys.readouterr().err
+    assert error.startswith("glassline: cannot write (File too large)") and error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_flat_form_of_a_whole_network_is_read_too(tmp_path: Path) -> None:
