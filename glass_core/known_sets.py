@@ -62,12 +62,15 @@ def known_set(path: Path) -> str | None:
     if published is None or path.parent.name.startswith("Beta_"):
         return None
     name, wanted = published[0], list(published[1])
-    found = [len(list_images(path)) if (path / "train").is_dir() or name == "VisA" else 0]
+    try:
+        training = len(list_images(path))
+    except InputError:
+        training = 0
     try:
         test = list_test_images(path)
     except InputError:
         test = []
-    found += [sum(not image.defective for image in test), sum(image.defective for image in test)]
+    found = [training, sum(not image.defective for image in test), sum(image.defective for image in test)]
     if path.parent.name.startswith("Person_"):
         name, wanted, found = "MAD-man", list(_MAD_MAN), found[1:]
     if found == wanted:

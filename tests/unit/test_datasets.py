@@ -154,6 +154,13 @@ def test_a_published_data_set_is_counted(tmp_path: Path, visa: Path) -> None:
     assert known_set(tmp_path / "mvtec") is None
 
 
+def test_test_pictures_alone_are_counted_under_any_name(tmp_path: Path) -> None:
+    for name in ("bottle", "candle"):
+        write(tmp_path / name / "test/good/0.png")
+        assert "but has 0 training pictures instead of" in str(known_set(tmp_path / name))
+        assert "1 good test pictures instead of" in str(known_set(tmp_path / name))
+
+
 def test_mad_man_is_known_by_its_person(tmp_path: Path) -> None:
     for name in ("good/0", "good/1", *(f"bad/{n}" for n in range(6))):
         write(tmp_path / f"Person_1/grid/test/{name}.png")
