@@ -1,6 +1,7 @@
 """Finds the pictures of a data set: a folder, a recording of the line, the MVTec layout, or VisA with its split file."""
 
 import csv
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,6 +98,12 @@ def read_mask(image: TestImage, height: int, width: int) -> NDArray[np.uint8] | 
     if image.any_value_marks:
         return np.where(values > 0, 255, 0).astype(np.uint8)
     return values if highest == 255 else (values.astype(np.float32) * 255 / highest).astype(np.uint8)
+
+
+def check_test_images(images: Iterable[TestImage]) -> None:
+    """Decodes every picture and its mask once, so that a bad one is known before hours of scoring; InputError as read_mask."""
+    for image in images:
+        read_mask(image, *read_image(image.path).shape[:2])
 
 
 def _visa_rows(path: Path) -> list[dict[str, str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from rich.progress import track
 from calibration.threshold import CARD_FILE, load_card
 from glass_core.checkpoint import read_info
 from glass_core.data import read_image
-from glass_core.datasets import TestImage, list_test_images, read_mask
+from glass_core.datasets import check_test_images, list_test_images, read_mask
 from glass_core.engines import Engine, load_engine
 from glass_core.errors import InputError
 from glass_core.evaluate import (
@@ -36,8 +35,8 @@ from glass_core.evaluation_pictures import Panel, write_histogram, write_panels
 from glass_core.known_sets import known_set
 from glass_core.paper import deviations
 from glass_core.score_folder import SCORES_FILE, ScoreFolder
-from glass_core.split import SPLIT_FILE, file_sha256, load_split
 from glass_core.whole_file import whole_file
+from tools.kept_apart import refuse_seen
 from tools.train import refused_writes
 
 FIGURES = (
@@ -99,7 +98,9 @@ def run(args: argparse.Namespace) -> int:
                 raise InputError(f"a model of resized crops, {args.run}, say --protocol official")
             if config.tile_px != OFFICIAL_PX:
                 raise InputError(f"a model of crops of {config.tile_px} px, {args.run}, train one with tile_px: {OFFICIAL_PX}")
-        subject = _model(args.run, images, args.protocol, resize_px, args.crops, console)
+        refuse_seen(args.run, args.data, images)
+        subject = _model(args.run, args.protocol, resize_px, args.crops, console)
+    check_test_images(track(images, "looking at pictures and masks", console=console, transient=True))
     folder = ScoreFolder(args.out, args.data) if args.out else None
     with refused_writes(args.out):
         if args.out:
@@ -120,12 +121,9 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _model(
-    run: Path, images: Sequence[TestImage], protocol: Protocol, resize_px: int, crops: bool, console: Console
-) -> Subject:
+def _model(run: Path, protocol: Protocol, resize_px: int, crops: bool, console: Console) -> Subject:
     """A trained model by this machine's engine; its card counts where it was made for the very same scores."""
     info, engine = read_info(run), load_engine(run)
-    refuse_seen(run, images)
     if protocol == "official":
         if OFFICIAL_PX % info.score.tiling.cell_px:
             raise InputError(
@@ -148,17 +146,6 @@ def _thresholds(run: Path, engine: Engine, crops: bool, console: Console) -> tup
         console.print(f"no figures at a threshold: {error}", soft_wrap=True, highlight=False)
         return None
     return (min(card.thresholds),) if crops else card.thresholds  # a crop's lane is not known: held to the strictest
-
-
-def refuse_seen(run: Path, images: Sequence[TestImage]) -> None:
-    """A test picture that had a part in making the model or its card would flatter them."""
-    if not (run / SPLIT_FILE).exists():
-        return
-    parts = load_split(run)
-    seen = {image.sha256 for image in (*parts.train, *parts.calibration, *parts.selection)}
-    for image in images:
-        if file_sha256(image.path) in seen:
-            raise InputError(f"a test picture that training has used, {image.path}, keep it for one of the two")
 
 
 def _facts(found: Evaluation, protocol: Protocol, subject: Subject, out: Path | None) -> dict[str, Any]:

@@ -73,6 +73,7 @@ def make(images: Sequence[Path], name: str, betas: Sequence[float], seed: int, t
             _write(root / "ground_truth" / "weak" / entry["picture"], np.where(mask, 255, 0).astype(np.uint8))
             entry["share_of_pixels"] = round(float(mask.mean()), 6)
         made.append({**entry, "label": "good" if index in good else "weak"})
+    # tools.kept_apart reads names and hashes, so that no model is evaluated on what it has learned
     manifest = {"schema": 1, "class": name, "betas": list(betas), "seed": seed, "textures": textures.name, "pictures": made}
     (out / f"{name}.json").write_text(json.dumps(manifest, indent=1) + "\n")
 

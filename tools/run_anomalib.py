@@ -44,7 +44,7 @@ from glass_core.split import load_split
 from glass_core.tiling import Tiling
 from glass_core.weights import load_weights
 from tools.cli import one_line
-from tools.evaluate import refuse_seen
+from tools.kept_apart import refuse_seen
 from tools.train import refused_writes
 
 BATCH = 16
@@ -185,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     info, test = read_info(args.run), list_test_images(args.data)
     if info.config is None:
         raise InputError(f"not trained here, {args.run}, give a run of `glassline train`")
-    refuse_seen(args.run, test)
+    refuse_seen(args.run, args.data, test)
     asked = info.config.epochs * (info.config.iterations_per_epoch or 0) if args.iterations is None else args.iterations
     if args.model == "glass" and asked < 1:
         raise InputError(f"no number of iterations, {args.run} or --iterations, give one of at least 1")

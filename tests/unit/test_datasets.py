@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from glass_core.datasets import TestImage, list_images, list_test_images, read_mask
+from glass_core.datasets import TestImage, check_test_images, list_images, list_test_images, read_mask
 from glass_core.errors import InputError
 from glass_core.known_sets import known_set
 
@@ -139,6 +139,16 @@ def test_a_missing_foreign_or_empty_mask_is_one_clear_line(tmp_path: Path) -> No
         read_mask(image, 4, 4)
     with pytest.raises(InputError, match=rf"^a mask of another size \(4 x 4 px, its picture 8 x 6\), {mask}, [^\n]+$"):
         read_mask(image, 6, 8)
+
+
+def test_a_test_set_is_checked_before_it_is_used(tmp_path: Path) -> None:
+    write(tmp_path / "test/good/0.png")
+    write(tmp_path / "test/hole/1.png")
+    write(tmp_path / "ground_truth/hole/1.png", np.full((4, 4), 255, np.uint8))
+    check_test_images(list_test_images(tmp_path))
+    (tmp_path / "test/hole/1.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"^damaged picture [^\n]*hole/1\.png, [^\n]+$"):
+        check_test_images(list_test_images(tmp_path))
 
 
 def test_a_published_data_set_is_counted(tmp_path: Path, visa: Path) -> None:

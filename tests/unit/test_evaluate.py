@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ import pytest
 import safetensors.numpy
 
 import tools.evaluate
+import tools.kept_apart
+import tools.make_mad_sys
 from calibration.good import GoodFrame
 from calibration.threshold import Model, ThresholdCard, calibrate
 from glass_core.anomaly_map import smooth_odds
 from glass_core.config import SplitFractions
+from glass_core.data import read_image
 from glass_core.datasets import TestImage, list_test_images
 from glass_core.errors import InputError
 from glass_core.evaluate import Scores, evaluate, official_resize_px, official_system, official_truth, standard_system
@@ -43,7 +47,8 @@ class BrightnessEngine:
 
 
 class Info:
-    selection, config = "last epoch", None
+    selection, config, split_digest = "last epoch", None, "of this model"
+    score = BrightnessEngine.definition
 
 
 def write(path: Path, image: np.ndarray) -> None:
@@ -72,7 +77,8 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "run"
     folder.mkdir()
     monkeypatch.setattr(tools.evaluate, "load_engine", lambda run: BrightnessEngine())
-    monkeypatch.setattr(tools.evaluate, "read_info", lambda run: Info())
+    for module in (tools.evaluate, tools.kept_apart):
+        monkeypatch.setattr(module, "read_info", lambda run: Info())
     return folder
 
 
@@ -143,6 +149,26 @@ def test_exported_scores_give_the_same_figures(
         assert cv2.imread(str(out / name)) is not None
 
 
+@pytest.mark.parametrize("kind", ["picture cut short", "a mask of another size", "a mask that marks nothing", "damaged mask"])
+def test_a_bad_picture_or_mask_is_known_before_anything_is_scored(
+    kind: str, model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, model, data, "--out", tmp_path / "out")
+    last, scored = list_test_images(data)[-1], list[np.ndarray]()
+    assert last.mask is not None
+    if kind == "picture cut short":
+        last.path.write_bytes(last.path.read_bytes()[:-100])
+    elif kind == "damaged mask":
+        last.mask.write_bytes(b"no picture")
+    else:
+        write(last.mask, np.zeros((70, 216) if kind == "a mask that marks nothing" else (70, 210), np.uint8))
+    monkeypatch.setattr(BrightnessEngine, "score", lambda self, tiles: scored.append(tiles))
+    assert main(["evaluate", str(model), str(data), "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert f"glassline: {'damaged picture' if kind == 'damaged mask' else kind}" in error
+    assert not scored and (tmp_path / "out/scores.csv").is_file()  # what was there stays
+
+
 @pytest.mark.parametrize("kind", ["missing score", "bad score", "missing map", "map of another size", "same folder"])
 def test_bad_exports_are_one_line(
     kind: str, model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -163,10 +189,61 @@ def test_bad_exports_are_one_line(
     assert capsys.readouterr().err.count("glassline: ") == 1
 
 
-def test_a_test_picture_that_training_has_used_is_refused(model: Path, data: Path) -> None:
-    images = [image.path for image in list_test_images(data)]
-    split(images, SplitFractions(train=0.5, calibration=0.3, selection=0.2), 0).save(model)
+def learned(model: Path, pictures: Sequence[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves a split.json as a training on these pictures does."""
+    parts = split(pictures, SplitFractions(train=0.5, calibration=0.3, selection=0.2), 0)
+    parts.save(model)
+    monkeypatch.setattr(Info, "split_digest", parts.digest)
+
+
+def test_a_test_picture_that_training_has_used_is_refused(
+    model: Path, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    learned(model, [image.path for image in list_test_images(data)], monkeypatch)
     assert main(["evaluate", str(model), str(data)]) == 2
+    assert "a test picture that training has used" in capsys.readouterr().err
+
+
+def other_cloth(folder: Path, seed: int = 10) -> list[Path]:
+    paths = [folder / f"{index}.bmp" for index in range(4)]  # a set made of them is PNG, of other hashes
+    for index, path in enumerate(paths):
+        write(path, np.random.default_rng(seed + index).integers(90, 110, (64, 216), dtype=np.uint8))
+    return paths
+
+
+def test_the_split_of_another_training_cannot_tell_what_the_model_has_seen(
+    model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    learned(model, other_cloth(tmp_path / "good"), monkeypatch)
+    assert main(["evaluate", str(model), str(data)]) == 0
+    monkeypatch.setattr(Info, "split_digest", "of the training before")
+    capsys.readouterr()
+    assert main(["evaluate", str(model), str(data)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"glassline: split.json is not that of the model, {model}, ") and error.count("\n") == 1
+
+
+def test_weak_defects_made_of_pictures_that_training_has_used_are_refused(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("GLASSLINE_TEXTURES", raising=False)
+    good = other_cloth(tmp_path / "good")
+    made = ["--out", str(tmp_path / "mad"), "--class", "cloth", "--beta", "0.3"]
+    assert tools.make_mad_sys.main([str(tmp_path / "good"), *made]) == 0
+    weak = tmp_path / "mad/Beta_0.3/cloth"
+    assert main(["evaluate", str(model), str(weak)]) == 0  # nothing is known of its training
+    learned(model, other_cloth(tmp_path / "others", 20), monkeypatch)
+    assert main(["evaluate", str(model), str(weak)]) == 0
+    learned(model, good, monkeypatch)
+    capsys.readouterr()
+    assert main(["evaluate", str(model), str(weak)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("glassline: made of a picture that training has used, ") and error.count("\n") == 1
+    for text in ("{", '{"pictures": [{"picture": "0000.png"}]}', (17 << 20) * " "):
+        (tmp_path / "mad/cloth.json").write_text(text)
+        assert main(["evaluate", str(model), str(weak)]) == 2
+        error = capsys.readouterr().err
+        assert "manifest" in error and f", {tmp_path / 'mad/cloth.json'}, make" in error and error.count("\n") == 1
 
 
 def test_crops_are_scored_whole_and_held_to_the_strictest_threshold(
@@ -175,7 +252,7 @@ def test_crops_are_scored_whole_and_held_to_the_strictest_threshold(
     card(model, 0.6)
     for image in list_test_images(data):
         for path in filter(None, (image.path, image.mask)):
-            write(path, cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)[:, 40:112])
+            write(path, read_image(path)[:, 40:112])
     assert main(["evaluate", str(model), str(data)]) == 2  # the inspected range is not in them
     found = run(capsys, model, data, "--crops")
     assert (found["recall_at_threshold"], found["n_defect"]) == (0.75, 4)

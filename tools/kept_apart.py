@@ -1,0 +1,63 @@
+"""Test pictures are kept apart from those that had a part in making a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from glass_core.checkpoint import read_info
+from glass_core.datasets import TestImage
+from glass_core.errors import InputError
+from glass_core.split import SPLIT_FILE, file_sha256, load_split
+
+_MAX_BYTES = 16 << 20
+
+
+class _Made(BaseModel):
+    """A picture of a set of weak defects, and the sha256 of the good picture it was made of."""
+
+    picture: str
+    sha256: str
+
+
+class _Manifest(BaseModel):
+    """What `tools.make_mad_sys` writes beside its sets."""
+
+    pictures: tuple[_Made, ...]
+
+
+def refuse_seen(run: Path, data: Path, images: Sequence[TestImage]) -> None:
+    """Raises InputError for a test picture that had a part in making the model or its card, or was made of one that had.
+
+    Either would flatter them. InputError too where split.json is not that of the model, so that nobody can tell. The
+    paper's own weak defects were probably made of training pictures: `tools.reproduce`, which repeats it, does not ask.
+    """
+    if not (run / SPLIT_FILE).exists():
+        return
+    parts = load_split(run)
+    if parts.digest != read_info(run).split_digest:
+        raise InputError(f"split.json is not that of the model, {run}, train again or restore the model's own")
+    seen = {image.sha256 for image in (*parts.train, *parts.calibration, *parts.selection)}
+    sources = _sources(data.resolve())
+    for image in images:
+        if file_sha256(image.path) in seen:
+            raise InputError(f"a test picture that training has used, {image.path}, keep it for one of the two")
+        if sources.get(image.path.name) in seen:
+            raise InputError(f"made of a picture that training has used, {image.path}, make the set of others")
+
+
+def _sources(data: Path) -> dict[str, str]:
+    """By name, the sha256 of what each picture of DIR/Beta_<beta>/<class> was made of; none known without its manifest."""
+    path = data.parent.parent / f"{data.name}.json"
+    if not data.parent.name.startswith("Beta_") or not path.is_file():
+        return {}
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise InputError(f"manifest over {_MAX_BYTES} bytes, {path}, make the set again")
+        return {made.picture: made.sha256 for made in _Manifest.model_validate_json(path.read_bytes()).pictures}
+    except OSError as error:
+        raise InputError(f"manifest not readable ({error.strerror}), {path}, check the file") from None
+    except ValidationError as error:
+        raise InputError(f"damaged manifest ({error.errors()[0]['msg']}), {path}, make the set again") from None
