@@ -3,18 +3,35 @@
 import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from glass_core.checkpoint import read_tensors, write_tensors
 from glass_core.datasets import TestImage
 from glass_core.errors import InputError
-from glass_core.evaluate import Scored, Scores, System
+from glass_core.evaluate import Protocol, Scored, Scores, System
 from glass_core.whole_file import whole_file
 
 SCORES_FILE = "scores.csv"
 MAPS = "maps"
+EVALUATION_FILE = "evaluation.json"
+_MAX_BYTES = 1 << 20
+_Words = Annotated[str, Field(max_length=1000)]
+
+
+class Origin(BaseModel):
+    """What evaluation.json says of how the scores beside it came about: it must not be lost with their figures."""
+
+    model_config = ConfigDict(frozen=True)  # the figures in it are not read, they are computed again
+
+    schema_version: Literal[1] = Field(alias="schema")
+    protocol: Protocol
+    selection: _Words | None
+    deviations: tuple[_Words, ...] = Field(default=(), max_length=100)
+    map_median_share: float | None = Field(default=None, ge=0, le=1)
 
 
 class ScoreFolder:
@@ -32,11 +49,28 @@ class ScoreFolder:
         write_tensors(self._map_of(image), {"map": scores.pixels}, {})
 
     def close(self, scored: Sequence[Scored]) -> None:
-        """Writes scores.csv, which vouches for the maps."""
+        """Writes scores.csv, which vouches for the maps; what was said of earlier scores goes."""
+        (self._folder / EVALUATION_FILE).unlink(missing_ok=True)
         with whole_file(self._folder / SCORES_FILE) as part, part.open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
             table.writerow(("picture", "label", "score"))
             table.writerows((self._name(each.image), each.image.label, repr(each.score)) for each in scored)
+
+    def origin(self) -> Origin | None:
+        """How the scores came about; None where another system left them. InputError for a damaged evaluation.json."""
+        path = self._folder / EVALUATION_FILE
+        try:
+            if path.stat().st_size > _MAX_BYTES:
+                raise InputError(f"over {_MAX_BYTES} bytes, {path}, evaluate the model again")
+            return Origin.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise InputError(f"not readable ({error.strerror}), {path}, check the file") from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            what = f"{'.'.join(map(str, first['loc'])) or 'the text'}: {first['msg']}"
+            raise InputError(f"damaged or of another version ({what}), {path}, evaluate the model again") from None
 
     def system(self) -> System:
         """Scores read back; InputError for a picture that is not among them."""

@@ -34,7 +34,7 @@ from glass_core.evaluate import (
 from glass_core.evaluation_pictures import Panel, write_histogram, write_panels
 from glass_core.known_sets import known_set
 from glass_core.paper import deviations
-from glass_core.score_folder import SCORES_FILE, ScoreFolder
+from glass_core.score_folder import EVALUATION_FILE, SCORES_FILE, ScoreFolder
 from glass_core.whole_file import whole_file
 from tools.kept_apart import refuse_seen
 from tools.train import refused_writes
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     if args.out and args.out.resolve() == args.run.resolve():
         raise InputError(f"--out is what is evaluated, {args.out}, choose another folder")
     if (args.run / SCORES_FILE).is_file():
-        subject = Subject(ScoreFolder(args.run, args.data).system(), None)
+        subject = _exported(ScoreFolder(args.run, args.data), args.run, args.protocol)
     else:
         config = read_info(args.run).config
         if config is not None and config.input == "crop":
@@ -111,14 +111,24 @@ def run(args: argparse.Namespace) -> int:
         facts = _facts(found, args.protocol, subject, args.out)
         if folder:
             folder.close(found.scored)
-            _write_pictures(args.out, folder, found, args.protocol, resize_px, subject.thresholds)
-            with whole_file(args.out / "evaluation.json") as part:
+            with whole_file(args.out / EVALUATION_FILE) as part:
                 part.write_text(json.dumps(facts, indent=1) + "\n")
+            _write_pictures(args.out, folder, found, args.protocol, resize_px, subject.thresholds)
     if args.json:
         print(json.dumps(facts))
     else:
         print("\n".join(_words(facts, found, resize_px)))
     return 0
+
+
+def _exported(scores: ScoreFolder, folder: Path, protocol: Protocol) -> Subject:
+    """Scores on disk, with what is known of where they are from."""
+    origin = scores.origin()
+    if origin is None:
+        return Subject(scores.system(), None)
+    if origin.protocol != protocol:
+        raise InputError(f"scores of the {origin.protocol} protocol, {folder}, say --protocol {origin.protocol}")
+    return Subject(scores.system(), origin.selection, None, origin.deviations, origin.map_median_share)
 
 
 def _model(run: Path, protocol: Protocol, resize_px: int, crops: bool, console: Console) -> Subject:

@@ -21,7 +21,8 @@ from glass_core.config import SplitFractions
 from glass_core.data import read_image
 from glass_core.datasets import TestImage, list_test_images
 from glass_core.errors import InputError
-from glass_core.evaluate import Scores, evaluate, official_resize_px, official_system, official_truth, standard_system
+from glass_core.evaluate import Scored, Scores, evaluate, official_resize_px, official_system, official_truth, standard_system
+from glass_core.score_folder import ScoreFolder
 from glass_core.scoring import ScoreDefinition
 from glass_core.split import split
 from glass_core.tiling import Tiling
@@ -137,8 +138,7 @@ def test_exported_scores_give_the_same_figures(
     out = tmp_path / "out"
     first = run(capsys, model, data, "--out", out)
     again = run(capsys, out, data)
-    same = [key for key in first if key not in ("selection", "map_median_share", "out")]
-    assert {key: first[key] for key in same} == {key: again[key] for key in same} and again["selection"] is None
+    assert {**first, "out": None} == again and again["selection"] == "last epoch"
     rows = list(csv.DictReader((out / "scores.csv").read_text().splitlines()))
     assert {row["label"] for row in rows} == {"good", "spot", "stain"} and rows[0]["picture"] == "test/good/0.png"
     score_map = safetensors.numpy.load_file(out / "maps/test/spot/0.safetensors")["map"]
@@ -147,6 +147,55 @@ def test_exported_scores_give_the_same_figures(
     assert json.loads((out / "evaluation.json").read_text())["image_auroc"] == first["image_auroc"]
     for name in ("scores.png", "maps.png"):
         assert cv2.imread(str(out / name)) is not None
+
+
+def test_what_was_said_of_a_model_is_not_lost_with_its_exported_scores(
+    model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Info, "selection", "ckpt_best is the best on the test set")
+    monkeypatch.setattr(tools.evaluate, "deviations", lambda info: ("640 epochs, officially more",))
+    run(capsys, model, data, "--protocol", "official", "--out", tmp_path / "out")
+    again = run(capsys, tmp_path / "out", data, "--protocol", "official", "--out", tmp_path / "copy")
+    third = run(capsys, tmp_path / "copy", data, "--protocol", "official")
+    for found in (again, third):
+        assert (found["selection"], found["map_median_share"]) == ("ckpt_best is the best on the test set", None)
+        assert found["deviations"] == ["640 epochs, officially more"]
+    assert main(["evaluate", str(tmp_path / "out"), str(data)]) == 2
+    assert "scores of the official protocol" in capsys.readouterr().err
+
+
+def test_scores_of_another_system_have_no_origin(
+    model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, model, data, "--out", tmp_path / "out")
+    theirs = [Scored(image, 0.5, None) for image in list_test_images(data)]
+    ScoreFolder(tmp_path / "out", data).close(theirs)  # written over ours
+    found = run(capsys, tmp_path / "out", data)
+    assert (found["image_auroc"], found["selection"], found["map_median_share"]) == (0.5, None, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "[]", "{}", '{"schema": 2, "protocol": "standard", "selection": null}',
+        '{"schema": 1, "protocol": "standard", "selection": 7}',
+        '{"schema": 1, "protocol": "standard", "selection": null, "map_median_share": 3}',
+        '{"schema": 1, "protocol": "standard", "selection": "' + 2000 * "x" + '"}', (2 << 20) * " ",
+    ],
+    ids=["empty", "list", "nothing in it", "schema", "type", "share", "long words", "long file"],
+)  # fmt: skip
+def test_a_damaged_evaluation_beside_scores_is_one_line(
+    text: str, model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(capsys, model, data, "--out", tmp_path / "out")
+    path = tmp_path / "out/evaluation.json"
+    path.write_text(text)
+    capsys.readouterr()
+    assert main(["evaluate", str(tmp_path / "out"), str(data)]) == 2
+    error = capsys.readouterr().err
+    assert (
+        error.startswith("glassline: ") and error.endswith(f", {path}, evaluate the model again\n") and error.count("\n") == 1
+    )
 
 
 @pytest.mark.parametrize("kind", ["picture cut short", "a mask of another size", "a mask that marks nothing", "damaged mask"])
