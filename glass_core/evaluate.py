@@ -50,6 +50,7 @@ class Scored:
 class Evaluation:
     """The figures of a test set; null where they cannot be had. `false_alarms_at_threshold` counts good pictures.
 
+    `f1_at_threshold` is of pictures as the card in force calls them, `image_f1_max` at the threshold that suits the set best.
     `pointing` is the share of the pictures with a marked defect in view whose map is highest there (metrics.pointing). Pixel
     figures and that need masks. `error` bounds what binning may have changed in a very large set (glass_core.metrics).
     """
@@ -62,6 +63,7 @@ class Evaluation:
     pro: float | None
     pro_official: float | None
     pointing: float | None
+    f1_at_threshold: float | None
     recall_at_threshold: float | None
     false_alarms_at_threshold: int | None
     n_good: int
@@ -190,6 +192,7 @@ def _summary(
     of_images = image_figures(*(np.array([each.score for each in part]) for part in (good, bad)))
     of_pixels, pro = (floored.figures(), exact.figures()) if masked else (None, None)
     judged = bool(scored) and all(each.alarm is not None for each in scored)
+    hits, false_alarms = (sum(bool(each.alarm) for each in part) for part in (bad, good))
     return Evaluation(
         image_auroc=of_images.auroc,
         image_ap=of_images.ap,
@@ -199,8 +202,9 @@ def _summary(
         pro=pro and pro.pro,
         pro_official=of_pixels and of_pixels.pro_official,
         pointing=float(np.mean(pointed)) if masked and pointed else None,
-        recall_at_threshold=float(np.mean([each.alarm for each in bad])) if judged and bad else None,
-        false_alarms_at_threshold=sum(bool(each.alarm) for each in good) if judged else None,
+        f1_at_threshold=2 * hits / (len(bad) + hits + false_alarms) if judged and good and bad else None,
+        recall_at_threshold=hits / len(bad) if judged and bad else None,
+        false_alarms_at_threshold=false_alarms if judged else None,
         n_good=len(good),
         n_defect=len(bad),
         error={**of_pixels.error, "pro": pro.error.get("pro", 0.0)} if of_pixels and pro else {},

@@ -162,6 +162,7 @@ def _facts(found: Evaluation, protocol: Protocol, subject: Subject, out: Path | 
     return {
         "schema": 1,
         **{name: getattr(found, name) for name, _ in FIGURES},
+        "f1_at_threshold": found.f1_at_threshold,
         "recall_at_threshold": found.recall_at_threshold,
         "false_alarms_at_threshold": found.false_alarms_at_threshold,
         "protocol": protocol,
@@ -176,7 +177,8 @@ def _facts(found: Evaluation, protocol: Protocol, subject: Subject, out: Path | 
 
 
 def _words(facts: dict[str, Any], found: Evaluation, resize_px: int) -> list[str]:
-    official = f"official: short side {resize_px}, {OFFICIAL_PX} px from the middle, masks floored; not the line's scores"
+    masks = "any trace in a mask counts" if any(each.image.any_value_marks for each in found.scored) else "masks floored"
+    official = f"official: short side {resize_px}, {OFFICIAL_PX} px from the middle, {masks}; not the line's scores"
     geometry = "standard: tiles, whole inspected range, masks at a half" if facts["protocol"] == "standard" else official
     share = facts["map_median_share"]
     lines = [
@@ -192,8 +194,8 @@ def _words(facts: dict[str, Any], found: Evaluation, resize_px: int) -> list[str
         text = "-" if value is None else f"{100 * value:.2f} %" + (f" +- {100 * error:.2g} (binned)" if error else "")
         lines.append(f"{title:34}{text}")
     if found.false_alarms_at_threshold is not None:
-        recall = "-" if found.recall_at_threshold is None else f"{100 * found.recall_at_threshold:.1f} %"
-        lines.append(f"{'recall at the threshold':34}{recall}")
+        for title, value in (("F1", found.f1_at_threshold), ("recall", found.recall_at_threshold)):
+            lines.append(f"{title + ' at the threshold':34}{'-' if value is None else f'{100 * value:.1f} %'}")
         lines.append(f"{'false alarms at the threshold':34}{found.false_alarms_at_threshold} of {found.n_good}")
     return lines
 

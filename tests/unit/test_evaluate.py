@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,8 @@ from glass_core.tiling import Tiling
 from tools.cli import main
 
 KEYS = {
-    *("schema", "image_auroc", "image_ap", "pixel_auroc", "pixel_ap", "pro", "pro_official", "recall_at_threshold"),
-    *("false_alarms_at_threshold", "protocol", "selection", "n_good", "n_defect"),
+    *("schema", "image_auroc", "image_ap", "pixel_auroc", "pixel_ap", "pro", "pro_official", "f1_at_threshold"),
+    *("recall_at_threshold", "false_alarms_at_threshold", "protocol", "selection", "n_good", "n_defect"),
 }
 
 
@@ -110,6 +111,7 @@ def test_the_figures_of_a_known_system(model: Path, data: Path, capsys: pytest.C
     assert (found["n_good"], found["n_defect"], found["protocol"], found["selection"]) == (4, 4, "standard", "last epoch")
     assert found["map_median_share"] == 0.5
     assert (found["recall_at_threshold"], found["false_alarms_at_threshold"]) == (0.75, 0)
+    assert found["f1_at_threshold"] == pytest.approx(6 / 7)  # precision 1, recall 3/4
     # three of four stand above all good pictures; the dark one, with cells as bright as theirs, somewhere among them
     assert 0.75 <= found["image_auroc"] <= 1
     assert 0.5 < found["pixel_auroc"] < 1 and 0 < found["pro"] < found["pro_official"] < 1
@@ -120,7 +122,16 @@ def test_without_a_card_the_figures_at_a_threshold_are_null(
     model: Path, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = run(capsys, model, data)
-    assert found["recall_at_threshold"] is None and found["false_alarms_at_threshold"] is None
+    assert {found[f"{name}_at_threshold"] for name in ("f1", "recall", "false_alarms")} == {None}
+
+
+def test_false_alarms_lower_the_f1_at_the_threshold(model: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    card(model, 0.1)  # every picture is called defective
+    found = run(capsys, model, data)
+    assert (found["recall_at_threshold"], found["false_alarms_at_threshold"]) == (1, 4)
+    assert found["f1_at_threshold"] == pytest.approx(2 / 3)  # precision 1/2
+    assert main(["evaluate", str(model), str(data)]) == 0
+    assert "F1 at the threshold               66.7 %\n" in capsys.readouterr().out
 
 
 def test_a_card_of_another_engine_does_not_count(
@@ -366,6 +377,17 @@ def test_official_masks_are_floored_and_those_of_visa_are_not() -> None:
     assert floored.floored.sum() < floored.half.sum() == visa.half.sum() == 150 * 4 < visa.floored.sum()
     assert floored.background == pytest.approx(288**2 - 150 * 4, abs=1)
     assert visa.background == 288**2 - visa.floored.sum()
+
+
+def test_the_words_say_which_rule_masks_follow(
+    model: Path, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(model), str(data), "--protocol", "official"]) == 0
+    assert "from the middle, masks floored; not" in capsys.readouterr().out
+    visa = [replace(image, any_value_marks=image.defective) for image in list_test_images(data)]
+    monkeypatch.setattr(tools.evaluate, "list_test_images", lambda path: visa)
+    assert main(["evaluate", str(model), str(data), "--protocol", "official"]) == 0
+    assert "from the middle, any trace in a mask counts; not" in capsys.readouterr().out
 
 
 def test_two_classes_are_enlarged_in_the_official_protocol(tmp_path: Path) -> None:
