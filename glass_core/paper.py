@@ -1,5 +1,7 @@
 """What a training differs in from the official scripts (glass.md 9.3), so that no figure stands without it."""
 
+from collections.abc import Collection
+
 from glass_core.checkpoint import ModelInfo
 from glass_core.config import TrainConfig
 
@@ -12,31 +14,49 @@ ALWAYS = (
 )
 
 
-def deviations(info: ModelInfo) -> tuple[str, ...]:
+_OF_A_SCRIPT = ("distribution", "foreground", "resize_px")
+"""The official scripts differ among themselves in these."""
+
+
+def deviations(info: ModelInfo, said: Collection[str] = ()) -> tuple[str, ...]:
     """In words, every difference of a model of the profile `paper` from its official script; empty for other profiles.
 
-    The scripts differ among themselves in `distribution`, `foreground` and `resize_px`; those are said, not compared.
+    Which script that is, a model does not know: where the scripts differ, its settings are told, and compared with none.
+    `said`: settings that the caller has compared.
     """
     config = info.config
     if config is None or config.profile != "paper":
         return ()
     official = TrainConfig(profile="paper")
-    scripts = {"distribution", "foreground", "resize_px"}
-    found = [
-        f"{name} {getattr(config, name)}, officially {getattr(official, name)}"
+    settings = [
+        (name, f"{name} {getattr(config, name)}, officially {getattr(official, name)}")
         for name in TrainConfig.model_fields
-        if name not in _NOT_METHOD | scripts and getattr(config, name) != getattr(official, name)
+        if name not in {*_NOT_METHOD, *_OF_A_SCRIPT} and getattr(config, name) != getattr(official, name)
     ]
     if config.distribution == "j":
         chosen = {"m": "manifold", "h": "hypersphere"}.get(info.distribution or "", "not known")
-        found.append(f"{chosen} by the judge on this run's pictures, officially read from a file of the authors' judgements")
+        words = f"{chosen} by the judge on this run's pictures, officially read from a file of the authors' judgements"
+        settings.append(("distribution", words))
     if config.foreground == "generated":
-        found.append("foreground masks by a generator of our own, officially hand-made or none")
+        settings.append(("foreground", "foreground masks by a generator of our own, officially hand-made or none"))
     if config.split != official.split:
-        found.append(f"trained on a part of {config.split.train:.0%} of the good pictures, officially on all")
+        words = f"trained on a part of {config.split.train:.0%} of the good pictures, officially on all"
+        settings.append(("split", words))
+    if config.recalibrate_bn:
+        settings.append(("recalibrate_bn", "batch-norm statistics recalibrated, officially those of the last batches"))
+    found = [words for name, words in settings if name not in said]
+    if chosen_here := [f"{name} {getattr(config, name)}" for name in _OF_A_SCRIPT if name not in said]:
+        found.append(f"{', '.join(chosen_here)}: not compared, each official script has its own")
+    return (*found, *_of_files(info), f"epoch: {info.selection}, officially the best of all epochs on the test set", *ALWAYS)
+
+
+def _of_files(info: ModelInfo) -> list[str]:
+    """What the files were; the settings only say where they lay."""
+    from glass_core.weights import PUBLISHED, is_published  # torch is slow to load
+
+    found = []
     if info.textures and not info.textures.startswith("images"):
         found.append(f"textures {info.textures}, officially the folder images of DTD")
-    if config.recalibrate_bn:
-        found.append("batch-norm statistics recalibrated, officially those of the last batches")
-    found.append(f"epoch: {info.selection}, officially the best of all epochs on the test set")
-    return (*found, *ALWAYS)
+    if (origin := info.weights) and not is_published(origin):
+        found.append(f"weights {origin.path} (sha256 {origin.sha256[:8]}), officially {PUBLISHED[origin.arch]}")
+    return found

@@ -50,6 +50,12 @@ def load_weights(arch: str, given: Path | None = None) -> tuple[dict[str, Tensor
     return state, WeightsOrigin(arch=arch, path=str(path), sha256=digest)
 
 
+def is_published(origin: WeightsOrigin) -> bool:
+    """Whether a trunk's file was the publisher's, whose names end with the first digits of their sha256."""
+    named = _CHECKSUM.search(PUBLISHED[origin.arch])
+    return named is not None and origin.sha256.startswith(named[1])
+
+
 def find_weights(arch: str, given: Path | None) -> Path | None:
     """The file of `arch` on this machine, without downloading; None where there is none.
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from glass_core.checkpoint import EpochFigures, ModelInfo
+from glass_core.checkpoint import EpochFigures, ModelInfo, WeightsOrigin
 from glass_core.config import TrainConfig, load_train_config
 from glass_core.paper import deviations
 from glass_core.scoring import ScoreDefinition
@@ -66,6 +66,26 @@ def test_what_differs_is_said(settings: dict[str, object], words: str) -> None:
     assert any(words in said for said in deviations(info(**settings)))
     count = len(deviations(info()))
     assert len(deviations(info(**settings))) == count + bool(settings)
+
+
+def test_what_the_scripts_differ_in_is_always_told() -> None:
+    told = "distribution m, foreground none, resize_px 300: not compared, each official script has its own"
+    assert told in deviations(info(distribution="m", resize_px=300))
+    rest = deviations(info(distribution="m", resize_px=300), {"distribution", "foreground", "resize_px"})
+    assert rest == tuple(words for words in deviations(info(distribution="m", resize_px=300)) if words != told)
+
+
+def test_what_the_caller_has_compared_is_left_to_it() -> None:
+    assert not any(words.startswith("epochs") for words in deviations(info(epochs=3), {"epochs"}))
+
+
+def test_a_trunk_of_another_file_is_told() -> None:
+    file = {"arch": "wide_resnet50_2", "path": "/w/wide_resnet50_2.pth"}
+    own = info().model_copy(update={"weights": WeightsOrigin(**file, sha256="95faca4c" + "0" * 56)})
+    words = "weights /w/wide_resnet50_2.pth (sha256 95faca4c), officially wide_resnet50_2-95faca4d.pth"
+    assert words in deviations(own)
+    published = info().model_copy(update={"weights": WeightsOrigin(**file, sha256="95faca4d" + "0" * 56)})
+    assert not any(words.startswith("weights") for words in deviations(published))
 
 
 def test_other_profiles_promise_nothing() -> None:
