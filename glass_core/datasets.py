@@ -35,6 +35,16 @@ class TestImage:
         return self.label != GOOD
 
 
+def list_classes(path: Path) -> list[str]:
+    """The classes of a data set, whose folders `path` holds: those of VisA's split file, or all that have a part test; sorted.
+
+    None where there are none. Raises InputError for a split file that cannot be read.
+    """
+    if (path / VISA_SPLIT).is_file():
+        return sorted({row["object"] for row in _split_rows(path / VISA_SPLIT)})
+    return sorted(part.parent.name for part in path.glob("*/test"))
+
+
 def list_images(path: Path) -> list[Path]:
     """The good pictures of a recording, a data set (MVTec layout or VisA: those for training), or a plain folder; sorted.
 
@@ -108,11 +118,16 @@ def check_test_images(images: Iterable[TestImage]) -> None:
 
 def _visa_rows(path: Path) -> list[dict[str, str]]:
     """The rows of VisA's split file for the class whose folder `path` is; none where this is no class of VisA."""
-    table = path.parent / VISA_SPLIT
     if (path / VISA_SPLIT).is_file():
-        table = path / VISA_SPLIT
-    if not table.is_file():
-        return []
+        raise InputError(
+            f"a data set of several classes, {path}, give the folder of one of them: {', '.join(list_classes(path))}"
+        )
+    table = path.parent / VISA_SPLIT
+    return [row for row in _split_rows(table) if row["object"] == path.name] if table.is_file() else []
+
+
+def _split_rows(table: Path) -> list[dict[str, str]]:
+    """Of VisA's split file, all of them."""
     try:
         if table.stat().st_size > _MAX_CSV_BYTES:
             raise InputError(f"split file over {_MAX_CSV_BYTES} bytes, {table}, give VisA's own")
@@ -122,10 +137,7 @@ def _visa_rows(path: Path) -> list[dict[str, str]]:
     columns = ("object", "split", "label", "image", "mask")
     if rows and any(rows[0].get(column) is None for column in columns):
         raise InputError(f"split file without the columns {', '.join(columns)}, {table}, restore VisA's own")
-    if table.parent.parent == path:
-        classes = ", ".join(sorted({row["object"] for row in rows}))
-        raise InputError(f"a data set of several classes, {path}, give the folder of one of them: {classes}")
-    return [row for row in rows if row["object"] == path.name]
+    return rows
 
 
 def _visa_image(root: Path, row: dict[str, str]) -> TestImage:

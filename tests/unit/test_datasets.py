@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from glass_core.datasets import TestImage, check_test_images, list_images, list_test_images, read_mask
+from glass_core.datasets import TestImage, check_test_images, list_classes, list_images, list_test_images, read_mask
 from glass_core.errors import InputError
 from glass_core.known_sets import known_set
 
@@ -149,6 +149,14 @@ def test_a_test_set_is_checked_before_it_is_used(tmp_path: Path) -> None:
     (tmp_path / "test/hole/1.png").write_bytes(b"no picture")
     with pytest.raises(InputError, match=r"^damaged picture [^\n]*hole/1\.png, [^\n]+$"):
         check_test_images(list_test_images(tmp_path))
+
+
+def test_classes_are_folders_with_a_test_part_or_those_of_the_split_file(tmp_path: Path, visa: Path) -> None:
+    for name in ("b/test/good/0.png", "a/test/good/0.png", "fg_mask/a/0.png"):
+        write(tmp_path / "mvtec" / name)
+    assert list_classes(tmp_path / "mvtec") == ["a", "b"]
+    assert list_classes(tmp_path / "nothing") == []
+    assert list_classes(visa) == ["candle", "cashew"]
 
 
 def test_a_published_data_set_is_counted(tmp_path: Path, visa: Path) -> None:
