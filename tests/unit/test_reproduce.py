@@ -1,15 +1,20 @@
-"""The tables: what is averaged, what is compared, what is said to be not run, and that nothing is done twice."""
+"""The tables: what is averaged, what is compared, what is said, and that nothing is done twice."""
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 import tools.reproduce
-from glass_core.errors import InputError
+import tools.reproduce_jobs
+from glass_core.errors import InputError, MissingError
 from tools import paper_tables as paper
+from tools.best_on_test import LABEL
 from tools.reproduce import Job, main, rows, subsets
+from tools.reproduce_jobs import VARIANTS, Hours
 
 
 def result(auroc: float, clamped: float | None = None) -> dict[str, Any]:
@@ -41,7 +46,7 @@ def test_an_average_needs_every_class_and_is_compared_only_for_the_whole_set() -
     assert rows(Path("mvtec"), names, some, [2])[0]["image_auroc"]["difference"] == pytest.approx(95 - 99.7)
     table = rows(Path("mvtec"), names, {job: result(0.95, 0.25) for job in some}, [4])
     assert [row["row"] for row in table] == list(paper.ABLATION)
-    assert [row["clamped"] for row in table] == [None, None, None, None, 0.25]
+    assert [row["clamped"] for row in table] == [None, None, None, None, 0.25, None]
 
 
 def test_weak_defects_and_unknown_sets_are_not_run_and_not_compared() -> None:
@@ -58,15 +63,49 @@ def test_weak_defects_are_averaged_over_subsets_and_classes_of_a_whole_set() -> 
     results = {Job("m", name, 0): {**result(1), "weak": shown} for name in ("wood", "tile")}
     man, of_sys = rows(Path("mvtec"), ["tile", "wood"], results, [3], weak)
     assert man["image_auroc"]["ours"] is None and of_sys["image_auroc"]["ours"] == pytest.approx(85)
-    assert of_sys["image_auroc"]["difference"] == pytest.approx(85 - 95.6)
+    assert of_sys["image_auroc"]["paper"] is None  # two of five classes in two of four subsets
     del results[Job("m", "tile", 0)]
     assert rows(Path("mvtec"), ["tile", "wood"], results, [3], weak)[1]["image_auroc"]["ours"] is None
+
+
+def test_weak_defects_are_compared_only_for_a_whole_set() -> None:
+    textures, betas = ("carpet", "grid", "leather", "tile", "wood"), ("Beta_0.1", "Beta_0.3", "Beta_0.5", "Beta_0.7")
+    whole = [(beta, name) for beta in betas for name in textures]
+    known = {Job("m", name, 0): {**result(1), "weak": {f"MAD-sys/{beta}": result(0.9) for beta in betas}} for name in textures}
+    assert rows(Path("mvtec"), textures, known, [3], {"MAD-sys": whole})[1]["image_auroc"]["difference"] == pytest.approx(-5.6)
+    for part in (whole[1:], whole[5:], [each for each in whole if each[1] != "tile"]):
+        row = rows(Path("mvtec"), textures, known, [3], {"MAD-sys": part})[1]
+        assert row["image_auroc"]["ours"] == pytest.approx(90) and row["image_auroc"]["paper"] is None
+    assert rows(Path("mine"), textures, known, [3], {"MAD-sys": whole})[1]["image_auroc"]["paper"] is None
+
+
+def test_table_4_has_a_row_without_adaptor_and_one_for_each_set_of_weak_defects() -> None:
+    names = list(paper.CLASSES)
+    known = {Job(variant, name, 0): result(0.95) for name in names for variant in ("m", "without-adaptor")}
+    last = rows(Path("mvtec"), names, known, [4])[-1]
+    assert last["row"] == "without-adaptor" and last["image_auroc"]["paper"] is None
+    assert last["pixel_auroc"]["difference"] == pytest.approx(90 - 99.0)
+    assert VARIANTS["without-adaptor"] == {"distribution": "m", "adaptor": False}
+    weak = rows(Path("mvtec"), names, known, [4], {"MAD-man": [(f"Person_{n}", name) for n in range(1, 6) for name in names]})
+    assert [row["row"] for row in weak][:4] == ["LAS", "LAS, MAD-man", "GN", "GN, MAD-man"]
+    assert weak[1]["image_auroc"]["paper"] == 97.4 and weak[-1]["image_auroc"]["paper"] is None
+
+
+def test_the_best_on_test_has_rows_of_its_own_that_say_what_it_is() -> None:
+    best = {"image_auroc": 0.99, "pixel_auroc": 0.98, "pro_official": None, "epoch": 3, "evaluated": 4, "last": 4}
+    results = {Job("m", "bottle", 0): {**result(0.9), "best_on_test": best}}
+    table = rows(Path("mvtec"), ["bottle"], results, [1, 3])
+    assert [row["row"] for row in table][:2] == ["bottle GLASS-m", "bottle GLASS-m, best on test, for comparison only"]
+    assert [row["image_auroc"]["ours"] for row in table][:3] == [pytest.approx(90), pytest.approx(99), None]
+    assert [row["row"] for row in table][-2:] == ["MAD-man", "MAD-sys"]
+    assert not any(LABEL in row["row"] for row in rows(Path("mvtec"), ["bottle"], {Job("m", "bottle", 0): result(1)}, [1]))
 
 
 def test_a_set_of_weak_defects_must_be_one(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="call the folder MAD-man or MAD-sys"):
         subsets(tmp_path)
     (tmp_path / "MAD-sys").mkdir()
+    (tmp_path / "MAD-sys/Beta_0.9/wood/test").mkdir(parents=True)  # released, but not used in the paper
     with pytest.raises(InputError, match="no PART/CLASS/test"):
         subsets(tmp_path / "MAD-sys")
 
@@ -78,7 +117,7 @@ def test_shards_share_the_work_and_nothing_is_done_twice(
         (tmp_path / "mine" / name / "test").mkdir(parents=True)
     calls: list[Job] = []
 
-    def stand_in(job: Job, data: Path, out: Path, overrides: dict[str, Any], console: object) -> dict[str, Any]:
+    def stand_in(job: Job, data: Path, out: Path, overrides: dict[str, Any], *rest: object) -> dict[str, Any]:
         calls.append(job)
         job.folder(out).mkdir(parents=True)
         found = {**result(1), "seconds": 1, "settings": overrides}
@@ -98,6 +137,148 @@ def test_shards_share_the_work_and_nothing_is_done_twice(
     assert main([*arguments, "--config", str(config)]) == 2
     assert "choose another --out" in capsys.readouterr().err
     assert main([*arguments, "--shard", "3/2"]) == 2
-    assert main([*arguments[:-1], "3"]) == 2
-    assert "give both or none" in capsys.readouterr().err
+    (tmp_path / "MAD-sys/Beta_0.1/a/test").mkdir(parents=True)
+    assert main([*arguments, "--weak", str(tmp_path / "MAD-sys")]) == 2
+    assert "--weak is for tables 3 and 4" in capsys.readouterr().err
     assert main([str(tmp_path / "nothing"), "--out", str(tmp_path / "out")]) == 2
+
+
+Trained = list[Job]
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> Trained:
+    """The jobs that a stand-in for training was asked for. "h" has no weights, and pictures of the class "b" no masks."""
+    calls: Trained = []
+
+    def stand_in(job: Job, data: Path, out: Path, overrides: dict[str, Any], *rest: object) -> dict[str, Any]:
+        calls.append(job)
+        if job.variant == "h":
+            raise MissingError("weights not found, /w, put them there")
+        if job.name == "b":
+            raise InputError(f"no folder fg_mask, {data / job.name}, put it there")
+        if job.name == "taken":
+            raise InputError(f"a training with other settings lies there, {job.folder(out)}, choose another --out")
+        job.folder(out).mkdir(parents=True)
+        found = {**result(1), "seconds": 1, "settings": overrides}
+        (job.folder(out) / "result.json").write_text(json.dumps(found))
+        return found
+
+    monkeypatch.setattr(tools.reproduce, "run_job", stand_in)
+    return calls
+
+
+def mine(root: Path, *names: str) -> list[str]:
+    """A data set with these classes, as arguments."""
+    for name in names:
+        (root / "mine" / name / "test").mkdir(parents=True)
+    return [str(root / "mine"), "--out", str(root / "out")]
+
+
+def test_what_cannot_be_trained_is_not_run_and_the_rest_is(
+    tmp_path: Path, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*mine(tmp_path, "a", "b", "c"), "--tables", "1"]) == 0
+    said = capsys.readouterr()
+    facts = json.loads(said.out)
+    assert len(trained) == 6 and facts["waiting"] == 4
+    assert facts["not_run"]["m b"].startswith("no folder fg_mask") and facts["not_run"]["h"].startswith("weights not found")
+    assert "not run: m b: no folder fg_mask" in said.err
+
+
+def test_what_is_wrong_with_out_ends_it(tmp_path: Path, trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*mine(tmp_path, "a", "taken", "z"), "--tables", "1"]) == 2
+    assert "choose another --out" in capsys.readouterr().err and Job("m", "z", 0) not in trained
+
+
+def test_table_3_without_its_sets_is_not_run_and_trains_nothing(
+    tmp_path: Path, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*mine(tmp_path, "a"), "--tables", "3"]) == 0
+    said = capsys.readouterr()
+    assert not trained and [row["image_auroc"]["ours"] for row in json.loads(said.out)["rows"]] == [None, None]
+    assert "not run: MAD-man; MAD-sys: not given, --weak, name its folder" in said.err
+
+
+def test_a_model_that_cannot_be_tested_on_weak_defects_ends_nothing(
+    tmp_path: Path, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "MAD-sys/Beta_0.1/a/test").mkdir(parents=True)
+    assert main([*mine(tmp_path, "a", "c"), "--tables", "3", "--weak", str(tmp_path / "MAD-sys")]) == 0
+    not_run = json.loads(capsys.readouterr().out)["not_run"]
+    assert list(not_run) == ["MAD-man", "m a, weak defects"] and len(trained) == 2
+
+
+def test_every_change_of_a_config_is_said_once(tmp_path: Path, trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "own.yaml"
+    config.write_text("train: {epochs: 3, foreground: generated, weights: /w, noise: 0.015}")
+    arguments = [*mine(tmp_path, "a"), "--tables", "1", "--config", str(config)]
+    assert main(arguments) == 0
+    said = capsys.readouterr()
+    wanted = ["weights /w, preset None", "foreground generated, preset none", "epochs 3, preset 640"]
+    assert json.loads(said.out)["deviations"] == wanted
+    assert all(said.err.count(f"not as in the paper's script: {words}") == 1 for words in wanted)
+
+
+@pytest.mark.parametrize(("setting", "table"), [("seed: 5", 1), ("distribution: h", 2), ("gas: false", 4), ("levels: [2]", 8)])
+def test_what_rows_set_is_no_change_to_be_made(
+    setting: str, table: int, tmp_path: Path, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "own.yaml"
+    config.write_text(f"train: {{{setting}}}")
+    assert main([*mine(tmp_path, "a"), "--tables", str(table), "--config", str(config)]) == 2
+    assert f"set by the rows of the tables and --seeds ({setting.split(':')[0]})" in capsys.readouterr().err and not trained
+
+
+def test_classes_of_visa_are_those_of_its_split_file(
+    tmp_path: Path, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "visa/split_csv").mkdir(parents=True)
+    lines = ("object,split,label,image,mask", "candle,test,normal,a.JPG,", "capsules,test,normal,b.JPG,")
+    (tmp_path / "visa/split_csv/1cls.csv").write_text("\n".join(lines))
+    assert main([str(tmp_path / "visa"), "--out", str(tmp_path / "out"), "--tables", "2"]) == 0
+    assert {job.name for job in trained} == {"candle", "capsules"}
+
+
+def test_classes_are_counted_before_anything_is_trained(
+    tmp_path: Path, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*mine(tmp_path, "bottle"), "--tables", "1"]) == 0
+    words = capsys.readouterr().err
+    assert "is named as bottle of MVTec AD, but has" in words.replace("\n", " ")
+    assert words.index("is named as bottle") < words.index("1 of 2")
+
+
+def test_models_trained_without_the_best_on_test_say_so(
+    tmp_path: Path, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [*mine(tmp_path, "a"), "--tables", "1"]
+    assert main([*arguments, "--best-on-test", "0"]) == 2
+    assert "bad number of epochs 0, --best-on-test" in capsys.readouterr().err
+    assert main([*arguments, "--best-on-test", "5"]) == 0
+    assert "no epoch was evaluated" in json.loads(capsys.readouterr().out)["not_run"][f"m a, {LABEL}"]
+
+
+def test_the_hours_are_told_once_from_the_first_steps(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = iter(range(0, 10_000, 2))  # two seconds a step
+    monkeypatch.setattr(tools.reproduce_jobs, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    hours = Hours(10, Console(stderr=True))
+    for done in range(1, 21):
+        hours.step(done, 360)
+    assert not capsys.readouterr().err
+    for done in range(21, 60):
+        hours.step(done, 360)
+    assert capsys.readouterr().err == "about 2.00 h of training in all, if 10 times the same\n"
+
+
+def test_slow_steps_tell_the_hours_after_a_minute(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    now = iter((0.0, 36.0, 72.0))
+    monkeypatch.setattr(tools.reproduce_jobs, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    hours = Hours(1, Console(stderr=True))
+    for done in (1, 2):
+        hours.step(done, 100)
+    assert not capsys.readouterr().err
+    hours.step(3, 100)
+    assert "about 1.00 h" in capsys.readouterr().err

@@ -1,0 +1,175 @@
+"""The trainings behind the paper's tables: what each changes against its official script, and one from start to end."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+
+from glass_core.checkpoint import EpochFigures, read_info
+from glass_core.config import load_train_config
+from glass_core.datasets import list_images, list_test_images
+from glass_core.engines import load_engine
+from glass_core.errors import InputError
+from glass_core.evaluate import evaluate, official_resize_px, official_system
+from glass_core.paper import deviations
+from glass_core.scoring import Scorer
+from glass_core.whole_file import whole_file
+from tools import paper_tables as paper
+from tools.best_on_test import LABEL, BestOnTest
+
+PRESETS = Path(__file__).parents[1] / "configs"
+RESULT = "result.json"
+FIGURES = ("image_auroc", "pixel_auroc", "pro_official")
+FIRST_STEPS, FIRST_S = 20, 60.0
+"""After so many steps or seconds of the first training, whichever comes first, the hours of all are told."""
+# What each row changes against the preset; rows 1 and 2 of table 1, table 4, and table 8.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "m": {"distribution": "m"},
+    "h": {"distribution": "h"},
+    "LAS": {"distribution": "m", "gas": False},
+    "GN": {"distribution": "m", "las": False, "mining": False},
+    "LAS+GN": {"distribution": "m", "mining": False},
+    "LAS+GN+GA": {"distribution": "m", "projection": False},
+    "without-adaptor": {"distribution": "m", "adaptor": False},
+    **{name: {"distribution": "m", "backbone": name} for name in paper.BACKBONES if name != "wide_resnet50_2"},
+    **{
+        name: {"distribution": "m", "levels": [int(level) for level in name.removeprefix("level").split("+")]}
+        for name in paper.LEVELS
+    },
+}
+NEEDED = {
+    1: ("m", "h"),
+    2: ("m", "h"),
+    3: ("m",),
+    4: ("m", *(title for title in paper.ABLATION if title != paper.WHOLE_METHOD)),
+    8: ("m", *list(paper.BACKBONES)[:-1], *paper.LEVELS),
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training and its evaluation."""
+
+    variant: str
+    name: str
+    seed: int
+
+    def folder(self, out: Path) -> Path:
+        return out / self.variant / self.name / f"seed{self.seed}"
+
+    def __str__(self) -> str:
+        return f"{self.variant} {self.name}"
+
+
+class Hours:
+    """Says once, soon after the first training's first step, how long so many trainings like it will take."""
+
+    def __init__(self, jobs: int, console: Console) -> None:
+        self._jobs, self._console = jobs, console
+        self._first: tuple[int, float] | None = None
+        self._said = False
+
+    def step(self, done: int, total: int) -> None:
+        """After `done` steps of `total` of a training."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = done, now
+        steps, seconds = done - self._first[0], now - self._first[1]
+        if self._said or not steps or (steps < FIRST_STEPS and seconds < FIRST_S):
+            return
+        hours = seconds / steps * total * self._jobs / 3600
+        self._console.print(f"about {hours:.2f} h of training in all, if {self._jobs} times the same", highlight=False)
+        self._said = True
+
+
+def preset(data: Path) -> Path:
+    """What the official script of a data set trains with."""
+    name = data.resolve().name
+    return PRESETS / f"paper_{name if name in paper.SETS else 'custom'}.yaml"
+
+
+def changes(data: Path, chosen: Path) -> tuple[dict[str, Any], list[str]]:
+    """The settings that a config changes against the preset, and the same in words. Raises InputError for a bad config."""
+    base = load_train_config(preset(data))
+    before, after = (each.model_dump(mode="json") for each in (base, load_train_config(chosen, base)))
+    settings = {key: value for key, value in after.items() if value != before[key] and key != "profile"}
+    return settings, [f"{key} {value}, preset {before[key]}" for key, value in settings.items()]
+
+
+def run_job(
+    job: Job, data: Path, out: Path, overrides: dict[str, Any], console: Console, every: int | None, hours: Hours
+) -> dict[str, Any]:
+    """Trains, evaluates, and leaves result.json, which vouches for the job.
+
+    With `every` the figures of the best on test of so many epochs go with it; the model is the last epoch all the same. Raises
+    InputError for pictures or settings that cannot be used, or with the job's folder in it, for what is there already.
+    """
+    from glass_core.train import Start, Step, train  # torch is slow to load: not for --help
+
+    test_set, folder, started = data / job.name, job.folder(out), time.monotonic()
+    resize_px = official_resize_px(test_set, list_test_images(test_set))
+    changed = {"resize_px": resize_px, "seed": job.seed, **overrides, **VARIANTS[job.variant]}
+    config = load_train_config(preset(data), instead=changed)
+    best = BestOnTest(every, config, folder, lambda scorer: figures_of(scorer, test_set)) if every else None
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task(f"{job} seed {job.seed}", total=None)
+
+        def report(event: object) -> None:
+            if isinstance(event, Step):
+                progress.update(task, completed=event.done, total=event.total)
+                hours.step(event.done, event.total)
+            elif best and isinstance(event, Start):
+                best.begin(event.resumed_epochs)
+            elif best and isinstance(event, EpochFigures):
+                best.after(event.epoch)
+
+        train(list_images(test_set), config, folder, report)
+    info = read_info(folder)
+    # as in the set's own script, if not changed: foreground and resize_px
+    compared = {*VARIANTS[job.variant], *overrides, "foreground", "resize_px"}
+    result: dict[str, Any] = {
+        "schema": 1,
+        **figures_of(load_engine(folder), test_set),
+        "clamped": info.curve[-1].clamped,
+        "seconds": time.monotonic() - started,
+        "settings": overrides,
+        "deviations": list(deviations(info, compared)),
+    }
+    if best and best.found:
+        result["best_on_test"] = best.found
+        if best.found["evaluated"] < config.epochs:
+            words = f"{LABEL}: of {best.found['evaluated']} epochs, officially of all {config.epochs}"
+            result["deviations"].append(words)
+    write(folder / RESULT, result)
+    return result
+
+
+def figures_of(scorer: Scorer, test_set: Path) -> dict[str, float | None]:
+    """What a model reaches on a test set by the official protocol."""
+    test = list_test_images(test_set)
+    resize_px = official_resize_px(test_set, test)
+    found = evaluate(test, official_system(scorer, resize_px), "official", resize_px)
+    return {figure: getattr(found, figure) for figure in FIGURES}
+
+
+def write(path: Path, value: dict[str, Any]) -> None:
+    """As JSON, whole or not at all."""
+    with whole_file(path) as part:
+        part.write_text(json.dumps(value, indent=1) + "\n")
+
+
+def done(job: Job, out: Path, overrides: dict[str, Any]) -> dict[str, Any] | None:
+    """The result of a job that is finished; InputError when it was done with other settings."""
+    path = job.folder(out) / RESULT
+    if not path.is_file():
+        return None
+    found: dict[str, Any] = json.loads(path.read_text())
+    if found.get("settings") != overrides:
+        raise InputError(f"done with other settings ({found.get('settings')}), {path.parent}, choose another --out")
+    return found
