@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 from glass_core.checkpoint import EpochFigures, read_info
 from glass_core.config import load_train_config
-from glass_core.datasets import list_images, list_test_images
+from glass_core.datasets import check_test_images, list_images, list_test_images
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
 from glass_core.evaluate import evaluate, official_resize_px, official_system
@@ -113,7 +113,9 @@ def run_job(
     from glass_core.train import Start, Step, train  # torch is slow to load: not for --help
 
     test_set, folder, started = data / job.name, job.folder(out), time.monotonic()
-    resize_px = official_resize_px(test_set, list_test_images(test_set))
+    test = list_test_images(test_set)
+    check_test_images(test)  # a bad one is better known before hours of training
+    resize_px = official_resize_px(test_set, test)
     changed = {"resize_px": resize_px, "seed": job.seed, **overrides, **VARIANTS[job.variant]}
     config = load_train_config(preset(data), instead=changed)
     best = BestOnTest(every, config, folder, lambda scorer: figures_of(scorer, test_set)) if every else None
