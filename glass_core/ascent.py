@@ -82,9 +82,10 @@ def offset_of(linear: Product, start: Tensor, projections: list[Projection]) -> 
 class Arrived(torch.autograd.Function):
     """The first layer's output for synthetic rows, which the ascent knows already, as a function of what it comes from.
 
-    `apply(hidden, origin_hidden, start, weight, bias, rows, linear, projections)` is `hidden` (N, hidden). The moves count as
-    constants; back to `start` (N, d) each projection bends the gradient e to factor * e + bend * (e . b) * b. With
-    e = way @ weight + straight * start, and the images of all b known, that costs one product, not one for each projection.
+    `apply(hidden, origin_hidden, start, weight, bias, rows, linear, projections)` is `hidden` (N, hidden); projections are
+    needed only where `start` is differentiated. The moves count as constants; back to `start` (N, d) each projection bends
+    the gradient e to factor * e + bend * (e . b) * b. With e = way @ weight + straight * start, and the images of all b
+    known, that costs one product, not one for each projection.
     The weight's gradient is by `rows` (N, d): those of which `hidden` is the output, or their offset if `origin_hidden` is
     differentiated, too.
     """

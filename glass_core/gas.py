@@ -85,7 +85,7 @@ def glass_loss(
         inner = true.new_tensor(MANIFOLD_RADIUS) if method.projection else None
         hidden, projections = ascend(discriminator, true_hidden, true_hidden, noise, inner, steps)
         offset = offset_of(linear, noise, projections)  # (N, d)
-        synthetic_hidden = Arrived.apply(hidden, true_hidden, noise, linear.weight, None, offset, linear, projections)
+        synthetic_hidden = Arrived.apply(hidden, true_hidden, noise, linear.weight, None, offset, linear, [])
         if centre is not None:
             before = offset / projections[-1].factor if projections else offset
             before_distance = (true_offset + before).norm(dim=1)

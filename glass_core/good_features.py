@@ -25,8 +25,8 @@ class GoodFeatures:
     the cloth.
 
     Crops are never shifted, so their rows are kept in half precision as far as there is room (glass_core.kept_rows, in
-    `folder`), and computed again beyond. They are rounded to half in either case: how much room there is does not change a
-    weight.
+    `folder`), and computed again beyond. They are rounded to half in either case: how much room there is changes no
+    weight beyond the rounding of a batch of another size.
     """
 
     def __init__(

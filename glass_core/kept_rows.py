@@ -19,7 +19,7 @@ class KeptRows:
     """Rows (cells, d) of each place in half precision, all of one shape.
 
     What memory does not hold goes to a file without a name in `folder`, which is gone with the process however that ends;
-    it takes half of the free disk at most, and ends where writing fails: what is not kept is computed again.
+    half of what is free at first stays so, and it ends where writing fails: what is not kept is computed again.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -27,7 +27,7 @@ class KeptRows:
         self._memory: dict[int, Tensor] = {}
         self._memory_room = MEMORY_BYTES
         self._file: IO[bytes] | None = None
-        self._disk_room = DISK_BYTES
+        self._disk_room, self._reserve = DISK_BYTES, 0
         self._offsets: dict[int, int] = {}
         self._shape: tuple[int, ...] = ()
 
@@ -39,11 +39,12 @@ class KeptRows:
             self._memory[place] = rows.clone()
             return True
         try:
+            free = shutil.disk_usage(self._folder).free
             if self._file is None:
-                self._disk_room = min(self._disk_room, shutil.disk_usage(self._folder).free // 2)
+                self._reserve = free // 2
                 self._file = tempfile.TemporaryFile(dir=self._folder, buffering=0)  # noqa: SIM115, open as long as it is
                 weakref.finalize(self, self._file.close)
-            if rows.nbytes > self._disk_room:
+            if rows.nbytes > self._disk_room or free - rows.nbytes < self._reserve:  # other processes fill it, too
                 return False
             offset = len(self._offsets) * rows.nbytes
             if os.pwrite(self._file.fileno(), rows.numpy().tobytes(), offset) < rows.nbytes:

@@ -117,6 +117,13 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
     except OSError as error:
         raise InputError(f"cannot write ({error.strerror}), {out}, choose another --out") from error
 
+    if curve and len(curve) == config.epochs and len(curve) % config.evaluate_every:
+        # It was to be longer: then this epoch, which is the last now, may not have been evaluated.
+        curve[-1] = curve[-1].model_copy(update=_evaluate(averaged.glass, tiles, selection, config, len(curve)))
+        if best(curve) in (None, curve[-1]):
+            selected = heads_of(averaged.glass)
+        save_state(out / STATE_FILE, glass, averaged.glass, optimisers, same, curve, selected)
+
     per_epoch = tiles.iterations
     good = None
     for epoch in range(len(curve), config.epochs):
@@ -136,13 +143,9 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
                 logs.append(log)
         shown: list[str] = [name for name in ("loss", "p_true", "p_fake", "clamped") if name in logs[0]]
         figures = {name: float(np.nanmean([log[name] for log in logs])) for name in shown}
-        evaluated = epoch + 1 == config.epochs or (epoch + 1) % config.evaluate_every == 0
-        if evaluated and config.recalibrate_bn:
-            _recalibrate(averaged.glass, tiles, config, epoch + 1)
         _refuse_diverged([*heads_of(glass).values(), *heads_of(averaged.glass).values()], epoch, config)
-        if evaluated:
-            figures |= held_out(averaged.glass, selection)
-            _refuse_diverged([figures.get("selection_good_q99", 0.0)], epoch, config)
+        if epoch + 1 == config.epochs or (epoch + 1) % config.evaluate_every == 0:
+            figures |= _evaluate(averaged.glass, tiles, selection, config, epoch + 1)
         curve.append(EpochFigures(epoch=epoch + 1, **figures))
         if best(curve) in (None, curve[-1]):
             selected = heads_of(averaged.glass)
@@ -207,10 +210,20 @@ def iterate(
     return dict(zip(log, values, strict=True))
 
 
+def _evaluate(glass: Glass, tiles: TileSource, selection: TileSource, config: TrainConfig, epoch: int) -> dict[str, float]:
+    """Figures of held-out tiles after so many epochs, with the batch norm recalibrated; the same each time."""
+    if config.recalibrate_bn:
+        _recalibrate(glass, tiles, config, epoch)
+    figures = held_out(glass, selection)
+    _refuse_diverged([*heads_of(glass).values(), figures.get("selection_good_q99", 0.0)], epoch - 1, config)
+    return figures
+
+
 def _refuse_diverged(values: Iterable[ArrayLike], epoch: int, config: TrainConfig) -> None:
-    """Before anything of it is saved."""
+    """Before anything of it is saved; epochs count from 0."""
     if not all(np.isfinite(value).all() for value in values):
-        raise InputError(f"training diverged, epoch {epoch + 1}, give a smaller lr than {config.lr:g}")
+        advice = f"give a smaller lr than {config.lr:g}" + (" and another --out" if epoch else "")
+        raise InputError(f"training diverged, epoch {epoch + 1}, {advice}")
 
 
 def _rows_of(centre: Tensor, tiles: int, rows: Tensor | None) -> Tensor:

@@ -85,7 +85,6 @@ def epoch_against_official(backbone: str, precision: str, rounds: int, say: Call
         for form in FORMS:  # one after the other, each until it is ready
             words = [sys.executable, "-m", "tools.iteration_form", form, "--backbone", backbone, "--precision", precision]
             child = stack.enter_context(subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
-            stack.callback(child.kill)
             children[form] = child
             ready = _answer(form, child)
             if form == "ours":
@@ -156,6 +155,8 @@ def main() -> int:
     p.add_argument("--rounds", type=int, default=3, metavar="N")
     p.add_argument("--memory", action="store_true", help="how memory grows with the number of pictures instead")
     args = p.parse_args()
+    if args.rounds < 1:
+        raise InputError("--rounds under 1, the command line, give one or more")
     if args.memory:
         print(json.dumps({"schema": 1, **memory()}))
         return 0

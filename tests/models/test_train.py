@@ -135,6 +135,21 @@ def test_more_epochs_go_on_from_a_finished_run_the_seed_matters_and_global_rando
     assert not np.array_equal(tensors(tmp_path / "other")[key], whole[key])
 
 
+@pytest.mark.parametrize("averaging", [0, 0.98])
+def test_a_training_that_ends_sooner_than_it_was_meant_to_equals_a_short_one(
+    cloth: list[Path], tmp_path: Path, averaging: float
+) -> None:
+    settings = {"iterations_per_epoch": 1, "evaluate_every": 2, "averaging": averaging, "mining": False}
+    with pytest.raises(Interrupted):
+        run(cloth, tmp_path / "cut", stop_after=4, epochs=6, **settings)  # the third epoch was not evaluated
+    for select in ("last", "synthetic"):
+        run(cloth, tmp_path / "cut", epochs=3, select=select, **settings)
+        run(cloth, tmp_path / "short", epochs=3, select=select, **settings)
+        cut, short = tensors(tmp_path / "cut"), tensors(tmp_path / "short")
+        assert all(np.array_equal(value, short[key]) for key, value in cut.items())
+        assert load_model(tmp_path / "cut")[1].curve == load_model(tmp_path / "short")[1].curve
+
+
 @pytest.mark.parametrize("change", [{"lr": 1e-3}, {"mining": False}, {"seed": 5}])
 def test_a_state_of_other_settings_is_not_taken_up(
     cloth: list[Path], trained: tuple[Path, Reports], change: dict[str, object]

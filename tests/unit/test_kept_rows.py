@@ -49,5 +49,7 @@ def test_a_disk_that_is_full_keeps_what_it_has(kept: KeptRows, monkeypatch: pyte
 
 def test_half_of_the_free_disk_stays_free(kept: KeptRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = type(glass_core.kept_rows.shutil.disk_usage(tmp_path))
-    monkeypatch.setattr(glass_core.kept_rows.shutil, "disk_usage", lambda _: usage(100, 100 - 3 * BYTES, 3 * BYTES))
+    free = iter([4 * BYTES, 2 * BYTES, BYTES])  # another process fills it, too
+    monkeypatch.setattr(glass_core.kept_rows.shutil, "disk_usage", lambda _: usage(1000, 0, next(free)))
     assert [kept.put(place, rows) for place, rows in enumerate(ROWS)] == [True, True, True, False, False]
+    assert kept.get(3) is None
