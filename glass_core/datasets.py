@@ -135,8 +135,11 @@ def _split_rows(table: Path) -> list[dict[str, str]]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"split file not readable ({error}), {table}, restore VisA's own") from None
     columns = ("object", "split", "label", "image", "mask")
-    if rows and any(rows[0].get(column) is None for column in columns):
-        raise InputError(f"split file without the columns {', '.join(columns)}, {table}, restore VisA's own")
+    for number, row in enumerate(rows, 1):
+        if any(row.get(column) is None for column in columns):
+            raise InputError(
+                f"split file without the columns {', '.join(columns)} in row {number}, {table}, restore VisA's own"
+            )
     return rows
 
 

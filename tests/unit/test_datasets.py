@@ -100,11 +100,18 @@ def test_a_class_of_visa_is_read_by_its_split_file(visa: Path) -> None:
         list_images(visa)
 
 
-@pytest.mark.parametrize("text", ["object,split\na,b\n", "object,split,label,image,mask\ncandle,test\n"])
-def test_a_damaged_split_file_is_one_clear_line(visa: Path, text: str) -> None:
+HEAD = "object,split,label,image,mask"
+
+
+@pytest.mark.parametrize(
+    ("text", "row"),
+    [("object,split\na,b\n", 1), (f"{HEAD}\ncandle,test\n", 1), (f"{HEAD}\ncandle,train,normal,a.JPG,\ncandle,train\n", 2)],
+)
+def test_a_damaged_split_file_is_one_clear_line(visa: Path, text: str, row: int) -> None:
     (visa / "split_csv/1cls.csv").write_text(text)
-    with pytest.raises(InputError, match="split file without the columns"):
-        list_images(visa / "candle")
+    for find in (list_images, list_test_images):
+        with pytest.raises(InputError, match=f"split file without the columns .* in row {row}, "):
+            find(visa / "candle")
 
 
 def test_the_folder_of_all_classes_is_told_from_that_of_one(tmp_path: Path) -> None:
