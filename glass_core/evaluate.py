@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glass_core.anomaly_map import smooth_map, smooth_odds
+from glass_core.config import TrainConfig
 from glass_core.data import read_image
 from glass_core.datasets import TestImage, read_mask
 from glass_core.errors import InputError
@@ -105,6 +106,13 @@ def official_resize_px(test_set: Path, images: Sequence[TestImage]) -> int:
     """The short side to which the official code resizes pictures of this class; 329 for two classes, but not of VisA."""
     visa = any(image.any_value_marks for image in images)
     return OFFICIAL_PX if visa else _ZOOMED.get(test_set.resolve().name, OFFICIAL_PX)
+
+
+def trained_resize_px(config: TrainConfig | None, test_set: Path, images: Sequence[TestImage]) -> int:
+    """The short side in the official protocol of a model's evaluation: a model of crops keeps to what it was trained with."""
+    if config is not None and config.input == "crop":
+        return config.resize_px
+    return official_resize_px(test_set, images)
 
 
 def official_crop(picture: NDArray[np.uint8], resize_px: int) -> NDArray[np.uint8]:

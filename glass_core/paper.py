@@ -5,8 +5,10 @@ from collections.abc import Collection
 from glass_core.checkpoint import ModelInfo
 from glass_core.config import TrainConfig
 
-_NOT_METHOD = frozenset({"profile", "weights", "textures", "split", "select", "recalibrate_bn", "evaluate_every", "overlap_px"})
-"""Settings whose difference is nothing, or said below in words of its own."""
+NOTHING_OF_THE_METHOD = frozenset({"profile", "weights", "textures", "evaluate_every", "overlap_px"})
+"""Settings whose difference is nothing; files are judged by what they hold, not by where they lie."""
+_NOT_METHOD = NOTHING_OF_THE_METHOD | {"split", "select", "recalibrate_bn"}
+"""Those, and what is said below in words of its own."""
 ALWAYS = (
     "random streams are not those of the official code",
     "the centre is the mean over pictures, officially over batch means (a short last batch counts more)",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from glass_core.config import TrainConfig
 from glass_core.scoring import Scorer
-from glass_core.whole_file import whole_file
+from tools.kept_figures import Figures, read, write
 
 if TYPE_CHECKING:
     from glass_core.state_scorer import StateScorer
@@ -18,7 +19,18 @@ if TYPE_CHECKING:
 LABEL = "best on test, for comparison only"
 BEST_FILE = "best_on_test.json"
 
-Figures = dict[str, float | None]
+
+class BestFigures(Figures):
+    """Contents of best_on_test.json: of the best `epoch`, of so many `evaluated`, the `last` of which is that of `training`.
+
+    `training` is the digest of the state at that time (glass_core.training_state).
+    """
+
+    epoch: int = Field(ge=1)
+    evaluated: int = Field(ge=1)
+    last: int = Field(ge=1)
+    training: str
+    use: str
 
 
 class BestOnTest:
@@ -27,18 +39,23 @@ class BestOnTest:
     The best has the highest image AUROC + pixel AUROC, the first of equals; without masks, the highest image AUROC.
     """
 
-    def __init__(self, every: int, config: TrainConfig, run: Path, figures_of: Callable[[Scorer], Figures]) -> None:
+    def __init__(
+        self, every: int, config: TrainConfig, run: Path, figures_of: Callable[[Scorer], dict[str, float | None]]
+    ) -> None:
         self._every, self._config, self._run, self._figures_of = every, config, run, figures_of
         self.found: dict[str, Any] | None = None
-        """Figures, the `epoch` they are of, how many were `evaluated`, and the `last` of those."""
+        """See BestFigures."""
 
     def begin(self, epochs: int) -> None:
-        """Takes up what was found before an interruption, when the training begins after so many finished `epochs`."""
+        """Takes up what was found before an interruption, when the training begins after so many finished `epochs`.
+
+        Raises InputError for a damaged file.
+        """
         path = self._run / BEST_FILE
-        known: dict[str, Any] | None = json.loads(path.read_text()) if path.is_file() else None
-        if known and known["last"] <= epochs:
+        known = read(path, BestFigures)
+        if known and known["last"] <= epochs and known["training"] == self._training(known["last"]):
             self.found = known
-        else:  # of a training whose state is gone
+        else:  # of another training, or of one whose state is gone
             path.unlink(missing_ok=True)
         if epochs and (self.found is None or self.found["last"] < epochs):  # interrupted between its state and its figures
             self.after(epochs)
@@ -53,9 +70,15 @@ class BestOnTest:
         found = {"epoch": epoch, **self._figures_of(self._scorer)}
         before = self.found
         best = found if before is None or _rank(found) > _rank(before) else before
-        self.found = {**best, "evaluated": (before["evaluated"] if before else 0) + 1, "last": epoch, "use": LABEL}
-        with whole_file(self._run / BEST_FILE) as part:
-            part.write_text(json.dumps(self.found, indent=1) + "\n")
+        evaluated = (before["evaluated"] if before else 0) + 1
+        self.found = {**best, "evaluated": evaluated, "last": epoch, "training": self._training(epoch), "use": LABEL}
+        write(self._run / BEST_FILE, self.found)
+
+    def _training(self, epochs: int) -> str:
+        """Which one the state is of, and its curve so far."""
+        from glass_core.training_state import STATE_FILE, digest
+
+        return digest(self._run / STATE_FILE, epochs)
 
     @cached_property
     def _scorer(self) -> StateScorer:

@@ -30,6 +30,7 @@ from glass_core.evaluate import (
     official_resize_px,
     official_system,
     standard_system,
+    trained_resize_px,
 )
 from glass_core.evaluation_pictures import Panel, write_histogram, write_panels
 from glass_core.known_sets import known_set
@@ -92,8 +93,8 @@ def run(args: argparse.Namespace) -> int:
         subject = _exported(ScoreFolder(args.run, args.data), args.run, args.protocol)
     else:
         config = read_info(args.run).config
+        resize_px = trained_resize_px(config, args.data, images)
         if config is not None and config.input == "crop":
-            resize_px = config.resize_px
             if args.protocol == "standard":
                 raise InputError(f"a model of resized crops, {args.run}, say --protocol official")
             if config.tile_px != OFFICIAL_PX:

@@ -83,9 +83,11 @@ def reproduce(args: argparse.Namespace, console: Console) -> dict[str, Any]:
             not_run[f"{job}, {LABEL}"] = f"no epoch was evaluated on the test set, {job.folder(args.out)}, choose another --out"
         if job.variant in tested:
             try:
-                result["weak"] = on_weak(job, args.out, args.weak if job in shard else [])
+                result["weak"], missing = on_weak(job, args.out, args.weak if job in shard else [])
             except InputError as error:
                 not_run[f"{job}, weak defects"] = str(error)
+            else:
+                not_run |= {f"{job}, {part}": why for part, why in missing.items()}
     found = rows(args.data, names, results, args.tables, weak)
     show(found, console)
     said += sorted({words for result in results.values() for words in result["deviations"]})
@@ -103,9 +105,11 @@ def _train(args: argparse.Namespace, waiting: list[Job], overrides: dict[str, An
     seconds: list[float] = []
     hours = Hours(len(waiting), console)
     for number, job in enumerate(waiting):
+        if job.variant in not_run:
+            continue
         try:
             result = run_job(job, args.data, args.out, overrides, console, args.best_on_test, hours)
-        except MissingError as error:  # weights that are not here: the other rows can still be had
+        except MissingError as error:  # weights that are not here, for any class: the other rows can still be had
             not_run[job.variant] = str(error)
         except InputError as error:  # pictures or masks of this class: so can the other classes
             if str(job.folder(args.out)) in str(error):
@@ -113,8 +117,9 @@ def _train(args: argparse.Namespace, waiting: list[Job], overrides: dict[str, An
             not_run[str(job)] = str(error)
         else:
             seconds.append(result["seconds"])
-            left = statistics.fmean(seconds) * (len(waiting) - number - 1) / 3600
-            console.print(f"{job} seed {job.seed}: {number + 1} of {len(waiting)}, about {left:.2f} h left")
+            left = sum(each.variant not in not_run for each in waiting[number + 1 :])
+            hours_left = statistics.fmean(seconds) * left / 3600
+            console.print(f"{job}: {number + 1} of {len(waiting)}, about {hours_left:.2f} h left")
     return not_run
 
 

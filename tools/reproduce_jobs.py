@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from pydantic import Field, FiniteFloat
 from rich.console import Console
 from rich.progress import Progress
 
 from glass_core.checkpoint import EpochFigures, read_info
-from glass_core.config import load_train_config
+from glass_core.config import TrainConfig, load_train_config
 from glass_core.datasets import check_test_images, list_images, list_test_images
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
-from glass_core.evaluate import evaluate, official_resize_px, official_system
-from glass_core.paper import deviations
+from glass_core.evaluate import OFFICIAL_PX, evaluate, official_resize_px, official_system, trained_resize_px
+from glass_core.paper import NOTHING_OF_THE_METHOD, deviations
 from glass_core.scoring import Scorer
-from glass_core.whole_file import whole_file
 from tools import paper_tables as paper
-from tools.best_on_test import LABEL, BestOnTest
+from tools.best_on_test import LABEL, BestFigures, BestOnTest
+from tools.kept_figures import Figures, read, write
 
 PRESETS = Path(__file__).parents[1] / "configs"
 RESULT = "result.json"
@@ -64,7 +64,18 @@ class Job:
         return out / self.variant / self.name / f"seed{self.seed}"
 
     def __str__(self) -> str:
-        return f"{self.variant} {self.name}"
+        return f"{self.variant} {self.name} seed {self.seed}"
+
+
+class Result(Figures):
+    """Contents of result.json: the figures of the last epoch, and how they came about."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    clamped: FiniteFloat | None
+    seconds: FiniteFloat
+    settings: dict[str, Any]
+    deviations: list[str]
+    best_on_test: BestFigures | None = None
 
 
 class Hours:
@@ -95,11 +106,17 @@ def preset(data: Path) -> Path:
 
 
 def changes(data: Path, chosen: Path) -> tuple[dict[str, Any], list[str]]:
-    """The settings that a config changes against the preset, and the same in words. Raises InputError for a bad config."""
+    """The settings that a config changes against the preset, and in words those that make a difference to the script.
+
+    Raises InputError for a bad config, and for crops that the official protocol does not know.
+    """
     base = load_train_config(preset(data))
     before, after = (each.model_dump(mode="json") for each in (base, load_train_config(chosen, base)))
     settings = {key: value for key, value in after.items() if value != before[key] and key != "profile"}
-    return settings, [f"{key} {value}, preset {before[key]}" for key, value in settings.items()]
+    if "tile_px" in settings:
+        raise InputError(f"crops of {settings['tile_px']} px, {chosen}, officially they have {OFFICIAL_PX}: leave tile_px out")
+    told = settings.keys() - NOTHING_OF_THE_METHOD
+    return settings, [f"{key} {value}, preset {before[key]}" for key, value in settings.items() if key in told]
 
 
 def run_job(
@@ -115,12 +132,11 @@ def run_job(
     test_set, folder, started = data / job.name, job.folder(out), time.monotonic()
     test = list_test_images(test_set)
     check_test_images(test)  # a bad one is better known before hours of training
-    resize_px = official_resize_px(test_set, test)
-    changed = {"resize_px": resize_px, "seed": job.seed, **overrides, **VARIANTS[job.variant]}
+    changed = {"resize_px": official_resize_px(test_set, test), "seed": job.seed, **overrides, **VARIANTS[job.variant]}
     config = load_train_config(preset(data), instead=changed)
-    best = BestOnTest(every, config, folder, lambda scorer: figures_of(scorer, test_set)) if every else None
+    best = BestOnTest(every, config, folder, lambda scorer: figures_of(scorer, test_set, config)) if every else None
     with Progress(console=console, transient=True) as progress:
-        task = progress.add_task(f"{job} seed {job.seed}", total=None)
+        task = progress.add_task(str(job), total=None)
 
         def report(event: object) -> None:
             if isinstance(event, Step):
@@ -137,7 +153,7 @@ def run_job(
     compared = {*VARIANTS[job.variant], *overrides, "foreground", "resize_px"}
     result: dict[str, Any] = {
         "schema": 1,
-        **figures_of(load_engine(folder), test_set),
+        **figures_of(load_engine(folder), test_set, info.config),
         "clamped": info.curve[-1].clamped,
         "seconds": time.monotonic() - started,
         "settings": overrides,
@@ -152,26 +168,17 @@ def run_job(
     return result
 
 
-def figures_of(scorer: Scorer, test_set: Path) -> dict[str, float | None]:
-    """What a model reaches on a test set by the official protocol."""
+def figures_of(scorer: Scorer, test_set: Path, config: TrainConfig | None) -> dict[str, float | None]:
+    """What a model trained with `config` reaches on a test set by the official protocol."""
     test = list_test_images(test_set)
-    resize_px = official_resize_px(test_set, test)
+    resize_px = trained_resize_px(config, test_set, test)
     found = evaluate(test, official_system(scorer, resize_px), "official", resize_px)
     return {figure: getattr(found, figure) for figure in FIGURES}
 
 
-def write(path: Path, value: dict[str, Any]) -> None:
-    """As JSON, whole or not at all."""
-    with whole_file(path) as part:
-        part.write_text(json.dumps(value, indent=1) + "\n")
-
-
 def done(job: Job, out: Path, overrides: dict[str, Any]) -> dict[str, Any] | None:
-    """The result of a job that is finished; InputError when it was done with other settings."""
-    path = job.folder(out) / RESULT
-    if not path.is_file():
-        return None
-    found: dict[str, Any] = json.loads(path.read_text())
-    if found.get("settings") != overrides:
-        raise InputError(f"done with other settings ({found.get('settings')}), {path.parent}, choose another --out")
+    """The result of a job that is finished; InputError when it was done with other settings or is damaged."""
+    found = read(job.folder(out) / RESULT, Result)
+    if found is not None and found["settings"] != overrides:
+        raise InputError(f"done with other settings ({found['settings']}), {job.folder(out)}, choose another --out")
     return found

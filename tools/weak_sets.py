@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from glass_core.checkpoint import read_info
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
 from tools import paper_tables as paper
-from tools.reproduce_jobs import Job, figures_of, write
+from tools.kept_figures import Figures, Kept, read, write
+from tools.reproduce_jobs import Job, figures_of
 
 WEAK = "weak.json"
 
 Subset = tuple[str, str]
 """A part of a set of weak defects, by person or transparency, and a class in it."""
+
+
+class WeakFigures(Kept):
+    """Contents of weak.json: which model's they are, and its figures on each SET/PART."""
+
+    weights_sha: str
+    parts: dict[str, Figures]
 
 
 def subsets(weak: Path) -> list[Subset]:
@@ -32,15 +40,28 @@ def subsets(weak: Path) -> list[Subset]:
     return found
 
 
-def on_weak(job: Job, out: Path, sets: Sequence[Path]) -> dict[str, dict[str, Any]]:
-    """Figures of a job's model on the subsets of its class: those that are known, and of these sets what is not done yet."""
-    path = job.folder(out) / WEAK
-    known: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.is_file() else {}
+def on_weak(job: Job, out: Path, sets: Sequence[Path]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Figures of a job's model on each SET/PART with its class, and why those of these sets that are missing are.
+
+    Known are those of all sets; of these sets what is not done yet is done. Raises InputError without a sound model, and for
+    a damaged weak.json.
+    """
+    run = job.folder(out)
+    kept = read(run / WEAK, WeakFigures)
     own = [(weak, part) for weak in sets for part, name in subsets(weak) if name == job.name]
-    for weak, part in own:
-        title = weak.resolve().name
-        if f"{title}/{part}" in known:
+    if kept is None and not own:
+        return {}, {}
+    info = read_info(run)
+    known: dict[str, Any] = kept["parts"] if kept and kept["weights_sha"] == info.weights_sha else {}
+    missing: dict[str, str] = {}
+    for folder, part in own:
+        title = f"{folder.resolve().name}/{part}"
+        if title in known:
             continue
-        known[f"{title}/{part}"] = figures_of(load_engine(job.folder(out)), weak / part / job.name)
-        write(path, known)
-    return known
+        try:
+            known[title] = figures_of(load_engine(run), folder / part / job.name, info.config)
+        except InputError as error:  # the pictures or masks of this part: the others can still be had
+            missing[title] = str(error)
+        else:
+            write(run / WEAK, {"weights_sha": info.weights_sha, "parts": known})
+    return known, missing

@@ -11,7 +11,10 @@ import pytest
 
 import glass_core.train
 import tools.best_on_test
+import tools.cli
+import tools.evaluate
 import tools.reproduce_jobs
+import tools.weak_sets
 from glass_core.checkpoint import read_info
 from glass_core.engines import load_engine
 from tools.reproduce import main
@@ -34,7 +37,8 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """One class of 288 px pictures, and a short training of the filter bank on it."""
     monkeypatch.delenv("GLASSLINE_TEXTURES", raising=False)
     # OpenVINO's conversion leaves threads of its own
-    monkeypatch.setattr(tools.reproduce_jobs, "load_engine", partial(load_engine, backend="torch"))
+    for module in (tools.reproduce_jobs, tools.weak_sets, tools.evaluate):
+        monkeypatch.setattr(module, "load_engine", partial(load_engine, backend="torch"))
     rng = np.random.default_rng(0)
     for name in ("train/good/0", "train/good/1", "test/good/0", "test/good/1", "test/spot/0", "test/spot/1"):
         picture, mask = rng.normal(120, 12, (288, 288)), np.zeros((288, 288), np.uint8)
@@ -87,6 +91,23 @@ def test_the_best_on_test_stands_beside_the_last_epoch_which_stays_the_model(
     assert json.loads((again / "result.json").read_text())["best_on_test"] == best
 
 
+def test_figures_are_those_of_evaluate_for_a_model_of_other_crops(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own.yaml").write_text(CONFIG.replace("epochs: 3", "epochs: 1") + "  resize_px: 400\n")
+    (tmp_path / "MAD-sys/Beta_0.1").mkdir(parents=True)
+    (tmp_path / "MAD-sys/Beta_0.1/cloth").symlink_to(tmp_path / "mine/cloth")
+    weak = ["--tables", "3", "--best-on-test", "--weak", str(tmp_path / "MAD-sys")]
+    _, run = reproduced([*arguments, *weak], tmp_path / "out", capsys)
+    assert tools.cli.main(["evaluate", str(run), str(tmp_path / "mine/cloth"), "--protocol", "official", "--json"]) == 0
+    evaluated = json.loads(capsys.readouterr().out)
+    kept = json.loads((run / "result.json").read_text())
+    on_weak = json.loads((run / "weak.json").read_text())["parts"]["MAD-sys/Beta_0.1"]
+    for figure in ("image_auroc", "pixel_auroc", "pro_official"):
+        assert kept[figure] == on_weak[figure] == evaluated[figure]
+        assert kept["best_on_test"][figure] == pytest.approx(evaluated[figure], abs=1e-4)
+
+
 def test_an_unfinished_training_with_other_settings_ends_it(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,4 +128,4 @@ def test_a_class_without_its_foreground_masks_is_not_run(
 ) -> None:
     (tmp_path / "own.yaml").write_text(CONFIG + "  foreground: fg_mask\n")
     facts, _ = reproduced(arguments, tmp_path / "out", capsys)
-    assert "no folder fg_mask/<class> beside the data" in facts["not_run"]["m cloth"] and facts["waiting"] == 2
+    assert "no folder fg_mask/<class> beside the data" in facts["not_run"]["m cloth seed 1"] and facts["waiting"] == 2

@@ -1,6 +1,7 @@
 """The tables: what is averaged, what is compared, what is said, and that nothing is done twice."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ from rich.console import Console
 
 import tools.reproduce
 import tools.reproduce_jobs
+import tools.weak_sets
 from glass_core.errors import InputError, MissingError
 from tools import paper_tables as paper
 from tools.best_on_test import LABEL
@@ -18,7 +20,8 @@ from tools.reproduce_jobs import VARIANTS, Hours
 
 
 def result(auroc: float, clamped: float | None = None) -> dict[str, Any]:
-    return {"image_auroc": auroc, "pixel_auroc": 0.9, "pro_official": None, "clamped": clamped, "deviations": []}
+    figures = {"image_auroc": auroc, "pixel_auroc": 0.9, "pro_official": None}
+    return {"schema": 1, **figures, "clamped": clamped, "seconds": 1.0, "settings": {}, "deviations": []}
 
 
 def test_a_class_is_compared_with_its_figure_and_j_takes_what_the_judge_chose() -> None:
@@ -120,7 +123,7 @@ def test_shards_share_the_work_and_nothing_is_done_twice(
     def stand_in(job: Job, data: Path, out: Path, overrides: dict[str, Any], *rest: object) -> dict[str, Any]:
         calls.append(job)
         job.folder(out).mkdir(parents=True)
-        found = {**result(1), "seconds": 1, "settings": overrides}
+        found = {**result(1), "settings": overrides}
         (job.folder(out) / "result.json").write_text(json.dumps(found))
         return found
 
@@ -146,6 +149,14 @@ def test_shards_share_the_work_and_nothing_is_done_twice(
 Trained = list[Job]
 
 
+@dataclass
+class WeakTests:
+    """The model that lies there, and what was tested so far."""
+
+    weights_sha: str
+    calls: list[str]
+
+
 @pytest.fixture
 def trained(monkeypatch: pytest.MonkeyPatch) -> Trained:
     """The jobs that a stand-in for training was asked for. "h" has no weights, and pictures of the class "b" no masks."""
@@ -160,7 +171,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> Trained:
         if job.name == "taken":
             raise InputError(f"a training with other settings lies there, {job.folder(out)}, choose another --out")
         job.folder(out).mkdir(parents=True)
-        found = {**result(1), "seconds": 1, "settings": overrides}
+        found = {**result(1), "settings": overrides}
         (job.folder(out) / "result.json").write_text(json.dumps(found))
         return found
 
@@ -181,9 +192,17 @@ def test_what_cannot_be_trained_is_not_run_and_the_rest_is(
     assert main([*mine(tmp_path, "a", "b", "c"), "--tables", "1"]) == 0
     said = capsys.readouterr()
     facts = json.loads(said.out)
-    assert len(trained) == 6 and facts["waiting"] == 4
-    assert facts["not_run"]["m b"].startswith("no folder fg_mask") and facts["not_run"]["h"].startswith("weights not found")
-    assert "not run: m b: no folder fg_mask" in said.err
+    assert facts["waiting"] == 4 and [job.variant for job in trained] == ["m", "h", "m", "m"]  # weights are looked for once
+    not_run = facts["not_run"]
+    assert not_run["m b seed 0"].startswith("no folder fg_mask") and not_run["h"].startswith("weights not found")
+    assert "not run: m b seed 0: no folder fg_mask" in said.err
+
+
+def test_what_is_not_run_is_told_of_each_seed(tmp_path: Path, trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*mine(tmp_path, "a", "b"), "--tables", "1", "--seeds", "0", "3"]) == 0
+    said = capsys.readouterr()
+    assert sorted(json.loads(said.out)["not_run"]) == ["h", "m b seed 0", "m b seed 3"]
+    assert "not run: m b seed 0; m b seed 3: no folder fg_mask" in said.err
 
 
 def test_what_is_wrong_with_out_ends_it(tmp_path: Path, trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
@@ -206,17 +225,94 @@ def test_a_model_that_cannot_be_tested_on_weak_defects_ends_nothing(
     (tmp_path / "MAD-sys/Beta_0.1/a/test").mkdir(parents=True)
     assert main([*mine(tmp_path, "a", "c"), "--tables", "3", "--weak", str(tmp_path / "MAD-sys")]) == 0
     not_run = json.loads(capsys.readouterr().out)["not_run"]
-    assert list(not_run) == ["MAD-man", "m a, weak defects"] and len(trained) == 2
+    assert list(not_run) == ["MAD-man", "m a seed 0, weak defects"] and len(trained) == 2
+
+
+def weak_sets(root: Path, *parts: str) -> list[str]:
+    """Sets of weak defects with these parts of the class "a", as arguments."""
+    for part in parts:
+        (root / part / "a/test").mkdir(parents=True)
+    return ["--weak", *(str(root / name) for name in dict.fromkeys(Path(part).parts[0] for part in parts))]
+
+
+@pytest.fixture
+def tested(monkeypatch: pytest.MonkeyPatch) -> WeakTests:
+    """Stand-ins for a model and its test on weak defects: which model, and what it was tested on. "Person_2" is damaged."""
+    found = WeakTests("one", [])
+
+    def stand_in(engine: object, test_set: Path, config: object) -> dict[str, Any]:
+        found.calls.append(f"{found.weights_sha} {test_set.parent.name}")
+        if test_set.parent.name == "Person_2":
+            raise InputError(f"damaged picture, {test_set}, restore it")
+        return {"image_auroc": 0.8, "pixel_auroc": 0.7, "pro_official": None}
+
+    monkeypatch.setattr(tools.weak_sets, "read_info", lambda run: SimpleNamespace(weights_sha=found.weights_sha, config=None))
+    monkeypatch.setattr(tools.weak_sets, "load_engine", lambda run: None)
+    monkeypatch.setattr(tools.weak_sets, "figures_of", stand_in)
+    return found
+
+
+def test_a_bad_part_of_weak_defects_hides_no_other(
+    tmp_path: Path, trained: Trained, tested: WeakTests, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sets = weak_sets(tmp_path, "MAD-sys/Beta_0.1", "MAD-man/Person_1", "MAD-man/Person_2", "MAD-man/Person_3")
+    arguments = [*mine(tmp_path, "a"), "--tables", "3", *sets[:1], *reversed(sets[1:])]
+    for calls in (["one Person_1", "one Person_2", "one Person_3", "one Beta_0.1"], ["one Person_2"]):
+        assert main(arguments) == 0
+        facts = json.loads(capsys.readouterr().out)
+        assert [row["image_auroc"]["ours"] for row in facts["rows"]] == [None, pytest.approx(80)]
+        assert list(facts["not_run"]) == ["m a seed 0, MAD-man/Person_2"] and tested.calls == calls
+        tested.calls.clear()
+
+
+def test_weak_defects_of_a_model_trained_anew_are_tested_anew(
+    tmp_path: Path, trained: Trained, tested: WeakTests, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [*mine(tmp_path, "a"), "--tables", "3", *weak_sets(tmp_path, "MAD-sys/Beta_0.1", "MAD-sys/Beta_0.3")]
+    assert main(arguments) == main(arguments) == 0
+    tested.weights_sha = "two"
+    assert main(arguments) == 0
+    assert tested.calls == ["one Beta_0.1", "one Beta_0.3", "two Beta_0.1", "two Beta_0.3"]
+
+
+DAMAGED = [
+    '{"schema": 1',
+    "[]",
+    '{"settings": {}}',
+    '{"weights_sha": "one", "parts": {"MAD-sys/Beta_0.1": {}}}',
+    "{}" + " " * (1 << 20),
+]
+
+
+@pytest.mark.parametrize("text", DAMAGED)
+def test_damaged_files_are_one_clear_line(
+    text: str, tmp_path: Path, trained: Trained, tested: WeakTests, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [*mine(tmp_path, "a"), "--tables", "3", *weak_sets(tmp_path, "MAD-sys/Beta_0.1")]
+    assert main(arguments) == 0
+    run = tmp_path / "out/m/a/seed0"
+    capsys.readouterr()
+    (run / "weak.json").write_text(text)
+    assert main(arguments) == 0
+    why = json.loads(capsys.readouterr().out)["not_run"]["m a seed 0, weak defects"]
+    assert why.startswith("damaged ") and why.endswith(f", {run / 'weak.json'}, delete it")
+    (run / "result.json").write_text(text)
+    assert main(arguments) == 2
+    line = capsys.readouterr().err
+    assert line.startswith("glassline: damaged ") and line.endswith(f", {run / 'result.json'}, delete it\n")
 
 
 def test_every_change_of_a_config_is_said_once(tmp_path: Path, trained: Trained, capsys: pytest.CaptureFixture[str]) -> None:
     config = tmp_path / "own.yaml"
-    config.write_text("train: {epochs: 3, foreground: generated, weights: /w, noise: 0.015}")
+    none = "weights: /w, textures: /t, evaluate_every: 5, overlap_px: 64, noise: 0.015"
+    config.write_text(f"train: {{epochs: 3, foreground: generated, {none}}}")
     arguments = [*mine(tmp_path, "a"), "--tables", "1", "--config", str(config)]
     assert main(arguments) == 0
     said = capsys.readouterr()
-    wanted = ["weights /w, preset None", "foreground generated, preset none", "epochs 3, preset 640"]
+    wanted = ["foreground generated, preset none", "epochs 3, preset 640"]
     assert json.loads(said.out)["deviations"] == wanted
+    kept = json.loads((tmp_path / "out/m/a/seed0/result.json").read_text())["settings"]
+    assert kept.keys() == {"epochs", "foreground", "weights", "textures", "evaluate_every", "overlap_px"}
     assert all(said.err.count(f"not as in the paper's script: {words}") == 1 for words in wanted)
 
 
@@ -228,6 +324,16 @@ def test_what_rows_set_is_no_change_to_be_made(
     config.write_text(f"train: {{{setting}}}")
     assert main([*mine(tmp_path, "a"), "--tables", str(table), "--config", str(config)]) == 2
     assert f"set by the rows of the tables and --seeds ({setting.split(':')[0]})" in capsys.readouterr().err and not trained
+
+
+def test_crops_of_another_size_are_no_change_to_be_made(
+    tmp_path: Path, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "own.yaml"
+    config.write_text("train: {tile_px: 256}")
+    assert main([*mine(tmp_path, "a"), "--tables", "1", "--config", str(config)]) == 2
+    assert f"crops of 256 px, {config}, officially they have 288: leave tile_px out" in capsys.readouterr().err
+    assert not trained
 
 
 def test_classes_of_visa_are_those_of_its_split_file(
@@ -256,7 +362,7 @@ def test_models_trained_without_the_best_on_test_say_so(
     assert main([*arguments, "--best-on-test", "0"]) == 2
     assert "bad number of epochs 0, --best-on-test" in capsys.readouterr().err
     assert main([*arguments, "--best-on-test", "5"]) == 0
-    assert "no epoch was evaluated" in json.loads(capsys.readouterr().out)["not_run"][f"m a, {LABEL}"]
+    assert "no epoch was evaluated" in json.loads(capsys.readouterr().out)["not_run"][f"m a seed 0, {LABEL}"]
 
 
 def test_the_hours_are_told_once_from_the_first_steps(
