@@ -7,18 +7,18 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from glass_core.checkpoint import read_tensors, write_tensors
 from glass_core.datasets import TestImage
 from glass_core.errors import InputError
 from glass_core.evaluate import Protocol, Scored, Scores, System
+from glass_core.kept_json import read_json
 from glass_core.whole_file import whole_file
 
 SCORES_FILE = "scores.csv"
 MAPS = "maps"
 EVALUATION_FILE = "evaluation.json"
-_MAX_BYTES = 1 << 20
 _Words = Annotated[str, Field(max_length=1000)]
 
 
@@ -58,19 +58,7 @@ class ScoreFolder:
 
     def origin(self) -> Origin | None:
         """How the scores came about; None where another system left them. InputError for a damaged evaluation.json."""
-        path = self._folder / EVALUATION_FILE
-        try:
-            if path.stat().st_size > _MAX_BYTES:
-                raise InputError(f"over {_MAX_BYTES} bytes, {path}, evaluate the model again")
-            return Origin.model_validate_json(path.read_bytes())
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise InputError(f"not readable ({error.strerror}), {path}, check the file") from None
-        except ValidationError as error:
-            first = error.errors()[0]
-            what = f"{'.'.join(map(str, first['loc'])) or 'the text'}: {first['msg']}"
-            raise InputError(f"damaged or of another version ({what}), {path}, evaluate the model again") from None
+        return read_json(self._folder / EVALUATION_FILE, Origin, "evaluate the model again")
 
     def system(self) -> System:
         """Scores read back; InputError for a picture that is not among them."""

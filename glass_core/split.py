@@ -83,6 +83,14 @@ def load_split(folder: Path) -> Split:
     return found
 
 
+def own_split(run: Path, digest: str | None) -> Split:
+    """The split of a run, whose model tells its `digest`; InputError as of load_split, and for that of another training."""
+    parts = load_split(run)
+    if parts.digest != digest:
+        raise InputError(f"split.json is not that of the model, {run}, train again or name good pictures")
+    return parts
+
+
 def file_sha256(path: Path) -> str:
     """The sha256 of a file's bytes; InputError when it cannot be read."""
     try:

@@ -55,6 +55,8 @@ class Start:
     textures: str
     device: str
     split: Split
+    card_scores: int
+    """Scores that the pictures put aside for a card will give: one for each lane of each."""
     tiles: int
     resumed_epochs: int
     hypersphere: bool
@@ -91,8 +93,7 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
     textures = find_textures(config.textures)
     tiles = TileSource([image.path for image in parts.train], config, textures)
     selection = TileSource([image.path for image in parts.selection], config, textures, tiles.room)
-    for image in parts.calibration:
-        read_image(image.path)  # one that is damaged is better known before hours are spent
+    card_scores = _card_scores(parts, config)  # a damaged picture is better known before hours are spent
     glass, origin = untrained(config, device)
     optimisers = optimisers_of(glass, config)
     average = average_picture(read_image(image.path) for image in parts.train) if config.distribution == "j" else None
@@ -104,10 +105,9 @@ def train(images: Sequence[Path], config: TrainConfig, out: Path, report: Report
     curve, selected = resume(out / STATE_FILE, glass, averaged.glass, optimisers, same)
     if len(curve) > config.epochs:
         raise InputError(f"{len(curve)} epochs are done, {out}, ask for as many at least or choose another --out")
+    repeat_px = _repeat_px(parts, config)
     report(
-        Start(
-            origin, textures.name, str(device), parts, len(tiles), len(curve), hypersphere, judgement, _repeat_px(parts, config)
-        )
+        Start(origin, textures.name, str(device), parts, card_scores, len(tiles), len(curve), hypersphere, judgement, repeat_px)
     )
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -272,6 +272,14 @@ def _recalibrate(glass: Glass, tiles: TileSource, config: TrainConfig, epoch: in
         noise = config.noise * torch.randn(true.shape, generator=generator, device=true.device)
         norm(linear(torch.cat([true, true + noise])))
     norm.momentum = momentum
+
+
+def _card_scores(parts: Split, config: TrainConfig) -> int:
+    """See Start; of a crop one. Opens every picture of that part: raises InputError for one that cannot be used."""
+    shapes = [read_image(image.path).shape for image in parts.calibration]
+    if config.input == "crop":
+        return len(shapes)
+    return sum(config.tiling.layout(shape[0], shape[1], config.inspect_x_px).lanes for shape in shapes)
 
 
 def _repeat_px(parts: Split, config: TrainConfig) -> tuple[int | None, int | None]:

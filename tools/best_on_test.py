@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from glass_core.config import TrainConfig
+from glass_core.kept_json import write_json
 from glass_core.scoring import Scorer
-from tools.kept_figures import Figures, read, write
+from tools.kept_figures import Figures, read
 
 if TYPE_CHECKING:
     from glass_core.state_scorer import StateScorer
@@ -72,7 +73,7 @@ class BestOnTest:
         best = found if before is None or _rank(found) > _rank(before) else before
         evaluated = (before["evaluated"] if before else 0) + 1
         self.found = {**best, "evaluated": evaluated, "last": epoch, "training": self._training(epoch), "use": LABEL}
-        write(self._run / BEST_FILE, self.found)
+        write_json(self._run / BEST_FILE, self.found)
 
     def _training(self, epochs: int) -> str:
         """Which one the state is of, and its curve so far."""

@@ -18,7 +18,7 @@ from glass_core.datasets import list_images
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
 from glass_core.exclusions import EXCLUDE_FILE, read_exclusions
-from glass_core.split import SplitImage, file_sha256, load_split
+from glass_core.split import SplitImage, file_sha256, load_split, own_split
 from glass_core.tiling import PATCH_PX
 from pipeline.cameras.recording import INDEX, RecordedFrame, Recording, picture_name
 from tools import calibrate_camera
@@ -112,9 +112,7 @@ def calibrate_run(model: Path, good: Path | None, budget: float, console: Consol
 
 def held_out(model: Path, also_selection: bool = False) -> tuple[SplitImage, ...]:
     """The pictures that training put aside for calibration, if asked those that chose the epoch as well, unchanged since."""
-    parts = load_split(model)
-    if parts.digest != read_info(model).split_digest:
-        raise InputError(f"split.json is not that of the model, {model}, train again or name good pictures")
+    parts = own_split(model, read_info(model).split_digest)
     pictures = (*parts.calibration, *parts.selection) if also_selection else parts.calibration
     for image in pictures:
         if file_sha256(image.path) != image.sha256:

@@ -33,10 +33,10 @@ from glass_core.evaluate import (
     trained_resize_px,
 )
 from glass_core.evaluation_pictures import Panel, write_histogram, write_panels
+from glass_core.kept_json import write_json
 from glass_core.known_sets import known_set
 from glass_core.paper import deviations
 from glass_core.score_folder import EVALUATION_FILE, SCORES_FILE, ScoreFolder
-from glass_core.whole_file import whole_file
 from tools.kept_apart import refuse_seen
 from tools.train import refused_writes
 
@@ -112,8 +112,7 @@ def run(args: argparse.Namespace) -> int:
         facts = _facts(found, args.protocol, subject, args.out)
         if folder:
             folder.close(found.scored)
-            with whole_file(args.out / EVALUATION_FILE) as part:
-                part.write_text(json.dumps(facts, indent=1) + "\n")
+            write_json(args.out / EVALUATION_FILE, facts)
             _write_pictures(args.out, folder, found, args.protocol, resize_px, subject.thresholds)
     if args.json:
         print(json.dumps(facts))

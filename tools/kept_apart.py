@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from glass_core.checkpoint import read_info
 from glass_core.datasets import TestImage
 from glass_core.errors import InputError
-from glass_core.split import SPLIT_FILE, file_sha256, load_split
+from glass_core.kept_json import read_json
+from glass_core.split import SPLIT_FILE, file_sha256, own_split
 
 _MAX_BYTES = 16 << 20
 
@@ -36,9 +37,7 @@ def refuse_seen(run: Path, data: Path, images: Sequence[TestImage]) -> None:
     """
     if not (run / SPLIT_FILE).exists():
         return
-    parts = load_split(run)
-    if parts.digest != read_info(run).split_digest:
-        raise InputError(f"split.json is not that of the model, {run}, train again or restore the model's own")
+    parts = own_split(run, read_info(run).split_digest)
     seen = {image.sha256 for image in (*parts.train, *parts.calibration, *parts.selection)}
     sources = _sources(data.resolve())
     for image in images:
@@ -50,14 +49,7 @@ def refuse_seen(run: Path, data: Path, images: Sequence[TestImage]) -> None:
 
 def _sources(data: Path) -> dict[str, str]:
     """By name, the sha256 of what each picture of DIR/Beta_<beta>/<class> was made of; none known without its manifest."""
-    path = data.parent.parent / f"{data.name}.json"
-    if not data.parent.name.startswith("Beta_") or not path.is_file():
+    if not data.parent.name.startswith("Beta_"):
         return {}
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise InputError(f"manifest over {_MAX_BYTES} bytes, {path}, make the set again")
-        return {made.picture: made.sha256 for made in _Manifest.model_validate_json(path.read_bytes()).pictures}
-    except OSError as error:
-        raise InputError(f"manifest not readable ({error.strerror}), {path}, check the file") from None
-    except ValidationError as error:
-        raise InputError(f"damaged manifest ({error.errors()[0]['msg']}), {path}, make the set again") from None
+    found = read_json(data.parent.parent / f"{data.name}.json", _Manifest, "make the set and its manifest again", _MAX_BYTES)
+    return {made.picture: made.sha256 for made in found.pictures} if found else {}

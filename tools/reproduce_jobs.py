@@ -17,11 +17,12 @@ from glass_core.datasets import check_test_images, list_images, list_test_images
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
 from glass_core.evaluate import OFFICIAL_PX, evaluate, official_resize_px, official_system, trained_resize_px
+from glass_core.kept_json import write_json
 from glass_core.paper import NOTHING_OF_THE_METHOD, deviations
 from glass_core.scoring import Scorer
 from tools import paper_tables as paper
 from tools.best_on_test import LABEL, BestFigures, BestOnTest
-from tools.kept_figures import Figures, read, write
+from tools.kept_figures import Figures, read
 
 PRESETS = Path(__file__).parents[1] / "configs"
 RESULT = "result.json"
@@ -164,7 +165,7 @@ def run_job(
         if best.found["evaluated"] < config.epochs:
             words = f"{LABEL}: of {best.found['evaluated']} epochs, officially of all {config.epochs}"
             result["deviations"].append(words)
-    write(folder / RESULT, result)
+    write_json(folder / RESULT, result)
     return result
 
 

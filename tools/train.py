@@ -27,7 +27,7 @@ from glass_core.known_sets import known_set
 from glass_core.paper import deviations
 from glass_core.preprocess import resized_crop
 from glass_core.scoring import score_image
-from glass_core.split import SPLIT_FILE, Split, SplitImage, file_sha256, load_split
+from glass_core.split import SPLIT_FILE, SplitImage, file_sha256, load_split
 
 if TYPE_CHECKING:
     from glass_core.train import FeaturePass, Start, Step
@@ -96,7 +96,7 @@ def train_run(images: Sequence[Path], config: TrainConfig, out: Path, console: C
         def report(event: Start | FeaturePass | Step | EpochFigures) -> None:
             if isinstance(event, Start):
                 console.print(_beginning(event), soft_wrap=True, highlight=False)
-                for words in (_short_tile(event, config.tile_px), _short_card(event.split, config)):
+                for words in (_short_tile(event, config.tile_px), _short_card(event, config)):
                     if words:
                         console.print(words, soft_wrap=True, highlight=False)
             elif isinstance(event, FeaturePass):
@@ -183,18 +183,13 @@ def _short_tile(start: Start, tile_px: int) -> str | None:
     return f"warning: the pattern repeats after {longest} px, a tile has {tile_px} px: set tile_px to {-(-longest // 32) * 32}"
 
 
-def _short_card(parts: Split, config: TrainConfig) -> str | None:
-    """A card wants some scores, one of each lane of each picture kept for it."""
-    if not config.split.calibration or config.input == "crop":
+def _short_card(start: Start, config: TrainConfig) -> str | None:
+    """A card wants some scores. Models of crops have none."""
+    if not config.split.calibration or config.input == "crop" or start.card_scores >= LEAST_SAMPLES:
         return None
-    pictures = [read_image(image.path).shape for image in parts.calibration]
-    scores = sum(config.tiling.layout(shape[0], shape[1], config.inspect_x_px).lanes for shape in pictures)
-    if scores >= LEAST_SAMPLES:
-        return None
-    kept = f"{len(pictures)} picture{'' if len(pictures) == 1 else 's'} kept for the threshold card"
-    return (
-        f"warning: {kept} give {scores} scores, it needs {LEAST_SAMPLES}: give more good pictures, or raise split.calibration"
-    )
+    count = len(start.split.calibration)
+    kept = f"{count} picture{'' if count == 1 else 's'} kept for the threshold card give {start.card_scores} scores"
+    return f"warning: {kept}, it needs {LEAST_SAMPLES}: give more good pictures, or raise split.calibration"
 
 
 def _epoch(figures: EpochFigures) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 from glass_core.checkpoint import read_info
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
+from glass_core.kept_json import write_json
 from tools import paper_tables as paper
-from tools.kept_figures import Figures, Kept, read, write
+from tools.kept_figures import Figures, Kept, read
 from tools.reproduce_jobs import Job, figures_of
 
 WEAK = "weak.json"
@@ -63,5 +64,5 @@ def on_weak(job: Job, out: Path, sets: Sequence[Path]) -> tuple[dict[str, Any], 
         except InputError as error:  # the pictures or masks of this part: the others can still be had
             missing[title] = str(error)
         else:
-            write(run / WEAK, {"weights_sha": info.weights_sha, "parts": known})
+            write_json(run / WEAK, {"weights_sha": info.weights_sha, "parts": known})
     return known, missing
