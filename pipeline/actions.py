@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from pipeline.action_config import ActionConfig, DefectAction, NotInspectedAction
+from pipeline.config.actions import ActionConfig, DefectAction, NotInspectedAction
 from pipeline.gap import Gap
 from pipeline.grading import Rules, severity
 from pipeline.joining import Defect, Joiner

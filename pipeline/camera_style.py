@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.cameras.protocol import Camera
+from pipeline.config.styles import Scalar
 from pipeline.link import Inbox
-from pipeline.style_config import Scalar
 from pipeline.web import Rolls
 from pipeline.web_messages import Roll
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from pipeline.io_config import ContactConfig
+from pipeline.config.styles import EventsConfig, StyleConfig
+from pipeline.config.wires import ContactConfig
 from pipeline.judgement import Judgement, Standard
 from pipeline.messages import Announced, EventKind, Message, ScoreMap
 from pipeline.outputs.publisher import Publisher
-from pipeline.style_config import EventsConfig, StyleConfig
 from pipeline.web import Events, EventSpan, Rolls, RollSpan
 from pipeline.web_messages import Contact, MarkEvent, Roll, RollStart, SpanEvent
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from glass_core.errors import InputError
 from glass_core.scoring import ScoreDefinition
-from pipeline.config import BaslerConfig, CameraConfig, LineConfig
+from pipeline.config.cameras import BaslerConfig, CameraConfig
+from pipeline.config.line import LineConfig
 from pipeline.reach import top_speed
 
 

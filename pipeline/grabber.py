@@ -11,12 +11,12 @@ import numpy as np
 from calibration.good import look
 from pipeline.camera_style import CameraStyle
 from pipeline.cameras.protocol import Camera, CameraLost, Shot, dump_facts
-from pipeline.config import CameraConfig
+from pipeline.config.cameras import CameraConfig
+from pipeline.config.motion import EncoderMotion
 from pipeline.lamp import LampTrim
 from pipeline.link import IDLE_MS, Inbox, Outbox
 from pipeline.messages import Announced, CameraFacts, Frame, FrameStatus, Message, Motion, MotionState, StageState, Status
 from pipeline.motion.counter import Counter, CounterJump
-from pipeline.motion_config import EncoderMotion
 from pipeline.selvage import Edges
 from pipeline.slabs import Slab, SlabBuilder
 from pipeline.track import Ran, Track

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config import LampConfig
+from pipeline.config.cameras import LampConfig
 
 PICTURES = 15
 """Over so many pictures the gain is smoothed: lamps age slowly, and specks on the strip pass."""

@@ -26,12 +26,12 @@ from calibration.threshold import ThresholdCard, load_card
 from glass_core.engines.canary import EngineFault
 from glass_core.errors import InputError, MissingError
 from pipeline.cameras.protocol import CameraLost
-from pipeline.config import LineConfig
+from pipeline.config.line import LineConfig
+from pipeline.config.motion import CameraMotion, EncoderMotion
 from pipeline.handover import Handover
 from pipeline.judgement import Standard
 from pipeline.link import IDLE_MS, Link, MemoryLink, Outbox, ZmqLink
 from pipeline.messages import Progress, StageState
-from pipeline.motion_config import CameraMotion, EncoderMotion
 from pipeline.web_messages import RollStart
 
 T = TypeVar("T")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from glass_core.errors import InputError
-from pipeline.config import CameraConfig, LineConfig
-from pipeline.motion_config import EncoderMotion, SimulatedMotion
+from pipeline.config.cameras import CameraConfig
+from pipeline.config.line import LineConfig
+from pipeline.config.motion import EncoderMotion, SimulatedMotion
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 from calibration.threshold import load_card
 from glass_core.checkpoint import read_info
 from glass_core.errors import InputError
-from pipeline.config import LineConfig
+from pipeline.config.line import LineConfig
 from pipeline.crops import Crop, cut_crops
 from pipeline.journal import Journal
 from pipeline.ledger import Ledger, LedgerFull, read_runs

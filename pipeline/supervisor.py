@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from glass_core.errors import InputError
-from pipeline.config import LineConfig
+from pipeline.config.line import LineConfig
 from pipeline.handover import Heard
 from pipeline.link import ZmqLink, make_private
 from pipeline.messages import Acknowledge, Bypass, Message, Progress, Reset, StageState, Status

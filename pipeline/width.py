@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pipeline.config import CameraBase, Pixels
+from pipeline.config.cameras import CameraBase, Pixels
 
 Edges = tuple[float, float]
 

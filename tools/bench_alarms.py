@@ -29,7 +29,7 @@ from glass_core.errors import InputError
 from glass_core.scoring import score_image
 from pipeline.cameras.picture import write_png
 from pipeline.cameras.weave import render
-from pipeline.config import WeaveConfig
+from pipeline.config.cameras import WeaveConfig
 from pipeline.joining import Joiner
 from pipeline.judgement import judge
 from pipeline.messages import Announced, ScoreMap, Verdict

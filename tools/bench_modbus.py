@@ -22,7 +22,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from pipeline.config import LineConfig
+from pipeline.config.line import LineConfig
 from pipeline.link import ZmqBroadcast, ZmqLink
 from pipeline.messages import Action, ActionKind, Cause, Heartbeat, Phase, State
 from pipeline.outputs.modbus import RUN_PERMIT

@@ -35,11 +35,12 @@ from glass_core.errors import InputError
 from glass_core.scoring import ScoreDefinition
 from pipeline.cameras.protocol import Shot
 from pipeline.cameras.weave import render
-from pipeline.config import LineConfig, WeaveConfig
+from pipeline.config.cameras import WeaveConfig
+from pipeline.config.line import LineConfig
+from pipeline.config.styles import Scalar
 from pipeline.link import Link, ZmqLink
 from pipeline.messages import Totals
 from pipeline.process import Reporter, Spec, Stage, die_with_parent, loop
-from pipeline.style_config import Scalar
 from tools.cli import one_line
 
 SHAPES = ((256, 4096), (1024, 1024))

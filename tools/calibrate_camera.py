@@ -16,7 +16,8 @@ from calibration.flatfield import flatfield, picture_of
 from calibration.scale import ScaleCard, counts_per_mm, scale_from_board, scale_from_ruler
 from glass_core.errors import InputError
 from pipeline.cameras.picture import SUFFIXES, PictureError, read_picture, write_png
-from pipeline.config import BaslerConfig, CameraConfig, load_config
+from pipeline.config.cameras import BaslerConfig, CameraConfig
+from pipeline.config.cards import load_config
 
 
 def add(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -23,7 +23,8 @@ from glass_core.errors import InputError
 from pipeline.cameras import Camera, CameraLost, make_camera
 from pipeline.cameras.basler import BaslerCamera, list_devices
 from pipeline.cameras.picture import write_png
-from pipeline.config import BaslerConfig, CameraConfig, load_config
+from pipeline.config.cameras import BaslerConfig, CameraConfig
+from pipeline.config.cards import load_config
 
 PATIENCE_S = 5.0
 """Longest wait for a first picture."""

@@ -17,7 +17,8 @@ from rich.table import Table
 
 from calibration.threshold import CARD_FILE, load_card
 from glass_core.errors import InputError
-from pipeline.config import LineConfig, load_config
+from pipeline.config.cards import load_config
+from pipeline.config.line import LineConfig
 from pipeline.crops import crop_path
 from pipeline.ledger import read_runs, read_verdicts
 from pipeline.messages import Region, Result, Verdict

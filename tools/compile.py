@@ -22,7 +22,7 @@ from glass_core.engines.bundle import ForeignDevice, Manifest, check_device, is_
 from glass_core.errors import InputError
 from glass_core.exclusions import EXCLUDE_FILE
 from glass_core.split import SPLIT_FILE, load_split
-from pipeline.config import LineConfig
+from pipeline.config.line import LineConfig
 from tools.calibrate import calibrate_run, held_out
 from tools.train import refused_writes
 

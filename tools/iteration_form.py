@@ -26,7 +26,7 @@ from glass_core.samples import TileSource
 from glass_core.texture import ProceduralTextures
 from glass_core.train import iterate, method_of, optimisers_of, untrained
 from pipeline.cameras.weave import write_folder
-from pipeline.config import WeaveConfig
+from pipeline.config.cameras import WeaveConfig
 from tools.cli import one_line
 
 FORMS = ("ours", "official", "official-kept")

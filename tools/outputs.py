@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 from glass_core.errors import InputError
-from pipeline.config import LineConfig, ModbusConfig, load_config
+from pipeline.config.cards import load_config
+from pipeline.config.line import LineConfig, ModbusConfig
 from pipeline.line_state import UNLIKE
 from pipeline.messages import Acknowledge, Heartbeat, LineState, Message, Reset, State
 from pipeline.outputs.modbus import COILS, Plc, PlcLost

@@ -18,7 +18,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from glass_core.errors import InputError
 from pipeline.cameras import Camera, CameraLost, Shot, make_camera
 from pipeline.cameras.recording import RecordingWriter
-from pipeline.config import CameraConfig, LineConfig, load_config
+from pipeline.config.cameras import CameraConfig
+from pipeline.config.cards import load_config
+from pipeline.config.line import LineConfig
 from pipeline.messages import Motion, MotionState
 
 

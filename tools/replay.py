@@ -13,7 +13,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pipeline.cameras import make_camera
-from pipeline.config import LedgerConfig, LineConfig, ReplayConfig, load_config
+from pipeline.config.cameras import ReplayConfig
+from pipeline.config.cards import load_config
+from pipeline.config.line import LedgerConfig, LineConfig
 from pipeline.process import run_in_one_process
 from pipeline.roll import Summary, summarise
 from tools.compile import made_for_here

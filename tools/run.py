@@ -15,7 +15,8 @@ from calibration.threshold import load_card
 from glass_core.checkpoint import read_info
 from glass_core.errors import InputError
 from pipeline.cameras import make_camera
-from pipeline.config import LineConfig, load_config
+from pipeline.config.cards import load_config
+from pipeline.config.line import LineConfig
 from pipeline.demand import Demand, demands, needed_tiles_per_s
 from pipeline.messages import Totals
 from pipeline.reach import reaches

@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.config import LineConfig
+from pipeline.config.line import LineConfig
 from pipeline.messages import (
     Action,
     CameraCounts,

@@ -23,12 +23,12 @@ from rich.console import Console
 
 from calibration.threshold import ThresholdCard, load_card
 from glass_core.errors import InputError
-from pipeline.config import LineConfig
+from pipeline.config.line import LineConfig
+from pipeline.config.motion import SimulatedMotion
 from pipeline.joining import Box
 from pipeline.ledger import read_defect_verdicts, read_events
 from pipeline.messages import EventKind, Totals
 from pipeline.motion.played import SimulatedCourse
-from pipeline.motion_config import SimulatedMotion
 from pipeline.process import run_in_one_process
 from pipeline.report import Comparison, compare
 from pipeline.roll import find_defects, summarise

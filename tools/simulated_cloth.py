@@ -17,7 +17,7 @@ from glass_core.data import read_image
 from glass_core.errors import InputError
 from pipeline.cameras.picture import write_png
 from pipeline.cameras.weave import ground_truth, render
-from pipeline.config import WeaveConfig
+from pipeline.config.cameras import WeaveConfig
 from pipeline.report import Injected
 
 OVERLAP_PX = 192

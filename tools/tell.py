@@ -11,7 +11,8 @@ from contextlib import closing
 from pathlib import Path
 
 from glass_core.errors import InputError
-from pipeline.config import LineConfig, load_config
+from pipeline.config.cards import load_config
+from pipeline.config.line import LineConfig
 from pipeline.link import ZmqLink
 from pipeline.messages import Bypass, EventKind, Heartbeat, LineState, Message
 from pipeline.supervisor import is_running, runtime_folder

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pipeline.cameras.protocol import Camera, CameraLost, Shot
-from pipeline.config import BaslerConfig, CameraConfig, ReplayConfig, camera_cards
+from pipeline.config.cameras import BaslerConfig, CameraConfig, ReplayConfig
+from pipeline.config.cards import camera_cards
 
 __all__ = ["Camera", "CameraLost", "Shot", "make_camera"]
 

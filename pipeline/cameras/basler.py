@@ -17,8 +17,8 @@ import numpy as np
 
 from glass_core.errors import InputError, MissingError
 from pipeline.cameras.protocol import CameraLost, Shot
-from pipeline.config import BaslerConfig
-from pipeline.style_config import Scalar
+from pipeline.config.cameras import BaslerConfig
+from pipeline.config.styles import Scalar
 
 WAIT_MS = 50
 """Longest silence before `shots` gives a None."""

@@ -14,7 +14,7 @@ from calibration.camera_card import CameraCard
 from calibration.flatfield import FlatfieldCard
 from calibration.scale import ScaleCard
 from pipeline.cameras.protocol import Camera, Shot
-from pipeline.style_config import Scalar
+from pipeline.config.styles import Scalar
 
 
 class CorrectedCamera:

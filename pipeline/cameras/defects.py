@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.cameras.yarn import WARP_PX, WEFT_PX, Cloth, Floats, noise, profile, smooth_noise
-from pipeline.config import WovenDefect
+from pipeline.config.cameras import WovenDefect
 
 REACH_PX = 36
 """A defect moves yarns so far around itself."""

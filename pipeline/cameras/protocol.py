@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from pipeline.style_config import Scalar
+from pipeline.config.styles import Scalar
 
 
 class CameraLost(Exception):

@@ -16,9 +16,9 @@ from glass_core.errors import InputError
 from pipeline.cameras.picture import SUFFIXES, PictureError, read_picture
 from pipeline.cameras.protocol import Shot
 from pipeline.cameras.recording import INDEX, Recording, picture_name
-from pipeline.config import ReplayConfig
+from pipeline.config.cameras import ReplayConfig
+from pipeline.config.styles import Scalar
 from pipeline.messages import FrameStatus
-from pipeline.style_config import Scalar
 
 
 @dataclass(frozen=True)

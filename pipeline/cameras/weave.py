@@ -19,8 +19,8 @@ from pipeline.cameras.defects import BEHIND, Placed, Window, place, push, spoil
 from pipeline.cameras.picture import write_png
 from pipeline.cameras.protocol import Shot
 from pipeline.cameras.yarn import BLOCK_ROWS, MARGIN_ROWS, Floats, interlace, lay
-from pipeline.config import WeaveConfig
-from pipeline.style_config import Scalar
+from pipeline.config.cameras import WeaveConfig
+from pipeline.config.styles import Scalar
 
 Pixels = NDArray[np.uint8]
 FIBRE_ROWS = 1021

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from pipeline.io_config import ContactConfig, InputConfig
+from pipeline.config.wires import ContactConfig, InputConfig
 from pipeline.link import Outbox
 from pipeline.messages import StageState, Status
 from pipeline.modbus import ModbusDevice, PlcLost

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipeline.link import Inbox
-from pipeline.motion.counts import Counts, MessageCounts, ModbusCounts, UdpCounts
-from pipeline.motion.encoder import EncoderWeb
-from pipeline.motion.played import PlayedWeb, RecordedCourse, SimulatedCourse
-from pipeline.motion.stage import MotionStage, Web
-from pipeline.motion_config import (
+from pipeline.config.motion import (
     CameraMotion,
     MessageMotion,
     ModbusMotion,
@@ -18,6 +13,11 @@ from pipeline.motion_config import (
     SimulatedMotion,
     UdpMotion,
 )
+from pipeline.link import Inbox
+from pipeline.motion.counts import Counts, MessageCounts, ModbusCounts, UdpCounts
+from pipeline.motion.encoder import EncoderWeb
+from pipeline.motion.played import PlayedWeb, RecordedCourse, SimulatedCourse
+from pipeline.motion.stage import MotionStage, Web
 
 __all__ = ["MotionStage", "Web", "make_web"]
 

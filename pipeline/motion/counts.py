@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from glass_core.errors import InputError
+from pipeline.config.motion import ModbusMotion
 from pipeline.link import Inbox
-from pipeline.motion_config import ModbusMotion
 from pipeline.web_messages import EncoderCount
 
 DATAGRAM_BYTES = 32

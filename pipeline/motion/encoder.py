@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 
+from pipeline.config.motion import EncoderMotion
 from pipeline.motion.counter import Counter, CounterJump
 from pipeline.motion.counts import Counts
-from pipeline.motion_config import EncoderMotion
 
 WINDOW_NS = 200_000_000
 """Speed is the slope over so long, or over the last two readings where they are further apart."""

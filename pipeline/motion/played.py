@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from glass_core.errors import InputError
-from pipeline.motion_config import SimulatedMotion
+from pipeline.config.motion import SimulatedMotion
 
 
 class Course(Protocol):

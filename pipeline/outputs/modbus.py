@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from pipeline.config import ModbusConfig
+from pipeline.config.line import ModbusConfig
 from pipeline.link import Inbox, Outbox
 from pipeline.messages import (
     Acknowledge,

@@ -18,7 +18,7 @@ from glass_core.errors import InputError, MissingError
 from pipeline.cameras import CameraLost, Shot, basler, make_camera
 from pipeline.cameras.basler import BaslerCamera, _Blocks, list_devices
 from pipeline.cameras.picture import write_png
-from pipeline.config import BaslerConfig
+from pipeline.config.cameras import BaslerConfig
 
 os.environ.setdefault("PYLON_CAMEMU", "2")  # before pylon's factory exists
 ROOT = Path(__file__).parents[2]
@@ -318,7 +318,7 @@ def test_without_pypylon(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_emulated_camera_needs_nothing_but_its_serial_and_leaves_cleanly() -> None:
     """In a process of its own, left without close: the emulator switches itself on, nothing crashes at exit."""
     script = (
-        "from pipeline.cameras import make_camera\nfrom pipeline.config import BaslerConfig\n"
+        "from pipeline.cameras import make_camera\nfrom pipeline.config.line import BaslerConfig\n"
         "camera = make_camera(BaslerConfig(name='a', source='basler', serial='0815-0015'))\n"
         "print(camera.open()['emulated'], next(s for s in camera.shots() if s).rows)\n"
     )

@@ -16,7 +16,9 @@ from pipeline.cameras import CameraLost, Shot, make_camera
 from pipeline.cameras.picture import read_picture
 from pipeline.cameras.recording import Recording
 from pipeline.cameras.weave import render
-from pipeline.config import LineConfig, ReplayConfig, WeaveConfig, load_config
+from pipeline.config.cameras import ReplayConfig, WeaveConfig
+from pipeline.config.cards import load_config
+from pipeline.config.line import LineConfig
 from tools import record as verb
 from tools.cli import main
 

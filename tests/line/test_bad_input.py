@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.config import LineConfig
+from pipeline.config.line import LineConfig
 from pipeline.ledger import Ledger, read_states, read_verdicts
 from pipeline.messages import Reason, Result, State
 from pipeline.supervisor import Supervisor

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.config.wires import InputConfig
 from pipeline.inputs.modbus import RETRY_NS, ModbusInput
-from pipeline.io_config import InputConfig
 from pipeline.ledger import read_events, read_rolls
 from pipeline.messages import EventKind, StageState, State, Status
 from pipeline.web_messages import Contact, Roll, SpanEvent

@@ -15,7 +15,7 @@ import pytest
 
 from glass_core.errors import InputError
 from pipeline.cameras.weave import render
-from pipeline.config import LineConfig
+from pipeline.config.line import LineConfig
 from pipeline.ledger import read_states, read_verdicts
 from pipeline.messages import LineState, Message, Reason, Reject, Result, State, Verdict
 from pipeline.process import run_in_one_process

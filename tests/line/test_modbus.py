@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.config import ModbusConfig, load_config
+from pipeline.config.cards import load_config
+from pipeline.config.line import ModbusConfig
 from pipeline.ledger import read_actions
 from pipeline.messages import (
     Acknowledge,

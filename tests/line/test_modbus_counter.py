@@ -6,9 +6,9 @@ import sys
 import time
 from pathlib import Path
 
+from pipeline.config.motion import ModbusMotion
 from pipeline.messages import Motion, StageState, Status
 from pipeline.motion import MotionStage, make_web
-from pipeline.motion_config import ModbusMotion
 from tests.fakes import Box
 
 SERVER = """

@@ -7,7 +7,8 @@ import pytest
 
 import pipeline.overlap
 from pipeline.cameras.weave import render
-from pipeline.config import LineConfig, WeaveConfig
+from pipeline.config.cameras import WeaveConfig
+from pipeline.config.line import LineConfig
 from pipeline.ledger import read_alignments, read_states
 from pipeline.process import run_in_one_process
 from pipeline.sheet import read_sheet

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from calibration.threshold import load_card
-from pipeline.config import LineConfig
+from pipeline.config.line import LineConfig
 from pipeline.ledger import read_camera_facts, read_verdicts
 from pipeline.messages import Reason, Verdict
 from pipeline.roll import measure

@@ -10,7 +10,7 @@ import pytest
 from glass_core.engines.subjects import gmac_per_image, random_run
 from glass_core.scoring import ScoreDefinition
 from glass_core.tiling import Tiling
-from pipeline.config import LineConfig
+from pipeline.config.line import LineConfig
 from pipeline.demand import demands
 from tools.bench.line import steady_per_s
 from tools.bench.speed import metres_per_minute, of_line

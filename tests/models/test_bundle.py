@@ -24,7 +24,7 @@ from glass_core.errors import InputError
 from glass_core.model import Glass
 from glass_core.scoring import ScoreDefinition
 from glass_core.split import split
-from pipeline.config import LineConfig
+from pipeline.config.line import LineConfig
 from tools.calibrate import calibrate_run
 from tools.cli import main
 

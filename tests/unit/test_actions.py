@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.actions import UNACKNOWLEDGED, Actions
-from pipeline.config import LineConfig
+from pipeline.config.line import LineConfig
 from pipeline.handover import Heard
 from pipeline.messages import Action, ActionKind, Cause, Phase, Region, Result, Verdict
 

@@ -15,7 +15,7 @@ from calibration.scale import ScaleCard, counts_per_mm, scale_from_board, scale_
 from glass_core.errors import InputError
 from pipeline.cameras import make_camera
 from pipeline.cameras.picture import write_png
-from pipeline.config import load_config
+from pipeline.config.cards import load_config
 from tools.cli import main
 
 RNG = np.random.default_rng(5)

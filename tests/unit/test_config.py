@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from glass_core.errors import InputError
-from pipeline.config import LineConfig, load_config
+from pipeline.config.cards import load_config
+from pipeline.config.line import LineConfig
 
 HOUSE = """
 line: {name: demo, inspection_ok: {tolerate_not_inspected_mm: 500}}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from glass_core.config import load_train_config
-from pipeline.config import load_config
+from pipeline.config.cards import load_config
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 

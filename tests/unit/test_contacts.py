@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pipeline.cloth import ClothTerms
-from pipeline.config import LineConfig
+from pipeline.config.line import LineConfig
+from pipeline.config.wires import ContactConfig
 from pipeline.inputs.modbus import Edge
-from pipeline.io_config import ContactConfig
 from pipeline.messages import EventAction, EventKind
 from pipeline.web_messages import Contact, Roll, RollStart, SpanEvent
 from tests.decision_bench import Bench

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from calibration.threshold import GoodLook
-from pipeline.action_config import DefectAction, DriftAction, FaultAction
 from pipeline.actions import Actions
 from pipeline.cloth import ClothTerms
+from pipeline.config.actions import DefectAction, DriftAction, FaultAction
+from pipeline.config.styles import EventsConfig, StyleConfig
 from pipeline.drift import BASE, RECENT
 from pipeline.messages import (
     Acknowledge,
@@ -30,7 +31,6 @@ from pipeline.messages import (
     Totals,
     Verdict,
 )
-from pipeline.style_config import EventsConfig, StyleConfig
 from pipeline.web_messages import RollStart
 from tests.decision_bench import LANES, MS, STANDARD, Bench, outcome
 

@@ -12,7 +12,7 @@ from glass_core.engines.speed import Timing, quick_tiles_per_s
 from glass_core.errors import InputError
 from glass_core.scoring import ScoreDefinition
 from glass_core.tiling import Tiling
-from pipeline.config import LineConfig
+from pipeline.config.line import LineConfig
 from pipeline.demand import demands, highest_speed_mm_s, needed_tiles_per_s, refuse_slow
 from tests.fakes import BrightnessEngine
 

@@ -7,10 +7,10 @@ import pytest
 
 from pipeline.camera_style import CameraStyle
 from pipeline.cameras.protocol import CameraLost, Shot
-from pipeline.config import ReplayConfig
+from pipeline.config.cameras import ReplayConfig
+from pipeline.config.motion import CameraMotion, EncoderMotion
 from pipeline.grabber import MOST_BEHIND, ORIGIN_LIMIT, Grabber, GrabberTerms
 from pipeline.messages import Announced, CameraFacts, Frame, FrameStatus, Motion, MotionState, StageState, Status
-from pipeline.motion_config import CameraMotion, EncoderMotion
 from pipeline.web_messages import EncoderCount
 from tests.fakes import Box, ScriptCamera, shot
 

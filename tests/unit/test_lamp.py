@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline.config import LampConfig, LineConfig
+from pipeline.config.cameras import LampConfig
+from pipeline.config.line import LineConfig
 from pipeline.judgement import unscored
 from pipeline.lamp import PICTURES, LampTrim
 from pipeline.messages import Announced, Frame, FrameStatus, Reason, Result

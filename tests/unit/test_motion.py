@@ -13,13 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from pymodbus.exceptions import ConnectionException
 
 from glass_core.errors import InputError
-from pipeline.messages import Motion, MotionState, StageState, Status
-from pipeline.motion import MotionStage, make_web
-from pipeline.motion.counter import Counter, CounterJump
-from pipeline.motion.counts import RECONNECT_NS, ModbusCounts, UdpCounts
-from pipeline.motion.encoder import EncoderWeb
-from pipeline.motion.played import PlayedWeb, RecordedCourse, SimulatedCourse
-from pipeline.motion_config import (
+from pipeline.config.motion import (
     MessageMotion,
     ModbusMotion,
     MotionConfig,
@@ -28,6 +22,12 @@ from pipeline.motion_config import (
     SimulatedMotion,
     UdpMotion,
 )
+from pipeline.messages import Motion, MotionState, StageState, Status
+from pipeline.motion import MotionStage, make_web
+from pipeline.motion.counter import Counter, CounterJump
+from pipeline.motion.counts import RECONNECT_NS, ModbusCounts, UdpCounts
+from pipeline.motion.encoder import EncoderWeb
+from pipeline.motion.played import PlayedWeb, RecordedCourse, SimulatedCourse
 from pipeline.web_messages import EncoderCount
 from tests.fakes import Box
 

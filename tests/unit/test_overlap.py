@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.cameras.weave import render
-from pipeline.config import WeaveConfig
+from pipeline.config.cameras import WeaveConfig
 from pipeline.messages import Frame, LineState
 from pipeline.overlap import INTERVAL_NS, STRIPS, Apart, Overlaps, Strip, compare
 from pipeline.web_messages import Alignment

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glass_core.errors import InputError
-from pipeline.config import LineConfig
+from pipeline.config.line import LineConfig
 from pipeline.reach import reaches
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from glass_core.errors import InputError
 from pipeline import recorder as module
-from pipeline.config import LineConfig
+from pipeline.config.line import LineConfig
 from pipeline.ledger import (
     Ledger,
     LedgerFull,

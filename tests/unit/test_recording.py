@@ -13,7 +13,7 @@ import pytest
 from glass_core.errors import InputError
 from pipeline.cameras import Shot, make_camera
 from pipeline.cameras.recording import INDEX, Recording, RecordingWriter
-from pipeline.config import ReplayConfig
+from pipeline.config.cameras import ReplayConfig
 from pipeline.messages import Motion, MotionState
 
 RNG = np.random.default_rng(3)

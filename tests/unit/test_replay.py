@@ -14,7 +14,7 @@ from glass_core.errors import InputError
 from pipeline.cameras import Shot, make_camera
 from pipeline.cameras.picture import PictureError, read_picture, write_png
 from pipeline.cameras.replay import list_pictures
-from pipeline.config import ReplayConfig
+from pipeline.config.cameras import ReplayConfig
 
 RNG = np.random.default_rng(7)
 GREY = RNG.integers(0, 256, (12, 20), dtype=np.uint8)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pipeline.config import LineConfig
+from pipeline.config.line import LineConfig
 from pipeline.messages import (
     CameraCounts,
     Heartbeat,

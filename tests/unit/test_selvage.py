@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pipeline.cameras.weave import render
-from pipeline.config import WeaveConfig
+from pipeline.config.cameras import WeaveConfig
 from pipeline.selvage import PICTURES, STRIP_PX, Edges, find_cloth
 from tests.shared_data import SHARED
 

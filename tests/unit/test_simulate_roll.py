@@ -12,9 +12,9 @@ from rich.console import Console
 
 from glass_core.data import read_image
 from glass_core.errors import InputError
+from pipeline.config.motion import Segment, SimulatedMotion
 from pipeline.messages import Region, Result, Verdict
 from pipeline.motion.played import SimulatedCourse
-from pipeline.motion_config import Segment, SimulatedMotion
 from pipeline.report import Comparison, Injected
 from pipeline.roll import find_defects
 from tools.simulate_roll import BITS, COUNTS_PER_MM, Encoder, errors, line_of

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from glass_core.errors import InputError
 from pipeline.camera_style import CameraStyle
 from pipeline.cloth import ClothTerms
-from pipeline.config import LineConfig, load_config
+from pipeline.config.cards import load_config
+from pipeline.config.line import LineConfig
+from pipeline.config.styles import EventsConfig, Scalar, StyleConfig
 from pipeline.judgement import Standard
 from pipeline.messages import Announced, CameraFacts, Frame, FrameStatus, Reason, Result, ScoreMap
-from pipeline.style_config import EventsConfig, Scalar, StyleConfig
 from pipeline.web import Rolls
 from pipeline.web_messages import Roll, RollStart
 from pipeline.worker import Model, Worker

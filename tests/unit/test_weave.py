@@ -16,7 +16,7 @@ from pipeline.cameras import make_camera
 from pipeline.cameras.defects import REACH_PX
 from pipeline.cameras.weave import ground_truth, render, write_folder
 from pipeline.cameras.yarn import BLOCK_ROWS, WARP_OVER, WARP_PX, WEFT_PX, weave_repeat
-from pipeline.config import WeaveConfig, WovenDefect
+from pipeline.config.cameras import WeaveConfig, WovenDefect
 
 KINDS = ("missing_yarn", "slub", "hole", "stain", "float")
 SCALE = {"mm_per_px_x": 0.2, "mm_per_px_y": 0.2}

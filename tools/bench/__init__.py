@@ -18,7 +18,8 @@ from rich.console import Console
 from glass_core.checkpoint import read_info
 from glass_core.engines.bundle import is_bundle
 from glass_core.errors import InputError
-from pipeline.config import LineConfig, load_config
+from pipeline.config.cards import load_config
+from pipeline.config.line import LineConfig
 from tools.bench.forward import PAPER_BATCH, Point, measure, rates
 from tools.bench.machine import Busy, machine
 from tools.bench.speed import line_speeds, of_line

@@ -19,7 +19,8 @@ from glass_core.engines import Engine, load_engine
 from glass_core.engines.speed import timed
 from glass_core.errors import InputError
 from pipeline.cameras.weave import render
-from pipeline.config import LineConfig, WeaveConfig, WorkerConfig
+from pipeline.config.cameras import WeaveConfig
+from pipeline.config.line import LineConfig, WorkerConfig
 from pipeline.link import ZmqLink
 from pipeline.messages import Result, Verdict
 from pipeline.supervisor import Supervisor

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from glass_core.tiling import Tiling
-from pipeline.config import LineConfig
+from pipeline.config.line import LineConfig
 from pipeline.demand import Demand, highest_speed_mm_s, needed_tiles_per_s
 from pipeline.reach import top_speed
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from pipeline.motion_config import Section
+from pipeline.config.section import Section
 from pipeline.states import EventAction, EventKind
 
 Scalar = bool | int | float | str

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.motion_config import Section
+from pipeline.config.section import Section
 
 
 class DefectAction(Section):

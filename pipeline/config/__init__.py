@@ -1,0 +1,1 @@
+"""A line as typed YAML: one section a file."""

@@ -1,0 +1,173 @@
+"""The configuration of a line: typed, unknown keys refused, echoed and hashed into every record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, model_validator
+
+from pipeline.config.actions import ActionConfig, DefectAction
+from pipeline.config.cameras import BaslerConfig, CameraConfig
+from pipeline.config.motion import CameraMotion, MotionConfig
+from pipeline.config.section import Section
+from pipeline.config.styles import EventsConfig, Scalar, StyleConfig, check_styles
+from pipeline.config.wires import InputConfig, ModbusConfig, OutputConfig, PublisherConfig
+from pipeline.grading import Rules
+
+StyleName = Annotated[str, Field(min_length=1, max_length=64)]
+STAGES = {"recorder", "decision", "worker", "motion"}
+"""Processes that every line may have."""
+
+
+class InspectionOkConfig(Section):
+    """When a gap in inspection becomes a reject."""
+
+    tolerate_not_inspected_mm: float = Field(default=500.0, ge=0)
+
+
+class LineSection(Section):
+    """The line as a whole."""
+
+    name: str = Field(default="line", pattern=r"^[A-Za-z0-9_-]{1,32}$")
+    roll_id: str = Field(default="", max_length=64)
+    style: str = Field(default="", max_length=64)
+    roll_length_m: float = Field(default=20_000.0, gt=0)
+    """A roll of this length ends, and the next is counted on: R-0009 is followed by R-0010."""
+    events: EventsConfig = EventsConfig()
+    alignment_tolerance_mm: float = Field(default=2.0, gt=0)
+    """Neighbouring cameras may place the cloth that both see so far apart, before the line warns."""
+    inspection_ok: InspectionOkConfig = InspectionOkConfig()
+
+
+class WorkerConfig(Section):
+    """The process that scores."""
+
+    backend: Literal["auto", "torch", "openvino", "tensorrt"] = "auto"
+    precision: Literal["auto", "fp32", "fp16", "bf16", "int8"] = "auto"
+    on_foreign_device: Literal["refuse", "recompile"] = "refuse"
+    """What to do with a BUNDLE that was compiled for another device or library."""
+    max_batch: int = Field(default=16, ge=1, le=256)
+    batch_wait_ms: float = Field(default=5.0, ge=0)
+    threads: int | None = Field(default=None, ge=1)
+
+
+class DecisionConfig(Section):
+    """The process that decides."""
+
+    budget_ms: float = Field(default=500.0, gt=0)
+    """From a frame's arrival to its verdict; with a camera's actuator_mm it runs only while the web moves."""
+    recording_floor: float = Field(default=0.5, ge=0, le=1)
+
+
+class LedgerConfig(Section):
+    """Where the record is kept: ledger, verdicts.jsonl and crops lie in the ledger's folder."""
+
+    path: Path = Path("out/ledger.sqlite")
+
+
+class LineConfig(Section):
+    """A line. Paths are relative to the folder the program is started in."""
+
+    line: LineSection = LineSection()
+    styles: dict[StyleName, StyleConfig] = Field(default_factory=dict)
+    """Those that a roll may be started with; where one says nothing, the line's own model, features and events hold."""
+    model: Path | None = None
+    motion: MotionConfig | None = None
+    cameras: tuple[CameraConfig, ...] = Field(default=(), max_length=16)
+    worker: WorkerConfig = WorkerConfig()
+    decision: DecisionConfig = DecisionConfig()
+    grading: Rules = Rules()
+    actions: tuple[ActionConfig, ...] = Field(default=(), max_length=32)
+    inputs: tuple[InputConfig, ...] = ()
+    outputs: tuple[OutputConfig, ...] = (PublisherConfig(kind="publisher"),)
+    ledger: LedgerConfig = LedgerConfig()
+    train: dict[str, Any] = Field(default_factory=dict)
+    """Settings of training; glass_core checks them."""
+
+    @model_validator(mode="after")
+    def _unique(self) -> LineConfig:
+        names = [c.name for c in self.cameras]
+        if len(set(names)) < len(names):
+            raise ValueError(f"cameras: names must differ, got {names}")
+        wired = [*(o.name for o in self.modbus), *(i.name for i in self.inputs)]
+        if len(set(wired)) < len(wired) or set(wired) & STAGES:
+            raise ValueError(f"outputs and inputs: names must differ, also from {', '.join(sorted(STAGES))}, got {wired}")
+        contacts = [c.name for i in self.inputs for c in i.contacts]
+        if len(set(contacts)) < len(contacts):
+            raise ValueError(f"inputs: contacts' names must differ, got {contacts}")
+        if taken := set(names) & {*STAGES, *wired}:
+            raise ValueError(f"cameras: {', '.join(sorted(taken))} is another process's name, choose a different one")
+        ranges = sorted((*c.inspect_x_mm, c.name) for c in self.cameras if c.inspect_x_mm)
+        for (_, end_mm, left), (start_mm, _, right) in pairwise(ranges):
+            if start_mm < end_mm:
+                raise ValueError(
+                    f"inspect_x_mm of {left} and {right} overlap: cloth from {start_mm:g} mm would be judged twice"
+                )
+        if isinstance(self.motion, CameraMotion) and self.motion.camera not in names:
+            raise ValueError(f"motion.camera: {self.motion.camera} is none of the cameras {names}")
+        if len(self.outputs) - len(self.modbus) != 1:
+            raise ValueError("outputs: exactly one publisher")
+        if self.motion is None and any(isinstance(a, DefectAction) and a.distance_mm is not None for a in self.actions):
+            raise ValueError("actions: distance_mm needs `motion:`, nothing else says when the web is there")
+        if self.styles and self.line.style not in ("", *self.styles):
+            raise ValueError(f"line.style: no such style {self.line.style}, choose one of {', '.join(self.styles)}")
+        check_styles(self.styles, self.own_features)
+        trimmed = {c.name for c in self.cameras if c.lamp}
+        for name, style in self.styles.items():
+            if both := sorted(trimmed & style.features.keys()):
+                raise ValueError(
+                    f"styles.{name}.features.{both[0]}: the level of that camera's lamp holds for one setting only"
+                )
+        return self
+
+    @property
+    def own_features(self) -> dict[str, dict[str, Scalar] | None]:
+        """Of each camera what the styles may change; null: it has no features."""
+        return {c.name: c.features if isinstance(c, BaslerConfig) else None for c in self.cameras}
+
+    def style(self, name: str) -> StyleConfig:
+        """All that is in force for cloth of that style; `features` are those that any style changes, for every camera."""
+        own = self.styles.get(name, StyleConfig())
+        features: dict[str, dict[str, Scalar]] = {}
+        for camera, base in self.own_features.items():
+            changed = {key for style in self.styles.values() for key in style.features.get(camera, {})}
+            wanted = {**(base or {}), **own.features.get(camera, {})}
+            features[camera] = {key: value for key, value in wanted.items() if key in changed}
+        return StyleConfig(model=own.model or self.model, features=features, events=own.events or self.line.events)
+
+    @property
+    def models(self) -> tuple[Path, ...]:
+        """Each model that some style is judged by, the line's own first."""
+        named = (self.model, *(s.model for s in self.styles.values()))
+        return tuple(dict.fromkeys(m for m in named if m is not None))
+
+    @property
+    def publisher(self) -> PublisherConfig:
+        """Where verdicts, rejects, actions and states are published."""
+        return next(o for o in self.outputs if isinstance(o, PublisherConfig))
+
+    @property
+    def modbus(self) -> tuple[ModbusConfig, ...]:
+        """The wired outputs."""
+        return tuple(o for o in self.outputs if isinstance(o, ModbusConfig))
+
+    @property
+    def sha(self) -> str:
+        """SHA-256 of the whole configuration, defaults included."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def explain(error: ValidationError) -> str:
+    """The first fault of a refused configuration on one line: key, value, what is allowed."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(p) for p in first["loc"]) or "(whole file)"
+    if first["type"] == "extra_forbidden":
+        return f"{key}: no such key"
+    value = repr(first["input"])
+    shown = "" if isinstance(first["input"], dict) else f" {value if len(value) < 80 else value[:77] + '...'}:"
+    return f"{key}:{shown} {first['msg'].removeprefix('Value error, ')}"
