@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pipeline.gap import Gap
 from pipeline.likeness import Likeness
-from pipeline.messages import Announced
+from pipeline.messages.frames import Announced
 from pipeline.seen import Seen
 from pipeline.silence import Silence
 from pipeline.terms import DecisionTerms

@@ -10,7 +10,7 @@ from pipeline.config.actions import ActionConfig, DefectAction, NotInspectedActi
 from pipeline.gap import Gap
 from pipeline.grading import Rules, severity
 from pipeline.joining import Defect, Joiner
-from pipeline.messages import Action, ActionKind, Cause, Phase, Result, Verdict
+from pipeline.messages.frames import Action, ActionKind, Cause, Phase, Result, Verdict
 
 UNACKNOWLEDGED = 1000
 """Events kept for acknowledgement; of more than that nobody keeps track."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from pipeline.link import Outbox
-from pipeline.messages import Message, Payload, Verdict
+from pipeline.messages.frames import Message, Payload, Verdict
 
 PICTURES = 64
 FAULT = 5000

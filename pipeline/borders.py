@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from itertools import pairwise
 
-from pipeline.web_messages import Roll
+from pipeline.messages.cloth import Roll
 
 
 class Borders:

@@ -9,8 +9,8 @@ from typing import Any
 from pipeline.cameras.protocol import Camera
 from pipeline.config.styles import Scalar
 from pipeline.link import Inbox
+from pipeline.messages.cloth import Roll
 from pipeline.web import Rolls
-from pipeline.web_messages import Roll
 
 
 class CameraStyle:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pipeline.config.styles import EventsConfig, StyleConfig
 from pipeline.config.wires import ContactConfig
 from pipeline.judgement import Judgement, Standard
-from pipeline.messages import Announced, EventKind, Message, ScoreMap
+from pipeline.messages.cloth import Contact, MarkEvent, Roll, RollStart, SpanEvent
+from pipeline.messages.frames import Announced, EventKind, Message, ScoreMap
 from pipeline.outputs.publisher import Publisher
 from pipeline.web import Events, EventSpan, Rolls, RollSpan
-from pipeline.web_messages import Contact, MarkEvent, Roll, RollStart, SpanEvent
 
 
 @dataclass(frozen=True)

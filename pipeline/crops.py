@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from glass_core.whole_file import whole_file
-from pipeline.messages import Payload, Verdict
+from pipeline.messages.frames import Payload, Verdict
 
 CONTEXT_PX = 32
 SMALLEST_PX = 128

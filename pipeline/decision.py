@@ -18,7 +18,8 @@ from pipeline.due import Deadline, Due
 from pipeline.judgement import Judgement, Standard, grounds, judge, unscored
 from pipeline.line_state import Roster, line_state
 from pipeline.link import Inbox, Outbox
-from pipeline.messages import (
+from pipeline.messages.cloth import Alignment, Contact, MarkEvent, RollStart
+from pipeline.messages.frames import (
     Acknowledge,
     Action,
     Announced,
@@ -45,7 +46,6 @@ from pipeline.overlap import Apart
 from pipeline.silence import SpanMm
 from pipeline.tally import Tally
 from pipeline.terms import DecisionTerms
-from pipeline.web_messages import Alignment, Contact, MarkEvent, RollStart
 
 HEARTBEAT_NS = 100_000_000
 TOTALS_NS = 500_000_000

@@ -15,12 +15,22 @@ from pipeline.config.cameras import CameraConfig
 from pipeline.config.motion import EncoderMotion
 from pipeline.lamp import LampTrim
 from pipeline.link import IDLE_MS, Inbox, Outbox
-from pipeline.messages import Announced, CameraFacts, Frame, FrameStatus, Message, Motion, MotionState, StageState, Status
+from pipeline.messages.cloth import EncoderCount
+from pipeline.messages.frames import (
+    Announced,
+    CameraFacts,
+    Frame,
+    FrameStatus,
+    Message,
+    Motion,
+    MotionState,
+    StageState,
+    Status,
+)
 from pipeline.motion.counter import Counter, CounterJump
 from pipeline.selvage import Edges
 from pipeline.slabs import Slab, SlabBuilder
 from pipeline.track import Ran, Track
-from pipeline.web_messages import EncoderCount
 
 MOST_BEHIND = 8
 """Frames that a simulated trigger may be behind the web before it lets some go, as a real camera would."""

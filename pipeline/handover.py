@@ -6,8 +6,8 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.actions import UNACKNOWLEDGED
 from pipeline.line_state import GONE
-from pipeline.messages import Action, ActionKind, LineState, Message, Phase, State
-from pipeline.web_messages import Roll, RollStart
+from pipeline.messages.cloth import Roll, RollStart
+from pipeline.messages.frames import Action, ActionKind, LineState, Message, Phase, State
 
 
 class Handover(BaseModel):

@@ -9,7 +9,7 @@ import numpy as np
 
 from calibration.threshold import GoodLook
 from glass_core.tiling import Tiling
-from pipeline.messages import Announced, FrameStatus, Payload, Reason, Region, Result, ScoreMap, Verdict
+from pipeline.messages.frames import Announced, FrameStatus, Payload, Reason, Region, Result, ScoreMap, Verdict
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 from glass_core.errors import InputError
 from pipeline.borders import Borders
-from pipeline.messages import Action, CameraFacts, LineState, Message, Payload, Reject, Totals, Verdict
-from pipeline.web_messages import Alignment, Roll, SpanEvent
+from pipeline.messages.cloth import Alignment, Roll, SpanEvent
+from pipeline.messages.frames import Action, CameraFacts, LineState, Message, Payload, Reject, Totals, Verdict
 
 SCHEMA = 2
 BUSY_S = 0.5

@@ -7,7 +7,7 @@ from dataclasses import replace
 from calibration.threshold import GoodLook, middle_lane
 from pipeline.drift import Drift, Look, looks, middle
 from pipeline.judgement import Judgement, Standard
-from pipeline.messages import Announced, Reason, Result, ScoreMap
+from pipeline.messages.frames import Announced, Reason, Result, ScoreMap
 from pipeline.web import RollSpan
 
 FIRST_MM = 2000.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pipeline.messages import MotionState, StageState, State, Status
+from pipeline.messages.frames import MotionState, StageState, State, Status
 
 GONE = " (gone: reset it)"
 """Said of a latched fault whose cause is no longer there."""

@@ -16,7 +16,7 @@ from typing import Protocol
 import zmq
 
 from glass_core.errors import InputError
-from pipeline.messages import Message, Payload
+from pipeline.messages.frames import Message, Payload
 from pipeline.wire import HEADER_LIMIT_BYTES, PAYLOAD_LIMIT_BYTES, DecodeError, decode, encode
 
 Received = tuple[Message, tuple[memoryview, ...]]

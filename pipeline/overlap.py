@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from calibration.alignment import LEAST_FIT, place_in
-from pipeline.messages import Frame
-from pipeline.web_messages import Alignment
+from pipeline.messages.cloth import Alignment
+from pipeline.messages.frames import Frame
 
 INTERVAL_NS = 10_000_000_000
 STRIPS = 32

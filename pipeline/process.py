@@ -31,8 +31,8 @@ from pipeline.config.motion import CameraMotion, EncoderMotion
 from pipeline.handover import Handover
 from pipeline.judgement import Standard
 from pipeline.link import IDLE_MS, Link, MemoryLink, Outbox, ZmqLink
-from pipeline.messages import Progress, StageState
-from pipeline.web_messages import RollStart
+from pipeline.messages.cloth import RollStart
+from pipeline.messages.frames import Progress, StageState
 
 T = TypeVar("T")
 PROGRESS_NS = 200_000_000
@@ -185,7 +185,7 @@ def _decision(spec: Spec, link: Link, model: Path) -> Stage:
     from pipeline.actions import Actions
     from pipeline.cloth import ClothTerms
     from pipeline.decision import SEEN, Decision, DecisionTerms
-    from pipeline.messages import Action
+    from pipeline.messages.frames import Action
     from pipeline.outputs.publisher import Publisher
 
     line, before, roll = spec.config.line, spec.before, _roll(spec)

@@ -18,8 +18,19 @@ from pipeline.crops import Crop, cut_crops
 from pipeline.journal import Journal
 from pipeline.ledger import Ledger, LedgerFull, read_runs
 from pipeline.link import Inbox, Outbox
-from pipeline.messages import Action, CameraFacts, LineState, Message, Reject, Result, StageState, Status, Totals, Verdict
-from pipeline.web_messages import Alignment, Roll, SpanEvent
+from pipeline.messages.cloth import Alignment, Roll, SpanEvent
+from pipeline.messages.frames import (
+    Action,
+    CameraFacts,
+    LineState,
+    Message,
+    Reject,
+    Result,
+    StageState,
+    Status,
+    Totals,
+    Verdict,
+)
 
 RETRY_NS = 1_000_000_000
 HELD_ROWS = 100_000

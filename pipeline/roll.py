@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.coverage import Coverage
 from pipeline.joining import Defect, Joiner
 from pipeline.ledger import read_cameras, read_runs, read_spans, read_totals, read_verdicts
-from pipeline.messages import Result, Verdict
+from pipeline.messages.frames import Result, Verdict
 
 KEEP_ALL_MM = 1e9
 """A finished run is measured whole: its stretches stay apart, for the list of those that were not inspected."""

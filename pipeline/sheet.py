@@ -26,9 +26,9 @@ from pipeline.ledger import (
     read_rolls,
     read_runs,
 )
+from pipeline.messages.cloth import Alignment
 from pipeline.repeats import find_repeats
 from pipeline.roll import Cover, cover_rolls, find_defects
-from pipeline.web_messages import Alignment
 from pipeline.width import judged_mm
 
 

@@ -20,9 +20,9 @@ from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
 from pipeline.handover import Heard
 from pipeline.link import ZmqLink, make_private
-from pipeline.messages import Acknowledge, Bypass, Message, Progress, Reset, StageState, Status
+from pipeline.messages.cloth import MarkEvent, RollStart
+from pipeline.messages.frames import Acknowledge, Bypass, Message, Progress, Reset, StageState, Status
 from pipeline.process import Spec
-from pipeline.web_messages import MarkEvent, RollStart
 
 SILENT_NS = 10_000_000_000
 """A process that reports no progress for so long hangs; a longer single engine call does not exist."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from pipeline.coverage import Coverage
-from pipeline.messages import CameraCounts, Motion, Result, Totals, Verdict
+from pipeline.messages.frames import CameraCounts, Motion, Result, Totals, Verdict
 from pipeline.telemetry import Percentiles
 
 LANES_TOLD = 128

@@ -10,9 +10,9 @@ from typing import Any
 import msgpack
 from pydantic import ValidationError
 
-from pipeline import messages as m
-from pipeline import web_messages as w
-from pipeline.messages import Message, Payload
+from pipeline.messages import cloth as w
+from pipeline.messages import frames as m
+from pipeline.messages.frames import Message, Payload
 
 VERSION = 1
 HEADER_LIMIT_BYTES = 4096

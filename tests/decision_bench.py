@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.actions import Actions
 from pipeline.decision import Decision
 from pipeline.judgement import Standard
-from pipeline.messages import (
+from pipeline.messages.frames import (
     Action,
     Announced,
     LineState,

@@ -13,7 +13,7 @@ from glass_core.scoring import ScoreDefinition
 from glass_core.tiling import Tiling
 from pipeline.cameras.protocol import CameraLost, Shot
 from pipeline.link import Received
-from pipeline.messages import Message, Payload, Totals
+from pipeline.messages.frames import Message, Payload, Totals
 from pipeline.wire import decode, encode
 
 

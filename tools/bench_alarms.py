@@ -32,7 +32,7 @@ from pipeline.cameras.weave import render
 from pipeline.config.cameras import WeaveConfig
 from pipeline.joining import Joiner
 from pipeline.judgement import judge
-from pipeline.messages import Announced, ScoreMap, Verdict
+from pipeline.messages.frames import Announced, ScoreMap, Verdict
 from pipeline.process import standard_of
 from tools.cli import one_line
 from tools.train import train_run

@@ -39,7 +39,7 @@ from pipeline.config.cameras import WeaveConfig
 from pipeline.config.line import LineConfig
 from pipeline.config.styles import Scalar
 from pipeline.link import Link, ZmqLink
-from pipeline.messages import Totals
+from pipeline.messages.frames import Totals
 from pipeline.process import Reporter, Spec, Stage, die_with_parent, loop
 from tools.cli import one_line
 

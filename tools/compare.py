@@ -21,7 +21,7 @@ from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig
 from pipeline.crops import crop_path
 from pipeline.ledger import read_runs, read_verdicts
-from pipeline.messages import Region, Result, Verdict
+from pipeline.messages.frames import Region, Result, Verdict
 from pipeline.roll import find_defects
 from tools.replay import judge, line_of
 

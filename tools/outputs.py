@@ -12,7 +12,7 @@ from glass_core.errors import InputError
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig, ModbusConfig
 from pipeline.line_state import UNLIKE
-from pipeline.messages import Acknowledge, Heartbeat, LineState, Message, Reset, State
+from pipeline.messages.frames import Acknowledge, Heartbeat, LineState, Message, Reset, State
 from pipeline.outputs.modbus import COILS, Plc, PlcLost
 from pipeline.supervisor import is_running
 from tools.tell import tell

@@ -15,7 +15,7 @@ from pipeline.dispositions import Key
 from pipeline.joining import Defect, Joiner
 from pipeline.judgement import Standard
 from pipeline.ledger import read_defect_verdicts, read_verdicts
-from pipeline.messages import Result, Verdict
+from pipeline.messages.frames import Result, Verdict
 from pipeline.process import standard_of
 from pipeline.sheet import DefectRow, RunSheet, read_sheet
 

@@ -18,7 +18,7 @@ from pipeline.cameras import make_camera
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig
 from pipeline.demand import Demand, demands, needed_tiles_per_s
-from pipeline.messages import Totals
+from pipeline.messages.frames import Totals
 from pipeline.reach import reaches
 from pipeline.roll import Summary, summarise
 from pipeline.supervisor import LineFailed, Supervisor

@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.config.line import LineConfig
-from pipeline.messages import (
+from pipeline.messages.cloth import Roll, SpanEvent
+from pipeline.messages.frames import (
     Action,
     CameraCounts,
     Heartbeat,
@@ -26,7 +27,6 @@ from pipeline.messages import (
     Totals,
     Verdict,
 )
-from pipeline.web_messages import Roll, SpanEvent
 
 COLOURS = {
     State.STARTING: "bold #000000 on white",

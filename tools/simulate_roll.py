@@ -27,7 +27,7 @@ from pipeline.config.line import LineConfig
 from pipeline.config.motion import SimulatedMotion
 from pipeline.joining import Box
 from pipeline.ledger import read_defect_verdicts, read_events
-from pipeline.messages import EventKind, Totals
+from pipeline.messages.frames import EventKind, Totals
 from pipeline.motion.played import SimulatedCourse
 from pipeline.process import run_in_one_process
 from pipeline.report import Comparison, compare

@@ -14,9 +14,9 @@ from glass_core.errors import InputError
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig
 from pipeline.link import ZmqLink
-from pipeline.messages import Bypass, EventKind, Heartbeat, LineState, Message
+from pipeline.messages.cloth import MarkEvent, Roll, RollStart, SpanEvent
+from pipeline.messages.frames import Bypass, EventKind, Heartbeat, LineState, Message
 from pipeline.supervisor import is_running, runtime_folder
-from pipeline.web_messages import MarkEvent, Roll, RollStart, SpanEvent
 
 ANSWER_S = 3.0
 """A line that runs confirms within a step of decision."""

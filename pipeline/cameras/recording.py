@@ -22,7 +22,7 @@ from glass_core.errors import InputError
 from glass_core.whole_file import whole_file
 from pipeline.cameras.picture import write_png
 from pipeline.cameras.protocol import Shot
-from pipeline.messages import FrameStatus, Motion
+from pipeline.messages.frames import FrameStatus, Motion
 
 SCHEMA = 1
 INDEX = "recording.json"

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field
 
 from pipeline.config.section import Section
-from pipeline.states import EventAction, EventKind
+from pipeline.messages.states import EventAction, EventKind
 
 Scalar = bool | int | float | str
 

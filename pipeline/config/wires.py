@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pipeline.config.section import Section
-from pipeline.states import EventKind
+from pipeline.messages.states import EventKind
 
 ProcessName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 

@@ -6,9 +6,9 @@ from collections import deque
 
 from pipeline.config.wires import ContactConfig, InputConfig
 from pipeline.link import Outbox
-from pipeline.messages import StageState, Status
+from pipeline.messages.cloth import Contact
+from pipeline.messages.frames import StageState, Status
 from pipeline.modbus import ModbusDevice, PlcLost
-from pipeline.web_messages import Contact
 
 CYCLE_NS = 20_000_000
 RETRY_NS = 1_000_000_000

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from glass_core.errors import InputError
 from pipeline.config.motion import ModbusMotion
 from pipeline.link import Inbox
-from pipeline.web_messages import EncoderCount
+from pipeline.messages.cloth import EncoderCount
 
 DATAGRAM_BYTES = 32
 """More than any decimal number that is a count."""

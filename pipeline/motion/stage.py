@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from pipeline.link import Outbox
-from pipeline.messages import Motion, MotionState, StageState, Status
+from pipeline.messages.frames import Motion, MotionState, StageState, Status
 
 INTERVAL_NS = 20_000_000
 REST_MM_S = 0.5

@@ -24,7 +24,7 @@ from collections import deque
 
 from pipeline.config.line import ModbusConfig
 from pipeline.link import Inbox, Outbox
-from pipeline.messages import (
+from pipeline.messages.frames import (
     Acknowledge,
     Action,
     ActionKind,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipeline.link import Broadcast
-from pipeline.messages import Action, ActionKind, Heartbeat, LineState, Message
-from pipeline.web_messages import Roll
+from pipeline.messages.cloth import Roll
+from pipeline.messages.frames import Action, ActionKind, Heartbeat, LineState, Message
 
 
 class Publisher:

@@ -13,7 +13,7 @@ import yaml
 
 from pipeline.joining import Defect
 from pipeline.ledger import read_camera_facts, read_cameras, read_runs, read_states, read_verdicts
-from pipeline.messages import LineState
+from pipeline.messages.frames import LineState
 from pipeline.report import files
 from pipeline.report.grading import grade_section, unseen_section
 from pipeline.report.pictures import clock, histogram, timeline

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.messages import LineState, State
+from pipeline.messages.frames import LineState, State
 from pipeline.sheet import RollSheet
 
 RED, GREEN, AMBER, BLUE, GREY = "#c0332b", "#cfe3d6", "#c98a1b", "#2b62a8", "#8a8f95"

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from pipeline.joining import Defect
-from pipeline.messages import Reason, Result, Verdict
+from pipeline.messages.frames import Reason, Result, Verdict
 from pipeline.report.pictures import AMBER, BLUE, GREEN, GREY, RED, svg
 from pipeline.report.truth import Comparison
 

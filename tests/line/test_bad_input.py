@@ -20,7 +20,7 @@ import yaml
 
 from pipeline.config.line import LineConfig
 from pipeline.ledger import Ledger, read_states, read_verdicts
-from pipeline.messages import Reason, Result, State
+from pipeline.messages.frames import Reason, Result, State
 from pipeline.supervisor import Supervisor
 from tools.cli import main
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from glass_core.checkpoint import load_model, save_model, tensors_of
 from pipeline.ledger import read_states
-from pipeline.messages import Result, State
+from pipeline.messages.frames import Result, State
 from tests.line.conftest import good_frame, make_model
 from tests.line.test_line import config, running
 from tools.calibrate import calibrate_run

@@ -11,8 +11,8 @@ import pytest
 from pipeline.config.wires import InputConfig
 from pipeline.inputs.modbus import RETRY_NS, ModbusInput
 from pipeline.ledger import read_events, read_rolls
-from pipeline.messages import EventKind, StageState, State, Status
-from pipeline.web_messages import Contact, Roll, SpanEvent
+from pipeline.messages.cloth import Contact, Roll, SpanEvent
+from pipeline.messages.frames import EventKind, StageState, State, Status
 from tests.fakes import Box
 from tests.line.modbus_server import ModbusServer
 from tests.line.test_line import config, running

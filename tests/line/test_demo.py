@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.ledger import read_states, read_verdicts
-from pipeline.messages import Result, State
+from pipeline.messages.frames import Result, State
 from pipeline.report import Injected, compare
 from pipeline.roll import find_defects
 from tools import demo

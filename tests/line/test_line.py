@@ -17,7 +17,7 @@ from glass_core.errors import InputError
 from pipeline.cameras.weave import render
 from pipeline.config.line import LineConfig
 from pipeline.ledger import read_states, read_verdicts
-from pipeline.messages import LineState, Message, Reason, Reject, Result, State, Verdict
+from pipeline.messages.frames import LineState, Message, Reason, Reject, Result, State, Verdict
 from pipeline.process import run_in_one_process
 from pipeline.roll import summarise
 from pipeline.supervisor import LineFailed, Supervisor

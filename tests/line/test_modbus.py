@@ -17,7 +17,7 @@ import yaml
 from pipeline.config.cards import load_config
 from pipeline.config.line import ModbusConfig
 from pipeline.ledger import read_actions
-from pipeline.messages import (
+from pipeline.messages.frames import (
     Acknowledge,
     Action,
     ActionKind,

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from pipeline.config.motion import ModbusMotion
-from pipeline.messages import Motion, StageState, Status
+from pipeline.messages.frames import Motion, StageState, Status
 from pipeline.motion import MotionStage, make_web
 from tests.fakes import Box
 

@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 from pipeline.ledger import read_events, read_rolls, read_verdicts
-from pipeline.messages import EventKind, LineState, Result, State
+from pipeline.messages.cloth import Roll
+from pipeline.messages.frames import EventKind, LineState, Result, State
 from pipeline.roll import measure
-from pipeline.web_messages import Roll
 from tests.line.test_line import Run, config, running
 
 COUNTS_PER_MM = 10

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pipeline.actions import UNACKNOWLEDGED, Actions
 from pipeline.config.line import LineConfig
 from pipeline.handover import Heard
-from pipeline.messages import Action, ActionKind, Cause, Phase, Region, Result, Verdict
+from pipeline.messages.frames import Action, ActionKind, Cause, Phase, Region, Result, Verdict
 
 
 def table(*rules: dict[str, Any], **facts: Any) -> Actions:

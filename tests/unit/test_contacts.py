@@ -11,8 +11,8 @@ from pipeline.cloth import ClothTerms
 from pipeline.config.line import LineConfig
 from pipeline.config.wires import ContactConfig
 from pipeline.inputs.modbus import Edge
-from pipeline.messages import EventAction, EventKind
-from pipeline.web_messages import Contact, Roll, RollStart, SpanEvent
+from pipeline.messages.cloth import Contact, Roll, RollStart, SpanEvent
+from pipeline.messages.frames import EventAction, EventKind
 from tests.decision_bench import Bench
 
 MS = 1_000_000

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.crops import Crop, crop_path, cut_crops, map_path
-from pipeline.messages import Region, Result, Verdict
+from pipeline.messages.frames import Region, Result, Verdict
 
 
 def defect(shape: tuple[int, ...], regions: list[tuple[int, int, int, int]], left: int | None = None) -> Verdict:

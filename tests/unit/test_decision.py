@@ -10,17 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.messages import (
-    EventKind,
-    FrameStatus,
-    Reason,
-    Reject,
-    Result,
-    ScoreMap,
-    Totals,
-    Verdict,
-)
-from pipeline.web_messages import MarkEvent
+from pipeline.messages.cloth import MarkEvent
+from pipeline.messages.frames import EventKind, FrameStatus, Reason, Reject, Result, ScoreMap, Totals, Verdict
 from tests.decision_bench import LANES, MS, STANDARD, Bench, outcome, specks
 
 

@@ -12,7 +12,8 @@ from pipeline.cloth import ClothTerms
 from pipeline.config.actions import DefectAction, DriftAction, FaultAction
 from pipeline.config.styles import EventsConfig, StyleConfig
 from pipeline.drift import BASE, RECENT
-from pipeline.messages import (
+from pipeline.messages.cloth import RollStart
+from pipeline.messages.frames import (
     Acknowledge,
     Action,
     ActionKind,
@@ -31,7 +32,6 @@ from pipeline.messages import (
     Totals,
     Verdict,
 )
-from pipeline.web_messages import RollStart
 from tests.decision_bench import LANES, MS, STANDARD, Bench, outcome
 
 

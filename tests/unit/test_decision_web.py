@@ -9,17 +9,7 @@ import pytest
 
 from pipeline.gap import Gap
 from pipeline.ledger import Ledger
-from pipeline.messages import (
-    Announced,
-    FrameStatus,
-    LineState,
-    Reason,
-    Reject,
-    Result,
-    StageState,
-    State,
-    Verdict,
-)
+from pipeline.messages.frames import Announced, FrameStatus, LineState, Reason, Reject, Result, StageState, State, Verdict
 from pipeline.roll import measure
 from tests.decision_bench import MS, Bench, outcome
 

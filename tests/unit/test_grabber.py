@@ -10,8 +10,8 @@ from pipeline.cameras.protocol import CameraLost, Shot
 from pipeline.config.cameras import ReplayConfig
 from pipeline.config.motion import CameraMotion, EncoderMotion
 from pipeline.grabber import MOST_BEHIND, ORIGIN_LIMIT, Grabber, GrabberTerms
-from pipeline.messages import Announced, CameraFacts, Frame, FrameStatus, Motion, MotionState, StageState, Status
-from pipeline.web_messages import EncoderCount
+from pipeline.messages.cloth import EncoderCount
+from pipeline.messages.frames import Announced, CameraFacts, Frame, FrameStatus, Motion, MotionState, StageState, Status
 from tests.fakes import Box, ScriptCamera, shot
 
 MS = 1_000_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pipeline.handover import Handover, Heard
-from pipeline.messages import LineState, Message, State
-from pipeline.web_messages import Roll, RollStart
+from pipeline.messages.cloth import Roll, RollStart
+from pipeline.messages.frames import LineState, Message, State
 
 
 def state(word: State, detail: str = "") -> LineState:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.joining import GAP_CELLS, LAG_MM, Box, Joiner
-from pipeline.messages import Region, Result, Verdict
+from pipeline.messages.frames import Region, Result, Verdict
 from pipeline.repeats import find_repeats
 from pipeline.roll import find_defects
 

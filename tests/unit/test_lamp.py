@@ -7,7 +7,7 @@ from pipeline.config.cameras import LampConfig
 from pipeline.config.line import LineConfig
 from pipeline.judgement import unscored
 from pipeline.lamp import PICTURES, LampTrim
-from pipeline.messages import Announced, Frame, FrameStatus, Reason, Result
+from pipeline.messages.frames import Announced, Frame, FrameStatus, Reason, Result
 from tests.fakes import ScriptCamera, shot
 from tests.unit.test_grabber import Bench
 

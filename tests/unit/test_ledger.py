@@ -12,7 +12,7 @@ import pytest
 from glass_core.errors import InputError
 from pipeline import ledger
 from pipeline.ledger import Ledger, LedgerFull, read_verdicts
-from pipeline.messages import CameraFacts, Heartbeat, LineState, Message, Reason, Reject, Result, State, Verdict
+from pipeline.messages.frames import CameraFacts, Heartbeat, LineState, Message, Reason, Reject, Result, State, Verdict
 from tests.fakes import totals
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +21,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from pipeline.ledger import Ledger
-from pipeline.messages import Result, Verdict
+from pipeline.messages.frames import Result, Verdict
 held = Ledger(Path(sys.argv[1]), run_id="killed")
 print("ready", flush=True)
 for number in range(10**9):
@@ -36,7 +36,7 @@ FULL = """
 import resource, sys
 from pathlib import Path
 from pipeline.ledger import Ledger, LedgerFull
-from pipeline.messages import Result, Verdict
+from pipeline.messages.frames import Result, Verdict
 held = Ledger(Path(sys.argv[1]))
 limit = 200_000
 _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -10,7 +10,7 @@ import zmq
 
 from glass_core.errors import InputError
 from pipeline.link import Inbox, Link, MemoryLink, Received, ZmqLink
-from pipeline.messages import Bypass, Frame, LineState, Motion, MotionState, State
+from pipeline.messages.frames import Bypass, Frame, LineState, Motion, MotionState, State
 
 
 def frame(seq: int, size: int = 64) -> Frame:

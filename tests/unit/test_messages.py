@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import messages as m
 from pipeline import wire
+from pipeline.messages import frames as m
 
 FRAME = m.Frame(
     camera="left", boot_id="b", seq=3, t_mono_ns=1, t_utc_ns=2, start_mm=0.0, end_mm=1.6, block_id=4,

@@ -22,13 +22,13 @@ from pipeline.config.motion import (
     SimulatedMotion,
     UdpMotion,
 )
-from pipeline.messages import Motion, MotionState, StageState, Status
+from pipeline.messages.cloth import EncoderCount
+from pipeline.messages.frames import Motion, MotionState, StageState, Status
 from pipeline.motion import MotionStage, make_web
 from pipeline.motion.counter import Counter, CounterJump
 from pipeline.motion.counts import RECONNECT_NS, ModbusCounts, UdpCounts
 from pipeline.motion.encoder import EncoderWeb
 from pipeline.motion.played import PlayedWeb, RecordedCourse, SimulatedCourse
-from pipeline.web_messages import EncoderCount
 from tests.fakes import Box
 
 MS = 1_000_000

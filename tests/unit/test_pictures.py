@@ -9,7 +9,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from pipeline.messages import LineState, Reason, Region, Result, State, Verdict
+from pipeline.messages.frames import LineState, Reason, Region, Result, State, Verdict
 from pipeline.report import roll_map
 from pipeline.report.pictures import timeline
 from pipeline.report.roll_map import ROWS, RollMap

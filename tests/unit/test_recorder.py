@@ -22,7 +22,7 @@ from pipeline.ledger import (
     read_totals,
     read_verdicts,
 )
-from pipeline.messages import (
+from pipeline.messages.frames import (
     CameraFacts,
     LineState,
     Message,

@@ -14,7 +14,7 @@ from glass_core.errors import InputError
 from pipeline.cameras import Shot, make_camera
 from pipeline.cameras.recording import INDEX, Recording, RecordingWriter
 from pipeline.config.cameras import ReplayConfig
-from pipeline.messages import Motion, MotionState
+from pipeline.messages.frames import Motion, MotionState
 
 RNG = np.random.default_rng(3)
 

@@ -10,7 +10,7 @@ import pytest
 from glass_core.errors import InputError
 from pipeline.crops import Crop, crop_path
 from pipeline.ledger import Ledger
-from pipeline.messages import CameraFacts, LineState, Message, Reason, Region, Result, State, Verdict
+from pipeline.messages.frames import CameraFacts, LineState, Message, Reason, Region, Result, State, Verdict
 from pipeline.report import Injected, compare, write_page
 from pipeline.roll import find_defects
 

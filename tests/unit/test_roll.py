@@ -11,10 +11,10 @@ from pydantic import BaseModel
 from glass_core.errors import InputError
 from pipeline.borders import Borders
 from pipeline.ledger import Ledger, read_spans, read_verdicts
-from pipeline.messages import Reason, Region, Result, Verdict
+from pipeline.messages.cloth import Roll
+from pipeline.messages.frames import Reason, Region, Result, Verdict
 from pipeline.roll import cover_rolls, measure, summarise
 from pipeline.web import Rolls
-from pipeline.web_messages import Roll
 from tests import fakes
 
 HOUSE = [

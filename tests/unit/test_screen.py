@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.config.line import LineConfig
-from pipeline.messages import (
+from pipeline.messages.frames import (
     CameraCounts,
     Heartbeat,
     LineState,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.messages import Announced, FrameStatus
+from pipeline.messages.frames import Announced, FrameStatus
 from pipeline.seen import KEEP_MM, NEW_SHARE, Seen
 
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from glass_core.data import read_image
 from glass_core.errors import InputError
 from pipeline.config.motion import Segment, SimulatedMotion
-from pipeline.messages import Region, Result, Verdict
+from pipeline.messages.frames import Region, Result, Verdict
 from pipeline.motion.played import SimulatedCourse
 from pipeline.report import Comparison, Injected
 from pipeline.roll import find_defects

@@ -16,9 +16,9 @@ from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig
 from pipeline.config.styles import EventsConfig, Scalar, StyleConfig
 from pipeline.judgement import Standard
-from pipeline.messages import Announced, CameraFacts, Frame, FrameStatus, Reason, Result, ScoreMap
+from pipeline.messages.cloth import Roll, RollStart
+from pipeline.messages.frames import Announced, CameraFacts, Frame, FrameStatus, Reason, Result, ScoreMap
 from pipeline.web import Rolls
-from pipeline.web_messages import Roll, RollStart
 from pipeline.worker import Model, Worker
 from tests.decision_bench import STANDARD
 from tests.decision_bench import Bench as DecisionBench

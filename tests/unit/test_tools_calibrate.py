@@ -19,7 +19,7 @@ from glass_core.split import Split, load_split, split
 from glass_core.tiling import Tiling
 from pipeline.dispositions import Word, dispose
 from pipeline.ledger import Ledger
-from pipeline.messages import Region, Result, Verdict
+from pipeline.messages.frames import Region, Result, Verdict
 from pipeline.sheet import read_sheet
 from tools.calibrate import calibrate_run
 from tools.cli import main

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from pipeline.cloth import ClothTerms
 from pipeline.config.styles import EventsConfig, StyleConfig
-from pipeline.messages import EventAction, EventKind, Reject, Result, Verdict
+from pipeline.messages.cloth import MarkEvent, Roll, RollStart, SpanEvent
+from pipeline.messages.frames import EventAction, EventKind, Reject, Result, Verdict
 from pipeline.web import Rolls, counted_on
-from pipeline.web_messages import MarkEvent, Roll, RollStart, SpanEvent
 from tests.decision_bench import Bench
 from tools.cli import main
 

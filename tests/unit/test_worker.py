@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from glass_core.engines.canary import Canary, EngineFault
-from pipeline.messages import Frame, ScoreMap, StageState, Status
+from pipeline.messages.frames import Frame, ScoreMap, StageState, Status
 from pipeline.telemetry import Gpu
 from pipeline.worker import Model, Worker
 from tests.fakes import Box, BrightnessEngine

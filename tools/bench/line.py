@@ -22,7 +22,7 @@ from pipeline.cameras.weave import render
 from pipeline.config.cameras import WeaveConfig
 from pipeline.config.line import LineConfig, WorkerConfig
 from pipeline.link import ZmqLink
-from pipeline.messages import Result, Verdict
+from pipeline.messages.frames import Result, Verdict
 from pipeline.supervisor import Supervisor
 from tools.bench.forward import Point
 
@@ -147,7 +147,7 @@ def _link() -> Iterator[ZmqLink]:
 
 def hop_ms(payload_bytes: int, times: int = 50) -> float:
     """A picture of that size over the line's own kind of socket, from the send to its receipt, the median; one process."""
-    from pipeline.messages import Frame
+    from pipeline.messages.frames import Frame
 
     frame = Frame(
         camera="a", boot_id="b", seq=0, t_mono_ns=0, t_utc_ns=0, block_id=0, shape=(1, payload_bytes), pixel_format="Mono8"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from pipeline.messages import EventAction, EventKind, Message
+from pipeline.messages.frames import EventAction, EventKind, Message
 
 
 class EncoderCount(Message):

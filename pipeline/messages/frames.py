@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.states import (
+from pipeline.messages.states import (
     ActionKind,
     Cause,
     EventAction,

@@ -1,0 +1,1 @@
+"""Everything the processes say to each other, as types."""
