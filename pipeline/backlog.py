@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from pipeline.link import Outbox
+from pipeline.link.link import Outbox
 from pipeline.messages.frames import Message, Payload, Verdict
 
 PICTURES = 64

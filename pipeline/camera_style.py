@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.cameras.protocol import Camera
 from pipeline.config.styles import Scalar
-from pipeline.link import Inbox
+from pipeline.link.link import Inbox
 from pipeline.messages.cloth import Roll
 from pipeline.web import Rolls
 

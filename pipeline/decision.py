@@ -17,7 +17,7 @@ from pipeline.cloth import Cloth
 from pipeline.due import Deadline, Due
 from pipeline.judgement import Judgement, Standard, grounds, judge, unscored
 from pipeline.line_state import Roster, line_state
-from pipeline.link import Inbox, Outbox
+from pipeline.link.link import Inbox, Outbox
 from pipeline.messages.cloth import Alignment, Contact, MarkEvent, RollStart
 from pipeline.messages.frames import (
     Acknowledge,

@@ -14,7 +14,7 @@ from pipeline.cameras.protocol import Camera, CameraLost, Shot, dump_facts
 from pipeline.config.cameras import CameraConfig
 from pipeline.config.motion import EncoderMotion
 from pipeline.lamp import LampTrim
-from pipeline.link import IDLE_MS, Inbox, Outbox
+from pipeline.link.link import IDLE_MS, Inbox, Outbox
 from pipeline.messages.cloth import EncoderCount
 from pipeline.messages.frames import (
     Announced,

@@ -30,7 +30,9 @@ from pipeline.config.line import LineConfig
 from pipeline.config.motion import CameraMotion, EncoderMotion
 from pipeline.handover import Handover
 from pipeline.judgement import Standard
-from pipeline.link import IDLE_MS, Link, MemoryLink, Outbox, ZmqLink
+from pipeline.link.link import IDLE_MS, Link, Outbox
+from pipeline.link.memory_link import MemoryLink
+from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.cloth import RollStart
 from pipeline.messages.frames import Progress, StageState
 

@@ -17,7 +17,7 @@ from pipeline.config.line import LineConfig
 from pipeline.crops import Crop, cut_crops
 from pipeline.journal import Journal
 from pipeline.ledger import Ledger, LedgerFull, read_runs
-from pipeline.link import Inbox, Outbox
+from pipeline.link.link import Inbox, Outbox
 from pipeline.messages.cloth import Alignment, Roll, SpanEvent
 from pipeline.messages.frames import (
     Action,

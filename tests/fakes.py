@@ -12,9 +12,9 @@ from glass_core.engines.canary import Canary
 from glass_core.scoring import ScoreDefinition
 from glass_core.tiling import Tiling
 from pipeline.cameras.protocol import CameraLost, Shot
-from pipeline.link import Received
+from pipeline.link.link import Received
+from pipeline.link.wire import decode, encode
 from pipeline.messages.frames import Message, Payload, Totals
-from pipeline.wire import decode, encode
 
 
 class Box:

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import track
 
 from pipeline.config.line import LineConfig
-from pipeline.link import ZmqBroadcast, ZmqLink
+from pipeline.link.zmq_link import ZmqBroadcast, ZmqLink
 from pipeline.messages.frames import Action, ActionKind, Cause, Heartbeat, Phase, State
 from pipeline.outputs.modbus import RUN_PERMIT
 from pipeline.process import Spec

@@ -38,7 +38,8 @@ from pipeline.cameras.weave import render
 from pipeline.config.cameras import WeaveConfig
 from pipeline.config.line import LineConfig
 from pipeline.config.styles import Scalar
-from pipeline.link import Link, ZmqLink
+from pipeline.link.link import Link
+from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.frames import Totals
 from pipeline.process import Reporter, Spec, Stage, die_with_parent, loop
 from tools.cli import one_line

@@ -30,7 +30,7 @@ from pipeline.decision import Decision
 from pipeline.grading import Flaw, Rules, grade
 from pipeline.joining import GAP_CELLS, Box, Defect, Joiner
 from pipeline.judgement import Standard
-from pipeline.link import MemoryLink
+from pipeline.link.memory_link import MemoryLink
 from pipeline.messages.frames import Announced, Motion, MotionState, ScoreMap, StageState, Status, Verdict
 from pipeline.outputs.publisher import Publisher
 from pipeline.terms import DecisionTerms

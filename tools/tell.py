@@ -13,7 +13,7 @@ from pathlib import Path
 from glass_core.errors import InputError
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig
-from pipeline.link import ZmqLink
+from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.cloth import MarkEvent, Roll, RollStart, SpanEvent
 from pipeline.messages.frames import Bypass, EventKind, Heartbeat, LineState, Message
 from pipeline.supervisor import is_running, runtime_folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from pipeline.config.wires import ContactConfig, InputConfig
-from pipeline.link import Outbox
+from pipeline.link.link import Outbox
 from pipeline.messages.cloth import Contact
 from pipeline.messages.frames import StageState, Status
 from pipeline.modbus import ModbusDevice, PlcLost

@@ -13,7 +13,7 @@ from pipeline.config.motion import (
     SimulatedMotion,
     UdpMotion,
 )
-from pipeline.link import Inbox
+from pipeline.link.link import Inbox
 from pipeline.motion.counts import Counts, MessageCounts, ModbusCounts, UdpCounts
 from pipeline.motion.encoder import EncoderWeb
 from pipeline.motion.played import PlayedWeb, RecordedCourse, SimulatedCourse

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from glass_core.errors import InputError
 from pipeline.config.motion import ModbusMotion
-from pipeline.link import Inbox
+from pipeline.link.link import Inbox
 from pipeline.messages.cloth import EncoderCount
 
 DATAGRAM_BYTES = 32

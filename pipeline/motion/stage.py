@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from pipeline.link import Outbox
+from pipeline.link.link import Outbox
 from pipeline.messages.frames import Motion, MotionState, StageState, Status
 
 INTERVAL_NS = 20_000_000

@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections import deque
 
 from pipeline.config.line import ModbusConfig
-from pipeline.link import Inbox, Outbox
+from pipeline.link.link import Inbox, Outbox
 from pipeline.messages.frames import (
     Acknowledge,
     Action,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline.link import Broadcast
+from pipeline.link.link import Broadcast
 from pipeline.messages.cloth import Roll
 from pipeline.messages.frames import Action, ActionKind, Heartbeat, LineState, Message
 

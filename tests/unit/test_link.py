@@ -9,7 +9,9 @@ import pytest
 import zmq
 
 from glass_core.errors import InputError
-from pipeline.link import Inbox, Link, MemoryLink, Received, ZmqLink
+from pipeline.link.link import Inbox, Link, Received
+from pipeline.link.memory_link import MemoryLink
+from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.frames import Bypass, Frame, LineState, Motion, MotionState, State
 
 

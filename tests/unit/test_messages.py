@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import wire
+from pipeline.link import wire
 from pipeline.messages import frames as m
 
 FRAME = m.Frame(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.link import ZmqLink
+from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.frames import Acknowledge, Bypass, Heartbeat, LineState, Message, Reset, State
 from pipeline.supervisor import runtime_folder
 from tools.cli import main

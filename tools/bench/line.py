@@ -21,7 +21,7 @@ from glass_core.errors import InputError
 from pipeline.cameras.weave import render
 from pipeline.config.cameras import WeaveConfig
 from pipeline.config.line import LineConfig, WorkerConfig
-from pipeline.link import ZmqLink
+from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.frames import Result, Verdict
 from pipeline.supervisor import Supervisor
 from tools.bench.forward import Point

@@ -1,88 +1,18 @@
-"""How messages travel: ZeroMQ between processes, or in memory inside one; every message is encoded and decoded either way.
-
-Each stage has one inbox, which it binds; everybody else connects, so endpoints survive restarts. Work goes by PUSH/PULL with
-small high-water marks and non-blocking sends: a refused send is an answer, never a wait and never a silent loss.
-"""
+"""Messages over ZeroMQ, between processes."""
 
 from __future__ import annotations
 
 import os
 import stat
 import time
-from collections import deque
 from pathlib import Path
-from typing import Protocol
 
 import zmq
 
 from glass_core.errors import InputError
+from pipeline.link.link import CAPACITY, DEFAULT_CAPACITY, LINGER_MS, Received
+from pipeline.link.wire import HEADER_LIMIT_BYTES, PAYLOAD_LIMIT_BYTES, DecodeError, decode, encode
 from pipeline.messages.frames import Message, Payload
-from pipeline.wire import HEADER_LIMIT_BYTES, PAYLOAD_LIMIT_BYTES, DecodeError, decode, encode
-
-Received = tuple[Message, tuple[memoryview, ...]]
-
-CAPACITY = {"worker": 4}
-"""Messages that wait on each side of an inbox; pictures are big and soon stale, so the worker's is short."""
-DEFAULT_CAPACITY = 64
-IDLE_MS = 5
-"""Longest wait for something to come, unless a stage says otherwise: the grain of deadlines and of simulated pulses."""
-LINGER_MS = 200
-"""An accepted last word gets through if its receiver lives, and holds nobody up if not."""
-
-
-class Inbox(Protocol):
-    """Where a stage finds its messages."""
-
-    refused: int
-    """Messages that were not ours and were dropped."""
-
-    def receive(self) -> Received | None:
-        """The next message and its payloads, or None at once."""
-        ...
-
-
-class Outbox(Protocol):
-    """A way to one stage's inbox."""
-
-    def send(self, message: Message, *payloads: Payload) -> bool:
-        """False when the receiver is absent or its queue is full; never waits."""
-        ...
-
-
-class Broadcast(Protocol):
-    """A way to everybody who listens."""
-
-    def publish(self, message: Message) -> None:
-        """To every present subscriber; a slow one loses messages and sees it in their numbers."""
-        ...
-
-    def joined(self) -> bool:
-        """Whether somebody subscribed since the last call."""
-        ...
-
-
-class Link(Protocol):
-    """One way of travelling."""
-
-    def inbox(self, name: str) -> Inbox:
-        """The inbox called `name`, bound here."""
-        ...
-
-    def outbox(self, name: str) -> Outbox:
-        """A way to the inbox called `name`, wherever it is."""
-        ...
-
-    def broadcast(self, bind: str) -> Broadcast:
-        """A publisher bound to `bind`."""
-        ...
-
-    def wait(self, timeout_ms: int) -> None:
-        """Return when an inbox has something, or after `timeout_ms`."""
-        ...
-
-    def close(self) -> None:
-        """Let go of everything."""
-        ...
 
 
 def publisher_endpoint(bind: str, folder: Path) -> str:
@@ -230,65 +160,3 @@ class ZmqLink:
         self._context.term()
         for path in self._bound:  # libzmq leaves its files behind
             path.unlink(missing_ok=True)
-
-
-class MemoryQueue:
-    """Inbox and outbox in one."""
-
-    def __init__(self, capacity: int) -> None:
-        self._queue: deque[list[Payload]] = deque()
-        self._capacity = capacity
-        self.refused = 0
-
-    def send(self, message: Message, *payloads: Payload) -> bool:
-        """False when full."""
-        if len(self._queue) >= self._capacity:
-            return False
-        self._queue.append([bytes(p) for p in encode(message, payloads)])
-        return True
-
-    def receive(self) -> Received | None:
-        """The oldest message, or None."""
-        return decode(list(self._queue.popleft())) if self._queue else None
-
-
-class MemoryBroadcast:
-    """Keeps what was published in `heard`, the latest thousand."""
-
-    def __init__(self) -> None:
-        self.heard: deque[Message] = deque(maxlen=1000)
-
-    def publish(self, message: Message) -> None:
-        """Encoded and decoded like everything else."""
-        self.heard.append(decode(encode(message))[0])
-
-    def joined(self) -> bool:
-        """Nobody joins later."""
-        return False
-
-
-class MemoryLink:
-    """Queues inside one process, for replay, tests and breakpoints."""
-
-    def __init__(self) -> None:
-        self._queues: dict[str, MemoryQueue] = {}
-        self.broadcasts: list[MemoryBroadcast] = []
-
-    def inbox(self, name: str) -> MemoryQueue:
-        """The queue called `name`."""
-        return self._queues.setdefault(name, MemoryQueue(CAPACITY.get(name, DEFAULT_CAPACITY)))
-
-    def outbox(self, name: str) -> MemoryQueue:
-        """The same queue."""
-        return self.inbox(name)
-
-    def broadcast(self, bind: str) -> MemoryBroadcast:
-        """A listener's ear."""
-        self.broadcasts.append(MemoryBroadcast())
-        return self.broadcasts[-1]
-
-    def wait(self, timeout_ms: int) -> None:
-        """Nothing comes from outside."""
-
-    def close(self) -> None:
-        """Nothing to close."""

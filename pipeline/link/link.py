@@ -1,0 +1,76 @@
+"""How messages travel: ZeroMQ between processes, or in memory inside one; every message is encoded and decoded either way.
+
+Each stage has one inbox, which it binds; everybody else connects, so endpoints survive restarts. Work goes by PUSH/PULL with
+small high-water marks and non-blocking sends: a refused send is an answer, never a wait and never a silent loss.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pipeline.messages.frames import Message, Payload
+
+Received = tuple[Message, tuple[memoryview, ...]]
+
+CAPACITY = {"worker": 4}
+"""Messages that wait on each side of an inbox; pictures are big and soon stale, so the worker's is short."""
+DEFAULT_CAPACITY = 64
+IDLE_MS = 5
+"""Longest wait for something to come, unless a stage says otherwise: the grain of deadlines and of simulated pulses."""
+LINGER_MS = 200
+"""An accepted last word gets through if its receiver lives, and holds nobody up if not."""
+
+
+class Inbox(Protocol):
+    """Where a stage finds its messages."""
+
+    refused: int
+    """Messages that were not ours and were dropped."""
+
+    def receive(self) -> Received | None:
+        """The next message and its payloads, or None at once."""
+        ...
+
+
+class Outbox(Protocol):
+    """A way to one stage's inbox."""
+
+    def send(self, message: Message, *payloads: Payload) -> bool:
+        """False when the receiver is absent or its queue is full; never waits."""
+        ...
+
+
+class Broadcast(Protocol):
+    """A way to everybody who listens."""
+
+    def publish(self, message: Message) -> None:
+        """To every present subscriber; a slow one loses messages and sees it in their numbers."""
+        ...
+
+    def joined(self) -> bool:
+        """Whether somebody subscribed since the last call."""
+        ...
+
+
+class Link(Protocol):
+    """One way of travelling."""
+
+    def inbox(self, name: str) -> Inbox:
+        """The inbox called `name`, bound here."""
+        ...
+
+    def outbox(self, name: str) -> Outbox:
+        """A way to the inbox called `name`, wherever it is."""
+        ...
+
+    def broadcast(self, bind: str) -> Broadcast:
+        """A publisher bound to `bind`."""
+        ...
+
+    def wait(self, timeout_ms: int) -> None:
+        """Return when an inbox has something, or after `timeout_ms`."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything."""
+        ...

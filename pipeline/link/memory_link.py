@@ -1,0 +1,71 @@
+"""Messages in memory, inside one process: encoded and decoded as on a wire."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from pipeline.link.link import CAPACITY, DEFAULT_CAPACITY, Received
+from pipeline.link.wire import decode, encode
+from pipeline.messages.frames import Message, Payload
+
+
+class MemoryQueue:
+    """Inbox and outbox in one."""
+
+    def __init__(self, capacity: int) -> None:
+        self._queue: deque[list[Payload]] = deque()
+        self._capacity = capacity
+        self.refused = 0
+
+    def send(self, message: Message, *payloads: Payload) -> bool:
+        """False when full."""
+        if len(self._queue) >= self._capacity:
+            return False
+        self._queue.append([bytes(p) for p in encode(message, payloads)])
+        return True
+
+    def receive(self) -> Received | None:
+        """The oldest message, or None."""
+        return decode(list(self._queue.popleft())) if self._queue else None
+
+
+class MemoryBroadcast:
+    """Keeps what was published in `heard`, the latest thousand."""
+
+    def __init__(self) -> None:
+        self.heard: deque[Message] = deque(maxlen=1000)
+
+    def publish(self, message: Message) -> None:
+        """Encoded and decoded like everything else."""
+        self.heard.append(decode(encode(message))[0])
+
+    def joined(self) -> bool:
+        """Nobody joins later."""
+        return False
+
+
+class MemoryLink:
+    """Queues inside one process, for replay, tests and breakpoints."""
+
+    def __init__(self) -> None:
+        self._queues: dict[str, MemoryQueue] = {}
+        self.broadcasts: list[MemoryBroadcast] = []
+
+    def inbox(self, name: str) -> MemoryQueue:
+        """The queue called `name`."""
+        return self._queues.setdefault(name, MemoryQueue(CAPACITY.get(name, DEFAULT_CAPACITY)))
+
+    def outbox(self, name: str) -> MemoryQueue:
+        """The same queue."""
+        return self.inbox(name)
+
+    def broadcast(self, bind: str) -> MemoryBroadcast:
+        """A listener's ear."""
+        self.broadcasts.append(MemoryBroadcast())
+        return self.broadcasts[-1]
+
+    def wait(self, timeout_ms: int) -> None:
+        """Nothing comes from outside."""
+
+    def close(self) -> None:
+        """Nothing to close."""
