@@ -28,8 +28,8 @@ from glass_core.errors import InputError, MissingError
 from pipeline.cameras.protocol import CameraLost
 from pipeline.config.line import LineConfig
 from pipeline.config.motion import CameraMotion, EncoderMotion
-from pipeline.handover import Handover
-from pipeline.judgement import Standard
+from pipeline.decision.handover import Handover
+from pipeline.decision.judgement import Standard
 from pipeline.link.link import IDLE_MS, Link, Outbox
 from pipeline.link.memory_link import MemoryLink
 from pipeline.link.zmq_link import ZmqLink
@@ -184,9 +184,9 @@ def _worker(spec: Spec, link: Link, model: Path) -> Stage:
 
 
 def _decision(spec: Spec, link: Link, model: Path) -> Stage:
-    from pipeline.actions import Actions
-    from pipeline.cloth import ClothTerms
-    from pipeline.decision import SEEN, Decision, DecisionTerms
+    from pipeline.decision.actions import Actions
+    from pipeline.decision.cloth import ClothTerms
+    from pipeline.decision.stage import SEEN, Decision, DecisionTerms
     from pipeline.messages.frames import Action
     from pipeline.outputs.publisher import Publisher
 
@@ -280,7 +280,7 @@ def run_in_one_process(config: LineConfig, observe: bool, stop: Callable[[], boo
 
     `heard(n)` is told after each round how many verdicts there are.
     """
-    from pipeline.decision import Decision
+    from pipeline.decision.stage import Decision
 
     link = MemoryLink()
     roles = [("recorder", "recorder"), ("decision", "decision"), ("worker", "worker")]

@@ -18,7 +18,7 @@ from typing import IO
 
 from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
-from pipeline.handover import Heard
+from pipeline.decision.handover import Heard
 from pipeline.link.zmq_link import ZmqLink, make_private
 from pipeline.messages.cloth import MarkEvent, RollStart
 from pipeline.messages.frames import Acknowledge, Bypass, Message, Progress, Reset, StageState, Status

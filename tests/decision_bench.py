@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.actions import Actions
-from pipeline.decision import Decision
-from pipeline.judgement import Standard
+from pipeline.decision.actions import Actions
+from pipeline.decision.judgement import Standard
+from pipeline.decision.stage import Decision
+from pipeline.decision.terms import DecisionTerms
 from pipeline.messages.frames import (
     Action,
     Announced,
@@ -23,7 +24,6 @@ from pipeline.messages.frames import (
     Verdict,
 )
 from pipeline.outputs.publisher import Publisher
-from pipeline.terms import DecisionTerms
 from tests.fakes import TILING, Box
 
 MS = 1_000_000

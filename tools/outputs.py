@@ -11,7 +11,7 @@ from pathlib import Path
 from glass_core.errors import InputError
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig, ModbusConfig
-from pipeline.line_state import UNLIKE
+from pipeline.decision.line_state import UNLIKE
 from pipeline.messages.frames import Acknowledge, Heartbeat, LineState, Message, Reset, State
 from pipeline.outputs.modbus import COILS, Plc, PlcLost
 from pipeline.supervisor import is_running

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from pipeline.actions import UNACKNOWLEDGED, Actions
 from pipeline.config.line import LineConfig
-from pipeline.handover import Heard
+from pipeline.decision.actions import UNACKNOWLEDGED, Actions
+from pipeline.decision.handover import Heard
 from pipeline.messages.frames import Action, ActionKind, Cause, Phase, Region, Result, Verdict
 
 

@@ -57,7 +57,14 @@ def test_expected_failures_become_a_line_and_a_status(
 
 @pytest.mark.parametrize(
     "module",
-    ["pipeline.grabber", "pipeline.decision", "pipeline.recorder", "pipeline.cameras.replay", "tools.camera", "tools.evaluate"],
+    [
+        "pipeline.grabber",
+        "pipeline.decision.stage",
+        "pipeline.recorder",
+        "pipeline.cameras.replay",
+        "tools.camera",
+        "tools.evaluate",
+    ],
 )
 def test_torch_is_loaded_only_where_it_is_used(module: str) -> None:
     code = f"import sys, {module}, pipeline.process; sys.exit('torch' in sys.modules or 'openvino' in sys.modules)"

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipeline.cloth import ClothTerms
 from pipeline.config.line import LineConfig
 from pipeline.config.wires import ContactConfig
+from pipeline.decision.cloth import ClothTerms
 from pipeline.inputs.modbus import Edge
 from pipeline.messages.cloth import Contact, Roll, RollStart, SpanEvent
 from pipeline.messages.frames import EventAction, EventKind

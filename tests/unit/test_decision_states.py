@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from calibration.threshold import GoodLook
-from pipeline.actions import Actions
-from pipeline.cloth import ClothTerms
 from pipeline.config.actions import DefectAction, DriftAction, FaultAction
 from pipeline.config.styles import EventsConfig, StyleConfig
-from pipeline.drift import BASE, RECENT
+from pipeline.decision.actions import Actions
+from pipeline.decision.cloth import ClothTerms
+from pipeline.decision.drift import BASE, RECENT
 from pipeline.messages.cloth import RollStart
 from pipeline.messages.frames import (
     Acknowledge,
@@ -245,8 +245,8 @@ def test_heartbeats_come_from_progress_and_records_wait_for_the_recorder() -> No
 
 
 def test_a_recorder_that_takes_nothing_is_a_fault_and_what_waits_for_it_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.backlog.FAULT", 20)
-    monkeypatch.setattr("pipeline.backlog.MOST", 30)
+    monkeypatch.setattr("pipeline.decision.backlog.FAULT", 20)
+    monkeypatch.setattr("pipeline.decision.backlog.MOST", 30)
     bench = Bench()
     bench.recorder.room = 0
     for seq in range(60):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.gap import Gap
+from pipeline.decision.gap import Gap
 from pipeline.ledger import Ledger
 from pipeline.messages.frames import Announced, FrameStatus, LineState, Reason, Reject, Result, StageState, State, Verdict
 from pipeline.roll import measure

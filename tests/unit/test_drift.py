@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calibration.threshold import GoodLook
-from pipeline.drift import BASE, RECENT, Drift
+from pipeline.decision.drift import BASE, RECENT, Drift
 
 
 def run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.handover import Handover, Heard
+from pipeline.decision.handover import Handover, Heard
 from pipeline.messages.cloth import Roll, RollStart
 from pipeline.messages.frames import LineState, Message, State
 

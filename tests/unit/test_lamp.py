@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.config.cameras import LampConfig
 from pipeline.config.line import LineConfig
-from pipeline.judgement import unscored
+from pipeline.decision.judgement import unscored
 from pipeline.lamp import PICTURES, LampTrim
 from pipeline.messages.frames import Announced, Frame, FrameStatus, Reason, Result
 from tests.fakes import ScriptCamera, shot

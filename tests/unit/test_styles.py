@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from glass_core.errors import InputError
 from pipeline.camera_style import CameraStyle
-from pipeline.cloth import ClothTerms
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig
 from pipeline.config.styles import EventsConfig, Scalar, StyleConfig
-from pipeline.judgement import Standard
+from pipeline.decision.cloth import ClothTerms
+from pipeline.decision.judgement import Standard
 from pipeline.messages.cloth import Roll, RollStart
 from pipeline.messages.frames import Announced, CameraFacts, Frame, FrameStatus, Reason, Result, ScoreMap
 from pipeline.web import Rolls

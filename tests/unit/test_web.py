@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cloth import ClothTerms
 from pipeline.config.styles import EventsConfig, StyleConfig
+from pipeline.decision.cloth import ClothTerms
 from pipeline.messages.cloth import MarkEvent, Roll, RollStart, SpanEvent
 from pipeline.messages.frames import EventAction, EventKind, Reject, Result, Verdict
 from pipeline.web import Rolls, counted_on

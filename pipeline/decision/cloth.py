@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pipeline.config.styles import EventsConfig, StyleConfig
 from pipeline.config.wires import ContactConfig
-from pipeline.judgement import Judgement, Standard
+from pipeline.decision.judgement import Judgement, Standard
 from pipeline.messages.cloth import Contact, MarkEvent, Roll, RollStart, SpanEvent
 from pipeline.messages.frames import Announced, EventKind, Message, ScoreMap
 from pipeline.outputs.publisher import Publisher

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.actions import UNACKNOWLEDGED
-from pipeline.line_state import GONE
+from pipeline.decision.actions import UNACKNOWLEDGED
+from pipeline.decision.line_state import GONE
 from pipeline.messages.cloth import Roll, RollStart
 from pipeline.messages.frames import Action, ActionKind, LineState, Message, Phase, State
 

@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from pipeline.gap import Gap
-from pipeline.likeness import Likeness
+from pipeline.decision.gap import Gap
+from pipeline.decision.likeness import Likeness
+from pipeline.decision.seen import Seen
+from pipeline.decision.silence import Silence
+from pipeline.decision.terms import DecisionTerms
 from pipeline.messages.frames import Announced
-from pipeline.seen import Seen
-from pipeline.silence import Silence
-from pipeline.terms import DecisionTerms
 
 
 @dataclass

@@ -10,13 +10,17 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from pipeline.account import decided_mm, each_says, open_accounts
-from pipeline.actions import Actions
-from pipeline.backlog import Backlog
-from pipeline.cloth import Cloth
-from pipeline.due import Deadline, Due
-from pipeline.judgement import Judgement, Standard, grounds, judge, unscored
-from pipeline.line_state import Roster, line_state
+from pipeline.decision.account import decided_mm, each_says, open_accounts
+from pipeline.decision.actions import Actions
+from pipeline.decision.apart import Apart
+from pipeline.decision.backlog import Backlog
+from pipeline.decision.cloth import Cloth
+from pipeline.decision.due import Deadline, Due
+from pipeline.decision.judgement import Judgement, Standard, grounds, judge, unscored
+from pipeline.decision.line_state import Roster, line_state
+from pipeline.decision.silence import SpanMm
+from pipeline.decision.tally import Tally
+from pipeline.decision.terms import DecisionTerms
 from pipeline.link.link import Inbox, Outbox
 from pipeline.messages.cloth import Alignment, Contact, MarkEvent, RollStart
 from pipeline.messages.frames import (
@@ -42,10 +46,6 @@ from pipeline.messages.frames import (
     Verdict,
 )
 from pipeline.outputs.publisher import Publisher
-from pipeline.overlap import Apart
-from pipeline.silence import SpanMm
-from pipeline.tally import Tally
-from pipeline.terms import DecisionTerms
 
 HEARTBEAT_NS = 100_000_000
 TOTALS_NS = 500_000_000

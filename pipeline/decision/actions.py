@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pipeline.config.actions import ActionConfig, DefectAction, NotInspectedAction
-from pipeline.gap import Gap
+from pipeline.decision.gap import Gap
 from pipeline.grading import Rules, severity
 from pipeline.joining import Defect, Joiner
 from pipeline.messages.frames import Action, ActionKind, Cause, Phase, Result, Verdict

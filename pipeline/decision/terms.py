@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pipeline.cloth import ClothTerms
-from pipeline.judgement import Standard
+from pipeline.decision.cloth import ClothTerms
+from pipeline.decision.judgement import Standard
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from calibration.threshold import GoodLook, middle_lane
-from pipeline.drift import Drift, Look, looks, middle
-from pipeline.judgement import Judgement, Standard
+from pipeline.decision.drift import Drift, Look, looks, middle
+from pipeline.decision.judgement import Judgement, Standard
 from pipeline.messages.frames import Announced, Reason, Result, ScoreMap
 from pipeline.web import RollSpan
 
