@@ -160,7 +160,7 @@ def _worker(spec: Spec, link: Link, model: Path) -> Stage:
     from glass_core.engines.speed import quick_tiles_per_s
     from pipeline.demand import refuse_slow
     from pipeline.telemetry import Gpu
-    from pipeline.worker import Model, Worker
+    from pipeline.worker.stage import Model, Worker
 
     w = spec.config.worker
     models: dict[Path, Model] = {}

@@ -124,7 +124,7 @@ def grabber_stage(spec: Spec, camera: WeaveConfig, link: Link) -> Stage:
 
 def worker_stage(spec: Spec, camera: WeaveConfig, link: Link) -> Stage:
     """The real worker over a StillEngine."""
-    from pipeline.worker import Model, Worker
+    from pipeline.worker.stage import Model, Worker
 
     config, tiling = spec.config.worker, StillEngine.definition.tiling
     engine = StillEngine(len(tiling.layout(camera.frame_rows, camera.width_px).tiles))

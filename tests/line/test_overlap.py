@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-import pipeline.overlap
+import pipeline.worker.overlap
 from pipeline.cameras.weave import render
 from pipeline.config.cameras import WeaveConfig
 from pipeline.config.line import LineConfig
@@ -21,7 +21,7 @@ WEB: WeaveConfig = CLOTH.model_copy(update={"width_px": BESIDE_PX + WIDTH_PX + K
 
 
 def test_a_camera_that_was_knocked_is_noticed(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline.overlap, "INTERVAL_NS", 0)  # each frame: the web passes here in a second
+    monkeypatch.setattr(pipeline.worker.overlap, "INTERVAL_NS", 0)  # each frame: the web passes here in a second
     for n in range(12):
         web = render(WEB, n * ROWS, ROWS)
         for name, first_px in (("a", 0), ("b", BESIDE_PX + KNOCKED_PX)):

@@ -12,7 +12,7 @@ from pipeline.config.cameras import WeaveConfig
 from pipeline.decision.apart import Apart
 from pipeline.messages.cloth import Alignment
 from pipeline.messages.frames import Frame, LineState
-from pipeline.overlap import INTERVAL_NS, STRIPS, Overlaps, Strip, compare
+from pipeline.worker.overlap import INTERVAL_NS, STRIPS, Overlaps, Strip, compare
 from tests.decision_bench import Bench
 
 MM = 0.2

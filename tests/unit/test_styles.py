@@ -19,7 +19,7 @@ from pipeline.decision.judgement import Standard
 from pipeline.messages.cloth import Roll, RollStart
 from pipeline.messages.frames import Announced, CameraFacts, Frame, FrameStatus, Reason, Result, ScoreMap
 from pipeline.web import Rolls
-from pipeline.worker import Model, Worker
+from pipeline.worker.stage import Model, Worker
 from tests.decision_bench import STANDARD
 from tests.decision_bench import Bench as DecisionBench
 from tests.fakes import TILING, Box, BrightnessEngine, ScriptCamera, shot

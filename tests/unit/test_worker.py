@@ -8,7 +8,7 @@ import pytest
 from glass_core.engines.canary import Canary, EngineFault
 from pipeline.messages.frames import Frame, ScoreMap, StageState, Status
 from pipeline.telemetry import Gpu
-from pipeline.worker import Model, Worker
+from pipeline.worker.stage import Model, Worker
 from tests.fakes import Box, BrightnessEngine
 
 MS = 1_000_000

@@ -16,8 +16,8 @@ from glass_core.errors import InputError
 from glass_core.tiling import Layout
 from pipeline.link.link import Inbox, Outbox
 from pipeline.messages.frames import Frame, Message, Payload, ScoreMap, StageState, Status
-from pipeline.overlap import Overlaps
 from pipeline.telemetry import Gpu, Percentiles
+from pipeline.worker.overlap import Overlaps
 
 STATUS_INTERVAL_NS = 1_000_000_000
 CANARY_INTERVAL_NS = 10_000_000_000

@@ -1,0 +1,1 @@
+"""The process that scores frames with the compiled model."""
