@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.cameras.protocol import Camera
+from pipeline.cloth.rolls import Rolls
 from pipeline.config.styles import Scalar
 from pipeline.link.link import Inbox
 from pipeline.messages.cloth import Roll
-from pipeline.web import Rolls
 
 
 class CameraStyle:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from glass_core.errors import InputError
-from pipeline.borders import Borders
+from pipeline.cloth.borders import Borders
 from pipeline.messages.cloth import Alignment, Roll, SpanEvent
 from pipeline.messages.frames import Action, CameraFacts, LineState, Message, Payload, Reject, Totals, Verdict
 

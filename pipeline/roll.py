@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.coverage import Coverage
-from pipeline.joining import Defect, Joiner
+from pipeline.cloth.coverage import Coverage
+from pipeline.cloth.joining import Defect, Joiner
 from pipeline.ledger import read_cameras, read_runs, read_spans, read_totals, read_verdicts
 from pipeline.messages.frames import Result, Verdict
 

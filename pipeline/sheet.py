@@ -10,12 +10,14 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipeline.borders import Borders
+from pipeline.cloth.borders import Borders
+from pipeline.cloth.joining import Defect
+from pipeline.cloth.repeats import find_repeats
+from pipeline.cloth.width import judged_mm
 from pipeline.config.cameras import CameraBase
 from pipeline.crops import crop_path, map_path
 from pipeline.dispositions import Disposition, in_force, read_dispositions
 from pipeline.grading import Flaw, Grade, Rules, grade, severity
-from pipeline.joining import Defect
 from pipeline.ledger import (
     read_alignments,
     read_borders,
@@ -27,9 +29,7 @@ from pipeline.ledger import (
     read_runs,
 )
 from pipeline.messages.cloth import Alignment
-from pipeline.repeats import find_repeats
 from pipeline.roll import Cover, cover_rolls, find_defects
-from pipeline.width import judged_mm
 
 
 class DefectRow(BaseModel):

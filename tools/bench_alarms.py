@@ -29,9 +29,9 @@ from glass_core.errors import InputError
 from glass_core.scoring import score_image
 from pipeline.cameras.picture import write_png
 from pipeline.cameras.weave import render
+from pipeline.cloth.joining import Joiner
 from pipeline.config.cameras import WeaveConfig
 from pipeline.decision.judgement import judge
-from pipeline.joining import Joiner
 from pipeline.messages.frames import Announced, ScoreMap, Verdict
 from pipeline.process import standard_of
 from tools.cli import one_line

@@ -26,11 +26,11 @@ from glass_core.engines import load_engine
 from glass_core.engines.speed import timed
 from glass_core.errors import InputError
 from glass_core.tiling import Tiling
+from pipeline.cloth.joining import GAP_CELLS, Box, Defect, Joiner
 from pipeline.decision.judgement import Standard
 from pipeline.decision.stage import Decision
 from pipeline.decision.terms import DecisionTerms
 from pipeline.grading import Flaw, Rules, grade
-from pipeline.joining import GAP_CELLS, Box, Defect, Joiner
 from pipeline.link.memory_link import MemoryLink
 from pipeline.messages.frames import Announced, Motion, MotionState, ScoreMap, StageState, Status, Verdict
 from pipeline.outputs.publisher import Publisher

@@ -11,9 +11,9 @@ from calibration.good import GoodFrame
 from calibration.threshold import ThresholdCard
 from glass_core.engines import Engine
 from glass_core.errors import InputError
+from pipeline.cloth.joining import Defect, Joiner
 from pipeline.decision.judgement import Standard
 from pipeline.dispositions import Key
-from pipeline.joining import Defect, Joiner
 from pipeline.ledger import read_defect_verdicts, read_verdicts
 from pipeline.messages.frames import Result, Verdict
 from pipeline.process import standard_of

@@ -23,9 +23,9 @@ from rich.console import Console
 
 from calibration.threshold import ThresholdCard, load_card
 from glass_core.errors import InputError
+from pipeline.cloth.joining import Box
 from pipeline.config.line import LineConfig
 from pipeline.config.motion import SimulatedMotion
-from pipeline.joining import Box
 from pipeline.ledger import read_defect_verdicts, read_events
 from pipeline.messages.frames import EventKind, Totals
 from pipeline.motion.played import SimulatedCourse

@@ -6,10 +6,10 @@ import heapq
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from pipeline.cloth.joining import Defect, Joiner
 from pipeline.config.actions import ActionConfig, DefectAction, NotInspectedAction
 from pipeline.decision.gap import Gap
 from pipeline.grading import Rules, severity
-from pipeline.joining import Defect, Joiner
 from pipeline.messages.frames import Action, ActionKind, Cause, Phase, Result, Verdict
 
 UNACKNOWLEDGED = 1000

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from pipeline.cloth.rolls import Events, EventSpan, Rolls, RollSpan
 from pipeline.config.styles import EventsConfig, StyleConfig
 from pipeline.config.wires import ContactConfig
 from pipeline.decision.judgement import Judgement, Standard
 from pipeline.messages.cloth import Contact, MarkEvent, Roll, RollStart, SpanEvent
 from pipeline.messages.frames import Announced, EventKind, Message, ScoreMap
 from pipeline.outputs.publisher import Publisher
-from pipeline.web import Events, EventSpan, Rolls, RollSpan
 
 
 @dataclass(frozen=True)

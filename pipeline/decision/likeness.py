@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from calibration.threshold import GoodLook, middle_lane
+from pipeline.cloth.rolls import RollSpan
 from pipeline.decision.drift import Drift, Look, looks, middle
 from pipeline.decision.judgement import Judgement, Standard
 from pipeline.messages.frames import Announced, Reason, Result, ScoreMap
-from pipeline.web import RollSpan
 
 FIRST_MM = 2000.0
 """So much of a roll says whether it is cloth of the card."""

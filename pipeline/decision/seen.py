@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from pipeline.coverage import Intervals
+from pipeline.cloth.coverage import Intervals
 from pipeline.messages.frames import Announced, FrameStatus
 
 KEEP_MM = 10_000.0

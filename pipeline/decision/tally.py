@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from pipeline.coverage import Coverage
+from pipeline.cloth.coverage import Coverage
 from pipeline.messages.frames import CameraCounts, Motion, Result, Totals, Verdict
 from pipeline.telemetry import Percentiles
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import yaml
 
-from pipeline.joining import Defect
+from pipeline.cloth.joining import Defect
 from pipeline.ledger import read_camera_facts, read_cameras, read_runs, read_states, read_verdicts
 from pipeline.messages.frames import LineState
 from pipeline.report import files

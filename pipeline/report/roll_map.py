@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from pipeline.joining import Defect
+from pipeline.cloth.joining import Defect
 from pipeline.messages.frames import Reason, Result, Verdict
 from pipeline.report.pictures import AMBER, BLUE, GREEN, GREY, RED, svg
 from pipeline.report.truth import Comparison

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.joining import Defect
+from pipeline.cloth.joining import Defect
 
 
 class Injected(BaseModel):

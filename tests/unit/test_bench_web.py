@@ -7,7 +7,7 @@ import random
 import pytest
 
 from glass_core.errors import InputError
-from pipeline.joining import Joiner
+from pipeline.cloth.joining import Joiner
 from tools.bench_web import SLAB_MM, STEP_MM, Roll, boxes_of, known_defects, matched
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.coverage import Coverage, Intervals
+from pipeline.cloth.coverage import Coverage, Intervals
 
 CAMERAS = ["left", "right"]
 REASONS = ["NO_SCORE", "DAMAGED"]

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.joining import GAP_CELLS, LAG_MM, Box, Joiner
+from pipeline.cloth.joining import GAP_CELLS, LAG_MM, Box, Joiner
+from pipeline.cloth.repeats import find_repeats
 from pipeline.messages.frames import Region, Result, Verdict
-from pipeline.repeats import find_repeats
 from pipeline.roll import find_defects
 
 PX_MM = 0.2

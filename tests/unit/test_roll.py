@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from glass_core.errors import InputError
-from pipeline.borders import Borders
+from pipeline.cloth.borders import Borders
+from pipeline.cloth.rolls import Rolls
 from pipeline.ledger import Ledger, read_spans, read_verdicts
 from pipeline.messages.cloth import Roll
 from pipeline.messages.frames import Reason, Region, Result, Verdict
 from pipeline.roll import cover_rolls, measure, summarise
-from pipeline.web import Rolls
 from tests import fakes
 
 HOUSE = [

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from glass_core.errors import InputError
 from pipeline.camera_style import CameraStyle
+from pipeline.cloth.rolls import Rolls
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig
 from pipeline.config.styles import EventsConfig, Scalar, StyleConfig
@@ -18,7 +19,6 @@ from pipeline.decision.cloth import ClothTerms
 from pipeline.decision.judgement import Standard
 from pipeline.messages.cloth import Roll, RollStart
 from pipeline.messages.frames import Announced, CameraFacts, Frame, FrameStatus, Reason, Result, ScoreMap
-from pipeline.web import Rolls
 from pipeline.worker.stage import Model, Worker
 from tests.decision_bench import STANDARD
 from tests.decision_bench import Bench as DecisionBench

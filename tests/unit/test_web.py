@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.cloth.rolls import Rolls, counted_on
 from pipeline.config.styles import EventsConfig, StyleConfig
 from pipeline.decision.cloth import ClothTerms
 from pipeline.messages.cloth import MarkEvent, Roll, RollStart, SpanEvent
 from pipeline.messages.frames import EventAction, EventKind, Reject, Result, Verdict
-from pipeline.web import Rolls, counted_on
 from tests.decision_bench import Bench
 from tools.cli import main
 

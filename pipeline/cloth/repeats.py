@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.joining import Defect
+from pipeline.cloth.joining import Defect
 
 LEAST = 4
 """So many at one distance are no accident."""
