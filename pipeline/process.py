@@ -119,9 +119,9 @@ def build(spec: Spec, link: Link) -> Stage:
 
 
 def _grabber(spec: Spec, link: Link, model: Path) -> Stage:
-    from pipeline.camera_style import CameraStyle
     from pipeline.cameras import make_camera
-    from pipeline.grabber import Grabber, GrabberTerms
+    from pipeline.grabber.camera_style import CameraStyle
+    from pipeline.grabber.stage import Grabber, GrabberTerms
 
     config = next(c for c in spec.config.cameras if c.name == spec.name)
     camera = make_camera(config)

@@ -114,7 +114,7 @@ class StillEngine:
 
 def grabber_stage(spec: Spec, camera: WeaveConfig, link: Link) -> Stage:
     """The real grabber over a StillCamera; it waits for the worker."""
-    from pipeline.grabber import Grabber, GrabberTerms
+    from pipeline.grabber.stage import Grabber, GrabberTerms
 
     terms = GrabberTerms("bench", 0, budget_ms=None, lossless=True, position_known=True)
     still = StillCamera(camera)

@@ -58,7 +58,7 @@ def test_expected_failures_become_a_line_and_a_status(
 @pytest.mark.parametrize(
     "module",
     [
-        "pipeline.grabber",
+        "pipeline.grabber.stage",
         "pipeline.decision.stage",
         "pipeline.recorder",
         "pipeline.cameras.replay",

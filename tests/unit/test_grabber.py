@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.camera_style import CameraStyle
 from pipeline.cameras.protocol import CameraLost, Shot
 from pipeline.config.cameras import ReplayConfig
 from pipeline.config.motion import CameraMotion, EncoderMotion
-from pipeline.grabber import MOST_BEHIND, ORIGIN_LIMIT, Grabber, GrabberTerms
+from pipeline.grabber.camera_style import CameraStyle
+from pipeline.grabber.stage import MOST_BEHIND, ORIGIN_LIMIT, Grabber, GrabberTerms
 from pipeline.messages.cloth import EncoderCount
 from pipeline.messages.frames import Announced, CameraFacts, Frame, FrameStatus, Motion, MotionState, StageState, Status
 from tests.fakes import Box, ScriptCamera, shot

@@ -6,7 +6,7 @@ import pytest
 from pipeline.config.cameras import LampConfig
 from pipeline.config.line import LineConfig
 from pipeline.decision.judgement import unscored
-from pipeline.lamp import PICTURES, LampTrim
+from pipeline.grabber.lamp import PICTURES, LampTrim
 from pipeline.messages.frames import Announced, Frame, FrameStatus, Reason, Result
 from tests.fakes import ScriptCamera, shot
 from tests.unit.test_grabber import Bench

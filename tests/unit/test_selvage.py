@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.cameras.weave import render
 from pipeline.config.cameras import WeaveConfig
-from pipeline.selvage import PICTURES, STRIP_PX, Edges, find_cloth
+from pipeline.grabber.selvage import PICTURES, STRIP_PX, Edges, find_cloth
 from tests.shared_data import SHARED
 
 RNG = np.random.default_rng(3)

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.slabs import SlabBuilder
+from pipeline.grabber.slabs import SlabBuilder
 
 
 def cloth(rows: int) -> np.ndarray:

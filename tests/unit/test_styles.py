@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from glass_core.errors import InputError
-from pipeline.camera_style import CameraStyle
 from pipeline.cloth.rolls import Rolls
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig
 from pipeline.config.styles import EventsConfig, Scalar, StyleConfig
 from pipeline.decision.cloth import ClothTerms
 from pipeline.decision.judgement import Standard
+from pipeline.grabber.camera_style import CameraStyle
 from pipeline.messages.cloth import Roll, RollStart
 from pipeline.messages.frames import Announced, CameraFacts, Frame, FrameStatus, Reason, Result, ScoreMap
 from pipeline.worker.stage import Model, Worker

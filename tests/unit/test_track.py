@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.track import Ran, Track
+from pipeline.grabber.track import Ran, Track
 
 STEP_MM, ROWS = 0.2, 100  # 20 mm a buffer
 

@@ -9,11 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from calibration.good import look
-from pipeline.camera_style import CameraStyle
 from pipeline.cameras.protocol import Camera, CameraLost, Shot, dump_facts
 from pipeline.config.cameras import CameraConfig
 from pipeline.config.motion import EncoderMotion
-from pipeline.lamp import LampTrim
+from pipeline.grabber.camera_style import CameraStyle
+from pipeline.grabber.lamp import LampTrim
+from pipeline.grabber.selvage import Edges
+from pipeline.grabber.slabs import Slab, SlabBuilder
+from pipeline.grabber.track import Ran, Track
 from pipeline.link.link import IDLE_MS, Inbox, Outbox
 from pipeline.messages.cloth import EncoderCount
 from pipeline.messages.frames import (
@@ -28,9 +31,6 @@ from pipeline.messages.frames import (
     Status,
 )
 from pipeline.motion.counter import Counter, CounterJump
-from pipeline.selvage import Edges
-from pipeline.slabs import Slab, SlabBuilder
-from pipeline.track import Ran, Track
 
 MOST_BEHIND = 8
 """Frames that a simulated trigger may be behind the web before it lets some go, as a real camera would."""

@@ -1,0 +1,1 @@
+"""The process that turns one camera's pictures into numbered frames."""
