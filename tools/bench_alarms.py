@@ -28,7 +28,7 @@ from glass_core.engines import Engine, load_engine
 from glass_core.errors import InputError
 from glass_core.scoring import score_image
 from pipeline.cameras.picture import write_png
-from pipeline.cameras.weave import render
+from pipeline.cameras.synthetic.weave import render
 from pipeline.cloth.joining import Joiner
 from pipeline.config.cameras import WeaveConfig
 from pipeline.decision.judgement import judge

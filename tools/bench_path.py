@@ -34,7 +34,7 @@ from glass_core.engines.canary import Canary
 from glass_core.errors import InputError
 from glass_core.scoring import ScoreDefinition
 from pipeline.cameras.protocol import Shot
-from pipeline.cameras.weave import render
+from pipeline.cameras.synthetic.weave import render
 from pipeline.config.cameras import WeaveConfig
 from pipeline.config.line import LineConfig
 from pipeline.config.styles import Scalar

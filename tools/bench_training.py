@@ -29,7 +29,7 @@ from glass_core.errors import InputError
 from glass_core.samples import CACHE_BYTES
 from glass_core.train import EpochFigures, FeaturePass, Start, Step, train
 from glass_core.weights import find_weights
-from pipeline.cameras.weave import render, write_folder
+from pipeline.cameras.synthetic.weave import render, write_folder
 from pipeline.config.cameras import WeaveConfig
 from tools.cli import one_line
 from tools.iteration_form import FORMS

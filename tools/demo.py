@@ -19,7 +19,7 @@ from rich.progress import track
 
 from glass_core.errors import InputError
 from pipeline.cameras.picture import write_png
-from pipeline.cameras.weave import render, write_folder
+from pipeline.cameras.synthetic.weave import render, write_folder
 from pipeline.config.cameras import WeaveConfig
 from pipeline.config.cards import load_config
 from pipeline.ledger import read_verdicts

@@ -25,7 +25,7 @@ from glass_core.plain_training import plain_step
 from glass_core.samples import TileSource
 from glass_core.texture import ProceduralTextures
 from glass_core.train import iterate, method_of, optimisers_of, untrained
-from pipeline.cameras.weave import write_folder
+from pipeline.cameras.synthetic.weave import write_folder
 from pipeline.config.cameras import WeaveConfig
 from tools.cli import one_line
 

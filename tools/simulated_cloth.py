@@ -16,7 +16,7 @@ from rich.progress import track
 from glass_core.data import read_image
 from glass_core.errors import InputError
 from pipeline.cameras.picture import write_png
-from pipeline.cameras.weave import ground_truth, render
+from pipeline.cameras.synthetic.weave import ground_truth, render
 from pipeline.config.cameras import WeaveConfig
 from pipeline.report import Injected
 

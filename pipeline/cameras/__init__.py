@@ -29,6 +29,6 @@ def _raw(config: CameraConfig) -> Camera:
         from pipeline.cameras.replay import ReplayCamera
 
         return ReplayCamera(config)
-    from pipeline.cameras.weave import WeaveCamera
+    from pipeline.cameras.synthetic.weave import WeaveCamera
 
     return WeaveCamera(config)

@@ -15,7 +15,7 @@ from glass_core.errors import InputError
 from pipeline.cameras import CameraLost, Shot, make_camera
 from pipeline.cameras.picture import read_picture
 from pipeline.cameras.recording import Recording
-from pipeline.cameras.weave import render
+from pipeline.cameras.synthetic.weave import render
 from pipeline.config.cameras import ReplayConfig, WeaveConfig
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig

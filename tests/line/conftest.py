@@ -17,7 +17,7 @@ from glass_core.engines import load_engine
 from glass_core.model import Glass
 from glass_core.scoring import ScoreDefinition, score_image
 from glass_core.tiling import Tiling
-from pipeline.cameras.weave import render
+from pipeline.cameras.synthetic.weave import render
 from pipeline.config.cameras import WeaveConfig
 
 WIDTH_PX, ROWS = 256, 128

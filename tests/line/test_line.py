@@ -14,7 +14,7 @@ import cv2
 import pytest
 
 from glass_core.errors import InputError
-from pipeline.cameras.weave import render
+from pipeline.cameras.synthetic.weave import render
 from pipeline.config.line import LineConfig
 from pipeline.ledger import read_states, read_verdicts
 from pipeline.messages.frames import LineState, Message, Reason, Reject, Result, State, Verdict

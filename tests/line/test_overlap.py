@@ -6,7 +6,7 @@ import cv2
 import pytest
 
 import pipeline.worker.overlap
-from pipeline.cameras.weave import render
+from pipeline.cameras.synthetic.weave import render
 from pipeline.config.cameras import WeaveConfig
 from pipeline.config.line import LineConfig
 from pipeline.ledger import read_alignments, read_states

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.cameras.weave import render
+from pipeline.cameras.synthetic.weave import render
 from pipeline.config.cameras import WeaveConfig
 from pipeline.grabber.selvage import PICTURES, STRIP_PX, Edges, find_cloth
 from tests.shared_data import SHARED

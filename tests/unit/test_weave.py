@@ -13,9 +13,9 @@ import pytest
 
 from glass_core.errors import InputError
 from pipeline.cameras import make_camera
-from pipeline.cameras.defects import REACH_PX
-from pipeline.cameras.weave import ground_truth, render, write_folder
-from pipeline.cameras.yarn import BLOCK_ROWS, WARP_OVER, WARP_PX, WEFT_PX, weave_repeat
+from pipeline.cameras.synthetic.defects import REACH_PX
+from pipeline.cameras.synthetic.weave import ground_truth, render, write_folder
+from pipeline.cameras.synthetic.yarn import BLOCK_ROWS, WARP_OVER, WARP_PX, WEFT_PX, weave_repeat
 from pipeline.config.cameras import WeaveConfig, WovenDefect
 
 KINDS = ("missing_yarn", "slub", "hole", "stain", "float")

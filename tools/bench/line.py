@@ -18,7 +18,7 @@ from calibration.threshold import Model, calibrate
 from glass_core.engines import Engine, load_engine
 from glass_core.engines.speed import timed
 from glass_core.errors import InputError
-from pipeline.cameras.weave import render
+from pipeline.cameras.synthetic.weave import render
 from pipeline.config.cameras import WeaveConfig
 from pipeline.config.line import LineConfig, WorkerConfig
 from pipeline.link.zmq_link import ZmqLink

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from glass_core.errors import InputError
 from glass_core.whole_file import whole_file
-from pipeline.cameras.defects import BEHIND, Placed, Window, place, push, spoil
 from pipeline.cameras.picture import write_png
 from pipeline.cameras.protocol import Shot
-from pipeline.cameras.yarn import BLOCK_ROWS, MARGIN_ROWS, Floats, interlace, lay
+from pipeline.cameras.synthetic.defects import BEHIND, Placed, Window, place, push, spoil
+from pipeline.cameras.synthetic.yarn import BLOCK_ROWS, MARGIN_ROWS, Floats, interlace, lay
 from pipeline.config.cameras import WeaveConfig
 from pipeline.config.styles import Scalar
 

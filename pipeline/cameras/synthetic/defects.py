@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.cameras.yarn import WARP_PX, WEFT_PX, Cloth, Floats, noise, profile, smooth_noise
+from pipeline.cameras.synthetic.yarn import WARP_PX, WEFT_PX, Cloth, Floats, noise, profile, smooth_noise
 from pipeline.config.cameras import WovenDefect
 
 REACH_PX = 36

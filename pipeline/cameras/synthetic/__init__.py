@@ -1,0 +1,1 @@
+"""Woven cloth and its defects, drawn."""
