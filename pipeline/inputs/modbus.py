@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 
 from pipeline.config.wires import ContactConfig, InputConfig
+from pipeline.devices.modbus import ModbusDevice, PlcLost
 from pipeline.link.link import Outbox
 from pipeline.messages.cloth import Contact
 from pipeline.messages.frames import StageState, Status
-from pipeline.modbus import ModbusDevice, PlcLost
 
 CYCLE_NS = 20_000_000
 RETRY_NS = 1_000_000_000

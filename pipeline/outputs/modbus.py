@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections import deque
 
 from pipeline.config.line import ModbusConfig
+from pipeline.devices.modbus import ModbusDevice, PlcLost
 from pipeline.link.link import Inbox, Outbox
 from pipeline.messages.frames import (
     Acknowledge,
@@ -39,7 +40,6 @@ from pipeline.messages.frames import (
     Status,
     Totals,
 )
-from pipeline.modbus import ModbusDevice, PlcLost
 
 CYCLE_NS = 100_000_000
 STALE_NS = 1_000_000_000
