@@ -225,7 +225,7 @@ def _decision(spec: Spec, link: Link, model: Path) -> Stage:
 
 
 def _recorder(spec: Spec, link: Link, model: Path) -> Stage:
-    from pipeline.recorder import make_recorder
+    from pipeline.ledger.stage import make_recorder
 
     return make_recorder(link.inbox("recorder"), link.outbox("decision"), spec.config, model, spec.generation)
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.cloth.coverage import Coverage
 from pipeline.cloth.joining import Defect, Joiner
-from pipeline.ledger import read_cameras, read_runs, read_spans, read_totals, read_verdicts
+from pipeline.ledger.reading import read_cameras, read_runs, read_spans, read_totals, read_verdicts
 from pipeline.messages.frames import Result, Verdict
 
 KEEP_ALL_MM = 1e9

@@ -15,10 +15,10 @@ from pipeline.cloth.joining import Defect
 from pipeline.cloth.repeats import find_repeats
 from pipeline.cloth.width import judged_mm
 from pipeline.config.cameras import CameraBase
-from pipeline.crops import crop_path, map_path
-from pipeline.dispositions import Disposition, in_force, read_dispositions
 from pipeline.grading import Flaw, Grade, Rules, grade, severity
-from pipeline.ledger import (
+from pipeline.ledger.crops import crop_path, map_path
+from pipeline.ledger.dispositions import Disposition, in_force, read_dispositions
+from pipeline.ledger.reading import (
     read_alignments,
     read_borders,
     read_camera_facts,

@@ -19,8 +19,8 @@ from calibration.threshold import CARD_FILE, load_card
 from glass_core.errors import InputError
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig
-from pipeline.crops import crop_path
-from pipeline.ledger import read_runs, read_verdicts
+from pipeline.ledger.crops import crop_path
+from pipeline.ledger.reading import read_runs, read_verdicts
 from pipeline.messages.frames import Region, Result, Verdict
 from pipeline.roll import find_defects
 from tools.replay import judge, line_of

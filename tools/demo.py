@@ -22,7 +22,7 @@ from pipeline.cameras.picture import write_png
 from pipeline.cameras.synthetic.weave import render, write_folder
 from pipeline.config.cameras import WeaveConfig
 from pipeline.config.cards import load_config
-from pipeline.ledger import read_verdicts
+from pipeline.ledger.reading import read_verdicts
 from pipeline.report import write_page
 from pipeline.report.truth import Comparison, Injected, compare
 from pipeline.roll import Summary, find_defects

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from glass_core.errors import InputError
-from pipeline.dispositions import Word, dispose
+from pipeline.ledger.dispositions import Word, dispose
 from pipeline.report import write_page
 from pipeline.report.tables import number
 from pipeline.sheet import DefectRow, read_sheet

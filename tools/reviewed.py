@@ -13,8 +13,8 @@ from glass_core.engines import Engine
 from glass_core.errors import InputError
 from pipeline.cloth.joining import Defect, Joiner
 from pipeline.decision.judgement import Standard
-from pipeline.dispositions import Key
-from pipeline.ledger import read_defect_verdicts, read_verdicts
+from pipeline.ledger.dispositions import Key
+from pipeline.ledger.reading import read_defect_verdicts, read_verdicts
 from pipeline.messages.frames import Result, Verdict
 from pipeline.process import standard_of
 from pipeline.sheet import DefectRow, RunSheet, read_sheet

@@ -26,7 +26,7 @@ from glass_core.errors import InputError
 from pipeline.cloth.joining import Box
 from pipeline.config.line import LineConfig
 from pipeline.config.motion import SimulatedMotion
-from pipeline.ledger import read_defect_verdicts, read_events
+from pipeline.ledger.reading import read_defect_verdicts, read_events
 from pipeline.messages.frames import EventKind, Totals
 from pipeline.motion.played import SimulatedCourse
 from pipeline.process import run_in_one_process

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import yaml
 
 from pipeline.cloth.joining import Defect
-from pipeline.ledger import read_camera_facts, read_cameras, read_runs, read_states, read_verdicts
+from pipeline.ledger.reading import read_camera_facts, read_cameras, read_runs, read_states, read_verdicts
 from pipeline.messages.frames import LineState
 from pipeline.report import files
 from pipeline.report.grading import grade_section, unseen_section

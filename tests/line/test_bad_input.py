@@ -19,7 +19,8 @@ import pytest
 import yaml
 
 from pipeline.config.line import LineConfig
-from pipeline.ledger import Ledger, read_states, read_verdicts
+from pipeline.ledger.reading import read_states, read_verdicts
+from pipeline.ledger.store import Ledger
 from pipeline.messages.frames import Reason, Result, State
 from pipeline.supervisor import Supervisor
 from tools.cli import main

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from glass_core.checkpoint import load_model, save_model, tensors_of
-from pipeline.ledger import read_states
+from pipeline.ledger.reading import read_states
 from pipeline.messages.frames import Result, State
 from tests.line.conftest import good_frame, make_model
 from tests.line.test_line import config, running

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.config.wires import InputConfig
 from pipeline.inputs.modbus import RETRY_NS, ModbusInput
-from pipeline.ledger import read_events, read_rolls
+from pipeline.ledger.reading import read_events, read_rolls
 from pipeline.messages.cloth import Contact, Roll, SpanEvent
 from pipeline.messages.frames import EventKind, StageState, State, Status
 from tests.fakes import Box

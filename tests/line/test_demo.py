@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.ledger import read_states, read_verdicts
+from pipeline.ledger.reading import read_states, read_verdicts
 from pipeline.messages.frames import Result, State
 from pipeline.report import Injected, compare
 from pipeline.roll import find_defects

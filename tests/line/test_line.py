@@ -16,7 +16,7 @@ import pytest
 from glass_core.errors import InputError
 from pipeline.cameras.synthetic.weave import render
 from pipeline.config.line import LineConfig
-from pipeline.ledger import read_states, read_verdicts
+from pipeline.ledger.reading import read_states, read_verdicts
 from pipeline.messages.frames import LineState, Message, Reason, Reject, Result, State, Verdict
 from pipeline.process import run_in_one_process
 from pipeline.roll import summarise

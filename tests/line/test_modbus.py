@@ -16,7 +16,7 @@ import yaml
 
 from pipeline.config.cards import load_config
 from pipeline.config.line import ModbusConfig
-from pipeline.ledger import read_actions
+from pipeline.ledger.reading import read_actions
 from pipeline.messages.frames import (
     Acknowledge,
     Action,

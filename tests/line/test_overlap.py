@@ -9,7 +9,7 @@ import pipeline.worker.overlap
 from pipeline.cameras.synthetic.weave import render
 from pipeline.config.cameras import WeaveConfig
 from pipeline.config.line import LineConfig
-from pipeline.ledger import read_alignments, read_states
+from pipeline.ledger.reading import read_alignments, read_states
 from pipeline.process import run_in_one_process
 from pipeline.sheet import read_sheet
 from tests.line.conftest import CLOTH, ROWS, WIDTH_PX

@@ -7,7 +7,7 @@ import pytest
 
 from calibration.threshold import load_card
 from pipeline.config.line import LineConfig
-from pipeline.ledger import read_camera_facts, read_verdicts
+from pipeline.ledger.reading import read_camera_facts, read_verdicts
 from pipeline.messages.frames import Reason, Verdict
 from pipeline.roll import measure
 from pipeline.sheet import read_sheet

@@ -10,7 +10,7 @@ import threading
 import time
 from pathlib import Path
 
-from pipeline.ledger import read_events, read_rolls, read_verdicts
+from pipeline.ledger.reading import read_events, read_rolls, read_verdicts
 from pipeline.messages.cloth import Roll
 from pipeline.messages.frames import EventKind, LineState, Result, State
 from pipeline.roll import measure

@@ -60,7 +60,7 @@ def test_expected_failures_become_a_line_and_a_status(
     [
         "pipeline.grabber.stage",
         "pipeline.decision.stage",
-        "pipeline.recorder",
+        "pipeline.ledger.stage",
         "pipeline.cameras.replay",
         "tools.camera",
         "tools.evaluate",

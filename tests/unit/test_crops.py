@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.crops import Crop, crop_path, cut_crops, map_path
+from pipeline.ledger.crops import Crop, crop_path, cut_crops, map_path
 from pipeline.messages.frames import Region, Result, Verdict
 
 

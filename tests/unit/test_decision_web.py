@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.decision.gap import Gap
-from pipeline.ledger import Ledger
+from pipeline.ledger.store import Ledger
 from pipeline.messages.frames import Announced, FrameStatus, LineState, Reason, Reject, Result, StageState, State, Verdict
 from pipeline.roll import measure
 from tests.decision_bench import MS, Bench, outcome

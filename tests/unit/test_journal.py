@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from glass_core.errors import InputError
-from pipeline.journal import Journal
+from pipeline.ledger.journal import Journal
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from glass_core.errors import InputError
-from pipeline import ledger
-from pipeline.ledger import Ledger, LedgerFull, read_verdicts
+from pipeline.ledger import store as ledger
+from pipeline.ledger.reading import read_verdicts
+from pipeline.ledger.store import Ledger, LedgerFull
 from pipeline.messages.frames import CameraFacts, Heartbeat, LineState, Message, Reason, Reject, Result, State, Verdict
 from tests.fakes import totals
 
@@ -20,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 WRITER = """
 import sys
 from pathlib import Path
-from pipeline.ledger import Ledger
+from pipeline.ledger.store import Ledger
 from pipeline.messages.frames import Result, Verdict
 held = Ledger(Path(sys.argv[1]), run_id="killed")
 print("ready", flush=True)
@@ -35,7 +36,7 @@ for number in range(10**9):
 FULL = """
 import resource, sys
 from pathlib import Path
-from pipeline.ledger import Ledger, LedgerFull
+from pipeline.ledger.store import Ledger, LedgerFull
 from pipeline.messages.frames import Result, Verdict
 held = Ledger(Path(sys.argv[1]))
 limit = 200_000

@@ -10,18 +10,11 @@ import numpy as np
 import pytest
 
 from glass_core.errors import InputError
-from pipeline import recorder as module
 from pipeline.config.line import LineConfig
-from pipeline.ledger import (
-    Ledger,
-    LedgerFull,
-    read_camera_facts,
-    read_rejects,
-    read_runs,
-    read_states,
-    read_totals,
-    read_verdicts,
-)
+from pipeline.ledger import stage as module
+from pipeline.ledger.reading import read_camera_facts, read_rejects, read_runs, read_states, read_totals, read_verdicts
+from pipeline.ledger.stage import Recorder, make_recorder
+from pipeline.ledger.store import Ledger, LedgerFull
 from pipeline.messages.frames import (
     CameraFacts,
     LineState,
@@ -38,7 +31,6 @@ from pipeline.messages.frames import (
     Status,
     Verdict,
 )
-from pipeline.recorder import Recorder, make_recorder
 from tests import fakes
 
 SECOND = 1_000_000_000

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from glass_core.errors import InputError
-from pipeline.crops import Crop, crop_path
-from pipeline.ledger import Ledger
+from pipeline.ledger.crops import Crop, crop_path
+from pipeline.ledger.store import Ledger
 from pipeline.messages.frames import CameraFacts, LineState, Message, Reason, Region, Result, State, Verdict
 from pipeline.report import Injected, compare, write_page
 from pipeline.roll import find_defects

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from glass_core.errors import InputError
-from pipeline.dispositions import FILE, dispose, read_dispositions
-from pipeline.ledger import Ledger
+from pipeline.ledger.dispositions import FILE, dispose, read_dispositions
+from pipeline.ledger.store import Ledger
 from pipeline.messages.cloth import Roll
 from pipeline.messages.frames import Reason, Region, Result, Verdict
 from pipeline.sheet import RunSheet, read_sheet

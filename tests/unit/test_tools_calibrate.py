@@ -17,8 +17,8 @@ from glass_core.errors import InputError
 from glass_core.scoring import ScoreDefinition
 from glass_core.split import Split, load_split, split
 from glass_core.tiling import Tiling
-from pipeline.dispositions import Word, dispose
-from pipeline.ledger import Ledger
+from pipeline.ledger.dispositions import Word, dispose
+from pipeline.ledger.store import Ledger
 from pipeline.messages.frames import Region, Result, Verdict
 from pipeline.sheet import read_sheet
 from tools.calibrate import calibrate_run

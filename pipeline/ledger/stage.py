@@ -14,9 +14,10 @@ from calibration.threshold import load_card
 from glass_core.checkpoint import read_info
 from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
-from pipeline.crops import Crop, cut_crops
-from pipeline.journal import Journal
-from pipeline.ledger import Ledger, LedgerFull, read_runs
+from pipeline.ledger.crops import Crop, cut_crops
+from pipeline.ledger.journal import Journal
+from pipeline.ledger.reading import read_runs
+from pipeline.ledger.store import Ledger, LedgerFull
 from pipeline.link.link import Inbox, Outbox
 from pipeline.messages.cloth import Alignment, Roll, SpanEvent
 from pipeline.messages.frames import (

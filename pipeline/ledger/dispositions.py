@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from glass_core.errors import InputError
-from pipeline.journal import Journal
+from pipeline.ledger.journal import Journal
 
 FILE = "dispositions.jsonl"
 Word = Literal["defect", "acceptable", "lint", "mended", "cut_out"]
