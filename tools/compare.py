@@ -22,7 +22,7 @@ from pipeline.config.line import LineConfig
 from pipeline.ledger.crops import crop_path
 from pipeline.ledger.reading import read_runs, read_verdicts
 from pipeline.messages.frames import Region, Result, Verdict
-from pipeline.roll import find_defects
+from pipeline.report.roll import find_defects
 from tools.replay import judge, line_of
 
 SHOWN = 20

@@ -24,8 +24,8 @@ from pipeline.config.cameras import WeaveConfig
 from pipeline.config.cards import load_config
 from pipeline.ledger.reading import read_verdicts
 from pipeline.report import write_page
+from pipeline.report.roll import Summary, find_defects
 from pipeline.report.truth import Comparison, Injected, compare
-from pipeline.roll import Summary, find_defects
 from tools.run import operate
 
 MARK = "demo.json"

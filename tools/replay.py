@@ -17,7 +17,7 @@ from pipeline.config.cameras import ReplayConfig
 from pipeline.config.cards import load_config
 from pipeline.config.line import LedgerConfig, LineConfig
 from pipeline.process import run_in_one_process
-from pipeline.roll import Summary, summarise
+from pipeline.report.roll import Summary, summarise
 from tools.compile import made_for_here
 
 

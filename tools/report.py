@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from pipeline.report import write_page
-from pipeline.sheet import read_sheet
+from pipeline.report.sheet import read_sheet
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -14,8 +14,8 @@ from rich.table import Table
 from glass_core.errors import InputError
 from pipeline.ledger.dispositions import Word, dispose
 from pipeline.report import write_page
+from pipeline.report.sheet import DefectRow, read_sheet
 from pipeline.report.tables import number
-from pipeline.sheet import DefectRow, read_sheet
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -17,7 +17,7 @@ from pipeline.ledger.dispositions import Key
 from pipeline.ledger.reading import read_defect_verdicts, read_verdicts
 from pipeline.messages.frames import Result, Verdict
 from pipeline.process import standard_of
-from pipeline.sheet import DefectRow, RunSheet, read_sheet
+from pipeline.report.sheet import DefectRow, RunSheet, read_sheet
 
 GOOD_AFTER_ALL = {"acceptable", "lint"}
 """What was signalled and is no defect of the cloth."""

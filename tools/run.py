@@ -20,7 +20,7 @@ from pipeline.config.line import LineConfig
 from pipeline.demand import Demand, demands, needed_tiles_per_s
 from pipeline.messages.frames import Totals
 from pipeline.reach import reaches
-from pipeline.roll import Summary, summarise
+from pipeline.report.roll import Summary, summarise
 from pipeline.supervisor import LineFailed, Supervisor
 from tools.compile import made_for_here
 from tools.replay import show

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from glass_core.errors import InputError
 from glass_core.whole_file import whole_file
-from pipeline.sheet import DefectRow, RunSheet
+from pipeline.report.sheet import DefectRow, RunSheet
 
 COLUMNS = [name for name in DefectRow.model_fields if name != "key"]
 

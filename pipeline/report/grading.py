@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 
 from pipeline.grading import Grade
+from pipeline.report.sheet import RollSheet
 from pipeline.report.tables import number, section, table
-from pipeline.sheet import RollSheet
 
 QUALITY = {"first": "first quality", "second": "second quality", "open": "not decided"}
 KINDS = {"first": "ok", "second": "bad", "open": "gap"}

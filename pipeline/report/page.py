@@ -17,12 +17,12 @@ from pipeline.messages.frames import LineState
 from pipeline.report import files
 from pipeline.report.grading import grade_section, unseen_section
 from pipeline.report.pictures import clock, histogram, timeline
+from pipeline.report.roll import Metres, Summary, measure, summarise
 from pipeline.report.roll_map import RollMap
+from pipeline.report.sheet import DefectRow, RollSheet, RunSheet, read_sheet
 from pipeline.report.style import STYLE
 from pipeline.report.tables import number, section, sha, table
 from pipeline.report.truth import Comparison
-from pipeline.roll import Metres, Summary, measure, summarise
-from pipeline.sheet import DefectRow, RollSheet, RunSheet, read_sheet
 
 LISTED_DEFECTS = 300
 LISTED_STATES = 200

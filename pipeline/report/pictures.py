@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from pipeline.messages.frames import LineState, State
-from pipeline.sheet import RollSheet
+from pipeline.report.sheet import RollSheet
 
 RED, GREEN, AMBER, BLUE, GREY = "#c0332b", "#cfe3d6", "#c98a1b", "#2b62a8", "#8a8f95"
 SEVERITIES = {1: "#e8b9b5", 2: "#d9807a", 3: "#c0332b", 4: "#7d1712", None: GREY}

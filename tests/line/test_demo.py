@@ -12,7 +12,7 @@ import pytest
 from pipeline.ledger.reading import read_states, read_verdicts
 from pipeline.messages.frames import Result, State
 from pipeline.report import Injected, compare
-from pipeline.roll import find_defects
+from pipeline.report.roll import find_defects
 from tools import demo
 
 ROOT = Path(__file__).parents[2]

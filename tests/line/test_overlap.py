@@ -11,7 +11,7 @@ from pipeline.config.cameras import WeaveConfig
 from pipeline.config.line import LineConfig
 from pipeline.ledger.reading import read_alignments, read_states
 from pipeline.process import run_in_one_process
-from pipeline.sheet import read_sheet
+from pipeline.report.sheet import read_sheet
 from tests.line.conftest import CLOTH, ROWS, WIDTH_PX
 from tests.line.test_line import config
 from tools.cli import main

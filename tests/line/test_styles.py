@@ -9,8 +9,8 @@ from calibration.threshold import load_card
 from pipeline.config.line import LineConfig
 from pipeline.ledger.reading import read_camera_facts, read_verdicts
 from pipeline.messages.frames import Reason, Verdict
-from pipeline.roll import measure
-from pipeline.sheet import read_sheet
+from pipeline.report.roll import measure
+from pipeline.report.sheet import read_sheet
 from tests.line.conftest import make_model
 from tests.line.test_line import config, running
 from tests.line.test_web import told

@@ -13,7 +13,7 @@ from pathlib import Path
 from pipeline.ledger.reading import read_events, read_rolls, read_verdicts
 from pipeline.messages.cloth import Roll
 from pipeline.messages.frames import EventKind, LineState, Result, State
-from pipeline.roll import measure
+from pipeline.report.roll import measure
 from tests.line.test_line import Run, config, running
 
 COUNTS_PER_MM = 10

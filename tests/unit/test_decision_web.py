@@ -10,7 +10,7 @@ import pytest
 from pipeline.decision.gap import Gap
 from pipeline.ledger.store import Ledger
 from pipeline.messages.frames import Announced, FrameStatus, LineState, Reason, Reject, Result, StageState, State, Verdict
-from pipeline.roll import measure
+from pipeline.report.roll import measure
 from tests.decision_bench import MS, Bench, outcome
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipeline.cloth.joining import GAP_CELLS, LAG_MM, Box, Joiner
 from pipeline.cloth.repeats import find_repeats
 from pipeline.messages.frames import Region, Result, Verdict
-from pipeline.roll import find_defects
+from pipeline.report.roll import find_defects
 
 PX_MM = 0.2
 CELL_MM = 8 * PX_MM

@@ -12,8 +12,8 @@ from matplotlib.patches import Rectangle
 from pipeline.messages.frames import LineState, Reason, Region, Result, State, Verdict
 from pipeline.report import roll_map
 from pipeline.report.pictures import timeline
+from pipeline.report.roll import find_defects
 from pipeline.report.roll_map import ROWS, RollMap
-from pipeline.roll import find_defects
 
 
 def verdict(number: int, **changes: Any) -> Verdict:

@@ -12,7 +12,7 @@ from pipeline.ledger.crops import Crop, crop_path
 from pipeline.ledger.store import Ledger
 from pipeline.messages.frames import CameraFacts, LineState, Message, Reason, Region, Result, State, Verdict
 from pipeline.report import Injected, compare, write_page
-from pipeline.roll import find_defects
+from pipeline.report.roll import find_defects
 
 EVIL = "<script>alert('x')</script>\"&"
 

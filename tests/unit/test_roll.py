@@ -15,7 +15,7 @@ from pipeline.ledger.reading import read_spans, read_verdicts
 from pipeline.ledger.store import Ledger
 from pipeline.messages.cloth import Roll
 from pipeline.messages.frames import Reason, Region, Result, Verdict
-from pipeline.roll import cover_rolls, measure, summarise
+from pipeline.report.roll import cover_rolls, measure, summarise
 from tests import fakes
 
 HOUSE = [

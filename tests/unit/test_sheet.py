@@ -14,7 +14,7 @@ from pipeline.ledger.dispositions import FILE, dispose, read_dispositions
 from pipeline.ledger.store import Ledger
 from pipeline.messages.cloth import Roll
 from pipeline.messages.frames import Reason, Region, Result, Verdict
-from pipeline.sheet import RunSheet, read_sheet
+from pipeline.report.sheet import RunSheet, read_sheet
 from tools.cli import main
 
 CAMERAS = [{"name": n, "mm_per_px_x": 0.2, "mm_per_px_y": 0.2, "x_offset_mm": x} for n, x in (("a", 0.0), ("b", 180.0))]

@@ -16,7 +16,7 @@ from pipeline.config.motion import Segment, SimulatedMotion
 from pipeline.messages.frames import Region, Result, Verdict
 from pipeline.motion.played import SimulatedCourse
 from pipeline.report import Comparison, Injected
-from pipeline.roll import find_defects
+from pipeline.report.roll import find_defects
 from tools.simulate_roll import BITS, COUNTS_PER_MM, Encoder, errors, line_of
 from tools.simulated_cloth import aitex_cloth, weave_cloth
 

@@ -20,7 +20,7 @@ from glass_core.tiling import Tiling
 from pipeline.ledger.dispositions import Word, dispose
 from pipeline.ledger.store import Ledger
 from pipeline.messages.frames import Region, Result, Verdict
-from pipeline.sheet import read_sheet
+from pipeline.report.sheet import read_sheet
 from tools.calibrate import calibrate_run
 from tools.cli import main
 

@@ -29,7 +29,7 @@ from pipeline.ledger.reading import (
     read_runs,
 )
 from pipeline.messages.cloth import Alignment
-from pipeline.roll import Cover, cover_rolls, find_defects
+from pipeline.report.roll import Cover, cover_rolls, find_defects
 
 
 class DefectRow(BaseModel):
