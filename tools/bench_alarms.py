@@ -33,7 +33,7 @@ from pipeline.cloth.joining import Joiner
 from pipeline.config.cameras import WeaveConfig
 from pipeline.decision.judgement import judge
 from pipeline.messages.frames import Announced, ScoreMap, Verdict
-from pipeline.process import standard_of
+from pipeline.supervision.builders import standard_of
 from tools.cli import one_line
 from tools.train import train_run
 

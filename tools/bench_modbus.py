@@ -26,7 +26,7 @@ from pipeline.config.line import LineConfig
 from pipeline.link.zmq_link import ZmqBroadcast, ZmqLink
 from pipeline.messages.frames import Action, ActionKind, Cause, Heartbeat, Phase, State
 from pipeline.outputs.modbus import RUN_PERMIT
-from pipeline.process import Spec
+from pipeline.supervision.spec import Spec
 
 LIMIT_S = 30.0
 BEAT_S = 0.1
@@ -78,7 +78,7 @@ def measure(folder: Path, events: int, console: Console) -> list[float]:
     link = ZmqLink(spec.folder)
     with written.open("w") as out:
         plc = subprocess.Popen([sys.executable, "-m", "tools.plc", str(port)], stdout=out)
-        output = subprocess.Popen([sys.executable, "-m", "pipeline.process", str(folder / "spec.json")])
+        output = subprocess.Popen([sys.executable, "-m", "pipeline.supervision.process", str(folder / "spec.json")])
         try:
             line = Line(link.broadcast(config.publisher.bind))
             end_s = time.monotonic() + LIMIT_S

@@ -1,6 +1,6 @@
 """What the line costs besides the model, and how its memory behaves: `python -m tools.bench_path`.
 
-Four processes as on the line, over ipc sockets: decision and recorder are `pipeline.process` itself; grabber and worker are the
+Four processes as on the line, over ipc sockets: decision and recorder are `pipeline.supervision.process` itself; grabber and worker are the
 real stages, handed stand-ins. The camera copies one picture from memory, as pylon's grab result is copied, so no decoding of
 files is measured; the engine answers at once, so the worker's figure is tiling, batching and stitching. The camera waits for
 the worker, hence the path runs as fast as it can. One frame in a hundred is a DEFECT and takes its pixels to the recorder.
@@ -41,7 +41,9 @@ from pipeline.config.styles import Scalar
 from pipeline.link.link import Link
 from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.frames import Totals
-from pipeline.process import Reporter, Spec, Stage, die_with_parent, loop
+from pipeline.supervision.loop import Stage, loop
+from pipeline.supervision.process import Reporter, die_with_parent
+from pipeline.supervision.spec import Spec
 from tools.cli import one_line
 
 SHAPES = ((256, 4096), (1024, 1024))
@@ -177,7 +179,7 @@ class Processes:
             spec = Spec(role=role, name=name, generation=0, folder=self._folder / "ipc", config=self._config)
             path = self._folder / f"{role}.json"
             path.write_text(spec.model_dump_json(), encoding="utf-8")
-            own = ["tools.bench_path", "--stage"] if role in ("grabber", "worker") else ["pipeline.process"]
+            own = ["tools.bench_path", "--stage"] if role in ("grabber", "worker") else ["pipeline.supervision.process"]
             self._children[role] = subprocess.Popen(
                 [sys.executable, "-m", *own, str(path)], env={**os.environ, "PYTHONPATH": home}, start_new_session=True
             )  # fmt: skip

@@ -13,7 +13,7 @@ from typing import NoReturn, ParamSpec
 
 from glass_core.engines.canary import EngineFault
 from glass_core.errors import InputError, MissingError
-from pipeline.supervisor import LineFailed
+from pipeline.supervision.supervisor import LineFailed
 
 VERBS = (
     "demo", "record", "train", "evaluate", "convert", "calibrate", "compile", "run", "tell", "replay", "compare", "bench",

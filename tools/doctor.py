@@ -258,7 +258,7 @@ def _disk() -> Part:
 
 def _ipc() -> Part:
     """Make a socket where a line would; the kernel limits its path to 107 bytes."""
-    from pipeline.supervisor import runtime_folder
+    from pipeline.supervision.supervisor import runtime_folder
 
     folder = runtime_folder("doctor")
     own = tempfile.TemporaryDirectory(prefix=f"{folder.name}-", dir=folder.parent)

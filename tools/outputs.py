@@ -14,7 +14,7 @@ from pipeline.config.line import LineConfig, ModbusConfig
 from pipeline.decision.line_state import UNLIKE
 from pipeline.messages.frames import Acknowledge, Heartbeat, LineState, Message, Reset, State
 from pipeline.outputs.modbus import COILS, Plc, PlcLost
-from pipeline.supervisor import is_running
+from pipeline.supervision.supervisor import is_running
 from tools.tell import tell
 
 PULSE_S = 0.5

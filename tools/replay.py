@@ -16,8 +16,8 @@ from pipeline.cameras import make_camera
 from pipeline.config.cameras import ReplayConfig
 from pipeline.config.cards import load_config
 from pipeline.config.line import LedgerConfig, LineConfig
-from pipeline.process import run_in_one_process
 from pipeline.report.roll import Summary, summarise
+from pipeline.supervision.process import run_in_one_process
 from tools.compile import made_for_here
 
 

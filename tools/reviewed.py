@@ -16,8 +16,8 @@ from pipeline.decision.judgement import Standard
 from pipeline.ledger.dispositions import Key
 from pipeline.ledger.reading import read_defect_verdicts, read_verdicts
 from pipeline.messages.frames import Result, Verdict
-from pipeline.process import standard_of
 from pipeline.report.sheet import DefectRow, RunSheet, read_sheet
+from pipeline.supervision.builders import standard_of
 
 GOOD_AFTER_ALL = {"acceptable", "lint"}
 """What was signalled and is no defect of the cloth."""

@@ -17,11 +17,11 @@ from glass_core.errors import InputError
 from pipeline.cameras import make_camera
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig
-from pipeline.demand import Demand, demands, needed_tiles_per_s
 from pipeline.messages.frames import Totals
-from pipeline.reach import reaches
 from pipeline.report.roll import Summary, summarise
-from pipeline.supervisor import LineFailed, Supervisor
+from pipeline.supervision.demand import Demand, demands, needed_tiles_per_s
+from pipeline.supervision.reach import reaches
+from pipeline.supervision.supervisor import LineFailed, Supervisor
 from tools.compile import made_for_here
 from tools.replay import show
 from tools.screen import Screen

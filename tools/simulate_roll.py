@@ -29,11 +29,11 @@ from pipeline.config.motion import SimulatedMotion
 from pipeline.ledger.reading import read_defect_verdicts, read_events
 from pipeline.messages.frames import EventKind, Totals
 from pipeline.motion.played import SimulatedCourse
-from pipeline.process import run_in_one_process
 from pipeline.report import Comparison, compare
 from pipeline.report.roll import find_defects, summarise
 from pipeline.report.sheet import read_sheet
-from pipeline.supervisor import Supervisor
+from pipeline.supervision.process import run_in_one_process
+from pipeline.supervision.supervisor import Supervisor
 from tools.cli import one_line
 from tools.simulated_cloth import Cloth, aitex_cloth, weave_cloth
 

@@ -16,7 +16,7 @@ from pipeline.config.line import LineConfig
 from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.cloth import MarkEvent, Roll, RollStart, SpanEvent
 from pipeline.messages.frames import Bypass, EventKind, Heartbeat, LineState, Message
-from pipeline.supervisor import is_running, runtime_folder
+from pipeline.supervision.supervisor import is_running, runtime_folder
 
 ANSWER_S = 3.0
 """A line that runs confirms within a step of decision."""

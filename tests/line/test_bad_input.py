@@ -22,7 +22,7 @@ from pipeline.config.line import LineConfig
 from pipeline.ledger.reading import read_states, read_verdicts
 from pipeline.ledger.store import Ledger
 from pipeline.messages.frames import Reason, Result, State
-from pipeline.supervisor import Supervisor
+from pipeline.supervision.supervisor import Supervisor
 from tools.cli import main
 
 LIMIT_S = 90.0

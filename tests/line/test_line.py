@@ -18,9 +18,9 @@ from pipeline.cameras.synthetic.weave import render
 from pipeline.config.line import LineConfig
 from pipeline.ledger.reading import read_states, read_verdicts
 from pipeline.messages.frames import LineState, Message, Reason, Reject, Result, State, Verdict
-from pipeline.process import run_in_one_process
 from pipeline.report.roll import summarise
-from pipeline.supervisor import LineFailed, Supervisor
+from pipeline.supervision.process import run_in_one_process
+from pipeline.supervision.supervisor import LineFailed, Supervisor
 from tests.line.conftest import CLOTH, ROWS, WIDTH_PX, good_frame
 
 LIMIT_S = 90.0

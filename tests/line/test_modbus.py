@@ -31,7 +31,7 @@ from pipeline.messages.frames import (
     Status,
 )
 from pipeline.outputs.modbus import ALL, COILS, CYCLE_NS, FROM_PLC, RETRY_NS, STALE_NS, TAKE_NS, ModbusOutput, Plc
-from pipeline.supervisor import Supervisor
+from pipeline.supervision.supervisor import Supervisor
 from tests.fakes import Box, totals
 from tests.line.modbus_server import ModbusServer
 from tools.cli import main

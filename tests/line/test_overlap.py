@@ -10,8 +10,8 @@ from pipeline.cameras.synthetic.weave import render
 from pipeline.config.cameras import WeaveConfig
 from pipeline.config.line import LineConfig
 from pipeline.ledger.reading import read_alignments, read_states
-from pipeline.process import run_in_one_process
 from pipeline.report.sheet import read_sheet
+from pipeline.supervision.process import run_in_one_process
 from tests.line.conftest import CLOTH, ROWS, WIDTH_PX
 from tests.line.test_line import config
 from tools.cli import main

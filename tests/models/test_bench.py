@@ -11,7 +11,7 @@ from glass_core.engines.subjects import gmac_per_image, random_run
 from glass_core.scoring import ScoreDefinition
 from glass_core.tiling import Tiling
 from pipeline.config.line import LineConfig
-from pipeline.demand import demands
+from pipeline.supervision.demand import demands
 from tools.bench.line import steady_per_s
 from tools.bench.speed import metres_per_minute, of_line
 from tools.cli import main

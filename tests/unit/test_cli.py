@@ -11,7 +11,7 @@ import pytest
 
 from glass_core.engines.canary import EngineFault
 from glass_core.errors import InputError, MissingError
-from pipeline.supervisor import LineFailed
+from pipeline.supervision.supervisor import LineFailed
 from tools import cli
 
 ROOT = Path(__file__).parents[2]
@@ -67,7 +67,7 @@ def test_expected_failures_become_a_line_and_a_status(
     ],
 )
 def test_torch_is_loaded_only_where_it_is_used(module: str) -> None:
-    code = f"import sys, {module}, pipeline.process; sys.exit('torch' in sys.modules or 'openvino' in sys.modules)"
+    code = f"import sys, {module}, pipeline.supervision.process; sys.exit('torch' in sys.modules or 'openvino' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == 0
 
 

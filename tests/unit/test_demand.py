@@ -13,7 +13,7 @@ from glass_core.errors import InputError
 from glass_core.scoring import ScoreDefinition
 from glass_core.tiling import Tiling
 from pipeline.config.line import LineConfig
-from pipeline.demand import demands, highest_speed_mm_s, needed_tiles_per_s, refuse_slow
+from pipeline.supervision.demand import demands, highest_speed_mm_s, needed_tiles_per_s, refuse_slow
 from tests.fakes import BrightnessEngine
 
 DEFINITION = ScoreDefinition(tiling=Tiling(tile_px=64, overlap_px=0))

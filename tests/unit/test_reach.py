@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
-from pipeline.reach import reaches
+from pipeline.supervision.reach import reaches
 
 
 def line(speed_mm_s: float, **camera: Any) -> LineConfig:

@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.frames import Acknowledge, Bypass, Heartbeat, LineState, Message, Reset, State
-from pipeline.supervisor import runtime_folder
+from pipeline.supervision.supervisor import runtime_folder
 from tools.cli import main
 
 Answers = Callable[[Message], dict[str, Any]]

@@ -23,7 +23,7 @@ from pipeline.config.cameras import WeaveConfig
 from pipeline.config.line import LineConfig, WorkerConfig
 from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.frames import Result, Verdict
-from pipeline.supervisor import Supervisor
+from pipeline.supervision.supervisor import Supervisor
 from tools.bench.forward import Point
 
 TILES_ACROSS = 4

@@ -7,8 +7,8 @@ from typing import Any
 
 from glass_core.tiling import Tiling
 from pipeline.config.line import LineConfig
-from pipeline.demand import Demand, highest_speed_mm_s, needed_tiles_per_s
-from pipeline.reach import top_speed
+from pipeline.supervision.demand import Demand, highest_speed_mm_s, needed_tiles_per_s
+from pipeline.supervision.reach import top_speed
 
 WIDTHS_MM = (1600.0, 1800.0, 3200.0)
 PITCHES_MM = (0.1, 0.2, 0.25, 0.5)

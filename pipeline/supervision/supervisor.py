@@ -22,7 +22,7 @@ from pipeline.decision.handover import Heard
 from pipeline.link.zmq_link import ZmqLink, make_private
 from pipeline.messages.cloth import MarkEvent, RollStart
 from pipeline.messages.frames import Acknowledge, Bypass, Message, Progress, Reset, StageState, Status
-from pipeline.process import Spec
+from pipeline.supervision.spec import Spec
 
 SILENT_NS = 10_000_000_000
 """A process that reports no progress for so long hangs; a longer single engine call does not exist."""
@@ -218,7 +218,7 @@ class Supervisor:
         environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads would starve the other processes
         # A session of its own: Ctrl-C in the terminal reaches the supervisor alone, which stops all in order.
         child.process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.process", str(path)],
+            [sys.executable, "-m", "pipeline.supervision.process", str(path)],
             env=environment, stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         child.started_ns = child.heard_ns = child.handled_ns = now_ns

@@ -9,7 +9,7 @@ from glass_core.errors import InputError
 from glass_core.scoring import ScoreDefinition
 from pipeline.config.cameras import BaslerConfig, CameraConfig
 from pipeline.config.line import LineConfig
-from pipeline.reach import top_speed
+from pipeline.supervision.reach import top_speed
 
 
 @dataclass(frozen=True)

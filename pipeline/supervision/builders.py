@@ -1,91 +1,27 @@
-"""Builds one stage by its role and holds the only loop: poll, step, report progress.
-
-`python -m pipeline.process SPEC` is what the supervisor starts; the same stages run in one process over the in-memory link
-for replay. Imports are lazy by role, so that only the worker ever loads an engine's libraries.
-"""
+"""Builds one stage by its role; a role's imports are its own, so that only the worker loads an engine's libraries."""
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import faulthandler
-import json
-import os
-import signal
-import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from calibration.threshold import ThresholdCard, load_card
-from glass_core.engines.canary import EngineFault
-from glass_core.errors import InputError, MissingError
-from pipeline.cameras.protocol import CameraLost
+from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
 from pipeline.config.motion import CameraMotion, EncoderMotion
-from pipeline.decision.handover import Handover
 from pipeline.decision.judgement import Standard
-from pipeline.link.link import IDLE_MS, Link, Outbox
-from pipeline.link.memory_link import MemoryLink
+from pipeline.link.link import Link
 from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.cloth import RollStart
-from pipeline.messages.frames import Progress, StageState
+from pipeline.supervision.loop import Stage
+from pipeline.supervision.spec import Spec
 
 T = TypeVar("T")
-PROGRESS_NS = 200_000_000
-LAST_WORDS_NS = 150_000_000
-
-
-class Stage(Protocol):
-    """One part of the line: no loop, thread, sleep or socket inside, its collaborators handed in.
-
-    One that may be left alone for longer than IDLE_MS while nothing comes for it says so by `idle_ms`.
-    """
-
-    state: StageState
-    handled: int
-
-    @property
-    def waiting(self) -> int:
-        """What is in hand; waiting without handling is being stuck."""
-        ...
-
-    def step(self, now_ns: int) -> bool:
-        """Do a little of what there is to do; whether there was something."""
-        ...
-
-    def close(self) -> None:
-        """Finish what can be finished and release."""
-        ...
-
-
-class Spec(BaseModel):
-    """What one process is to be; written by the supervisor as JSON."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    role: str
-    name: str
-    generation: int
-    supervisor_pid: int | None = None
-    """Whom it does not outlive."""
-    folder: Path
-    """Sockets."""
-    config: LineConfig
-    observe: bool = False
-    live: bool = True
-    """False: replay in one process, without deadlines and losses."""
-    resume: dict[str, float] = {}
-    """The last counters of the generation before."""
-    needed_tiles_per_s: float = 0.0
-    """A worker that is measured slower at the line's start refuses it."""
-    before: Handover = Handover()
-    """What a decision that is started again must not forget."""
 
 
 def standard_of(card: ThresholdCard | None) -> Standard | None:
@@ -158,7 +94,7 @@ def _motion(spec: Spec, link: Link, model: Path) -> Stage:
 def _worker(spec: Spec, link: Link, model: Path) -> Stage:
     from glass_core.engines import load_engine
     from glass_core.engines.speed import quick_tiles_per_s
-    from pipeline.demand import refuse_slow
+    from pipeline.supervision.demand import refuse_slow
     from pipeline.telemetry import Gpu
     from pipeline.worker.stage import Model, Worker
 
@@ -255,124 +191,3 @@ _ROLES: dict[str, Callable[[Spec, Link, Path], Stage]] = {
     "output": _output,
     "input": _input,
 }
-
-
-def loop(
-    stages: Sequence[Stage],
-    wait: Callable[[int], None],
-    stop: Callable[[], bool],
-    report: Callable[[int, int], None] = lambda now_ns, steps: None,
-) -> None:
-    """The only loop: step every stage; sleep on the link when none had anything to do; until `stop`."""
-    steps = 0
-    while not stop():
-        moved = False
-        for stage in stages:
-            moved |= stage.step(time.monotonic_ns())
-        steps += 1
-        report(time.monotonic_ns(), steps)
-        if not moved:
-            wait(min(getattr(stage, "idle_ms", IDLE_MS) for stage in stages))
-
-
-def run_in_one_process(config: LineConfig, observe: bool, stop: Callable[[], bool], heard: Callable[[int], None]) -> None:
-    """All stages over the in-memory link until every source is at its end: back-pressure, no deadlines, no losses.
-
-    `heard(n)` is told after each round how many verdicts there are.
-    """
-    from pipeline.decision.stage import Decision
-
-    link = MemoryLink()
-    roles = [("recorder", "recorder"), ("decision", "decision"), ("worker", "worker")]
-    roles += [("grabber", c.name) for c in config.cameras]
-    stages: list[Stage] = []
-    try:
-        for role, name in roles:
-            spec = Spec(role=role, name=name, generation=0, folder=Path(), config=config, observe=observe, live=False)
-            stages.append(build(spec, link))
-        recorder, decision = stages[0], next(s for s in stages if isinstance(s, Decision))
-
-        def round_done(now_ns: int, steps: int) -> None:
-            while recorder.step(now_ns):  # replay waits for its record rather than leave pictures out
-                pass
-            heard(decision.verdicts)
-
-        loop(stages[:0:-1], link.wait, lambda: stop() or decision.finished, round_done)
-    finally:
-        for stage in stages[::-1]:  # a stage's last words are heard by those that close after it
-            stage.close()
-
-
-class Reporter:
-    """Sends a stage's progress to the supervisor, from the stage's own steps."""
-
-    def __init__(self, stage: Stage, spec: Spec, supervisor: Outbox) -> None:
-        self._stage, self._spec, self._supervisor = stage, spec, supervisor
-        self._due_ns = 0
-
-    def __call__(self, now_ns: int, steps: int) -> None:
-        """When it is time."""
-        if now_ns < self._due_ns:
-            return
-        self._due_ns = now_ns + PROGRESS_NS
-        stage = self._stage
-        progress = Progress(
-            name=self._spec.name, generation=self._spec.generation, state=stage.state, steps=steps,
-            handled=stage.handled, waiting=stage.waiting, counters=getattr(stage, "counters", {}),
-        )  # fmt: skip
-        self._supervisor.send(progress)
-
-
-def die_with_parent(parent_pid: int | None = None) -> None:
-    """The kernel kills this process when the supervisor is gone: no orphan holds a camera."""
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-    if parent_pid not in (None, os.getppid()):  # gone before the kernel was asked
-        raise SystemExit(1)
-
-
-def main(arguments: Iterable[str]) -> int:
-    """Run one stage until SIGTERM; exit 0 asked to, 1 the camera or engine failed, 2 and 3 as house.md's."""
-    (path,) = arguments
-    spec = Spec.model_validate(json.loads(Path(path).read_text(encoding="utf-8")))
-    die_with_parent(spec.supervisor_pid)
-    faulthandler.enable()
-    stopped: list[int] = []
-    signal.signal(signal.SIGTERM, lambda signum, frame: stopped.append(time.monotonic_ns()))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's: it stops us in order
-    link: ZmqLink | None = None
-    stage: Stage | None = None
-    try:
-        link = ZmqLink(spec.folder)
-        stage = build(spec, link)
-        # The recorder is last: what others sent before they ended may still be on its way.
-        grace_ns = LAST_WORDS_NS if spec.role == "recorder" else 0
-        loop(
-            [stage],
-            link.wait,
-            lambda: bool(stopped) and time.monotonic_ns() - stopped[0] >= grace_ns,
-            Reporter(stage, spec, link.outbox("supervisor")),
-        )
-        ended = stage
-        stage = None
-        ended.close()
-        return 0
-    except (InputError, MissingError) as e:
-        print(f"glassline: {e}", file=sys.stderr, flush=True)
-        return 2 if isinstance(e, InputError) else 3
-    except EngineFault as e:
-        print(f"glassline: {e}, {spec.name}, run `glassline doctor` if it happens again", file=sys.stderr, flush=True)
-        return 1
-    except CameraLost as e:
-        print(f"glassline: camera lost, {spec.name}, {e}", file=sys.stderr, flush=True)
-        return 1
-    finally:
-        if stage is not None:
-            with contextlib.suppress(Exception):  # it has failed already, and said why
-                stage.close()
-        if link is not None:
-            link.close()
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
