@@ -9,8 +9,8 @@ from typing import Self
 from pydantic import ValidationError
 
 from glass_core.errors import InputError
-from glass_core.sealed import ChangedByHand, Sealed
-from glass_core.whole_file import whole_file
+from glass_core.files.sealed import ChangedByHand, Sealed
+from glass_core.files.whole_file import whole_file
 
 VALID_DAYS = 180
 """Lamps age, screws work loose, lenses gather dust."""

@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from calibration.good import METRE_MM, GoodFrame, Samples, Unit, by_frame, by_metre
 from calibration.limits import CONFIDENCE, LEAST_SAMPLES, Ahead, Limit, limit
 from glass_core.errors import InputError
+from glass_core.files.sealed import ChangedByHand, Sealed
+from glass_core.files.whole_file import whole_file
 from glass_core.scoring import ScoreDefinition
-from glass_core.sealed import ChangedByHand, Sealed
-from glass_core.whole_file import whole_file
 
 CARD_FILE = "card.json"
 PREVIOUS_FILE = "card.previous.json"

@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from glass_core.config import TrainConfig, check_levels
 from glass_core.errors import InputError
+from glass_core.files.whole_file import whole_file
 from glass_core.scoring import ScoreDefinition
 from glass_core.tiling import stride_px
-from glass_core.whole_file import whole_file
 
 if TYPE_CHECKING:
     from glass_core.model import Glass

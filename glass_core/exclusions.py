@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from glass_core.errors import InputError
-from glass_core.whole_file import whole_file
+from glass_core.files.whole_file import whole_file
 
 EXCLUDE_FILE = "exclude.txt"
 _HEAD = """\

@@ -9,8 +9,8 @@ import torch
 
 from glass_core.checkpoint import load_model
 from glass_core.errors import InputError, MissingError
+from glass_core.files.whole_file import whole_file
 from glass_core.graph import ScoreGraph
-from glass_core.whole_file import whole_file
 
 
 def export_onnx(run: Path, path: Path) -> None:

@@ -13,8 +13,8 @@ from glass_core.checkpoint import read_tensors, write_tensors
 from glass_core.datasets import TestImage
 from glass_core.errors import InputError
 from glass_core.evaluate import Protocol, Scored, Scores, System
-from glass_core.kept_json import read_json
-from glass_core.whole_file import whole_file
+from glass_core.files.kept_json import read_json
+from glass_core.files.whole_file import whole_file
 
 SCORES_FILE = "scores.csv"
 MAPS = "maps"

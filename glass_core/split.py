@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from glass_core.config import SplitFractions
 from glass_core.errors import InputError
-from glass_core.whole_file import whole_file
+from glass_core.files.whole_file import whole_file
 
 SPLIT_FILE = "split.json"
 

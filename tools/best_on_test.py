@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from glass_core.config import TrainConfig
-from glass_core.kept_json import write_json
+from glass_core.files.kept_json import write_json
 from glass_core.scoring import Scorer
 from tools.kept_figures import Figures, read
 

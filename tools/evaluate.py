@@ -33,7 +33,7 @@ from glass_core.evaluate import (
     trained_resize_px,
 )
 from glass_core.evaluation_pictures import Panel, write_histogram, write_panels
-from glass_core.kept_json import write_json
+from glass_core.files.kept_json import write_json
 from glass_core.known_sets import known_set
 from glass_core.paper import deviations
 from glass_core.score_folder import EVALUATION_FILE, SCORES_FILE, ScoreFolder

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, FiniteFloat
 
-from glass_core.kept_json import read_json
+from glass_core.files.kept_json import read_json
 
 
 class Kept(BaseModel):

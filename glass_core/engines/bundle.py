@@ -14,8 +14,8 @@ from glass_core.checkpoint import read_info, read_tensors
 from glass_core.engines.backend import Backend, BackendName, Device, PrecisionName, Tiles, backend
 from glass_core.engines.canary import LEAST_TOLERANCE, Canary, EngineFault
 from glass_core.errors import InputError
+from glass_core.files.sealed import ChangedByHand, Sealed
 from glass_core.scoring import ScoreDefinition
-from glass_core.sealed import ChangedByHand, Sealed
 
 MANIFEST_FILE = "manifest.json"
 GOLDENS_FILE = "goldens.safetensors"

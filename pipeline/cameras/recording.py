@@ -19,7 +19,7 @@ from typing import Any, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from glass_core.errors import InputError
-from glass_core.whole_file import whole_file
+from glass_core.files.whole_file import whole_file
 from pipeline.cameras.picture import write_png
 from pipeline.cameras.protocol import Shot
 from pipeline.messages.frames import FrameStatus, Motion

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from glass_core.whole_file import whole_file
+from glass_core.files.whole_file import whole_file
 from pipeline.messages.frames import Payload, Verdict
 
 CONTEXT_PX = 32

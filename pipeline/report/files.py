@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 
 from glass_core.errors import InputError
-from glass_core.whole_file import whole_file
+from glass_core.files.whole_file import whole_file
 from pipeline.report.sheet import DefectRow, RunSheet
 
 COLUMNS = [name for name in DefectRow.model_fields if name != "key"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from glass_core.errors import InputError
-from glass_core.whole_file import whole_file
+from glass_core.files.whole_file import whole_file
 from tools.bench.forward import PAPER_BATCH, PAPER_IMAGES_PER_S
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glass_core.errors import InputError
-from glass_core.whole_file import whole_file
+from glass_core.files.whole_file import whole_file
 from pipeline.cameras.picture import write_png
 from pipeline.cameras.protocol import Shot
 from pipeline.cameras.synthetic.defects import BEHIND, Placed, Window, place, push, spoil
