@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from glass_core.model import LEAKY_SLOPE, Discriminator, Product
+from glass_core.network.model import LEAKY_SLOPE, Discriminator, Product
 
 STEP_LENGTH = 0.001
 PROJECT_EVERY = 5

@@ -4,7 +4,7 @@ import copy
 
 import torch
 
-from glass_core.model import Glass
+from glass_core.network.model import Glass
 
 WARM_UP = 10
 """In the first iterations an average forgets sooner: what they started from is worth nothing."""

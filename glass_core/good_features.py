@@ -10,7 +10,7 @@ from torch import Tensor
 
 from glass_core.config import TrainConfig
 from glass_core.kept_rows import KeptRows
-from glass_core.model import Glass
+from glass_core.network.model import Glass
 from glass_core.samples import Batch, TileSource
 
 PASS_TILES = 8

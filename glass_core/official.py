@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from glass_core.backbone import ResNet, load_trunk
-from glass_core.checkpoint import ModelInfo, load_model, save_model, tensors_of, weights_sha
 from glass_core.errors import InputError
 from glass_core.files.whole_file import whole_file
-from glass_core.model import Glass
+from glass_core.network.backbone import ResNet, load_trunk
+from glass_core.network.checkpoint import ModelInfo, load_model, save_model, tensors_of, weights_sha
+from glass_core.network.model import Glass
+from glass_core.network.weights import load_weights
 from glass_core.scoring import ScoreDefinition
 from glass_core.tiling import Tiling, stride_px
-from glass_core.weights import load_weights
 
 PARTS = ("pre_projection", "discriminator")
 _MAX_BYTES = 1 << 30

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 
-from glass_core.checkpoint import load_model
 from glass_core.errors import InputError, MissingError
 from glass_core.files.whole_file import whole_file
-from glass_core.graph import ScoreGraph
+from glass_core.network.checkpoint import load_model
+from glass_core.network.graph import ScoreGraph
 
 
 def export_onnx(run: Path, path: Path) -> None:

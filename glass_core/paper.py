@@ -2,8 +2,8 @@
 
 from collections.abc import Collection
 
-from glass_core.checkpoint import ModelInfo
 from glass_core.config import TrainConfig
+from glass_core.network.checkpoint import ModelInfo
 
 NOTHING_OF_THE_METHOD = frozenset({"profile", "weights", "textures", "evaluate_every", "overlap_px"})
 """Settings whose difference is nothing; files are judged by what they hold, not by where they lie."""
@@ -54,7 +54,7 @@ def deviations(info: ModelInfo, said: Collection[str] = ()) -> tuple[str, ...]:
 
 def _of_files(info: ModelInfo) -> list[str]:
     """What the files were; the settings only say where they lay."""
-    from glass_core.weights import PUBLISHED, is_published  # torch is slow to load
+    from glass_core.network.weights import PUBLISHED, is_published
 
     found = []
     if info.textures and not info.textures.startswith("images"):

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from glass_core.backbone import BasicBlock, Bottleneck, ResNet, residual_layer
-from glass_core.embedding import EMBED_DIM
 from glass_core.errors import InputError
-from glass_core.model import Glass
+from glass_core.network.backbone import BasicBlock, Bottleneck, ResNet, residual_layer
+from glass_core.network.embedding import EMBED_DIM
+from glass_core.network.model import Glass
 
 
 class PlainGlass(nn.Module):

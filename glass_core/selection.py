@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from glass_core.checkpoint import EpochFigures
-from glass_core.graph import ScoreGraph
 from glass_core.metrics import image_figures
-from glass_core.model import Glass
+from glass_core.network.checkpoint import EpochFigures
+from glass_core.network.graph import ScoreGraph
+from glass_core.network.model import Glass
 from glass_core.samples import TileSource
 
 TILES = 96

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from glass_core.checkpoint import read_tensors
 from glass_core.config import TrainConfig
-from glass_core.graph import ScoreGraph
+from glass_core.network.checkpoint import read_tensors
+from glass_core.network.graph import ScoreGraph
 from glass_core.train import untrained
 from glass_core.training_state import AVERAGE
 

@@ -13,8 +13,6 @@ from torch import Tensor
 
 from glass_core.ahead import THREADS, ahead
 from glass_core.averaging import WeightAverage
-from glass_core.backbone import ResNet, load_trunk
-from glass_core.checkpoint import EpochFigures, ModelInfo, WeightsOrigin, save_model, tensors_of, weights_sha
 from glass_core.config import TrainConfig
 from glass_core.data import read_image
 from glass_core.errors import InputError
@@ -22,7 +20,10 @@ from glass_core.freed_memory import keep_freed_memory
 from glass_core.gas import Method, glass_loss, las_loss
 from glass_core.good_features import GoodFeatures, scored_rows
 from glass_core.judge import Judgement, average_picture, judge, write_judgement
-from glass_core.model import Glass
+from glass_core.network.backbone import ResNet, load_trunk
+from glass_core.network.checkpoint import EpochFigures, ModelInfo, WeightsOrigin, save_model, tensors_of, weights_sha
+from glass_core.network.model import Glass
+from glass_core.network.weights import load_weights
 from glass_core.repeat_length import repeat_length
 from glass_core.samples import Batch, TileSource
 from glass_core.scoring import ScoreDefinition
@@ -30,7 +31,6 @@ from glass_core.selection import best, held_out
 from glass_core.split import Split, split
 from glass_core.texture import find_textures
 from glass_core.training_state import STATE_FILE, Optimisers, heads_of, identity, resume, save_state
-from glass_core.weights import load_weights
 
 RECALIBRATION_BATCHES = 16
 REPEAT_PICTURES = 4

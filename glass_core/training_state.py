@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from glass_core.checkpoint import EpochFigures, Tensors, WeightsOrigin, read_tensors, tensors_of, write_tensors
 from glass_core.config import TrainConfig
 from glass_core.errors import InputError
-from glass_core.model import Glass
+from glass_core.network.checkpoint import EpochFigures, Tensors, WeightsOrigin, read_tensors, tensors_of, write_tensors
+from glass_core.network.model import Glass
 from glass_core.split import Split
 
 STATE_FILE = "state.safetensors"

@@ -163,7 +163,7 @@ def tiles_per_s(model: Path) -> float:
 def learn(images: list[Path], out: Path, console: Console) -> str:
     """Train and calibrate with the quick profile; what the features came from."""
     from glass_core.config import TrainConfig
-    from glass_core.weights import find_weights
+    from glass_core.network.weights import find_weights
     from tools.calibrate import calibrate_run
     from tools.train import train_run
 

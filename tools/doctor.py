@@ -219,7 +219,7 @@ def _libraries() -> Part:
 
 
 def _weights() -> Part:
-    from glass_core.weights import find_weights
+    from glass_core.network.weights import find_weights
 
     found = {arch: path for arch in ARCHITECTURES if (path := find_weights(arch, None)) is not None}
     text = ", ".join(f"{arch}: {found.get(arch, 'not found')}" for arch in ARCHITECTURES)

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.live import Live
 
 from calibration.threshold import load_card
-from glass_core.checkpoint import read_info
 from glass_core.errors import InputError
+from glass_core.network.checkpoint import read_info
 from pipeline.cameras import make_camera
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig

@@ -15,7 +15,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from calibration.good import GoodFrame, look
 from calibration.limits import LEAST_SAMPLES
-from glass_core.checkpoint import EpochFigures, ModelInfo, read_info
 from glass_core.config import TrainConfig, load_train_config
 from glass_core.contact_sheet import Suspects, write_contact_sheet
 from glass_core.data import read_image
@@ -24,6 +23,7 @@ from glass_core.engines import Engine, load_engine
 from glass_core.errors import InputError
 from glass_core.exclusions import EXCLUDE_FILE, read_exclusions, write_exclusions
 from glass_core.known_sets import known_set
+from glass_core.network.checkpoint import EpochFigures, ModelInfo, read_info
 from glass_core.paper import deviations
 from glass_core.preprocess import resized_crop
 from glass_core.scoring import score_image

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from glass_core.checkpoint import read_info
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
 from glass_core.files.kept_json import write_json
+from glass_core.network.checkpoint import read_info
 from tools import paper_tables as paper
 from tools.kept_figures import Figures, Kept, read
 from tools.reproduce_jobs import Job, figures_of

@@ -8,10 +8,10 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from glass_core.checkpoint import read_info
 from glass_core.engines.backend import Runner, Tiles, backend, check_precision, choose
 from glass_core.engines.bundle import Bundle, is_bundle
 from glass_core.engines.canary import Canary, drawn_tiles
+from glass_core.network.checkpoint import read_info
 from glass_core.scoring import ScoreDefinition
 
 BackendChoice = Literal["auto", "torch", "openvino", "tensorrt"]

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from glass_core.checkpoint import read_info, write_tensors
 from glass_core.config import TrainConfig
 from glass_core.engines import RunEngine
 from glass_core.engines.backend import Runner, Tiles, backend, check_precision
 from glass_core.engines.bundle import GOLDENS_FILE, MANIFEST_FILE, Manifest, hashes
 from glass_core.engines.canary import LEAST_TOLERANCE
 from glass_core.errors import InputError
+from glass_core.network.checkpoint import read_info, write_tensors
 from glass_core.samples import TileSource
 from glass_core.texture import find_textures
 

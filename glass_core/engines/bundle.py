@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from glass_core.checkpoint import read_info, read_tensors
 from glass_core.engines.backend import Backend, BackendName, Device, PrecisionName, Tiles, backend
 from glass_core.engines.canary import LEAST_TOLERANCE, Canary, EngineFault
 from glass_core.errors import InputError
 from glass_core.files.sealed import ChangedByHand, Sealed
+from glass_core.network.checkpoint import read_info, read_tensors
 from glass_core.scoring import ScoreDefinition
 
 MANIFEST_FILE = "manifest.json"

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from glass_core.checkpoint import load_model
 from glass_core.engines.backend import Device, Runner, Tiles
 from glass_core.errors import InputError, MissingError
+from glass_core.network.checkpoint import load_model
 
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # else importing it reports to Intel's server
 import openvino as ov  # noqa: E402
@@ -67,7 +67,7 @@ def read(folder: Path, shape: tuple[int, ...], precision: str, threads: int | No
 def _convert(run: Path, shape: tuple[int, ...]) -> ov.Model:
     import torch
 
-    from glass_core.graph import ScoreGraph
+    from glass_core.network.graph import ScoreGraph
 
     graph = ScoreGraph(load_model(run)[0])
     with warnings.catch_warnings():  # tracing warns of itself, and of shapes that are meant to be fixed

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from glass_core.checkpoint import ModelInfo, load_model, read_info, save_model, tensors_of, weights_sha
 from glass_core.engines.backend import Runner, Tiles, backend, check_precision, choose
 from glass_core.engines.bundle import is_bundle, load_manifest
 from glass_core.errors import InputError
-from glass_core.graph import ScoreGraph
-from glass_core.model import Glass
+from glass_core.network.checkpoint import ModelInfo, load_model, read_info, save_model, tensors_of, weights_sha
+from glass_core.network.graph import ScoreGraph
+from glass_core.network.model import Glass
 from glass_core.plain import PlainGlass
 from glass_core.scoring import ScoreDefinition
 from glass_core.tiling import Tiling

@@ -10,11 +10,11 @@ import tensorrt as trt
 import torch
 from torch import Tensor
 
-from glass_core.checkpoint import load_model
 from glass_core.engines.backend import Device, Runner, Tiles
 from glass_core.engines.staging import Forward, Staged, cuda_device
 from glass_core.errors import InputError, MissingError
-from glass_core.graph import ScoreGraph
+from glass_core.network.checkpoint import load_model
+from glass_core.network.graph import ScoreGraph
 
 BUCKETS = (1, 4, 8, 16, 32)
 DTYPES = {"fp16": torch.float16, "fp32": torch.float32}

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from glass_core.checkpoint import MODEL_FILE, load_model
 from glass_core.engines.backend import Device, Runner, Tiles
-from glass_core.graph import ScoreGraph
+from glass_core.network.checkpoint import MODEL_FILE, load_model
+from glass_core.network.graph import ScoreGraph
 
 _ON_GPU = torch.cuda.is_available()
 BUCKETS = (1, 4, 8, 16, 32) if _ON_GPU else (1, 4)

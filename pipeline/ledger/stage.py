@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from calibration.threshold import load_card
-from glass_core.checkpoint import read_info
 from glass_core.errors import InputError
+from glass_core.network.checkpoint import read_info
 from pipeline.config.line import LineConfig
 from pipeline.ledger.crops import Crop, cut_crops
 from pipeline.ledger.journal import Journal

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from glass_core.checkpoint import ModelInfo, load_model, save_model, tensors_of, weights_sha
 from glass_core.config import TrainConfig
 from glass_core.engines.backend import backend
 from glass_core.engines.building import ALLOWED, prove_batches
 from glass_core.errors import MissingError
-from glass_core.model import Glass
+from glass_core.network.checkpoint import ModelInfo, load_model, save_model, tensors_of, weights_sha
+from glass_core.network.model import Glass
 from glass_core.scoring import ScoreDefinition
 
 SIDE_PX = 128

@@ -9,7 +9,7 @@ import cv2
 import pytest
 from rich.console import Console
 
-from glass_core.checkpoint import load_model, save_model, tensors_of
+from glass_core.network.checkpoint import load_model, save_model, tensors_of
 from pipeline.ledger.reading import read_states
 from pipeline.messages.frames import Result, State
 from tests.line.conftest import good_frame, make_model

@@ -5,9 +5,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from glass_core.backbone import IMAGENET_MEAN, IMAGENET_STD, Normalise, ResNet, build_backbone, load_trunk
 from glass_core.errors import InputError
-from glass_core.weights import load_weights
+from glass_core.network.backbone import IMAGENET_MEAN, IMAGENET_STD, Normalise, ResNet, build_backbone, load_trunk
+from glass_core.network.weights import load_weights
 from tests.shared_data import shared
 
 CHANNELS = {"resnet18": (128, 256), "resnet50": (512, 1024), "wide_resnet50_2": (512, 1024)}

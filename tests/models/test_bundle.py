@@ -13,7 +13,6 @@ from rich.console import Console
 import glass_core.engines.building as building
 import tools.compile
 from calibration.threshold import load_card
-from glass_core.checkpoint import ModelInfo, read_info, save_model, tensors_of, weights_sha
 from glass_core.config import SplitFractions, TrainConfig
 from glass_core.engines import load_engine
 from glass_core.engines.backend import Device, backend
@@ -21,7 +20,8 @@ from glass_core.engines.building import ALLOWED, compare, prove_batches, refuse_
 from glass_core.engines.bundle import ForeignDevice, Manifest, load_manifest
 from glass_core.engines.canary import EngineFault, check_scores
 from glass_core.errors import InputError
-from glass_core.model import Glass
+from glass_core.network.checkpoint import ModelInfo, read_info, save_model, tensors_of, weights_sha
+from glass_core.network.model import Glass
 from glass_core.scoring import ScoreDefinition
 from glass_core.split import split
 from pipeline.config.line import LineConfig

@@ -8,11 +8,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from glass_core.checkpoint import ModelInfo, load_model, save_model, tensors_of, weights_sha
 from glass_core.config import TrainConfig
 from glass_core.engines import Engine, load_engine
 from glass_core.errors import InputError, MissingError
-from glass_core.model import Glass
+from glass_core.network.checkpoint import ModelInfo, load_model, save_model, tensors_of, weights_sha
+from glass_core.network.model import Glass
 from glass_core.scoring import ScoreDefinition
 from glass_core.tiling import Tiling
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import tools.iteration_form
-from glass_core.backbone import build_backbone
+from glass_core.network.backbone import build_backbone
 from tools.iteration_form import made
 
 

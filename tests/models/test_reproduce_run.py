@@ -15,8 +15,8 @@ import tools.cli
 import tools.evaluate
 import tools.reproduce_jobs
 import tools.weak_sets
-from glass_core.checkpoint import read_info
 from glass_core.engines import load_engine
+from glass_core.network.checkpoint import read_info
 from tools.reproduce import main
 
 LABEL = "best on test, for comparison only"

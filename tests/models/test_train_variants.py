@@ -9,16 +9,16 @@ import pytest
 import torch
 
 import glass_core.kept_rows
-from glass_core.backbone import build_backbone
-from glass_core.checkpoint import EpochFigures, load_model, read_tensors
 from glass_core.config import TrainConfig
 from glass_core.data import read_image
 from glass_core.datasets import list_images
-from glass_core.embedding import EMBED_DIM
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
 from glass_core.good_features import GoodFeatures, scored_rows
-from glass_core.model import Glass
+from glass_core.network.backbone import build_backbone
+from glass_core.network.checkpoint import EpochFigures, load_model, read_tensors
+from glass_core.network.embedding import EMBED_DIM
+from glass_core.network.model import Glass
 from glass_core.plain import PlainGlass
 from glass_core.plain_training import plain_step
 from glass_core.samples import TileSource

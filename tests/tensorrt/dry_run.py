@@ -75,8 +75,8 @@ class Control(nn.Module):
 
 def network(name: str) -> nn.Module:
     """The graph of an architecture, or ARCH/SHRINK/LEVELS, with all its outputs, in half precision, weights at random."""
-    from glass_core.graph import ScoreGraph
-    from glass_core.model import Glass
+    from glass_core.network.graph import ScoreGraph
+    from glass_core.network.model import Glass
 
     if name == "control":
         return Control()

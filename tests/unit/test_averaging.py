@@ -3,7 +3,7 @@
 import torch
 
 from glass_core.averaging import WARM_UP, WeightAverage
-from glass_core.model import Glass
+from glass_core.network.model import Glass
 
 
 def small() -> Glass:

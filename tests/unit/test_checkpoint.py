@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from glass_core.checkpoint import (
+from glass_core.config import TrainConfig
+from glass_core.errors import InputError
+from glass_core.network.checkpoint import (
     INFO_FILE,
     MODEL_FILE,
     EpochFigures,
@@ -24,9 +26,7 @@ from glass_core.checkpoint import (
     weights_sha,
     write_tensors,
 )
-from glass_core.config import TrainConfig
-from glass_core.errors import InputError
-from glass_core.model import Glass
+from glass_core.network.model import Glass
 from glass_core.scoring import ScoreDefinition
 
 
@@ -165,7 +165,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
 
 
 def test_reading_what_a_model_is_needs_no_torch() -> None:
-    code = "import sys, glass_core.checkpoint, glass_core.engines; sys.exit('torch' in sys.modules)"
+    code = "import sys, glass_core.network.checkpoint, glass_core.engines; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from glass_core.embedding import EMBED_DIM, Embedding
+from glass_core.network.embedding import EMBED_DIM, Embedding
 from tests.shared_data import shared
 
 

@@ -11,7 +11,7 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 
 from glass_core.ascent import _climb
 from glass_core.gas import Method, focal_loss, glass_loss, hard_weights
-from glass_core.model import Adaptor, Discriminator
+from glass_core.network.model import Adaptor, Discriminator
 from glass_core.plain_training import plain_losses
 from tests.shared_data import shared
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from glass_core.model import Discriminator, Glass, Product
+from glass_core.network.model import Discriminator, Glass, Product
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from glass_core.backbone import ResNet
-from glass_core.checkpoint import ModelInfo, load_model, read_info, save_model, tensors_of, weights_sha
 from glass_core.errors import InputError
-from glass_core.model import Glass
+from glass_core.network.backbone import ResNet
+from glass_core.network.checkpoint import ModelInfo, load_model, read_info, save_model, tensors_of, weights_sha
+from glass_core.network.model import Glass
 from glass_core.official import export_official, import_official, read_heads
 from glass_core.scoring import ScoreDefinition
 from glass_core.tiling import Tiling

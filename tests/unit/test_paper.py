@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from glass_core.checkpoint import EpochFigures, ModelInfo, WeightsOrigin
 from glass_core.config import TrainConfig, load_train_config
+from glass_core.network.checkpoint import EpochFigures, ModelInfo, WeightsOrigin
 from glass_core.paper import deviations
 from glass_core.scoring import ScoreDefinition
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
-import glass_core.weights
+import glass_core.network.weights
 from glass_core.errors import InputError, MissingError
-from glass_core.weights import PUBLISHED, load_weights
+from glass_core.network.weights import PUBLISHED, load_weights
 
 
 @pytest.fixture(autouse=True)
@@ -144,7 +144,7 @@ def test_a_download_gets_its_name_only_when_whole(
     if whole:
         assert value_for("resnet18") == 7
         assert value_for("resnet18") == 7
-        assert asked == [glass_core.weights.PUBLISHER + name]  # the second time from the cache
+        assert asked == [glass_core.network.weights.PUBLISHER + name]  # the second time from the cache
     else:
         with pytest.raises(MissingError, match="checksum"):
             load_weights("resnet18")

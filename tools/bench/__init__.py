@@ -15,9 +15,9 @@ from typing import Any
 
 from rich.console import Console
 
-from glass_core.checkpoint import read_info
 from glass_core.engines.bundle import is_bundle
 from glass_core.errors import InputError
+from glass_core.network.checkpoint import read_info
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig
 from tools.bench.forward import PAPER_BATCH, Point, measure, rates

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from glass_core.anomaly_map import smoothing
-from glass_core.model import LEAKY_SLOPE, Glass
+from glass_core.network.model import LEAKY_SLOPE, Glass
 
 
 class ScoreGraph(nn.Module):

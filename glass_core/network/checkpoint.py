@@ -18,7 +18,7 @@ from glass_core.scoring import ScoreDefinition
 from glass_core.tiling import stride_px
 
 if TYPE_CHECKING:
-    from glass_core.model import Glass
+    from glass_core.network.model import Glass
 
 MODEL_FILE = "model.safetensors"
 INFO_FILE = "model.json"
@@ -146,7 +146,7 @@ def load_model(run: Path) -> tuple["Glass", ModelInfo]:
     """The network in eval mode and what it is. Raises InputError when a file is absent, damaged or of another model."""
     import torch
 
-    from glass_core.model import Glass
+    from glass_core.network.model import Glass
 
     info = read_info(run)
     tensors, _ = read_tensors(run / MODEL_FILE)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from glass_core.errors import InputError
-from glass_core.filterbank import FilterBank
+from glass_core.network.filterbank import FilterBank
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

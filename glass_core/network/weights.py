@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import wrap_file
 from torch import Tensor
 
-from glass_core.checkpoint import WeightsOrigin
 from glass_core.errors import InputError, MissingError
+from glass_core.network.checkpoint import WeightsOrigin
 
 PUBLISHER = "https://download.pytorch.org/models/"
 # torchvision's IMAGENET1K_V1; published GLASS figures and checkpoints depend on them (glass.md 1.1).

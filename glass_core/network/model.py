@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from glass_core.backbone import Normalise, ResNet, build_backbone
-from glass_core.embedding import EMBED_DIM, Embedding
+from glass_core.network.backbone import Normalise, ResNet, build_backbone
+from glass_core.network.embedding import EMBED_DIM, Embedding
 from glass_core.tiling import stride_px
 
 HIDDEN_DIM = 1024
@@ -91,7 +91,7 @@ class Discriminator(nn.Module):
 
 
 class Glass(nn.Module):
-    """Scores cells of tiles; the trunk's weights are the caller's to load (glass_core.weights)."""
+    """Scores cells of tiles; the trunk's weights are the caller's to load (glass_core.network.weights)."""
 
     bf16 = False
 

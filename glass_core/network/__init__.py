@@ -1,0 +1,1 @@
+"""The network of GLASS: trunk, embedding, heads, and the graph of inference."""
