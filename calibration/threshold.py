@@ -14,7 +14,7 @@ from calibration.limits import CONFIDENCE, LEAST_SAMPLES, Ahead, Limit, limit
 from glass_core.errors import InputError
 from glass_core.files.sealed import ChangedByHand, Sealed
 from glass_core.files.whole_file import whole_file
-from glass_core.scoring import ScoreDefinition
+from glass_core.pictures.scoring import ScoreDefinition
 
 CARD_FILE = "card.json"
 PREVIOUS_FILE = "card.previous.json"

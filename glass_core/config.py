@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from glass_core.errors import InputError
-from glass_core.tiling import Tiling, stride_px
+from glass_core.pictures.tiling import Tiling, stride_px
 
 MAX_CONFIG_BYTES = 1 << 20
 
@@ -84,7 +84,7 @@ class TrainConfig(BaseModel):
     tile_px: int = Field(default=288, ge=LEAST_TILE_PX, le=2048, multiple_of=32)
     overlap_px: int = Field(default=32, ge=0, multiple_of=8)
     border_px: int = Field(default=16, ge=0, multiple_of=8)
-    """Outermost part of a tile that is context, neither learned nor scored (glass_core.tiling)."""
+    """Outermost part of a tile that is context, neither learned nor scored (glass_core.pictures.tiling)."""
     shrink: Literal[1, 2, 3, 4] = 1
     """Px of the picture, along each side, that become one of the model's, inside its graph; all sizes stay the picture's px."""
     light: float = Field(default=0.0, ge=0, lt=0.5)

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from glass_core.anomaly_map import smooth_map
 from glass_core.files.whole_file import whole_file
-from glass_core.scoring import ScoreDefinition
+from glass_core.pictures.anomaly_map import smooth_map
+from glass_core.pictures.scoring import ScoreDefinition
 
 TILES_SHOWN = 24
 _COLUMNS, _SIDE_PX, _CAPTION_PX, _GAP_PX = 3, 224, 34, 8

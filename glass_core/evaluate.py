@@ -8,14 +8,14 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from glass_core.anomaly_map import smooth_map, smooth_odds
 from glass_core.config import TrainConfig
-from glass_core.data import read_image
-from glass_core.datasets import TestImage, read_mask
 from glass_core.errors import InputError
 from glass_core.metrics import PixelScores, image_figures, pointing
-from glass_core.preprocess import preprocess_mask, resized_crop
-from glass_core.scoring import ScoreDefinition, Scorer, score_image
+from glass_core.pictures.anomaly_map import smooth_map, smooth_odds
+from glass_core.pictures.datasets import TestImage, read_mask
+from glass_core.pictures.preprocess import preprocess_mask, resized_crop
+from glass_core.pictures.reading import read_image
+from glass_core.pictures.scoring import ScoreDefinition, Scorer, score_image
 
 Protocol = Literal["standard", "official"]
 OFFICIAL_PX, OFFICIAL_SIGMA_PX = 288, 4.0

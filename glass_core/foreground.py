@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from glass_core.data import IMAGE_SUFFIXES, read_image
 from glass_core.errors import InputError
+from glass_core.pictures.reading import IMAGE_SUFFIXES, read_image
 
 FRAME_SHARE = 0.02
 """Width of the frame along the picture's edges that shows the background, as a share of the short side."""

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glass_core.perlin import draw_mask, max_pool_cells
-from glass_core.preprocess import centre_crop
+from glass_core.pictures.preprocess import centre_crop
 from glass_core.texture import TextureSource
 from glass_core.texture_ops import luminance, random_ops
 from glass_core.weave_faults import weave_faults

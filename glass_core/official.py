@@ -15,8 +15,8 @@ from glass_core.network.backbone import ResNet, load_trunk
 from glass_core.network.checkpoint import ModelInfo, load_model, save_model, tensors_of, weights_sha
 from glass_core.network.model import Glass
 from glass_core.network.weights import load_weights
-from glass_core.scoring import ScoreDefinition
-from glass_core.tiling import Tiling, stride_px
+from glass_core.pictures.scoring import ScoreDefinition
+from glass_core.pictures.tiling import Tiling, stride_px
 
 PARTS = ("pre_projection", "discriminator")
 _MAX_BYTES = 1 << 30

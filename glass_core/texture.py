@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from glass_core.data import read_image
 from glass_core.errors import InputError
-from glass_core.preprocess import resize_short_side
+from glass_core.pictures.preprocess import resize_short_side
+from glass_core.pictures.reading import read_image
 
 Field = NDArray[np.float32]  # (size, size), about [0, 1]
 

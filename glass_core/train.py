@@ -14,7 +14,6 @@ from torch import Tensor
 from glass_core.ahead import THREADS, ahead
 from glass_core.averaging import WeightAverage
 from glass_core.config import TrainConfig
-from glass_core.data import read_image
 from glass_core.errors import InputError
 from glass_core.freed_memory import keep_freed_memory
 from glass_core.gas import Method, glass_loss, las_loss
@@ -24,9 +23,10 @@ from glass_core.network.backbone import ResNet, load_trunk
 from glass_core.network.checkpoint import EpochFigures, ModelInfo, WeightsOrigin, save_model, tensors_of, weights_sha
 from glass_core.network.model import Glass
 from glass_core.network.weights import load_weights
+from glass_core.pictures.reading import read_image
+from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.repeat_length import repeat_length
 from glass_core.samples import Batch, TileSource
-from glass_core.scoring import ScoreDefinition
 from glass_core.selection import best, held_out
 from glass_core.split import Split, split
 from glass_core.texture import find_textures

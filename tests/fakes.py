@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from glass_core.engines.canary import Canary
-from glass_core.scoring import ScoreDefinition
-from glass_core.tiling import Tiling
+from glass_core.pictures.scoring import ScoreDefinition
+from glass_core.pictures.tiling import Tiling
 from pipeline.cameras.protocol import CameraLost, Shot
 from pipeline.link.link import Received
 from pipeline.link.wire import decode, encode

@@ -26,7 +26,7 @@ from calibration.threshold import Model, ThresholdCard, calibrate
 from glass_core.config import TrainConfig
 from glass_core.engines import Engine, load_engine
 from glass_core.errors import InputError
-from glass_core.scoring import score_image
+from glass_core.pictures.scoring import score_image
 from pipeline.cameras.picture import write_png
 from pipeline.cameras.synthetic.weave import render
 from pipeline.cloth.joining import Joiner

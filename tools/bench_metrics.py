@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from glass_core.anomaly_map import smooth_map
 from glass_core.metrics import PixelFigures, PixelScores
+from glass_core.pictures.anomaly_map import smooth_map
 
 Maps = NDArray[np.float32]
 Masks = NDArray[np.bool_]

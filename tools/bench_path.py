@@ -32,7 +32,7 @@ from calibration.threshold import Model, calibrate
 from glass_core.config import TrainConfig
 from glass_core.engines.canary import Canary
 from glass_core.errors import InputError
-from glass_core.scoring import ScoreDefinition
+from glass_core.pictures.scoring import ScoreDefinition
 from pipeline.cameras.protocol import Shot
 from pipeline.cameras.synthetic.weave import render
 from pipeline.config.cameras import WeaveConfig

@@ -24,9 +24,9 @@ import numpy as np
 import torch
 
 from glass_core.config import TrainConfig
-from glass_core.datasets import list_images
 from glass_core.errors import InputError
 from glass_core.network.weights import find_weights
+from glass_core.pictures.datasets import list_images
 from glass_core.samples import CACHE_BYTES
 from glass_core.train import EpochFigures, FeaturePass, Start, Step, train
 from pipeline.cameras.synthetic.weave import render, write_folder

@@ -25,7 +25,7 @@ from rich.progress import track
 from glass_core.engines import load_engine
 from glass_core.engines.speed import timed
 from glass_core.errors import InputError
-from glass_core.tiling import Tiling
+from glass_core.pictures.tiling import Tiling
 from pipeline.cloth.joining import GAP_CELLS, Box, Defect, Joiner
 from pipeline.decision.judgement import Standard
 from pipeline.decision.stage import Decision

@@ -18,14 +18,14 @@ from rich.console import Console
 from rich.progress import track
 
 from calibration.threshold import load_card
-from glass_core.continuation import continued
-from glass_core.data import read_image
-from glass_core.datasets import list_images
 from glass_core.engines import Engine, load_engine
 from glass_core.engines.bundle import is_bundle
 from glass_core.engines.speed import timed
 from glass_core.errors import InputError
-from glass_core.scoring import score_image
+from glass_core.pictures.continuation import continued
+from glass_core.pictures.datasets import list_images
+from glass_core.pictures.reading import read_image
+from glass_core.pictures.scoring import score_image
 from tools.cli import one_line
 
 STRIDE_PX = 32

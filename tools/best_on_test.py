@@ -11,7 +11,7 @@ from pydantic import Field
 
 from glass_core.config import TrainConfig
 from glass_core.files.kept_json import write_json
-from glass_core.scoring import Scorer
+from glass_core.pictures.scoring import Scorer
 from tools.kept_figures import Figures, read
 
 if TYPE_CHECKING:

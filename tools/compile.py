@@ -15,12 +15,12 @@ from rich.progress import track
 
 from calibration.threshold import ThresholdCard, load_card
 from glass_core.config import TrainConfig
-from glass_core.datasets import list_images
 from glass_core.engines.backend import backend, check_precision, choose
 from glass_core.engines.bundle import ForeignDevice, Manifest, check_device, is_bundle, load_manifest
 from glass_core.errors import InputError
-from glass_core.exclusions import EXCLUDE_FILE
 from glass_core.network.checkpoint import INFO_FILE, MODEL_FILE, read_info
+from glass_core.pictures.datasets import list_images
+from glass_core.pictures.exclusions import EXCLUDE_FILE
 from glass_core.split import SPLIT_FILE, load_split
 from pipeline.config.line import LineConfig
 from tools.calibrate import calibrate_run, held_out

@@ -18,8 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rich.console import Console
 from rich.progress import track
 
-from glass_core.data import read_image
 from glass_core.errors import InputError
+from glass_core.pictures.reading import read_image
 from tools.cli import one_line
 
 _MAX_BYTES = 64 << 20

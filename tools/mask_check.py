@@ -11,8 +11,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from glass_core.data import read_image
 from glass_core.errors import InputError
+from glass_core.pictures.reading import read_image
 from tools.cli import one_line
 
 

@@ -14,7 +14,7 @@ from calibration.good import GoodFrame
 from glass_core.contact_sheet import TILES_SHOWN
 from glass_core.engines import Engine
 from glass_core.errors import InputError
-from glass_core.exclusions import write_exclusions
+from glass_core.pictures.exclusions import write_exclusions
 
 VERDICTS = "verdicts.jsonl"
 SECTION = "observed"

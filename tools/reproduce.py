@@ -17,9 +17,9 @@ from typing import Any
 
 from rich.console import Console
 
-from glass_core.datasets import list_classes
 from glass_core.errors import InputError, MissingError
-from glass_core.known_sets import known_set
+from glass_core.pictures.datasets import list_classes
+from glass_core.pictures.known_sets import known_set
 from tools import paper_tables as paper
 from tools.best_on_test import LABEL
 from tools.cli import one_line

@@ -13,8 +13,8 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from glass_core.data import read_image
 from glass_core.errors import InputError
+from glass_core.pictures.reading import read_image
 from pipeline.cameras.picture import write_png
 from pipeline.cameras.synthetic.weave import ground_truth, render
 from pipeline.config.cameras import WeaveConfig

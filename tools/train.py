@@ -17,16 +17,16 @@ from calibration.good import GoodFrame, look
 from calibration.limits import LEAST_SAMPLES
 from glass_core.config import TrainConfig, load_train_config
 from glass_core.contact_sheet import Suspects, write_contact_sheet
-from glass_core.data import read_image
-from glass_core.datasets import list_images
 from glass_core.engines import Engine, load_engine
 from glass_core.errors import InputError
-from glass_core.exclusions import EXCLUDE_FILE, read_exclusions, write_exclusions
-from glass_core.known_sets import known_set
 from glass_core.network.checkpoint import EpochFigures, ModelInfo, read_info
 from glass_core.paper import deviations
-from glass_core.preprocess import resized_crop
-from glass_core.scoring import score_image
+from glass_core.pictures.datasets import list_images
+from glass_core.pictures.exclusions import EXCLUDE_FILE, read_exclusions, write_exclusions
+from glass_core.pictures.known_sets import known_set
+from glass_core.pictures.preprocess import resized_crop
+from glass_core.pictures.reading import read_image
+from glass_core.pictures.scoring import score_image
 from glass_core.split import SPLIT_FILE, SplitImage, file_sha256, load_split
 
 if TYPE_CHECKING:

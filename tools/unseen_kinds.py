@@ -21,15 +21,15 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from glass_core.anomaly_map import log_odds
 from glass_core.contact_sheet import under_heat, write_png
-from glass_core.data import read_image
 from glass_core.engines import Engine, load_engine
 from glass_core.errors import InputError
-from glass_core.exclusions import read_exclusions
 from glass_core.metrics import image_figures
 from glass_core.network.checkpoint import read_info
-from glass_core.scoring import ScoreDefinition
+from glass_core.pictures.anomaly_map import log_odds
+from glass_core.pictures.exclusions import read_exclusions
+from glass_core.pictures.reading import read_image
+from glass_core.pictures.scoring import ScoreDefinition
 from tools.calibrate import held_out
 from tools.cli import one_line
 from tools.drawn_kinds import KINDS, draw

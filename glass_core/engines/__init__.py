@@ -12,7 +12,7 @@ from glass_core.engines.backend import Runner, Tiles, backend, check_precision, 
 from glass_core.engines.bundle import Bundle, is_bundle
 from glass_core.engines.canary import Canary, drawn_tiles
 from glass_core.network.checkpoint import read_info
-from glass_core.scoring import ScoreDefinition
+from glass_core.pictures.scoring import ScoreDefinition
 
 BackendChoice = Literal["auto", "torch", "openvino", "tensorrt"]
 PrecisionChoice = Literal["auto", "fp32", "fp16", "bf16", "int8"]

@@ -15,7 +15,7 @@ from glass_core.engines.canary import LEAST_TOLERANCE, Canary, EngineFault
 from glass_core.errors import InputError
 from glass_core.files.sealed import ChangedByHand, Sealed
 from glass_core.network.checkpoint import read_info, read_tensors
-from glass_core.scoring import ScoreDefinition
+from glass_core.pictures.scoring import ScoreDefinition
 
 MANIFEST_FILE = "manifest.json"
 GOLDENS_FILE = "goldens.safetensors"

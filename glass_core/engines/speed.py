@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glass_core.engines.canary import Canary
-from glass_core.scoring import Scorer
+from glass_core.pictures.scoring import Scorer
 
 QUICK_S = 0.5
 QUICK_BATCHES = 3

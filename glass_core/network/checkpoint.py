@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from glass_core.config import TrainConfig, check_levels
 from glass_core.errors import InputError
 from glass_core.files.whole_file import whole_file
-from glass_core.scoring import ScoreDefinition
-from glass_core.tiling import stride_px
+from glass_core.pictures.scoring import ScoreDefinition
+from glass_core.pictures.tiling import stride_px
 
 if TYPE_CHECKING:
     from glass_core.network.model import Glass

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from glass_core.anomaly_map import smoothing
 from glass_core.network.model import LEAKY_SLOPE, Glass
+from glass_core.pictures.anomaly_map import smoothing
 
 
 class ScoreGraph(nn.Module):

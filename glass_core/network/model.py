@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from glass_core.network.backbone import Normalise, ResNet, build_backbone
 from glass_core.network.embedding import EMBED_DIM, Embedding
-from glass_core.tiling import stride_px
+from glass_core.pictures.tiling import stride_px
 
 HIDDEN_DIM = 1024
 LEAKY_SLOPE = 0.2

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from calibration.threshold import GoodLook
-from glass_core.tiling import Tiling
+from glass_core.pictures.tiling import Tiling
 from pipeline.messages.frames import Announced, FrameStatus, Payload, Reason, Region, Result, ScoreMap, Verdict
 
 

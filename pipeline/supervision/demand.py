@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from glass_core.errors import InputError
-from glass_core.scoring import ScoreDefinition
+from glass_core.pictures.scoring import ScoreDefinition
 from pipeline.config.cameras import BaslerConfig, CameraConfig
 from pipeline.config.line import LineConfig
 from pipeline.supervision.reach import top_speed

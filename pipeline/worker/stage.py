@@ -13,7 +13,7 @@ import numpy as np
 from glass_core.engines import Engine
 from glass_core.engines.canary import EngineFault, check_scores
 from glass_core.errors import InputError
-from glass_core.tiling import Layout
+from glass_core.pictures.tiling import Layout
 from pipeline.link.link import Inbox, Outbox
 from pipeline.messages.frames import Frame, Message, Payload, ScoreMap, StageState, Status
 from pipeline.telemetry import Gpu, Percentiles

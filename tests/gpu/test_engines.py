@@ -12,7 +12,7 @@ from glass_core.engines.building import ALLOWED, prove_batches
 from glass_core.errors import MissingError
 from glass_core.network.checkpoint import ModelInfo, load_model, save_model, tensors_of, weights_sha
 from glass_core.network.model import Glass
-from glass_core.scoring import ScoreDefinition
+from glass_core.pictures.scoring import ScoreDefinition
 
 SIDE_PX = 128
 

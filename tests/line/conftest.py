@@ -15,8 +15,8 @@ from glass_core.config import TrainConfig
 from glass_core.engines import load_engine
 from glass_core.network.checkpoint import ModelInfo, save_model, tensors_of, weights_sha
 from glass_core.network.model import Glass
-from glass_core.scoring import ScoreDefinition, score_image
-from glass_core.tiling import Tiling
+from glass_core.pictures.scoring import ScoreDefinition, score_image
+from glass_core.pictures.tiling import Tiling
 from pipeline.cameras.synthetic.weave import render
 from pipeline.config.cameras import WeaveConfig
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from glass_core.engines.subjects import gmac_per_image, random_run
-from glass_core.scoring import ScoreDefinition
-from glass_core.tiling import Tiling
+from glass_core.pictures.scoring import ScoreDefinition
+from glass_core.pictures.tiling import Tiling
 from pipeline.config.line import LineConfig
 from pipeline.supervision.demand import demands
 from tools.bench.line import steady_per_s

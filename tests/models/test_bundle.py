@@ -22,7 +22,7 @@ from glass_core.engines.canary import EngineFault, check_scores
 from glass_core.errors import InputError
 from glass_core.network.checkpoint import ModelInfo, read_info, save_model, tensors_of, weights_sha
 from glass_core.network.model import Glass
-from glass_core.scoring import ScoreDefinition
+from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.split import split
 from pipeline.config.line import LineConfig
 from tools.calibrate import calibrate_run

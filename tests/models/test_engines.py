@@ -13,8 +13,8 @@ from glass_core.engines import Engine, load_engine
 from glass_core.errors import InputError, MissingError
 from glass_core.network.checkpoint import ModelInfo, load_model, save_model, tensors_of, weights_sha
 from glass_core.network.model import Glass
-from glass_core.scoring import ScoreDefinition
-from glass_core.tiling import Tiling
+from glass_core.pictures.scoring import ScoreDefinition
+from glass_core.pictures.tiling import Tiling
 
 DEFINITION = ScoreDefinition(tiling=Tiling(tile_px=64, overlap_px=16), inspect_x_px=(8, 500))
 

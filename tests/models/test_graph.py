@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from glass_core.anomaly_map import smooth_map, smoothing
 from glass_core.errors import InputError
 from glass_core.network.backbone import ResNet
 from glass_core.network.graph import ScoreGraph
 from glass_core.network.model import Glass
+from glass_core.pictures.anomaly_map import smooth_map, smoothing
 from glass_core.plain import PlainGlass
 
 ARCHITECTURES = ("embedded", "resnet18", "resnet50", "wide_resnet50_2")

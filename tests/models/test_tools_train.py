@@ -14,7 +14,7 @@ import tools.train
 from glass_core.config import SplitFractions
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
-from glass_core.exclusions import write_exclusions
+from glass_core.pictures.exclusions import write_exclusions
 from glass_core.split import file_sha256, load_split, split
 from glass_core.train import STATE_FILE
 from tools.cli import main

@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 
 import glass_core.train
 from glass_core.config import TrainConfig
-from glass_core.data import read_image
-from glass_core.datasets import list_images
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
 from glass_core.metrics import image_figures
 from glass_core.network.checkpoint import EpochFigures, load_model, read_tensors
 from glass_core.network.model import Glass
+from glass_core.pictures.datasets import list_images
+from glass_core.pictures.reading import read_image
+from glass_core.pictures.scoring import score_image
 from glass_core.samples import TileSource
-from glass_core.scoring import score_image
 from glass_core.selection import best, held_out
 from glass_core.split import load_split
 from glass_core.texture import ProceduralTextures

@@ -10,8 +10,6 @@ import torch
 
 import glass_core.kept_rows
 from glass_core.config import TrainConfig
-from glass_core.data import read_image
-from glass_core.datasets import list_images
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
 from glass_core.good_features import GoodFeatures, scored_rows
@@ -19,10 +17,12 @@ from glass_core.network.backbone import build_backbone
 from glass_core.network.checkpoint import EpochFigures, load_model, read_tensors
 from glass_core.network.embedding import EMBED_DIM
 from glass_core.network.model import Glass
+from glass_core.pictures.datasets import list_images
+from glass_core.pictures.reading import read_image
+from glass_core.pictures.scoring import score_image
 from glass_core.plain import PlainGlass
 from glass_core.plain_training import plain_step
 from glass_core.samples import TileSource
-from glass_core.scoring import score_image
 from glass_core.texture import ProceduralTextures
 from glass_core.train import JUDGE_PICTURE, FeaturePass, Start, Step, iterate, method_of, optimisers_of, train
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from glass_core.anomaly_map import smooth_map, smooth_odds
+from glass_core.pictures.anomaly_map import smooth_map, smooth_odds
 from tests.shared_data import shared
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from glass_core.scoring import ScoreDefinition, score_image
-from glass_core.tiling import Tiling
+from glass_core.pictures.scoring import ScoreDefinition, score_image
+from glass_core.pictures.tiling import Tiling
 from tests.fakes import BrightnessEngine
 from tools.bench_whole_frames import STRIDE_PX, score_whole
 

@@ -27,7 +27,7 @@ from glass_core.network.checkpoint import (
     write_tensors,
 )
 from glass_core.network.model import Glass
-from glass_core.scoring import ScoreDefinition
+from glass_core.pictures.scoring import ScoreDefinition
 
 
 def info_for(sha: str, arch: str = "embedded") -> ModelInfo:

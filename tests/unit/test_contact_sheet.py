@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from glass_core.contact_sheet import TILES_SHOWN, Suspects, write_contact_sheet
-from glass_core.scoring import ScoreDefinition
-from glass_core.tiling import Tiling
+from glass_core.pictures.scoring import ScoreDefinition
+from glass_core.pictures.tiling import Tiling
 
 DEFINITION = ScoreDefinition(tiling=Tiling(tile_px=64, overlap_px=32), inspect_x_px=(16, 336))
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glass_core.continuation import continued
+from glass_core.pictures.continuation import continued
 
 
 def periodic(period: int, height: int, width: int, seed: int = 0) -> np.ndarray:

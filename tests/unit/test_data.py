@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from glass_core.data import read_image
 from glass_core.errors import InputError
+from glass_core.pictures.reading import read_image
 
 
 def write(path: Path, image: np.ndarray | None = None) -> Path:

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from glass_core.datasets import TestImage, check_test_images, list_classes, list_images, list_test_images, read_mask
 from glass_core.errors import InputError
-from glass_core.known_sets import known_set
+from glass_core.pictures.datasets import TestImage, check_test_images, list_classes, list_images, list_test_images, read_mask
+from glass_core.pictures.known_sets import known_set
 
 
 def write(path: Path, image: np.ndarray | None = None) -> Path:

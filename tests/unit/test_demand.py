@@ -10,8 +10,8 @@ import pytest
 from glass_core.engines.canary import Canary
 from glass_core.engines.speed import Timing, quick_tiles_per_s
 from glass_core.errors import InputError
-from glass_core.scoring import ScoreDefinition
-from glass_core.tiling import Tiling
+from glass_core.pictures.scoring import ScoreDefinition
+from glass_core.pictures.tiling import Tiling
 from pipeline.config.line import LineConfig
 from pipeline.supervision.demand import demands, highest_speed_mm_s, needed_tiles_per_s, refuse_slow
 from tests.fakes import BrightnessEngine

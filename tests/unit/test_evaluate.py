@@ -17,16 +17,16 @@ import tools.kept_apart
 import tools.make_mad_sys
 from calibration.good import GoodFrame
 from calibration.threshold import Model, ThresholdCard, calibrate
-from glass_core.anomaly_map import smooth_odds
 from glass_core.config import SplitFractions
-from glass_core.data import read_image
-from glass_core.datasets import TestImage, list_test_images
 from glass_core.errors import InputError
 from glass_core.evaluate import Scored, Scores, evaluate, official_resize_px, official_system, official_truth, standard_system
+from glass_core.pictures.anomaly_map import smooth_odds
+from glass_core.pictures.datasets import TestImage, list_test_images
+from glass_core.pictures.reading import read_image
+from glass_core.pictures.scoring import ScoreDefinition
+from glass_core.pictures.tiling import Tiling
 from glass_core.score_folder import ScoreFolder
-from glass_core.scoring import ScoreDefinition
 from glass_core.split import split
-from glass_core.tiling import Tiling
 from tools.cli import main
 
 KEYS = {

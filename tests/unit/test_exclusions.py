@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from glass_core.errors import InputError
-from glass_core.exclusions import read_exclusions, write_exclusions
+from glass_core.pictures.exclusions import read_exclusions, write_exclusions
 
 FOUND = [("aaaa", "1. score 0.9 of one.png"), ("bbbb", "2. score 0.8 of two.png"), ("aaaa", "3. score 0.7 of one.png")]
 

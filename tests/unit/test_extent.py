@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from glass_core.extent import extents
+from glass_core.pictures.extent import extents
 
 GOOD, ROWS, COLS = -1.0, 20, 40
 

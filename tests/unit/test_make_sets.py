@@ -10,8 +10,8 @@ import pytest
 
 import tools.make_mad_sys
 import tools.make_tiles
-from glass_core.data import read_image
-from glass_core.datasets import list_images, list_test_images, read_mask
+from glass_core.pictures.datasets import list_images, list_test_images, read_mask
+from glass_core.pictures.reading import read_image
 from glass_core.split import file_sha256
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from glass_core.preprocess import preprocess, preprocess_mask
+from glass_core.pictures.preprocess import preprocess, preprocess_mask
 from tests.shared_data import shared
 
 STD = np.array([0.229, 0.224, 0.225])[:, None, None]

@@ -8,9 +8,9 @@ import pytest
 
 import glass_core.samples
 from glass_core.config import TrainConfig
-from glass_core.continuation import continued
-from glass_core.data import read_image
 from glass_core.errors import InputError
+from glass_core.pictures.continuation import continued
+from glass_core.pictures.reading import read_image
 from glass_core.samples import TileSource
 from glass_core.texture import ProceduralTextures
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from glass_core.data import read_image
 from glass_core.errors import InputError
+from glass_core.pictures.reading import read_image
 from pipeline.config.motion import Segment, SimulatedMotion
 from pipeline.messages.frames import Region, Result, Verdict
 from pipeline.motion.played import SimulatedCourse

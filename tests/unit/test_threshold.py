@@ -14,8 +14,8 @@ from calibration.good import GoodFrame, by_metre, dispersion
 from calibration.limits import Ahead
 from calibration.threshold import Model, ThresholdCard, calibrate, load_card
 from glass_core.errors import InputError
-from glass_core.scoring import ScoreDefinition, score_image
-from glass_core.tiling import Tiling
+from glass_core.pictures.scoring import ScoreDefinition, score_image
+from glass_core.pictures.tiling import Tiling
 
 DEFINITION = ScoreDefinition(inspect_x_px=(10, 500))
 MODEL = Model(weights_sha="w" * 64, engine_sha="e" * 64, backbone="resnet18", engine="torch fp32", score_definition=DEFINITION)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from glass_core.continuation import continued
 from glass_core.errors import InputError
-from glass_core.tiling import Layout, Region, Tiling
+from glass_core.pictures.continuation import continued
+from glass_core.pictures.tiling import Layout, Region, Tiling
 
 # height, width, inspected range, tiling
 PICTURES = [

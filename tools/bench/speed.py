@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from glass_core.tiling import Tiling
+from glass_core.pictures.tiling import Tiling
 from pipeline.config.line import LineConfig
 from pipeline.supervision.demand import Demand, highest_speed_mm_s, needed_tiles_per_s
 from pipeline.supervision.reach import top_speed

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from glass_core.tiling import Tiling
+from glass_core.pictures.tiling import Tiling
 
 _BATCH_TILES = 16
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from glass_core.datasets import list_images, list_test_images
 from glass_core.errors import InputError
+from glass_core.pictures.datasets import list_images, list_test_images
 
 # Pictures for training, good and defective ones for testing, of each class.
 # Bergmann et al. 2019 (MVTec AD), Zou et al. 2022 (VisA, 1cls split), Jezek et al. 2021 (MPDD).

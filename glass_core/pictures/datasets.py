@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from glass_core.data import IMAGE_SUFFIXES, read_image
 from glass_core.errors import InputError
+from glass_core.pictures.reading import IMAGE_SUFFIXES, read_image
 
 GOOD = "good"
 VISA_SPLIT = Path("split_csv") / "1cls.csv"

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from glass_core.continuation import continued
 from glass_core.errors import InputError
-from glass_core.extent import Extent, extents
+from glass_core.pictures.continuation import continued
+from glass_core.pictures.extent import Extent, extents
 
 PATCH_PX = 64
 """Cells much nearer to each other see the same yarns."""
@@ -73,7 +73,7 @@ class Tiling(BaseModel):
 class Region:
     """Connected cells above threshold: their box in picture px (x1, y1 exclusive), peak score, peak's lane, how many.
 
-    `extent_px` (x0, y0, x1, y1) is how far the defect reaches, measured finer than cells (`glass_core.extent`).
+    `extent_px` (x0, y0, x1, y1) is how far the defect reaches, measured finer than cells (`glass_core.pictures.extent`).
     """
 
     x0_px: int

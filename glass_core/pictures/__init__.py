@@ -1,0 +1,1 @@
+"""Pictures: how they are read, cut into tiles and scored."""
