@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glass_core.config import TrainConfig
-from glass_core.foreground import foreground_of
-from glass_core.las import Synthesiser
 from glass_core.pictures.preprocess import resized_crop
 from glass_core.pictures.reading import read_image
 from glass_core.pictures.tiling import Tiling
-from glass_core.texture import TextureSource
-from glass_core.yarns import Yarns, find_yarns
+from glass_core.synthesis.foreground import foreground_of
+from glass_core.synthesis.las import Synthesiser
+from glass_core.synthesis.texture import TextureSource
+from glass_core.synthesis.yarns import Yarns, find_yarns
 
 CACHE_BYTES = 2 << 30
 SPECTRUM_TILES = 16

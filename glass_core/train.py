@@ -25,11 +25,11 @@ from glass_core.network.model import Glass
 from glass_core.network.weights import load_weights
 from glass_core.pictures.reading import read_image
 from glass_core.pictures.scoring import ScoreDefinition
-from glass_core.repeat_length import repeat_length
 from glass_core.samples import Batch, TileSource
 from glass_core.selection import best, held_out
 from glass_core.split import Split, split
-from glass_core.texture import find_textures
+from glass_core.synthesis.repeat_length import repeat_length
+from glass_core.synthesis.texture import find_textures
 from glass_core.training_state import STATE_FILE, Optimisers, heads_of, identity, resume, save_state
 
 RECALIBRATION_BATCHES = 16

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from glass_core.yarns import grey
+from glass_core.synthesis.yarns import grey
 
 Floats = NDArray[np.float32]
 

@@ -23,7 +23,7 @@ from glass_core.good_features import GoodFeatures
 from glass_core.plain import PlainGlass
 from glass_core.plain_training import plain_step
 from glass_core.samples import TileSource
-from glass_core.texture import ProceduralTextures
+from glass_core.synthesis.texture import ProceduralTextures
 from glass_core.train import iterate, method_of, optimisers_of, untrained
 from pipeline.cameras.synthetic.weave import write_folder
 from pipeline.config.cameras import WeaveConfig

@@ -15,7 +15,7 @@ from glass_core.engines.canary import LEAST_TOLERANCE
 from glass_core.errors import InputError
 from glass_core.network.checkpoint import read_info, write_tensors
 from glass_core.samples import TileSource
-from glass_core.texture import find_textures
+from glass_core.synthesis.texture import find_textures
 
 GOLDENS = 8
 GUARD_PAIRS = 100

@@ -24,7 +24,7 @@ from glass_core.pictures.scoring import score_image
 from glass_core.samples import TileSource
 from glass_core.selection import best, held_out
 from glass_core.split import load_split
-from glass_core.texture import ProceduralTextures
+from glass_core.synthesis.texture import ProceduralTextures
 from glass_core.train import STATE_FILE, Start, Step, _draw_rows, train
 
 

@@ -23,7 +23,7 @@ from glass_core.pictures.scoring import score_image
 from glass_core.plain import PlainGlass
 from glass_core.plain_training import plain_step
 from glass_core.samples import TileSource
-from glass_core.texture import ProceduralTextures
+from glass_core.synthesis.texture import ProceduralTextures
 from glass_core.train import JUDGE_PICTURE, FeaturePass, Start, Step, iterate, method_of, optimisers_of, train
 
 WHOLE = {"train": 1, "calibration": 0, "selection": 0}

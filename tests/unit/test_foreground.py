@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from glass_core.errors import InputError
-from glass_core.foreground import foreground_of, generate
+from glass_core.synthesis.foreground import foreground_of, generate
 
 
 def disc(radius: float, noise: float = 3.0) -> np.ndarray:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from glass_core.las import Synthesiser, draw_beta, fuse
-from glass_core.perlin import max_pool_cells
-from glass_core.texture import ProceduralTextures
+from glass_core.synthesis.las import Synthesiser, draw_beta, fuse
+from glass_core.synthesis.perlin import max_pool_cells
+from glass_core.synthesis.texture import ProceduralTextures
 
 
 @pytest.fixture

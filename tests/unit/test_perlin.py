@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from glass_core.perlin import draw_mask, max_pool_cells, perlin_noise
+from glass_core.synthesis.perlin import draw_mask, max_pool_cells, perlin_noise
 from tests.shared_data import shared
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from glass_core.repeat_length import repeat_length
+from glass_core.synthesis.repeat_length import repeat_length
 
 
 def cloth(across: int, along: int, pitch: int = 5, noise: float = 6, size: tuple[int, int] = (300, 420)) -> np.ndarray:

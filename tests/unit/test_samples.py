@@ -12,7 +12,7 @@ from glass_core.errors import InputError
 from glass_core.pictures.continuation import continued
 from glass_core.pictures.reading import read_image
 from glass_core.samples import TileSource
-from glass_core.texture import ProceduralTextures
+from glass_core.synthesis.texture import ProceduralTextures
 
 
 def picture(path: Path, height: int = 64, width: int = 200, colour: bool = False) -> Path:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from glass_core.errors import InputError
-from glass_core.texture import FolderTextures, ProceduralTextures, find_textures
+from glass_core.synthesis.texture import FolderTextures, ProceduralTextures, find_textures
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from glass_core import texture_ops
+from glass_core.synthesis import texture_ops
 from tests.shared_data import shared
 
 GOLDEN_NAMES = [

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from glass_core.las import Synthesiser
-from glass_core.texture import ProceduralTextures
-from glass_core.weave_faults import FAULTS, VISIBLE, weave_faults
-from glass_core.yarns import UNCLEAR_PITCH_PX, Yarns, find_yarns
+from glass_core.synthesis.las import Synthesiser
+from glass_core.synthesis.texture import ProceduralTextures
+from glass_core.synthesis.weave_faults import FAULTS, VISIBLE, weave_faults
+from glass_core.synthesis.yarns import UNCLEAR_PITCH_PX, Yarns, find_yarns
 
 SIDE = 256
 YARNS = (Yarns(0.0, 5.0), Yarns(0.0, 6.0))

@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from glass_core.perlin import draw_mask, max_pool_cells
 from glass_core.pictures.preprocess import centre_crop
-from glass_core.texture import TextureSource
-from glass_core.texture_ops import luminance, random_ops
-from glass_core.weave_faults import weave_faults
-from glass_core.yarns import Yarns
+from glass_core.synthesis.perlin import draw_mask, max_pool_cells
+from glass_core.synthesis.texture import TextureSource
+from glass_core.synthesis.texture_ops import luminance, random_ops
+from glass_core.synthesis.weave_faults import weave_faults
+from glass_core.synthesis.yarns import Yarns
 
 _BETA_RANGE = (0.2, 0.8)
 MOST_FAULTS = 4
@@ -17,7 +17,7 @@ MOST_FAULTS = 4
 class Synthesiser:
     """Makes synthetic defects in square tiles of size_px (a multiple of 32).
 
-    A share of the tiles gets faults of weaving (glass_core.weave_faults) along `yarns`, the others a texture blended into a
+    A share of the tiles gets faults of weaving (glass_core.synthesis.weave_faults) along `yarns`, the others a texture blended into a
     Perlin mask, as in GLASS; see draw_beta for its strength. `texture_px` is the short side of textures before their crop
     (the tile's size unless said).
     """

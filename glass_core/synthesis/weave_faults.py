@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from glass_core.yarns import Yarns, grey
+from glass_core.synthesis.yarns import Yarns, grey
 
 Floats = NDArray[np.float32]
 VISIBLE = 0.12

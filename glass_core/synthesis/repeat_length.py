@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from glass_core.yarns import grey
+from glass_core.synthesis.yarns import grey
 
 ALIKE = 0.3
 """Least autocorrelation at which cloth counts as repeating."""
