@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from glass_core.ascent import EPS, PROJECT_EVERY, STEP_LENGTH
-from glass_core.gas import FOCAL_SMOOTH, MANIFOLD_RADIUS, Method
 from glass_core.plain import PlainGlass
-from glass_core.samples import Batch
-from glass_core.training_state import Optimisers
+from glass_core.training.ascent import EPS, PROJECT_EVERY, STEP_LENGTH
+from glass_core.training.gas import FOCAL_SMOOTH, MANIFOLD_RADIUS, Method
+from glass_core.training.samples import Batch
+from glass_core.training.training_state import Optimisers
 
 
 def plain_step(

@@ -27,8 +27,8 @@ from glass_core.config import TrainConfig
 from glass_core.errors import InputError
 from glass_core.network.weights import find_weights
 from glass_core.pictures.datasets import list_images
-from glass_core.samples import CACHE_BYTES
-from glass_core.train import EpochFigures, FeaturePass, Start, Step, train
+from glass_core.training.samples import CACHE_BYTES
+from glass_core.training.train import EpochFigures, FeaturePass, Start, Step, train
 from pipeline.cameras.synthetic.weave import render, write_folder
 from pipeline.config.cameras import WeaveConfig
 from tools.cli import one_line

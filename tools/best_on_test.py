@@ -15,7 +15,7 @@ from glass_core.pictures.scoring import Scorer
 from tools.kept_figures import Figures, read
 
 if TYPE_CHECKING:
-    from glass_core.state_scorer import StateScorer
+    from glass_core.training.state_scorer import StateScorer
 
 LABEL = "best on test, for comparison only"
 BEST_FILE = "best_on_test.json"
@@ -24,7 +24,7 @@ BEST_FILE = "best_on_test.json"
 class BestFigures(Figures):
     """Contents of best_on_test.json: of the best `epoch`, of so many `evaluated`, the `last` of which is that of `training`.
 
-    `training` is the digest of the state at that time (glass_core.training_state).
+    `training` is the digest of the state at that time (glass_core.training.training_state).
     """
 
     epoch: int = Field(ge=1)
@@ -63,7 +63,7 @@ class BestOnTest:
 
     def after(self, epoch: int) -> None:
         """Evaluates the epoch whose state lies there now, when it is its turn."""
-        from glass_core.train import STATE_FILE  # torch is slow to load: not for --help
+        from glass_core.training.train import STATE_FILE
 
         if epoch % self._every:
             return
@@ -77,13 +77,13 @@ class BestOnTest:
 
     def _training(self, epochs: int) -> str:
         """Which one the state is of, and its curve so far."""
-        from glass_core.training_state import STATE_FILE, digest
+        from glass_core.training.training_state import STATE_FILE, digest
 
         return digest(self._run / STATE_FILE, epochs)
 
     @cached_property
     def _scorer(self) -> StateScorer:
-        from glass_core.state_scorer import StateScorer
+        from glass_core.training.state_scorer import StateScorer
 
         return StateScorer(self._config)
 

@@ -19,7 +19,7 @@ from glass_core.network.checkpoint import read_info
 from glass_core.pictures.datasets import list_images
 from glass_core.pictures.exclusions import EXCLUDE_FILE, read_exclusions
 from glass_core.pictures.tiling import PATCH_PX
-from glass_core.split import SplitImage, file_sha256, load_split, own_split
+from glass_core.training.split import SplitImage, file_sha256, load_split, own_split
 from pipeline.cameras.recording import INDEX, RecordedFrame, Recording, picture_name
 from tools import calibrate_camera
 from tools.observed import VERDICTS, observed

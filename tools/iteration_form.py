@@ -18,13 +18,13 @@ import numpy as np
 import torch
 
 from glass_core.config import TrainConfig
-from glass_core.freed_memory import keep_freed_memory
-from glass_core.good_features import GoodFeatures
 from glass_core.plain import PlainGlass
 from glass_core.plain_training import plain_step
-from glass_core.samples import TileSource
 from glass_core.synthesis.texture import ProceduralTextures
-from glass_core.train import iterate, method_of, optimisers_of, untrained
+from glass_core.training.freed_memory import keep_freed_memory
+from glass_core.training.good_features import GoodFeatures
+from glass_core.training.samples import TileSource
+from glass_core.training.train import iterate, method_of, optimisers_of, untrained
 from pipeline.cameras.synthetic.weave import write_folder
 from pipeline.config.cameras import WeaveConfig
 from tools.cli import one_line

@@ -11,7 +11,7 @@ from glass_core.errors import InputError
 from glass_core.files.kept_json import read_json
 from glass_core.network.checkpoint import read_info
 from glass_core.pictures.datasets import TestImage
-from glass_core.split import SPLIT_FILE, file_sha256, own_split
+from glass_core.training.split import SPLIT_FILE, file_sha256, own_split
 
 _MAX_BYTES = 16 << 20
 

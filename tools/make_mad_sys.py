@@ -23,11 +23,11 @@ from rich.progress import track
 from glass_core.errors import InputError
 from glass_core.pictures.datasets import list_images
 from glass_core.pictures.reading import read_image
-from glass_core.split import file_sha256
 from glass_core.synthesis.las import fuse
 from glass_core.synthesis.perlin import draw_mask
 from glass_core.synthesis.texture import TextureSource, find_textures
 from glass_core.synthesis.texture_ops import luminance, random_ops
+from glass_core.training.split import file_sha256
 from tools.cli import one_line
 
 BETAS = (0.1, 0.3, 0.5, 0.7)

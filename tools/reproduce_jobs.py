@@ -128,7 +128,7 @@ def run_job(
     With `every` the figures of the best on test of so many epochs go with it; the model is the last epoch all the same. Raises
     InputError for pictures or settings that cannot be used, or with the job's folder in it, for what is there already.
     """
-    from glass_core.train import Start, Step, train  # torch is slow to load: not for --help
+    from glass_core.training.train import Start, Step, train
 
     test_set, folder, started = data / job.name, job.folder(out), time.monotonic()
     test = list_test_images(test_set)

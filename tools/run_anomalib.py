@@ -42,7 +42,7 @@ from glass_core.pictures.reading import read_image
 from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.tiling import Tiling
 from glass_core.score_folder import ScoreFolder
-from glass_core.split import load_split
+from glass_core.training.split import load_split
 from tools.cli import one_line
 from tools.kept_apart import refuse_seen
 from tools.train import refused_writes

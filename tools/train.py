@@ -27,10 +27,10 @@ from glass_core.pictures.known_sets import known_set
 from glass_core.pictures.preprocess import resized_crop
 from glass_core.pictures.reading import read_image
 from glass_core.pictures.scoring import score_image
-from glass_core.split import SPLIT_FILE, SplitImage, file_sha256, load_split
+from glass_core.training.split import SPLIT_FILE, SplitImage, file_sha256, load_split
 
 if TYPE_CHECKING:
-    from glass_core.train import FeaturePass, Start, Step
+    from glass_core.training.train import FeaturePass, Start, Step
 
 BACKBONES = ("resnet18", "resnet50", "resnet101", "wide_resnet50_2", "embedded")
 SECTION = "training"
@@ -85,7 +85,7 @@ def refused_writes(folder: Path) -> Iterator[None]:
 
 def train_run(images: Sequence[Path], config: TrainConfig, out: Path, console: Console) -> ModelInfo:
     """Trains on good pictures less those marked in the run's exclude.txt, and writes the contact sheet."""
-    from glass_core.train import FeaturePass, Start, Step, train  # torch is slow to load: not for --help
+    from glass_core.training.train import FeaturePass, Start, Step, train
 
     out.mkdir(parents=True, exist_ok=True)  # what cannot be written is better known now than after the training
     kept = without_exclusions(images, out, console)
@@ -115,7 +115,7 @@ def train_run(images: Sequence[Path], config: TrainConfig, out: Path, console: C
 
 def without_exclusions(images: Sequence[Path], out: Path, console: Console) -> list[Path]:
     """Good pictures that nobody marked. A training that has seen one marked since is begun anew."""
-    from glass_core.train import STATE_FILE
+    from glass_core.training.train import STATE_FILE
 
     marked = read_exclusions(out)
     if not marked:

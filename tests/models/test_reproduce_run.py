@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-import glass_core.train
+import glass_core.training.train
 import tools.best_on_test
 import tools.cli
 import tools.evaluate
@@ -115,7 +115,7 @@ def test_an_unfinished_training_with_other_settings_ends_it(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(glass_core.train, "save_model", stop)
+        patch.setattr(glass_core.training.train, "save_model", stop)
         assert main([*arguments, "--out", str(tmp_path / "out")]) == 130
     (tmp_path / "own.yaml").write_text(CONFIG.replace("0.003", "0.001"))
     capsys.readouterr()

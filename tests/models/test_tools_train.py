@@ -15,8 +15,8 @@ from glass_core.config import SplitFractions
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
 from glass_core.pictures.exclusions import write_exclusions
-from glass_core.split import file_sha256, load_split, split
-from glass_core.train import STATE_FILE
+from glass_core.training.split import file_sha256, load_split, split
+from glass_core.training.train import STATE_FILE
 from tools.cli import main
 from tools.train import without_exclusions
 

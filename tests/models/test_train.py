@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-import glass_core.train
+import glass_core.training.train
 from glass_core.config import TrainConfig
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
@@ -21,18 +21,18 @@ from glass_core.network.model import Glass
 from glass_core.pictures.datasets import list_images
 from glass_core.pictures.reading import read_image
 from glass_core.pictures.scoring import score_image
-from glass_core.samples import TileSource
-from glass_core.selection import best, held_out
-from glass_core.split import load_split
 from glass_core.synthesis.texture import ProceduralTextures
-from glass_core.train import STATE_FILE, Start, Step, _draw_rows, train
+from glass_core.training.samples import TileSource
+from glass_core.training.selection import best, held_out
+from glass_core.training.split import load_split
+from glass_core.training.train import STATE_FILE, Start, Step, _draw_rows, train
 
 
 @pytest.fixture(scope="module", autouse=True)
 def small_scale() -> Iterator[None]:
     """Textures drawn on the spot, and a short recalibration."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(glass_core.train, "RECALIBRATION_BATCHES", 2)
+        patch.setattr(glass_core.training.train, "RECALIBRATION_BATCHES", 2)
         patch.delenv("GLASSLINE_TEXTURES", raising=False)
         yield
 
@@ -185,15 +185,15 @@ def test_a_place_that_cannot_be_written_is_said_before_training(cloth: list[Path
 
 
 def test_divergence_is_said(cloth: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(glass_core.train, "iterate", lambda *_: {"loss": float("nan")})
+    monkeypatch.setattr(glass_core.training.train, "iterate", lambda *_: {"loss": float("nan")})
     with pytest.raises(InputError, match="diverged"):
         run(cloth, tmp_path)
 
 
 def test_a_training_keeps_what_memory_it_frees(cloth: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = list[bool]()
-    monkeypatch.setattr(glass_core.train, "keep_freed_memory", lambda: kept.append(True))
-    monkeypatch.setattr(glass_core.train, "iterate", lambda *_: {"loss": float("nan")})
+    monkeypatch.setattr(glass_core.training.train, "keep_freed_memory", lambda: kept.append(True))
+    monkeypatch.setattr(glass_core.training.train, "iterate", lambda *_: {"loss": float("nan")})
     with pytest.raises(InputError):
         run(cloth, tmp_path)
     assert kept == [True]
@@ -208,7 +208,7 @@ def test_what_was_trained_before_a_failure_stays(
     run(cloth, tmp_path, epochs=1, **settings)
     before = {name: (tmp_path / name).read_bytes() for name in (STATE_FILE, "model.safetensors", "model.json")}
     if failure == "diverged":
-        monkeypatch.setattr(glass_core.train, "iterate", lambda *_: {"loss": float("nan")})
+        monkeypatch.setattr(glass_core.training.train, "iterate", lambda *_: {"loss": float("nan")})
     else:
         whole = Path.write_bytes
 
@@ -269,7 +269,9 @@ def test_without_global_synthesis_good_tiles_are_passed_only_where_they_count(
     cloth: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passes = []
-    monkeypatch.setattr(glass_core.train, "glass_loss", lambda *a, f=glass_core.train.glass_loss: passes.append(1) or f(*a))
+    monkeypatch.setattr(
+        glass_core.training.train, "glass_loss", lambda *a, f=glass_core.training.train.glass_loss: passes.append(1) or f(*a)
+    )
     short = {"gas": False, "mining": False, "iterations_per_epoch": 3}
     run(cloth, tmp_path / "alone", **short)
     assert not passes
@@ -292,7 +294,9 @@ def test_the_model_is_the_best_epoch_on_synthetic_defects_and_the_last_is_kept_b
     cloth: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     figures = iter([0.6, 0.9, 0.9, 0.7] * 2)
-    monkeypatch.setattr(glass_core.train, "held_out", lambda *_: {"selection_good_q99": 0.1, "selection_auroc": next(figures)})
+    monkeypatch.setattr(
+        glass_core.training.train, "held_out", lambda *_: {"selection_good_q99": 0.1, "selection_auroc": next(figures)}
+    )
     run(cloth, tmp_path / "best", mining=False, epochs=4, iterations_per_epoch=1)
     info = load_model(tmp_path / "best")[1]
     assert info.selected_epoch == 2  # the first of equals
@@ -328,7 +332,7 @@ def test_a_damaged_picture_for_the_card_is_told_before_training(
             raise InputError(f"picture cut short, {path}")
         return read_image(path)
 
-    monkeypatch.setattr(glass_core.train, "read_image", cut_short)
+    monkeypatch.setattr(glass_core.training.train, "read_image", cut_short)
     with pytest.raises(InputError, match="cut short"):
         run(cloth, tmp_path / "damaged", mining=False, epochs=1, iterations_per_epoch=1)
     assert not (tmp_path / "damaged").exists()
@@ -340,7 +344,7 @@ def test_the_selected_epoch_survives_an_interruption(
     for folder, stop in (("whole", None), ("cut", 3)):
         figures = iter([0.9, 0.5, 0.6])
         monkeypatch.setattr(
-            glass_core.train, "held_out", lambda *_, f=figures: {"selection_good_q99": 0.1, "selection_auroc": next(f)}
+            glass_core.training.train, "held_out", lambda *_, f=figures: {"selection_good_q99": 0.1, "selection_auroc": next(f)}
         )
         if stop:
             with pytest.raises(Interrupted):

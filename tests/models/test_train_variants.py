@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-import glass_core.kept_rows
+import glass_core.training.kept_rows
 from glass_core.config import TrainConfig
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
-from glass_core.good_features import GoodFeatures, scored_rows
 from glass_core.network.backbone import build_backbone
 from glass_core.network.checkpoint import EpochFigures, load_model, read_tensors
 from glass_core.network.embedding import EMBED_DIM
@@ -22,9 +21,10 @@ from glass_core.pictures.reading import read_image
 from glass_core.pictures.scoring import score_image
 from glass_core.plain import PlainGlass
 from glass_core.plain_training import plain_step
-from glass_core.samples import TileSource
 from glass_core.synthesis.texture import ProceduralTextures
-from glass_core.train import JUDGE_PICTURE, FeaturePass, Start, Step, iterate, method_of, optimisers_of, train
+from glass_core.training.good_features import GoodFeatures, scored_rows
+from glass_core.training.samples import TileSource
+from glass_core.training.train import JUDGE_PICTURE, FeaturePass, Start, Step, iterate, method_of, optimisers_of, train
 
 WHOLE = {"train": 1, "calibration": 0, "selection": 0}
 
@@ -107,11 +107,11 @@ def test_glass_h_takes_up_where_it_was_interrupted(discs: list[Path], tmp_path: 
 
 def test_room_for_features_changes_no_weight(discs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(discs, crops(distribution="h"), tmp_path / "kept")
-    monkeypatch.setattr(glass_core.kept_rows, "MEMORY_BYTES", 64 * EMBED_DIM * 2)  # one crop of three
+    monkeypatch.setattr(glass_core.training.kept_rows, "MEMORY_BYTES", 64 * EMBED_DIM * 2)  # one crop of three
     run(discs, crops(distribution="h"), tmp_path / "disk")
     assert same(tmp_path / "kept", tmp_path / "disk")
     assert {path.name for path in (tmp_path / "disk").iterdir()} == {path.name for path in (tmp_path / "kept").iterdir()}
-    monkeypatch.setattr(glass_core.kept_rows, "DISK_BYTES", 0)
+    monkeypatch.setattr(glass_core.training.kept_rows, "DISK_BYTES", 0)
     run(discs, crops(distribution="h"), tmp_path / "one")
     first, second = (read_tensors(tmp_path / name / "model.safetensors")[0] for name in ("kept", "one"))
     for key, value in first.items():  # the batches are of other sizes, so not to the bit

@@ -5,7 +5,7 @@ from threading import Lock
 
 import pytest
 
-from glass_core.ahead import ahead
+from glass_core.training.ahead import ahead
 
 
 def test_in_order_and_few_at_a_time() -> None:

@@ -2,8 +2,8 @@
 
 import torch
 
-from glass_core.averaging import WARM_UP, WeightAverage
 from glass_core.network.model import Glass
+from glass_core.training.averaging import WARM_UP, WeightAverage
 
 
 def small() -> Glass:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import glass_core.state_scorer
+import glass_core.training.state_scorer
 from glass_core.config import TrainConfig
 from glass_core.errors import InputError
 from glass_core.network.checkpoint import read_tensors, write_tensors
@@ -29,7 +29,7 @@ class Scorer:
 
 @pytest.fixture(autouse=True)
 def scorer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(glass_core.state_scorer, "StateScorer", Scorer)
+    monkeypatch.setattr(glass_core.training.state_scorer, "StateScorer", Scorer)
 
 
 def best(run: Path, every: int = 1) -> BestOnTest:

@@ -26,7 +26,7 @@ from glass_core.pictures.reading import read_image
 from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.tiling import Tiling
 from glass_core.score_folder import ScoreFolder
-from glass_core.split import split
+from glass_core.training.split import split
 from tools.cli import main
 
 KEYS = {

@@ -9,7 +9,7 @@ import pytest
 FAULTS = """
 import resource, sys
 import numpy as np
-from glass_core.freed_memory import keep_freed_memory
+from glass_core.training.freed_memory import keep_freed_memory
 if sys.argv[1] == "keep":
     keep_freed_memory()
 np.ones(20 << 20)

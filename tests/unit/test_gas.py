@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
-from glass_core.ascent import _climb
-from glass_core.gas import Method, focal_loss, glass_loss, hard_weights
 from glass_core.network.model import Adaptor, Discriminator
 from glass_core.plain_training import plain_losses
+from glass_core.training.ascent import _climb
+from glass_core.training.gas import Method, focal_loss, glass_loss, hard_weights
 from tests.shared_data import shared
 
 GOLDENS = ["manifold", "manifold_inside", "hypersphere", "hypersphere_far", "gaussian_only"]

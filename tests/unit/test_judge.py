@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from glass_core.errors import InputError
-from glass_core.judge import average_picture, judge, write_judgement
+from glass_core.training.judge import average_picture, judge, write_judgement
 from tests.shared_data import shared
 
 

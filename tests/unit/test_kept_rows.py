@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-import glass_core.kept_rows
-from glass_core.kept_rows import KeptRows
+import glass_core.training.kept_rows
+from glass_core.training.kept_rows import KeptRows
 
 ROWS = torch.arange(5 * 3 * 4, dtype=torch.float16).reshape(5, 3, 4)  # of five places
 BYTES = 3 * 4 * 2
@@ -16,8 +16,8 @@ BYTES = 3 * 4 * 2
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KeptRows:
     """Room for two places in memory, and two on the disk."""
-    monkeypatch.setattr(glass_core.kept_rows, "MEMORY_BYTES", 2 * BYTES + 1)
-    monkeypatch.setattr(glass_core.kept_rows, "DISK_BYTES", 2 * BYTES + 1)
+    monkeypatch.setattr(glass_core.training.kept_rows, "MEMORY_BYTES", 2 * BYTES + 1)
+    monkeypatch.setattr(glass_core.training.kept_rows, "DISK_BYTES", 2 * BYTES + 1)
     return KeptRows(tmp_path)
 
 
@@ -48,8 +48,8 @@ def test_a_disk_that_is_full_keeps_what_it_has(kept: KeptRows, monkeypatch: pyte
 
 
 def test_half_of_the_free_disk_stays_free(kept: KeptRows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = type(glass_core.kept_rows.shutil.disk_usage(tmp_path))
+    usage = type(glass_core.training.kept_rows.shutil.disk_usage(tmp_path))
     free = iter([4 * BYTES, 2 * BYTES, BYTES])  # another process fills it, too
-    monkeypatch.setattr(glass_core.kept_rows.shutil, "disk_usage", lambda _: usage(1000, 0, next(free)))
+    monkeypatch.setattr(glass_core.training.kept_rows.shutil, "disk_usage", lambda _: usage(1000, 0, next(free)))
     assert [kept.put(place, rows) for place, rows in enumerate(ROWS)] == [True, True, True, False, False]
     assert kept.get(3) is None

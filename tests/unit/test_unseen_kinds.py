@@ -13,7 +13,7 @@ import tools.unseen_kinds
 from glass_core.config import SplitFractions, TrainConfig
 from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.tiling import Tiling
-from glass_core.split import load_split, split
+from glass_core.training.split import load_split, split
 from tools.drawn_kinds import KINDS, Floats, Spot, draw
 from tools.train import KEY_DIGITS
 from tools.unseen_kinds import main

@@ -11,26 +11,26 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from glass_core.ahead import THREADS, ahead
-from glass_core.averaging import WeightAverage
 from glass_core.config import TrainConfig
 from glass_core.errors import InputError
-from glass_core.freed_memory import keep_freed_memory
-from glass_core.gas import Method, glass_loss, las_loss
-from glass_core.good_features import GoodFeatures, scored_rows
-from glass_core.judge import Judgement, average_picture, judge, write_judgement
 from glass_core.network.backbone import ResNet, load_trunk
 from glass_core.network.checkpoint import EpochFigures, ModelInfo, WeightsOrigin, save_model, tensors_of, weights_sha
 from glass_core.network.model import Glass
 from glass_core.network.weights import load_weights
 from glass_core.pictures.reading import read_image
 from glass_core.pictures.scoring import ScoreDefinition
-from glass_core.samples import Batch, TileSource
-from glass_core.selection import best, held_out
-from glass_core.split import Split, split
 from glass_core.synthesis.repeat_length import repeat_length
 from glass_core.synthesis.texture import find_textures
-from glass_core.training_state import STATE_FILE, Optimisers, heads_of, identity, resume, save_state
+from glass_core.training.ahead import THREADS, ahead
+from glass_core.training.averaging import WeightAverage
+from glass_core.training.freed_memory import keep_freed_memory
+from glass_core.training.gas import Method, glass_loss, las_loss
+from glass_core.training.good_features import GoodFeatures, scored_rows
+from glass_core.training.judge import Judgement, average_picture, judge, write_judgement
+from glass_core.training.samples import Batch, TileSource
+from glass_core.training.selection import best, held_out
+from glass_core.training.split import Split, split
+from glass_core.training.training_state import STATE_FILE, Optimisers, heads_of, identity, resume, save_state
 
 RECALIBRATION_BATCHES = 16
 REPEAT_PICTURES = 4

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from glass_core.ascent import Arrived, ascend, offset_of, truncation
 from glass_core.network.model import Adaptor, Discriminator
+from glass_core.training.ascent import Arrived, ascend, offset_of, truncation
 
 MANIFOLD_RADIUS = 0.5
 FOCAL_SMOOTH = 1e-5

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from glass_core.config import TrainConfig
-from glass_core.kept_rows import KeptRows
 from glass_core.network.model import Glass
-from glass_core.samples import Batch, TileSource
+from glass_core.training.kept_rows import KeptRows
+from glass_core.training.samples import Batch, TileSource
 
 PASS_TILES = 8
 
@@ -24,7 +24,7 @@ class GoodFeatures:
     training shifts tiles at random (`input: tiles`) it is the mean of the tiling's own places: position in the tile, not on
     the cloth.
 
-    Crops are never shifted, so their rows are kept in half precision as far as there is room (glass_core.kept_rows, in
+    Crops are never shifted, so their rows are kept in half precision as far as there is room (glass_core.training.kept_rows, in
     `folder`), and computed again beyond. They are rounded to half in either case: how much room there is changes no
     weight beyond the rounding of a batch of another size.
     """
