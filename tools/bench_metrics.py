@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from glass_core.metrics import PixelFigures, PixelScores
+from glass_core.evaluation.metrics import PixelFigures, PixelScores
 from glass_core.pictures.anomaly_map import smooth_map
 
 Maps = NDArray[np.float32]
@@ -60,7 +60,7 @@ def plain(maps: Maps, masks: Masks) -> tuple[float, float]:
 
 
 def fast(maps: Maps, masks: Masks) -> PixelFigures:
-    """The same and more, by glass_core.metrics."""
+    """The same and more, by glass_core.evaluation.metrics."""
     scores = PixelScores()
     for score_map, mask in zip(maps, masks, strict=True):
         scores.add(score_map, mask)

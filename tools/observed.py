@@ -11,9 +11,9 @@ import numpy as np
 from rich.console import Console
 
 from calibration.good import GoodFrame
-from glass_core.contact_sheet import TILES_SHOWN
 from glass_core.engines import Engine
 from glass_core.errors import InputError
+from glass_core.evaluation.contact_sheet import TILES_SHOWN
 from glass_core.pictures.exclusions import write_exclusions
 
 VERDICTS = "verdicts.jsonl"

@@ -16,9 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from calibration.good import GoodFrame, look
 from calibration.limits import LEAST_SAMPLES
 from glass_core.config import TrainConfig, load_train_config
-from glass_core.contact_sheet import Suspects, write_contact_sheet
 from glass_core.engines import Engine, load_engine
 from glass_core.errors import InputError
+from glass_core.evaluation.contact_sheet import Suspects, write_contact_sheet
 from glass_core.network.checkpoint import EpochFigures, ModelInfo, read_info
 from glass_core.paper import deviations
 from glass_core.pictures.datasets import list_images

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from glass_core.contact_sheet import under_heat, write_png
 from glass_core.engines import Engine, load_engine
 from glass_core.errors import InputError
-from glass_core.metrics import image_figures
+from glass_core.evaluation.contact_sheet import under_heat, write_png
+from glass_core.evaluation.metrics import image_figures
 from glass_core.network.checkpoint import read_info
 from glass_core.pictures.anomaly_map import log_odds
 from glass_core.pictures.exclusions import read_exclusions

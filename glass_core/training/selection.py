@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from glass_core.metrics import image_figures
+from glass_core.evaluation.metrics import image_figures
 from glass_core.network.checkpoint import EpochFigures
 from glass_core.network.graph import ScoreGraph
 from glass_core.network.model import Glass

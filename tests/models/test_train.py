@@ -15,7 +15,7 @@ import glass_core.training.train
 from glass_core.config import TrainConfig
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
-from glass_core.metrics import image_figures
+from glass_core.evaluation.metrics import image_figures
 from glass_core.network.checkpoint import EpochFigures, load_model, read_tensors
 from glass_core.network.model import Glass
 from glass_core.pictures.datasets import list_images

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from glass_core.contact_sheet import TILES_SHOWN, Suspects, write_contact_sheet
+from glass_core.evaluation.contact_sheet import TILES_SHOWN, Suspects, write_contact_sheet
 from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.tiling import Tiling
 

@@ -19,13 +19,21 @@ from calibration.good import GoodFrame
 from calibration.threshold import Model, ThresholdCard, calibrate
 from glass_core.config import SplitFractions
 from glass_core.errors import InputError
-from glass_core.evaluate import Scored, Scores, evaluate, official_resize_px, official_system, official_truth, standard_system
+from glass_core.evaluation.evaluate import (
+    Scored,
+    Scores,
+    evaluate,
+    official_resize_px,
+    official_system,
+    official_truth,
+    standard_system,
+)
+from glass_core.evaluation.score_folder import ScoreFolder
 from glass_core.pictures.anomaly_map import smooth_odds
 from glass_core.pictures.datasets import TestImage, list_test_images
 from glass_core.pictures.reading import read_image
 from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.tiling import Tiling
-from glass_core.score_folder import ScoreFolder
 from glass_core.training.split import split
 from tools.cli import main
 

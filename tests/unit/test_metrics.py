@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import glass_core.metrics
-from glass_core.metrics import POINTING_PX, PixelFigures, PixelScores, image_figures, pointing
+import glass_core.evaluation.metrics
+from glass_core.evaluation.metrics import POINTING_PX, PixelFigures, PixelScores, image_figures, pointing
 from tests.shared_data import shared
 
 
@@ -123,7 +123,7 @@ def test_figures_from_bins_lie_within_their_stated_error(seed: int) -> None:
     maps = 0.5 + maps / 4096  # so close together that scores share bins
     exact = figures(maps, masks)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(glass_core.metrics, "EXACT_SCORES", 200)  # the first map is kept, the others overflow
+        patch.setattr(glass_core.evaluation.metrics, "EXACT_SCORES", 200)  # the first map is kept, the others overflow
         binned = figures(maps, masks)
     assert abs(binned.auroc - exact.auroc) <= binned.error["pixel_auroc"] + 1e-12
     assert abs(binned.ap - exact.ap) <= binned.error["pixel_ap"] + 1e-12
@@ -136,9 +136,9 @@ def test_bins_are_fine_over_the_whole_range_and_keep_the_order_of_negative_score
     masks[:, 20:40, 30:33] = 1
     for maps in (rng.normal(0, 5, masks.shape), rng.random(masks.shape), 10 ** rng.uniform(-20, 20, masks.shape)):
         maps = (maps + np.abs(maps) * masks).astype(np.float32)
-        monkeypatch.setattr(glass_core.metrics, "EXACT_SCORES", 1 << 25)
+        monkeypatch.setattr(glass_core.evaluation.metrics, "EXACT_SCORES", 1 << 25)
         exact = figures(maps, masks)
-        monkeypatch.setattr(glass_core.metrics, "EXACT_SCORES", 0)
+        monkeypatch.setattr(glass_core.evaluation.metrics, "EXACT_SCORES", 0)
         binned = figures(maps, masks)
         assert binned.error["pixel_auroc"] < 1e-4 and binned.error["pro"] < 1e-4
         assert abs(binned.auroc - exact.auroc) <= binned.error["pixel_auroc"]

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from glass_core.pro import PRO_LIMIT, dilated, official_pro, region_shares
-from glass_core.ranking import EXACT_SCORES, Negatives, Positives, Scores, rank
+from glass_core.evaluation.pro import PRO_LIMIT, dilated, official_pro, region_shares
+from glass_core.evaluation.ranking import EXACT_SCORES, Negatives, Positives, Scores, rank
 
 
 class ImageFigures(NamedTuple):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from glass_core.errors import InputError
-from glass_core.evaluate import Protocol, Scored, Scores, System
+from glass_core.evaluation.evaluate import Protocol, Scored, Scores, System
 from glass_core.files.kept_json import read_json
 from glass_core.files.whole_file import whole_file
 from glass_core.network.checkpoint import read_tensors, write_tensors

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from glass_core.ranking import Negatives, Positives, Scores
+from glass_core.evaluation.ranking import Negatives, Positives, Scores
 
 PRO_LIMIT = 0.3
 """The rate of false positives up to which overlap is integrated (Bergmann et al. 2020)."""

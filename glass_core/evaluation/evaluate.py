@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from glass_core.config import TrainConfig
 from glass_core.errors import InputError
-from glass_core.metrics import PixelScores, image_figures, pointing
+from glass_core.evaluation.metrics import PixelScores, image_figures, pointing
 from glass_core.pictures.anomaly_map import smooth_map, smooth_odds
 from glass_core.pictures.datasets import TestImage, read_mask
 from glass_core.pictures.preprocess import preprocess_mask, resized_crop
@@ -53,7 +53,7 @@ class Evaluation:
 
     `f1_at_threshold` is of pictures as the card in force calls them, `image_f1_max` at the threshold that suits the set best.
     `pointing` is the share of the pictures with a marked defect in view whose map is highest there (metrics.pointing). Pixel
-    figures and that need masks. `error` bounds what binning may have changed in a very large set (glass_core.metrics).
+    figures and that need masks. `error` bounds what binning may have changed in a very large set (glass_core.evaluation.metrics).
     """
 
     image_auroc: float | None

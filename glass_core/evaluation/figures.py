@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from glass_core.contact_sheet import under_heat, write_png
+from glass_core.evaluation.contact_sheet import under_heat, write_png
 
 _GOOD, _DEFECTIVE, _BLACK = (90, 160, 60), (60, 60, 210), (0, 0, 0)
 _BINS, _PLOT_PX, _MARGIN_PX = 60, (300, 720), 44

@@ -1,0 +1,1 @@
+"""Scores and maps held against labels and masks."""
