@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
             raise InputError(f"a checkpoint becomes a run, {args.target}, name a folder, and convert that")
         if (args.target / INFO_FILE).exists():
             raise InputError(f"a model lies there already, {args.target}, choose another folder")
-        from glass_core.official import import_official  # torch is slow to load: not for --help
+        from glass_core.paper.official import import_official
 
         with refused_writes(args.target):
             info = import_official(args.source, args.backbone, None, args.target)
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
             Console(stderr=True).print("exporting (some ten seconds)")
             export_onnx(args.source, args.target)
         else:
-            from glass_core.official import export_official
+            from glass_core.paper.official import export_official
 
             export_official(args.source, args.target)
     if args.json:

@@ -33,7 +33,7 @@ from glass_core.evaluation.figures import Panel, write_histogram, write_panels
 from glass_core.evaluation.score_folder import EVALUATION_FILE, SCORES_FILE, ScoreFolder
 from glass_core.files.kept_json import write_json
 from glass_core.network.checkpoint import read_info
-from glass_core.paper import deviations
+from glass_core.paper.deviations import deviations
 from glass_core.pictures.datasets import check_test_images, list_test_images, read_mask
 from glass_core.pictures.known_sets import known_set
 from glass_core.pictures.reading import read_image

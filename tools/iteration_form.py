@@ -18,8 +18,8 @@ import numpy as np
 import torch
 
 from glass_core.config import TrainConfig
-from glass_core.plain import PlainGlass
-from glass_core.plain_training import plain_step
+from glass_core.paper.plain_network import PlainGlass
+from glass_core.paper.plain_training import plain_step
 from glass_core.synthesis.texture import ProceduralTextures
 from glass_core.training.freed_memory import keep_freed_memory
 from glass_core.training.good_features import GoodFeatures

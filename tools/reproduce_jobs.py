@@ -17,7 +17,7 @@ from glass_core.errors import InputError
 from glass_core.evaluation.evaluate import OFFICIAL_PX, evaluate, official_resize_px, official_system, trained_resize_px
 from glass_core.files.kept_json import write_json
 from glass_core.network.checkpoint import EpochFigures, read_info
-from glass_core.paper import NOTHING_OF_THE_METHOD, deviations
+from glass_core.paper.deviations import NOTHING_OF_THE_METHOD, deviations
 from glass_core.pictures.datasets import check_test_images, list_images, list_test_images
 from glass_core.pictures.scoring import Scorer
 from tools import paper_tables as paper

@@ -13,9 +13,9 @@ from glass_core.errors import InputError
 from glass_core.network.checkpoint import ModelInfo, load_model, read_info, save_model, tensors_of, weights_sha
 from glass_core.network.graph import ScoreGraph
 from glass_core.network.model import Glass
+from glass_core.paper.plain_network import PlainGlass
 from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.tiling import Tiling
-from glass_core.plain import PlainGlass
 
 RANDOM = "random weights: good for speed, no score of it means anything"
 EXAMPLES = 4

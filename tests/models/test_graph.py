@@ -8,8 +8,8 @@ from glass_core.errors import InputError
 from glass_core.network.backbone import ResNet
 from glass_core.network.graph import ScoreGraph
 from glass_core.network.model import Glass
+from glass_core.paper.plain_network import PlainGlass
 from glass_core.pictures.anomaly_map import smooth_map, smoothing
-from glass_core.plain import PlainGlass
 
 ARCHITECTURES = ("embedded", "resnet18", "resnet50", "wide_resnet50_2")
 

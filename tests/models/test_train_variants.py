@@ -16,11 +16,11 @@ from glass_core.network.backbone import build_backbone
 from glass_core.network.checkpoint import EpochFigures, load_model, read_tensors
 from glass_core.network.embedding import EMBED_DIM
 from glass_core.network.model import Glass
+from glass_core.paper.plain_network import PlainGlass
+from glass_core.paper.plain_training import plain_step
 from glass_core.pictures.datasets import list_images
 from glass_core.pictures.reading import read_image
 from glass_core.pictures.scoring import score_image
-from glass_core.plain import PlainGlass
-from glass_core.plain_training import plain_step
 from glass_core.synthesis.texture import ProceduralTextures
 from glass_core.training.good_features import GoodFeatures, scored_rows
 from glass_core.training.samples import TileSource

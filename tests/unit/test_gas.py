@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 from glass_core.network.model import Adaptor, Discriminator
-from glass_core.plain_training import plain_losses
+from glass_core.paper.plain_training import plain_losses
 from glass_core.training.ascent import _climb
 from glass_core.training.gas import Method, focal_loss, glass_loss, hard_weights
 from tests.shared_data import shared

@@ -13,7 +13,7 @@ from glass_core.errors import InputError
 from glass_core.network.backbone import ResNet
 from glass_core.network.checkpoint import ModelInfo, load_model, read_info, save_model, tensors_of, weights_sha
 from glass_core.network.model import Glass
-from glass_core.official import export_official, import_official, read_heads
+from glass_core.paper.official import export_official, import_official, read_heads
 from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.tiling import Tiling
 from tools.cli import main

@@ -6,7 +6,7 @@ import pytest
 
 from glass_core.config import TrainConfig, load_train_config
 from glass_core.network.checkpoint import EpochFigures, ModelInfo, WeightsOrigin
-from glass_core.paper import deviations
+from glass_core.paper.deviations import deviations
 from glass_core.pictures.scoring import ScoreDefinition
 
 PRESETS = Path(__file__).parents[2] / "configs"

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from glass_core.plain import PlainGlass
+from glass_core.paper.plain_network import PlainGlass
 from glass_core.training.ascent import EPS, PROJECT_EVERY, STEP_LENGTH
 from glass_core.training.gas import FOCAL_SMOOTH, MANIFOLD_RADIUS, Method
 from glass_core.training.samples import Batch

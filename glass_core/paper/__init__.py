@@ -1,0 +1,1 @@
+"""What the official scripts do, and where a training differs from them."""
