@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         if not args.target.parent.is_dir():
             raise InputError(f"no such folder, {args.target.parent}, make it first")
         if args.target.suffix == ONNX:
-            from glass_core.onnx_export import export_onnx
+            from glass_core.engines.onnx_export import export_onnx
 
             Console(stderr=True).print("exporting (some ten seconds)")
             export_onnx(args.source, args.target)
