@@ -24,7 +24,7 @@ class _Made(BaseModel):
 
 
 class _Manifest(BaseModel):
-    """What `tools.make_mad_sys` writes beside its sets."""
+    """What `tools.reproduce.make_mad_sys` writes beside its sets."""
 
     pictures: tuple[_Made, ...]
 
@@ -33,7 +33,7 @@ def refuse_seen(run: Path, data: Path, images: Sequence[TestImage]) -> None:
     """Raises InputError for a test picture that had a part in making the model or its card, or was made of one that had.
 
     Either would flatter them. InputError too where split.json is not that of the model, so that nobody can tell. The
-    paper's own weak defects were probably made of training pictures: `tools.reproduce`, which repeats it, does not ask.
+    paper's own weak defects were probably made of training pictures: `tools.reproduce.__main__`, which repeats it, does not ask.
     """
     if not (run / SPLIT_FILE).exists():
         return

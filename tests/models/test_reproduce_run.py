@@ -1,4 +1,4 @@
-"""`tools.reproduce` from pictures to tables on a little data set: the best on test beside the last epoch."""
+"""`tools.reproduce.__main__` from pictures to tables on a little data set: the best on test beside the last epoch."""
 
 import json
 from functools import partial
@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 import glass_core.training.train
-import tools.best_on_test
 import tools.cli
 import tools.evaluate
-import tools.reproduce_jobs
-import tools.weak_sets
+import tools.reproduce.best_on_test
+import tools.reproduce.jobs
+import tools.reproduce.weak_sets
 from glass_core.engines import load_engine
 from glass_core.network.checkpoint import read_info
-from tools.reproduce import main
+from tools.reproduce.__main__ import main
 
 LABEL = "best on test, for comparison only"
 CONFIG = """\
@@ -37,7 +37,7 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """One class of 288 px pictures, and a short training of the filter bank on it."""
     monkeypatch.delenv("GLASSLINE_TEXTURES", raising=False)
     # OpenVINO's conversion leaves threads of its own
-    for module in (tools.reproduce_jobs, tools.weak_sets, tools.evaluate):
+    for module in (tools.reproduce.jobs, tools.reproduce.weak_sets, tools.evaluate):
         monkeypatch.setattr(module, "load_engine", partial(load_engine, backend="torch"))
     rng = np.random.default_rng(0)
     for name in ("train/good/0", "train/good/1", "test/good/0", "test/good/1", "test/spot/0", "test/spot/1"):
@@ -75,16 +75,16 @@ def test_the_best_on_test_stands_beside_the_last_epoch_which_stays_the_model(
     assert "epochs 3, preset 640" in shown["deviations"]
     assert not any("officially 640" in words for words in shown["deviations"])
 
-    after = tools.best_on_test.BestOnTest.after
+    after = tools.reproduce.best_on_test.BestOnTest.after
     seen: list[int] = []
 
-    def interrupted(self: tools.best_on_test.BestOnTest, epoch: int) -> None:
+    def interrupted(self: tools.reproduce.best_on_test.BestOnTest, epoch: int) -> None:
         if epoch == 2 and not seen:
             seen.append(epoch)
             raise KeyboardInterrupt  # its state is saved, its figures are not had yet
         after(self, epoch)
 
-    monkeypatch.setattr(tools.best_on_test.BestOnTest, "after", interrupted)
+    monkeypatch.setattr(tools.reproduce.best_on_test.BestOnTest, "after", interrupted)
     assert main([*arguments, "--best-on-test", "--out", str(tmp_path / "twice")]) == 130
     assert json.loads((tmp_path / "twice/m/cloth/seed1/best_on_test.json").read_text())["evaluated"] == 1
     _, again = reproduced([*arguments, "--best-on-test"], tmp_path / "twice", capsys)

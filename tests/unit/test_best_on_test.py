@@ -11,7 +11,7 @@ import glass_core.training.state_scorer
 from glass_core.config import TrainConfig
 from glass_core.errors import InputError
 from glass_core.network.checkpoint import read_tensors, write_tensors
-from tools.best_on_test import BEST_FILE, LABEL, BestOnTest
+from tools.reproduce.best_on_test import BEST_FILE, LABEL, BestOnTest
 
 FIGURES = {1: (0.9, 0.8), 2: (0.7, 0.95), 3: (0.8, 0.9), 4: (0.8, 0.95), 5: (0.95, 0.8), 6: (0.6, 0.6)}
 """Image and pixel AUROC of each epoch: 4 has the highest sum, 5 an equal one."""

@@ -14,7 +14,7 @@ import safetensors.numpy
 
 import tools.evaluate
 import tools.kept_apart
-import tools.make_mad_sys
+import tools.reproduce.make_mad_sys
 from calibration.good import GoodFrame
 from calibration.threshold import Model, ThresholdCard, calibrate
 from glass_core.config import SplitFractions
@@ -297,7 +297,7 @@ def test_weak_defects_made_of_pictures_that_training_has_used_are_refused(
     monkeypatch.delenv("GLASSLINE_TEXTURES", raising=False)
     good = other_cloth(tmp_path / "good")
     made = ["--out", str(tmp_path / "mad"), "--class", "cloth", "--beta", "0.3"]
-    assert tools.make_mad_sys.main([str(tmp_path / "good"), *made]) == 0
+    assert tools.reproduce.make_mad_sys.main([str(tmp_path / "good"), *made]) == 0
     weak = tmp_path / "mad/Beta_0.3/cloth"
     assert main(["evaluate", str(model), str(weak)]) == 0  # nothing is known of its training
     learned(model, other_cloth(tmp_path / "others", 20), monkeypatch)

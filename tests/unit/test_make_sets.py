@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-import tools.make_mad_sys
 import tools.make_tiles
+import tools.reproduce.make_mad_sys
 from glass_core.pictures.datasets import list_images, list_test_images, read_mask
 from glass_core.pictures.reading import read_image
 from glass_core.training.split import file_sha256
@@ -24,7 +24,7 @@ def pictures(folder: Path, count: int, shape: tuple[int, ...]) -> Path:
 
 
 def weak(good: Path, out: Path, *more: str) -> int:
-    return tools.make_mad_sys.main([str(good), "--out", str(out), "--class", "cloth", "--seed", "7", *more])
+    return tools.reproduce.make_mad_sys.main([str(good), "--out", str(out), "--class", "cloth", "--seed", "7", *more])
 
 
 @pytest.mark.parametrize("shape", [(64, 64, 3), (40, 150)])

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-import tools.reproduce
-import tools.reproduce_jobs
-import tools.weak_sets
+import tools.reproduce.__main__
+import tools.reproduce.jobs
+import tools.reproduce.weak_sets
 from glass_core.errors import InputError, MissingError
-from tools import paper_tables as paper
-from tools.best_on_test import LABEL
-from tools.reproduce import Job, main, rows, subsets
-from tools.reproduce_jobs import VARIANTS, Hours
+from tools.reproduce import published as paper
+from tools.reproduce.__main__ import Job, main, rows, subsets
+from tools.reproduce.best_on_test import LABEL
+from tools.reproduce.jobs import VARIANTS, Hours
 
 
 def result(auroc: float, clamped: float | None = None) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def test_shards_share_the_work_and_nothing_is_done_twice(
         (job.folder(out) / "result.json").write_text(json.dumps(found))
         return found
 
-    monkeypatch.setattr(tools.reproduce, "run_job", stand_in)
+    monkeypatch.setattr(tools.reproduce.__main__, "run_job", stand_in)
     arguments = [str(tmp_path / "mine"), "--out", str(tmp_path / "out"), "--tables", "1"]
     waiting = []
     for shard in ("1/2", "2/2", "1/1"):
@@ -175,7 +175,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> Trained:
         (job.folder(out) / "result.json").write_text(json.dumps(found))
         return found
 
-    monkeypatch.setattr(tools.reproduce, "run_job", stand_in)
+    monkeypatch.setattr(tools.reproduce.__main__, "run_job", stand_in)
     return calls
 
 
@@ -246,9 +246,11 @@ def tested(monkeypatch: pytest.MonkeyPatch) -> WeakTests:
             raise InputError(f"damaged picture, {test_set}, restore it")
         return {"image_auroc": 0.8, "pixel_auroc": 0.7, "pro_official": None}
 
-    monkeypatch.setattr(tools.weak_sets, "read_info", lambda run: SimpleNamespace(weights_sha=found.weights_sha, config=None))
-    monkeypatch.setattr(tools.weak_sets, "load_engine", lambda run: None)
-    monkeypatch.setattr(tools.weak_sets, "figures_of", stand_in)
+    monkeypatch.setattr(
+        tools.reproduce.weak_sets, "read_info", lambda run: SimpleNamespace(weights_sha=found.weights_sha, config=None)
+    )
+    monkeypatch.setattr(tools.reproduce.weak_sets, "load_engine", lambda run: None)
+    monkeypatch.setattr(tools.reproduce.weak_sets, "figures_of", stand_in)
     return found
 
 
@@ -369,7 +371,7 @@ def test_the_hours_are_told_once_from_the_first_steps(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     now = iter(range(0, 10_000, 2))  # two seconds a step
-    monkeypatch.setattr(tools.reproduce_jobs, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    monkeypatch.setattr(tools.reproduce.jobs, "time", SimpleNamespace(monotonic=lambda: next(now)))
     hours = Hours(10, Console(stderr=True))
     for done in range(1, 21):
         hours.step(done, 360)
@@ -381,7 +383,7 @@ def test_the_hours_are_told_once_from_the_first_steps(
 
 def test_slow_steps_tell_the_hours_after_a_minute(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     now = iter((0.0, 36.0, 72.0))
-    monkeypatch.setattr(tools.reproduce_jobs, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    monkeypatch.setattr(tools.reproduce.jobs, "time", SimpleNamespace(monotonic=lambda: next(now)))
     hours = Hours(1, Console(stderr=True))
     for done in (1, 2):
         hours.step(done, 100)

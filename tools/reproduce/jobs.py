@@ -20,9 +20,9 @@ from glass_core.network.checkpoint import EpochFigures, read_info
 from glass_core.paper.deviations import NOTHING_OF_THE_METHOD, deviations
 from glass_core.pictures.datasets import check_test_images, list_images, list_test_images
 from glass_core.pictures.scoring import Scorer
-from tools import paper_tables as paper
-from tools.best_on_test import LABEL, BestFigures, BestOnTest
-from tools.kept_figures import Figures, read
+from tools.reproduce import published as paper
+from tools.reproduce.best_on_test import LABEL, BestFigures, BestOnTest
+from tools.reproduce.figures import Figures, read
 
 PRESETS = Path(__file__).parents[1] / "configs"
 RESULT = "result.json"

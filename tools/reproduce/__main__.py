@@ -1,4 +1,4 @@
-"""The paper's tables beside ours: `python -m tools.reproduce DATA --out DIR` trains and evaluates every class of a data set.
+"""The paper's tables beside ours: `python -m tools.reproduce.__main__ DATA --out DIR` trains and evaluates every class of a data set.
 
 What is done is not done again, so it may be interrupted, and shards may share DIR. Figures are those of the official protocol,
 epoch: the last. DATA holds one folder a class, and is called by the name of its set (mvtec, visa, mpdd, wfdd).
@@ -20,13 +20,13 @@ from rich.console import Console
 from glass_core.errors import InputError, MissingError
 from glass_core.pictures.datasets import list_classes
 from glass_core.pictures.known_sets import known_set
-from tools import paper_tables as paper
-from tools.best_on_test import LABEL
 from tools.cli import one_line
-from tools.reproduce_jobs import NEEDED, VARIANTS, Hours, Job, changes, done, run_job
-from tools.reproduced_tables import rows, show
+from tools.reproduce import published as paper
+from tools.reproduce.best_on_test import LABEL
+from tools.reproduce.jobs import NEEDED, VARIANTS, Hours, Job, changes, done, run_job
+from tools.reproduce.rows import rows, show
+from tools.reproduce.weak_sets import on_weak, subsets
 from tools.train import refused_writes
-from tools.weak_sets import on_weak, subsets
 
 
 @one_line

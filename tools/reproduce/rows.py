@@ -12,10 +12,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tools import paper_tables as paper
-from tools.best_on_test import LABEL
-from tools.reproduce_jobs import FIGURES, Job
-from tools.weak_sets import Subset
+from tools.reproduce import published as paper
+from tools.reproduce.best_on_test import LABEL
+from tools.reproduce.jobs import FIGURES, Job
+from tools.reproduce.weak_sets import Subset
 
 Results = Mapping[Job, dict[str, Any]]
 

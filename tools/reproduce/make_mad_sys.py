@@ -1,4 +1,4 @@
-"""Makes test sets of weak defects from good pictures: `python -m tools.make_mad_sys GOOD --out DIR [--beta 0.1 0.3 0.5 0.7]`.
+"""Makes test sets of weak defects from good pictures: `python -m tools.reproduce.make_mad_sys GOOD --out DIR [--beta 0.1 0.3 0.5 0.7]`.
 
 As the paper's MAD-sys: for each transparency a data set in MVTec layout, DIR/Beta_<beta>/<class>, of which a quarter stays good
 and the rest gets a texture blended into a random mask, with beta the weight of the original (larger is weaker). The defects are

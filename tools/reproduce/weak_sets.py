@@ -10,9 +10,9 @@ from glass_core.engines import load_engine
 from glass_core.errors import InputError
 from glass_core.files.kept_json import write_json
 from glass_core.network.checkpoint import read_info
-from tools import paper_tables as paper
-from tools.kept_figures import Figures, Kept, read
-from tools.reproduce_jobs import Job, figures_of
+from tools.reproduce import published as paper
+from tools.reproduce.figures import Figures, Kept, read
+from tools.reproduce.jobs import Job, figures_of
 
 WEAK = "weak.json"
 

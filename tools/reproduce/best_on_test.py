@@ -12,7 +12,7 @@ from pydantic import Field
 from glass_core.config import TrainConfig
 from glass_core.files.kept_json import write_json
 from glass_core.pictures.scoring import Scorer
-from tools.kept_figures import Figures, read
+from tools.reproduce.figures import Figures, read
 
 if TYPE_CHECKING:
     from glass_core.training.state_scorer import StateScorer
