@@ -3,7 +3,7 @@
 Scores are its answer through a sigmoid: near 1 they are all alike, so a strong defect's box at the threshold takes in all that
 a cell sees of its surroundings, and a weak one's only its middle. The answer itself, smoothed over three cells, falls to half
 between good cloth and the region's own peak at the defect's edge, however strong it is; a straight line between two cells gives
-the place. What remains of the error is measured by `tools.simulate_roll`.
+the place. What remains of the error is measured by `tools.studies.simulate_roll`.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ MS = 1_000_000
 class Rig(ModbusServer):
     """The stage, what it hears, and the other side with a client of our own to look at it."""
 
-    program = ("-m", "tools.plc")
+    program = ("-m", "tools.studies.plc")
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The two forms of an iteration that `tools.bench_training` times compute the same."""
+"""The two forms of an iteration that `tools.studies.training` times compute the same."""
 
 import json
 import subprocess
@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-import tools.iteration_form
+import tools.studies.iteration_form
 from glass_core.network.backbone import build_backbone
-from tools.iteration_form import made
+from tools.studies.iteration_form import made
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def trunk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     torch.save(build_backbone("resnet18").state_dict(), tmp_path / "resnet18.pth")
     monkeypatch.setenv("GLASSLINE_WEIGHTS", str(tmp_path))
-    monkeypatch.setattr(tools.iteration_form, "BATCH_TILES", 1)
+    monkeypatch.setattr(tools.studies.iteration_form, "BATCH_TILES", 1)
 
 
 @pytest.mark.usefixtures("trunk")
@@ -40,7 +40,7 @@ def test_both_forms_have_the_same_losses(tmp_path: Path) -> None:
 def test_a_form_answers_each_number_and_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
-    words = [sys.executable, "-m", "tools.iteration_form", "ours"]
+    words = [sys.executable, "-m", "tools.studies.iteration_form", "ours"]
     said = subprocess.run(words, input="0\n", capture_output=True, text=True, check=True, timeout=300).stdout.splitlines()
     ready, answer = map(json.loads, said)
     assert ready["first_pass_s"] > 0 and set(answer) == {"centre_s", "iteration_s", "loss"}

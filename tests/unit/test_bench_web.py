@@ -8,7 +8,7 @@ import pytest
 
 from glass_core.errors import InputError
 from pipeline.cloth.joining import Joiner
-from tools.bench_web import SLAB_MM, STEP_MM, Roll, boxes_of, known_defects, matched
+from tools.studies.joining import SLAB_MM, STEP_MM, Roll, boxes_of, known_defects, matched
 
 
 def test_each_defect_is_counted_once_and_a_second_count_is_told() -> None:

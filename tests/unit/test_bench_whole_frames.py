@@ -8,7 +8,7 @@ import pytest
 from glass_core.pictures.scoring import ScoreDefinition, score_image
 from glass_core.pictures.tiling import Tiling
 from tests.fakes import BrightnessEngine
-from tools.bench_whole_frames import STRIDE_PX, score_whole
+from tools.studies.whole_frames import STRIDE_PX, score_whole
 
 
 class Watched(BrightnessEngine):

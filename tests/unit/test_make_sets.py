@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-import tools.make_tiles
 import tools.reproduce.make_mad_sys
+import tools.studies.make_tiles
 from glass_core.pictures.datasets import list_images, list_test_images, read_mask
 from glass_core.pictures.reading import read_image
 from glass_core.training.split import file_sha256
@@ -92,7 +92,7 @@ def tile_list(tmp_path: Path, x: int = 30) -> Path:
 
 def cut(monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
     monkeypatch.setattr(sys, "argv", ["make_tiles", *map(str, words)])
-    return tools.make_tiles.main()
+    return tools.studies.make_tiles.main()
 
 
 def test_tiles_of_a_split_become_a_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tools.mask_check import on_mask
+from tools.studies.mask_check import on_mask
 
 
 @pytest.mark.parametrize(

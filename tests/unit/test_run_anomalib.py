@@ -12,7 +12,7 @@ import torch
 from glass_core.errors import MissingError
 from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.tiling import Tiling
-from tools.run_anomalib import cut, import_anomalib, scores
+from tools.studies.run_anomalib import cut, import_anomalib, scores
 
 TILES = ScoreDefinition(tiling=Tiling(tile_px=64, overlap_px=0))
 

@@ -17,8 +17,8 @@ from pipeline.messages.frames import Region, Result, Verdict
 from pipeline.motion.played import SimulatedCourse
 from pipeline.report import Comparison, Injected
 from pipeline.report.roll import find_defects
-from tools.simulate_roll import BITS, COUNTS_PER_MM, Encoder, errors, line_of
-from tools.simulated_cloth import aitex_cloth, weave_cloth
+from tools.studies.simulate_roll import BITS, COUNTS_PER_MM, Encoder, errors, line_of
+from tools.studies.simulated_cloth import aitex_cloth, weave_cloth
 
 QUIET = Console(quiet=True)
 

@@ -140,7 +140,7 @@ def correlated(seed: int, metres: int, lanes: int) -> np.ndarray:
 
 
 def test_the_bound_holds_over_resampled_metres_that_are_correlated() -> None:
-    """The fast form of tools/bench_alarms.py: in at least 95 of 100 calibrations the next 1000 m keep within the bound."""
+    """The fast form of tools/studies/alarms.py: in at least 95 of 100 calibrations the next 1000 m keep within the bound."""
     inside, wider = 0, []
     for seed in range(100):
         web = correlated(seed, 2500, 3)

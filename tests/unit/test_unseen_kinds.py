@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 import tools.calibrate
-import tools.unseen_kinds
+import tools.studies.unseen_kinds
 from glass_core.config import SplitFractions, TrainConfig
 from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.tiling import Tiling
 from glass_core.training.split import load_split, split
-from tools.drawn_kinds import KINDS, Floats, Spot, draw
+from tools.studies.drawn_kinds import KINDS, Floats, Spot, draw
+from tools.studies.unseen_kinds import main
 from tools.train import KEY_DIGITS
-from tools.unseen_kinds import main
 
 SIDE, BORDER = 160, 16
 
@@ -56,8 +56,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for number in range(10):
         cv2.imwrite(str(tmp_path / f"{number}.png"), cloth(number, side=200))
     split(sorted(tmp_path.glob("*.png")), SplitFractions(train=0.6, calibration=0.2, selection=0.2), 0).save(folder)
-    monkeypatch.setattr(tools.unseen_kinds, "load_engine", lambda run: ChangeEngine())
-    for module in (tools.unseen_kinds, tools.calibrate):
+    monkeypatch.setattr(tools.studies.unseen_kinds, "load_engine", lambda run: ChangeEngine())
+    for module in (tools.studies.unseen_kinds, tools.calibrate):
         monkeypatch.setattr(module, "read_info", Info)
     return folder
 
@@ -90,7 +90,9 @@ def test_figures_and_sheet_of_a_known_engine(run: Path, tmp_path: Path, capsys: 
     assert first["kinds"]["pale"]["auroc"] > 0.8 and first["kinds"]["pale"]["above_all_good"] > 0.5
     assert first["auroc"] == pytest.approx(np.mean([kind["auroc"] for kind in first["kinds"].values()]))
     sheet = cv2.imread(str(tmp_path / "sheet.png"))
-    assert sheet is not None and sheet.shape[0] == len(KINDS) * (tools.unseen_kinds.SIDE_PX + tools.unseen_kinds.CAPTION_PX)
+    assert sheet is not None and sheet.shape[0] == len(KINDS) * (
+        tools.studies.unseen_kinds.SIDE_PX + tools.studies.unseen_kinds.CAPTION_PX
+    )
     assert main([str(run), "--tiles", "8"]) == 0
     assert json.loads(capsys.readouterr().out) == first
     assert main([str(run), "--tiles", "8", "--seed", "1"]) == 0
@@ -100,8 +102,8 @@ def test_figures_and_sheet_of_a_known_engine(run: Path, tmp_path: Path, capsys: 
 
 def test_only_held_out_pictures_are_drawn_on(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read = list[Path]()
-    monkeypatch.setattr(tools.unseen_kinds, "read_image", lambda path: (read.append(path), cloth(side=200))[1])
-    tools.unseen_kinds.held_out_tiles(run, ChangeEngine.definition, 4)
+    monkeypatch.setattr(tools.studies.unseen_kinds, "read_image", lambda path: (read.append(path), cloth(side=200))[1])
+    tools.studies.unseen_kinds.held_out_tiles(run, ChangeEngine.definition, 4)
     parts = load_split(run)
     held = (*parts.calibration, *parts.selection)
     assert set(read) == {image.path for image in held} and len(held) == 4
@@ -109,7 +111,7 @@ def test_only_held_out_pictures_are_drawn_on(run: Path, monkeypatch: pytest.Monk
 
     read.clear()  # one that a person has called a defect is not good cloth
     (run / "exclude.txt").write_text(f"## training\n{held[0].sha256[:KEY_DIGITS]}  a hole\n")
-    assert len(tools.unseen_kinds.held_out_tiles(run, ChangeEngine.definition, 4)) == 6  # two of each of three pictures
+    assert len(tools.studies.unseen_kinds.held_out_tiles(run, ChangeEngine.definition, 4)) == 6  # two of each of three pictures
     assert set(read) == {image.path for image in held[1:]}
 
 
@@ -132,7 +134,7 @@ def test_bad_input_is_told_in_one_line(
         patch.setattr(ChangeEngine, "score", lambda self, tiles: np.full((len(tiles), 12, 12), np.nan, np.float32))
         assert "not finite" in refused(capsys, run)
     with monkeypatch.context() as patch:
-        patch.setattr(tools.unseen_kinds, "read_image", lambda path: cloth(side=70))
+        patch.setattr(tools.studies.unseen_kinds, "read_image", lambda path: cloth(side=70))
         assert "smaller than a tile" in refused(capsys, run)
     cv2.imwrite(str(load_split(run).selection[0].path), cloth(99, side=200))
     assert "changed since training" in refused(capsys, run)

@@ -1,4 +1,4 @@
-"""A simulated roll through the line, and how well it was measured: `python -m tools.simulate_roll MODEL --out DIR`.
+"""A simulated roll through the line, and how well it was measured: `python -m tools.studies.simulate_roll MODEL --out DIR`.
 
 Nothing here came from a mill: the cloth is generated, or it is AITEX strips laid end to end at an assumed scale; half-way a
 seam is drawn into it. Two cameras overlap in the middle. The frames go through the line's own stages; with --live on a line
@@ -35,7 +35,7 @@ from pipeline.report.sheet import read_sheet
 from pipeline.supervision.process import run_in_one_process
 from pipeline.supervision.supervisor import Supervisor
 from tools.cli import one_line
-from tools.simulated_cloth import Cloth, aitex_cloth, weave_cloth
+from tools.studies.simulated_cloth import Cloth, aitex_cloth, weave_cloth
 
 MARGIN_MM = 3.0
 """A defect so near a known one is that one: a cell is 1.6 mm and sees cloth around it."""

@@ -1,4 +1,4 @@
-"""A roll of known defects through decision, joining and grading: `python -m tools.bench_web MODEL [--metres N]`.
+"""A roll of known defects through decision, joining and grading: `python -m tools.studies.joining MODEL [--metres N]`.
 
 Nothing is seen here: cells are painted where the defects are, each camera's a little off, and go through the real decision
 stage over the in-memory link. So the figures are of the web's own arithmetic: whether a defect on the seam of slabs or cameras

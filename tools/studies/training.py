@@ -1,6 +1,6 @@
-"""How long training takes on this machine: `python -m tools.bench_training`, an epoch against that of the official form.
+"""How long training takes on this machine: `python -m tools.studies.training`, an epoch against that of the official form.
 
-One iteration of the cloth profile is a part of `python -m tools.bench_path`.
+One iteration of the cloth profile is a part of `python -m tools.studies.path`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from glass_core.training.train import EpochFigures, FeaturePass, Start, Step, tr
 from pipeline.cameras.synthetic.weave import render, write_folder
 from pipeline.config.cameras import WeaveConfig
 from tools.cli import one_line
-from tools.iteration_form import FORMS
+from tools.studies.iteration_form import FORMS
 
 MEMORY_PICTURES = (500, 2000)
 TIMED = 3
@@ -83,7 +83,16 @@ def epoch_against_official(backbone: str, precision: str, rounds: int, say: Call
     with ExitStack() as stack:
         children = {}
         for form in FORMS:  # one after the other, each until it is ready
-            words = [sys.executable, "-m", "tools.iteration_form", form, "--backbone", backbone, "--precision", precision]
+            words = [
+                sys.executable,
+                "-m",
+                "tools.studies.iteration_form",
+                form,
+                "--backbone",
+                backbone,
+                "--precision",
+                precision,
+            ]
             child = stack.enter_context(subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
             children[form] = child
             ready = _answer(form, child)

@@ -1,4 +1,4 @@
-"""An emulated PLC on loopback, for tests and measurements: `python -m tools.plc PORT`.
+"""An emulated PLC on loopback, for tests and measurements: `python -m tools.studies.plc PORT`.
 
 64 coils and 64 holding registers; each write is a line of JSON on stdout: {"t_mono_ns", "function", "address", "values"}.
 """

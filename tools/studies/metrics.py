@@ -1,4 +1,4 @@
-"""Time of the pixel figures against the plain form that does what the official code does: `python -m tools.bench_metrics`."""
+"""Time of the pixel figures against the plain form that does what the official code does: `python -m tools.studies.metrics`."""
 
 from __future__ import annotations
 

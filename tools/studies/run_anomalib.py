@@ -4,7 +4,7 @@ In an environment of its own, from the root of this tree, since anomalib asks fo
 
     python -m venv ENV
     ENV/bin/pip install anomalib==2.7.0 torch==2.13.0 torchvision==0.28.0 pydantic safetensors pyyaml pyzmq msgpack
-    ENV/bin/python -m tools.run_anomalib RUN DATA --model glass --out SCORES
+    ENV/bin/python -m tools.studies.run_anomalib RUN DATA --model glass --out SCORES
     glassline evaluate SCORES DATA
 
 RUN says which pictures are for training, which of their columns, which levels of which backbone with which weights, the batch

@@ -1,4 +1,4 @@
-"""What the line costs besides the model, and how its memory behaves: `python -m tools.bench_path`.
+"""What the line costs besides the model, and how its memory behaves: `python -m tools.studies.path`.
 
 Four processes as on the line, over ipc sockets: decision and recorder are `pipeline.supervision.process` itself; grabber and worker are the
 real stages, handed stand-ins. The camera copies one picture from memory, as pylon's grab result is copied, so no decoding of
@@ -179,7 +179,7 @@ class Processes:
             spec = Spec(role=role, name=name, generation=0, folder=self._folder / "ipc", config=self._config)
             path = self._folder / f"{role}.json"
             path.write_text(spec.model_dump_json(), encoding="utf-8")
-            own = ["tools.bench_path", "--stage"] if role in ("grabber", "worker") else ["pipeline.supervision.process"]
+            own = ["tools.studies.path", "--stage"] if role in ("grabber", "worker") else ["pipeline.supervision.process"]
             self._children[role] = subprocess.Popen(
                 [sys.executable, "-m", *own, str(path)], env={**os.environ, "PYTHONPATH": home}, start_new_session=True
             )  # fmt: skip
@@ -327,8 +327,8 @@ def measure(model: Path | None, frames: int) -> dict[str, Any]:
     from rich.console import Console  # the stages are to hold neither this nor torch
 
     from tools.bench.machine import machine
-    from tools.bench_tables import show_path, show_training
-    from tools.bench_training import iteration_seconds
+    from tools.studies.path_tables import show_path, show_training
+    from tools.studies.training import iteration_seconds
 
     console, of, paths = Console(stderr=True), machine(), []
     versions = ", ".join(f"{name} {v}" for name, v in of["versions"].items())
@@ -345,7 +345,7 @@ def measure(model: Path | None, frames: int) -> dict[str, Any]:
 @one_line
 def main() -> int:
     """Exit as the command line does."""
-    p = argparse.ArgumentParser(prog="python -m tools.bench_path", description="What the line costs besides the model.")
+    p = argparse.ArgumentParser(prog="python -m tools.studies.path", description="What the line costs besides the model.")
     p.add_argument("--model", type=Path, metavar="RUN", help="a model, whose scoring time the path is compared with")
     p.add_argument("--frames", type=int, default=20_000, help="frames of each shape (default: 20000)")
     p.add_argument("--json", action="store_true", help="also print one JSON object on stdout")

@@ -1,4 +1,4 @@
-"""One form of a training iteration, computed and timed each time a number comes on stdin; `tools.bench_training` starts it.
+"""One form of a training iteration, computed and timed each time a number comes on stdin; `tools.studies.training` starts it.
 
 A process of its own, for how the C library hands out memory is a setting of the whole process: ours keeps what it frees, the
 official code does not. Answers are JSON, a line each.

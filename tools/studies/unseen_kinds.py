@@ -1,4 +1,4 @@
-"""What a model sees of kinds of defect that training does not draw: `python -m tools.unseen_kinds RUN [--sheet OUT.png]`.
+"""What a model sees of kinds of defect that training does not draw: `python -m tools.studies.unseen_kinds RUN [--sheet OUT.png]`.
 
 They are drawn into good tiles of the run's own held-out pictures (calibration and selection), always the same ones for one
 split and tiling (`tiles_sha`), so that two models of one cloth can be compared, and settings chosen, without a defective
@@ -32,7 +32,7 @@ from glass_core.pictures.reading import read_image
 from glass_core.pictures.scoring import ScoreDefinition
 from tools.calibrate import held_out
 from tools.cli import one_line
-from tools.drawn_kinds import KINDS, draw
+from tools.studies.drawn_kinds import KINDS, draw
 from tools.train import KEY_DIGITS, refused_writes
 
 TILES = 48

@@ -1,4 +1,4 @@
-"""The figures of `python -m tools.bench_path` as tables for a person."""
+"""The figures of `python -m tools.studies.path` as tables for a person."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""How long after decision's word a coil is written: `python -m tools.bench_modbus [--events N]`, on loopback.
+"""How long after decision's word a coil is written: `python -m tools.studies.modbus [--events N]`, on loopback.
 
-The output runs as in a line, in a process of its own; the PLC is an emulated one (tools/plc.py) that notes when each write
+The output runs as in a line, in a process of its own; the PLC is an emulated one (tools/studies/plc.py) that notes when each write
 arrives. Measured from the action's time stamp, set where decision publishes it, to the write of its coil.
 """
 
@@ -77,7 +77,7 @@ def measure(folder: Path, events: int, console: Console) -> list[float]:
     said: list[int] = []
     link = ZmqLink(spec.folder)
     with written.open("w") as out:
-        plc = subprocess.Popen([sys.executable, "-m", "tools.plc", str(port)], stdout=out)
+        plc = subprocess.Popen([sys.executable, "-m", "tools.studies.plc", str(port)], stdout=out)
         output = subprocess.Popen([sys.executable, "-m", "pipeline.supervision.process", str(folder / "spec.json")])
         try:
             line = Line(link.broadcast(config.publisher.bind))

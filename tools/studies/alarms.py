@@ -1,4 +1,4 @@
-"""Whether false alarms keep within the card's bound: `python -m tools.bench_alarms [MODEL] [--metres N]`, on generated cloth.
+"""Whether false alarms keep within the card's bound: `python -m tools.studies.alarms [MODEL] [--metres N]`, on generated cloth.
 
 Good cloth (simulated: twill at 1 mm a px, two lanes wide) is scored once, by a folder's model or by a small one trained here
 with the quick profile. Then its metres are dealt out anew 100 times, in stretches that keep neighbours together: some to

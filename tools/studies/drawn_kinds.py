@@ -1,4 +1,4 @@
-"""Defects that training does not draw, for `tools.unseen_kinds`: hairs, and patches of the cloth itself made different.
+"""Defects that training does not draw, for `tools.studies.unseen_kinds`: hairs, and patches of the cloth itself made different.
 
 Of `weave_faults` and the pasted textures none blurs, sharpens, stretches or turns a little; a scratch is nearest to a fibre.
 """

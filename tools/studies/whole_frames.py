@@ -1,4 +1,4 @@
-"""Whether whole frames pay against tiles: `python -m tools.bench_whole_frames MODEL PICTURES`.
+"""Whether whole frames pay against tiles: `python -m tools.studies.whole_frames MODEL PICTURES`.
 
 A frame scored as one picture saves the tiles' overlap and is another score definition, since the network then sees zeros beyond
 the frame's edge instead of beyond each tile's. Told are the times, taken in turns, and how far the scores agree: no labels are
