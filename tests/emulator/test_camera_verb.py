@@ -15,8 +15,8 @@ from rich.console import Console
 from pipeline.cameras import CameraLost
 from pipeline.cameras.basler import BaslerCamera
 from pipeline.cameras.picture import read_picture, write_png
-from tools import camera
 from tools.cli import main
+from tools.verbs import camera
 
 os.environ.setdefault("PYLON_CAMEMU", "2")  # before pylon's factory exists
 

@@ -19,8 +19,8 @@ from pipeline.cameras.synthetic.weave import render
 from pipeline.config.cameras import ReplayConfig, WeaveConfig
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig
-from tools import record as verb
 from tools.cli import main
+from tools.verbs import record as verb
 
 SCALE = "mm_per_px_x: 0.5, mm_per_px_y: 0.5"
 LEFT = f"{{name: left, source: weave, width_px: 96, frame_rows: 32, {SCALE}}}"

@@ -14,8 +14,8 @@ from pipeline.ledger.reading import read_states
 from pipeline.messages.frames import Result, State
 from tests.line.conftest import good_frame, make_model
 from tests.line.test_line import config, running
-from tools.calibrate import calibrate_run
-from tools.compile import building, compile_run
+from tools.verbs.calibrate import calibrate_run
+from tools.verbs.compile import building, compile_run
 
 BREAKER = """
 from pathlib import Path

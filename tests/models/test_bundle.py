@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 
 import glass_core.engines.building as building
-import tools.compile
+import tools.verbs.compile
 from calibration.threshold import load_card
 from glass_core.config import SplitFractions, TrainConfig
 from glass_core.engines import load_engine
@@ -25,8 +25,8 @@ from glass_core.network.model import Glass
 from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.training.split import split
 from pipeline.config.line import LineConfig
-from tools.calibrate import calibrate_run
 from tools.cli import main
+from tools.verbs.calibrate import calibrate_run
 
 ONE_LINE = r"^[^\n]+, [^\n]+, [^\n]+$"
 QUIET = Console(quiet=True)
@@ -162,9 +162,9 @@ def test_a_foreign_bundle_is_compiled_anew_where_that_is_configured(bundle: Path
     rewrite(bundle, version="1.0")
     line = {"model": bundle, "worker": {"on_foreign_device": "refuse"}}
     with pytest.raises(ForeignDevice, match=ONE_LINE):
-        tools.compile.made_for_here(LineConfig.model_validate(line), QUIET)
+        tools.verbs.compile.made_for_here(LineConfig.model_validate(line), QUIET)
     line["worker"] = {"on_foreign_device": "recompile"}
-    tools.compile.made_for_here(LineConfig.model_validate(line), QUIET)
+    tools.verbs.compile.made_for_here(LineConfig.model_validate(line), QUIET)
     engine, card = load_engine(bundle), load_card(bundle)
     assert card is not None and card.engine_sha == engine.sha
     assert load_manifest(bundle).version == before.version

@@ -11,10 +11,10 @@ import pytest
 
 import glass_core.training.train
 import tools.cli
-import tools.evaluate
 import tools.reproduce.best_on_test
 import tools.reproduce.jobs
 import tools.reproduce.weak_sets
+import tools.verbs.evaluate
 from glass_core.engines import load_engine
 from glass_core.network.checkpoint import read_info
 from tools.reproduce.__main__ import main
@@ -37,7 +37,7 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """One class of 288 px pictures, and a short training of the filter bank on it."""
     monkeypatch.delenv("GLASSLINE_TEXTURES", raising=False)
     # OpenVINO's conversion leaves threads of its own
-    for module in (tools.reproduce.jobs, tools.reproduce.weak_sets, tools.evaluate):
+    for module in (tools.reproduce.jobs, tools.reproduce.weak_sets, tools.verbs.evaluate):
         monkeypatch.setattr(module, "load_engine", partial(load_engine, backend="torch"))
     rng = np.random.default_rng(0)
     for name in ("train/good/0", "train/good/1", "test/good/0", "test/good/1", "test/spot/0", "test/spot/1"):

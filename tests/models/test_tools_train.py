@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-import tools.calibrate
-import tools.train
+import tools.verbs.calibrate
+import tools.verbs.train
 from glass_core.config import SplitFractions
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
@@ -18,7 +18,7 @@ from glass_core.pictures.exclusions import write_exclusions
 from glass_core.training.split import file_sha256, load_split, split
 from glass_core.training.train import STATE_FILE
 from tools.cli import main
-from tools.train import without_exclusions
+from tools.verbs.train import without_exclusions
 
 CONFIG = """\
 train:
@@ -39,7 +39,7 @@ train:
 @pytest.fixture
 def cloth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("GLASSLINE_TEXTURES", raising=False)
-    for module in (tools.train, tools.calibrate):  # OpenVINO's conversion leaves threads of its own
+    for module in (tools.verbs.train, tools.verbs.calibrate):  # OpenVINO's conversion leaves threads of its own
         monkeypatch.setattr(module, "load_engine", partial(load_engine, backend="torch"))
     rng = np.random.default_rng(0)
     folder = tmp_path / "good"

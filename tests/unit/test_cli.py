@@ -50,7 +50,7 @@ def test_expected_failures_become_a_line_and_a_status(
     def fail(args: argparse.Namespace) -> int:
         raise failure
 
-    monkeypatch.setattr("tools.replay.run", fail)
+    monkeypatch.setattr("tools.verbs.replay.run", fail)
     assert cli.main(["replay", "x", "--model", "y"]) == status
     assert capsys.readouterr().err.startswith("glassline: ")
 
@@ -62,8 +62,8 @@ def test_expected_failures_become_a_line_and_a_status(
         "pipeline.decision.stage",
         "pipeline.ledger.stage",
         "pipeline.cameras.replay",
-        "tools.camera",
-        "tools.evaluate",
+        "tools.verbs.camera",
+        "tools.verbs.evaluate",
     ],
 )
 def test_torch_is_loaded_only_where_it_is_used(module: str) -> None:

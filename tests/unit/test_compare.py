@@ -6,7 +6,7 @@ import pytest
 
 from glass_core.errors import InputError
 from pipeline.messages.frames import Region, Result, Verdict
-from tools.compare import Frame, compare
+from tools.verbs.compare import Frame, compare
 
 LEFT = Region(x0_px=0, y0_px=0, x1_px=16, y1_px=16, score=0.9)
 RIGHT = Region(x0_px=100, y0_px=0, x1_px=116, y1_px=16, score=0.9)

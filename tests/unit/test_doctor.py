@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from glass_core.errors import MissingError
-from tools import doctor
-from tools.doctor import CHECKS, Part, Status, examine, missing
+from tools.verbs import doctor
+from tools.verbs.doctor import CHECKS, Part, Status, examine, missing
 
 
 def part(name: str, status: Status = "ok") -> Part:

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-import tools.evaluate
 import tools.kept_apart
 import tools.reproduce.make_mad_sys
+import tools.verbs.evaluate
 from calibration.good import GoodFrame
 from calibration.threshold import Model, ThresholdCard, calibrate
 from glass_core.config import SplitFractions
@@ -86,8 +86,8 @@ def data(tmp_path: Path) -> Path:
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "run"
     folder.mkdir()
-    monkeypatch.setattr(tools.evaluate, "load_engine", lambda run: BrightnessEngine())
-    for module in (tools.evaluate, tools.kept_apart):
+    monkeypatch.setattr(tools.verbs.evaluate, "load_engine", lambda run: BrightnessEngine())
+    for module in (tools.verbs.evaluate, tools.kept_apart):
         monkeypatch.setattr(module, "read_info", lambda run: Info())
     return folder
 
@@ -172,7 +172,7 @@ def test_what_was_said_of_a_model_is_not_lost_with_its_exported_scores(
     model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(Info, "selection", "ckpt_best is the best on the test set")
-    monkeypatch.setattr(tools.evaluate, "deviations", lambda info: ("640 epochs, officially more",))
+    monkeypatch.setattr(tools.verbs.evaluate, "deviations", lambda info: ("640 epochs, officially more",))
     run(capsys, model, data, "--protocol", "official", "--out", tmp_path / "out")
     again = run(capsys, tmp_path / "out", data, "--protocol", "official", "--out", tmp_path / "copy")
     third = run(capsys, tmp_path / "copy", data, "--protocol", "official")
@@ -393,7 +393,7 @@ def test_the_words_say_which_rule_masks_follow(
     assert main(["evaluate", str(model), str(data), "--protocol", "official"]) == 0
     assert "from the middle, masks floored; not" in capsys.readouterr().out
     visa = [replace(image, any_value_marks=image.defective) for image in list_test_images(data)]
-    monkeypatch.setattr(tools.evaluate, "list_test_images", lambda path: visa)
+    monkeypatch.setattr(tools.verbs.evaluate, "list_test_images", lambda path: visa)
     assert main(["evaluate", str(model), str(data), "--protocol", "official"]) == 0
     assert "from the middle, any trace in a mask counts; not" in capsys.readouterr().out
 

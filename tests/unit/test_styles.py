@@ -25,7 +25,7 @@ from tests.decision_bench import Bench as DecisionBench
 from tests.fakes import TILING, Box, BrightnessEngine, ScriptCamera, shot
 from tests.unit.test_grabber import Bench as GrabberBench
 from tests.unit.test_worker import frame, grey
-from tools.run import check
+from tools.verbs.run import check
 
 MS = 1_000_000
 VELVET = Standard("weights", "engine-v", "card-v", TILING, (0.2, 0.2, 0.2))

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-import tools.calibrate
-import tools.train
+import tools.verbs.calibrate
+import tools.verbs.train
 from calibration.threshold import ThresholdCard, load_card
 from glass_core.config import SplitFractions, TrainConfig
 from glass_core.errors import InputError
@@ -21,8 +21,8 @@ from pipeline.ledger.dispositions import Word, dispose
 from pipeline.ledger.store import Ledger
 from pipeline.messages.frames import Region, Result, Verdict
 from pipeline.report.sheet import read_sheet
-from tools.calibrate import calibrate_run
 from tools.cli import main
+from tools.verbs.calibrate import calibrate_run
 
 SHAS = {"weights_sha": "w" * 64, "engine_sha": "e" * 64}
 
@@ -61,8 +61,8 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     parts = split(pictures(tmp_path / "good", 20, 0), SplitFractions(train=0.4, calibration=0.4, selection=0.2), 0)
     parts.save(folder)
-    monkeypatch.setattr(tools.calibrate, "load_engine", lambda run: BrightnessEngine())
-    for module in (tools.calibrate, tools.train):
+    monkeypatch.setattr(tools.verbs.calibrate, "load_engine", lambda run: BrightnessEngine())
+    for module in (tools.verbs.calibrate, tools.verbs.train):
         monkeypatch.setattr(module, "read_info", lambda run: Info(parts))
     return folder
 
@@ -247,7 +247,7 @@ def test_held_out_pictures_must_be_those_of_the_training(model: Path, monkeypatc
         calibrated(model)
     image.write_bytes(content)
     other = split(pictures(model.parent / "other", 5, 9), SplitFractions(), 0)
-    monkeypatch.setattr(tools.calibrate, "read_info", lambda run: Info(other))
+    monkeypatch.setattr(tools.verbs.calibrate, "read_info", lambda run: Info(other))
     with pytest.raises(InputError, match=r"split\.json is not that of the model"):
         calibrated(model)
 
@@ -263,7 +263,7 @@ def test_a_model_from_elsewhere_is_calibrated_on_named_pictures(model: Path, mon
     class Imported:
         arch, split_digest, config = "wide_resnet50_2", None, None
 
-    for module in (tools.calibrate, tools.train):
+    for module in (tools.verbs.calibrate, tools.verbs.train):
         monkeypatch.setattr(module, "read_info", lambda run: Imported())
     (model / "split.json").unlink()
     assert calibrated(model, model.parent / "good").frames == 20

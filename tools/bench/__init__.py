@@ -141,7 +141,7 @@ def _measure(point: Point, args: argparse.Namespace) -> dict[str, Any]:
 
 def _of_line(line: LineConfig, images_per_s: float) -> dict[str, Any]:
     from tools.bench.line import hop_ms
-    from tools.run import asked_of
+    from tools.verbs.run import asked_of
 
     asked = asked_of(line)
     if not asked:

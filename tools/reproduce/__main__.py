@@ -26,7 +26,7 @@ from tools.reproduce.best_on_test import LABEL
 from tools.reproduce.jobs import NEEDED, VARIANTS, Hours, Job, changes, done, run_job
 from tools.reproduce.rows import rows, show
 from tools.reproduce.weak_sets import on_weak, subsets
-from tools.train import refused_writes
+from tools.verbs.train import refused_writes
 
 
 @one_line

@@ -35,7 +35,7 @@ from pipeline.decision.judgement import judge
 from pipeline.messages.frames import Announced, ScoreMap, Verdict
 from pipeline.supervision.builders import standard_of
 from tools.cli import one_line
-from tools.train import train_run
+from tools.verbs.train import train_run
 
 RESAMPLINGS = 100
 BUDGETS = (1.0, 5.0, 20.0)

@@ -45,7 +45,7 @@ from glass_core.pictures.tiling import Tiling
 from glass_core.training.split import load_split
 from tools.cli import one_line
 from tools.kept_apart import refuse_seen
-from tools.train import refused_writes
+from tools.verbs.train import refused_writes
 
 BATCH = 16
 

@@ -30,10 +30,10 @@ from glass_core.pictures.anomaly_map import log_odds
 from glass_core.pictures.exclusions import read_exclusions
 from glass_core.pictures.reading import read_image
 from glass_core.pictures.scoring import ScoreDefinition
-from tools.calibrate import held_out
 from tools.cli import one_line
 from tools.studies.drawn_kinds import KINDS, draw
-from tools.train import KEY_DIGITS, refused_writes
+from tools.verbs.calibrate import held_out
+from tools.verbs.train import KEY_DIGITS, refused_writes
 
 TILES = 48
 BATCH = 16

@@ -18,7 +18,7 @@ from pipeline.config.cards import load_config
 from pipeline.config.line import LedgerConfig, LineConfig
 from pipeline.report.roll import Summary, summarise
 from pipeline.supervision.process import run_in_one_process
-from tools.compile import made_for_here
+from tools.verbs.compile import made_for_here
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -26,7 +26,7 @@ from pipeline.ledger.reading import read_verdicts
 from pipeline.report import write_page
 from pipeline.report.roll import Summary, find_defects
 from pipeline.report.truth import Comparison, Injected, compare
-from tools.run import operate
+from tools.verbs.run import operate
 
 MARK = "demo.json"
 MM_PER_PX = 0.2
@@ -164,8 +164,8 @@ def learn(images: list[Path], out: Path, console: Console) -> str:
     """Train and calibrate with the quick profile; what the features came from."""
     from glass_core.config import TrainConfig
     from glass_core.network.weights import find_weights
-    from tools.calibrate import calibrate_run
-    from tools.train import train_run
+    from tools.verbs.calibrate import calibrate_run
+    from tools.verbs.train import train_run
 
     backbone = "resnet18" if find_weights("resnet18", None) else "embedded"  # what is here: the demo downloads nothing
     console.print(f"training: backbone {backbone}, quick profile (no gradient ascent)")

@@ -23,7 +23,7 @@ from pipeline.ledger.crops import crop_path
 from pipeline.ledger.reading import read_runs, read_verdicts
 from pipeline.messages.frames import Region, Result, Verdict
 from pipeline.report.roll import find_defects
-from tools.replay import judge, line_of
+from tools.verbs.replay import judge, line_of
 
 SHOWN = 20
 Frame = tuple[str, int | None]

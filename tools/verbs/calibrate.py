@@ -21,10 +21,10 @@ from glass_core.pictures.exclusions import EXCLUDE_FILE, read_exclusions
 from glass_core.pictures.tiling import PATCH_PX
 from glass_core.training.split import SplitImage, file_sha256, load_split, own_split
 from pipeline.cameras.recording import INDEX, RecordedFrame, Recording, picture_name
-from tools import calibrate_camera
 from tools.observed import VERDICTS, observed
 from tools.reviewed import DefectsWouldPass, reviewed
-from tools.train import KEY_DIGITS, refused_writes, show_suspects
+from tools.verbs import calibrate_camera
+from tools.verbs.train import KEY_DIGITS, refused_writes, show_suspects
 
 SECTION = "calibration"
 SHEET = "contact_sheet_calibration.png"

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from glass_core.errors import InputError
 from glass_core.network.checkpoint import INFO_FILE, read_info
-from tools.train import BACKBONES, refused_writes
+from tools.verbs.train import BACKBONES, refused_writes
 
 CHECKPOINT, ONNX = ".pth", ".onnx"
 

@@ -38,7 +38,7 @@ from glass_core.pictures.datasets import check_test_images, list_test_images, re
 from glass_core.pictures.known_sets import known_set
 from glass_core.pictures.reading import read_image
 from tools.kept_apart import refuse_seen
-from tools.train import refused_writes
+from tools.verbs.train import refused_writes
 
 FIGURES = (
     ("image_auroc", "image AUROC"),

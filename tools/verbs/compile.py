@@ -23,8 +23,8 @@ from glass_core.pictures.datasets import list_images
 from glass_core.pictures.exclusions import EXCLUDE_FILE
 from glass_core.training.split import SPLIT_FILE, load_split
 from pipeline.config.line import LineConfig
-from tools.calibrate import calibrate_run, held_out
-from tools.train import refused_writes
+from tools.verbs.calibrate import calibrate_run, held_out
+from tools.verbs.train import refused_writes
 
 RUN_FILES = (INFO_FILE, MODEL_FILE, SPLIT_FILE, EXCLUDE_FILE)
 BACKENDS = ("auto", "torch", "openvino", "tensorrt")

@@ -22,9 +22,9 @@ from pipeline.report.roll import Summary, summarise
 from pipeline.supervision.demand import Demand, demands, needed_tiles_per_s
 from pipeline.supervision.reach import reaches
 from pipeline.supervision.supervisor import LineFailed, Supervisor
-from tools.compile import made_for_here
-from tools.replay import show
 from tools.screen import Screen
+from tools.verbs.compile import made_for_here
+from tools.verbs.replay import show
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
