@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from glass_core.errors import InputError
+from glass_core.pictures.split import SplitFractions
 from glass_core.pictures.tiling import Tiling, stride_px
 
 MAX_CONFIG_BYTES = 1 << 20
@@ -37,23 +38,6 @@ PROFILES: dict[str, dict[str, Any]] = {
 
 
 LEAST_TILE_PX = 64
-
-
-class SplitFractions(BaseModel):
-    """Shares of the good images: heads are fitted on `train`, the card on `calibration`, figures on `selection`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    train: float = Field(default=0.8, gt=0, le=1)
-    calibration: float = Field(default=0.1, ge=0, lt=1)
-    selection: float = Field(default=0.1, ge=0, lt=1)
-
-    @model_validator(mode="after")
-    def _sum_to_one(self) -> Self:
-        total = self.train + self.calibration + self.selection
-        if abs(total - 1.0) > 1e-6:
-            raise ValueError(f"train + calibration + selection must be 1, not {total:g}")
-        return self
 
 
 class TrainConfig(BaseModel):

@@ -47,7 +47,7 @@ def parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"glassline {program_version()}")
     subparsers = top.add_subparsers(dest="verb", required=True, metavar="VERB", parser_class=Parser)
     for verb in verbs:
-        importlib.import_module(f"tools.{verb}").add(subparsers)
+        importlib.import_module(f"tools.verbs.{verb}").add(subparsers)
     return top
 
 

@@ -53,7 +53,7 @@ class Evaluation:
 
     `f1_at_threshold` is of pictures as the card in force calls them, `image_f1_max` at the threshold that suits the set best.
     `pointing` is the share of the pictures with a marked defect in view whose map is highest there (metrics.pointing). Pixel
-    figures and that need masks. `error` bounds what binning may have changed in a very large set (glass_core.evaluation.metrics).
+    figures and that need masks. `error` bounds what binning may have changed in a very large set (evaluation.metrics).
     """
 
     image_auroc: float | None

@@ -17,7 +17,7 @@ MOST_FAULTS = 4
 class Synthesiser:
     """Makes synthetic defects in square tiles of size_px (a multiple of 32).
 
-    A share of the tiles gets faults of weaving (glass_core.synthesis.weave_faults) along `yarns`, the others a texture blended into a
+    A share of the tiles gets faults of weaving (see weave_faults) along `yarns`, the others a texture blended into a
     Perlin mask, as in GLASS; see draw_beta for its strength. `texture_px` is the short side of textures before their crop
     (the tile's size unless said).
     """

@@ -11,7 +11,7 @@ from glass_core.config import TrainConfig
 from glass_core.errors import InputError
 from glass_core.network.checkpoint import EpochFigures, Tensors, WeightsOrigin, read_tensors, tensors_of, write_tensors
 from glass_core.network.model import Glass
-from glass_core.training.split import Split
+from glass_core.pictures.split import Split
 
 STATE_FILE = "state.safetensors"
 OPTIMISER_NAMES = ("adaptor", "discriminator")

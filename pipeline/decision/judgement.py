@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from calibration.threshold import GoodLook
+from calibration.threshold import GoodLook, ThresholdCard
 from glass_core.pictures.tiling import Tiling
 from pipeline.messages.frames import Announced, FrameStatus, Payload, Reason, Region, Result, ScoreMap, Verdict
 
@@ -32,6 +32,13 @@ class Standard:
     def threshold(self, lane: int) -> float:
         """The threshold of a lane; a lane that the card does not know is held to the strictest."""
         return self.thresholds[lane] if lane < len(self.thresholds) else min(self.thresholds)
+
+
+def standard_of(card: ThresholdCard | None) -> Standard | None:
+    """The part of a card that decision holds frames against."""
+    if card is None:
+        return None
+    return Standard(card.weights_sha, card.engine_sha, card.sha, card.score_definition.tiling, card.thresholds, card.good)
 
 
 @dataclass(frozen=True)

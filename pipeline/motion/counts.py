@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from glass_core.errors import InputError
 from pipeline.config.motion import ModbusMotion
+from pipeline.devices.modbus import ModbusDevice, PlcLost
 from pipeline.link.link import Inbox
 from pipeline.messages.cloth import EncoderCount
 
 DATAGRAM_BYTES = 32
 """More than any decimal number that is a count."""
 RECONNECT_NS = 1_000_000_000
-ANSWER_S = 0.1
+ANSWER_MS = 100.0
 """A Modbus device on the machine's own network answers sooner; the motion process waits for nobody else."""
 
 Reading = tuple[int, int]
@@ -30,7 +29,7 @@ class Counts(Protocol):
     refused: int
 
     def read(self, now_ns: int) -> list[Reading]:
-        """What has come since the last call, in order; never waits longer than ANSWER_S."""
+        """What has come since the last call, in order; never waits longer than ANSWER_MS."""
         ...
 
     def close(self) -> None:
@@ -110,37 +109,28 @@ class ModbusCounts:
 
     rests = False
 
-    def __init__(self, config: ModbusMotion, connect: Callable[[ModbusMotion], Any] | None = None) -> None:
-        self._config, self._client = config, (connect or _client)(config)
+    def __init__(self, config: ModbusMotion, device: ModbusDevice | None = None) -> None:
+        self._config = config
+        self._device = device or ModbusDevice(config.host, config.port, config.unit, ANSWER_MS)
         self._retry_ns = 0
         self.refused = 0
 
     def read(self, now_ns: int) -> list[Reading]:
         """One reading, or none while the device does not answer; then it is left alone for a second."""
-        from pymodbus.exceptions import ModbusException
-
         if now_ns < self._retry_ns:
             return []
-        c = self._config
-        ask = self._client.read_input_registers if c.kind == "input" else self._client.read_holding_registers
+        c, client = self._config, self._device.client
+        table = client.read_input_registers if c.kind == "input" else client.read_holding_registers
         try:
-            answer = ask(c.register_, count=c.words, device_id=c.unit)
-            if not answer.isError():
-                high_first = answer.registers if c.high_word_first else answer.registers[::-1]
-                return [(sum(word << 16 * i for i, word in enumerate(reversed(high_first))), now_ns)]
-        except (ModbusException, OSError):
-            with contextlib.suppress(ModbusException, OSError):
-                self._client.close()
-        self.refused += 1
-        self._retry_ns = now_ns + RECONNECT_NS
-        return []
+            registers = self._device.ask(table, c.register_, count=c.words).registers
+        except PlcLost:
+            self._device.close()  # the next call connects anew
+            self.refused += 1
+            self._retry_ns = now_ns + RECONNECT_NS
+            return []
+        high_first = registers if c.high_word_first else registers[::-1]
+        return [(sum(word << 16 * i for i, word in enumerate(reversed(high_first))), now_ns)]
 
     def close(self) -> None:
         """Hang up."""
-        self._client.close()
-
-
-def _client(config: ModbusMotion) -> Any:
-    from pymodbus.client import ModbusTcpClient
-
-    return ModbusTcpClient(config.host, port=config.port, timeout=ANSWER_S, retries=0)
+        self._device.close()

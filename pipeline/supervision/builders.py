@@ -10,11 +10,11 @@ from typing import TypeVar
 
 import numpy as np
 
-from calibration.threshold import ThresholdCard, load_card
+from calibration.threshold import load_card
 from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
 from pipeline.config.motion import CameraMotion, EncoderMotion
-from pipeline.decision.judgement import Standard
+from pipeline.decision.judgement import standard_of
 from pipeline.link.link import Link
 from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.cloth import RollStart
@@ -22,13 +22,6 @@ from pipeline.supervision.loop import Stage
 from pipeline.supervision.spec import Spec
 
 T = TypeVar("T")
-
-
-def standard_of(card: ThresholdCard | None) -> Standard | None:
-    """The part of a card that decision holds frames against."""
-    if card is None:
-        return None
-    return Standard(card.weights_sha, card.engine_sha, card.sha, card.score_definition.tiling, card.thresholds, card.good)
 
 
 def _frame_mm(config: LineConfig) -> dict[str, float | None]:

@@ -1,7 +1,6 @@
-"""Builds one stage by its role and holds the only loop: poll, step, report progress.
+"""Runs one stage in a process of its own, or all stages of a replay in this one.
 
-`python -m pipeline.supervision.process SPEC` is what the supervisor starts; the same stages run in one process over the in-memory link
-for replay. Imports are lazy by role, so that only the worker ever loads an engine's libraries.
+The supervisor starts `python -m pipeline.supervision.process SPEC.json`.
 """
 
 from __future__ import annotations

@@ -213,7 +213,7 @@ class Supervisor:
         )  # fmt: skip
         path = self.folder / f"{child.role}-{child.name}.json"
         path.write_text(spec.model_dump_json(), encoding="utf-8")
-        home = str(Path(__file__).parents[1])
+        home = str(Path(__file__).parents[2])
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))}
         environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads would starve the other processes
         # A session of its own: Ctrl-C in the terminal reaches the supervisor alone, which stops all in order.

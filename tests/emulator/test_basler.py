@@ -19,9 +19,9 @@ from pipeline.cameras import CameraLost, Shot, basler, make_camera
 from pipeline.cameras.basler import BaslerCamera, _Blocks, list_devices
 from pipeline.cameras.picture import write_png
 from pipeline.config.cameras import BaslerConfig
+from tests.shared_data import ROOT
 
 os.environ.setdefault("PYLON_CAMEMU", "2")  # before pylon's factory exists
-ROOT = Path(__file__).parents[2]
 SOFTWARE = {"selector": "FrameStart", "source": "Software"}
 SMALL = {"Width": 64, "Height": 32, "ExposureTime": 80.0}
 

@@ -13,9 +13,9 @@ from pipeline.ledger.reading import read_states, read_verdicts
 from pipeline.messages.frames import Result, State
 from pipeline.report import Injected, compare
 from pipeline.report.roll import find_defects
+from tests.shared_data import ROOT
 from tools.verbs import demo
 
-ROOT = Path(__file__).parents[2]
 INJECTED = 2 * 2 * len(demo.KINDS)
 
 

@@ -11,7 +11,8 @@ import sysconfig
 import venv
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.shared_data import ROOT
+
 ROOMS = ("pipeline", "glass_core", "calibration", "configs", "tools")
 
 

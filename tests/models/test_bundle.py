@@ -23,7 +23,7 @@ from glass_core.errors import InputError
 from glass_core.network.checkpoint import ModelInfo, read_info, save_model, tensors_of, weights_sha
 from glass_core.network.model import Glass
 from glass_core.pictures.scoring import ScoreDefinition
-from glass_core.training.split import split
+from glass_core.pictures.split import split
 from pipeline.config.line import LineConfig
 from tools.cli import main
 from tools.verbs.calibrate import calibrate_run

@@ -1,4 +1,4 @@
-"""`tools.reproduce.__main__` from pictures to tables on a little data set: the best on test beside the last epoch."""
+"""`tools.reproduce` from pictures to tables on a little data set: the best on test beside the last epoch."""
 
 import json
 from functools import partial

@@ -15,7 +15,7 @@ from glass_core.config import SplitFractions
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
 from glass_core.pictures.exclusions import write_exclusions
-from glass_core.training.split import file_sha256, load_split, split
+from glass_core.pictures.split import file_sha256, load_split, split
 from glass_core.training.train import STATE_FILE
 from tools.cli import main
 from tools.verbs.train import without_exclusions

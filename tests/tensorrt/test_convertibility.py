@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from tests.shared_data import ROOT
 from tests.tensorrt.dry_run import BUCKETS
 
-ROOT = Path(__file__).parents[2]
 BESIDE = Path(sys.prefix) / "torch-tensorrt"
 """Where `make` puts the wheel: out of the environment's way, since it cannot be imported without TensorRT."""
 

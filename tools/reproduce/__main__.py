@@ -1,4 +1,4 @@
-"""The paper's tables beside ours: `python -m tools.reproduce.__main__ DATA --out DIR` trains and evaluates every class of a data set.
+"""The paper's tables beside ours: `python -m tools.reproduce DATA --out DIR` trains and evaluates every class of a data set.
 
 What is done is not done again, so it may be interrupted, and shards may share DIR. Figures are those of the official protocol,
 epoch: the last. DATA holds one folder a class, and is called by the name of its set (mvtec, visa, mpdd, wfdd).

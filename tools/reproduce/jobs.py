@@ -24,7 +24,7 @@ from tools.reproduce import published as paper
 from tools.reproduce.best_on_test import LABEL, BestFigures, BestOnTest
 from tools.reproduce.figures import Figures, read
 
-PRESETS = Path(__file__).parents[1] / "configs"
+PRESETS = Path(__file__).parents[2] / "configs"
 RESULT = "result.json"
 FIGURES = ("image_auroc", "pixel_auroc", "pro_official")
 FIRST_STEPS, FIRST_S = 20, 60.0

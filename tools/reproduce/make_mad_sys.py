@@ -1,4 +1,6 @@
-"""Makes test sets of weak defects from good pictures: `python -m tools.reproduce.make_mad_sys GOOD --out DIR [--beta 0.1 0.3 0.5 0.7]`.
+"""Makes test sets of weak defects from good pictures.
+
+`python -m tools.reproduce.make_mad_sys GOOD --out DIR [--beta 0.1 0.3 0.5 0.7]`
 
 As the paper's MAD-sys: for each transparency a data set in MVTec layout, DIR/Beta_<beta>/<class>, of which a quarter stays good
 and the rest gets a texture blended into a random mask, with beta the weight of the original (larger is weaker). The defects are
@@ -23,11 +25,11 @@ from rich.progress import track
 from glass_core.errors import InputError
 from glass_core.pictures.datasets import list_images
 from glass_core.pictures.reading import read_image
+from glass_core.pictures.split import file_sha256
 from glass_core.synthesis.las import fuse
 from glass_core.synthesis.perlin import draw_mask
 from glass_core.synthesis.texture import TextureSource, find_textures
 from glass_core.synthesis.texture_ops import luminance, random_ops
-from glass_core.training.split import file_sha256
 from tools.cli import one_line
 
 BETAS = (0.1, 0.3, 0.5, 0.7)
@@ -73,7 +75,7 @@ def make(images: Sequence[Path], name: str, betas: Sequence[float], seed: int, t
             _write(root / "ground_truth" / "weak" / entry["picture"], np.where(mask, 255, 0).astype(np.uint8))
             entry["share_of_pixels"] = round(float(mask.mean()), 6)
         made.append({**entry, "label": "good" if index in good else "weak"})
-    # tools.kept_apart reads names and hashes, so that no model is evaluated on what it has learned
+    # glass_core.evaluation.kept_apart reads names and hashes, so that no model is evaluated on what it has learned
     manifest = {"schema": 1, "class": name, "betas": list(betas), "seed": seed, "textures": textures.name, "pictures": made}
     (out / f"{name}.json").write_text(json.dumps(manifest, indent=1) + "\n")
 

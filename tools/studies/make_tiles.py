@@ -1,4 +1,6 @@
-"""Cuts the tiles of a fixed split into a data set in MVTec layout: `python -m tools.studies.make_tiles TILES.json CLASS --out DIR`.
+"""Cuts the tiles of a fixed split into a data set in MVTec layout.
+
+`python -m tools.studies.make_tiles TILES.json CLASS --out DIR`
 
 TILES.json: {"tile_px": N, "fabrics": {CLASS: {"train": [[file, x], ...], "test_good": ..., "test_defect": ...}}}, with files
 relative to the folder CLASS beside it, x the left edge of a tile of full height, and masks of the same name in mask/.

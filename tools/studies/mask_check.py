@@ -1,4 +1,7 @@
-"""How many DEFECT verdicts lie on the marked defect: `python -m tools.studies.mask_check OUT/verdicts.jsonl MASKS [--margin PX]`."""
+"""How many DEFECT verdicts lie on the marked defect.
+
+`python -m tools.studies.mask_check OUT/verdicts.jsonl MASKS [--margin PX]`
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """How long after decision's word a coil is written: `python -m tools.studies.modbus [--events N]`, on loopback.
 
-The output runs as in a line, in a process of its own; the PLC is an emulated one (tools/studies/plc.py) that notes when each write
-arrives. Measured from the action's time stamp, set where decision publishes it, to the write of its coil.
+The output runs as in a line, in a process of its own. The PLC is an emulated one (tools/studies/plc.py) that notes when each
+write arrives. Measured from the action's time stamp, set where decision publishes it, to the write of its coil.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the line costs besides the model, and how its memory behaves: `python -m tools.studies.path`.
 
-Four processes as on the line, over ipc sockets: decision and recorder are `pipeline.supervision.process` itself; grabber and worker are the
+Four processes as on the line, over ipc sockets: decision and recorder are the line's own; grabber and worker are the
 real stages, handed stand-ins. The camera copies one picture from memory, as pylon's grab result is copied, so no decoding of
 files is measured; the engine answers at once, so the worker's figure is tiling, batching and stitching. The camera waits for
 the worker, hence the path runs as fast as it can. One frame in a hundred is a DEFECT and takes its pixels to the recorder.
@@ -173,7 +173,7 @@ class Processes:
         self._link = ZmqLink(self._folder / "ipc")
         self._inbox = self._link.inbox("supervisor")
         self._events = self._link.subscribe(self._config.publisher.bind, Totals.__name__)
-        home = str(Path(__file__).parents[1])
+        home = str(Path(__file__).parents[2])
         for role in reversed(NAMES):
             name = self._config.cameras[0].name if role == "grabber" else role
             spec = Spec(role=role, name=name, generation=0, folder=self._folder / "ipc", config=self._config)

@@ -35,16 +35,16 @@ from rich.progress import track
 
 from glass_core.errors import InputError, MissingError
 from glass_core.evaluation.evaluate import Scored, Scores
+from glass_core.evaluation.kept_apart import refuse_seen
 from glass_core.evaluation.score_folder import ScoreFolder
 from glass_core.network.checkpoint import ModelInfo, read_info
 from glass_core.network.weights import load_weights
 from glass_core.pictures.datasets import list_test_images
 from glass_core.pictures.reading import read_image
 from glass_core.pictures.scoring import ScoreDefinition
+from glass_core.pictures.split import load_split
 from glass_core.pictures.tiling import Tiling
-from glass_core.training.split import load_split
 from tools.cli import one_line
-from tools.kept_apart import refuse_seen
 from tools.verbs.train import refused_writes
 
 BATCH = 16

@@ -1,4 +1,6 @@
-"""What a model sees of kinds of defect that training does not draw: `python -m tools.studies.unseen_kinds RUN [--sheet OUT.png]`.
+"""What a model sees of kinds of defect that training does not draw.
+
+`python -m tools.studies.unseen_kinds RUN [--sheet OUT.png]`
 
 They are drawn into good tiles of the run's own held-out pictures (calibration and selection), always the same ones for one
 split and tiling (`tiles_sha`), so that two models of one cloth can be compared, and settings chosen, without a defective

@@ -12,17 +12,17 @@ from pathlib import Path
 from rich.console import Console
 
 from calibration.good import GoodFrame
+from calibration.observed import VERDICTS, observed
 from calibration.threshold import CARD_FILE, Model, ThresholdCard, calibrate
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
 from glass_core.network.checkpoint import read_info
 from glass_core.pictures.datasets import list_images
 from glass_core.pictures.exclusions import EXCLUDE_FILE, read_exclusions
+from glass_core.pictures.split import SplitImage, file_sha256, load_split, own_split
 from glass_core.pictures.tiling import PATCH_PX
-from glass_core.training.split import SplitImage, file_sha256, load_split, own_split
 from pipeline.cameras.recording import INDEX, RecordedFrame, Recording, picture_name
-from tools.observed import VERDICTS, observed
-from tools.reviewed import DefectsWouldPass, reviewed
+from pipeline.report.reviewed import DefectsWouldPass, reviewed
 from tools.verbs import calibrate_camera
 from tools.verbs.train import KEY_DIGITS, refused_writes, show_suspects
 

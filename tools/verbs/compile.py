@@ -21,7 +21,7 @@ from glass_core.errors import InputError
 from glass_core.network.checkpoint import INFO_FILE, MODEL_FILE, read_info
 from glass_core.pictures.datasets import list_images
 from glass_core.pictures.exclusions import EXCLUDE_FILE
-from glass_core.training.split import SPLIT_FILE, load_split
+from glass_core.pictures.split import SPLIT_FILE, load_split
 from pipeline.config.line import LineConfig
 from tools.verbs.calibrate import calibrate_run, held_out
 from tools.verbs.train import refused_writes

@@ -30,6 +30,7 @@ from glass_core.evaluation.evaluate import (
     trained_resize_px,
 )
 from glass_core.evaluation.figures import Panel, write_histogram, write_panels
+from glass_core.evaluation.kept_apart import refuse_seen
 from glass_core.evaluation.score_folder import EVALUATION_FILE, SCORES_FILE, ScoreFolder
 from glass_core.files.kept_json import write_json
 from glass_core.network.checkpoint import read_info
@@ -37,7 +38,6 @@ from glass_core.paper.deviations import deviations
 from glass_core.pictures.datasets import check_test_images, list_test_images, read_mask
 from glass_core.pictures.known_sets import known_set
 from glass_core.pictures.reading import read_image
-from tools.kept_apart import refuse_seen
 from tools.verbs.train import refused_writes
 
 FIGURES = (

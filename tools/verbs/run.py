@@ -17,12 +17,12 @@ from glass_core.network.checkpoint import read_info
 from pipeline.cameras import make_camera
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig
+from pipeline.dashboard.screen import Screen
 from pipeline.messages.frames import Totals
 from pipeline.report.roll import Summary, summarise
 from pipeline.supervision.demand import Demand, demands, needed_tiles_per_s
 from pipeline.supervision.reach import reaches
 from pipeline.supervision.supervisor import LineFailed, Supervisor
-from tools.screen import Screen
 from tools.verbs.compile import made_for_here
 from tools.verbs.replay import show
 

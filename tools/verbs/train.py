@@ -27,7 +27,7 @@ from glass_core.pictures.known_sets import known_set
 from glass_core.pictures.preprocess import resized_crop
 from glass_core.pictures.reading import read_image
 from glass_core.pictures.scoring import score_image
-from glass_core.training.split import SPLIT_FILE, SplitImage, file_sha256, load_split
+from glass_core.pictures.split import SPLIT_FILE, SplitImage, file_sha256, load_split
 
 if TYPE_CHECKING:
     from glass_core.training.train import FeaturePass, Start, Step

@@ -22,6 +22,7 @@ from pipeline.config.motion import (
     SimulatedMotion,
     UdpMotion,
 )
+from pipeline.devices.modbus import ModbusDevice
 from pipeline.messages.cloth import EncoderCount
 from pipeline.messages.frames import Motion, MotionState, StageState, Status
 from pipeline.motion import MotionStage, make_web
@@ -263,7 +264,9 @@ def test_modbus_joins_words_and_leaves_a_dead_device_alone() -> None:
             raise answer
         return answer
 
-    counts = ModbusCounts(config, lambda _: SimpleNamespace(read_holding_registers=read, read_input_registers=None, close=int))
+    device = ModbusDevice("h", 502, 1, 100.0)
+    device.client = SimpleNamespace(read_holding_registers=read, read_input_registers=None, close=int)  # type: ignore[assignment]
+    counts = ModbusCounts(config, device)
     assert counts.read(1) == [(2 * 65536 + 5, 1)] and asked == [(30, 2, 1)]
     assert counts.read(2) == [] and counts.read(RECONNECT_NS) == [] and len(asked) == 2
     assert EncoderWeb(config, counts, {}).read(3, held=False) is None

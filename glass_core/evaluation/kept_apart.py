@@ -11,7 +11,7 @@ from glass_core.errors import InputError
 from glass_core.files.kept_json import read_json
 from glass_core.network.checkpoint import read_info
 from glass_core.pictures.datasets import TestImage
-from glass_core.training.split import SPLIT_FILE, file_sha256, own_split
+from glass_core.pictures.split import SPLIT_FILE, file_sha256, own_split
 
 _MAX_BYTES = 16 << 20
 
@@ -33,7 +33,7 @@ def refuse_seen(run: Path, data: Path, images: Sequence[TestImage]) -> None:
     """Raises InputError for a test picture that had a part in making the model or its card, or was made of one that had.
 
     Either would flatter them. InputError too where split.json is not that of the model, so that nobody can tell. The
-    paper's own weak defects were probably made of training pictures: `tools.reproduce.__main__`, which repeats it, does not ask.
+    paper's own weak defects were probably made of training pictures: `tools.reproduce`, which repeats it, does not ask.
     """
     if not (run / SPLIT_FILE).exists():
         return

@@ -23,8 +23,8 @@ from pipeline.worker.stage import Model, Worker
 from tests.decision_bench import STANDARD
 from tests.decision_bench import Bench as DecisionBench
 from tests.fakes import TILING, Box, BrightnessEngine, ScriptCamera, shot
-from tests.unit.test_grabber import Bench as GrabberBench
-from tests.unit.test_worker import frame, grey
+from tests.unit.pipeline.grabber.test_stage import Bench as GrabberBench
+from tests.unit.pipeline.worker.test_stage import frame, grey
 from tools.verbs.run import check
 
 MS = 1_000_000

@@ -6,8 +6,9 @@ import pytest
 
 from glass_core.config import load_train_config
 from pipeline.config.cards import load_config
+from tests.shared_data import ROOT
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.name)

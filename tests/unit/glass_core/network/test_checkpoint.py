@@ -28,6 +28,7 @@ from glass_core.network.checkpoint import (
 )
 from glass_core.network.model import Glass
 from glass_core.pictures.scoring import ScoreDefinition
+from tests.shared_data import ROOT
 
 
 def info_for(sha: str, arch: str = "embedded") -> ModelInfo:
@@ -166,7 +167,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pyt
 
 def test_reading_what_a_model_is_needs_no_torch() -> None:
     code = "import sys, glass_core.network.checkpoint, glass_core.engines; sys.exit('torch' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,11 @@ from calibration.threshold import ThresholdCard
 from glass_core.engines import Engine
 from glass_core.errors import InputError
 from pipeline.cloth.joining import Defect, Joiner
-from pipeline.decision.judgement import Standard
+from pipeline.decision.judgement import Standard, standard_of
 from pipeline.ledger.dispositions import Key
 from pipeline.ledger.reading import read_defect_verdicts, read_verdicts
 from pipeline.messages.frames import Result, Verdict
 from pipeline.report.sheet import DefectRow, RunSheet, read_sheet
-from pipeline.supervision.builders import standard_of
 
 GOOD_AFTER_ALL = {"acceptable", "lint"}
 """What was signalled and is no defect of the cloth."""

@@ -12,7 +12,7 @@ import tools.reproduce.make_mad_sys
 import tools.studies.make_tiles
 from glass_core.pictures.datasets import list_images, list_test_images, read_mask
 from glass_core.pictures.reading import read_image
-from glass_core.training.split import file_sha256
+from glass_core.pictures.split import file_sha256
 
 
 def pictures(folder: Path, count: int, shape: tuple[int, ...]) -> Path:

@@ -1,15 +1,14 @@
 """The paper's presets equal the official scripts (glass.md 9.3), and every difference is said."""
 
-from pathlib import Path
-
 import pytest
 
 from glass_core.config import TrainConfig, load_train_config
 from glass_core.network.checkpoint import EpochFigures, ModelInfo, WeightsOrigin
 from glass_core.paper.deviations import deviations
 from glass_core.pictures.scoring import ScoreDefinition
+from tests.shared_data import ROOT
 
-PRESETS = Path(__file__).parents[2] / "configs"
+PRESETS = ROOT / "configs"
 OFFICIAL = {
     **{"backbone": "wide_resnet50_2", "epochs": 640, "mining": True, "noise": 0.015, "radius": 0.75, "p": 0.5, "step": 20},
     **{"beta_mean": 0.5, "beta_std": 0.1, "batch_tiles": 8, "tile_px": 288, "lr": 1e-4, "seed": 0, "input": "crop"},

@@ -7,7 +7,7 @@ import pytest
 
 from glass_core.config import SplitFractions
 from glass_core.errors import InputError
-from glass_core.training.split import Split, load_split, split
+from glass_core.pictures.split import Split, load_split, split
 
 PARTS = ("train", "calibration", "selection")
 FRACTIONS = SplitFractions(train=0.6, calibration=0.2, selection=0.2)

@@ -12,8 +12,8 @@ import tools.studies.unseen_kinds
 import tools.verbs.calibrate
 from glass_core.config import SplitFractions, TrainConfig
 from glass_core.pictures.scoring import ScoreDefinition
+from glass_core.pictures.split import load_split, split
 from glass_core.pictures.tiling import Tiling
-from glass_core.training.split import load_split, split
 from tools.studies.drawn_kinds import KINDS, Floats, Spot, draw
 from tools.studies.unseen_kinds import main
 from tools.verbs.train import KEY_DIGITS

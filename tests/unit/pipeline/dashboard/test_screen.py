@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from pipeline.config.line import LineConfig
+from pipeline.dashboard.screen import Screen
 from pipeline.messages.frames import (
     CameraCounts,
     Heartbeat,
@@ -24,7 +25,6 @@ from pipeline.messages.frames import (
     Totals,
     Verdict,
 )
-from tools.screen import Screen
 
 SECOND = 10**9
 CONFIG = LineConfig.model_validate({

@@ -5,16 +5,14 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from glass_core.engines.canary import EngineFault
 from glass_core.errors import InputError, MissingError
 from pipeline.supervision.supervisor import LineFailed
+from tests.shared_data import ROOT
 from tools import cli
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(

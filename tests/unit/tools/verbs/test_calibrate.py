@@ -15,8 +15,8 @@ from calibration.threshold import ThresholdCard, load_card
 from glass_core.config import SplitFractions, TrainConfig
 from glass_core.errors import InputError
 from glass_core.pictures.scoring import ScoreDefinition
+from glass_core.pictures.split import Split, load_split, split
 from glass_core.pictures.tiling import Tiling
-from glass_core.training.split import Split, load_split, split
 from pipeline.ledger.dispositions import Word, dispose
 from pipeline.ledger.store import Ledger
 from pipeline.messages.frames import Region, Result, Verdict

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-import tools.kept_apart
+import glass_core.evaluation.kept_apart
 import tools.reproduce.make_mad_sys
 import tools.verbs.evaluate
 from calibration.good import GoodFrame
@@ -33,8 +33,8 @@ from glass_core.pictures.anomaly_map import smooth_odds
 from glass_core.pictures.datasets import TestImage, list_test_images
 from glass_core.pictures.reading import read_image
 from glass_core.pictures.scoring import ScoreDefinition
+from glass_core.pictures.split import split
 from glass_core.pictures.tiling import Tiling
-from glass_core.training.split import split
 from tools.cli import main
 
 KEYS = {
@@ -87,7 +87,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "run"
     folder.mkdir()
     monkeypatch.setattr(tools.verbs.evaluate, "load_engine", lambda run: BrightnessEngine())
-    for module in (tools.verbs.evaluate, tools.kept_apart):
+    for module in (tools.verbs.evaluate, glass_core.evaluation.kept_apart):
         monkeypatch.setattr(module, "read_info", lambda run: Info())
     return folder
 

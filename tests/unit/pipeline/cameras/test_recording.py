@@ -15,6 +15,7 @@ from pipeline.cameras import Shot, make_camera
 from pipeline.cameras.recording import INDEX, Recording, RecordingWriter
 from pipeline.config.cameras import ReplayConfig
 from pipeline.messages.frames import Motion, MotionState
+from tests.shared_data import ROOT
 
 RNG = np.random.default_rng(3)
 
@@ -113,7 +114,7 @@ except InputError as e:
 @pytest.mark.parametrize("outgrown", ["picture", "index line"])
 def test_full_disk_ends_cleanly_and_keeps_what_was_written(tmp_path: Path, outgrown: str) -> None:
     words = [sys.executable, "-c", FILLS_THE_DISK, str(tmp_path / "r"), outgrown]
-    done = subprocess.run(words, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     count, said = done.stdout.split(maxsplit=1)
     assert said.startswith(("recording stopped: File too large", "recording stopped: No space left")), said

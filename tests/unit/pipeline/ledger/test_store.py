@@ -10,13 +10,12 @@ from pathlib import Path
 import pytest
 
 from glass_core.errors import InputError
-from pipeline.ledger import store as ledger
+from pipeline.ledger import reading as ledger
 from pipeline.ledger.reading import read_verdicts
 from pipeline.ledger.store import Ledger, LedgerFull
 from pipeline.messages.frames import CameraFacts, Heartbeat, LineState, Message, Reason, Reject, Result, State, Verdict
 from tests.fakes import totals
-
-ROOT = Path(__file__).parents[2]
+from tests.shared_data import ROOT
 
 WRITER = """
 import sys

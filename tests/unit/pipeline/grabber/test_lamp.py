@@ -9,7 +9,7 @@ from pipeline.decision.judgement import unscored
 from pipeline.grabber.lamp import PICTURES, LampTrim
 from pipeline.messages.frames import Announced, Frame, FrameStatus, Reason, Result
 from tests.fakes import ScriptCamera, shot
-from tests.unit.test_grabber import Bench
+from tests.unit.pipeline.grabber.test_stage import Bench
 
 STRIP = LampConfig(columns_px=(0, 8))
 
