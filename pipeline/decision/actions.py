@@ -10,7 +10,9 @@ from pipeline.cloth.joining import Defect, Joiner
 from pipeline.config.actions import ActionConfig, DefectAction, NotInspectedAction
 from pipeline.decision.gap import Gap
 from pipeline.grading import Rules, severity
-from pipeline.messages.frames import Action, ActionKind, Cause, Phase, Result, Verdict
+from pipeline.messages.actions import Action
+from pipeline.messages.states import ActionKind, Cause, Phase, Result
+from pipeline.messages.verdicts import Verdict
 
 UNACKNOWLEDGED = 1000
 """Events kept for acknowledgement; of more than that nobody keeps track."""

@@ -9,8 +9,11 @@ from pipeline.cloth.rolls import Events, EventSpan, Rolls, RollSpan
 from pipeline.config.styles import EventsConfig, StyleConfig
 from pipeline.config.wires import ContactConfig
 from pipeline.decision.judgement import Judgement, Standard
-from pipeline.messages.cloth import Contact, MarkEvent, Roll, RollStart, SpanEvent
-from pipeline.messages.frames import Announced, EventKind, Message, ScoreMap
+from pipeline.messages.cloth import Contact, Roll, SpanEvent
+from pipeline.messages.commands import MarkEvent, RollStart
+from pipeline.messages.frames import Announced, ScoreMap
+from pipeline.messages.message import Message
+from pipeline.messages.states import EventKind
 from pipeline.outputs.publisher import Publisher
 
 

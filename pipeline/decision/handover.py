@@ -6,8 +6,12 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.decision.actions import UNACKNOWLEDGED
 from pipeline.decision.line_state import GONE
-from pipeline.messages.cloth import Roll, RollStart
-from pipeline.messages.frames import Action, ActionKind, LineState, Message, Phase, State
+from pipeline.messages.actions import Action
+from pipeline.messages.cloth import Roll
+from pipeline.messages.commands import RollStart
+from pipeline.messages.line import LineState
+from pipeline.messages.message import Message
+from pipeline.messages.states import ActionKind, Phase, State
 
 
 class Handover(BaseModel):

@@ -9,7 +9,10 @@ import numpy as np
 
 from calibration.threshold import GoodLook, ThresholdCard
 from glass_core.pictures.tiling import Tiling
-from pipeline.messages.frames import Announced, FrameStatus, Payload, Reason, Region, Result, ScoreMap, Verdict
+from pipeline.messages.frames import Announced, ScoreMap
+from pipeline.messages.message import Payload
+from pipeline.messages.states import FrameStatus, Reason, Result
+from pipeline.messages.verdicts import Region, Verdict
 
 
 @dataclass(frozen=True)

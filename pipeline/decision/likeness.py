@@ -8,7 +8,8 @@ from calibration.threshold import GoodLook, middle_lane
 from pipeline.cloth.rolls import RollSpan
 from pipeline.decision.drift import Drift, Look, looks, middle
 from pipeline.decision.judgement import Judgement, Standard
-from pipeline.messages.frames import Announced, Reason, Result, ScoreMap
+from pipeline.messages.frames import Announced, ScoreMap
+from pipeline.messages.states import Reason, Result
 
 FIRST_MM = 2000.0
 """So much of a roll says whether it is cloth of the card."""

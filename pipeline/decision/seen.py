@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from pipeline.cloth.coverage import Intervals
-from pipeline.messages.frames import Announced, FrameStatus
+from pipeline.messages.frames import Announced
+from pipeline.messages.states import FrameStatus
 
 KEEP_MM = 10_000.0
 """Further back than this all cloth counts as judged, so that memory is bounded; the running figures are settled there, too."""

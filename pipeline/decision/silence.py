@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline.messages.frames import Announced, Motion, MotionState
+from pipeline.messages.frames import Announced
+from pipeline.messages.motion import Motion
+from pipeline.messages.states import MotionState
 
 FIRST_FRAME_MM = 100.0
 """Assumed length of a frame until a camera has announced one and when the line does not state it."""

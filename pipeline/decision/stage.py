@@ -22,29 +22,16 @@ from pipeline.decision.silence import SpanMm
 from pipeline.decision.tally import Tally
 from pipeline.decision.terms import DecisionTerms
 from pipeline.link.link import Inbox, Outbox
-from pipeline.messages.cloth import Alignment, Contact, MarkEvent, RollStart
-from pipeline.messages.frames import (
-    Acknowledge,
-    Action,
-    Announced,
-    Bypass,
-    Cause,
-    FrameStatus,
-    LineState,
-    Message,
-    Motion,
-    Payload,
-    Reason,
-    Reject,
-    Reset,
-    Result,
-    ScoreMap,
-    StageState,
-    State,
-    Status,
-    Totals,
-    Verdict,
-)
+from pipeline.messages.actions import Action, Reject
+from pipeline.messages.cloth import Alignment, Contact
+from pipeline.messages.commands import Acknowledge, Bypass, MarkEvent, Reset, RollStart
+from pipeline.messages.frames import Announced, ScoreMap
+from pipeline.messages.line import LineState, Totals
+from pipeline.messages.message import Message, Payload
+from pipeline.messages.motion import Motion
+from pipeline.messages.stages import Status
+from pipeline.messages.states import Cause, FrameStatus, Reason, Result, StageState, State
+from pipeline.messages.verdicts import Verdict
 from pipeline.outputs.publisher import Publisher
 
 HEARTBEAT_NS = 100_000_000

@@ -18,18 +18,11 @@ from pipeline.grabber.selvage import Edges
 from pipeline.grabber.slabs import Slab, SlabBuilder
 from pipeline.grabber.track import Ran, Track
 from pipeline.link.link import IDLE_MS, Inbox, Outbox
-from pipeline.messages.cloth import EncoderCount
-from pipeline.messages.frames import (
-    Announced,
-    CameraFacts,
-    Frame,
-    FrameStatus,
-    Message,
-    Motion,
-    MotionState,
-    StageState,
-    Status,
-)
+from pipeline.messages.frames import Announced, CameraFacts, Frame
+from pipeline.messages.message import Message
+from pipeline.messages.motion import EncoderCount, Motion
+from pipeline.messages.stages import Status
+from pipeline.messages.states import FrameStatus, MotionState, StageState
 from pipeline.motion.counter import Counter, CounterJump
 
 MOST_BEHIND = 8

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from pipeline.link.link import Outbox
-from pipeline.messages.frames import Motion, MotionState, StageState, Status
+from pipeline.messages.motion import Motion
+from pipeline.messages.stages import Status
+from pipeline.messages.states import MotionState, StageState
 
 INTERVAL_NS = 20_000_000
 REST_MM_S = 0.5

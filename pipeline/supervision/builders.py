@@ -17,7 +17,7 @@ from pipeline.config.motion import CameraMotion, EncoderMotion
 from pipeline.decision.judgement import standard_of
 from pipeline.link.link import Link
 from pipeline.link.zmq_link import ZmqLink
-from pipeline.messages.cloth import RollStart
+from pipeline.messages.commands import RollStart
 from pipeline.supervision.loop import Stage
 from pipeline.supervision.spec import Spec
 
@@ -116,7 +116,7 @@ def _decision(spec: Spec, link: Link, model: Path) -> Stage:
     from pipeline.decision.actions import Actions
     from pipeline.decision.cloth import ClothTerms
     from pipeline.decision.stage import SEEN, Decision, DecisionTerms
-    from pipeline.messages.frames import Action
+    from pipeline.messages.actions import Action
     from pipeline.outputs.publisher import Publisher
 
     line, before, roll = spec.config.line, spec.before, _roll(spec)

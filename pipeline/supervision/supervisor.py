@@ -20,8 +20,10 @@ from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
 from pipeline.decision.handover import Heard
 from pipeline.link.zmq_link import ZmqLink, make_private
-from pipeline.messages.cloth import MarkEvent, RollStart
-from pipeline.messages.frames import Acknowledge, Bypass, Message, Progress, Reset, StageState, Status
+from pipeline.messages.commands import Acknowledge, Bypass, MarkEvent, Reset, RollStart
+from pipeline.messages.message import Message
+from pipeline.messages.stages import Progress, Status
+from pipeline.messages.states import StageState
 from pipeline.supervision.spec import Spec
 
 SILENT_NS = 10_000_000_000

@@ -7,7 +7,9 @@ import time
 from pathlib import Path
 
 from pipeline.config.motion import ModbusMotion
-from pipeline.messages.frames import Motion, StageState, Status
+from pipeline.messages.motion import Motion
+from pipeline.messages.stages import Status
+from pipeline.messages.states import StageState
 from pipeline.motion import MotionStage, make_web
 from tests.fakes import Box
 

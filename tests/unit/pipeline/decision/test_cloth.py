@@ -9,7 +9,11 @@ import pytest
 
 from pipeline.decision.gap import Gap
 from pipeline.ledger.store import Ledger
-from pipeline.messages.frames import Announced, FrameStatus, LineState, Reason, Reject, Result, StageState, State, Verdict
+from pipeline.messages.actions import Reject
+from pipeline.messages.frames import Announced
+from pipeline.messages.line import LineState
+from pipeline.messages.states import FrameStatus, Reason, Result, StageState, State
+from pipeline.messages.verdicts import Verdict
 from pipeline.report.roll import measure
 from tests.decision_bench import MS, Bench, outcome
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from pipeline.decision.handover import Handover, Heard
-from pipeline.messages.cloth import Roll, RollStart
-from pipeline.messages.frames import LineState, Message, State
+from pipeline.messages.cloth import Roll
+from pipeline.messages.commands import RollStart
+from pipeline.messages.line import LineState
+from pipeline.messages.message import Message
+from pipeline.messages.states import State
 
 
 def state(word: State, detail: str = "") -> LineState:

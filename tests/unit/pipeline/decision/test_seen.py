@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.decision.seen import KEEP_MM, NEW_SHARE, Seen
-from pipeline.messages.frames import Announced, FrameStatus
+from pipeline.messages.frames import Announced
+from pipeline.messages.states import FrameStatus
 
 
 def frame(start_mm: float | None, end_mm: float | None, status: FrameStatus = FrameStatus.OK) -> Announced:

@@ -14,7 +14,8 @@ import pytest
 
 from pipeline.ledger.stage import _line
 from pipeline.link import wire
-from pipeline.messages.frames import Message, Verdict
+from pipeline.messages.message import Message
+from pipeline.messages.verdicts import Verdict
 
 HEADERS: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("headers.json").read_text(encoding="utf-8"))
 

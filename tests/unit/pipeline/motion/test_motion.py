@@ -23,8 +23,9 @@ from pipeline.config.motion import (
     UdpMotion,
 )
 from pipeline.devices.modbus import ModbusDevice
-from pipeline.messages.cloth import EncoderCount
-from pipeline.messages.frames import Motion, MotionState, StageState, Status
+from pipeline.messages.motion import EncoderCount, Motion
+from pipeline.messages.stages import Status
+from pipeline.messages.states import MotionState, StageState
 from pipeline.motion import MotionStage, make_web
 from pipeline.motion.counter import Counter, CounterJump
 from pipeline.motion.counts import RECONNECT_NS, ModbusCounts, UdpCounts
