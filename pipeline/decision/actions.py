@@ -121,11 +121,11 @@ class Actions:
                 gap.judged()
                 continue
             known = gap.rejected
-            span = gap.missed(verdict.start_mm, verdict.end_mm)
+            span = gap.missed(verdict.span)
             if span is not None and not known:
                 yield self._action(
                     ActionKind(rule.do.upper()), Cause.NOT_INSPECTED, now_ns, verdict=verdict.number, camera=verdict.camera,
-                    start_mm=span[0], end_mm=span[1],
+                    **vars(span),
                 )  # fmt: skip
 
     def _action(self, kind: ActionKind, cause: Cause, now_ns: int, **facts: Any) -> Action:

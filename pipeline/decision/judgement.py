@@ -102,12 +102,6 @@ def _defect(
     return Judgement(Result.DEFECT, regions=told, regions_total=found.total, above_mm=above_mm)
 
 
-def grounds(scored: ScoreMap | None) -> dict[str, object]:
-    """What a verdict repeats of the score that it was given on."""
-    kept = {"score", "lanes", "tiles", "weights_sha", "engine_sha", "inspect_x_px", "frame_shape", "cells_shape", "cell_px"}
-    return {} if scored is None else scored.model_dump(include=kept)
-
-
 def unscored(frame: Announced, worker_ready: bool) -> Judgement:
     """Why a frame has no score in time."""
     if frame.status is not FrameStatus.OK:

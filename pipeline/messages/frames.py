@@ -9,6 +9,7 @@ from pydantic import Field
 
 from pipeline.messages.message import Message, Payload
 from pipeline.messages.states import FrameStatus
+from pipeline.messages.values import Measures, Span
 
 
 class FrameKey(Message):
@@ -36,6 +37,11 @@ class Taken(FrameKey):
     status: FrameStatus = FrameStatus.OK
     style: str = ""
     """For which style of cloth it was taken: its model scores it, its card judges it."""
+
+    @property
+    def span(self) -> Span:
+        """Where it lies."""
+        return Span(self.start_mm, self.end_mm)
 
 
 class Frame(Taken):
@@ -85,6 +91,12 @@ class Announced(Taken):
     """Mean step from column to column, in grey levels: it falls when the lens goes out of focus."""
     lamp_gain: float | None = None
     """What the picture was multiplied by, where a reference strip tells the lamp's ageing."""
+
+    @classmethod
+    def of(cls, frame: Frame, measures: Measures, sent: bool, lost: int = 0, error: str = "") -> Announced:
+        """The announcement of a frame: what both messages have a field for is handed on."""
+        shared = {name: getattr(frame, name) for name in Frame.model_fields.keys() & cls.model_fields.keys()}
+        return cls(**shared, **vars(measures), sent=sent, lost=lost, error=error)
 
 
 class ScoreMap(FrameKey):

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from typing import TypeVar
+
 from pydantic import BaseModel, ConfigDict
 
+from pipeline.messages.values import Value
+
 Payload = bytes | memoryview
+V = TypeVar("V", bound=Value)
 
 
 class Message(BaseModel):
@@ -15,3 +21,7 @@ class Message(BaseModel):
     def payload_sizes(self) -> tuple[int, ...]:
         """Bytes of each payload that travels behind this header."""
         return ()
+
+    def part(self, kind: type[V]) -> V:
+        """One of the values that it carries; AttributeError where it carries none of that kind."""
+        return kind(**{field.name: getattr(self, field.name) for field in fields(kind)})

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.messages.message import Message
 from pipeline.messages.states import EventAction, EventKind, Reason, Result
+from pipeline.messages.values import Span
 
 
 class Region(BaseModel):
@@ -84,6 +85,11 @@ class Verdict(Message):
         if self.cells_shape is None or self.frame_shape is None:
             return ()
         return 4 * math.prod(self.cells_shape), math.prod(self.frame_shape)
+
+    @property
+    def span(self) -> Span:
+        """Where it lies."""
+        return Span(self.start_mm, self.end_mm)
 
     @property
     def counts_as_defect(self) -> bool:

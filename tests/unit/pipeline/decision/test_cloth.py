@@ -13,6 +13,7 @@ from pipeline.messages.actions import Reject
 from pipeline.messages.frames import Announced
 from pipeline.messages.line import LineState
 from pipeline.messages.states import FrameStatus, Reason, Result, StageState, State
+from pipeline.messages.values import Span
 from pipeline.messages.verdicts import Verdict
 from pipeline.report.roll import measure
 from tests.decision_bench import MS, Bench, outcome
@@ -153,14 +154,14 @@ def test_without_lengths_no_tolerance_can_be_measured() -> None:
 
 def test_a_gap_is_rejected_whole_and_then_span_by_span_in_any_order() -> None:
     gap = Gap(tolerate_mm=120)
-    assert gap.missed(50, 100) is None and gap.open
-    assert gap.missed(100, 150) is None
-    assert gap.missed(0, 50) == (0, 150)  # an earlier frame ran out of time later
-    assert gap.missed(150, 200) == (150, 200)
+    assert gap.missed(Span(50, 100)) is None and gap.open
+    assert gap.missed(Span(100, 150)) is None
+    assert gap.missed(Span(0, 50)) == Span(0, 150)  # an earlier frame ran out of time later
+    assert gap.missed(Span(150, 200)) == Span(150, 200)
     gap.judged()
     assert not gap.open and gap.ever_judged
-    assert gap.missed(300, 350) is None
-    assert gap.missed(None, None) == (None, None)
+    assert gap.missed(Span(300, 350)) is None
+    assert gap.missed(Span(None, None)) == Span(None, None)
 
 
 def test_a_reverse_is_a_rescan_judged_and_told_but_adds_nothing() -> None:
