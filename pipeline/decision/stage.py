@@ -29,7 +29,7 @@ from pipeline.messages.frames import Announced, ScoreMap
 from pipeline.messages.line import LineState, Totals
 from pipeline.messages.message import Message, Payload
 from pipeline.messages.motion import Motion
-from pipeline.messages.stages import Status
+from pipeline.messages.stages import Decided, Status
 from pipeline.messages.states import Cause, FrameStatus, Reason, Result, StageState, State
 from pipeline.messages.values import Grounds, Measures, Place, Source, Span
 from pipeline.messages.verdicts import Verdict
@@ -40,7 +40,6 @@ TOTALS_NS = 500_000_000
 MESSAGES_PER_STEP = 64
 EARLY_LIMIT = 32
 """Scores kept that came before their frame was announced, some with pixels; those of a killed grabber wait in vain."""
-SEEN = "seen "
 Key = tuple[str, str, int]
 
 
@@ -128,10 +127,9 @@ class Decision:
         return self._tally.verdicts
 
     @property
-    def counters(self) -> dict[str, float]:
-        """What a restart needs: up to where each camera's web is decided, in mm."""
-        marks = decided_mm(self._cameras, (p.frame for p in self._pending.values()))
-        return {f"{SEEN}{name}": mm for name, mm in marks.items()}
+    def kept(self) -> Decided:
+        """What a restart goes on from."""
+        return Decided(mm=decided_mm(self._cameras, (p.frame for p in self._pending.values())))
 
     def close(self) -> None:
         """What is still undecided is not inspected; the last totals are told."""

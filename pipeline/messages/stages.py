@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.messages.message import Message
 from pipeline.messages.states import StageState
@@ -21,6 +21,32 @@ class Status(Message):
     engine_sha: str = ""
 
 
+class Decided(BaseModel):
+    """Up to where each camera's cloth has its verdicts, in mm of the line's position."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mm: dict[str, float]
+
+
+class Elapsed(BaseModel):
+    """How long the course of cloth that exists only in the program has run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    elapsed_s: float
+
+
+class Counted(BaseModel):
+    """How far an encoder has counted: its register's last reading, the monotonic time of it, and counts since the start."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    raw: int
+    read_ns: int
+    total: int
+
+
 class Progress(Message):
     """A stage's heartbeat to the supervisor, sent from its own steps."""
 
@@ -32,3 +58,6 @@ class Progress(Message):
     waiting: int
     """Messages or pictures in hand; stuck = waiting and not handling."""
     counters: dict[str, int | float] = Field(default_factory=dict)
+    """Figures for the screen."""
+    kept: Decided | Elapsed | Counted | None = None
+    """What the stage's next generation goes on from."""

@@ -76,6 +76,7 @@ class Reporter:
         progress = Progress(
             name=self._spec.name, generation=self._spec.generation, state=stage.state, steps=steps,
             handled=stage.handled, waiting=stage.waiting, counters=getattr(stage, "counters", {}),
+            kept=getattr(stage, "kept", None),
         )  # fmt: skip
         self._supervisor.send(progress)
 

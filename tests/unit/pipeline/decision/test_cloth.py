@@ -12,6 +12,7 @@ from pipeline.ledger.store import Ledger
 from pipeline.messages.actions import Reject
 from pipeline.messages.frames import Announced
 from pipeline.messages.line import LineState
+from pipeline.messages.stages import Decided
 from pipeline.messages.states import FrameStatus, Reason, Result, StageState, State
 from pipeline.messages.values import Span
 from pipeline.messages.verdicts import Verdict
@@ -274,8 +275,8 @@ def test_the_high_water_mark_outlives_a_restart_of_decision() -> None:
     bench.score(0)
     bench.score(2)
     bench.decision.step(0)
-    assert bench.decision.counters == {"seen c": 550}  # frame 1 is pending: should it be lost, it is found missing
-    again = Bench(seen_mm={"c": 550.0})
+    assert bench.decision.kept == Decided(mm={"c": 550})  # frame 1 is pending: should it be lost, it is found missing
+    again = Bench(decided_mm={"c": 550.0})
     again.announce(0, start_mm=450.0, boot="b2")
     again.score(0, boot="b2")
     assert [v.rescan for v in again.verdicts()] == [True]
