@@ -10,19 +10,13 @@ from pipeline.decision.actions import Actions
 from pipeline.decision.judgement import Standard
 from pipeline.decision.stage import Decision
 from pipeline.decision.terms import DecisionTerms
-from pipeline.messages.frames import (
-    Action,
-    Announced,
-    LineState,
-    Motion,
-    MotionState,
-    Reason,
-    Result,
-    ScoreMap,
-    StageState,
-    Status,
-    Verdict,
-)
+from pipeline.messages.actions import Action
+from pipeline.messages.frames import Announced, ScoreMap
+from pipeline.messages.line import LineState
+from pipeline.messages.motion import Motion
+from pipeline.messages.stages import Status
+from pipeline.messages.states import MotionState, Reason, Result, StageState
+from pipeline.messages.verdicts import Verdict
 from pipeline.outputs.publisher import Publisher
 from tests.fakes import TILING, Box
 

@@ -14,7 +14,8 @@ from glass_core.pictures.tiling import Tiling
 from pipeline.cameras.protocol import CameraLost, Shot
 from pipeline.link.link import Received
 from pipeline.link.wire import decode, encode
-from pipeline.messages.frames import Message, Payload, Totals
+from pipeline.messages.line import Totals
+from pipeline.messages.message import Message, Payload
 
 
 class Box:

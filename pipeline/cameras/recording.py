@@ -22,7 +22,8 @@ from glass_core.errors import InputError
 from glass_core.files.whole_file import whole_file
 from pipeline.cameras.picture import write_png
 from pipeline.cameras.protocol import Shot
-from pipeline.messages.frames import FrameStatus, Motion
+from pipeline.messages.motion import Motion
+from pipeline.messages.states import FrameStatus
 
 SCHEMA = 1
 INDEX = "recording.json"

@@ -18,7 +18,7 @@ from pipeline.cameras.protocol import Shot
 from pipeline.cameras.recording import INDEX, Recording, picture_name
 from pipeline.config.cameras import ReplayConfig
 from pipeline.config.styles import Scalar
-from pipeline.messages.frames import FrameStatus
+from pipeline.messages.states import FrameStatus
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pipeline.messages.frames import Region, Verdict
+from pipeline.messages.verdicts import Region, Verdict
 
 GAP_CELLS, GAP_PX = 2, 16
 """Regions with less good cloth between them are one defect: what the score map tells apart, or this where cells are finer."""

@@ -6,7 +6,7 @@ import re
 from collections import deque
 from dataclasses import dataclass
 
-from pipeline.messages.frames import EventAction, EventKind
+from pipeline.messages.states import EventAction, EventKind
 
 ROLLS_KEPT = 32
 """A frame is decided within seconds of its picture: no roll so far back is asked for any more."""

@@ -12,21 +12,14 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.config.line import LineConfig
+from pipeline.messages.actions import Action, Reject
 from pipeline.messages.cloth import Roll, SpanEvent
-from pipeline.messages.frames import (
-    Action,
-    CameraCounts,
-    Heartbeat,
-    LineState,
-    Message,
-    Motion,
-    Progress,
-    Reject,
-    Result,
-    State,
-    Totals,
-    Verdict,
-)
+from pipeline.messages.line import CameraCounts, Heartbeat, LineState, Totals
+from pipeline.messages.message import Message
+from pipeline.messages.motion import Motion
+from pipeline.messages.stages import Progress
+from pipeline.messages.states import Result, State
+from pipeline.messages.verdicts import Verdict
 
 COLOURS = {
     State.STARTING: "bold #000000 on white",

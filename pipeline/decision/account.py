@@ -28,8 +28,8 @@ def open_accounts(terms: DecisionTerms) -> dict[str, CameraAccount]:
     """An account for each camera, by its name."""
     return {
         camera: CameraAccount(
-            Silence(mm, terms.seen_mm.get(camera), terms.y_offset_mm.get(camera, 0.0)),
-            Seen(terms.seen_mm.get(camera, -math.inf)),
+            Silence(mm, terms.decided_mm.get(camera), terms.y_offset_mm.get(camera, 0.0)),
+            Seen(terms.decided_mm.get(camera, -math.inf)),
             Gap(terms.tolerate_not_inspected_mm),
             Likeness(),
         )

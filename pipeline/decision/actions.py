@@ -10,7 +10,9 @@ from pipeline.cloth.joining import Defect, Joiner
 from pipeline.config.actions import ActionConfig, DefectAction, NotInspectedAction
 from pipeline.decision.gap import Gap
 from pipeline.grading import Rules, severity
-from pipeline.messages.frames import Action, ActionKind, Cause, Phase, Result, Verdict
+from pipeline.messages.actions import Action
+from pipeline.messages.states import ActionKind, Cause, Phase, Result
+from pipeline.messages.verdicts import Verdict
 
 UNACKNOWLEDGED = 1000
 """Events kept for acknowledgement; of more than that nobody keeps track."""
@@ -119,11 +121,11 @@ class Actions:
                 gap.judged()
                 continue
             known = gap.rejected
-            span = gap.missed(verdict.start_mm, verdict.end_mm)
+            span = gap.missed(verdict.span)
             if span is not None and not known:
                 yield self._action(
                     ActionKind(rule.do.upper()), Cause.NOT_INSPECTED, now_ns, verdict=verdict.number, camera=verdict.camera,
-                    start_mm=span[0], end_mm=span[1],
+                    **vars(span),
                 )  # fmt: skip
 
     def _action(self, kind: ActionKind, cause: Cause, now_ns: int, **facts: Any) -> Action:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 
 from pipeline.link.link import Outbox
-from pipeline.messages.frames import Message, Payload, Verdict
+from pipeline.messages.message import Message, Payload
+from pipeline.messages.verdicts import Verdict
 
 PICTURES = 64
 FAULT = 5000

@@ -9,8 +9,12 @@ from pipeline.cloth.rolls import Events, EventSpan, Rolls, RollSpan
 from pipeline.config.styles import EventsConfig, StyleConfig
 from pipeline.config.wires import ContactConfig
 from pipeline.decision.judgement import Judgement, Standard
-from pipeline.messages.cloth import Contact, MarkEvent, Roll, RollStart, SpanEvent
-from pipeline.messages.frames import Announced, EventKind, Message, ScoreMap
+from pipeline.messages.cloth import Contact, Roll, SpanEvent
+from pipeline.messages.commands import MarkEvent, RollStart
+from pipeline.messages.frames import Announced, ScoreMap
+from pipeline.messages.message import Message
+from pipeline.messages.states import EventKind
+from pipeline.messages.values import Span
 from pipeline.outputs.publisher import Publisher
 
 
@@ -90,9 +94,9 @@ class Cloth:
         if everywhere and span is not None and span[1] - span[0] <= rules.transverse_most_mm:
             self._mark(rules.transverse, *span, camera, now_ns)
 
-    def roll(self, start_mm: float | None, end_mm: float | None) -> RollSpan:
+    def roll(self, span: Span) -> RollSpan:
         """Which roll a span lies on."""
-        return self._rolls.at(start_mm, end_mm)
+        return self._rolls.at(span.start_mm, span.end_mm)
 
     def suits(self, frame: Announced) -> bool:
         """Whether the frame was taken for a style like that of the cloth in it; across a border either will do."""
@@ -104,9 +108,9 @@ class Cloth:
             return all(style_of(style).taken_as(taken) for style in self._terms.styles)
         return any(style_of(r.style).taken_as(taken) for r in self._rolls.touched(frame.start_mm, frame.end_mm))
 
-    def event(self, start_mm: float | None, end_mm: float | None, judgement: Judgement) -> EventSpan | None:
-        """The event that a frame, or all that was found in it, lies in."""
-        return self._events.of(*(judgement.above_mm or (start_mm, end_mm)))
+    def event(self, span: Span) -> EventSpan | None:
+        """The event that a span lies in."""
+        return self._events.of(span.start_mm, span.end_mm)
 
     def _events_of(self, roll: RollSpan) -> EventsConfig:
         return self._terms.style_of(roll.style).events or EventsConfig()

@@ -6,7 +6,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.messages.frames import Announced, Motion, MotionState
+from pipeline.messages.frames import Announced
+from pipeline.messages.motion import Motion
+from pipeline.messages.states import MotionState
 
 AHEAD_NS = 100_000_000
 """The web's position is carried on for so long after the last word of it."""

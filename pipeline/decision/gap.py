@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pipeline.messages.values import Span
+
 
 class Gap:
     """One camera's web since the last frame that was judged."""
@@ -22,22 +24,22 @@ class Gap:
         self.rejected = self.open = False
         self.ever_judged = True
 
-    def missed(self, start_mm: float | None, end_mm: float | None) -> tuple[float | None, float | None] | None:
+    def missed(self, span: Span) -> Span | None:
         """A span was not judged; the span to reject for it, or None while it is tolerated.
 
         Without lengths nothing can be measured, so nothing is tolerated. Once the gap was rejected, so is all that follows.
         Spans need not come in order.
         """
         self.open = True
+        start_mm, end_mm = span.start_mm, span.end_mm
         if start_mm is None or end_mm is None:
             self.rejected = True
-            return start_mm, end_mm
-        if self.rejected:
-            return start_mm, end_mm
+        if start_mm is None or end_mm is None or self.rejected:
+            return span
         self._start_mm = start_mm if self._start_mm is None else min(self._start_mm, start_mm)
         self._end_mm = end_mm if self._length_mm == 0 else max(self._end_mm, end_mm)
         self._length_mm += end_mm - start_mm
         if min(self._length_mm, self._end_mm - self._start_mm) < self._tolerate_mm:  # the same web may come again and again
             return None
         self.rejected = True
-        return self._start_mm, self._end_mm
+        return Span(self._start_mm, self._end_mm)

@@ -1,13 +1,18 @@
-"""What a decision that is started again must not forget, as the one before it published it."""
+"""What a stage that is started again must not forget, as the line has published it and the stage before has reported it."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.decision.actions import UNACKNOWLEDGED
 from pipeline.decision.line_state import GONE
-from pipeline.messages.cloth import Roll, RollStart
-from pipeline.messages.frames import Action, ActionKind, LineState, Message, Phase, State
+from pipeline.messages.actions import Action
+from pipeline.messages.cloth import Roll
+from pipeline.messages.commands import RollStart
+from pipeline.messages.line import LineState
+from pipeline.messages.message import Message
+from pipeline.messages.stages import Counted, Decided, Elapsed, Progress
+from pipeline.messages.states import ActionKind, Phase, State
 
 
 class Handover(BaseModel):
@@ -24,21 +29,30 @@ class Handover(BaseModel):
     """Those that nobody has acknowledged, and those whose place on the web is still to come."""
     events: int = 0
     """How many there were: numbers go on from there."""
+    decided_mm: dict[str, float] = Field(default_factory=dict)
+    """Up to where each camera's cloth has its verdicts."""
+    travelled: Elapsed | Counted | None = None
+    """How far the motion source has come; null: it starts at 0."""
 
 
 class Heard:
-    """Keeps a Handover up to date from what is published."""
+    """Keeps a Handover up to date from what is published and reported."""
 
     def __init__(self) -> None:
         self._roll: RollStart | None = None
         self._fault = ""
         self._actions: dict[int, Action] = {}
         self._events = 0
+        self._decided = Decided(mm={})
+        self._travelled: Elapsed | Counted | None = None
 
     def handover(self, bypass: bool) -> Handover:
         """As it stands."""
         actions = tuple(self._actions.values())
-        return Handover(roll=self._roll, bypass=bypass, fault=self._fault, actions=actions, events=self._events)
+        return Handover(
+            roll=self._roll, bypass=bypass, fault=self._fault, actions=actions, events=self._events,
+            decided_mm=self._decided.mm, travelled=self._travelled,
+        )  # fmt: skip
 
     def hear(self, message: Message) -> None:
         """One more message; those of other kinds change nothing."""
@@ -49,6 +63,10 @@ class Heard:
                 self._fault = message.detail.removesuffix(GONE) if message.state is State.FAULT else ""
             case Action():
                 self._hear_action(message)
+            case Progress(kept=Decided() as decided):
+                self._decided = decided
+            case Progress(kept=Elapsed() | Counted() as travelled):
+                self._travelled = travelled
 
     def _hear_action(self, action: Action) -> None:
         known, self._events = self._actions.get(action.event), max(self._events, action.event + 1)

@@ -9,7 +9,10 @@ import numpy as np
 
 from calibration.threshold import GoodLook, ThresholdCard
 from glass_core.pictures.tiling import Tiling
-from pipeline.messages.frames import Announced, FrameStatus, Payload, Reason, Region, Result, ScoreMap, Verdict
+from pipeline.messages.frames import Announced, ScoreMap
+from pipeline.messages.message import Payload
+from pipeline.messages.states import FrameStatus, Reason, Result
+from pipeline.messages.verdicts import Region, Verdict
 
 
 @dataclass(frozen=True)
@@ -97,12 +100,6 @@ def _defect(
     ends_mm = [along(px) for px in found.rows_px or ()]
     above_mm = (ends_mm[0], ends_mm[1]) if ends_mm and ends_mm[0] is not None and ends_mm[1] is not None else None
     return Judgement(Result.DEFECT, regions=told, regions_total=found.total, above_mm=above_mm)
-
-
-def grounds(scored: ScoreMap | None) -> dict[str, object]:
-    """What a verdict repeats of the score that it was given on."""
-    kept = {"score", "lanes", "tiles", "weights_sha", "engine_sha", "inspect_x_px", "frame_shape", "cells_shape", "cell_px"}
-    return {} if scored is None else scored.model_dump(include=kept)
 
 
 def unscored(frame: Announced, worker_ready: bool) -> Judgement:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from calibration.threshold import GoodLook, middle_lane
 from pipeline.cloth.rolls import RollSpan
 from pipeline.decision.drift import Drift, Look, looks, middle
-from pipeline.decision.judgement import Judgement, Standard
-from pipeline.messages.frames import Announced, Reason, Result, ScoreMap
+from pipeline.decision.judgement import Standard
+from pipeline.messages.frames import Announced, ScoreMap
+from pipeline.messages.states import Result
 
 FIRST_MM = 2000.0
 """So much of a roll says whether it is cloth of the card."""
@@ -39,10 +38,10 @@ class Likeness:
         if self.wrong:
             self.wrong, self._over = "", True
 
-    def judged(
-        self, frame: Announced, scored: ScoreMap, judgement: Judgement, standard: Standard, roll: RollSpan, plain: bool
-    ) -> Judgement:
-        """The judgement as it may stand; `plain`: new cloth, no seam or the like."""
+    def unlike(
+        self, frame: Announced, scored: ScoreMap, result: Result, standard: Standard, roll: RollSpan, plain: bool
+    ) -> str:
+        """What speaks against the result of one more frame, or empty; `plain`: new cloth, no seam or the like."""
         if roll != self._roll:
             self._roll, self._first, self._first_mm, self._over, self.wrong = roll, [], 0.0, False, ""
         if (good := standard.good_of(frame.camera)) != self._good:
@@ -55,12 +54,9 @@ class Likeness:
                 seen = (*look, middle_lane(shares))
                 itself_near = not _unlike(self._good, seen)
                 self._begin(self._good, seen, frame.end_mm - frame.start_mm)
-            if judgement.result is Result.PASS and not self.wrong:
+            if result is Result.PASS and not self.wrong:
                 self.drift.add(roll.style, (*look, shares[-1]))
-        if not self.wrong or itself_near or (begins and judgement.result is Result.DEFECT):
-            return judgement
-        detail = f"{judgement.result} by a card of other cloth: {self.wrong}"
-        return replace(judgement, result=Result.NOT_INSPECTED, reason=Reason.WRONG_STYLE, detail=detail[:200])
+        return "" if itself_near or (begins and result is Result.DEFECT) else self.wrong
 
     def _begin(self, good: GoodLook, seen: Look, length_mm: float) -> None:
         """One more frame of the roll's first metres."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pipeline.messages.frames import MotionState, StageState, State, Status
+from pipeline.messages.stages import Status
+from pipeline.messages.states import MotionState, StageState, State
 
 GONE = " (gone: reset it)"
 """Said of a latched fault whose cause is no longer there."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 
 from pipeline.cloth.coverage import Intervals
-from pipeline.messages.frames import Announced, FrameStatus
+from pipeline.messages.frames import Announced
+from pipeline.messages.states import FrameStatus
+from pipeline.messages.values import Span
 
 KEEP_MM = 10_000.0
 """Further back than this all cloth counts as judged, so that memory is bounded; the running figures are settled there, too."""
@@ -31,12 +33,12 @@ class Seen:
         new_um = sum(b - a for a, b in self._judged.gaps(start, end)) if start < end else 0
         return new_um <= NEW_SHARE * _um(frame.end_mm - frame.start_mm)
 
-    def judged(self, start_mm: float | None, end_mm: float | None) -> None:
+    def judged(self, span: Span) -> None:
         """One more span was."""
-        if start_mm is None or end_mm is None:
+        if span.start_mm is None or span.end_mm is None:
             return
-        self._judged.add(_um(start_mm), _um(end_mm))
-        self._furthest_mm = max(self._furthest_mm, end_mm)
+        self._judged.add(_um(span.start_mm), _um(span.end_mm))
+        self._furthest_mm = max(self._furthest_mm, span.end_mm)
         self._known_mm = max(self._known_mm, self._furthest_mm - KEEP_MM)
         self._judged.take_below(_um(self._known_mm))
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from pipeline.messages.frames import Announced, Motion, MotionState
+from pipeline.messages.frames import Announced
+from pipeline.messages.motion import Motion
+from pipeline.messages.states import MotionState
+from pipeline.messages.values import Span
 
 FIRST_FRAME_MM = 100.0
 """Assumed length of a frame until a camera has announced one and when the line does not state it."""
 LATENESS_S = 0.25
 """A frame may be announced so much later than its last row passed."""
 TOLERANCE_MM = 1e-3
-
-SpanMm = tuple[float, float]
 
 
 class Silence:
@@ -24,7 +25,7 @@ class Silence:
         self.listening = True
         """False once the camera's source is at its end."""
 
-    def announced(self, frame: Announced) -> SpanMm | None:
+    def announced(self, frame: Announced) -> Span | None:
         """The web skipped before this frame, if any."""
         if frame.start_mm is None or frame.end_mm is None:
             return None
@@ -33,10 +34,10 @@ class Silence:
         self._frame_mm = max(self._frame_mm, frame.end_mm - frame.start_mm)
         self.spoken_mm = frame.end_mm if spoken_mm is None else max(spoken_mm, frame.end_mm)
         if spoken_mm is not None and frame.start_mm > spoken_mm + TOLERANCE_MM:
-            return spoken_mm, frame.start_mm
+            return Span(spoken_mm, frame.start_mm)
         return None
 
-    def moved(self, motion: Motion) -> SpanMm | None:
+    def moved(self, motion: Motion) -> Span | None:
         """The web that has passed by now in whole frames without a word; None at rest, in reverse, and while all is well."""
         if self.spoken_mm is None:
             self.spoken_mm = motion.position_mm + self._offset_mm
@@ -49,4 +50,4 @@ class Silence:
             return None
         start_mm = self.spoken_mm
         self.spoken_mm = start_mm + frames * frame_mm
-        return start_mm, self.spoken_mm
+        return Span(start_mm, self.spoken_mm)

@@ -8,43 +8,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pipeline.decision.account import decided_mm, each_says, open_accounts
 from pipeline.decision.actions import Actions
 from pipeline.decision.apart import Apart
 from pipeline.decision.backlog import Backlog
 from pipeline.decision.cloth import Cloth
+from pipeline.decision.doubts import Facts, overrule
 from pipeline.decision.due import Deadline, Due
-from pipeline.decision.judgement import Judgement, Standard, grounds, judge, unscored
+from pipeline.decision.judgement import Judgement, Standard, judge, unscored
 from pipeline.decision.line_state import Roster, line_state
-from pipeline.decision.silence import SpanMm
 from pipeline.decision.tally import Tally
 from pipeline.decision.terms import DecisionTerms
 from pipeline.link.link import Inbox, Outbox
-from pipeline.messages.cloth import Alignment, Contact, MarkEvent, RollStart
-from pipeline.messages.frames import (
-    Acknowledge,
-    Action,
-    Announced,
-    Bypass,
-    Cause,
-    FrameStatus,
-    LineState,
-    Message,
-    Motion,
-    Payload,
-    Reason,
-    Reject,
-    Reset,
-    Result,
-    ScoreMap,
-    StageState,
-    State,
-    Status,
-    Totals,
-    Verdict,
-)
+from pipeline.messages.actions import Action, Reject
+from pipeline.messages.cloth import Alignment, Contact
+from pipeline.messages.commands import Acknowledge, Bypass, MarkEvent, Reset, RollStart
+from pipeline.messages.frames import Announced, ScoreMap
+from pipeline.messages.line import LineState, Totals
+from pipeline.messages.message import Message, Payload
+from pipeline.messages.motion import Motion
+from pipeline.messages.stages import Decided, Status
+from pipeline.messages.states import Cause, FrameStatus, Reason, Result, StageState, State
+from pipeline.messages.values import Grounds, Measures, Place, Source, Span
+from pipeline.messages.verdicts import Verdict
 from pipeline.outputs.publisher import Publisher
 
 HEARTBEAT_NS = 100_000_000
@@ -52,7 +40,6 @@ TOTALS_NS = 500_000_000
 MESSAGES_PER_STEP = 64
 EARLY_LIMIT = 32
 """Scores kept that came before their frame was announced, some with pixels; those of a killed grabber wait in vain."""
-SEEN = "seen "
 Key = tuple[str, str, int]
 
 
@@ -140,10 +127,9 @@ class Decision:
         return self._tally.verdicts
 
     @property
-    def counters(self) -> dict[str, float]:
-        """What a restart needs: up to where each camera's web is decided, in mm."""
-        marks = decided_mm(self._cameras, (p.frame for p in self._pending.values()))
-        return {f"{SEEN}{name}": mm for name, mm in marks.items()}
+    def kept(self) -> Decided:
+        """What a restart goes on from."""
+        return Decided(mm=decided_mm(self._cameras, (p.frame for p in self._pending.values())))
 
     def close(self) -> None:
         """What is still undecided is not inspected; the last totals are told."""
@@ -199,7 +185,7 @@ class Decision:
         self._cameras[status.name].silence.listening = state is not StageState.ENDED
         measured = self._motion is not None and self._terms.frame_mm[status.name] is not None
         if before is StageState.READY and state is StageState.DOWN and not measured:
-            self._silent(status.name, None, 0, now_ns)  # how much web goes by unseen nobody can tell
+            self._silent(status.name, Span(), 0, now_ns)  # how much web goes by unseen nobody can tell
 
     def _on_announced(self, frame: Announced, now_ns: int) -> None:
         start = (frame.camera, frame.boot_id)
@@ -214,7 +200,7 @@ class Decision:
         skipped = silence.announced(frame)
         if skipped or lost:
             # Lost, and nothing skipped: that web has had its silent verdicts already, only the count is new.
-            here = None if frame.start_mm is None else (frame.start_mm, frame.start_mm)
+            here = Span(frame.start_mm, frame.start_mm)
             self._silent(frame.camera, skipped or here, lost, now_ns)
         pending = Pending(frame, self._due.deadline(frame))
         if frame.status is not FrameStatus.OK or not frame.sent:
@@ -242,58 +228,63 @@ class Decision:
         return bool(overdue)
 
     def _decide(self, pending: Pending, scored: ScoreMap | None, payloads: tuple[Payload, ...], now_ns: int) -> None:
+        """Judge, collect the facts, let the doubts overrule in their order, and make the verdict."""
         frame, account = pending.frame, self._cameras[pending.frame.camera]
-        rescan = account.seen.again(frame)
-        roll, standard = self._cloth.roll(frame.start_mm, frame.end_mm), self._terms.standard_of(frame.style)
+        roll, standard = self._cloth.roll(frame.span), self._terms.standard_of(frame.style)
         ready = self._roster.state("worker", "worker") is StageState.READY
         judgement = judge(frame, scored, payloads, standard) if scored else unscored(frame, ready)
-        if judgement.result is not Result.NOT_INSPECTED and not self._cloth.suits(frame):
-            judgement = Judgement(Result.NOT_INSPECTED, Reason.MODEL_MISMATCH, f"taken for style {frame.style or 'none'}")
-        plain = not rescan and self._cloth.event(frame.start_mm, frame.end_mm, judgement) is None  # before its own word
-        if judgement.result is Result.DEFECT and scored is not None and standard is not None and not rescan:
-            self._cloth.look(frame.camera, judgement, scored, standard, roll, now_ns)
-        event = self._cloth.event(frame.start_mm, frame.end_mm, judgement)
-        if judgement.result is not Result.NOT_INSPECTED and scored and standard:
-            judgement = account.likeness.judged(frame, scored, judgement, standard, roll, plain)
-        if judgement.result is Result.PASS and (doubt := self._doubt):
-            judgement = Judgement(Result.NOT_INSPECTED, Reason.NOT_READY, doubt[:200])
-        if judgement.result is not Result.NOT_INSPECTED and self._bypass and not self._terms.observe:
-            judgement = replace(judgement, result=Result.NOT_INSPECTED, reason=Reason.BYPASS, detail=str(judgement.result))
-        latency_ms = max(0.0, (now_ns - frame.t_mono_ns) / 1e6)  # both clocks are read a little before the fact
+        rescan, suits, unlike = account.seen.again(frame), self._cloth.suits(frame), ""
+        # What the model of another style found has no place of its own, and says nothing of the cloth.
+        lies = Span(*judgement.above_mm) if judgement.above_mm and suits else frame.span
+        if scored and standard and suits and judgement.result is not Result.NOT_INSPECTED:
+            plain = not rescan and self._cloth.event(lies) is None  # before its own word
+            if judgement.result is Result.DEFECT and not rescan:
+                self._cloth.look(frame.camera, judgement, scored, standard, roll, now_ns)
+            unlike = account.likeness.unlike(frame, scored, judgement.result, standard, roll, plain)
+        event = self._cloth.event(lies)
+        bypass = self._bypass and not self._terms.observe
+        judgement = overrule(judgement, Facts(frame.style, suits, unlike, self._distrust, bypass))
         verdict = self._verdict(
-            judgement, standard, camera=frame.camera, boot_id=frame.boot_id, seq=frame.seq, start_mm=frame.start_mm,
-            end_mm=frame.end_mm, rescan=rescan, level=frame.level, texture=frame.texture, lamp_gain=frame.lamp_gain,
-            cloth_x_mm=frame.cloth_x_mm, roll_id=roll.roll_id, style=roll.style, origin=frame.origin,
-            event=event.kind if event else None, action=event.action if event else None,
-            t_mono_ns=now_ns, t_utc_ns=frame.t_utc_ns, latency_ms=latency_ms, **grounds(scored),
+            judgement, frame.part(Source), frame.span,
+            Place(roll.roll_id, roll.style, event.kind if event else None, event.action if event else None, rescan),
+            standard, now_ns,
+            frame.part(Measures), scored.part(Grounds) if scored else Grounds(),
+            latency_ms=max(0.0, (now_ns - frame.t_mono_ns) / 1e6),  # both clocks are read a little before the fact
         )  # fmt: skip
         self._account(verdict, payloads, now_ns)
 
     @property
-    def _doubt(self) -> str:
+    def _distrust(self) -> str:
         """Why nothing may pass, whatever its score; empty while all is well."""
         return self._fault or ("nobody has said where the web is" if self._terms.motion and self._motion is None else "")
 
-    def _silent(self, camera: str, span: SpanMm | None, lost: int, now_ns: int) -> None:
+    def _silent(self, camera: str, span: Span, lost: int, now_ns: int) -> None:
         down = self._roster.state("grabber", camera) is StageState.DOWN
-        reason = Reason.CAMERA_DOWN if down else Reason.NO_FRAME
-        start_mm, end_mm = span or (None, None)
-        roll = self._cloth.roll(start_mm, end_mm)
-        verdict = self._verdict(
-            Judgement(Result.NOT_INSPECTED, reason), self._terms.standard_of(roll.style),
-            camera=camera, boot_id="", seq=None, start_mm=start_mm, end_mm=end_mm, lost=lost,
-            roll_id=roll.roll_id, style=roll.style, t_mono_ns=now_ns, t_utc_ns=self._utc_ns(),
-        )  # fmt: skip
-        self._account(verdict, (), now_ns)
+        judgement = Judgement(Result.NOT_INSPECTED, Reason.CAMERA_DOWN if down else Reason.NO_FRAME)
+        roll = self._cloth.roll(span)
+        place, standard = Place(roll.roll_id, roll.style), self._terms.standard_of(roll.style)
+        source, unseen = Source(camera, self._utc_ns()), (Measures(), Grounds())
+        self._account(self._verdict(judgement, source, span, place, standard, now_ns, *unseen, lost=lost), (), now_ns)
 
-    def _verdict(self, judgement: Judgement, standard: Standard | None, **facts: object) -> Verdict:
-        return Verdict.model_validate(
-            {
-                "number": self._publisher.number(Verdict), "generation": self._terms.generation,
-                "result": judgement.result, "reason": judgement.reason, "detail": judgement.detail,
-                "regions": judgement.regions, "regions_total": judgement.regions_total,
-                "card_sha": standard.card_sha if standard else "", **facts,
-            }
+    def _verdict(
+        self,
+        judgement: Judgement,
+        source: Source,
+        span: Span,
+        place: Place,
+        standard: Standard | None,
+        now_ns: int,
+        measures: Measures,
+        grounds: Grounds,
+        latency_ms: float | None = None,
+        lost: int = 0,
+    ) -> Verdict:
+        return Verdict(
+            number=self._publisher.number(Verdict), generation=self._terms.generation,
+            result=judgement.result, reason=judgement.reason, detail=judgement.detail,
+            regions=judgement.regions, regions_total=judgement.regions_total,
+            card_sha=standard.card_sha if standard else "", t_mono_ns=now_ns, latency_ms=latency_ms, lost=lost,
+            **vars(source), **vars(span), **vars(place), **vars(measures), **vars(grounds),
         )  # fmt: skip
 
     def _account(self, verdict: Verdict, payloads: tuple[Payload, ...], now_ns: int) -> None:
@@ -305,19 +296,19 @@ class Decision:
         if verdict.rescan:
             return
         if verdict.lanes and (self._terms.observe or verdict.result is not Result.NOT_INSPECTED):
-            account.seen.judged(verdict.start_mm, verdict.end_mm)
+            account.seen.judged(verdict.span)
         if not self._bypass:
             self._act(self._actions.judged(verdict, now_ns))
         elif verdict.reason is Reason.BYPASS and verdict.regions:
             self._tally.rejects_inhibited += 1
         if verdict.result is Result.NOT_INSPECTED:
-            span = account.gap.missed(verdict.start_mm, verdict.end_mm)
+            span = account.gap.missed(verdict.span)
             if span is not None and verdict.reason is not Reason.BYPASS:
                 self._reject(verdict, span, now_ns)
             return
         account.gap.judged()
         if verdict.counts_as_defect:
-            self._reject(verdict, (verdict.start_mm, verdict.end_mm), now_ns)
+            self._reject(verdict, verdict.span, now_ns)
 
     def _here_mm(self, t_ns: int) -> float | None:
         """Where the web was under the cameras at that time, as far as is known."""
@@ -326,7 +317,7 @@ class Decision:
         spoken_mm = (account.silence.spoken_mm for account in self._cameras.values())
         return max((mm for mm in spoken_mm if mm is not None), default=None)
 
-    def _reject(self, verdict: Verdict, span: tuple[float | None, float | None], now_ns: int) -> None:
+    def _reject(self, verdict: Verdict, span: Span, now_ns: int) -> None:
         if self._bypass:
             self._tally.rejects_inhibited += 1
             return
@@ -336,8 +327,8 @@ class Decision:
         self._tell(
             Reject(
                 number=self._publisher.number(Reject), generation=self._terms.generation, verdict=verdict.number,
-                camera=verdict.camera, cause=verdict.result, reason=verdict.reason, start_mm=span[0],
-                end_mm=span[1], x0_mm=min(lefts, default=None), x1_mm=max(rights, default=None), t_mono_ns=now_ns,
+                camera=verdict.camera, cause=verdict.result, reason=verdict.reason, **vars(span),
+                x0_mm=min(lefts, default=None), x1_mm=max(rights, default=None), t_mono_ns=now_ns,
             )
         )  # fmt: skip
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 from pipeline.cloth.coverage import Coverage
-from pipeline.messages.frames import CameraCounts, Motion, Result, Totals, Verdict
+from pipeline.messages.line import CameraCounts, Totals
+from pipeline.messages.motion import Motion
+from pipeline.messages.states import Result
+from pipeline.messages.verdicts import Verdict
 from pipeline.telemetry import Percentiles
 
 LANES_TOLD = 128

@@ -19,7 +19,7 @@ class DecisionTerms:
     tolerate_not_inspected_mm: float
     observe: bool
     generation: int
-    seen_mm: dict[str, float] = field(default_factory=dict)
+    decided_mm: dict[str, float] = field(default_factory=dict)
     """Up to where each camera's web was decided before a restart."""
     actuator_mm: dict[str, float] = field(default_factory=dict)
     """From a camera to its actuator, where there is one and lengths are known."""

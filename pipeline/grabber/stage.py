@@ -18,18 +18,12 @@ from pipeline.grabber.selvage import Edges
 from pipeline.grabber.slabs import Slab, SlabBuilder
 from pipeline.grabber.track import Ran, Track
 from pipeline.link.link import IDLE_MS, Inbox, Outbox
-from pipeline.messages.cloth import EncoderCount
-from pipeline.messages.frames import (
-    Announced,
-    CameraFacts,
-    Frame,
-    FrameStatus,
-    Message,
-    Motion,
-    MotionState,
-    StageState,
-    Status,
-)
+from pipeline.messages.frames import Announced, CameraFacts, Frame
+from pipeline.messages.message import Message
+from pipeline.messages.motion import EncoderCount, Motion
+from pipeline.messages.stages import Status
+from pipeline.messages.states import FrameStatus, MotionState, StageState
+from pipeline.messages.values import Measures
 from pipeline.motion.counter import Counter, CounterJump
 
 MOST_BEHIND = 8
@@ -66,10 +60,7 @@ class Waiting:
     error: str
     lost: int
     """Frames that the camera lost just before."""
-    cloth_x_mm: tuple[float, float] | None
-    look: tuple[float, float] | None
-    """Level and texture."""
-    lamp_gain: float | None
+    measures: Measures
 
 
 class Grabber:
@@ -175,7 +166,8 @@ class Grabber:
             if whole and not sent and self._patient:
                 break
             self._frames.popleft()
-            self._unsaid.append((self._decision, self._announcement(next_one, sent), ()))
+            announced = Announced.of(next_one.frame, next_one.measures, sent, next_one.lost, next_one.error[:500])
+            self._unsaid.append((self._decision, announced, ()))
             moved = True
         if self._at_end and not self._frames and self.state is not StageState.ENDED:
             self.state = StageState.ENDED
@@ -374,20 +366,10 @@ class Grabber:
         edges_mm = None
         if seen and c.mm_per_px_x is not None:
             edges_mm = c.x_offset_mm + seen[0][0] * c.mm_per_px_x, c.x_offset_mm + seen[0][1] * c.mm_per_px_x
-        seen_as = None if error else look(pixels)
-        self._frames.append(Waiting(frame, pixels.tobytes(), error, self._lost, edges_mm, seen_as, lamp_gain))
+        level, texture = (None, None) if error else look(pixels)
+        measures = Measures(edges_mm, level, texture, lamp_gain)
+        self._frames.append(Waiting(frame, pixels.tobytes(), error, self._lost, measures))
         self._lost = 0
-
-    def _announcement(self, waiting: Waiting, sent: bool) -> Announced:
-        frame = waiting.frame
-        return Announced(
-            camera=frame.camera, boot_id=frame.boot_id, seq=frame.seq, t_mono_ns=frame.t_mono_ns, t_utc_ns=frame.t_utc_ns,
-            start_mm=frame.start_mm, end_mm=frame.end_mm, origin=frame.origin, style=frame.style,
-            status=frame.status, error=waiting.error[:500], sent=sent, budget_ms=self._terms.budget_ms, lost=waiting.lost,
-            x_offset_mm=frame.x_offset_mm, mm_per_px_x=frame.mm_per_px_x, mm_per_px_y=frame.mm_per_px_y,
-            cloth_x_mm=waiting.cloth_x_mm, level=waiting.look[0] if waiting.look else None,
-            texture=waiting.look[1] if waiting.look else None, lamp_gain=waiting.lamp_gain,
-        )  # fmt: skip
 
     def close(self) -> None:
         """Release the camera."""

@@ -8,7 +8,8 @@ from pipeline.config.wires import ContactConfig, InputConfig
 from pipeline.devices.modbus import ModbusDevice, PlcLost
 from pipeline.link.link import Outbox
 from pipeline.messages.cloth import Contact
-from pipeline.messages.frames import StageState, Status
+from pipeline.messages.stages import Status
+from pipeline.messages.states import StageState
 
 CYCLE_NS = 20_000_000
 RETRY_NS = 1_000_000_000

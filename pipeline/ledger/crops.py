@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from glass_core.files.whole_file import whole_file
-from pipeline.messages.frames import Payload, Verdict
+from pipeline.messages.message import Payload
+from pipeline.messages.verdicts import Verdict
 
 CONTEXT_PX = 32
 SMALLEST_PX = 128

@@ -12,8 +12,10 @@ from typing import Any
 from glass_core.errors import InputError
 from pipeline.cloth.borders import Borders
 from pipeline.ledger.store import NEW_CLOTH, SCHEMA, M, SpanRow
+from pipeline.messages.actions import Action, Reject
 from pipeline.messages.cloth import Alignment, Roll, SpanEvent
-from pipeline.messages.frames import Action, LineState, Reject, Totals, Verdict
+from pipeline.messages.line import LineState, Totals
+from pipeline.messages.verdicts import Verdict
 
 
 def read_runs(path: Path) -> dict[str, dict[str, Any]]:

@@ -19,19 +19,14 @@ from pipeline.ledger.journal import Journal
 from pipeline.ledger.reading import read_runs
 from pipeline.ledger.store import Ledger, LedgerFull
 from pipeline.link.link import Inbox, Outbox
+from pipeline.messages.actions import Action, Reject
 from pipeline.messages.cloth import Alignment, Roll, SpanEvent
-from pipeline.messages.frames import (
-    Action,
-    CameraFacts,
-    LineState,
-    Message,
-    Reject,
-    Result,
-    StageState,
-    Status,
-    Totals,
-    Verdict,
-)
+from pipeline.messages.frames import CameraFacts
+from pipeline.messages.line import LineState, Totals
+from pipeline.messages.message import Message
+from pipeline.messages.stages import Status
+from pipeline.messages.states import Result, StageState
+from pipeline.messages.verdicts import Verdict
 
 RETRY_NS = 1_000_000_000
 HELD_ROWS = 100_000

@@ -12,8 +12,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from glass_core.errors import InputError
+from pipeline.messages.actions import Action, Reject
 from pipeline.messages.cloth import Alignment, Roll, SpanEvent
-from pipeline.messages.frames import Action, CameraFacts, LineState, Message, Payload, Reject, Totals, Verdict
+from pipeline.messages.frames import CameraFacts
+from pipeline.messages.line import LineState, Totals
+from pipeline.messages.message import Message, Payload
+from pipeline.messages.verdicts import Verdict
 
 SCHEMA = 2
 BUSY_S = 0.5

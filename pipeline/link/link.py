@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from pipeline.messages.frames import Message, Payload
+from pipeline.messages.message import Message, Payload
 
 Received = tuple[Message, tuple[memoryview, ...]]
 

@@ -6,7 +6,7 @@ from collections import deque
 
 from pipeline.link.link import CAPACITY, DEFAULT_CAPACITY, Received
 from pipeline.link.wire import decode, encode
-from pipeline.messages.frames import Message, Payload
+from pipeline.messages.message import Message, Payload
 
 
 class MemoryQueue:

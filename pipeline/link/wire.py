@@ -10,9 +10,8 @@ from typing import Any
 import msgpack
 from pydantic import ValidationError
 
-from pipeline.messages import cloth as w
-from pipeline.messages import frames as m
-from pipeline.messages.frames import Message, Payload
+from pipeline.messages import actions, cloth, commands, frames, line, motion, stages, verdicts
+from pipeline.messages.message import Message, Payload
 
 VERSION = 1
 HEADER_LIMIT_BYTES = 4096
@@ -21,29 +20,29 @@ PAYLOAD_LIMIT_BYTES = 256 * 1024 * 1024
 TYPES: dict[str, type[Message]] = {
     t.__name__: t
     for t in (
-        m.Frame,
-        m.Announced,
-        m.Motion,
-        w.EncoderCount,
-        m.ScoreMap,
-        m.Verdict,
-        m.Reject,
-        m.LineState,
-        m.Heartbeat,
-        m.Totals,
-        m.Status,
-        m.CameraFacts,
-        m.Progress,
-        m.Bypass,
-        m.Action,
-        m.Acknowledge,
-        m.Reset,
-        w.RollStart,
-        w.MarkEvent,
-        w.Contact,
-        w.Alignment,
-        w.Roll,
-        w.SpanEvent,
+        frames.Frame,
+        frames.Announced,
+        frames.ScoreMap,
+        frames.CameraFacts,
+        motion.Motion,
+        motion.EncoderCount,
+        verdicts.Verdict,
+        actions.Reject,
+        actions.Action,
+        line.LineState,
+        line.Heartbeat,
+        line.Totals,
+        stages.Status,
+        stages.Progress,
+        commands.Bypass,
+        commands.Acknowledge,
+        commands.Reset,
+        commands.RollStart,
+        commands.MarkEvent,
+        cloth.Contact,
+        cloth.Alignment,
+        cloth.Roll,
+        cloth.SpanEvent,
     )
 }
 

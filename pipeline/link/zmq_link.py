@@ -12,7 +12,7 @@ import zmq
 from glass_core.errors import InputError
 from pipeline.link.link import CAPACITY, DEFAULT_CAPACITY, LINGER_MS, Received
 from pipeline.link.wire import HEADER_LIMIT_BYTES, PAYLOAD_LIMIT_BYTES, DecodeError, decode, encode
-from pipeline.messages.frames import Message, Payload
+from pipeline.messages.message import Message, Payload
 
 
 def publisher_endpoint(bind: str, folder: Path) -> str:

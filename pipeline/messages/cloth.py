@@ -1,37 +1,9 @@
-"""What is said of the web: encoder counts, rolls and spans that are no plain cloth, as commands and as told."""
+"""What is told of the cloth: contacts, rolls, spans that are no plain cloth, and how well two cameras agree."""
 
 from __future__ import annotations
 
-from pydantic import Field
-
-from pipeline.messages.frames import EventAction, EventKind, Message
-
-
-class EncoderCount(Message):
-    """A reading of an encoder's register as it stands, wraps and all; `source` is the camera that gave it, or empty."""
-
-    source: str = ""
-    count: int
-    t_mono_ns: int | None = None
-    """Null: now."""
-
-
-class RollStart(Message):
-    """A command: a roll begins; without an id: the present one ends."""
-
-    roll_id: str = Field(default="", max_length=64)
-    style: str | None = Field(default=None, max_length=64)
-    """Null: that of the roll before."""
-    at_mm: float | None = None
-    """The line's position; null: here and now."""
-
-
-class MarkEvent(Message):
-    """A command: the web from `at_mm` (null: here and now) on, so far, is a seam or the like."""
-
-    kind: EventKind
-    at_mm: float | None = None
-    length_mm: float = Field(gt=0)
+from pipeline.messages.message import Message
+from pipeline.messages.states import EventAction, EventKind
 
 
 class Contact(Message):

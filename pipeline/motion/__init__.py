@@ -14,6 +14,7 @@ from pipeline.config.motion import (
     UdpMotion,
 )
 from pipeline.link.link import Inbox
+from pipeline.messages.stages import Counted, Elapsed
 from pipeline.motion.counts import Counts, MessageCounts, ModbusCounts, UdpCounts
 from pipeline.motion.encoder import EncoderWeb
 from pipeline.motion.played import PlayedWeb, RecordedCourse, SimulatedCourse
@@ -22,14 +23,18 @@ from pipeline.motion.stage import MotionStage, Web
 __all__ = ["MotionStage", "Web", "make_web"]
 
 
-def make_web(config: MotionConfig, inbox: Callable[[], Inbox], resume: dict[str, float]) -> Web:
-    """The source that a `motion:` section names; `inbox` opens the motion stage's own, `resume` is from before a restart."""
+def make_web(config: MotionConfig, inbox: Callable[[], Inbox], before: Elapsed | Counted | None) -> Web:
+    """The source that a `motion:` section names; `inbox` opens the motion stage's own.
+
+    `before`: how far it had come before a restart.
+    """
     counts: Counts
+    elapsed_s = before.elapsed_s if isinstance(before, Elapsed) else 0.0
     match config:
         case SimulatedMotion():
-            return PlayedWeb(SimulatedCourse(config), resume.get("elapsed_s", 0.0))
+            return PlayedWeb(SimulatedCourse(config), elapsed_s)
         case RecordedMotion():
-            return PlayedWeb(RecordedCourse(config.path), resume.get("elapsed_s", 0.0))
+            return PlayedWeb(RecordedCourse(config.path), elapsed_s)
         case CameraMotion():
             counts = MessageCounts(inbox(), config.camera, rests=True)
         case MessageMotion():
@@ -38,4 +43,4 @@ def make_web(config: MotionConfig, inbox: Callable[[], Inbox], resume: dict[str,
             counts = UdpCounts(config.listen)
         case ModbusMotion():
             counts = ModbusCounts(config)
-    return EncoderWeb(config, counts, resume)
+    return EncoderWeb(config, counts, before if isinstance(before, Counted) else None)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from pipeline.messages.stages import Counted
+
 JITTER_S = 0.05
 """Two readings may be so much further apart in time than their arrival says."""
 
@@ -27,9 +29,9 @@ class Counter:
         self.total = 0
         """Counts since the first reading, negative in reverse."""
 
-    def resume(self, total: int, raw: int, t_ns: int) -> None:
+    def resume(self, before: Counted) -> None:
         """Go on from what was read before a restart."""
-        self.total, self._last, self._last_ns = total, raw % self._modulus, t_ns
+        self.total, self._last, self._last_ns = before.total, before.raw % self._modulus, before.read_ns
 
     def add(self, raw: int, t_ns: int) -> int:
         """Counts since the reading before; CounterJump where they cannot be told, and then `total` stands still.

@@ -9,7 +9,7 @@ from glass_core.errors import InputError
 from pipeline.config.motion import ModbusMotion
 from pipeline.devices.modbus import ModbusDevice, PlcLost
 from pipeline.link.link import Inbox
-from pipeline.messages.cloth import EncoderCount
+from pipeline.messages.motion import EncoderCount
 
 DATAGRAM_BYTES = 32
 """More than any decimal number that is a count."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from pipeline.config.motion import EncoderMotion
+from pipeline.messages.stages import Counted
 from pipeline.motion.counter import Counter, CounterJump
 from pipeline.motion.counts import Counts
 
@@ -17,11 +18,11 @@ SETTLE_NS = 1_000_000_000
 class EncoderWeb:
     """The web as an encoder counts it; position 0 is where the line was started."""
 
-    def __init__(self, config: EncoderMotion, counts: Counts, resume: dict[str, float]) -> None:
+    def __init__(self, config: EncoderMotion, counts: Counts, before: Counted | None) -> None:
         self.name = config.source
         self._config, self._counts = config, counts
         self._counter = Counter(config.bits, abs(config.counts_per_mm) * config.max_speed_mm_s, counts.rests)
-        self._resume = resume if "count" in resume else {}
+        self._before = before
         self._readings: deque[tuple[int, float]] = deque()  # time in ns, position in mm
         self._raw: int | None = None
         self._jump, self._jumped_ns = "", 0
@@ -29,12 +30,16 @@ class EncoderWeb:
         self.fault = self.awaited = ""
 
     @property
-    def counters(self) -> dict[str, float]:
-        """What a restart needs; the screen shows the rest."""
+    def kept(self) -> Counted | None:
+        """What a restart goes on from."""
         if self._raw is None:
-            return self._resume
-        read_s = self._readings[-1][0] / 1e9 if self._readings else 0.0
-        return {"count": self._raw, "total": self._counter.total, "read_s": read_s, "refused": self._counts.refused}
+            return self._before
+        return Counted(raw=self._raw, read_ns=self._readings[-1][0], total=self._counter.total)
+
+    @property
+    def refused(self) -> int:
+        """Readings that were none of this encoder's."""
+        return self._counts.refused
 
     def read(self, now_ns: int, held: bool) -> tuple[float, float, int] | None:
         """Position in mm, speed in mm/s and the time of both; None before the first count, of which `awaited` then speaks.
@@ -43,8 +48,8 @@ class EncoderWeb:
         """
         self._since_ns = self._since_ns or now_ns
         for raw, t_ns in self._counts.read(now_ns):
-            if self._raw is None and self._resume:
-                self._counter.resume(int(self._resume["total"]), int(self._resume["count"]), int(self._resume["read_s"] * 1e9))
+            if self._raw is None and self._before is not None:
+                self._counter.resume(self._before)
             try:
                 self._counter.add(raw, t_ns)
             except CounterJump as e:
@@ -57,7 +62,7 @@ class EncoderWeb:
         last_ns = self._readings[-1][0] if self._readings else self._since_ns
         silent = now_ns - last_ns > self._config.silent_ms * 1e6
         self.fault = self.awaited = ""
-        if not self._readings and not self._resume and not self._counts.rests:
+        if not self._readings and self._before is None and not self._counts.rests:
             self.awaited = f"no count of the encoder yet, motion {self.name}, check its sender"
         elif silent and not self._counts.rests:
             self.fault = f"encoder silent for over {self._config.silent_ms:g} ms, motion {self.name}, check its sender"

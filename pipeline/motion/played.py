@@ -9,6 +9,7 @@ from typing import Protocol
 
 from glass_core.errors import InputError
 from pipeline.config.motion import SimulatedMotion
+from pipeline.messages.stages import Elapsed
 
 
 class Course(Protocol):
@@ -73,6 +74,7 @@ class PlayedWeb:
     """A course run off from its beginning, or after a restart from where it was."""
 
     fault = awaited = ""
+    refused = 0
 
     def __init__(self, course: Course, elapsed_s: float = 0.0) -> None:
         self._course = course
@@ -81,9 +83,9 @@ class PlayedWeb:
         self._read_ns: int | None = None
 
     @property
-    def counters(self) -> dict[str, float]:
-        """What a restart needs."""
-        return {"elapsed_s": self._elapsed_ns / 1e9}
+    def kept(self) -> Elapsed:
+        """What a restart goes on from."""
+        return Elapsed(elapsed_s=self._elapsed_ns / 1e9)
 
     def read(self, now_ns: int, held: bool) -> tuple[float, float, int]:
         """Position in mm, speed in mm/s, now."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from pipeline.link.link import Outbox
-from pipeline.messages.frames import Motion, MotionState, StageState, Status
+from pipeline.messages.motion import Motion
+from pipeline.messages.stages import Counted, Elapsed, Status
+from pipeline.messages.states import MotionState, StageState
 
 INTERVAL_NS = 20_000_000
 REST_MM_S = 0.5
@@ -22,8 +24,13 @@ class Web(Protocol):
     """What has to come before there is a position at all; empty once there is one."""
 
     @property
-    def counters(self) -> dict[str, float]:
-        """What a restart needs to go on."""
+    def refused(self) -> int:
+        """Readings that were none of this source's."""
+        ...
+
+    @property
+    def kept(self) -> Elapsed | Counted | None:
+        """What a restart goes on from."""
         ...
 
     def read(self, now_ns: int, held: bool) -> tuple[float, float, int] | None:
@@ -52,9 +59,14 @@ class MotionStage:
         self.waiting = 0
 
     @property
-    def counters(self) -> dict[str, float]:
-        """What a restart needs."""
-        return self._web.counters
+    def counters(self) -> dict[str, int]:
+        """Figures for the screen."""
+        return {"refused": self._web.refused}
+
+    @property
+    def kept(self) -> Elapsed | Counted | None:
+        """What a restart goes on from."""
+        return self._web.kept
 
     def step(self, now_ns: int) -> bool:
         """Speak when it is time."""

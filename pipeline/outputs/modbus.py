@@ -25,21 +25,12 @@ from collections import deque
 from pipeline.config.line import ModbusConfig
 from pipeline.devices.modbus import ModbusDevice, PlcLost
 from pipeline.link.link import Inbox, Outbox
-from pipeline.messages.frames import (
-    Acknowledge,
-    Action,
-    ActionKind,
-    Cause,
-    Heartbeat,
-    LineState,
-    Message,
-    Phase,
-    Reset,
-    StageState,
-    State,
-    Status,
-    Totals,
-)
+from pipeline.messages.actions import Action
+from pipeline.messages.commands import Acknowledge, Reset
+from pipeline.messages.line import Heartbeat, LineState, Totals
+from pipeline.messages.message import Message
+from pipeline.messages.stages import Status
+from pipeline.messages.states import ActionKind, Cause, Phase, StageState, State
 
 CYCLE_NS = 100_000_000
 STALE_NS = 1_000_000_000

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipeline.link.link import Broadcast
+from pipeline.messages.actions import Action
 from pipeline.messages.cloth import Roll
-from pipeline.messages.frames import Action, ActionKind, Heartbeat, LineState, Message
+from pipeline.messages.line import Heartbeat, LineState
+from pipeline.messages.message import Message
+from pipeline.messages.states import ActionKind
 
 
 class Publisher:

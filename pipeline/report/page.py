@@ -13,7 +13,7 @@ import yaml
 
 from pipeline.cloth.joining import Defect
 from pipeline.ledger.reading import read_camera_facts, read_cameras, read_runs, read_states, read_verdicts
-from pipeline.messages.frames import LineState
+from pipeline.messages.line import LineState
 from pipeline.report import files
 from pipeline.report.grading import grade_section, unseen_section
 from pipeline.report.pictures import clock, histogram, timeline

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.messages.frames import LineState, State
+from pipeline.messages.line import LineState
+from pipeline.messages.states import State
 from pipeline.report.sheet import RollSheet
 
 RED, GREEN, AMBER, BLUE, GREY = "#c0332b", "#cfe3d6", "#c98a1b", "#2b62a8", "#8a8f95"

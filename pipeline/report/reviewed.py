@@ -15,7 +15,8 @@ from pipeline.cloth.joining import Defect, Joiner
 from pipeline.decision.judgement import Standard, standard_of
 from pipeline.ledger.dispositions import Key
 from pipeline.ledger.reading import read_defect_verdicts, read_verdicts
-from pipeline.messages.frames import Result, Verdict
+from pipeline.messages.states import Result
+from pipeline.messages.verdicts import Verdict
 from pipeline.report.sheet import DefectRow, RunSheet, read_sheet
 
 GOOD_AFTER_ALL = {"acceptable", "lint"}

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.cloth.coverage import Coverage
 from pipeline.cloth.joining import Defect, Joiner
 from pipeline.ledger.reading import read_cameras, read_runs, read_spans, read_totals, read_verdicts
-from pipeline.messages.frames import Result, Verdict
+from pipeline.messages.states import Result
+from pipeline.messages.verdicts import Verdict
 
 KEEP_ALL_MM = 1e9
 """A finished run is measured whole: its stretches stay apart, for the list of those that were not inspected."""

@@ -17,7 +17,7 @@ from pipeline.config.motion import CameraMotion, EncoderMotion
 from pipeline.decision.judgement import standard_of
 from pipeline.link.link import Link
 from pipeline.link.zmq_link import ZmqLink
-from pipeline.messages.cloth import RollStart
+from pipeline.messages.commands import RollStart
 from pipeline.supervision.loop import Stage
 from pipeline.supervision.spec import Spec
 
@@ -80,7 +80,7 @@ def _motion(spec: Spec, link: Link, model: Path) -> Stage:
     if spec.config.motion is None:
         raise InputError("no motion source, the config, add `motion:`")
     grabbers = [link.outbox(f"grabber-{c.name}") for c in spec.config.cameras]
-    web = make_web(spec.config.motion, lambda: link.inbox("motion"), spec.resume)
+    web = make_web(spec.config.motion, lambda: link.inbox("motion"), spec.before.travelled)
     return MotionStage(web, link.outbox("decision"), grabbers, spec.generation)
 
 
@@ -115,8 +115,8 @@ def _worker(spec: Spec, link: Link, model: Path) -> Stage:
 def _decision(spec: Spec, link: Link, model: Path) -> Stage:
     from pipeline.decision.actions import Actions
     from pipeline.decision.cloth import ClothTerms
-    from pipeline.decision.stage import SEEN, Decision, DecisionTerms
-    from pipeline.messages.frames import Action
+    from pipeline.decision.stage import Decision, DecisionTerms
+    from pipeline.messages.actions import Action
     from pipeline.outputs.publisher import Publisher
 
     line, before, roll = spec.config.line, spec.before, _roll(spec)
@@ -139,7 +139,7 @@ def _decision(spec: Spec, link: Link, model: Path) -> Stage:
         ),
         actuator_mm={c.name: c.actuator_mm for c in spec.config.cameras if c.actuator_mm is not None and c.mm_per_px_y},
         y_offset_mm={c.name: c.y_offset_mm for c in spec.config.cameras},
-        seen_mm={key.removeprefix(SEEN): mm for key, mm in spec.resume.items() if key.startswith(SEEN)},
+        decided_mm=before.decided_mm,
         motion=spec.live and spec.config.motion is not None and not isinstance(spec.config.motion, CameraMotion),
         bypass=before.bypass,
         fault=before.fault,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from pipeline.link.link import IDLE_MS
-from pipeline.messages.frames import StageState
+from pipeline.messages.states import StageState
 
 
 class Stage(Protocol):

@@ -23,7 +23,7 @@ from pipeline.config.line import LineConfig
 from pipeline.link.link import Outbox
 from pipeline.link.memory_link import MemoryLink
 from pipeline.link.zmq_link import ZmqLink
-from pipeline.messages.frames import Progress
+from pipeline.messages.stages import Progress
 from pipeline.supervision.builders import build
 from pipeline.supervision.loop import Stage, loop
 from pipeline.supervision.spec import Spec
@@ -76,6 +76,7 @@ class Reporter:
         progress = Progress(
             name=self._spec.name, generation=self._spec.generation, state=stage.state, steps=steps,
             handled=stage.handled, waiting=stage.waiting, counters=getattr(stage, "counters", {}),
+            kept=getattr(stage, "kept", None),
         )  # fmt: skip
         self._supervisor.send(progress)
 

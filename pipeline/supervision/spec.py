@@ -26,9 +26,7 @@ class Spec(BaseModel):
     observe: bool = False
     live: bool = True
     """False: replay in one process, without deadlines and losses."""
-    resume: dict[str, float] = {}
-    """The last counters of the generation before."""
     needed_tiles_per_s: float = 0.0
     """A worker that is measured slower at the line's start refuses it."""
     before: Handover = Handover()
-    """What a decision that is started again must not forget."""
+    """What a stage that is started again must not forget."""

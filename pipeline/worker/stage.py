@@ -15,7 +15,10 @@ from glass_core.engines.canary import EngineFault, check_scores
 from glass_core.errors import InputError
 from glass_core.pictures.tiling import Layout
 from pipeline.link.link import Inbox, Outbox
-from pipeline.messages.frames import Frame, Message, Payload, ScoreMap, StageState, Status
+from pipeline.messages.frames import Frame, ScoreMap
+from pipeline.messages.message import Message, Payload
+from pipeline.messages.stages import Status
+from pipeline.messages.states import StageState
 from pipeline.telemetry import Gpu, Percentiles
 from pipeline.worker.overlap import Overlaps
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from glass_core.network.checkpoint import load_model, save_model, tensors_of
 from pipeline.ledger.reading import read_states
-from pipeline.messages.frames import Result, State
+from pipeline.messages.states import Result, State
 from tests.line.conftest import good_frame, make_model
 from tests.line.test_line import config, running
 from tools.verbs.calibrate import calibrate_run

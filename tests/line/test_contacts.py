@@ -12,7 +12,8 @@ from pipeline.config.wires import InputConfig
 from pipeline.inputs.modbus import RETRY_NS, ModbusInput
 from pipeline.ledger.reading import read_events, read_rolls
 from pipeline.messages.cloth import Contact, Roll, SpanEvent
-from pipeline.messages.frames import EventKind, StageState, State, Status
+from pipeline.messages.stages import Status
+from pipeline.messages.states import EventKind, StageState, State
 from tests.fakes import Box
 from tests.line.modbus_server import ModbusServer
 from tests.line.test_line import config, running

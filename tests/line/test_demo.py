@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.ledger.reading import read_states, read_verdicts
-from pipeline.messages.frames import Result, State
+from pipeline.messages.states import Result, State
 from pipeline.report import Injected, compare
 from pipeline.report.roll import find_defects
 from tests.shared_data import ROOT

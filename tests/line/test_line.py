@@ -17,7 +17,11 @@ from glass_core.errors import InputError
 from pipeline.cameras.synthetic.weave import render
 from pipeline.config.line import LineConfig
 from pipeline.ledger.reading import read_states, read_verdicts
-from pipeline.messages.frames import LineState, Message, Reason, Reject, Result, State, Verdict
+from pipeline.messages.actions import Reject
+from pipeline.messages.line import LineState
+from pipeline.messages.message import Message
+from pipeline.messages.states import Reason, Result, State
+from pipeline.messages.verdicts import Verdict
 from pipeline.report.roll import summarise
 from pipeline.supervision.process import run_in_one_process
 from pipeline.supervision.supervisor import LineFailed, Supervisor

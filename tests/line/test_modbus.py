@@ -17,19 +17,11 @@ import yaml
 from pipeline.config.cards import load_config
 from pipeline.config.line import ModbusConfig
 from pipeline.ledger.reading import read_actions
-from pipeline.messages.frames import (
-    Acknowledge,
-    Action,
-    ActionKind,
-    Cause,
-    Heartbeat,
-    LineState,
-    Phase,
-    Reset,
-    StageState,
-    State,
-    Status,
-)
+from pipeline.messages.actions import Action
+from pipeline.messages.commands import Acknowledge, Reset
+from pipeline.messages.line import Heartbeat, LineState
+from pipeline.messages.stages import Status
+from pipeline.messages.states import ActionKind, Cause, Phase, StageState, State
 from pipeline.outputs.modbus import ALL, COILS, CYCLE_NS, FROM_PLC, RETRY_NS, STALE_NS, TAKE_NS, ModbusOutput, Plc
 from pipeline.supervision.supervisor import Supervisor
 from tests.fakes import Box, totals

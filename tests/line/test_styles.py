@@ -8,7 +8,8 @@ import pytest
 from calibration.threshold import load_card
 from pipeline.config.line import LineConfig
 from pipeline.ledger.reading import read_camera_facts, read_verdicts
-from pipeline.messages.frames import Reason, Verdict
+from pipeline.messages.states import Reason
+from pipeline.messages.verdicts import Verdict
 from pipeline.report.roll import measure
 from pipeline.report.sheet import read_sheet
 from tests.line.conftest import make_model

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from pipeline.ledger.reading import read_events, read_rolls, read_verdicts
 from pipeline.messages.cloth import Roll
-from pipeline.messages.frames import EventKind, LineState, Result, State
+from pipeline.messages.line import LineState
+from pipeline.messages.states import EventKind, Result, State
 from pipeline.report.roll import measure
 from tests.line.test_line import Run, config, running
 

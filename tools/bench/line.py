@@ -22,7 +22,8 @@ from pipeline.cameras.synthetic.weave import render
 from pipeline.config.cameras import WeaveConfig
 from pipeline.config.line import LineConfig, WorkerConfig
 from pipeline.link.zmq_link import ZmqLink
-from pipeline.messages.frames import Result, Verdict
+from pipeline.messages.states import Result
+from pipeline.messages.verdicts import Verdict
 from pipeline.supervision.supervisor import Supervisor
 from tools.bench.forward import Point
 

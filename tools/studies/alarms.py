@@ -32,7 +32,8 @@ from pipeline.cameras.synthetic.weave import render
 from pipeline.cloth.joining import Joiner
 from pipeline.config.cameras import WeaveConfig
 from pipeline.decision.judgement import judge, standard_of
-from pipeline.messages.frames import Announced, ScoreMap, Verdict
+from pipeline.messages.frames import Announced, ScoreMap
+from pipeline.messages.verdicts import Verdict
 from tools.cli import one_line
 from tools.verbs.train import train_run
 

@@ -32,7 +32,11 @@ from pipeline.decision.stage import Decision
 from pipeline.decision.terms import DecisionTerms
 from pipeline.grading import Flaw, Rules, grade
 from pipeline.link.memory_link import MemoryLink
-from pipeline.messages.frames import Announced, Motion, MotionState, ScoreMap, StageState, Status, Verdict
+from pipeline.messages.frames import Announced, ScoreMap
+from pipeline.messages.motion import Motion
+from pipeline.messages.stages import Status
+from pipeline.messages.states import MotionState, StageState
+from pipeline.messages.verdicts import Verdict
 from pipeline.outputs.publisher import Publisher
 from tools.cli import one_line
 

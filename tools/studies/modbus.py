@@ -24,7 +24,9 @@ from rich.progress import track
 
 from pipeline.config.line import LineConfig
 from pipeline.link.zmq_link import ZmqBroadcast, ZmqLink
-from pipeline.messages.frames import Action, ActionKind, Cause, Heartbeat, Phase, State
+from pipeline.messages.actions import Action
+from pipeline.messages.line import Heartbeat
+from pipeline.messages.states import ActionKind, Cause, Phase, State
 from pipeline.outputs.modbus import RUN_PERMIT
 from pipeline.supervision.spec import Spec
 

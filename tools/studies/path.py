@@ -40,7 +40,7 @@ from pipeline.config.line import LineConfig
 from pipeline.config.styles import Scalar
 from pipeline.link.link import Link
 from pipeline.link.zmq_link import ZmqLink
-from pipeline.messages.frames import Totals
+from pipeline.messages.line import Totals
 from pipeline.supervision.loop import Stage, loop
 from pipeline.supervision.process import Reporter, die_with_parent
 from pipeline.supervision.spec import Spec

@@ -27,7 +27,8 @@ from pipeline.cloth.joining import Box
 from pipeline.config.line import LineConfig
 from pipeline.config.motion import SimulatedMotion
 from pipeline.ledger.reading import read_defect_verdicts, read_events
-from pipeline.messages.frames import EventKind, Totals
+from pipeline.messages.line import Totals
+from pipeline.messages.states import EventKind
 from pipeline.motion.played import SimulatedCourse
 from pipeline.report import Comparison, compare
 from pipeline.report.roll import find_defects, summarise

@@ -21,7 +21,8 @@ from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig
 from pipeline.ledger.crops import crop_path
 from pipeline.ledger.reading import read_runs, read_verdicts
-from pipeline.messages.frames import Region, Result, Verdict
+from pipeline.messages.states import Result
+from pipeline.messages.verdicts import Region, Verdict
 from pipeline.report.roll import find_defects
 from tools.verbs.replay import judge, line_of
 

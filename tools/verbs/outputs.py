@@ -12,7 +12,10 @@ from glass_core.errors import InputError
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig, ModbusConfig
 from pipeline.decision.line_state import UNLIKE
-from pipeline.messages.frames import Acknowledge, Heartbeat, LineState, Message, Reset, State
+from pipeline.messages.commands import Acknowledge, Reset
+from pipeline.messages.line import Heartbeat, LineState
+from pipeline.messages.message import Message
+from pipeline.messages.states import State
 from pipeline.outputs.modbus import COILS, Plc, PlcLost
 from pipeline.supervision.supervisor import is_running
 from tools.verbs.tell import tell

@@ -21,7 +21,8 @@ from pipeline.cameras.recording import RecordingWriter
 from pipeline.config.cameras import CameraConfig
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig
-from pipeline.messages.frames import Motion, MotionState
+from pipeline.messages.motion import Motion
+from pipeline.messages.states import MotionState
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -18,7 +18,7 @@ from pipeline.cameras import make_camera
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig
 from pipeline.dashboard.screen import Screen
-from pipeline.messages.frames import Totals
+from pipeline.messages.line import Totals
 from pipeline.report.roll import Summary, summarise
 from pipeline.supervision.demand import Demand, demands, needed_tiles_per_s
 from pipeline.supervision.reach import reaches

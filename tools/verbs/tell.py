@@ -14,8 +14,11 @@ from glass_core.errors import InputError
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig
 from pipeline.link.zmq_link import ZmqLink
-from pipeline.messages.cloth import MarkEvent, Roll, RollStart, SpanEvent
-from pipeline.messages.frames import Bypass, EventKind, Heartbeat, LineState, Message
+from pipeline.messages.cloth import Roll, SpanEvent
+from pipeline.messages.commands import Bypass, MarkEvent, RollStart
+from pipeline.messages.line import Heartbeat, LineState
+from pipeline.messages.message import Message
+from pipeline.messages.states import EventKind
 from pipeline.supervision.supervisor import is_running, runtime_folder
 
 ANSWER_S = 3.0

@@ -14,7 +14,8 @@ from glass_core.errors import InputError
 from pipeline.cameras import Shot, make_camera
 from pipeline.cameras.recording import INDEX, Recording, RecordingWriter
 from pipeline.config.cameras import ReplayConfig
-from pipeline.messages.frames import Motion, MotionState
+from pipeline.messages.motion import Motion
+from pipeline.messages.states import MotionState
 from tests.shared_data import ROOT
 
 RNG = np.random.default_rng(3)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from pipeline.cloth.joining import GAP_CELLS, LAG_MM, Box, Joiner
 from pipeline.cloth.repeats import find_repeats
-from pipeline.messages.frames import Region, Result, Verdict
+from pipeline.messages.states import Result
+from pipeline.messages.verdicts import Region, Verdict
 from pipeline.report.roll import find_defects
 
 PX_MM = 0.2

@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from pipeline.cloth.rolls import Rolls, counted_on
 from pipeline.config.styles import EventsConfig, StyleConfig
 from pipeline.decision.cloth import ClothTerms
-from pipeline.messages.cloth import MarkEvent, Roll, RollStart, SpanEvent
-from pipeline.messages.frames import EventAction, EventKind, Reject, Result, Verdict
+from pipeline.messages.actions import Reject
+from pipeline.messages.cloth import Roll, SpanEvent
+from pipeline.messages.commands import MarkEvent, RollStart
+from pipeline.messages.states import EventAction, EventKind, Result
+from pipeline.messages.verdicts import Verdict
 from tests.decision_bench import Bench
 from tools.cli import main
 

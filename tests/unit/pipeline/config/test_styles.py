@@ -17,8 +17,10 @@ from pipeline.config.styles import EventsConfig, Scalar, StyleConfig
 from pipeline.decision.cloth import ClothTerms
 from pipeline.decision.judgement import Standard
 from pipeline.grabber.camera_style import CameraStyle
-from pipeline.messages.cloth import Roll, RollStart
-from pipeline.messages.frames import Announced, CameraFacts, Frame, FrameStatus, Reason, Result, ScoreMap
+from pipeline.messages.cloth import Roll
+from pipeline.messages.commands import RollStart
+from pipeline.messages.frames import Announced, CameraFacts, Frame, ScoreMap
+from pipeline.messages.states import FrameStatus, Reason, Result
 from pipeline.worker.stage import Model, Worker
 from tests.decision_bench import STANDARD
 from tests.decision_bench import Bench as DecisionBench

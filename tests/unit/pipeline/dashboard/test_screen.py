@@ -8,23 +8,13 @@ from rich.console import Console
 
 from pipeline.config.line import LineConfig
 from pipeline.dashboard.screen import Screen
-from pipeline.messages.frames import (
-    CameraCounts,
-    Heartbeat,
-    LineState,
-    Message,
-    Motion,
-    MotionState,
-    Progress,
-    Reason,
-    Region,
-    Reject,
-    Result,
-    StageState,
-    State,
-    Totals,
-    Verdict,
-)
+from pipeline.messages.actions import Reject
+from pipeline.messages.line import CameraCounts, Heartbeat, LineState, Totals
+from pipeline.messages.message import Message
+from pipeline.messages.motion import Motion
+from pipeline.messages.stages import Progress
+from pipeline.messages.states import MotionState, Reason, Result, StageState, State
+from pipeline.messages.verdicts import Region, Verdict
 
 SECOND = 10**9
 CONFIG = LineConfig.model_validate({

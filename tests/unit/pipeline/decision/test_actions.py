@@ -10,7 +10,9 @@ from pydantic import ValidationError
 from pipeline.config.line import LineConfig
 from pipeline.decision.actions import UNACKNOWLEDGED, Actions
 from pipeline.decision.handover import Heard
-from pipeline.messages.frames import Action, ActionKind, Cause, Phase, Region, Result, Verdict
+from pipeline.messages.actions import Action
+from pipeline.messages.states import ActionKind, Cause, Phase, Result
+from pipeline.messages.verdicts import Region, Verdict
 
 
 def table(*rules: dict[str, Any], **facts: Any) -> Actions:

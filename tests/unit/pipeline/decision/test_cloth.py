@@ -9,7 +9,13 @@ import pytest
 
 from pipeline.decision.gap import Gap
 from pipeline.ledger.store import Ledger
-from pipeline.messages.frames import Announced, FrameStatus, LineState, Reason, Reject, Result, StageState, State, Verdict
+from pipeline.messages.actions import Reject
+from pipeline.messages.frames import Announced
+from pipeline.messages.line import LineState
+from pipeline.messages.stages import Decided
+from pipeline.messages.states import FrameStatus, Reason, Result, StageState, State
+from pipeline.messages.values import Span
+from pipeline.messages.verdicts import Verdict
 from pipeline.report.roll import measure
 from tests.decision_bench import MS, Bench, outcome
 
@@ -149,14 +155,14 @@ def test_without_lengths_no_tolerance_can_be_measured() -> None:
 
 def test_a_gap_is_rejected_whole_and_then_span_by_span_in_any_order() -> None:
     gap = Gap(tolerate_mm=120)
-    assert gap.missed(50, 100) is None and gap.open
-    assert gap.missed(100, 150) is None
-    assert gap.missed(0, 50) == (0, 150)  # an earlier frame ran out of time later
-    assert gap.missed(150, 200) == (150, 200)
+    assert gap.missed(Span(50, 100)) is None and gap.open
+    assert gap.missed(Span(100, 150)) is None
+    assert gap.missed(Span(0, 50)) == Span(0, 150)  # an earlier frame ran out of time later
+    assert gap.missed(Span(150, 200)) == Span(150, 200)
     gap.judged()
     assert not gap.open and gap.ever_judged
-    assert gap.missed(300, 350) is None
-    assert gap.missed(None, None) == (None, None)
+    assert gap.missed(Span(300, 350)) is None
+    assert gap.missed(Span(None, None)) == Span(None, None)
 
 
 def test_a_reverse_is_a_rescan_judged_and_told_but_adds_nothing() -> None:
@@ -269,8 +275,8 @@ def test_the_high_water_mark_outlives_a_restart_of_decision() -> None:
     bench.score(0)
     bench.score(2)
     bench.decision.step(0)
-    assert bench.decision.counters == {"seen c": 550}  # frame 1 is pending: should it be lost, it is found missing
-    again = Bench(seen_mm={"c": 550.0})
+    assert bench.decision.kept == Decided(mm={"c": 550})  # frame 1 is pending: should it be lost, it is found missing
+    again = Bench(decided_mm={"c": 550.0})
     again.announce(0, start_mm=450.0, boot="b2")
     again.score(0, boot="b2")
     assert [v.rescan for v in again.verdicts()] == [True]

@@ -5,8 +5,13 @@ from __future__ import annotations
 import pytest
 
 from pipeline.decision.handover import Handover, Heard
-from pipeline.messages.cloth import Roll, RollStart
-from pipeline.messages.frames import LineState, Message, State
+from pipeline.link.wire import decode, encode
+from pipeline.messages.cloth import Roll
+from pipeline.messages.commands import RollStart
+from pipeline.messages.line import LineState
+from pipeline.messages.message import Message
+from pipeline.messages.stages import Counted, Decided, Elapsed, Progress
+from pipeline.messages.states import State
 
 
 def state(word: State, detail: str = "") -> LineState:
@@ -16,6 +21,13 @@ def state(word: State, detail: str = "") -> LineState:
 def roll(roll_id: str, cause: str, generation: int = 0) -> Roll:
     facts = {"number": 0, "style": "s", "start_mm": 5.0, "t_mono_ns": 0, "t_utc_ns": 0}
     return Roll.model_validate({**facts, "roll_id": roll_id, "cause": cause, "generation": generation})
+
+
+def kept(what: Decided | Elapsed | Counted | None) -> Progress:
+    return Progress(name="p", generation=0, state=None, steps=0, handled=0, waiting=0, kept=what)
+
+
+COUNTED = Counted(raw=5, read_ns=7, total=70_005)
 
 
 @pytest.mark.parametrize(
@@ -28,11 +40,23 @@ def roll(roll_id: str, cause: str, generation: int = 0) -> Roll:
         ([roll("A", "config"), roll("B", "command")], Handover(roll=RollStart(roll_id="B", style="s", at_mm=5.0))),
         ([roll("A", "config"), roll("A", "config", generation=1)], Handover(roll=RollStart(roll_id="A", style="s", at_mm=5.0))),
         ([roll("A", "config", generation=1)], Handover()),
+        ([kept(Decided(mm={"c": 5.0})), kept(Decided(mm={"c": 9.0}))], Handover(decided_mm={"c": 9.0})),
+        ([kept(Elapsed(elapsed_s=2.5)), kept(None)], Handover(travelled=Elapsed(elapsed_s=2.5))),
+        ([kept(COUNTED), kept(Decided(mm={"c": 5.0}))], Handover(decided_mm={"c": 5.0}, travelled=COUNTED)),
     ],
 )
-def test_it_is_what_was_published_last(heard: list[Message], kept: Handover) -> None:
+def test_it_is_what_was_published_or_reported_last(heard: list[Message], kept: Handover) -> None:
     memory = Heard()
     for message in heard:
         memory.hear(message)
     assert memory.handover(bypass=False) == kept
     assert memory.handover(bypass=True) == kept.model_copy(update={"bypass": True})
+
+
+@pytest.mark.parametrize("what", [Decided(mm={"c": 5.0}), Decided(mm={}), Elapsed(elapsed_s=2.5), COUNTED, None])
+def test_it_reaches_the_next_generation_as_what_it_was(what: Decided | Elapsed | Counted | None) -> None:
+    memory, (reported, _) = Heard(), decode(encode(kept(what)))
+    assert reported == kept(what)
+    memory.hear(reported)
+    handover = memory.handover(bypass=False)
+    assert Handover.model_validate_json(handover.model_dump_json()) == handover

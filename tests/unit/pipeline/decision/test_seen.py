@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.decision.seen import KEEP_MM, NEW_SHARE, Seen
-from pipeline.messages.frames import Announced, FrameStatus
+from pipeline.messages.frames import Announced
+from pipeline.messages.states import FrameStatus
+from pipeline.messages.values import Span
 
 
 def frame(start_mm: float | None, end_mm: float | None, status: FrameStatus = FrameStatus.OK) -> Announced:
@@ -21,7 +23,7 @@ def test_a_frame_is_seen_again_where_every_one_of_its_millimetres_was_judged(
 ) -> None:
     seen, judged = Seen(), set[int]()
     for first, width in spans:
-        seen.judged(first, first + width)
+        seen.judged(Span(first, first + width))
         judged |= set(range(first, first + width))
     new = set(range(start, start + length)) - judged
     assert seen.again(frame(start, start + length)) == (len(new) <= NEW_SHARE * length)
@@ -41,7 +43,7 @@ def test_a_frame_is_seen_again_where_every_one_of_its_millimetres_was_judged(
 )
 def test_what_counts_as_seen(start_mm: float | None, end_mm: float | None, status: FrameStatus, again: bool) -> None:
     seen = Seen()
-    seen.judged(0.0, 100.0)
+    seen.judged(Span(0.0, 100.0))
     assert seen.again(frame(start_mm, end_mm, status)) == again
 
 
@@ -49,7 +51,7 @@ def test_it_remembers_the_last_metres_and_takes_what_lies_before_for_judged() ->
     seen = Seen(mark_mm=1000.0)
     assert seen.again(frame(100.0, 150.0)) and not seen.again(frame(990.0, 1040.0))
     for start_mm in range(2000, 30_000, 100):  # every second 50 mm are lost
-        seen.judged(float(start_mm), start_mm + 50.0)
+        seen.judged(Span(float(start_mm), start_mm + 50.0))
     lost_mm = 29_850.0 - KEEP_MM
     assert seen.again(frame(lost_mm - 100, lost_mm - 50)) and not seen.again(frame(lost_mm + 200, lost_mm + 250))
     assert len(list(seen._judged)) <= KEEP_MM / 100 + 1

@@ -10,8 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.messages.cloth import MarkEvent
-from pipeline.messages.frames import EventKind, FrameStatus, Reason, Reject, Result, ScoreMap, Totals, Verdict
+from pipeline.messages.actions import Reject
+from pipeline.messages.commands import MarkEvent
+from pipeline.messages.frames import ScoreMap
+from pipeline.messages.line import Totals
+from pipeline.messages.states import EventKind, FrameStatus, Reason, Result
+from pipeline.messages.verdicts import Verdict
 from tests.decision_bench import LANES, MS, STANDARD, Bench, outcome, specks
 
 

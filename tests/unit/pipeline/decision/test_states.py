@@ -12,26 +12,11 @@ from pipeline.config.styles import EventsConfig, StyleConfig
 from pipeline.decision.actions import Actions
 from pipeline.decision.cloth import ClothTerms
 from pipeline.decision.drift import BASE, RECENT
-from pipeline.messages.cloth import RollStart
-from pipeline.messages.frames import (
-    Acknowledge,
-    Action,
-    ActionKind,
-    Bypass,
-    Cause,
-    EventKind,
-    Heartbeat,
-    LineState,
-    Phase,
-    Reason,
-    Reject,
-    Reset,
-    Result,
-    StageState,
-    State,
-    Totals,
-    Verdict,
-)
+from pipeline.messages.actions import Action, Reject
+from pipeline.messages.commands import Acknowledge, Bypass, Reset, RollStart
+from pipeline.messages.line import Heartbeat, LineState, Totals
+from pipeline.messages.states import ActionKind, Cause, EventKind, Phase, Reason, Result, StageState, State
+from pipeline.messages.verdicts import Verdict
 from tests.decision_bench import LANES, MS, STANDARD, Bench, outcome
 
 

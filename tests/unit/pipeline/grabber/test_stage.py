@@ -10,8 +10,10 @@ from pipeline.config.cameras import ReplayConfig
 from pipeline.config.motion import CameraMotion, EncoderMotion
 from pipeline.grabber.camera_style import CameraStyle
 from pipeline.grabber.stage import MOST_BEHIND, ORIGIN_LIMIT, Grabber, GrabberTerms
-from pipeline.messages.cloth import EncoderCount
-from pipeline.messages.frames import Announced, CameraFacts, Frame, FrameStatus, Motion, MotionState, StageState, Status
+from pipeline.messages.frames import Announced, CameraFacts, Frame
+from pipeline.messages.motion import EncoderCount, Motion
+from pipeline.messages.stages import Status
+from pipeline.messages.states import FrameStatus, MotionState, StageState
 from tests.fakes import Box, ScriptCamera, shot
 
 MS = 1_000_000

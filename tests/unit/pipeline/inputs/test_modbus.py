@@ -11,8 +11,9 @@ from pipeline.config.line import LineConfig
 from pipeline.config.wires import ContactConfig
 from pipeline.decision.cloth import ClothTerms
 from pipeline.inputs.modbus import Edge
-from pipeline.messages.cloth import Contact, Roll, RollStart, SpanEvent
-from pipeline.messages.frames import EventAction, EventKind
+from pipeline.messages.cloth import Contact, Roll, SpanEvent
+from pipeline.messages.commands import RollStart
+from pipeline.messages.states import EventAction, EventKind
 from tests.decision_bench import Bench
 
 MS = 1_000_000

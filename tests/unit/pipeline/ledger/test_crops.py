@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from pipeline.ledger.crops import Crop, crop_path, cut_crops, map_path
-from pipeline.messages.frames import Region, Result, Verdict
+from pipeline.messages.states import Result
+from pipeline.messages.verdicts import Region, Verdict
 
 
 def defect(shape: tuple[int, ...], regions: list[tuple[int, int, int, int]], left: int | None = None) -> Verdict:

@@ -15,22 +15,14 @@ from pipeline.ledger import stage as module
 from pipeline.ledger.reading import read_camera_facts, read_rejects, read_runs, read_states, read_totals, read_verdicts
 from pipeline.ledger.stage import Recorder, make_recorder
 from pipeline.ledger.store import Ledger, LedgerFull
-from pipeline.messages.frames import (
-    CameraFacts,
-    LineState,
-    Message,
-    Motion,
-    MotionState,
-    Payload,
-    Reason,
-    Region,
-    Reject,
-    Result,
-    StageState,
-    State,
-    Status,
-    Verdict,
-)
+from pipeline.messages.actions import Reject
+from pipeline.messages.frames import CameraFacts
+from pipeline.messages.line import LineState
+from pipeline.messages.message import Message, Payload
+from pipeline.messages.motion import Motion
+from pipeline.messages.stages import Status
+from pipeline.messages.states import MotionState, Reason, Result, StageState, State
+from pipeline.messages.verdicts import Region, Verdict
 from tests import fakes
 
 SECOND = 1_000_000_000

@@ -13,7 +13,12 @@ from glass_core.errors import InputError
 from pipeline.ledger import reading as ledger
 from pipeline.ledger.reading import read_verdicts
 from pipeline.ledger.store import Ledger, LedgerFull
-from pipeline.messages.frames import CameraFacts, Heartbeat, LineState, Message, Reason, Reject, Result, State, Verdict
+from pipeline.messages.actions import Reject
+from pipeline.messages.frames import CameraFacts
+from pipeline.messages.line import Heartbeat, LineState
+from pipeline.messages.message import Message
+from pipeline.messages.states import Reason, Result, State
+from pipeline.messages.verdicts import Verdict
 from tests.fakes import totals
 from tests.shared_data import ROOT
 
@@ -21,7 +26,8 @@ WRITER = """
 import sys
 from pathlib import Path
 from pipeline.ledger.store import Ledger
-from pipeline.messages.frames import Result, Verdict
+from pipeline.messages.states import Result
+from pipeline.messages.verdicts import Verdict
 held = Ledger(Path(sys.argv[1]), run_id="killed")
 print("ready", flush=True)
 for number in range(10**9):
@@ -36,7 +42,8 @@ FULL = """
 import resource, sys
 from pathlib import Path
 from pipeline.ledger.store import Ledger, LedgerFull
-from pipeline.messages.frames import Result, Verdict
+from pipeline.messages.states import Result
+from pipeline.messages.verdicts import Verdict
 held = Ledger(Path(sys.argv[1]))
 limit = 200_000
 _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -12,7 +12,11 @@ from glass_core.errors import InputError
 from pipeline.link.link import Inbox, Link, Received
 from pipeline.link.memory_link import MemoryLink
 from pipeline.link.zmq_link import ZmqLink
-from pipeline.messages.frames import Bypass, Frame, LineState, Motion, MotionState, State
+from pipeline.messages.commands import Bypass
+from pipeline.messages.frames import Frame
+from pipeline.messages.line import LineState
+from pipeline.messages.motion import Motion
+from pipeline.messages.states import MotionState, State
 
 
 def frame(seq: int, size: int = 64) -> Frame:

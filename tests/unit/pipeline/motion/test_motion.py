@@ -23,8 +23,9 @@ from pipeline.config.motion import (
     UdpMotion,
 )
 from pipeline.devices.modbus import ModbusDevice
-from pipeline.messages.cloth import EncoderCount
-from pipeline.messages.frames import Motion, MotionState, StageState, Status
+from pipeline.messages.motion import EncoderCount, Motion
+from pipeline.messages.stages import Counted, Elapsed, Status
+from pipeline.messages.states import MotionState, StageState
 from pipeline.motion import MotionStage, make_web
 from pipeline.motion.counter import Counter, CounterJump
 from pipeline.motion.counts import RECONNECT_NS, ModbusCounts, UdpCounts
@@ -85,7 +86,7 @@ def test_the_web_starts_when_everybody_has_heard() -> None:
     assert heard[0].position_mm == 0
     assert heard[-1].position_mm == pytest.approx(300) and len(heard) == 51
     assert heard[-1].state is MotionState.MOVING
-    assert stage.counters == {"elapsed_s": pytest.approx(1.0)}
+    assert isinstance(stage.kept, Elapsed) and stage.kept.elapsed_s == pytest.approx(1.0)
 
 
 def test_a_restart_goes_on_where_it_was() -> None:
@@ -135,10 +136,10 @@ def test_a_step_that_cannot_be_is_a_jump_and_counting_goes_on_from_there(raw: in
 class Bench:
     """A motion stage on an encoder of 10 counts per mm whose readings come as messages."""
 
-    def __init__(self, resume: dict[str, float] | None = None, **config: Any) -> None:
+    def __init__(self, before: Elapsed | Counted | None = None, **config: Any) -> None:
         self.counts, self.heard = Box(), Box()
         body = {"source": "message", "counts_per_mm": 10, "bits": 15, "max_speed_mm_s": 2000, **config}
-        self.web = make_web(TypeAdapter(MotionConfig).validate_python(body), lambda: self.counts, resume or {})
+        self.web = make_web(TypeAdapter(MotionConfig).validate_python(body), lambda: self.counts, before)
         self.stage = MotionStage(self.web, self.heard, [])
         self.ms = 0
 
@@ -200,7 +201,7 @@ def test_an_encoder_that_has_not_spoken_yet_is_awaited_and_no_fault() -> None:
 def test_an_encoder_that_spoke_before_a_restart_is_not_awaited_for_long() -> None:
     bench = Bench()
     bench.turn(lambda ms: ms, 1000)
-    again = Bench(resume=bench.web.counters)
+    again = Bench(before=bench.web.kept)
     for ms in range(0, 2000, 10):
         again.stage.step(ms * MS)
     assert [s for s, _ in again.states()] == [StageState.READY, StageState.FAULT]
@@ -227,13 +228,13 @@ def test_a_triggered_camera_is_silent_at_rest_and_others_words_are_left_alone() 
     bench.stage.step(2000 * MS)
     assert bench.heard.take(Motion)[-1].state is MotionState.STOPPED
     assert [s for s, _ in bench.states()] == [StageState.READY]
-    assert bench.web.counters["refused"] == 49
+    assert bench.web.refused == 49
 
 
 def test_a_restarted_encoder_counts_on() -> None:
     bench = Bench()
     bench.turn(lambda ms: ms, 1000)
-    again = Bench(resume=bench.web.counters)
+    again = Bench(before=bench.web.kept)
     assert again.turn(lambda ms: 1000 + ms, 100).position_mm == pytest.approx(109, abs=4)
 
 

@@ -10,7 +10,11 @@ import pytest
 from glass_core.errors import InputError
 from pipeline.ledger.crops import Crop, crop_path
 from pipeline.ledger.store import Ledger
-from pipeline.messages.frames import CameraFacts, LineState, Message, Reason, Region, Result, State, Verdict
+from pipeline.messages.frames import CameraFacts
+from pipeline.messages.line import LineState
+from pipeline.messages.message import Message
+from pipeline.messages.states import Reason, Result, State
+from pipeline.messages.verdicts import Region, Verdict
 from pipeline.report import Injected, compare, write_page
 from pipeline.report.roll import find_defects
 

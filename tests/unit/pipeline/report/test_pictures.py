@@ -9,7 +9,9 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from pipeline.messages.frames import LineState, Reason, Region, Result, State, Verdict
+from pipeline.messages.line import LineState
+from pipeline.messages.states import Reason, Result, State
+from pipeline.messages.verdicts import Region, Verdict
 from pipeline.report import roll_map
 from pipeline.report.pictures import timeline
 from pipeline.report.roll import find_defects

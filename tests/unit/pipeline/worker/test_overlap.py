@@ -11,7 +11,8 @@ from pipeline.cameras.synthetic.weave import render
 from pipeline.config.cameras import WeaveConfig
 from pipeline.decision.apart import Apart
 from pipeline.messages.cloth import Alignment
-from pipeline.messages.frames import Frame, LineState
+from pipeline.messages.frames import Frame
+from pipeline.messages.line import LineState
 from pipeline.worker.overlap import INTERVAL_NS, STRIPS, Overlaps, Strip, compare
 from tests.decision_bench import Bench
 

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from glass_core.engines.canary import Canary, EngineFault
-from pipeline.messages.frames import Frame, ScoreMap, StageState, Status
+from pipeline.messages.frames import Frame, ScoreMap
+from pipeline.messages.stages import Status
+from pipeline.messages.states import StageState
 from pipeline.telemetry import Gpu
 from pipeline.worker.stage import Model, Worker
 from tests.fakes import Box, BrightnessEngine

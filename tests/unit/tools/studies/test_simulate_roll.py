@@ -13,7 +13,8 @@ from rich.console import Console
 from glass_core.errors import InputError
 from glass_core.pictures.reading import read_image
 from pipeline.config.motion import Segment, SimulatedMotion
-from pipeline.messages.frames import Region, Result, Verdict
+from pipeline.messages.states import Result
+from pipeline.messages.verdicts import Region, Verdict
 from pipeline.motion.played import SimulatedCourse
 from pipeline.report import Comparison, Injected
 from pipeline.report.roll import find_defects

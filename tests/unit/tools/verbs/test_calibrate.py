@@ -19,7 +19,8 @@ from glass_core.pictures.split import Split, load_split, split
 from glass_core.pictures.tiling import Tiling
 from pipeline.ledger.dispositions import Word, dispose
 from pipeline.ledger.store import Ledger
-from pipeline.messages.frames import Region, Result, Verdict
+from pipeline.messages.states import Result
+from pipeline.messages.verdicts import Region, Verdict
 from pipeline.report.sheet import read_sheet
 from tools.cli import main
 from tools.verbs.calibrate import calibrate_run

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from glass_core.errors import InputError
-from pipeline.messages.frames import Region, Result, Verdict
+from pipeline.messages.states import Result
+from pipeline.messages.verdicts import Region, Verdict
 from tools.verbs.compare import Frame, compare
 
 LEFT = Region(x0_px=0, y0_px=0, x1_px=16, y1_px=16, score=0.9)

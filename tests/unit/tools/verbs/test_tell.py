@@ -13,7 +13,10 @@ from typing import Any
 import pytest
 
 from pipeline.link.zmq_link import ZmqLink
-from pipeline.messages.frames import Acknowledge, Bypass, Heartbeat, LineState, Message, Reset, State
+from pipeline.messages.commands import Acknowledge, Bypass, Reset
+from pipeline.messages.line import Heartbeat, LineState
+from pipeline.messages.message import Message
+from pipeline.messages.states import State
 from pipeline.supervision.supervisor import runtime_folder
 from tools.cli import main
 

@@ -1,0 +1,125 @@
+"""One process of a line: how it is started, when it hangs, when it starts again, and how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.messages.stages import Progress
+from pipeline.supervision.spec import Spec
+
+SILENT_NS = 10_000_000_000
+"""A process that reports no progress for so long hangs; a longer single engine call does not exist."""
+STARTING_NS = 120_000_000_000
+"""Loading and compiling a model may take so long."""
+STUCK_NS = 15_000_000_000
+"""Work in hand and none handled for so long is a hang, too."""
+RESTARTS, RESTARTS_NS = 3, 60_000_000_000
+BACKOFF_NS = 250_000_000
+BACKOFF_MOST_NS = 8_000_000_000
+BEYOND_A_CABLE = ("grabber", "output", "input")
+"""What these talk to may come back after any time: they are started again without end."""
+
+
+@dataclass
+class Child:
+    """A process and what is known of it."""
+
+    role: str
+    name: str
+    generation: int = -1
+    process: subprocess.Popen[bytes] | None = None
+    progress: Progress | None = None
+    """Its last word, or that of the generation before."""
+    heard_ns: int = 0
+    restart_due_ns: int | None = None
+    """Null: at once."""
+    was_ready: bool = False
+    """In any generation."""
+    asked: bool = False
+    """To begin anew with decision: its end is no failure."""
+    _started_ns: int = 0
+    _handled_ns: int = 0
+    _failures_ns: deque[int] = field(default_factory=deque)
+    """Those of the last minute."""
+
+    @property
+    def ready(self) -> bool:
+        """It runs and has said so."""
+        return self.process is not None and self.progress is not None and self.progress.generation == self.generation
+
+    def start(self, spec: Spec, now_ns: int) -> None:
+        """Run the next generation, the one that the spec is of."""
+        self.generation = spec.generation
+        path = spec.folder / f"{self.role}-{self.name}.json"
+        path.write_text(spec.model_dump_json(), encoding="utf-8")
+        home = str(Path(__file__).parents[2])
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))}
+        environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads would starve the other processes
+        # A session of its own: Ctrl-C in the terminal reaches the supervisor alone, which stops all in order.
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "pipeline.supervision.process", str(path)],
+            env=environment, stdin=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        self._started_ns = self.heard_ns = self._handled_ns = now_ns
+        self.restart_due_ns = None
+
+    def hears(self, progress: Progress, now_ns: int) -> bool:
+        """Take a word of progress; whether it is of this process, and not of one before it."""
+        if (progress.name, progress.generation) != (self.name, self.generation):
+            return False
+        if self.progress is None or progress.handled != self.progress.handled or not progress.waiting:
+            self._handled_ns = now_ns
+        self.progress, self.heard_ns = progress, now_ns
+        return True
+
+    def hangs(self, now_ns: int) -> str:
+        """How it hangs; empty while it does not."""
+        if not self.ready:
+            return "does not get ready" if now_ns - self._started_ns > STARTING_NS else ""
+        if now_ns - self.heard_ns > SILENT_NS:
+            return "reports no progress"
+        return "has work and does none" if now_ns - self._handled_ns > STUCK_NS else ""
+
+    def kill(self, why: str) -> None:
+        """End it by force, with a word of where it hangs."""
+        assert self.process is not None
+        print(f"glassline: {self.name} {why}, killed and started again", file=sys.stderr, flush=True)
+        self.process.send_signal(signal.SIGABRT)  # faulthandler writes where it hangs
+        time.sleep(0.1)
+        self.process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):  # a process inside a driver may take its time: the line goes on
+            self.process.wait(1)
+
+    def failed(self, now_ns: int) -> int | None:
+        """It has died: it starts again, each time later. How often it failed in a minute, where that is too often."""
+        self._failures_ns.append(now_ns)
+        while now_ns - self._failures_ns[0] > RESTARTS_NS:
+            self._failures_ns.popleft()
+        tries = len(self._failures_ns)
+        self.restart_due_ns = now_ns + min(BACKOFF_NS * 2 ** (tries - 1), BACKOFF_MOST_NS)
+        return tries if tries > RESTARTS and self.role not in BEYOND_A_CABLE else None
+
+
+def terminate(children: list[Child], until_s: float) -> None:
+    """End them together, by force where they are not gone at that time."""
+    alive = [c.process for c in children if c.process is not None]
+    for process in alive:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+    for process in alive:
+        try:
+            process.wait(max(0.05, until_s - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.2)
+    for child in children:
+        child.process = None

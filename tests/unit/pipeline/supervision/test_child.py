@@ -1,0 +1,68 @@
+"""A process of the line: whose words count, when it hangs, and how often it may fail."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from pipeline.messages.stages import Progress
+from pipeline.supervision.child import RESTARTS, SILENT_NS, STARTING_NS, STUCK_NS, Child, terminate
+
+S = 1_000_000_000
+
+
+@pytest.fixture
+def child() -> Iterator[Child]:
+    """One that runs, and is of generation 2."""
+    child = Child("worker", "worker", generation=2)
+    child.process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    yield child
+    terminate([child], 0.0)
+
+
+def word(handled: int = 0, waiting: int = 0, name: str = "worker", generation: int = 2) -> Progress:
+    return Progress(name=name, generation=generation, state=None, steps=1, handled=handled, waiting=waiting)
+
+
+@pytest.mark.parametrize("other", [word(name="left"), word(generation=1)])
+def test_only_its_own_words_make_it_ready(child: Child, other: Progress) -> None:
+    assert not child.hears(other, 5) and not child.ready
+    assert child.hears(word(), 5) and child.ready and child.heard_ns == 5
+
+
+def test_a_start_takes_its_time(child: Child) -> None:
+    assert child.hangs(STARTING_NS) == ""
+    assert child.hangs(STARTING_NS + 1) == "does not get ready"
+
+
+def test_silence_is_a_hang(child: Child) -> None:
+    child.hears(word(), 5)
+    assert child.hangs(5 + SILENT_NS) == ""
+    assert child.hangs(6 + SILENT_NS) == "reports no progress"
+
+
+@pytest.mark.parametrize(("handled", "waiting", "hangs"), [(1, 0, ""), (1, 3, "has work and does none"), (2, 3, "")])
+def test_work_that_is_not_done_is_a_hang_and_idleness_is_none(child: Child, handled: int, waiting: int, hangs: str) -> None:
+    child.hears(word(handled=1, waiting=3), 0)
+    child.hears(word(handled, waiting), STUCK_NS + 1)
+    assert child.hangs(STUCK_NS + 1) == hangs
+
+
+def test_it_starts_again_later_each_time_and_not_for_ever() -> None:
+    child, due_s = Child("worker", "worker"), []
+    for _ in range(RESTARTS):
+        assert child.failed(0) is None
+        due_s.append((child.restart_due_ns or 0) / S)
+    assert due_s == [0.25, 0.5, 1.0]
+    assert child.failed(0) == RESTARTS + 1
+    assert child.failed(61 * S) is None  # the minute is over
+
+
+@pytest.mark.parametrize("role", ["grabber", "output", "input"])
+def test_what_is_beyond_a_cable_may_come_back_after_any_time(role: str) -> None:
+    child = Child(role, "left")
+    assert [child.failed(0) for _ in range(20)] == [None] * 20
+    assert child.restart_due_ns == 8 * S
