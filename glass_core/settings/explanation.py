@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from glass_core.errors import InputError
-from glass_core.settings.document import Document, Place, dotted
+from glass_core.settings.document import Document
+from glass_core.settings.values import Place, dotted
 
 Kind = TypeVar("Kind", bound=BaseModel)
 
@@ -33,20 +34,18 @@ def _explain(error: ValidationError, schema: dict[str, Any], document: Document,
     first = min(faults, key=lambda fault: fault["type"] != "extra_forbidden")
     inner, section = _walk(schema, first["loc"])
     place, value, kind = (*under, *inner), first["input"], first["type"]
-    context = first.get("ctx", {})
     if kind.startswith("union_tag_"):
-        name = context["discriminator"].strip("'")
+        name = first["ctx"]["discriminator"].strip("'")
         place, value = (*place, name), value.get(name)
-        allowed = context.get("expected_tags") or ", ".join(map(repr, section["discriminator"]["mapping"]))
-        if kind == "union_tag_not_found":
-            return f"missing key {dotted(place)}, {document.where(place)}, give one of {allowed}"
-        return f"bad value {_shown(value, document, place)} for {dotted(place)}, {document.where(place)}, use one of {allowed}"
-    key, where = dotted(place), document.where(place)
+    key, where, shown = dotted(place), document.where(place), _shown(value, document, place)
+    if kind.startswith("union_tag_"):
+        kinds = ", ".join(map(repr, section["discriminator"]["mapping"]))
+        what = f"missing key {key}" if kind == "union_tag_not_found" else f"bad value {shown} for {key}"
+        return f"{what}, {where}, give one of {kinds}"
     if kind == "extra_forbidden":
-        return f"unknown key {key}, {where}, {_nearest(str(place[-1]), _walk(schema, first['loc'][:-1])[1])}"
+        return f"unknown key {key}, {where}, {_nearest(str(first['loc'][-1]), _walk(schema, first['loc'][:-1])[1])}"
     if kind == "missing":
         return f"missing key {key}, {where}, add it"
-    shown = _shown(value, document, place)
     if kind in MAPPING_WANTED:
         return f"{key} is {shown}, {where}, give a mapping of settings"
     if kind in LIST_WANTED:
@@ -65,6 +64,8 @@ def _walk(schema: dict[str, Any], loc: Sequence[str | int]) -> tuple[Place, dict
     place: list[str | int] = []
     node = _opened(schema, schema)
     for step in loc:
+        if step == "[key]":  # the fault is in the key itself
+            break
         if "discriminator" in node:
             node = {"$ref": node["discriminator"]["mapping"][step]}
         elif "properties" in node:
@@ -73,7 +74,7 @@ def _walk(schema: dict[str, Any], loc: Sequence[str | int]) -> tuple[Place, dict
         elif isinstance(step, int) and ("items" in node or "prefixItems" in node):
             place.append(step)
             node = dict(enumerate(node.get("prefixItems", []))).get(step, node.get("items", {}))
-        elif isinstance(node.get("additionalProperties"), dict) and step != "[key]":
+        elif isinstance(node.get("additionalProperties"), dict):
             place.append(step)
             node = node["additionalProperties"]
         else:  # a kind in a union, which nobody wrote
@@ -110,4 +111,7 @@ def _shown(value: Any, document: Document, place: Place) -> str:
 
 
 def _message(message: str) -> str:
-    return re.sub(r"^(Input|String|Value|Tuple|List|Dictionary) (?=should|is)", "it ", message.removeprefix("Value error, "))
+    """Pydantic's words about an input, as words about the value named before."""
+    message = re.sub(r" after validation| for <class .*>", "", message.removeprefix("Value error, "))
+    message = re.sub(r"^(Input|String|Tuple|List|Dictionary) (?=should)", "it ", message)
+    return message.replace("Input is not a valid path", "it should be a valid path")

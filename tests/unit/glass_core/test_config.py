@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from glass_core.config import PROFILES, TrainConfig, load_train_config
+from glass_core.config import PROFILES, TrainConfig, TrainingFile, load_train_config
 from glass_core.errors import InputError
+from pipeline.config.line import LineConfig
 
 
 def load(tmp_path: Path, text: str) -> TrainConfig:
@@ -113,3 +114,12 @@ def test_a_missing_binary_or_huge_file_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b" " * (2 << 20))
     with pytest.raises(InputError, match="over 1048576 bytes"):
         load_train_config(path)
+
+
+def test_a_lines_file_may_be_trained_from_and_its_sections_are_known() -> None:
+    assert set(TrainingFile.model_fields) == set(LineConfig.model_fields)
+
+
+def test_a_section_that_no_file_has_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^unknown key tarin, .*line\.yaml:2, did you mean train; use one of train, line, "):
+        load(tmp_path, "line: {name: loom}\ntarin: {epochs: 3}")
