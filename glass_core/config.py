@@ -1,18 +1,16 @@
 """Settings of one training run, read from the `train:` section of a YAML file."""
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from glass_core.errors import InputError
 from glass_core.pictures.split import SplitFractions
 from glass_core.pictures.tiling import Tiling, stride_px
-
-MAX_CONFIG_BYTES = 1 << 20
+from glass_core.settings.document import read_document
+from glass_core.settings.explanation import checked
+from glass_core.settings.section import Section
 
 # What a profile changes against the field defaults below. `paper` is glass.md 9.3.
 PROFILES: dict[str, dict[str, Any]] = {
@@ -40,14 +38,12 @@ PROFILES: dict[str, dict[str, Any]] = {
 LEAST_TILE_PX = 64
 
 
-class TrainConfig(BaseModel):
+class TrainConfig(Section):
     """One training run; names and defaults of the method are those of GLASS (glass.md 9.3).
 
     `profile` sets the defaults: `cloth` (local synthesis alone, three levels), `quick` (with Gaussian noise, few iterations,
     some cells of each tile) or `paper` (what the official scripts have in common; configs/paper_*.yaml are the scripts).
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     profile: Literal["cloth", "quick", "paper"] = "cloth"
     distribution: Literal["m", "h", "j"] = "m"
@@ -167,42 +163,33 @@ def check_levels(levels: tuple[int, ...], backbone: str) -> None:
         raise ValueError("the embedded filter bank has levels: [2, 3] alone")
 
 
+class TrainingFile(Section):
+    """What a file may have at its top that a training is read from; it may be a line's, whose own reader checks the rest."""
+
+    train: dict[str, Any] | None = None
+    line: Any = None
+    styles: Any = None
+    model: Any = None
+    motion: Any = None
+    cameras: Any = None
+    worker: Any = None
+    decision: Any = None
+    grading: Any = None
+    actions: Any = None
+    inputs: Any = None
+    outputs: Any = None
+    ledger: Any = None
+
+
 def load_train_config(path: Path, base: TrainConfig | None = None, instead: Mapping[str, Any] | None = None) -> TrainConfig:
-    """Read the `train:` section of a YAML file; other sections belong to other rooms and are left alone.
+    """Read the `train:` section of a YAML file.
 
     What it does not name is as in `base`, where one is given (its profile then changes nothing), or as its profile has it.
     What stands in `instead` (the command line) goes before both.
 
     Raises InputError naming file, key, value and what is allowed.
     """
-    try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise InputError(f"config over {MAX_CONFIG_BYTES} bytes, {path}, give a YAML file with a train: section")
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"config not readable ({error.strerror}), {path}, give the path of a YAML file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"not YAML ({' '.join(str(error).split())}), {path}, mend the syntax") from error
-    section = document.get("train") if isinstance(document, dict) else document
-    if document is not None and not isinstance(document, dict):
-        raise InputError(f"no mapping at top level, {path}, begin with train:")
-    if section is not None and not isinstance(section, dict):
-        raise InputError(f"train is {section!r}, {path}, give a mapping of settings under train:")
-    try:
-        return TrainConfig.model_validate({**(base.model_dump() if base else {}), **(section or {}), **(instead or {})})
-    except ValidationError as error:
-        raise InputError(_one_line(error, path)) from error
-
-
-def _one_line(error: ValidationError, path: Path) -> str:
-    first = error.errors()[0]
-    key = ".".join(["train", *map(str, first["loc"])])
-    if first["type"] == "extra_forbidden":
-        known = list(SplitFractions.model_fields if "split" in first["loc"][:-1] else TrainConfig.model_fields)
-        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
-        advice = f"did you mean {near[0]}" if near else f"use one of {', '.join(known)}"
-        return f"unknown key {key}, {path}, {advice}"
-    message = first["msg"].removeprefix("Value error, ").replace("Input should be", "it should be")
-    if not first["loc"]:
-        return f"bad settings under {key}, {path}, {message}"
-    return f"bad value {first['input']!r} for {key}, {path}, {message}"
+    document = read_document(path)
+    section = checked(document, TrainingFile, document.body).train or {}
+    body = {**(base.model_dump() if base else {}), **section, **(instead or {})}
+    return checked(document, TrainConfig, body, under=("train",))

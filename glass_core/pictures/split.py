@@ -11,14 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from glass_core.errors import InputError
 from glass_core.files.whole_file import whole_file
+from glass_core.settings.section import Section
 
 SPLIT_FILE = "split.json"
 
 
-class SplitFractions(BaseModel):
+class SplitFractions(Section):
     """Shares of the good images: heads are fitted on `train`, the card on `calibration`, figures on `selection`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     train: float = Field(default=0.8, gt=0, le=1)
     calibration: float = Field(default=0.1, ge=0, lt=1)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.section import Section
+from glass_core.settings.section import Section
 
 
 class DefectAction(Section):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.config.section import Section
+from glass_core.settings.section import Section
 from pipeline.config.styles import Scalar
 
 Pixels = tuple[int, int]

@@ -6,16 +6,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import ValidationError
-
 from calibration.alignment import AlignmentCard
 from calibration.camera_card import CameraCard
 from calibration.flatfield import FlatfieldCard
 from calibration.scale import ScaleCard
+from glass_core.config import TrainConfig
 from glass_core.errors import InputError
+from glass_core.settings.document import read_document
+from glass_core.settings.explanation import checked
 from pipeline.config.cameras import BaslerConfig, CameraConfig
-from pipeline.config.line import LineConfig, explain
+from pipeline.config.line import LineConfig
 
 
 def camera_cards(config: CameraConfig, now: datetime | None = None) -> dict[str, CameraCard]:
@@ -60,15 +60,9 @@ def with_cards(line: LineConfig) -> LineConfig:
 
 def load_config(path: Path) -> LineConfig:
     """The line that a YAML file describes; InputError names file, key, value and what is allowed."""
-    try:
-        body = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as e:
-        raise InputError(f"config not readable, {path}, {e.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as e:
-        raise InputError(f"config is not YAML, {path}, {' '.join(str(e).split())}") from None
-    if not isinstance(body, dict):
-        raise InputError(f"config is not a map, {path}, begin with `line:`")
-    try:
-        return with_cards(LineConfig.model_validate(body))
-    except ValidationError as e:
-        raise InputError(f"config refused, {path}, {explain(e)}") from None
+    document = read_document(path)
+    if not document.body:
+        raise InputError(f"config is empty, {path}, begin with `line:`")
+    line = checked(document, LineConfig, document.body)
+    checked(document, TrainConfig, line.train, under=("train",))
+    return with_cards(line)

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from pipeline.config.actions import ActionConfig, DefectAction
+from glass_core.settings.section import Section
+from pipeline.config.actions import ActionConfig
+from pipeline.config.agreement import CHECKS
 from pipeline.config.cameras import BaslerConfig, CameraConfig
-from pipeline.config.motion import CameraMotion, MotionConfig
-from pipeline.config.section import Section
-from pipeline.config.styles import EventsConfig, Scalar, StyleConfig, check_styles
+from pipeline.config.motion import MotionConfig
+from pipeline.config.styles import EventsConfig, Scalar, StyleConfig
 from pipeline.config.wires import InputConfig, ModbusConfig, OutputConfig, PublisherConfig
 from pipeline.grading import Rules
 
 StyleName = Annotated[str, Field(min_length=1, max_length=64)]
-STAGES = {"recorder", "decision", "worker", "motion"}
-"""Processes that every line may have."""
 
 
 class InspectionOkConfig(Section):
@@ -86,42 +84,12 @@ class LineConfig(Section):
     outputs: tuple[OutputConfig, ...] = (PublisherConfig(kind="publisher"),)
     ledger: LedgerConfig = LedgerConfig()
     train: dict[str, Any] = Field(default_factory=dict)
-    """Settings of training; glass_core checks them."""
+    """Settings of training, echoed as they are written; the file's reader checks them."""
 
     @model_validator(mode="after")
-    def _unique(self) -> LineConfig:
-        names = [c.name for c in self.cameras]
-        if len(set(names)) < len(names):
-            raise ValueError(f"cameras: names must differ, got {names}")
-        wired = [*(o.name for o in self.modbus), *(i.name for i in self.inputs)]
-        if len(set(wired)) < len(wired) or set(wired) & STAGES:
-            raise ValueError(f"outputs and inputs: names must differ, also from {', '.join(sorted(STAGES))}, got {wired}")
-        contacts = [c.name for i in self.inputs for c in i.contacts]
-        if len(set(contacts)) < len(contacts):
-            raise ValueError(f"inputs: contacts' names must differ, got {contacts}")
-        if taken := set(names) & {*STAGES, *wired}:
-            raise ValueError(f"cameras: {', '.join(sorted(taken))} is another process's name, choose a different one")
-        ranges = sorted((*c.inspect_x_mm, c.name) for c in self.cameras if c.inspect_x_mm)
-        for (_, end_mm, left), (start_mm, _, right) in pairwise(ranges):
-            if start_mm < end_mm:
-                raise ValueError(
-                    f"inspect_x_mm of {left} and {right} overlap: cloth from {start_mm:g} mm would be judged twice"
-                )
-        if isinstance(self.motion, CameraMotion) and self.motion.camera not in names:
-            raise ValueError(f"motion.camera: {self.motion.camera} is none of the cameras {names}")
-        if len(self.outputs) - len(self.modbus) != 1:
-            raise ValueError("outputs: exactly one publisher")
-        if self.motion is None and any(isinstance(a, DefectAction) and a.distance_mm is not None for a in self.actions):
-            raise ValueError("actions: distance_mm needs `motion:`, nothing else says when the web is there")
-        if self.styles and self.line.style not in ("", *self.styles):
-            raise ValueError(f"line.style: no such style {self.line.style}, choose one of {', '.join(self.styles)}")
-        check_styles(self.styles, self.own_features)
-        trimmed = {c.name for c in self.cameras if c.lamp}
-        for name, style in self.styles.items():
-            if both := sorted(trimmed & style.features.keys()):
-                raise ValueError(
-                    f"styles.{name}.features.{both[0]}: the level of that camera's lamp holds for one setting only"
-                )
+    def _agreed(self) -> LineConfig:
+        for check in CHECKS:
+            check(self)
         return self
 
     @property
@@ -160,14 +128,3 @@ class LineConfig(Section):
         """SHA-256 of the whole configuration, defaults included."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
-
-
-def explain(error: ValidationError) -> str:
-    """The first fault of a refused configuration on one line: key, value, what is allowed."""
-    first = error.errors(include_url=False)[0]
-    key = ".".join(str(p) for p in first["loc"]) or "(whole file)"
-    if first["type"] == "extra_forbidden":
-        return f"{key}: no such key"
-    value = repr(first["input"])
-    shown = "" if isinstance(first["input"], dict) else f" {value if len(value) < 80 else value[:77] + '...'}:"
-    return f"{key}:{shown} {first['msg'].removeprefix('Value error, ')}"

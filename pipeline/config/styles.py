@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from pipeline.config.section import Section
+from glass_core.settings.section import Section
 from pipeline.messages.states import EventAction, EventKind
 
 Scalar = bool | int | float | str

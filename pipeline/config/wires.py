@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.config.section import Section
+from glass_core.settings.section import Section
 from pipeline.messages.states import EventKind
 
 ProcessName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]

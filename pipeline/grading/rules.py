@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from glass_core.settings.section import Section
 
 INCH_MM = 25.4
 YARD_MM = 36 * INCH_MM
@@ -23,14 +25,12 @@ RULE_SETS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-class Rules(BaseModel):
+class Rules(Section):
     """How a roll is graded: a named rule set, any part of which a contract may replace.
 
     A set is never changed once released; a correction gets a new number behind its name. The standard's editions and the
     trade's readings of it differ in what can be set here, so the whole of it stands in every report.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     rules: Literal["d5430-inch-1", "d5430-mm-1"] = "d5430-inch-1"
     limits_mm: tuple[float, float, float] = (76.2, 152.4, 228.6)

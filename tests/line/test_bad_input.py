@@ -148,7 +148,7 @@ def test_a_model_that_cannot_be_used(bench: Bench, spoil: Callable[[Path], objec
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"speed": 3}, ["line.yaml", "speed", "no such key"]),
+        ({"speed": 3}, ["line.yaml", "unknown key speed"]),
         ({"decision": {"budget_ms": "soon"}}, ["line.yaml", "decision.budget_ms", "'soon'"]),
         ({"model": None}, ["no model"]),
         ({"cameras": []}, ["no cameras"]),

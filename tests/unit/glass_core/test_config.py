@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from glass_core.config import PROFILES, TrainConfig, load_train_config
+from glass_core.config import PROFILES, TrainConfig, TrainingFile, load_train_config
 from glass_core.errors import InputError
+from pipeline.config.line import LineConfig
 
 
 def load(tmp_path: Path, text: str) -> TrainConfig:
@@ -56,9 +57,12 @@ def test_what_is_written_down_reads_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("train: {epoch: 3}", "unknown key train.epoch, {path}, did you mean epochs"),
+        ("train: {epoch: 3}", "unknown key train.epoch, {path}, did you mean epochs; use one of profile, "),
         ("train: {zzz: 3}", "unknown key train.zzz, {path}, use one of profile, distribution, "),
-        ("train: {split: {trian: 0.8}}", "unknown key train.split.trian, {path}, did you mean train"),
+        (
+            "train: {split: {trian: 0.8}}",
+            "unknown key train.split.trian, {path}, did you mean train; use one of train, calibration, selection",
+        ),
         ("train: {backbone: resnet34}", "bad value 'resnet34' for train.backbone, {path}, it should be 'resnet18', "),
         ("train: {profile: fast}", "bad value 'fast' for train.profile, {path}, it should be 'cloth', 'quick' or 'paper'"),
         ("train: {step: 7}", "bad value 7 for train.step, {path}, it should be a multiple of 5"),
@@ -74,7 +78,7 @@ def test_what_is_written_down_reads_back(tmp_path: Path) -> None:
         ("train: {levels: [3, 2]}", "levels must be one to three of 1, 2, 3 in this order, not [3, 2]"),
         ("train: {levels: []}", "levels must be one to three of 1, 2, 3 in this order, not []"),
         ("train: {levels: [1, 3], shrink: 4}", "tile_px (288) must be a multiple of 64 with shrink: 4"),
-        ("train: {levels: [4]}", "bad value 4 for train.levels.0, {path}, it should be 1, 2 or 3"),
+        ("train: {levels: [4]}", "bad value 4 for train.levels[0], {path}, it should be 1, 2 or 3"),
         ("train: {levels: [3], border_px: 8}", "border_px (8) must be a multiple of 16, the side of a cell"),
         ("train: {levels: [3], backbone: embedded}", "the embedded filter bank has levels: [2, 3] alone"),
         ("train: {shrink: 2, tile_px: 64}", "bad settings under train, {path}, tile_px must be at least 128 with shrink: 2"),
@@ -89,7 +93,7 @@ def test_what_is_written_down_reads_back(tmp_path: Path) -> None:
 def test_what_is_wrong_is_one_line_with_file_key_value_and_remedy(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(InputError) as caught:
         load(tmp_path, text)
-    assert words.replace("{path}", str(tmp_path / "line.yaml")) in str(caught.value)
+    assert words.replace("{path}", f"{tmp_path}/line.yaml:1") in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -110,3 +114,12 @@ def test_a_missing_binary_or_huge_file_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b" " * (2 << 20))
     with pytest.raises(InputError, match="over 1048576 bytes"):
         load_train_config(path)
+
+
+def test_a_lines_file_may_be_trained_from_and_its_sections_are_known() -> None:
+    assert set(TrainingFile.model_fields) == set(LineConfig.model_fields)
+
+
+def test_a_section_that_no_file_has_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^unknown key tarin, .*line\.yaml:2, did you mean train; use one of train, line, "):
+        load(tmp_path, "line: {name: loom}\ntarin: {epochs: 3}")

@@ -42,10 +42,10 @@ def test_a_whole_line_is_read_and_hashed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"lines": {}}, "lines: no such key"),
-        ({"worker": {"max_batch": 0}}, "worker.max_batch: 0"),
+        ({"lines": {}}, "unknown key lines, "),
+        ({"worker": {"max_batch": 0}}, "bad value 0 for worker.max_batch, "),
         ({"worker": {"backend": "onnx"}}, "'torch'"),
-        ({"decision": {"budget": 5}}, "decision.budget: no such key"),
+        ({"decision": {"budget": 5}}, "unknown key decision.budget, "),
         ({"cameras": [{"name": "a", "source": "webcam"}]}, "'replay'"),
         ({"cameras": [{"name": "a b", "source": "replay", "path": "."}]}, "a b"),
         ({"cameras": [{"name": "a", "source": "replay", "path": "."}] * 2}, "names must differ"),
