@@ -50,7 +50,7 @@ def build(spec: Spec, link: Link) -> Stage:
 def _grabber(spec: Spec, link: Link, model: Path) -> Stage:
     from pipeline.cameras import make_camera
     from pipeline.grabber.camera_style import CameraStyle
-    from pipeline.grabber.stage import Grabber, GrabberTerms
+    from pipeline.grabber.stage import Grabber, GrabberBoxes, GrabberTerms, OpenCamera
 
     config = next(c for c in spec.config.cameras if c.name == spec.name)
     camera = make_camera(config)
@@ -65,13 +65,13 @@ def _grabber(spec: Spec, link: Link, model: Path) -> Stage:
         encoder=encoder if isinstance(encoder, EncoderMotion) else None,
     )
     motion = link.inbox(f"grabber-{spec.name}") if spec.config.motion and spec.live else None
-    outboxes = (link.outbox("worker"), link.outbox("decision"), link.outbox("recorder"))
     own_count = isinstance(encoder, CameraMotion) and encoder.camera == spec.name
     counts = link.outbox("motion") if own_count and spec.live else None
+    boxes = GrabberBoxes(link.outbox("worker"), link.outbox("decision"), link.outbox("recorder"), motion, counts)
     features = {name: spec.config.style(name).features[spec.name] for name in ("", *spec.config.styles)}
     rolls = link.subscribe(spec.config.publisher.bind, "Roll") if isinstance(link, ZmqLink) else None
     style = CameraStyle(camera, _roll(spec).style or "", features, rolls)
-    return Grabber(camera, config, facts, terms, *outboxes, motion, time.time_ns, counts, style)
+    return Grabber(OpenCamera(camera, config, facts), terms, boxes, time.time_ns, style)
 
 
 def _motion(spec: Spec, link: Link, model: Path) -> Stage:

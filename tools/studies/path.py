@@ -116,12 +116,12 @@ class StillEngine:
 
 def grabber_stage(spec: Spec, camera: WeaveConfig, link: Link) -> Stage:
     """The real grabber over a StillCamera; it waits for the worker."""
-    from pipeline.grabber.stage import Grabber, GrabberTerms
+    from pipeline.grabber.stage import Grabber, GrabberBoxes, GrabberTerms, OpenCamera
 
     terms = GrabberTerms("bench", 0, budget_ms=None, lossless=True, position_known=True)
     still = StillCamera(camera)
-    outboxes = (link.outbox("worker"), link.outbox("decision"), link.outbox("recorder"))
-    return Grabber(still, camera, still.open(), terms, *outboxes, None, time.time_ns)
+    boxes = GrabberBoxes(link.outbox("worker"), link.outbox("decision"), link.outbox("recorder"))
+    return Grabber(OpenCamera(still, camera, still.open()), terms, boxes, time.time_ns)
 
 
 def worker_stage(spec: Spec, camera: WeaveConfig, link: Link) -> Stage:

@@ -9,7 +9,9 @@ from pipeline.cameras.protocol import CameraLost, Shot
 from pipeline.config.cameras import ReplayConfig
 from pipeline.config.motion import CameraMotion, EncoderMotion
 from pipeline.grabber.camera_style import CameraStyle
-from pipeline.grabber.stage import MOST_BEHIND, ORIGIN_LIMIT, Grabber, GrabberTerms
+from pipeline.grabber.framing import ORIGIN_LIMIT
+from pipeline.grabber.pacing import MOST_BEHIND
+from pipeline.grabber.stage import Grabber, GrabberBoxes, GrabberTerms, OpenCamera
 from pipeline.messages.frames import Announced, CameraFacts, Frame
 from pipeline.messages.motion import EncoderCount, Motion
 from pipeline.messages.stages import Status
@@ -39,19 +41,8 @@ class Bench:
         entry = ReplayConfig.model_validate({"name": "c", "source": "replay", "path": ".", **config})
         terms = GrabberTerms("boot", 0, 500.0, lossless, position_known=not restart, encoder=encoder)
         self.counts = Box()
-        self.grabber = Grabber(
-            camera,
-            entry,
-            camera.open(),
-            terms,
-            self.worker,
-            self.decision,
-            self.recorder,
-            self.motion,
-            lambda: 5,
-            self.counts,
-            style,
-        )
+        boxes = GrabberBoxes(self.worker, self.decision, self.recorder, self.motion, self.counts)
+        self.grabber = Grabber(OpenCamera(camera, entry, camera.open()), terms, boxes, lambda: 5, style)
 
     def move(self, position_mm: float, speed_mm_s: float = 100.0, now_ns: int = 0) -> None:
         state = MotionState.STOPPED if speed_mm_s == 0 else MotionState.MOVING if speed_mm_s > 0 else MotionState.REVERSE
