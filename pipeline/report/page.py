@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import yaml
 
+from glass_core.backbones import untrained_title
 from pipeline.cloth.joining import Defect
 from pipeline.ledger.reading import read_camera_facts, read_cameras, read_runs, read_states, read_verdicts
 from pipeline.messages.frames import LineState
@@ -140,10 +141,9 @@ def _warnings(facts: dict[str, Any], summary: Summary) -> str:
             warnings.append(f"PROVISIONAL threshold card{of}: too few good samples, the thresholds are an estimate.{more}")
     if not summary.card_sha:
         warnings.append("No threshold card was in force: nothing on this roll was judged.")
-    if info.get("arch") == "embedded":
+    if title := untrained_title(info.get("arch", "")):
         warnings.append(
-            "The model stands on the embedded filter bank, not on trained weights: good for a "
-            "demonstration and for coarse defects."
+            f"The model stands on the {title}, not on trained weights: good for a demonstration and for coarse defects."
         )
     return "".join(f'<div class="warn">{escape(w)}</div>' for w in warnings)
 
@@ -317,7 +317,7 @@ def _model(facts: dict[str, Any], title: str) -> str:
         weights = info.get("weights") or {}
         rows += [
             ["backbone", escape(str(info.get("arch")))],
-            ["its weights", escape(weights.get("path", "embedded filter bank, no file"))],
+            ["its weights", escape(weights.get("path", f"{untrained_title(info.get('arch', '')) or 'unknown'}, no file"))],
         ]
     rows += [
         ["weights SHA-256", sha(info.get("weights_sha") or facts.get("weights_sha"))],
