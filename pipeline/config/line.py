@@ -15,7 +15,7 @@ from pipeline.config.cameras import BaslerConfig, CameraConfig
 from pipeline.config.motion import CameraMotion, MotionConfig
 from pipeline.config.section import Section
 from pipeline.config.styles import EventsConfig, Scalar, StyleConfig, check_styles
-from pipeline.config.wires import InputConfig, ModbusConfig, OutputConfig, PublisherConfig
+from pipeline.config.wires import InputConfig, OutputConfig, PublisherConfig, WiredConfig
 from pipeline.grading import Rules
 
 StyleName = Annotated[str, Field(min_length=1, max_length=64)]
@@ -93,7 +93,7 @@ class LineConfig(Section):
         names = [c.name for c in self.cameras]
         if len(set(names)) < len(names):
             raise ValueError(f"cameras: names must differ, got {names}")
-        wired = [*(o.name for o in self.modbus), *(i.name for i in self.inputs)]
+        wired = [*(o.name for o in self.wired), *(i.name for i in self.inputs)]
         if len(set(wired)) < len(wired) or set(wired) & STAGES:
             raise ValueError(f"outputs and inputs: names must differ, also from {', '.join(sorted(STAGES))}, got {wired}")
         contacts = [c.name for i in self.inputs for c in i.contacts]
@@ -109,7 +109,7 @@ class LineConfig(Section):
                 )
         if isinstance(self.motion, CameraMotion) and self.motion.camera not in names:
             raise ValueError(f"motion.camera: {self.motion.camera} is none of the cameras {names}")
-        if len(self.outputs) - len(self.modbus) != 1:
+        if len(self.outputs) - len(self.wired) != 1:
             raise ValueError("outputs: exactly one publisher")
         if self.motion is None and any(isinstance(a, DefectAction) and a.distance_mm is not None for a in self.actions):
             raise ValueError("actions: distance_mm needs `motion:`, nothing else says when the web is there")
@@ -151,9 +151,9 @@ class LineConfig(Section):
         return next(o for o in self.outputs if isinstance(o, PublisherConfig))
 
     @property
-    def modbus(self) -> tuple[ModbusConfig, ...]:
-        """The wired outputs."""
-        return tuple(o for o in self.outputs if isinstance(o, ModbusConfig))
+    def wired(self) -> tuple[WiredConfig, ...]:
+        """The outputs that are processes of their own: all but the publisher, which is decision's."""
+        return tuple(o for o in self.outputs if not isinstance(o, PublisherConfig))
 
     @property
     def sha(self) -> str:

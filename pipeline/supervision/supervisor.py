@@ -22,6 +22,7 @@ from pipeline.decision.handover import Heard
 from pipeline.link.zmq_link import ZmqLink, make_private
 from pipeline.messages.cloth import MarkEvent, RollStart
 from pipeline.messages.frames import Acknowledge, Bypass, Message, Progress, Reset, StageState, Status
+from pipeline.supervision.builders import ROLES
 from pipeline.supervision.spec import Spec
 
 SILENT_NS = 10_000_000_000
@@ -96,11 +97,7 @@ class Supervisor:
     def __init__(self, config: LineConfig, observe: bool = False, needed_tiles_per_s: float = 0.0) -> None:
         self._config, self._observe, self._needed_tiles_per_s = config, observe, needed_tiles_per_s
         self.folder = runtime_folder(config.line.name)
-        cameras = [Child("grabber", c.name) for c in config.cameras]
-        motion = [Child("motion", "motion")] if config.motion else []
-        fixed = [Child("recorder", "recorder"), Child("decision", "decision"), Child("worker", "worker")]
-        wired = [*(Child("output", o.name) for o in config.modbus), *(Child("input", i.name) for i in config.inputs)]
-        self._children = fixed + cameras + motion + wired  # in the order of starting
+        self._children = [Child(role, name) for role, row in ROLES.items() for name in row.names(config)]
         self._lock: IO[str] | None = None
         self._link: ZmqLink | None = None
         self._untold: deque[Message] = deque()
@@ -252,8 +249,7 @@ class Supervisor:
         while child.restarts_ns and now_ns - child.restarts_ns[0] > RESTARTS_NS:
             child.restarts_ns.popleft()
         tries = len(child.restarts_ns)
-        limited = child.role not in ("grabber", "output", "input")  # what is beyond a cable may come back after any time
-        failed = limited and tries > RESTARTS
+        failed = tries > RESTARTS and not ROLES[child.role].beyond_cable
         self._tell(child, StageState.FAULT if failed else StageState.DOWN, detail)
         if failed:
             raise LineFailed(f"{child.name} failed {tries} times in a minute, {detail}, see the lines above", 1)
@@ -272,7 +268,7 @@ class Supervisor:
     def stop(self) -> None:
         """Reverse order: sources first, then what is in hand is decided and recorded; nothing outlives STOP_S."""
         end_s = time.monotonic() + STOP_S
-        sources = [c for c in self._children if c.role in ("motion", "grabber", "input")]
+        sources = [c for c in self._children if ROLES[c.role].source]
         self._terminate(sources, end_s - 1.5)
         decision = next(c for c in self._children if c.role == "decision")
         seen_ns = time.monotonic_ns()
@@ -281,7 +277,7 @@ class Supervisor:
             if decision.heard_ns > seen_ns and decision.progress is not None and not decision.progress.waiting:
                 break
             time.sleep(0.02)
-        for role in ("output", "worker", "decision", "recorder"):
+        for role in reversed(ROLES):
             last_s = end_s if role == "recorder" else end_s - 0.5
             self._terminate([c for c in self._children if c.role == role], last_s)
 
