@@ -14,7 +14,7 @@ import yaml
 from glass_core.backbones import untrained_title
 from pipeline.cloth.joining import Defect
 from pipeline.ledger.reading import read_camera_facts, read_cameras, read_runs, read_states, read_verdicts
-from pipeline.messages.frames import LineState
+from pipeline.messages.frames import LineState, Reason
 from pipeline.report import files
 from pipeline.report.grading import grade_section, unseen_section
 from pipeline.report.pictures import clock, histogram, timeline
@@ -261,11 +261,15 @@ def _gaps(summary: Summary, metres: Metres | None) -> str:
     if not reasons:
         return section("Not inspected", "<p>Nothing: every frame was judged in time.</p>")
     rows = [
-        [escape(r), f"{summary.reasons.get(r, 0):,}", f"{metres.reasons_mm.get(r, 0) / 1000:.3f}" if metres else "unknown"]
+        [
+            escape(r), f"{summary.reasons.get(r, 0):,}", f"{metres.reasons_mm.get(r, 0) / 1000:.3f}" if metres else "unknown",
+            escape(Reason(r).meaning), escape(Reason(r).remedy),
+        ]
         for r in reasons
-    ]
+    ]  # fmt: skip
     late = f"<p class='note'>Scores that came after their verdict, counted and otherwise ignored: {summary.late_scores}.</p>"
-    return section("Not inspected", table(["reason", "verdicts", "line metres"], rows, numbers={1, 2}) + late)
+    head = ["reason", "verdicts", "line metres", "what it means", "what to do"]
+    return section("Not inspected", table(head, rows, numbers={1, 2}) + late)
 
 
 def _states(states: Sequence[LineState], end_utc_ns: int) -> str:
