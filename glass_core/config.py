@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from glass_core.backbones import BACKBONES
 from glass_core.pictures.split import SplitFractions
 from glass_core.pictures.tiling import Tiling, stride_px
 from glass_core.settings.document import read_document
@@ -34,6 +35,10 @@ PROFILES: dict[str, dict[str, Any]] = {
     },
 }
 
+if TYPE_CHECKING:
+    BackboneName = str
+else:
+    BackboneName = Literal[tuple(BACKBONES)]
 
 LEAST_TILE_PX = 64
 
@@ -48,7 +53,7 @@ class TrainConfig(Section):
     profile: Literal["cloth", "quick", "paper"] = "cloth"
     distribution: Literal["m", "h", "j"] = "m"
     """GLASS-m (manifold), GLASS-h (hypersphere), or -j: the judge decides by the good pictures' average."""
-    backbone: Literal["resnet18", "resnet50", "resnet101", "wide_resnet50_2", "embedded"] = "resnet18"
+    backbone: BackboneName = "resnet18"
     levels: tuple[Literal[1, 2, 3], ...] = (2, 3)
     """Levels of the trunk that features are taken from, finest first (table 8); cells are as fine as the first."""
     weights: Path | None = None
@@ -118,8 +123,10 @@ class TrainConfig(Section):
         if not isinstance(profile, str) or profile not in PROFILES:
             return data
         defaults = dict(PROFILES[profile])
-        if data.get("backbone") == "embedded":
-            defaults.pop("levels", None)  # the filter bank has the field's two alone
+        name = {**defaults, **data}.get("backbone")
+        row = BACKBONES.get(name) if isinstance(name, str) else None
+        if row and row.levels:
+            defaults["levels"] = row.levels
         if data.get("input") == "crop":
             defaults.pop("light", None)
         return {**defaults, **data}
@@ -159,8 +166,9 @@ def check_levels(levels: tuple[int, ...], backbone: str) -> None:
     """Raises ValueError for levels that this trunk does not have."""
     if not levels or list(levels) != sorted(set(levels)):
         raise ValueError(f"levels must be one to three of 1, 2, 3 in this order, not {list(levels)}")
-    if backbone == "embedded" and levels != (2, 3):
-        raise ValueError("the embedded filter bank has levels: [2, 3] alone")
+    row = BACKBONES.get(backbone)
+    if row and row.levels and levels != row.levels:
+        raise ValueError(f"the {row.title} has levels: {list(row.levels)} alone")
 
 
 class TrainingFile(Section):

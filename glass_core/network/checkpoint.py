@@ -56,7 +56,7 @@ class EpochFigures(BaseModel):
 class ModelInfo(BaseModel):
     """Contents of model.json; the tensors are those of `selected_epoch`.
 
-    `weights` is null for the embedded filter bank, which needs no file. A model that was not trained here has an `origin`
+    `weights` is null for a backbone that needs no file. A model that was not trained here has an `origin`
     in words, and no config, split, textures or epoch.
     """
 

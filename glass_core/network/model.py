@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from glass_core.network.backbone import Normalise, ResNet, build_backbone
+from glass_core.backbones import backbone
 from glass_core.network.embedding import EMBED_DIM, Embedding
+from glass_core.network.normalise import Normalise
 from glass_core.pictures.tiling import stride_px
 
 HIDDEN_DIM = 1024
@@ -101,7 +102,7 @@ class Glass(nn.Module):
         self.arch, self.cell_px = arch, stride_px(levels) * shrink
         self.unit_px = stride_px(levels[-1:]) * shrink  # sides of tiles are multiples of it
         self.normalise = Normalise(shrink)
-        self.backbone = build_backbone(arch, levels)
+        self.backbone = backbone(arch).build(levels)
         self.embedding = Embedding(self.backbone.level_channels)
         self.pre_projection = Adaptor()
         self.discriminator = Discriminator()
@@ -124,7 +125,7 @@ class Glass(nn.Module):
 
     def multiply_in_bf16(self) -> None:
         """While in train mode, from now on: the trunk, and the products of the heads' wide layers."""
-        self.bf16 = isinstance(self.backbone, ResNet)  # differences of nearly equal planes in a filter bank lose their digits
+        self.bf16 = self.backbone.bf16
         self.pre_projection.linear.bf16 = self.discriminator.linear.bf16 = True
 
     @torch.no_grad()

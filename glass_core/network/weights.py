@@ -12,18 +12,12 @@ from rich.console import Console
 from rich.progress import wrap_file
 from torch import Tensor
 
+from glass_core.backbones import backbone
 from glass_core.errors import InputError, MissingError
 from glass_core.network.checkpoint import WeightsOrigin
+from glass_core.network.model import Glass
 
 PUBLISHER = "https://download.pytorch.org/models/"
-# torchvision's IMAGENET1K_V1; published GLASS figures and checkpoints depend on them (glass.md 1.1).
-PUBLISHED = {
-    "resnet18": "resnet18-f37072fd.pth",
-    "resnet50": "resnet50-0676ba61.pth",
-    "resnet101": "resnet101-63fe2227.pth",
-    "wide_resnet50_2": "wide_resnet50_2-95faca4d.pth",
-}
-V2_FILES = {"resnet50-11ad3fa6.pth", "resnet101-cd907fc2.pth", "wide_resnet50_2-9ba9bcbe.pth"}
 MAX_BYTES = 1 << 30
 TIMEOUT_S = 10.0
 _CHECKSUM = re.compile(r"-([0-9a-f]{8})\.pth$")
@@ -50,9 +44,25 @@ def load_weights(arch: str, given: Path | None = None) -> tuple[dict[str, Tensor
     return state, WeightsOrigin(arch=arch, path=str(path), sha256=digest)
 
 
+def load_trunk(glass: Glass, given: Path | None = None) -> WeightsOrigin | None:
+    """Put the published weights into a network's trunk; where they came from, or null for a trunk that needs no file."""
+    if backbone(glass.arch).file is None:
+        return None
+    state, origin = load_weights(glass.arch, given)
+    glass.backbone.load(state, origin.path)
+    return origin
+
+
+def published_file(arch: str) -> str:
+    """The name of the publisher's file. Raises InputError for a backbone that has none."""
+    if (name := backbone(arch).file) is None:
+        raise InputError(f"backbone {arch} has no weights, backbone, name another")
+    return name
+
+
 def is_published(origin: WeightsOrigin) -> bool:
     """Whether a trunk's file was the publisher's, whose names end with the first digits of their sha256."""
-    named = _CHECKSUM.search(PUBLISHED[origin.arch])
+    named = _CHECKSUM.search(published_file(origin.arch))
     return named is not None and origin.sha256.startswith(named[1])
 
 
@@ -69,15 +79,16 @@ def find_weights(arch: str, given: Path | None) -> Path | None:
             raise InputError(f"no such file or folder, {place}, correct {name}")
         found = next(_matches(arch, place), None) if place.is_dir() else place if given or _is(arch, place) else None
         if found:
-            return _refuse_v2(found)
-    cached = _cache() / PUBLISHED[arch]
+            return _refuse_v2(arch, found)
+    cached = _cache() / published_file(arch)
     return cached if cached.is_file() else None
 
 
 def _matches(arch: str, folder: Path) -> Iterator[Path]:
     """Files of `arch` in a folder, the published name first."""
     files = (path for path in folder.iterdir() if path.is_file() and _is(arch, path))
-    yield from sorted(files, key=lambda path: (path.name in V2_FILES, path.name != PUBLISHED[arch], path.name))
+    refused, published = backbone(arch).refused_file, published_file(arch)
+    yield from sorted(files, key=lambda path: (path.name == refused, path.name != published, path.name))
 
 
 def _is(arch: str, path: Path) -> bool:
@@ -85,9 +96,9 @@ def _is(arch: str, path: Path) -> bool:
     return re.fullmatch(rf"{re.escape(arch)}([-.].*)?\.(pth|pt)", path.name) is not None
 
 
-def _refuse_v2(path: Path) -> Path:
-    if path.name in V2_FILES:
-        raise InputError(f"ImageNet V2 weights, {path}, GLASS needs V1: {PUBLISHER}{PUBLISHED[path.name.split('-')[0]]}")
+def _refuse_v2(arch: str, path: Path) -> Path:
+    if path.name == backbone(arch).refused_file:
+        raise InputError(f"ImageNet V2 weights, {path}, GLASS needs V1: {PUBLISHER}{published_file(arch)}")
     return path
 
 
@@ -97,7 +108,7 @@ def _cache() -> Path:
 
 def _download(arch: str) -> Path:
     """Fetch the published file into torch hub's cache; it gets its name only when whole and of the right checksum."""
-    name = PUBLISHED[arch]
+    name = published_file(arch)
     target = _cache() / name
     part = target.with_name(f"{name}.{os.getpid()}.part")
     try:

@@ -54,11 +54,11 @@ def deviations(info: ModelInfo, said: Collection[str] = ()) -> tuple[str, ...]:
 
 def _of_files(info: ModelInfo) -> list[str]:
     """What the files were; the settings only say where they lay."""
-    from glass_core.network.weights import PUBLISHED, is_published
+    from glass_core.network.weights import is_published, published_file
 
     found = []
     if info.textures and not info.textures.startswith("images"):
         found.append(f"textures {info.textures}, officially the folder images of DTD")
     if (origin := info.weights) and not is_published(origin):
-        found.append(f"weights {origin.path} (sha256 {origin.sha256[:8]}), officially {PUBLISHED[origin.arch]}")
+        found.append(f"weights {origin.path} (sha256 {origin.sha256[:8]}), officially {published_file(origin.arch)}")
     return found

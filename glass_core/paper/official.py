@@ -11,10 +11,9 @@ from torch import Tensor
 
 from glass_core.errors import InputError
 from glass_core.files.whole_file import whole_file
-from glass_core.network.backbone import ResNet, load_trunk
 from glass_core.network.checkpoint import ModelInfo, load_model, save_model, tensors_of, weights_sha
 from glass_core.network.model import Glass
-from glass_core.network.weights import load_weights
+from glass_core.network.weights import load_trunk
 from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.tiling import Tiling, stride_px
 
@@ -30,10 +29,8 @@ def import_official(checkpoint: Path, arch: str, weights: Path | None, out: Path
     without the trunk's weights.
     """
     heads = read_heads(checkpoint)
-    glass, origin = Glass(arch), None
-    if isinstance(glass.backbone, ResNet):
-        state, origin = load_weights(arch, weights)
-        load_trunk(glass.backbone, state, origin.path)
+    glass = Glass(arch)
+    origin = load_trunk(glass, weights)
     _check_trunk(heads, glass, checkpoint)
     for part in PARTS:
         _load(getattr(glass, part), heads, part, checkpoint)

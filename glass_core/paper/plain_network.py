@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from glass_core.backbones.resnet import BasicBlock, ResNet, residual_layer
 from glass_core.errors import InputError
-from glass_core.network.backbone import BasicBlock, Bottleneck, ResNet, residual_layer
 from glass_core.network.embedding import EMBED_DIM
 from glass_core.network.model import Glass
 
@@ -23,10 +23,9 @@ class PlainGlass(nn.Module):
         if not isinstance(glass.backbone, ResNet):
             raise InputError(f"no official form of backbone {glass.arch}, backbone, use a ResNet")
         self.glass, self.trunk = glass, glass.backbone
-        wide = glass.arch.startswith("wide")
-        block = BasicBlock if glass.arch == "resnet18" else Bottleneck
+        block = self.trunk.block
         channels = 256 * block.expansion
-        self.layer4 = residual_layer(block, channels, 512, 2 if block is BasicBlock else 3, 2, 128 if wide else 64)
+        self.layer4 = residual_layer(block, channels, 512, 2 if block is BasicBlock else 3, 2, self.trunk.base_width)
         self.fc = nn.Linear(512 * block.expansion, 1000)
         self.eval().requires_grad_(False)
 

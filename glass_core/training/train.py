@@ -13,10 +13,9 @@ from torch import Tensor
 
 from glass_core.config import TrainConfig
 from glass_core.errors import InputError
-from glass_core.network.backbone import ResNet, load_trunk
 from glass_core.network.checkpoint import EpochFigures, ModelInfo, WeightsOrigin, save_model, tensors_of, weights_sha
 from glass_core.network.model import Glass
-from glass_core.network.weights import load_weights
+from glass_core.network.weights import load_trunk
 from glass_core.pictures.reading import read_image
 from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.split import Split, split
@@ -293,10 +292,8 @@ def _repeat_px(parts: Split, config: TrainConfig) -> tuple[int | None, int | Non
 
 
 def untrained(config: TrainConfig, device: torch.device) -> tuple[Glass, WeightsOrigin | None]:
-    glass, origin = Glass(config.backbone, config.shrink, config.levels), None
-    if isinstance(glass.backbone, ResNet):
-        state, origin = load_weights(config.backbone, config.weights)
-        load_trunk(glass.backbone, state, origin.path)
+    glass = Glass(config.backbone, config.shrink, config.levels)
+    origin = load_trunk(glass, config.weights)
     glass.init_heads(torch.Generator().manual_seed(config.seed))
     if not config.adaptor:
         glass.leave_adaptor_out()

@@ -1,34 +1,32 @@
-"""Cameras, one kind a file; a kind's library is imported only when that kind is opened."""
+"""Cameras, one kind a file.
+
+A kind is a member of `CameraConfig` (pipeline/config/cameras.py), a row of CAMERAS, and its module (protocol.py).
+"""
 
 from __future__ import annotations
 
+from pkgutil import resolve_name
+
 from pipeline.cameras.protocol import Camera, CameraLost, Shot
-from pipeline.config.cameras import BaslerConfig, CameraConfig, ReplayConfig
+from pipeline.config.cameras import CameraConfig
 from pipeline.config.cards import camera_cards
 
 __all__ = ["Camera", "CameraLost", "Shot", "make_camera"]
 
+CAMERAS = {
+    "basler": "pipeline.cameras.basler:BaslerCamera",
+    "replay": "pipeline.cameras.replay:ReplayCamera",
+    "weave": "pipeline.cameras.synthetic.weave:WeaveCamera",
+}
+"""The class of each kind, imported only where it is used: its library is not everybody's."""
+
 
 def make_camera(config: CameraConfig) -> Camera:
     """The camera that one `cameras:` entry describes, seen through its cards, not yet opened."""
-    camera = _raw(config)
+    camera: Camera = resolve_name(CAMERAS[config.source])(config)
     cards = camera_cards(config)
     if not cards:
         return camera
     from pipeline.cameras.corrected import CorrectedCamera
 
     return CorrectedCamera(camera, cards)
-
-
-def _raw(config: CameraConfig) -> Camera:
-    if isinstance(config, BaslerConfig):
-        from pipeline.cameras.basler import BaslerCamera
-
-        return BaslerCamera(config)
-    if isinstance(config, ReplayConfig):
-        from pipeline.cameras.replay import ReplayCamera
-
-        return ReplayCamera(config)
-    from pipeline.cameras.synthetic.weave import WeaveCamera
-
-    return WeaveCamera(config)

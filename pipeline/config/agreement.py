@@ -60,7 +60,7 @@ def check_motion_camera(line: LineConfig) -> None:
 
 def check_publisher(line: LineConfig) -> None:
     """Verdicts are published in one place."""
-    if len(line.outputs) - len(line.modbus) != 1:
+    if len(line.outputs) - len(line.wired) != 1:
         raise ValueError("outputs: exactly one publisher")
 
 
@@ -105,4 +105,4 @@ CHECKS = (
 
 
 def _wire_names(line: LineConfig) -> list[str]:
-    return [*(o.name for o in line.modbus), *(i.name for i in line.inputs)]
+    return [*(o.name for o in line.wired), *(i.name for i in line.inputs)]

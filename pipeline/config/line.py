@@ -15,7 +15,7 @@ from pipeline.config.agreement import CHECKS
 from pipeline.config.cameras import BaslerConfig, CameraConfig
 from pipeline.config.motion import MotionConfig
 from pipeline.config.styles import EventsConfig, Scalar, StyleConfig
-from pipeline.config.wires import InputConfig, ModbusConfig, OutputConfig, PublisherConfig
+from pipeline.config.wires import InputConfig, OutputConfig, PublisherConfig, WiredConfig
 from pipeline.grading import Rules
 
 StyleName = Annotated[str, Field(min_length=1, max_length=64)]
@@ -119,9 +119,9 @@ class LineConfig(Section):
         return next(o for o in self.outputs if isinstance(o, PublisherConfig))
 
     @property
-    def modbus(self) -> tuple[ModbusConfig, ...]:
-        """The wired outputs."""
-        return tuple(o for o in self.outputs if isinstance(o, ModbusConfig))
+    def wired(self) -> tuple[WiredConfig, ...]:
+        """The outputs that are processes of their own: all but the publisher, which is decision's."""
+        return tuple(o for o in self.outputs if not isinstance(o, PublisherConfig))
 
     @property
     def sha(self) -> str:

@@ -48,7 +48,9 @@ class ModbusConfig(ModbusAddress):
     """How long a mark's coil is on."""
 
 
-OutputConfig = Annotated[PublisherConfig | ModbusConfig, Field(discriminator="kind")]
+WiredConfig = ModbusConfig
+"""The kinds of output that are processes of their own, each with a `name`; their modules stand in pipeline/outputs."""
+OutputConfig = Annotated[PublisherConfig | WiredConfig, Field(discriminator="kind")]
 
 
 class ContactConfig(Section):
@@ -75,7 +77,7 @@ class ContactConfig(Section):
         return self
 
 
-class InputConfig(ModbusAddress):
+class ModbusInputConfig(ModbusAddress):
     """Contacts of a Modbus TCP device, read fifty times a second."""
 
     name: ProcessName = "contacts"
@@ -84,8 +86,12 @@ class InputConfig(ModbusAddress):
     contacts: tuple[ContactConfig, ...] = Field(min_length=1, max_length=32)
 
     @model_validator(mode="after")
-    def _bits(self) -> InputConfig:
+    def _bits(self) -> ModbusInputConfig:
         registers = self.table in ("input", "holding")
         if wrong := [c.name for c in self.contacts if (c.bit is not None) != registers]:
             raise ValueError(f"contact {wrong[0]}: `bit` is for the registers of tables input and holding, and needed there")
         return self
+
+
+InputConfig = Annotated[ModbusInputConfig, Field(discriminator="kind")]
+"""The kinds of input, each with a `name` and `contacts`; their modules stand in pipeline/inputs."""

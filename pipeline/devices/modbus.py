@@ -8,13 +8,11 @@ from typing import Any
 from pymodbus.client import ModbusTcpClient
 from pymodbus.exceptions import ModbusException
 
-
-class PlcLost(Exception):
-    """The other side does not answer, or refuses what it is asked."""
+from pipeline.devices import DeviceLost
 
 
 class ModbusDevice:
-    """Every call is answered within `timeout_ms` or raises PlcLost."""
+    """Every call is answered within `timeout_ms` or raises DeviceLost."""
 
     def __init__(self, host: str, port: int, unit: int, timeout_ms: float) -> None:
         logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # what it has to say is said once, by us
@@ -25,16 +23,16 @@ class ModbusDevice:
         """Anew each time: what was on the old connection is lost."""
         self.client.close()
         if not self.client.connect():
-            raise PlcLost(f"no connection to {self._where}")
+            raise DeviceLost(f"no connection to {self._where}")
 
     def ask(self, call: Any, *words: Any, **facts: Any) -> Any:
         """The answer to one of the client's calls."""
         try:
             answer = call(*words, **facts, device_id=self._unit)
         except (ModbusException, OSError) as e:
-            raise PlcLost(f"{self._where} does not answer ({e})") from None
+            raise DeviceLost(f"{self._where} does not answer ({e})") from None
         if answer.isError():
-            raise PlcLost(f"{self._where} refuses, check the addresses ({answer})")
+            raise DeviceLost(f"{self._where} refuses, check the addresses ({answer})")
         return answer
 
     def close(self) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 
-from pipeline.config.wires import ContactConfig, InputConfig
-from pipeline.devices.modbus import ModbusDevice, PlcLost
+from pipeline.config.wires import ContactConfig, ModbusInputConfig
+from pipeline.devices import DeviceLost
+from pipeline.devices.modbus import ModbusDevice
 from pipeline.link.link import Outbox
 from pipeline.messages.cloth import Contact
 from pipeline.messages.stages import Status
@@ -14,6 +15,11 @@ from pipeline.messages.states import StageState
 CYCLE_NS = 20_000_000
 RETRY_NS = 1_000_000_000
 STATUS_NS = 1_000_000_000
+
+
+def make(config: ModbusInputConfig, decision: Outbox, generation: int) -> ModbusInput:
+    """The stage of one device's contacts."""
+    return ModbusInput(decision, config, generation)
 
 
 class Edge:
@@ -44,7 +50,7 @@ class ModbusInput:
     and how the contacts stand when it answers again is no edge.
     """
 
-    def __init__(self, decision: Outbox, config: InputConfig, generation: int) -> None:
+    def __init__(self, decision: Outbox, config: ModbusInputConfig, generation: int) -> None:
         self._decision, self._config, self._generation = decision, config, generation
         self._device = ModbusDevice(config.host, config.port, config.unit, config.timeout_ms)
         self._edges: dict[str, Edge] = {}
@@ -71,7 +77,7 @@ class ModbusInput:
             self._due_ns = now_ns + CYCLE_NS
             try:
                 self._read(now_ns)
-            except PlcLost as e:
+            except DeviceLost as e:
                 self._connected, self._trouble = False, str(e)
                 self._due_ns = now_ns + RETRY_NS
                 self._status_ns = 0

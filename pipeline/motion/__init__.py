@@ -1,18 +1,15 @@
-"""Where the web is, independent of cameras: a source handed to the one stage that tells everybody."""
+"""Where the web is, independent of cameras: a source handed to the one stage that tells everybody.
+
+A source of motion is a member of `MotionConfig` (pipeline/config/motion.py), a row of SOURCES, and its own class: counts of
+an encoder, a course known beforehand, or anything else that is a `Web`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
-from pipeline.config.motion import (
-    CameraMotion,
-    MessageMotion,
-    ModbusMotion,
-    MotionConfig,
-    RecordedMotion,
-    SimulatedMotion,
-    UdpMotion,
-)
+from pipeline.config.motion import EncoderMotion, MotionConfig
 from pipeline.link.link import Inbox
 from pipeline.messages.stages import Counted, Elapsed
 from pipeline.motion.counts import Counts, MessageCounts, ModbusCounts, UdpCounts
@@ -20,27 +17,33 @@ from pipeline.motion.encoder import EncoderWeb
 from pipeline.motion.played import PlayedWeb, RecordedCourse, SimulatedCourse
 from pipeline.motion.stage import MotionStage, Web
 
-__all__ = ["MotionStage", "Web", "make_web"]
+__all__ = ["SOURCES", "MotionStage", "Web", "make_web"]
+
+Before = Elapsed | Counted | None
+Make = Callable[[Any, Callable[[], Inbox], Before], Web]
 
 
-def make_web(config: MotionConfig, inbox: Callable[[], Inbox], before: Elapsed | Counted | None) -> Web:
+def _played(course: SimulatedCourse | RecordedCourse, before: Before) -> Web:
+    return PlayedWeb(course, before.elapsed_s if isinstance(before, Elapsed) else 0.0)
+
+
+def _encoder(config: EncoderMotion, counts: Counts, before: Before) -> Web:
+    return EncoderWeb(config, counts, before if isinstance(before, Counted) else None)
+
+
+SOURCES: dict[str, Make] = {
+    "simulated": lambda config, inbox, before: _played(SimulatedCourse(config), before),
+    "recorded": lambda config, inbox, before: _played(RecordedCourse(config.path), before),
+    "camera": lambda config, inbox, before: _encoder(config, MessageCounts(inbox(), config.camera, rests=True), before),
+    "message": lambda config, inbox, before: _encoder(config, MessageCounts(inbox(), "", rests=False), before),
+    "udp": lambda config, inbox, before: _encoder(config, UdpCounts(config.listen), before),
+    "modbus": lambda config, inbox, before: _encoder(config, ModbusCounts(config), before),
+}
+
+
+def make_web(config: MotionConfig, inbox: Callable[[], Inbox], before: Before) -> Web:
     """The source that a `motion:` section names; `inbox` opens the motion stage's own.
 
     `before`: how far it had come before a restart.
     """
-    counts: Counts
-    elapsed_s = before.elapsed_s if isinstance(before, Elapsed) else 0.0
-    match config:
-        case SimulatedMotion():
-            return PlayedWeb(SimulatedCourse(config), elapsed_s)
-        case RecordedMotion():
-            return PlayedWeb(RecordedCourse(config.path), elapsed_s)
-        case CameraMotion():
-            counts = MessageCounts(inbox(), config.camera, rests=True)
-        case MessageMotion():
-            counts = MessageCounts(inbox(), "", rests=False)
-        case UdpMotion():
-            counts = UdpCounts(config.listen)
-        case ModbusMotion():
-            counts = ModbusCounts(config)
-    return EncoderWeb(config, counts, before if isinstance(before, Counted) else None)
+    return SOURCES[config.source](config, inbox, before)

@@ -7,7 +7,8 @@ from typing import Protocol
 
 from glass_core.errors import InputError
 from pipeline.config.motion import ModbusMotion
-from pipeline.devices.modbus import ModbusDevice, PlcLost
+from pipeline.devices import DeviceLost
+from pipeline.devices.modbus import ModbusDevice
 from pipeline.link.link import Inbox
 from pipeline.messages.motion import EncoderCount
 
@@ -123,7 +124,7 @@ class ModbusCounts:
         table = client.read_input_registers if c.kind == "input" else client.read_holding_registers
         try:
             registers = self._device.ask(table, c.register_, count=c.words).registers
-        except PlcLost:
+        except DeviceLost:
             self._device.close()  # the next call connects anew
             self.refused += 1
             self._retry_ns = now_ns + RECONNECT_NS

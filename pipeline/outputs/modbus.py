@@ -21,9 +21,11 @@ written by the PLC:
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 
-from pipeline.config.line import ModbusConfig
-from pipeline.devices.modbus import ModbusDevice, PlcLost
+from pipeline.config.wires import ModbusConfig
+from pipeline.devices import DeviceLost
+from pipeline.devices.modbus import ModbusDevice
 from pipeline.link.link import Inbox, Outbox
 from pipeline.messages.actions import Action
 from pipeline.messages.commands import Acknowledge, Reset
@@ -47,8 +49,26 @@ COILS = ("run permit", "inspection ok", "mark", "lamp")
 STATES, KINDS, CAUSES = list(State), list(ActionKind), list(Cause)
 
 
+def make(config: ModbusConfig, heard: Inbox, decision: Outbox, generation: int) -> ModbusOutput:
+    """The stage of one device."""
+    return ModbusOutput(heard, decision, Plc(config), config, generation)
+
+
+def trials(config: ModbusConfig) -> Iterator[tuple[str, str]]:
+    """Switches each coil on, one after the other, and all off at the end; its name, and where it is."""
+    plc = Plc(config)
+    try:
+        plc.connect()
+        for i, name in enumerate(COILS):
+            plc.coils([i == j for j in range(len(COILS))])
+            yield name, f"coil {config.coils_at + i}, {name}, on"
+        plc.coils([False] * len(COILS))
+    finally:
+        plc.close()
+
+
 class Plc:
-    """The registers and coils of the other side; PlcLost where it does not answer."""
+    """The registers and coils of the other side; DeviceLost where it does not answer."""
 
     def __init__(self, config: ModbusConfig) -> None:
         self._config = config
@@ -117,7 +137,7 @@ class ModbusOutput:
             moved = True
         try:
             self._exchange(now_ns)
-        except PlcLost as e:
+        except DeviceLost as e:
             self._connected, self._written, self._trouble = False, None, str(e)
             self.marks_lost += now_ns < self._mark_until_ns
             self._mark_until_ns = 0
@@ -131,7 +151,7 @@ class ModbusOutput:
         try:
             if self._connected:
                 self._plc.coils([False] * len(COILS))
-        except PlcLost:
+        except DeviceLost:
             pass  # its own watchdog must see to it
         finally:
             self._plc.close()

@@ -11,9 +11,11 @@ from urllib.parse import quote
 
 import yaml
 
+from glass_core.backbones import untrained_title
 from pipeline.cloth.joining import Defect
 from pipeline.ledger.reading import read_camera_facts, read_cameras, read_runs, read_states, read_verdicts
 from pipeline.messages.line import LineState
+from pipeline.messages.states import Reason
 from pipeline.report import files
 from pipeline.report.grading import grade_section, unseen_section
 from pipeline.report.pictures import clock, histogram, timeline
@@ -140,10 +142,9 @@ def _warnings(facts: dict[str, Any], summary: Summary) -> str:
             warnings.append(f"PROVISIONAL threshold card{of}: too few good samples, the thresholds are an estimate.{more}")
     if not summary.card_sha:
         warnings.append("No threshold card was in force: nothing on this roll was judged.")
-    if info.get("arch") == "embedded":
+    if title := untrained_title(info.get("arch", "")):
         warnings.append(
-            "The model stands on the embedded filter bank, not on trained weights: good for a "
-            "demonstration and for coarse defects."
+            f"The model stands on the {title}, not on trained weights: good for a demonstration and for coarse defects."
         )
     return "".join(f'<div class="warn">{escape(w)}</div>' for w in warnings)
 
@@ -261,11 +262,15 @@ def _gaps(summary: Summary, metres: Metres | None) -> str:
     if not reasons:
         return section("Not inspected", "<p>Nothing: every frame was judged in time.</p>")
     rows = [
-        [escape(r), f"{summary.reasons.get(r, 0):,}", f"{metres.reasons_mm.get(r, 0) / 1000:.3f}" if metres else "unknown"]
+        [
+            escape(r), f"{summary.reasons.get(r, 0):,}", f"{metres.reasons_mm.get(r, 0) / 1000:.3f}" if metres else "unknown",
+            escape(Reason(r).meaning), escape(Reason(r).remedy),
+        ]
         for r in reasons
-    ]
+    ]  # fmt: skip
     late = f"<p class='note'>Scores that came after their verdict, counted and otherwise ignored: {summary.late_scores}.</p>"
-    return section("Not inspected", table(["reason", "verdicts", "line metres"], rows, numbers={1, 2}) + late)
+    head = ["reason", "verdicts", "line metres", "what it means", "what to do"]
+    return section("Not inspected", table(head, rows, numbers={1, 2}) + late)
 
 
 def _states(states: Sequence[LineState], end_utc_ns: int) -> str:
@@ -317,7 +322,7 @@ def _model(facts: dict[str, Any], title: str) -> str:
         weights = info.get("weights") or {}
         rows += [
             ["backbone", escape(str(info.get("arch")))],
-            ["its weights", escape(weights.get("path", "embedded filter bank, no file"))],
+            ["its weights", escape(weights.get("path", f"{untrained_title(info.get('arch', '')) or 'unknown'}, no file"))],
         ]
     rows += [
         ["weights SHA-256", sha(info.get("weights_sha") or facts.get("weights_sha"))],

@@ -1,9 +1,13 @@
-"""Builds one stage by its role; a role's imports are its own, so that only the worker loads an engine's libraries."""
+"""The roles of a line's processes in one table, and how the stage of each is built.
+
+A builder's imports are its own, so that only the worker loads an engine's libraries.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
@@ -16,12 +20,25 @@ from pipeline.config.line import LineConfig
 from pipeline.config.motion import CameraMotion, EncoderMotion
 from pipeline.decision.judgement import standard_of
 from pipeline.link.link import Link
+from pipeline.link.stage import Stage
 from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.commands import RollStart
-from pipeline.supervision.loop import Stage
 from pipeline.supervision.spec import Spec
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Role:
+    """What the supervisor needs to know of a role."""
+
+    build: Callable[[Spec, Link, Path], Stage]
+    names: Callable[[LineConfig], Sequence[str]]
+    """Of its processes in a line."""
+    source: bool = False
+    """It brings things in, and is stopped before all others."""
+    beyond_cable: bool = False
+    """It is started again for ever: what is beyond a cable may come back after any time."""
 
 
 def _frame_mm(config: LineConfig) -> dict[str, float | None]:
@@ -44,7 +61,7 @@ def build(spec: Spec, link: Link) -> Stage:
     """The stage of that role; InputError or MissingError where it cannot be."""
     if spec.config.model is None:
         raise InputError("no model, the config, add `model: RUN`")
-    return _ROLES[spec.role](spec, link, spec.config.model)
+    return ROLES[spec.role].build(spec, link, spec.config.model)
 
 
 def _grabber(spec: Spec, link: Link, model: Path) -> Stage:
@@ -160,27 +177,28 @@ def _recorder(spec: Spec, link: Link, model: Path) -> Stage:
 
 
 def _output(spec: Spec, link: Link, model: Path) -> Stage:
-    from pipeline.outputs.modbus import ModbusOutput, Plc
+    from pipeline.outputs import output_kind
 
     assert isinstance(link, ZmqLink)  # outputs belong to a live line: replay has none
-    config = next(o for o in spec.config.modbus if o.name == spec.name)
+    config = next(o for o in spec.config.wired if o.name == spec.name)
     heard = link.subscribe(spec.config.publisher.bind)
-    return ModbusOutput(heard, link.outbox("decision"), Plc(config), config, spec.generation)
+    return output_kind(config.kind).make(config, heard, link.outbox("decision"), spec.generation)
 
 
 def _input(spec: Spec, link: Link, model: Path) -> Stage:
-    from pipeline.inputs.modbus import ModbusInput
+    from pipeline.inputs import input_kind
 
     config = next(i for i in spec.config.inputs if i.name == spec.name)
-    return ModbusInput(link.outbox("decision"), config, spec.generation)
+    return input_kind(config.kind).make(config, link.outbox("decision"), spec.generation)
 
 
-_ROLES: dict[str, Callable[[Spec, Link, Path], Stage]] = {
-    "grabber": _grabber,
-    "motion": _motion,
-    "worker": _worker,
-    "decision": _decision,
-    "recorder": _recorder,
-    "output": _output,
-    "input": _input,
+# In the order of starting: those that come later need those before.
+ROLES: dict[str, Role] = {
+    "recorder": Role(_recorder, lambda config: ["recorder"]),
+    "decision": Role(_decision, lambda config: ["decision"]),
+    "worker": Role(_worker, lambda config: ["worker"]),
+    "grabber": Role(_grabber, lambda config: [c.name for c in config.cameras], source=True, beyond_cable=True),
+    "motion": Role(_motion, lambda config: ["motion"] if config.motion else [], source=True),
+    "output": Role(_output, lambda config: [o.name for o in config.wired], beyond_cable=True),
+    "input": Role(_input, lambda config: [i.name for i in config.inputs], source=True, beyond_cable=True),
 }

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.messages.stages import Progress
+from pipeline.supervision.builders import ROLES
 from pipeline.supervision.spec import Spec
 
 SILENT_NS = 10_000_000_000
@@ -24,8 +25,6 @@ STUCK_NS = 15_000_000_000
 RESTARTS, RESTARTS_NS = 3, 60_000_000_000
 BACKOFF_NS = 250_000_000
 BACKOFF_MOST_NS = 8_000_000_000
-BEYOND_A_CABLE = ("grabber", "output", "input")
-"""What these talk to may come back after any time: they are started again without end."""
 
 
 @dataclass
@@ -105,7 +104,7 @@ class Child:
             self._failures_ns.popleft()
         tries = len(self._failures_ns)
         self.restart_due_ns = now_ns + min(BACKOFF_NS * 2 ** (tries - 1), BACKOFF_MOST_NS)
-        return tries if tries > RESTARTS and self.role not in BEYOND_A_CABLE else None
+        return tries if tries > RESTARTS and not ROLES[self.role].beyond_cable else None
 
 
 def terminate(children: list[Child], until_s: float) -> None:

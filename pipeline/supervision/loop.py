@@ -1,36 +1,12 @@
-"""A stage, and the only loop: poll, step, report progress."""
+"""The only loop: poll, step, report progress."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from pipeline.link.link import IDLE_MS
-from pipeline.messages.states import StageState
-
-
-class Stage(Protocol):
-    """One part of the line: no loop, thread, sleep or socket inside, its collaborators handed in.
-
-    One that may be left alone for longer than IDLE_MS while nothing comes for it says so by `idle_ms`.
-    """
-
-    state: StageState
-    handled: int
-
-    @property
-    def waiting(self) -> int:
-        """What is in hand; waiting without handling is being stuck."""
-        ...
-
-    def step(self, now_ns: int) -> bool:
-        """Do a little of what there is to do; whether there was something."""
-        ...
-
-    def close(self) -> None:
-        """Finish what can be finished and release."""
-        ...
+from pipeline.link.stage import Stage
 
 
 def loop(

@@ -22,10 +22,11 @@ from pipeline.cameras.protocol import CameraLost
 from pipeline.config.line import LineConfig
 from pipeline.link.link import Outbox
 from pipeline.link.memory_link import MemoryLink
+from pipeline.link.stage import Stage
 from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.stages import Progress
 from pipeline.supervision.builders import build
-from pipeline.supervision.loop import Stage, loop
+from pipeline.supervision.loop import loop
 from pipeline.supervision.spec import Spec
 
 PROGRESS_NS = 200_000_000

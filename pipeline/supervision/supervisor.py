@@ -20,6 +20,7 @@ from pipeline.messages.commands import Acknowledge, Bypass, MarkEvent, Reset, Ro
 from pipeline.messages.message import Message
 from pipeline.messages.stages import Progress, Status
 from pipeline.messages.states import StageState
+from pipeline.supervision.builders import ROLES
 from pipeline.supervision.child import Child, terminate
 from pipeline.supervision.spec import Spec
 
@@ -62,11 +63,7 @@ class Supervisor:
     def __init__(self, config: LineConfig, observe: bool = False, needed_tiles_per_s: float = 0.0) -> None:
         self._config, self._observe, self._needed_tiles_per_s = config, observe, needed_tiles_per_s
         self.folder = runtime_folder(config.line.name)
-        cameras = [Child("grabber", c.name) for c in config.cameras]
-        motion = [Child("motion", "motion")] if config.motion else []
-        fixed = [Child("recorder", "recorder"), Child("decision", "decision"), Child("worker", "worker")]
-        wired = [*(Child("output", o.name) for o in config.modbus), *(Child("input", i.name) for i in config.inputs)]
-        self._children = fixed + cameras + motion + wired  # in the order of starting
+        self._children = [Child(role, name) for role, row in ROLES.items() for name in row.names(config)]
         self._lock: IO[str] | None = None
         self._link: ZmqLink | None = None
         self._untold: deque[Message] = deque()
@@ -202,7 +199,7 @@ class Supervisor:
     def stop(self) -> None:
         """Reverse order: sources first, then what is in hand is decided and recorded; nothing outlives STOP_S."""
         end_s = time.monotonic() + STOP_S
-        sources = [c for c in self._children if c.role in ("motion", "grabber", "input")]
+        sources = [c for c in self._children if ROLES[c.role].source]
         terminate(sources, end_s - 1.5)
         decision = next(c for c in self._children if c.role == "decision")
         seen_ns = time.monotonic_ns()
@@ -211,6 +208,6 @@ class Supervisor:
             if decision.heard_ns > seen_ns and decision.progress is not None and not decision.progress.waiting:
                 break
             time.sleep(0.02)
-        for role in ("output", "worker", "decision", "recorder"):
+        for role in reversed(ROLES):
             last_s = end_s if role == "recorder" else end_s - 0.5
             terminate([c for c in self._children if c.role == role], last_s)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.config.wires import InputConfig
+from pipeline.config.wires import ModbusInputConfig
 from pipeline.inputs.modbus import RETRY_NS, ModbusInput
 from pipeline.ledger.reading import read_events, read_rolls
 from pipeline.messages.cloth import Contact, Roll, SpanEvent
@@ -39,7 +39,7 @@ class Device(ModbusServer):
         self.stages: list[ModbusInput] = []
 
     def stage(self, decision: Box, table: str = "discrete", **change: Any) -> ModbusInput:
-        self.stages.append(ModbusInput(decision, InputConfig.model_validate(self.config(table, **change)), 0))
+        self.stages.append(ModbusInput(decision, ModbusInputConfig.model_validate(self.config(table, **change)), 0))
         return self.stages[-1]
 
     def set(self, contact: int, value: int) -> None:

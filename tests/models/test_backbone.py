@@ -5,8 +5,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from glass_core.backbones import backbone
+from glass_core.backbones.resnet import ResNet
 from glass_core.errors import InputError
-from glass_core.network.backbone import IMAGENET_MEAN, IMAGENET_STD, Normalise, ResNet, build_backbone, load_trunk
+from glass_core.network.normalise import IMAGENET_MEAN, IMAGENET_STD, Normalise
 from glass_core.network.weights import load_weights
 from tests.shared_data import shared
 
@@ -37,7 +39,7 @@ def plain_resnet18(state: dict[str, Tensor], x: Tensor) -> list[Tensor]:
 
 def random_resnet18(levels: tuple[int, ...] = (2, 3)) -> ResNet:
     torch.manual_seed(0)
-    trunk = build_backbone("resnet18", levels)
+    trunk = backbone("resnet18").build(levels)
     assert isinstance(trunk, ResNet)
     for name, buffer in trunk.named_buffers():
         if name.endswith(("running_mean", "running_var")):
@@ -48,7 +50,7 @@ def random_resnet18(levels: tuple[int, ...] = (2, 3)) -> ResNet:
 @pytest.mark.parametrize("arch", CHANNELS)
 def test_levels_have_the_channels_and_strides_of_the_architecture(arch: str) -> None:
     with torch.device("meta"):  # shapes alone
-        trunk = build_backbone(arch)
+        trunk = backbone(arch).build((2, 3))
         fine, coarse = trunk(torch.empty(1, 3, 64, 96))
     assert trunk.level_channels == CHANNELS[arch]
     assert fine.shape == (1, CHANNELS[arch][0], 8, 12)
@@ -75,7 +77,7 @@ def test_resnet18_equals_the_plain_forward_pass(levels: tuple[int, ...]) -> None
 )
 def test_names_and_sizes_are_torchvisions(arch: str, parameters: int, key: str, shape: tuple[int, ...]) -> None:
     with torch.device("meta"):
-        trunk = build_backbone(arch)
+        trunk = backbone(arch).build((2, 3))
     assert sum(p.numel() for p in trunk.parameters()) == parameters
     assert trunk.state_dict()[key].shape == shape
 
@@ -93,7 +95,7 @@ def test_a_full_torchvision_file_loads_and_its_head_is_left_out() -> None:
     state = random_resnet18().state_dict()
     state = {key: value + 1 for key, value in state.items() if not key.endswith("num_batches_tracked")}
     trunk = random_resnet18()
-    load_trunk(trunk, {**state, "layer4.0.conv1.weight": torch.zeros(1), "fc.weight": torch.zeros(1)}, "a.pth")
+    trunk.load({**state, "layer4.0.conv1.weight": torch.zeros(1), "fc.weight": torch.zeros(1)}, "a.pth")
     assert all(torch.equal(trunk.state_dict()[key], value) for key, value in state.items())
 
 
@@ -109,12 +111,12 @@ def test_a_file_of_another_network_is_refused_by_key(change: dict[str, Tensor | 
     trunk = random_resnet18()
     state = {key: value for key, value in {**trunk.state_dict(), **change}.items() if value is not None}
     with pytest.raises(InputError, match=words):
-        load_trunk(trunk, state, "a.pth")
+        trunk.load(state, "a.pth")
 
 
 def test_an_unknown_architecture_is_refused() -> None:
     with pytest.raises(InputError, match="resnet34"):
-        build_backbone("resnet34")
+        backbone("resnet34")
 
 
 def test_normalise_undoes_to_grey_levels_and_treats_grey_as_equal_colours() -> None:
@@ -128,9 +130,9 @@ def test_normalise_undoes_to_grey_levels_and_treats_grey_as_equal_colours() -> N
 
 def test_real_weights_give_live_features_on_a_picture() -> None:
     state, origin = load_weights("resnet18", shared("weights"))
-    trunk = build_backbone("resnet18")
+    trunk = backbone("resnet18").build((2, 3))
     assert isinstance(trunk, ResNet)
-    load_trunk(trunk, state, origin.path)
+    trunk.load(state, origin.path)
     ramp = torch.arange(64 * 64, dtype=torch.float32).view(1, 64, 64) % 251
     fine, coarse = trunk(Normalise()(ramp))
     for level in (fine, coarse):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from glass_core.backbones.resnet import ResNet
 from glass_core.errors import InputError
-from glass_core.network.backbone import ResNet
 from glass_core.network.graph import ScoreGraph
 from glass_core.network.model import Glass
 from glass_core.paper.plain_network import PlainGlass

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import tools.studies.iteration_form
-from glass_core.network.backbone import build_backbone
+from glass_core.backbones import backbone
 from tools.studies.iteration_form import made
 
 
@@ -17,7 +17,7 @@ from tools.studies.iteration_form import made
 def trunk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Random weights of a ResNet-18, and one tile an iteration."""
     torch.manual_seed(0)
-    torch.save(build_backbone("resnet18").state_dict(), tmp_path / "resnet18.pth")
+    torch.save(backbone("resnet18").build((2, 3)).state_dict(), tmp_path / "resnet18.pth")
     monkeypatch.setenv("GLASSLINE_WEIGHTS", str(tmp_path))
     monkeypatch.setattr(tools.studies.iteration_form, "BATCH_TILES", 1)
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 import glass_core.training.kept_rows
+from glass_core.backbones import backbone
 from glass_core.config import TrainConfig
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
-from glass_core.network.backbone import build_backbone
 from glass_core.network.checkpoint import EpochFigures, load_model, read_tensors
 from glass_core.network.embedding import EMBED_DIM
 from glass_core.network.model import Glass
@@ -174,7 +174,7 @@ def test_an_iteration_equals_that_of_the_official_form(discs: list[Path], tmp_pa
 @pytest.mark.parametrize("settings", [{"levels": (1, 3)}, {"gas": False}], ids=["1 and 3", "as the profile has it"])
 def test_a_model_of_any_levels_is_trained_and_scored(discs: list[Path], tmp_path: Path, settings: dict[str, object]) -> None:
     torch.manual_seed(0)
-    torch.save(build_backbone("resnet18").state_dict(), tmp_path / "trunk.pth")
+    torch.save(backbone("resnet18").build((2, 3)).state_dict(), tmp_path / "trunk.pth")
     run(discs, config(backbone="resnet18", weights=tmp_path / "trunk.pth", **settings), tmp_path / "run")
     glass, info = load_model(tmp_path / "run")
     assert info.levels == settings.get("levels", (1, 2, 3)) and info.score.tiling.cell_px == glass.cell_px == 4
@@ -273,7 +273,7 @@ def test_settings_that_do_not_go_together(settings: dict[str, object], words: st
 )
 def test_training_in_bf16_changes_less_than_a_tenth_of_another_seed(tmp_path: Path, settings: dict[str, object]) -> None:
     torch.manual_seed(0)
-    torch.save(build_backbone("resnet18").state_dict(), tmp_path / "trunk.pth")
+    torch.save(backbone("resnet18").build((2, 3)).state_dict(), tmp_path / "trunk.pth")
     rng, y = np.random.default_rng(0), np.mgrid[:96, :128][0]
     for k in range(4):  # bright cloth of low contrast, in which rounding shows most
         cloth = 215 + 3 * np.sin(y / 1.5) + rng.normal(0, 1.5, y.shape)

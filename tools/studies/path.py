@@ -39,9 +39,10 @@ from pipeline.config.cameras import WeaveConfig
 from pipeline.config.line import LineConfig
 from pipeline.config.styles import Scalar
 from pipeline.link.link import Link
+from pipeline.link.stage import Stage
 from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.line import Totals
-from pipeline.supervision.loop import Stage, loop
+from pipeline.supervision.loop import loop
 from pipeline.supervision.process import Reporter, die_with_parent
 from pipeline.supervision.spec import Spec
 from tools.cli import one_line

@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 import torch
 
+from glass_core.backbones import BACKBONES
 from glass_core.config import TrainConfig
 from glass_core.errors import InputError
 from glass_core.network.weights import find_weights
@@ -53,7 +54,7 @@ def iteration_seconds(backbone: str, ascent: bool) -> dict[str, Any]:
     Both are null where the backbone's weights are not on this machine.
     """
     row: dict[str, Any] = {"backbone": backbone, "ascent": ascent, "wall_s": None, "cpu_s": None}
-    if backbone != "embedded" and find_weights(backbone, None) is None:
+    if BACKBONES[backbone].file and find_weights(backbone, None) is None:
         return row
     stamps: list[tuple[float, float]] = []
 

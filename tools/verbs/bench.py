@@ -15,6 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
+from glass_core.backbones import BACKBONES
 from glass_core.engines.bundle import is_bundle
 from glass_core.errors import InputError
 from glass_core.network.checkpoint import read_info
@@ -25,7 +26,6 @@ from tools.bench.machine import Busy, machine
 from tools.bench.speed import line_speeds, of_line
 
 MODES = ("forward", "paper", "pipeline")
-ARCHITECTURES = ("resnet18", "resnet50", "wide_resnet50_2", "embedded")
 BACKENDS = ("auto", "torch", "openvino", "tensorrt")
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
 
@@ -37,7 +37,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     of.add_argument("--model", type=Path, help="a RUN or a BUNDLE")
     of.add_argument(
         "--arch",
-        choices=ARCHITECTURES,
+        choices=list(BACKBONES),
         help="a network with random weights on levels 2 and 3, as the paper's (default: wide_resnet50_2)",
     )
     of.add_argument("--config", type=Path, metavar="YAML", help="a line: its model and worker, and what its cameras need")

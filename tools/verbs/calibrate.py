@@ -14,6 +14,7 @@ from rich.console import Console
 from calibration.good import GoodFrame
 from calibration.observed import VERDICTS, observed
 from calibration.threshold import CARD_FILE, Model, ThresholdCard, calibrate
+from glass_core.backbones import untrained_title
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
 from glass_core.network.checkpoint import read_info
@@ -162,8 +163,8 @@ def _words(card: ThresholdCard, model: Path) -> Sequence[str]:
         f"false alarms in 1000 {of}: {card.expected_false_alarms_per_1000:.2g} expected, "
         f"at most {card.upper_false_alarms_per_1000:.3g} with {card.confidence:.0%} confidence",
     ]
-    if card.model.backbone == "embedded":
-        words.append("features: the embedded filter bank, not a trained network")
+    if title := untrained_title(card.model.backbone):
+        words.append(f"features: the {title}, not a trained network")
     if card.provisional:
         missing = f"{card.needs.frames} more good frames" if card.needs.metres is None else f"{card.needs.metres:.0f} m more"
         words.append(

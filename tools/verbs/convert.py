@@ -8,9 +8,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from glass_core.backbones import BACKBONES
 from glass_core.errors import InputError
 from glass_core.network.checkpoint import INFO_FILE, read_info
-from tools.verbs.train import BACKBONES, refused_writes
+from tools.verbs.train import refused_writes
 
 CHECKPOINT, ONNX = ".pth", ".onnx"
 
@@ -21,7 +22,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     p.add_argument("source", type=Path, metavar="SOURCE", help="a trained RUN, or an official ckpt_best_*.pth")
     p.add_argument("target", type=Path, metavar="TARGET", help="FILE.onnx or FILE.pth from a run; RUN from a checkpoint")
     p.add_argument(
-        "--backbone", choices=BACKBONES, default="wide_resnet50_2",
+        "--backbone", choices=list(BACKBONES), default="wide_resnet50_2",
         help="that of the checkpoint, which does not tell (default: %(default)s, as published)",
     )  # fmt: skip
     p.add_argument("--json", action="store_true", help="print one JSON object")

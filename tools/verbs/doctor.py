@@ -22,10 +22,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from glass_core.backbones import BACKBONES
 from glass_core.engines.backend import backend, choose
 from glass_core.errors import MissingError
 
-ARCHITECTURES = ("resnet18", "resnet50", "resnet101", "wide_resnet50_2")
 GIGE_RMEM_BYTES = 2 << 20
 """pylon's own advice for the receive buffer of GigE cameras."""
 JUMBO_MTU = 8192
@@ -221,8 +221,9 @@ def _libraries() -> Part:
 def _weights() -> Part:
     from glass_core.network.weights import find_weights
 
-    found = {arch: path for arch in ARCHITECTURES if (path := find_weights(arch, None)) is not None}
-    text = ", ".join(f"{arch}: {found.get(arch, 'not found')}" for arch in ARCHITECTURES)
+    wanted = [arch for arch, row in BACKBONES.items() if row.file]
+    found = {arch: path for arch in wanted if (path := find_weights(arch, None)) is not None}
+    text = ", ".join(f"{arch}: {found.get(arch, 'not found')}" for arch in wanted)
     advice = "" if found else "; set GLASSLINE_WEIGHTS to their folder, or use --backbone embedded"
     return Part(
         name="weights",

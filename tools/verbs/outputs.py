@@ -10,13 +10,14 @@ from pathlib import Path
 
 from glass_core.errors import InputError
 from pipeline.config.cards import load_config
-from pipeline.config.line import LineConfig, ModbusConfig
+from pipeline.config.line import LineConfig
 from pipeline.decision.line_state import UNLIKE
+from pipeline.devices import DeviceLost
 from pipeline.messages.commands import Acknowledge, Reset
 from pipeline.messages.line import Heartbeat, LineState
 from pipeline.messages.message import Message
 from pipeline.messages.states import State
-from pipeline.outputs.modbus import COILS, Plc, PlcLost
+from pipeline.outputs import OUTPUTS, output_kind
 from pipeline.supervision.supervisor import is_running
 from tools.verbs.tell import tell
 
@@ -28,7 +29,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     p = subparsers.add_parser("outputs", help="pulse the outputs of a line; acknowledge its events; reset a fault")
     words = p.add_subparsers(dest="word", required=True, metavar="test|acknowledge|reset")
     for word, text in (
-        ("test", "switch each coil of each output on for half a second, one after the other; the line must not run"),
+        ("test", "switch everything that each output has on for half a second, one after the other; the line must not run"),
         ("acknowledge", "acknowledge every open stop and lamp of a running line"),
         ("reset", "reset the latched FAULT of a running line, once its cause is gone; or accept a roll called WRONG_STYLE"),
     ):
@@ -38,46 +39,36 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     p.set_defaults(func=run)
 
 
-def pulse(output: ModbusConfig) -> None:
-    """Switch each coil on and off again, and all off at the end; PlcLost where it does not answer."""
-    plc = Plc(output)
-    try:
-        plc.connect()
-        for i, name in enumerate(COILS):
-            print(f"{output.name}: coil {output.coils_at + i}, {name}, on", file=sys.stderr, flush=True)
-            plc.coils([i == j for j in range(len(COILS))])
-            time.sleep(PULSE_S)
-        plc.coils([False] * len(COILS))
-    finally:
-        plc.close()
-
-
 def run(args: argparse.Namespace) -> int:
     """Exit 0 when it was done; 1 when an output does not answer, or the line does not confirm: its fault persists."""
     config = load_config(args.config)
-    failed = pulse_all(config, args.config) if args.word == "test" else answer(config, args.word)
+    pulsed, failed = pulse_all(config, args.config) if args.word == "test" else ({}, answer(config, args.word))
     what = "output does not answer" if args.word == "test" else f"{args.word} not done"
     for name, why in failed.items():
         print(f"glassline: {what}, {name}, {why}", file=sys.stderr)
-    pulsed = {o.name: list(COILS) for o in config.modbus if args.word == "test" and o.name not in failed}
     if args.json:
         print(json.dumps({"schema": 1, "did": args.word, "pulsed": pulsed, "failed": failed}))
     return int(bool(failed))
 
 
-def pulse_all(config: LineConfig, path: Path) -> dict[str, str]:
-    """Try every output of a line that does not run; those that do not answer, and why."""
-    if not config.modbus:
-        raise InputError(f"no outputs to test, {path}, add `- {{kind: modbus, host: ...}}` under `outputs:`")
+def pulse_all(config: LineConfig, path: Path) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Try every output of a line that does not run: what was switched on of each, and why others do not answer."""
+    if not config.wired:
+        raise InputError(f"no outputs to test, {path}, add one of kind {' or '.join(OUTPUTS)} under `outputs:`")
     if is_running(config.line.name):
         raise InputError(f"line runs, {config.line.name}, stop it before its outputs are tested")
-    failed = {}
-    for output in config.modbus:
+    pulsed, failed = {}, {}
+    for output in config.wired:
+        names = []
         try:
-            pulse(output)
-        except PlcLost as e:
+            for name, words in output_kind(output.kind).trials(output):
+                print(f"{output.name}: {words}", file=sys.stderr, flush=True)
+                time.sleep(PULSE_S)
+                names.append(name)
+            pulsed[output.name] = names
+        except DeviceLost as e:
             failed[output.name] = str(e)
-    return failed
+    return pulsed, failed
 
 
 def answer(config: LineConfig, word: str) -> dict[str, str]:

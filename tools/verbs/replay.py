@@ -16,6 +16,7 @@ from pipeline.cameras import make_camera
 from pipeline.config.cameras import ReplayConfig
 from pipeline.config.cards import load_config
 from pipeline.config.line import LedgerConfig, LineConfig
+from pipeline.messages.states import Reason
 from pipeline.report.roll import Summary, summarise
 from pipeline.supervision.process import run_in_one_process
 from tools.verbs.compile import made_for_here
@@ -89,7 +90,7 @@ def show(summary: Summary, as_json: bool) -> None:
         return
     print(f"{summary.frames} frames: {summary.passed} pass, {summary.defect} defect, {summary.not_inspected} not inspected")
     for reason, n in summary.reasons.items():
-        print(f"  {reason}: {n}")
+        print(f"  {reason}: {n}  ({Reason(reason).meaning})")
     if summary.inspected_m is not None:
         print(f"{summary.inspected_m:.2f} m inspected, {summary.not_inspected_m:.2f} m not inspected")
     if summary.frames_per_s is not None:

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from calibration.good import GoodFrame, look
 from calibration.limits import LEAST_SAMPLES
+from glass_core.backbones import BACKBONES
 from glass_core.config import TrainConfig, load_train_config
 from glass_core.engines import Engine, load_engine
 from glass_core.errors import InputError
@@ -32,7 +33,6 @@ from glass_core.pictures.split import SPLIT_FILE, SplitImage, file_sha256, load_
 if TYPE_CHECKING:
     from glass_core.training.train import FeaturePass, Start, Step
 
-BACKBONES = ("resnet18", "resnet50", "resnet101", "wide_resnet50_2", "embedded")
 SECTION = "training"
 SHEET = "contact_sheet_training.png"
 KEY_DIGITS = 16
@@ -45,7 +45,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     p.add_argument("data", type=Path, metavar="DATA", help="folder of good pictures, MVTec data set, or recording")
     p.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder for the model")
     p.add_argument("--config", type=Path, metavar="YAML", help="its section `train:` is used (default: profile cloth)")
-    p.add_argument("--backbone", choices=BACKBONES, help="instead of the configured one; `embedded` needs no file")
+    p.add_argument("--backbone", choices=list(BACKBONES), help="instead of the configured one; `embedded` needs no file")
     p.add_argument("--json", action="store_true", help="print one JSON object")
     p.set_defaults(func=run)
 
@@ -95,7 +95,7 @@ def train_run(images: Sequence[Path], config: TrainConfig, out: Path, console: C
 
         def report(event: Start | FeaturePass | Step | EpochFigures) -> None:
             if isinstance(event, Start):
-                console.print(_beginning(event), soft_wrap=True, highlight=False)
+                console.print(_beginning(event, config.backbone), soft_wrap=True, highlight=False)
                 for words in (_short_tile(event, config.tile_px), _short_card(event, config)):
                     if words:
                         console.print(words, soft_wrap=True, highlight=False)
@@ -162,11 +162,11 @@ def show_suspects(
     return frames
 
 
-def _beginning(start: Start) -> str:
+def _beginning(start: Start, name: str) -> str:
     if start.weights:
         backbone = f"backbone {start.weights.arch} from {start.weights.path}"
     else:
-        backbone = "backbone embedded: the fixed filter bank, not a trained network"
+        backbone = f"backbone {name}: the {BACKBONES[name].title}, not a trained network"
     counts = " + ".join(f"{len(getattr(start.split, part))} {part}" for part in ("train", "calibration", "selection"))
     method = f"GLASS-{'h' if start.hypersphere else 'm'}"
     if start.judgement:

@@ -4,6 +4,7 @@ import hashlib
 import io
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from email.message import Message
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import pytest
 import torch
 
 import glass_core.network.weights
+from glass_core.backbones import BACKBONES, Backbone
 from glass_core.errors import InputError, MissingError
-from glass_core.network.weights import PUBLISHED, load_weights
+from glass_core.network.weights import load_weights
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +36,10 @@ def put(path: Path, value: float = 0.0) -> Path:
     return path
 
 
+def named(file: str) -> Backbone:
+    return replace(BACKBONES["resnet18"], file=file)
+
+
 def value_for(arch: str, given: Path | None = None) -> float:
     return float(load_weights(arch, given)[0]["conv1.weight"][0])
 
@@ -41,7 +47,7 @@ def value_for(arch: str, given: Path | None = None) -> float:
 def test_the_order_is_config_then_environment_then_cache(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nowhere: Path
 ) -> None:
-    monkeypatch.setitem(PUBLISHED, "resnet18", "resnet18-published.pth")  # a name without checksum
+    monkeypatch.setitem(BACKBONES, "resnet18", named("resnet18-published.pth"))  # a name without checksum
     put(nowhere / "resnet18-published.pth", 3)
     assert value_for("resnet18") == 3
     monkeypatch.setenv("GLASSLINE_WEIGHTS", str(put(tmp_path / "w" / "resnet18-x.pth", 2).parent))
@@ -133,7 +139,7 @@ def test_a_download_gets_its_name_only_when_whole(
 ) -> None:
     content = put(tmp_path / "source.pth", 7).read_bytes()
     name = f"resnet18-{hashlib.sha256(content).hexdigest()[:8]}.pth"
-    monkeypatch.setitem(PUBLISHED, "resnet18", name)
+    monkeypatch.setitem(BACKBONES, "resnet18", named(name))
     asked: list[str] = []
 
     def fetch(url: str, timeout: float) -> Response:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from glass_core.backbones.resnet import ResNet
 from glass_core.errors import InputError
-from glass_core.network.backbone import ResNet
 from glass_core.network.checkpoint import ModelInfo, load_model, read_info, save_model, tensors_of, weights_sha
 from glass_core.network.model import Glass
 from glass_core.paper.official import export_official, import_official, read_heads

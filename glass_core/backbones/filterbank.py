@@ -8,8 +8,10 @@ pooled amplitudes are compressed by a square root, which brings channels to the 
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
+
+from glass_core.backbones.trunk import Trunk
 
 ORIENTATIONS = 8
 WAVELENGTH_PX = 4.0
@@ -19,8 +21,8 @@ FLOOR = 1e-6
 Responses = tuple[Tensor, Tensor]
 
 
-class FilterBank(nn.Module):
-    """Levels of 128 channels at stride 8 and 256 at stride 16; the interface is that of a ResNet trunk.
+class FilterBank(Trunk):
+    """Levels of 128 channels at stride 8 and 256 at stride 16; it has no others.
 
     Of a pyramid of 5 octaves the fine level holds 0 to 3 and the coarse level 1 to 4: for each, lines of 8 orientations that
     are brighter or darker than their sides, edges of 8, spots brighter or darker (26 channels). Then grey and two opponent
@@ -29,6 +31,7 @@ class FilterBank(nn.Module):
     """
 
     level_channels = (128, 256)
+    bf16 = False  # differences of nearly equal planes lose their digits
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,7 +40,7 @@ class FilterBank(nn.Module):
         self.register_buffer("binomial", torch.outer(row, row).expand(3, 1, 5, 5).contiguous())
         self.register_buffer("pairs", _pairs(ORIENTATIONS))
         self.register_buffer("coarse_pairs", _pairs(ORIENTATIONS // 2).repeat(2 * ORIENTATIONS, 1, 1, 1))
-        self.requires_grad_(False)
+        self.freeze()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Levels (B, 128, H/8, W/8) and (B, 256, H/16, W/16) of pictures normalised as for ImageNet (B, 3, H, W)."""

@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor
 
-from glass_core.network.backbone import Normalise
-from glass_core.network.filterbank import FilterBank
+from glass_core.backbones.filterbank import FilterBank
+from glass_core.network.normalise import Normalise
 
 
 def levels(picture: Tensor) -> tuple[Tensor, Tensor]:
