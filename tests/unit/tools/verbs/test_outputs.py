@@ -16,7 +16,7 @@ from tools.cli import main
         ("test", [{"kind": "publisher"}], "no outputs to test"),
         ("reset", [{"kind": "publisher"}], "no such line runs, nobody"),
         ("acknowledge", [{"kind": "publisher"}], "no such line runs, nobody"),
-        ("test", [{"kind": "publisher"}, {"kind": "modbus"}], "outputs.1.modbus.host: "),
+        ("test", [{"kind": "publisher"}, {"kind": "modbus"}], "missing key outputs[1].host, "),
     ],
 )
 def test_bad_input_is_one_line(
