@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from pipeline.decision.account import decided_mm, each_says, open_accounts
 from pipeline.decision.actions import Actions
@@ -16,9 +15,10 @@ from pipeline.decision.apart import Apart
 from pipeline.decision.backlog import Backlog
 from pipeline.decision.cloth import Cloth
 from pipeline.decision.doubts import Facts, overrule
-from pipeline.decision.due import Deadline, Due
+from pipeline.decision.due import Due
 from pipeline.decision.judgement import Judgement, Standard, judge, unscored
 from pipeline.decision.line_state import Roster, line_state
+from pipeline.decision.matching import Matching
 from pipeline.decision.tally import Tally
 from pipeline.decision.terms import DecisionTerms
 from pipeline.link.link import Inbox, Outbox
@@ -38,17 +38,6 @@ from pipeline.outputs.publisher import Publisher
 HEARTBEAT_NS = 100_000_000
 TOTALS_NS = 500_000_000
 MESSAGES_PER_STEP = 64
-EARLY_LIMIT = 32
-"""Scores kept that came before their frame was announced, some with pixels; those of a killed grabber wait in vain."""
-Key = tuple[str, str, int]
-
-
-@dataclass
-class Pending:
-    """An announced frame without a verdict."""
-
-    frame: Announced
-    deadline: Deadline
 
 
 class Decision:
@@ -70,13 +59,11 @@ class Decision:
         self._roster = Roster(tuple(terms.frame_mm))
         self._cameras = open_accounts(terms)
         self._tally = Tally({c: mm is not None for c, mm in terms.frame_mm.items()})
-        self._pending: dict[Key, Pending] = {}
-        self._early: dict[Key, tuple[ScoreMap, tuple[Payload, ...]]] = {}
-        self._announced: dict[tuple[str, str], int] = {}
         self._motion: Motion | None = None
         self._bypass, self._fault = terms.observe or terms.bypass, terms.fault
         self._cloth = Cloth(terms.cloth, self._tell, publisher, terms.generation, utc_ns)
         self._due = Due({c: mm - terms.y_offset_mm.get(c, 0.0) for c, mm in terms.actuator_mm.items()})
+        self._matching = Matching(self._due)
         self._apart = Apart(terms.alignment_tolerance_mm)
         self._shown: tuple[object, ...] | None = None
         self._now_ns = 0
@@ -88,13 +75,13 @@ class Decision:
     @property
     def waiting(self) -> int:
         """Frames without a verdict and records not yet taken."""
-        return len(self._pending) + len(self._backlog)
+        return len(self._matching) + len(self._backlog)
 
     @property
     def finished(self) -> bool:
         """Every camera's source is at its end and everything is decided and recorded."""
         ended = (self._roster.state("grabber", c) is StageState.ENDED for c in self._cameras)
-        return bool(self._cameras) and all(ended) and not self._pending and not self._backlog
+        return bool(self._cameras) and all(ended) and not self._matching and not self._backlog
 
     def step(self, now_ns: int) -> bool:
         """Expire, hear, listen for silence, say how the line is, pass records on."""
@@ -129,12 +116,12 @@ class Decision:
     @property
     def kept(self) -> Decided:
         """What a restart goes on from."""
-        return Decided(mm=decided_mm(self._cameras, (p.frame for p in self._pending.values())))
+        return Decided(mm=decided_mm(self._cameras, self._matching.frames))
 
     def close(self) -> None:
         """What is still undecided is not inspected; the last totals are told."""
-        for key in list(self._pending):
-            self._decide(self._pending.pop(key), None, (), self._now_ns)
+        for frame in self._matching.give_up():
+            self._decide(frame, None, (), self._now_ns)
         self._tell(self._totals(self._now_ns))
         self._backlog.pass_on()
 
@@ -188,12 +175,10 @@ class Decision:
             self._silent(status.name, Span(), 0, now_ns)  # how much web goes by unseen nobody can tell
 
     def _on_announced(self, frame: Announced, now_ns: int) -> None:
-        start = (frame.camera, frame.boot_id)
-        if frame.camera not in self._cameras or frame.seq <= self._announced.get(start, -1):
+        lost = self._matching.announced(frame) if frame.camera in self._cameras else None
+        if lost is None:
             self._tally.duplicates += 1
             return
-        lost = frame.lost + frame.seq - self._announced.get(start, frame.seq - 1) - 1  # never heard of counts as lost
-        self._announced[start] = frame.seq
         if self._motion is None and frame.start_mm is not None:
             self._cloth.moved(frame.start_mm, now_ns)
         silence = self._cameras[frame.camera].silence
@@ -202,34 +187,26 @@ class Decision:
             # Lost, and nothing skipped: that web has had its silent verdicts already, only the count is new.
             here = Span(frame.start_mm, frame.start_mm)
             self._silent(frame.camera, skipped or here, lost, now_ns)
-        pending = Pending(frame, self._due.deadline(frame))
         if frame.status is not FrameStatus.OK or not frame.sent:
-            self._decide(pending, None, (), now_ns)
-        elif early := self._early.pop(frame.key, None):
-            self._decide(pending, *early, now_ns)
-        else:
-            self._pending[frame.key] = pending
+            self._decide(frame, None, (), now_ns)
+        elif early := self._matching.wait(frame):
+            self._decide(frame, *early, now_ns)
 
     def _on_score(self, scored: ScoreMap, payloads: tuple[Payload, ...], now_ns: int) -> None:
-        pending = self._pending.pop(scored.key, None)
-        if pending is not None:
-            self._decide(pending, scored, payloads, now_ns)
-        elif scored.seq <= self._announced.get((scored.camera, scored.boot_id), -1):
+        if frame := self._matching.match(scored):
+            self._decide(frame, scored, payloads, now_ns)
+        elif not self._matching.keep(scored, payloads):
             self._tally.late_scores += 1
-        else:
-            self._early[scored.key] = scored, payloads
-            if len(self._early) > EARLY_LIMIT:
-                self._early.pop(next(iter(self._early)))
 
     def _expire(self, now_ns: int) -> bool:
-        overdue = [key for key, p in self._pending.items() if self._due.over(p.deadline)]
-        for key in overdue:
-            self._decide(self._pending.pop(key), None, (), now_ns)
+        overdue = self._matching.overdue()
+        for frame in overdue:
+            self._decide(frame, None, (), now_ns)
         return bool(overdue)
 
-    def _decide(self, pending: Pending, scored: ScoreMap | None, payloads: tuple[Payload, ...], now_ns: int) -> None:
+    def _decide(self, frame: Announced, scored: ScoreMap | None, payloads: tuple[Payload, ...], now_ns: int) -> None:
         """Judge, collect the facts, let the doubts overrule in their order, and make the verdict."""
-        frame, account = pending.frame, self._cameras[pending.frame.camera]
+        account = self._cameras[frame.camera]
         roll, standard = self._cloth.roll(frame.span), self._terms.standard_of(frame.style)
         ready = self._roster.state("worker", "worker") is StageState.READY
         judgement = judge(frame, scored, payloads, standard) if scored else unscored(frame, ready)
@@ -383,4 +360,4 @@ class Decision:
             self._fault = "; ".join(self._roster.faults)
 
     def _totals(self, now_ns: int) -> Totals:
-        return self._tally.totals(self._terms.generation, len(self._pending), self._backlog.dropped, self._motion, now_ns)
+        return self._tally.totals(self._terms.generation, len(self._matching), self._backlog.dropped, self._motion, now_ns)

@@ -46,7 +46,7 @@ class Child:
     """To begin anew with decision: its end is no failure."""
     _started_ns: int = 0
     _handled_ns: int = 0
-    _failures_ns: deque[int] = field(default_factory=deque)
+    failures_ns: deque[int] = field(default_factory=deque)
     """Those of the last minute."""
 
     @property
@@ -99,10 +99,10 @@ class Child:
 
     def failed(self, now_ns: int) -> int | None:
         """It has died: it starts again, each time later. How often it failed in a minute, where that is too often."""
-        self._failures_ns.append(now_ns)
-        while now_ns - self._failures_ns[0] > RESTARTS_NS:
-            self._failures_ns.popleft()
-        tries = len(self._failures_ns)
+        self.failures_ns.append(now_ns)
+        while now_ns - self.failures_ns[0] > RESTARTS_NS:
+            self.failures_ns.popleft()
+        tries = len(self.failures_ns)
         self.restart_due_ns = now_ns + min(BACKOFF_NS * 2 ** (tries - 1), BACKOFF_MOST_NS)
         return tries if tries > RESTARTS and not ROLES[self.role].beyond_cable else None
 

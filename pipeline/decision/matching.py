@@ -1,0 +1,73 @@
+"""Matches announced frames with their scores, by key and never by order, and says which frames have waited too long."""
+
+from __future__ import annotations
+
+from pipeline.decision.due import Deadline, Due
+from pipeline.messages.frames import Announced, ScoreMap
+from pipeline.messages.message import Payload
+
+EARLY_LIMIT = 32
+"""Scores kept that came before their frame was announced, some with pixels; those of a killed grabber wait in vain."""
+Key = tuple[str, str, int]
+Scored = tuple[ScoreMap, tuple[Payload, ...]]
+
+
+class Matching:
+    """Frames that wait for their scores, and scores that came before their frames."""
+
+    def __init__(self, due: Due) -> None:
+        self._due = due
+        self._waiting: dict[Key, tuple[Announced, Deadline]] = {}
+        self._early: dict[Key, Scored] = {}
+        self._last: dict[tuple[str, str], int] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def frames(self) -> list[Announced]:
+        """Those that wait, in the order of their announcement."""
+        return [frame for frame, _ in self._waiting.values()]
+
+    def announced(self, frame: Announced) -> int | None:
+        """How many frames were lost just before this one; null: it was announced before.
+
+        Frames that nobody announced count as lost, too.
+        """
+        start = frame.camera, frame.boot_id
+        last = self._last.get(start)
+        if last is not None and frame.seq <= last:
+            return None
+        self._last[start] = frame.seq
+        return frame.lost + (0 if last is None else frame.seq - last - 1)
+
+    def wait(self, frame: Announced) -> Scored | None:
+        """Its scores, where they have come already; else it waits for them from now on."""
+        if (early := self._early.pop(frame.key, None)) is None:
+            self._waiting[frame.key] = frame, self._due.deadline(frame)
+        return early
+
+    def match(self, scored: ScoreMap) -> Announced | None:
+        """The frame that waits for these scores, and waits no longer."""
+        frame, _ = self._waiting.pop(scored.key, (None, None))
+        return frame
+
+    def keep(self, scored: ScoreMap, payloads: tuple[Payload, ...]) -> bool:
+        """Hold scores until their frame is announced; false: it was, and has its verdict."""
+        if scored.seq <= self._last.get((scored.camera, scored.boot_id), -1):
+            return False
+        self._early[scored.key] = scored, payloads
+        if len(self._early) > EARLY_LIMIT:
+            self._early.pop(next(iter(self._early)))
+        return True
+
+    def overdue(self) -> list[Announced]:
+        """Frames whose time is up; they wait no longer."""
+        keys = [key for key, (_, deadline) in self._waiting.items() if self._due.over(deadline)]
+        return [self._waiting.pop(key)[0] for key in keys]
+
+    def give_up(self) -> list[Announced]:
+        """All frames that wait; they wait no longer."""
+        frames = self.frames
+        self._waiting.clear()
+        return frames
