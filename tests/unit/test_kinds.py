@@ -26,9 +26,9 @@ from pipeline.inputs import INPUTS, input_kind
 from pipeline.messages.states import Reason
 from pipeline.motion import SOURCES
 from pipeline.outputs import OUTPUTS, output_kind
+from tests.shared_data import ROOT
 from tools.cli import parser
 
-HOME = Path(__file__).parents[2]
 PACKAGES = ("calibration", "configs", "glass_core", "pipeline", "tools")
 
 # Of each toy: the files that are its own, and what a table's file gains before a line of it.
@@ -50,7 +50,8 @@ OWN = {
                 return F.avg_pool2d(x, 8), F.avg_pool2d(x, 16)
         """,
     "pipeline/outputs/siren.py": """
-        from pipeline.messages.frames import StageState, Verdict
+        from pipeline.messages.states import StageState
+        from pipeline.messages.verdicts import Verdict
 
 
         class Siren:
@@ -79,7 +80,7 @@ OWN = {
         """,
     "pipeline/inputs/button.py": """
         from pipeline.messages.cloth import Contact
-        from pipeline.messages.frames import StageState
+        from pipeline.messages.states import StageState
 
 
         class Button:
@@ -100,7 +101,7 @@ OWN = {
         """,
     "pipeline/motion/belt.py": """
         class Belt:
-            name, fault, awaited, counters = "belt", "", "", {}
+            name, fault, awaited, refused, kept = "belt", "", "", 0, None
 
             def __init__(self, config):
                 self._config = config
@@ -139,7 +140,7 @@ ROWS = [
         'class BeltMotion(Section):\n    source: Literal["belt"]\n    at_mm: float\n\n\n',
     ),
     ("pipeline/config/motion.py", "    SimulatedMotion | RecordedMotion", "    BeltMotion |"),
-    ("pipeline/motion/__init__.py", '    "simulated": ', '    "belt": lambda config, inbox, resume: Belt(config),\n'),
+    ("pipeline/motion/__init__.py", '    "simulated": ', '    "belt": lambda config, inbox, before: Belt(config),\n'),
     ("pipeline/motion/__init__.py", "from pipeline.motion.counts", "from pipeline.motion.belt import Belt\n"),
     (
         "pipeline/messages/states.py",
@@ -194,7 +195,7 @@ def test_the_command_line_offers_every_backbone(arch: str) -> None:
 def test_an_unknown_kind_of_output_is_told_with_those_that_are_there(tmp_path: Path) -> None:
     path = tmp_path / "line.yaml"
     path.write_text("outputs: [{kind: publisher}, {kind: opcua}]")
-    with pytest.raises(InputError, match=r"^[^\n]*outputs\.1[^\n]*opcua[^\n]*publisher[^\n]*modbus[^\n]*$"):
+    with pytest.raises(InputError, match=r"^[^\n]*outputs\[1\][^\n]*opcua[^\n]*modbus[^\n]*publisher[^\n]*$"):
         load_config(path)
 
 
@@ -203,7 +204,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the program that has the toys."""
     root = tmp_path_factory.mktemp("house")
     for package in PACKAGES:
-        shutil.copytree(HOME / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
     for path, text in OWN.items():
         (root / path).write_text("\n".join(line.removeprefix(" " * 8) for line in text.splitlines()))
     for path, before, row in ROWS:
@@ -263,7 +264,8 @@ from pathlib import Path
 
 from pipeline.config.line import LineConfig
 from pipeline.link.zmq_link import ZmqLink
-from pipeline.messages.frames import Result, Verdict
+from pipeline.messages.states import Result
+from pipeline.messages.verdicts import Verdict
 from pipeline.supervision.builders import ROLES, build
 from pipeline.supervision.spec import Spec
 from tools.cli import main
@@ -325,7 +327,7 @@ from pathlib import Path
 
 from pipeline.config.line import LineConfig
 from pipeline.link.memory_link import MemoryLink
-from pipeline.messages.frames import Motion
+from pipeline.messages.motion import Motion
 from pipeline.supervision.builders import build
 from pipeline.supervision.spec import Spec
 
@@ -353,7 +355,8 @@ from pathlib import Path
 from pipeline.config.line import LineConfig
 from pipeline.ledger.stage import make_recorder
 from pipeline.link.memory_link import MemoryLink
-from pipeline.messages.frames import Reason, Result, Verdict
+from pipeline.messages.states import Reason, Result
+from pipeline.messages.verdicts import Verdict
 from pipeline.outputs.publisher import Publisher
 from pipeline.report import write_page
 
