@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from glass_core.errors import InputError
-from pipeline.cameras.picture import SUFFIXES, PictureError, read_picture
+from glass_core.pictures.reading import IMAGE_SUFFIXES, PictureError, read_image
 from pipeline.cameras.protocol import Shot
 from pipeline.cameras.recording import INDEX, Recording, picture_name
 from pipeline.config.cameras import ReplayConfig
@@ -51,7 +51,7 @@ class ReplayCamera:
             self._source = Footage(path, self._config.camera)
         elif path.is_dir():
             self._source = Pictures(list_pictures(path))
-        elif path.suffix.lower() in SUFFIXES and path.is_file():
+        elif path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
             self._source = Pictures([path])
         elif path.is_file():
             self._source = Video(path)
@@ -164,7 +164,7 @@ class Video:
         if not video.isOpened():
             raise InputError(
                 f"neither image nor video that OpenCV can read, {self._path}, "
-                f"name a folder of images ({', '.join(sorted(SUFFIXES))}), a recording or a video"
+                f"name a folder of images ({', '.join(sorted(IMAGE_SUFFIXES))}), a recording or a video"
             )
         return video
 
@@ -197,14 +197,14 @@ def list_pictures(folder: Path) -> list[Path]:
             for place in folders
             if place.is_dir()
             for file in _in_order(
-                p for p in place.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file()
+                p for p in place.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".") and p.is_file()
             )
         ]
     except OSError as e:
         raise InputError(f"folder not readable: {e.strerror}, {folder}, check its permissions") from None
     if not files:
         raise InputError(
-            f"no images in the folder, {folder}, name one that holds {', '.join(sorted(SUFFIXES))} files, "
+            f"no images in the folder, {folder}, name one that holds {', '.join(sorted(IMAGE_SUFFIXES))} files, "
             "an MVTec-layout data set or a recording"
         )
     return files
@@ -217,6 +217,6 @@ def _in_order(paths: Iterator[Path]) -> list[Path]:
 
 def _read(file: Path) -> tuple[np.ndarray | None, str]:
     try:
-        return read_picture(file), ""
+        return read_image(file), ""
     except PictureError as e:
-        return None, str(e)
+        return None, e.reason

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from glass_core.pictures.reading import read_image
 from pipeline.cameras import CameraLost
 from pipeline.cameras.basler import BaslerCamera
-from pipeline.cameras.picture import read_picture, write_png
+from pipeline.cameras.picture import write_png
 from tools.cli import main
 from tools.verbs import camera
 
@@ -50,7 +51,7 @@ def test_list_of_none_says_so(capsys: pytest.CaptureFixture[str], monkeypatch: p
 def test_view_writes_picture_and_profile(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     png = tmp_path / "view.png"
     assert main(["camera", "view", "cloth", "--config", config(tmp_path, WOVEN), "--png", str(png)]) == 0
-    drawn = read_picture(png)
+    drawn = read_image(png)
     assert drawn.shape[1] == 128 and drawn.shape[0] > 64 + 255
     assert "128 x 64" in capsys.readouterr().out and "focus" in camera.Look.at(drawn).words()
 
@@ -58,7 +59,7 @@ def test_view_writes_picture_and_profile(tmp_path: Path, capsys: pytest.CaptureF
 def test_view_of_a_serial_without_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["camera", "view", "0815-0001"]) == 0
-    assert read_picture(tmp_path / "0815-0001.png").shape[1] == 1024
+    assert read_image(tmp_path / "0815-0001.png").shape[1] == 1024
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from glass_core.errors import InputError
+from glass_core.pictures.reading import read_image
 from pipeline.cameras import CameraLost, Shot, make_camera
-from pipeline.cameras.picture import read_picture
 from pipeline.cameras.recording import Recording
 from pipeline.cameras.synthetic.weave import render
 from pipeline.config.cameras import ReplayConfig, WeaveConfig
@@ -79,7 +79,7 @@ def test_emulated_basler_and_its_facts(tmp_path: Path) -> None:
     assert main(["record", line(tmp_path, camera), "--out", str(tmp_path / "out"), "--frames", "3"]) == 0
     facts = Recording(tmp_path / "out").cameras["b"]
     assert facts["emulated"] is True and facts["features"]["Width"] == "64" and facts["frames"] == 3
-    assert read_picture(tmp_path / "out/b/000000002.png").shape == (32, 64)
+    assert read_image(tmp_path / "out/b/000000002.png").shape == (32, 64)
 
 
 class Faulty:

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 import yaml
 
@@ -113,6 +115,20 @@ def not_pictures(bench: Bench) -> Path:
     return folder
 
 
+def deep_pictures(bench: Bench) -> Path:
+    folder = empty_folder(bench)
+    for n in range(4):
+        assert cv2.imwrite(str(folder / f"{n}.png"), np.full((64, 96), 4000 + n, np.uint16))
+    return folder
+
+
+def webp_called_png(bench: Bench) -> Path:
+    folder = empty_folder(bench)
+    for n in range(4):
+        (folder / f"{n}.png").write_bytes(cv2.imencode(".webp", np.full((64, 96, 3), 90 + n, np.uint8))[1].tobytes())
+    return folder
+
+
 @pytest.mark.parametrize("verb", ["replay", "train"])
 @pytest.mark.parametrize(
     ("source", "told"),
@@ -120,13 +136,15 @@ def not_pictures(bench: Bench) -> Path:
         (lambda b: b.folder / "nowhere", ["nowhere"]),
         (empty_folder, ["no ", "empty"]),
         (not_pictures, [".png"]),
+        (deep_pictures, [".png", "picture of 16 bits a sample", "convert it to 8 bits"]),
+        (webp_called_png, [".png", "unknown format", "PNG, JPEG, BMP, TIFF"]),
     ],
-    ids=["missing", "empty", "no pictures"],
+    ids=["missing", "empty", "no pictures", "16 bits", "unknown format"],
 )
 def test_pictures_that_are_not_there(bench: Bench, verb: str, source: Callable[[Bench], Path], told: list[str]) -> None:
     data = source(bench)
     refused(bench.replay(data) if verb == "replay" else ["train", data, "--backbone", "embedded", "--out", bench.out], *told)
-    assert not list(bench.folder.glob("out/*.safetensors"))
+    assert not [*bench.out.rglob("*")]  # nothing is written
 
 
 @pytest.mark.parametrize(

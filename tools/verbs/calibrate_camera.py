@@ -15,7 +15,8 @@ from calibration.camera_card import VALID_DAYS, CameraCard
 from calibration.flatfield import flatfield, picture_of
 from calibration.scale import ScaleCard, counts_per_mm, scale_from_board, scale_from_ruler
 from glass_core.errors import InputError
-from pipeline.cameras.picture import SUFFIXES, PictureError, read_picture, write_png
+from glass_core.pictures.reading import IMAGE_SUFFIXES, read_image
+from pipeline.cameras.picture import write_png
 from pipeline.config.cameras import BaslerConfig, CameraConfig
 from pipeline.config.cards import load_config
 
@@ -72,7 +73,7 @@ def run_flatfield(args: argparse.Namespace) -> int:
 def run_scale(args: argparse.Namespace) -> int:
     """Exit 0 with a card."""
     camera, serial = _camera(args.config, args.camera)
-    picture = _grey(_read(args.picture))
+    picture = _grey(read_image(args.picture))
     known: dict[str, Any] = {
         "line_scan": camera.rows is not None, "camera": camera.name, "serial": serial, "source": str(args.picture),
         "valid_days": args.valid_days,
@@ -100,7 +101,7 @@ def run_align(args: argparse.Namespace) -> int:
     right, serial = _camera(args.config, args.right)
     if left.mm_per_px_x is None or left.mm_per_px_y is None:
         raise InputError(f"no scale, camera {left.name}, calibrate its scale first")
-    seen, beside = (_grey(_read(path)) for path in args.pictures)
+    seen, beside = (_grey(read_image(path)) for path in args.pictures)
     column, row, fit = align(seen, beside, args.overlap_px)
     card = AlignmentCard.measured(
         valid_days=args.valid_days, camera=right.name, serial=serial, source=f"{args.pictures[0]}, {args.pictures[1]}",
@@ -162,21 +163,14 @@ def _camera(config: Path, name: str) -> tuple[CameraConfig, str]:
     raise InputError(f"no such camera {name}, {config}, choose one of {', '.join(c.name for c in cameras)}")
 
 
-def _read(path: Path) -> np.ndarray:
-    try:
-        return read_picture(path)
-    except PictureError as e:
-        raise InputError(f"picture unusable ({e}), {path}, take it again") from None
-
-
 def _grey(picture: np.ndarray) -> np.ndarray:
     return picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
 
 
 def _rows(path: Path) -> np.ndarray:
     """All rows of a picture or of a folder's pictures, one under the other."""
-    paths = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
-    pictures = [_grey(_read(p)) for p in paths]
+    paths = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES) if path.is_dir() else [path]
+    pictures = [_grey(read_image(p)) for p in paths]
     if not pictures:
         raise InputError(f"no pictures, {path}, give a picture or a folder of them")
     if len({p.shape[1] for p in pictures}) > 1:

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from glass_core.errors import InputError
+from glass_core.pictures.reading import PictureError, read_image
 from pipeline.cameras import Shot, make_camera
-from pipeline.cameras.picture import PictureError, read_picture, write_png
+from pipeline.cameras.picture import write_png
 from pipeline.cameras.replay import list_pictures
 from pipeline.config.cameras import ReplayConfig
 
@@ -69,7 +70,7 @@ def test_colour_order_is_rgb(tmp_path: Path) -> None:
     blue = np.zeros((4, 4, 4), np.uint8)
     blue[..., 0] = blue[..., 3] = 255  # OpenCV stores BGRA
     cv2.imwrite(str(tmp_path / "x.png"), blue)
-    assert read_picture(tmp_path / "x.png")[0, 0].tolist() == [0, 0, 255]
+    assert read_image(tmp_path / "x.png")[0, 0].tolist() == [0, 0, 255]
 
 
 def damage(root: Path, name: str) -> None:
@@ -90,17 +91,17 @@ def damage(root: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("cut.png", "damaged"),
-        ("empty.png", "empty file"),
-        ("text.png", "not a picture"),
-        ("deep.png", "convert the picture to 8 bit"),
-        ("gone.png", "not readable: No such file"),
+        ("cut.png", "picture cut short"),
+        ("empty.png", "damaged picture"),
+        ("text.png", "damaged picture or unknown format"),
+        ("deep.png", "convert it to 8 bit"),
+        ("gone.png", r"unreadable picture \(No such file"),
     ],
 )
 def test_unusable_picture_is_refused_in_words(tmp_path: Path, name: str, why: str) -> None:
     damage(tmp_path, name)
     with pytest.raises(PictureError, match=why):
-        read_picture(tmp_path / name)
+        read_image(tmp_path / name)
 
 
 def test_unusable_picture_is_a_damaged_shot_of_the_last_known_height(tmp_path: Path) -> None:

@@ -238,7 +238,7 @@ def test_the_encoders_verb_and_its_refusals(tmp_path: Path, capsys: pytest.Captu
     config = tmp_path / "line.yaml"
     config.write_text("cameras:\n  - {name: left, source: replay, path: .}\n")
     for words, expected in [
-        (["scale", str(config), "left", "no.png", "--out", "x"], "picture unusable"),
+        (["scale", str(config), "left", "no.png", "--out", "x"], "unreadable picture"),
         (["scale", str(config), "middle", "no.png", "--out", "x"], "no such camera middle"),
         (["flatfield", str(config), "left", "--white", str(tmp_path), "--out", "x"], "no pictures"),
     ]:
