@@ -14,8 +14,8 @@ from glass_core.engines.bundle import GOLDENS_FILE, MANIFEST_FILE, Manifest, has
 from glass_core.engines.canary import LEAST_TOLERANCE
 from glass_core.errors import InputError
 from glass_core.network.checkpoint import read_info, write_tensors
+from glass_core.synthesis.samples import TileSource
 from glass_core.synthesis.texture import find_textures
-from glass_core.training.samples import TileSource
 
 GOLDENS = 8
 GUARD_PAIRS = 100

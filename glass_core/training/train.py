@@ -21,6 +21,7 @@ from glass_core.pictures.reading import read_image
 from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.split import Split, split
 from glass_core.synthesis.repeat_length import repeat_length
+from glass_core.synthesis.samples import Batch, TileSource
 from glass_core.synthesis.texture import find_textures
 from glass_core.training.ahead import THREADS, ahead
 from glass_core.training.averaging import WeightAverage
@@ -28,7 +29,6 @@ from glass_core.training.freed_memory import keep_freed_memory
 from glass_core.training.gas import Method, glass_loss, las_loss
 from glass_core.training.good_features import GoodFeatures, scored_rows
 from glass_core.training.judge import Judgement, average_picture, judge, write_judgement
-from glass_core.training.samples import Batch, TileSource
 from glass_core.training.selection import best, held_out
 from glass_core.training.training_state import STATE_FILE, Optimisers, heads_of, identity, resume, save_state
 

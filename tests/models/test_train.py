@@ -22,8 +22,8 @@ from glass_core.pictures.datasets import list_images
 from glass_core.pictures.reading import read_image
 from glass_core.pictures.scoring import score_image
 from glass_core.pictures.split import load_split
+from glass_core.synthesis.samples import TileSource
 from glass_core.synthesis.texture import ProceduralTextures
-from glass_core.training.samples import TileSource
 from glass_core.training.selection import best, held_out
 from glass_core.training.train import STATE_FILE, Start, Step, _draw_rows, train
 

@@ -21,9 +21,9 @@ from glass_core.paper.plain_training import plain_step
 from glass_core.pictures.datasets import list_images
 from glass_core.pictures.reading import read_image
 from glass_core.pictures.scoring import score_image
+from glass_core.synthesis.samples import TileSource
 from glass_core.synthesis.texture import ProceduralTextures
 from glass_core.training.good_features import GoodFeatures, scored_rows
-from glass_core.training.samples import TileSource
 from glass_core.training.train import JUDGE_PICTURE, FeaturePass, Start, Step, iterate, method_of, optimisers_of, train
 
 WHOLE = {"train": 1, "calibration": 0, "selection": 0}

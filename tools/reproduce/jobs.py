@@ -14,10 +14,10 @@ from rich.progress import Progress
 from glass_core.config import TrainConfig, load_train_config
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
+from glass_core.evaluation.deviations import NOTHING_OF_THE_METHOD, deviations
 from glass_core.evaluation.evaluate import OFFICIAL_PX, evaluate, official_resize_px, official_system, trained_resize_px
 from glass_core.files.kept_json import write_json
 from glass_core.network.checkpoint import EpochFigures, read_info
-from glass_core.paper.deviations import NOTHING_OF_THE_METHOD, deviations
 from glass_core.pictures.datasets import check_test_images, list_images, list_test_images
 from glass_core.pictures.scoring import Scorer
 from tools.reproduce import published as paper

@@ -27,7 +27,7 @@ from glass_core.config import TrainConfig
 from glass_core.errors import InputError
 from glass_core.network.weights import find_weights
 from glass_core.pictures.datasets import list_images
-from glass_core.training.samples import CACHE_BYTES
+from glass_core.synthesis.samples import CACHE_BYTES
 from glass_core.training.train import EpochFigures, FeaturePass, Start, Step, train
 from pipeline.cameras.synthetic.weave import render, write_folder
 from pipeline.config.cameras import WeaveConfig

@@ -15,6 +15,7 @@ from rich.progress import track
 from calibration.threshold import CARD_FILE, load_card
 from glass_core.engines import Engine, load_engine
 from glass_core.errors import InputError
+from glass_core.evaluation.deviations import deviations
 from glass_core.evaluation.evaluate import (
     MEDIAN_SHARE,
     OFFICIAL_PX,
@@ -34,7 +35,6 @@ from glass_core.evaluation.kept_apart import refuse_seen
 from glass_core.evaluation.score_folder import EVALUATION_FILE, SCORES_FILE, ScoreFolder
 from glass_core.files.kept_json import write_json
 from glass_core.network.checkpoint import read_info
-from glass_core.paper.deviations import deviations
 from glass_core.pictures.datasets import check_test_images, list_test_images, read_mask
 from glass_core.pictures.known_sets import known_set
 from glass_core.pictures.reading import read_image

@@ -19,8 +19,8 @@ from glass_core.config import TrainConfig, load_train_config
 from glass_core.engines import Engine, load_engine
 from glass_core.errors import InputError
 from glass_core.evaluation.contact_sheet import Suspects, write_contact_sheet
+from glass_core.evaluation.deviations import deviations
 from glass_core.network.checkpoint import EpochFigures, ModelInfo, read_info
-from glass_core.paper.deviations import deviations
 from glass_core.pictures.datasets import list_images
 from glass_core.pictures.exclusions import EXCLUDE_FILE, read_exclusions, write_exclusions
 from glass_core.pictures.known_sets import known_set
