@@ -147,7 +147,7 @@ def compare(
     batches = [(runner(tiles[n : n + 4]), reference(tiles[n : n + 4])) for n in track(starts, "comparing with the model")]
     ours, wanted = (np.concatenate(each).max(axis=(1, 2)) for each in zip(*batches, strict=True))  # (N,) each
     moved = np.abs(ours - wanted)
-    flips = max(int(((ours > t) != (wanted > t)).sum()) for t in set(thresholds))
+    flips = max((int(((ours > t) != (wanted > t)).sum()) for t in set(thresholds)), default=0)
     return {
         "tiles": len(tiles),
         "moved_median": float(np.median(moved)),

@@ -13,6 +13,8 @@ from glass_core.errors import InputError
 from glass_core.files.whole_file import whole_file
 
 SPLIT_FILE = "split.json"
+MIN_CARD_SCORES = 8
+"""A threshold card asks for so many scores of good cloth."""
 
 
 class SplitFractions(BaseModel):

@@ -9,8 +9,9 @@ from pathlib import Path
 from rich.console import Console
 
 from glass_core.errors import InputError
+from glass_core.files.whole_file import refused_writes
 from glass_core.network.checkpoint import INFO_FILE, read_info
-from tools.verbs.train import BACKBONES, refused_writes
+from tools.verbs.train import BACKBONES
 
 CHECKPOINT, ONNX = ".pth", ".onnx"
 

@@ -15,7 +15,7 @@ from pipeline.decision.line_state import UNLIKE
 from pipeline.messages.frames import Acknowledge, Heartbeat, LineState, Message, Reset, State
 from pipeline.outputs.modbus import COILS, Plc, PlcLost
 from pipeline.supervision.supervisor import is_running
-from tools.verbs.tell import tell
+from pipeline.supervision.telling import tell
 
 PULSE_S = 0.5
 
