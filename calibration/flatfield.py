@@ -45,7 +45,7 @@ class FlatfieldCard(CameraCard):
         return cv2.convertScaleAbs(np.maximum(flat * gain - offset, 0)).reshape(pixels.shape)
 
 
-def flatfield(
+def make_flatfield(
     white: NDArray[np.uint8], dark: NDArray[np.uint8] | None, camera: str, serial: str, source: str, valid_days: float
 ) -> FlatfieldCard:
     """A card from rows of plain white (rows, W) and, where given, rows with the lens covered (rows, W).

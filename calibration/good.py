@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from calibration.limits import LEAST_SAMPLES
+from glass_core.pictures.split import MIN_CARD_SCORES
 
 METRE_MM = 1000.0
 HIGH_SHARE = 0.1
@@ -73,7 +73,7 @@ def by_metre(frames: Sequence[GoodFrame]) -> Samples | None:
             return None
         metres[camera] = found
     units = min(map(len, metres.values()), default=0)
-    if units < LEAST_SAMPLES:
+    if units < MIN_CARD_SCORES:
         return None
     cameras = [np.stack(each[:units]).T for each in metres.values()]  # (lanes, units) each
     web = np.concatenate(cameras)  # (all lanes, units)

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from glass_core.pictures.split import MIN_CARD_SCORES
+
 CONFIDENCE = 0.95
-LEAST_SAMPLES = 8
 _HIGHEST_THRESHOLD = float(np.nextafter(np.float32(1), np.float32(0)))  # a score of exactly 1 must always be above it
 _TAIL_SAMPLES, _TAIL_SHARE = 10, 0.2
 
@@ -93,13 +94,13 @@ class Ahead:
 def limit(scores: NDArray[np.floating], rank: int, target_rate: float, patches: NDArray[np.floating] | None = None) -> Limit:
     """The rank-th largest score as threshold; with rank 0 the one that the tail, extrapolated, exceeds at the target rate.
 
-    `scores` (n,) in [0, 1], at least LEAST_SAMPLES of them, none NaN; `patches` (m,), m >= n, such that each score is the
+    `scores` (n,) in [0, 1], at least MIN_CARD_SCORES of them, none NaN; `patches` (m,), m >= n, such that each score is the
     largest of its own ones. Raises ValueError for others, and when no threshold below 1 does.
     """
     ordered = np.sort(np.asarray(scores, dtype=np.float64))[::-1]  # (n,)
     n = len(ordered)
-    if n < LEAST_SAMPLES or not np.isfinite(ordered).all():
-        raise ValueError(f"{n} samples, at least {LEAST_SAMPLES} finite ones are needed")
+    if n < MIN_CARD_SCORES or not np.isfinite(ordered).all():
+        raise ValueError(f"{n} samples, at least {MIN_CARD_SCORES} finite ones are needed")
     units = ordered if patches is None else np.sort(np.asarray(patches, dtype=np.float64))[::-1]  # (m,)
     if len(units) < n or units[0] != ordered[0] or not np.isfinite(units).all():
         raise ValueError(f"{len(units)} patches are not those of {n} samples")

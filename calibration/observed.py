@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
 from calibration.good import GoodFrame
 from glass_core.engines import Engine
 from glass_core.errors import InputError
 from glass_core.evaluation.contact_sheet import TILES_SHOWN
+from glass_core.events import Note
 from glass_core.pictures.exclusions import write_exclusions
 
 VERDICTS = "verdicts.jsonl"
 SECTION = "observed"
 
 
-def observed(path: Path, model: Path, engine: Engine, excluded: frozenset[str], console: Console) -> list[GoodFrame]:
+def observed(
+    path: Path, model: Path, engine: Engine, excluded: frozenset[str], report: Callable[[Note], None]
+) -> list[GoodFrame]:
     """The frames of verdicts.jsonl that this model and engine scored, less cloth seen again and what was marked as a defect."""
     frames, ranked = [], []
     foreign = broken = 0
@@ -38,7 +40,7 @@ def observed(path: Path, model: Path, engine: Engine, excluded: frozenset[str], 
             frames.append(GoodFrame(np.array(scores), camera=verdict["camera"], **facts))
             ranked.append((max(scores), key))
     if foreign or broken:
-        console.print(f"left out: {foreign} frames scored by another model or engine, {broken} with scores not finite")
+        report(Note(f"left out: {foreign} frames scored by another model or engine, {broken} with scores not finite"))
     if not frames:
         raise InputError(f"no scores of this model by this machine's engine, {path}, observe with {model} first")
     ranked.sort(reverse=True)

@@ -10,11 +10,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from calibration.good import METRE_MM, GoodFrame, Samples, Unit, by_frame, by_metre
-from calibration.limits import CONFIDENCE, LEAST_SAMPLES, Ahead, Limit, limit
+from calibration.limits import CONFIDENCE, Ahead, Limit, limit
 from glass_core.errors import InputError
 from glass_core.files.sealed import ChangedByHand, Sealed
 from glass_core.files.whole_file import whole_file
 from glass_core.pictures.scoring import ScoreDefinition
+from glass_core.pictures.split import MIN_CARD_SCORES
 
 CARD_FILE = "card.json"
 PREVIOUS_FILE = "card.previous.json"
@@ -160,7 +161,7 @@ def calibrate(frames: Sequence[GoodFrame], model: Model, budget_per_1000: float,
     if not 0 < budget_per_1000 < 1000:
         raise InputError(f"budget of {budget_per_1000:g} false alarms in 1000, --budget, give one between 0 and 1000")
     single = by_frame(frames)
-    if single.count < LEAST_SAMPLES:
+    if single.count < MIN_CARD_SCORES:
         raise InputError(f"only {len(frames)} good frames ({single.count} lane scores), {source}, give more good cloth")
     if not all(np.isfinite(scores).all() for scores in single.by_lane):
         raise InputError(f"a score that is not finite, {source}, check the model with `glassline train`")
@@ -171,7 +172,7 @@ def calibrate(frames: Sequence[GoodFrame], model: Model, budget_per_1000: float,
     lanes = samples.count / samples.units  # of the web, or of one frame on average
     each = Ahead(ahead_units * lanes / len(samples.by_lane), len(samples.by_lane), samples.dispersion)
     pooled = Ahead(ahead_units * lanes, 1, samples.dispersion)
-    rank = each.rank(len(samples.by_lane[0]), allowed) if len(samples.by_lane[0]) >= LEAST_SAMPLES else 0
+    rank = each.rank(len(samples.by_lane[0]), allowed) if len(samples.by_lane[0]) >= MIN_CARD_SCORES else 0
     groups, ahead = (samples.by_lane, each) if rank else ((np.concatenate(samples.by_lane),), pooled)
     rank = rank or pooled.rank(samples.count, allowed)
     patches = [frame.patches for frame in frames if frame.patches is not None]

@@ -14,8 +14,8 @@ from glass_core.engines.bundle import GOLDENS_FILE, MANIFEST_FILE, Manifest, has
 from glass_core.engines.canary import LEAST_TOLERANCE
 from glass_core.errors import InputError
 from glass_core.network.checkpoint import read_info, write_tensors
+from glass_core.synthesis.samples import TileSource
 from glass_core.synthesis.texture import find_textures
-from glass_core.training.samples import TileSource
 
 GOLDENS = 8
 GUARD_PAIRS = 100
@@ -147,7 +147,7 @@ def compare(
     batches = [(runner(tiles[n : n + 4]), reference(tiles[n : n + 4])) for n in track(starts, "comparing with the model")]
     ours, wanted = (np.concatenate(each).max(axis=(1, 2)) for each in zip(*batches, strict=True))  # (N,) each
     moved = np.abs(ours - wanted)
-    flips = max(int(((ours > t) != (wanted > t)).sum()) for t in set(thresholds))
+    flips = max((int(((ours > t) != (wanted > t)).sum()) for t in set(thresholds)), default=0)
     return {
         "tiles": len(tiles),
         "moved_median": float(np.median(moved)),

@@ -1,4 +1,4 @@
-"""What the benchmark times: engines of any model, also of one drawn at random, and the official form beside them."""
+"""What the benchmark times: engines of any model, also of one drawn at random."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,7 +13,6 @@ from glass_core.errors import InputError
 from glass_core.network.checkpoint import ModelInfo, load_model, read_info, save_model, tensors_of, weights_sha
 from glass_core.network.graph import ScoreGraph
 from glass_core.network.model import Glass
-from glass_core.paper.plain_network import PlainGlass
 from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.tiling import Tiling
 
@@ -85,21 +84,6 @@ def forward(runner: Runner, tiles: Tiles, wait: bool = True) -> Callable[[], obj
         call()
     except KeyError:
         raise InputError(f"batch {len(tiles)} is none of the engine's sizes, the batch, use 1, 4, 8, 16 or 32") from None
-    return call
-
-
-def plain_form(model: Path, tiles: Tiles) -> Callable[[], object]:
-    """One batch by the official form, float32 and eager, waited for. Raises InputError for a trunk that is no ResNet."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    network = PlainGlass(load_model(model)[0]).to(device)
-    batch = torch.from_numpy(tiles).to(device)
-
-    @torch.inference_mode()
-    def call() -> None:
-        network(batch)
-        if device == "cuda":
-            torch.cuda.synchronize()
-
     return call
 
 

@@ -1,220 +1,213 @@
-"""Evaluates a system on a test set, picture by picture: its scores against labels and masks."""
+"""How well a model tells the good and defective pictures of a test set apart, and where."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from glass_core.config import TrainConfig
+from glass_core.engines import Engine, load_engine
 from glass_core.errors import InputError
-from glass_core.evaluation.metrics import PixelScores, image_figures, pointing
-from glass_core.pictures.anomaly_map import smooth_map, smooth_odds
-from glass_core.pictures.datasets import TestImage, read_mask
-from glass_core.pictures.preprocess import preprocess_mask, resized_crop
+from glass_core.evaluation.deviations import deviations
+from glass_core.evaluation.figures import Panel, write_histogram, write_panels
+from glass_core.evaluation.kept_apart import refuse_seen
+from glass_core.evaluation.measure import (
+    OFFICIAL_PX,
+    Evaluation,
+    Protocol,
+    Scored,
+    System,
+    measure,
+    official_crop,
+    official_resize_px,
+    official_system,
+    standard_system,
+    trained_resize_px,
+)
+from glass_core.evaluation.score_folder import EVALUATION_FILE, SCORES_FILE, ScoreFolder
+from glass_core.evaluation.scores import MEDIAN_SHARE
+from glass_core.events import Note, Pass, keep_quiet, passing
+from glass_core.files.kept_json import write_json
+from glass_core.files.whole_file import refused_writes
+from glass_core.network.checkpoint import ModelInfo, read_info
+from glass_core.pictures.datasets import TestImage, check_test_images, list_test_images, read_mask
+from glass_core.pictures.known_sets import known_set
 from glass_core.pictures.reading import read_image
-from glass_core.pictures.scoring import ScoreDefinition, Scorer, score_image
 
-Protocol = Literal["standard", "official"]
-OFFICIAL_PX, OFFICIAL_SIGMA_PX = 288, 4.0
-MEDIAN_SHARE = 0.5
-"""A map shows what stands out: halfway between what a cell is and what it is beside the picture's other cells."""
-_ZOOMED = {"toothbrush": 329, "wood": 329}  # the official code enlarges these classes before it crops (glass.md 4.4)
-
-
-class Scores(NamedTuple):
-    """Of one picture: its score, the maximum of each lane (none where lanes are not known), and its map (H, W).
-
-    The map is that of the picture, or in the official protocol of its crop; NaN where the picture is not inspected.
-    """
-
-    image: float
-    lanes: tuple[float, ...]
-    pixels: NDArray[np.float32]
-
-
-System = Callable[[TestImage, NDArray[np.uint8]], Scores]
+PANELS = 12
+Thresholds = Callable[[Engine], tuple[float, ...] | None]
+"""Those of each lane that hold for an engine, as a threshold card has them; None where there is no such card."""
 
 
 @dataclass(frozen=True)
-class Scored:
-    """A test picture, its score, and whether the card in force calls it defective (None without a card)."""
+class Subject:
+    """What is evaluated: a system, how its epoch was chosen, and the thresholds in force, if any."""
 
-    image: TestImage
-    score: float
-    alarm: bool | None
+    system: System
+    selection: str | None
+    thresholds: tuple[float, ...] | None = None
+    deviations: tuple[str, ...] = ()
+    map_median_share: float | None = None
+    """Share of a picture's median log odds that its map leaves out; null where maps are the paper's or were made elsewhere."""
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """The figures of a test set; null where they cannot be had. `false_alarms_at_threshold` counts good pictures.
+class Evaluated:
+    """The figures of a model, and by what protocol they came about; official pictures had a short side of `resize_px`."""
 
-    `f1_at_threshold` is of pictures as the card in force calls them, `image_f1_max` at the threshold that suits the set best.
-    `pointing` is the share of the pictures with a marked defect in view whose map is highest there (metrics.pointing). Pixel
-    figures and that need masks. `error` bounds what binning may have changed in a very large set (evaluation.metrics).
-    """
+    figures: Evaluation
+    protocol: Protocol
+    subject: Subject
+    resize_px: int
+    out: Path | None
 
-    image_auroc: float | None
-    image_ap: float | None
-    image_f1_max: float | None
-    pixel_auroc: float | None
-    pixel_ap: float | None
-    pro: float | None
-    pro_official: float | None
-    pointing: float | None
-    f1_at_threshold: float | None
-    recall_at_threshold: float | None
-    false_alarms_at_threshold: int | None
-    n_good: int
-    n_defect: int
-    error: dict[str, float]
-    scored: tuple[Scored, ...]
-
-
-def standard_system(engine: Scorer, definition: ScoreDefinition) -> System:
-    """Scores of the picture and its lanes are the line's: tiles of the inspected range, nothing resized.
-
-    The map is for pixel figures and pictures alone and not to be held against a threshold: it is smoothed in log odds, and
-    shifted by MEDIAN_SHARE of their median in this picture, up or down.
-    """
-
-    def score(image: TestImage, picture: NDArray[np.uint8]) -> Scores:
-        height, width = picture.shape[:2]
-        layout = definition.tiling.layout(height, width, definition.inspect_x_px)
-        cells, lanes = score_image(engine, definition, picture)
-        pixels = np.full((height, width), np.nan, dtype=np.float32)
-        smoothed = smooth_odds(cells, definition.tiling.cell_px, MEDIAN_SHARE)
-        pixels[:, layout.x0_px : layout.x1_px] = smoothed[:height, : layout.x1_px - layout.x0_px]
-        return Scores(float(cells.max()), tuple(float(lane) for lane in lanes), pixels)
-
-    return score
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All of it for JSON, as evaluation.json has it."""
+        names = ("image_auroc", "image_ap", "image_f1_max", "pixel_auroc", "pixel_ap", "pro", "pro_official", "pointing")
+        at_threshold = ("f1_at_threshold", "recall_at_threshold", "false_alarms_at_threshold")
+        return {
+            "schema": 1,
+            **{name: getattr(self.figures, name) for name in (*names, *at_threshold)},
+            "protocol": self.protocol,
+            "selection": self.subject.selection,
+            "deviations": list(self.subject.deviations),
+            "map_median_share": self.subject.map_median_share,
+            "n_good": self.figures.n_good,
+            "n_defect": self.figures.n_defect,
+            "error": self.figures.error,
+            "out": self.out and str(self.out),
+        }
 
 
-def official_system(engine: Scorer, resize_px: int) -> System:
-    """Scores as the official code does: short side resized, a square of 288 px cut from the middle, the rest not seen."""
-
-    def score(image: TestImage, picture: NDArray[np.uint8]) -> Scores:
-        cells = engine.score(official_crop(picture, resize_px)[None])[0]  # (36, 36) where cells have 8 px
-        return Scores(float(cells.max()), (), smooth_map(cells, OFFICIAL_PX // len(cells), OFFICIAL_SIGMA_PX))
-
-    return score
-
-
-def official_resize_px(test_set: Path, images: Sequence[TestImage]) -> int:
-    """The short side to which the official code resizes pictures of this class; 329 for two classes, but not of VisA."""
-    visa = any(image.any_value_marks for image in images)
-    return OFFICIAL_PX if visa else _ZOOMED.get(test_set.resolve().name, OFFICIAL_PX)
-
-
-def trained_resize_px(config: TrainConfig | None, test_set: Path, images: Sequence[TestImage]) -> int:
-    """The short side in the official protocol of a model's evaluation: a model of crops keeps to what it was trained with."""
-    if config is not None and config.input == "crop":
-        return config.resize_px
-    return official_resize_px(test_set, images)
-
-
-def official_crop(picture: NDArray[np.uint8], resize_px: int) -> NDArray[np.uint8]:
-    """What the official protocol sees of a picture (H, W[, 3]): (288, 288[, 3])."""
-    return np.ascontiguousarray(resized_crop(picture, resize_px, OFFICIAL_PX))
-
-
-class OfficialTruth(NamedTuple):
-    """A mask in the official geometry (288, 288): above a half, as the official code takes it, its sum of 1 - mask."""
-
-    half: NDArray[np.bool_]
-    floored: NDArray[np.bool_]
-    background: float
-
-
-def official_truth(mask: NDArray[np.uint8], resize_px: int, any_value_marks: bool) -> OfficialTruth:
-    """A mask (H, W) in 0..255 resized and cropped; the official code floors it, but takes any trace of one of VisA."""
-    soft = preprocess_mask(mask, resize_px, OFFICIAL_PX).astype(np.float64)  # (288, 288)
-    if any_value_marks:
-        return OfficialTruth(soft > 0.5, soft > 0, float((soft == 0).sum()))
-    return OfficialTruth(soft > 0.5, soft == 1, float((1 - soft).sum()))
+def no_thresholds(engine: Engine) -> None:
+    """For an evaluation without a card: no figures at a threshold."""
 
 
 def evaluate(
-    images: Iterable[TestImage],
-    system: System,
-    protocol: Protocol,
-    resize_px: int = OFFICIAL_PX,
-    thresholds: Sequence[float] | None = None,
-    keep: Callable[[TestImage, Scores], None] | None = None,
-) -> Evaluation:
-    """Scores test pictures one at a time and returns their figures; memory does not grow with the size of the set.
+    model: Path,
+    data: Path,
+    protocol: Protocol = "standard",
+    crops: bool = False,
+    out: Path | None = None,
+    thresholds: Thresholds = no_thresholds,
+    report: Callable[[Note | Pass], None] = keep_quiet,
+) -> Evaluated:
+    """The figures of a RUN, or of scores that an evaluation left in a folder, on a test set in MVTec layout or of VisA.
 
-    `thresholds`: of each lane of the card in force; a lane it does not know is held to the strictest, as on the line.
-    `keep` is handed the scores of each picture. In the protocol "standard" a pixel is defective where its mask is above a
-    half; in "official" masks go through the pictures' geometry, and pixel AUROC, AP and the official PRO take only those
-    that stay entirely white (VisA: not black), while the standard PRO keeps to a half. Raises InputError for bad pictures,
-    masks or scores.
+    The protocol "standard" scores whole pictures in tiles, "official" as the paper's code a square cut from the middle.
+    `crops`: the pictures are cut from the inspected range, score them whole; a lane is then held to the strictest threshold.
+    `thresholds` is asked when the engine is ready, since a card holds for one engine. Scores, maps and pictures are left in
+    the folder `out`. `report` hears of progress. Raises InputError for a model, pictures or a folder that do not fit.
+
+    >>> found = evaluate(folder / "run", folder / "test_set")
+    >>> found.figures.n_good, found.figures.n_defect
+    (2, 2)
     """
-    exact, floored = PixelScores(), PixelScores()
-    scored, masked, pointed = [], True, list[float]()
-    for image in images:
-        picture = read_image(image.path)
-        scores = system(image, picture)
-        if not np.isfinite(scores.image):
-            raise InputError(f"a score that is not finite, {image.path}, check the model")
-        alarm = None if thresholds is None else _alarm(scores.lanes, thresholds)
-        scored.append(Scored(image, scores.image, alarm))
-        if keep:
-            keep(image, scores)
-        mask = read_mask(image, *picture.shape[:2])
-        if mask is None:
-            masked = False
-        if not masked or mask is None:
-            continue
-        if protocol == "official":
-            truth = official_truth(mask, resize_px, image.any_value_marks)
-            floored.add(_fitting(scores.pixels, truth.half.shape, image), truth.floored, truth.background)
-            marked = truth.half
-        else:
-            marked = mask > 127
-        exact.add(_fitting(scores.pixels, marked.shape, image), marked)
-        if (share := pointing(scores.pixels, marked)) is not None:
-            pointed.append(share)
-    return _summary(scored, exact, floored if protocol == "official" else exact, pointed, masked)
+    images = list_test_images(data)
+    if words := known_set(data):
+        report(Note(words))
+    if out and out.resolve() == model.resolve():
+        raise InputError(f"--out is what is evaluated, {out}, choose another folder")
+    if (model / SCORES_FILE).is_file():
+        resize_px = official_resize_px(data, images)
+        subject = _exported(ScoreFolder(model, data), model, protocol)
+    else:
+        info = read_info(model)
+        resize_px = trained_resize_px(info.config, data, images)
+        _refuse_unfitting(model, info, protocol)
+        refuse_seen(model, data, images)
+        subject = _trained(model, info, protocol, resize_px, crops, thresholds)
+    check_test_images(passing(images, "looking at pictures and masks", report))
+    return _measured(images, data, subject, protocol, resize_px, out, report)
 
 
-def _alarm(lanes: Sequence[float], thresholds: Sequence[float]) -> bool:
-    strictest = min(thresholds)
-    return any(lane > (thresholds[i] if i < len(thresholds) else strictest) for i, lane in enumerate(lanes))
+def _exported(scores: ScoreFolder, folder: Path, protocol: Protocol) -> Subject:
+    """Scores on disk, with what is known of where they are from."""
+    origin = scores.origin()
+    if origin is None:
+        return Subject(scores.system(), None)
+    if origin.protocol != protocol:
+        raise InputError(f"scores of the {origin.protocol} protocol, {folder}, say --protocol {origin.protocol}")
+    return Subject(scores.system(), origin.selection, None, origin.deviations, origin.map_median_share)
 
 
-def _fitting(pixels: NDArray[np.float32], shape: tuple[int, ...], image: TestImage) -> NDArray[np.float32]:
-    if pixels.shape != shape:
-        sizes = f"{pixels.shape[1]} x {pixels.shape[0]} px instead of {shape[1]} x {shape[0]}"
-        raise InputError(f"a map of another size ({sizes}), {image.path}, write the map in the protocol's geometry")
-    return pixels
+def _refuse_unfitting(run: Path, info: ModelInfo, protocol: Protocol) -> None:
+    """A model of crops sees what the official protocol sees, and nothing else."""
+    config = info.config
+    if config is None or config.input != "crop":
+        return
+    if protocol == "standard":
+        raise InputError(f"a model of resized crops, {run}, say --protocol official")
+    if config.tile_px != OFFICIAL_PX:
+        raise InputError(f"a model of crops of {config.tile_px} px, {run}, train one with tile_px: {OFFICIAL_PX}")
 
 
-def _summary(
-    scored: Sequence[Scored], exact: PixelScores, floored: PixelScores, pointed: Sequence[float], masked: bool
-) -> Evaluation:
-    good = [each for each in scored if not each.image.defective]
-    bad = [each for each in scored if each.image.defective]
-    of_images = image_figures(*(np.array([each.score for each in part]) for part in (good, bad)))
-    of_pixels, pro = (floored.figures(), exact.figures()) if masked else (None, None)
-    judged = bool(scored) and all(each.alarm is not None for each in scored)
-    hits, false_alarms = (sum(bool(each.alarm) for each in part) for part in (bad, good))
-    return Evaluation(
-        image_auroc=of_images.auroc,
-        image_ap=of_images.ap,
-        image_f1_max=of_images.f1_max,
-        pixel_auroc=of_pixels and of_pixels.auroc,
-        pixel_ap=of_pixels and of_pixels.ap,
-        pro=pro and pro.pro,
-        pro_official=of_pixels and of_pixels.pro_official,
-        pointing=float(np.mean(pointed)) if masked and pointed else None,
-        f1_at_threshold=2 * hits / (len(bad) + hits + false_alarms) if judged and good and bad else None,
-        recall_at_threshold=hits / len(bad) if judged and bad else None,
-        false_alarms_at_threshold=false_alarms if judged else None,
-        n_good=len(good),
-        n_defect=len(bad),
-        error={**of_pixels.error, "pro": pro.error.get("pro", 0.0)} if of_pixels and pro else {},
-        scored=tuple(scored),
-    )
+def _trained(run: Path, info: ModelInfo, protocol: Protocol, resize_px: int, crops: bool, thresholds: Thresholds) -> Subject:
+    """A trained model by this machine's engine."""
+    engine = load_engine(run)
+    if protocol == "official":
+        if OFFICIAL_PX % info.score.tiling.cell_px:
+            raise InputError(
+                f"cells of {info.score.tiling.cell_px} px do not fill {OFFICIAL_PX} px, {run}, say --protocol standard"
+            )
+        return Subject(official_system(engine, resize_px), info.selection, None, deviations(info))
+    definition = engine.definition.model_copy(update={"inspect_x_px": None}) if crops else engine.definition
+    known = thresholds(engine)
+    if crops and known is not None:
+        known = (min(known),)  # a crop's lane is not known: held to the strictest
+    return Subject(standard_system(engine, definition), info.selection, known, map_median_share=MEDIAN_SHARE)
+
+
+def _measured(
+    images: Sequence[TestImage],
+    data: Path,
+    subject: Subject,
+    protocol: Protocol,
+    resize_px: int,
+    out: Path | None,
+    report: Callable[[Pass], None],
+) -> Evaluated:
+    folder = ScoreFolder(out, data) if out else None
+    with refused_writes(out):
+        if out:
+            out.mkdir(parents=True, exist_ok=True)
+            (out / SCORES_FILE).unlink(missing_ok=True)  # it vouches for the maps, which are about to change
+        keep = folder.write if folder else None
+        shown = passing(images, "evaluating", report)
+        figures = measure(shown, subject.system, protocol, resize_px, subject.thresholds, keep)
+        found = Evaluated(figures, protocol, subject, resize_px, out)
+        if out and folder:
+            folder.close(figures.scored)
+            write_json(out / EVALUATION_FILE, found.facts)
+            _write_pictures(out, folder, figures, protocol, resize_px, subject.thresholds)
+    return found
+
+
+def _write_pictures(
+    out: Path,
+    folder: ScoreFolder,
+    found: Evaluation,
+    protocol: Protocol,
+    resize_px: int,
+    thresholds: tuple[float, ...] | None,
+) -> None:
+    """Histogram of scores; maps of defects from the lowest score to the highest, and of the highest good pictures."""
+    good = sorted((each for each in found.scored if not each.image.defective), key=lambda each: -each.score)
+    bad = sorted((each for each in found.scored if each.image.defective), key=lambda each: each.score)
+    good_scores, bad_scores = (np.array([each.score for each in part], dtype=np.float64) for part in (good, bad))
+    one = thresholds[0] if thresholds and len(set(thresholds)) == 1 else None  # several have no one place in the picture
+    write_histogram(out / "scores.png", good_scores, bad_scores, one)
+    places = sorted({round(place) for place in np.linspace(0, len(bad) - 1, PANELS)}) if bad else []
+    panels = [_panel(each, folder, protocol, resize_px) for each in (*(bad[place] for place in places), *good[:PANELS])]
+    write_panels(out / "maps.png", panels)
+
+
+def _panel(each: Scored, folder: ScoreFolder, protocol: Protocol, resize_px: int) -> Panel:
+    picture = read_image(each.image.path)
+    mask = read_mask(each.image, *picture.shape[:2])
+    if protocol == "official":
+        picture, mask = official_crop(picture, resize_px), None if mask is None else official_crop(mask, resize_px)
+    caption = f"{each.image.label}  {each.image.path.name}  score {each.score:.4f}"
+    return Panel(picture, mask, folder.map(each.image), caption)

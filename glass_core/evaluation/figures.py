@@ -9,10 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glass_core.evaluation.contact_sheet import under_heat, write_png
+from glass_core.evaluation.scores import Scores
+from glass_core.pictures.reading import read_image
 
 _GOOD, _DEFECTIVE, _BLACK = (90, 160, 60), (60, 60, 210), (0, 0, 0)
 _BINS, _PLOT_PX, _MARGIN_PX = 60, (300, 720), 44
 _SIDE_PX, _CAPTION_PX, _GAP_PX, _VIEW_PX = 200, 20, 6, 512
+
+
+def draw_map(picture: Path | NDArray[np.uint8], scores: Scores, out: Path) -> None:
+    """Write a PNG of a picture, a file or (H, W[, 3]), under the map of its scores; the highest place is red.
+
+    >>> draw_map(folder / "picture.png", load(folder / "run").score(folder / "picture.png"), folder / "map.png")
+    """
+    picture = read_image(picture) if isinstance(picture, Path) else picture
+    colour = np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR if picture.ndim == 2 else cv2.COLOR_RGB2BGR), np.uint8)
+    heat = np.nan_to_num(scores.map)  # what is not inspected is cold
+    write_png(out, under_heat(colour, heat, float(heat.max())))
 
 
 class Panel(NamedTuple):

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from glass_core.errors import InputError
-from glass_core.evaluation.evaluate import Protocol, Scored, Scores, System
+from glass_core.evaluation.measure import Protocol, Scored, System
+from glass_core.evaluation.scores import Scores
 from glass_core.files.kept_json import read_json
 from glass_core.files.whole_file import whole_file
 from glass_core.network.checkpoint import read_tensors, write_tensors
@@ -46,7 +47,7 @@ class ScoreFolder:
 
     def write(self, image: TestImage, scores: Scores) -> None:
         """Writes the map of one picture."""
-        write_tensors(self._map_of(image), {"map": scores.pixels}, {})
+        write_tensors(self._map_of(image), {"map": scores.map}, {})
 
     def close(self, scored: Sequence[Scored]) -> None:
         """Writes scores.csv, which vouches for the maps; what was said of earlier scores goes."""

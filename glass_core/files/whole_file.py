@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from glass_core.errors import InputError
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
@@ -18,3 +20,13 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+@contextmanager
+def refused_writes(place: Path | None) -> Iterator[None]:
+    """Turns a disk that is full or must not be written into an InputError; `place` is named where the error names none."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or place
+        raise InputError(f"not writable ({error.strerror}), {where}, make room or choose another folder") from None

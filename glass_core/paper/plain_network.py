@@ -1,11 +1,17 @@
 """GLASS computed as the official code computes it: the slow form that the benchmark runs beside ours."""
 
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from glass_core.backbones.resnet import BasicBlock, ResNet, residual_layer
 from glass_core.errors import InputError
+from glass_core.network.checkpoint import load_model
 from glass_core.network.embedding import EMBED_DIM
 from glass_core.network.model import Glass
 
@@ -48,3 +54,18 @@ class PlainGlass(nn.Module):
         """Cell scores (B, H/c, W/c) of tiles (B, H, W) or (B, H, W, 3)."""
         scores = self.glass.discriminator(self.glass.pre_projection(self.features(tiles)))  # (N, 1)
         return scores.view(-1, tiles.shape[1] // self.glass.cell_px, tiles.shape[2] // self.glass.cell_px)
+
+
+def plain_form(model: Path, tiles: NDArray[np.uint8]) -> Callable[[], object]:
+    """One batch by the official form, float32 and eager, waited for. Raises InputError for a trunk that is no ResNet."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    network = PlainGlass(load_model(model)[0]).to(device)
+    batch = torch.from_numpy(tiles).to(device)
+
+    @torch.inference_mode()
+    def call() -> None:
+        network(batch)
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    return call

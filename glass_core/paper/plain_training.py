@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from glass_core.paper.plain_network import PlainGlass
+from glass_core.synthesis.samples import Batch
 from glass_core.training.ascent import EPS, PROJECT_EVERY, STEP_LENGTH
 from glass_core.training.gas import FOCAL_SMOOTH, MANIFOLD_RADIUS, Method
-from glass_core.training.samples import Batch
 from glass_core.training.training_state import Optimisers
 
 

@@ -7,6 +7,8 @@ from glass_core.errors import InputError
 from glass_core.files.whole_file import whole_file
 
 EXCLUDE_FILE = "exclude.txt"
+KEY_DIGITS = 16
+"""So much of a file's sha256 names a picture there."""
 _HEAD = """\
 # The highest-scoring good tiles; look at them in the contact sheets. Where one is a defect, take the # away from its
 # line: its whole picture is left out of the next training and calibration.

@@ -14,6 +14,8 @@ from glass_core.files.whole_file import whole_file
 from glass_core.settings.section import Section
 
 SPLIT_FILE = "split.json"
+MIN_CARD_SCORES = 8
+"""A threshold card asks for so many scores of good cloth."""
 
 
 class SplitFractions(Section):

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from glass_core.config import TrainConfig
 from glass_core.network.model import Glass
+from glass_core.synthesis.samples import Batch, TileSource
 from glass_core.training.kept_rows import KeptRows
-from glass_core.training.samples import Batch, TileSource
 
 PASS_TILES = 8
 

@@ -8,7 +8,7 @@ from glass_core.evaluation.metrics import image_figures
 from glass_core.network.checkpoint import EpochFigures
 from glass_core.network.graph import ScoreGraph
 from glass_core.network.model import Glass
-from glass_core.training.samples import TileSource
+from glass_core.synthesis.samples import TileSource
 
 TILES = 96
 BATCH = 16

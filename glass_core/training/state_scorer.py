@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from glass_core.config import TrainConfig
 from glass_core.network.checkpoint import read_tensors
 from glass_core.network.graph import ScoreGraph
-from glass_core.training.train import untrained
+from glass_core.training.beginning import untrained
 from glass_core.training.training_state import AVERAGE
 
 

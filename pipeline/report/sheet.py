@@ -164,6 +164,18 @@ class RunSheet(BaseModel):
         return {row.key: row for roll in self.rolls for row in roll.defects}
 
 
+def read_roll(ledger: Path, run_id: str | None = None) -> RunSheet:
+    """What a ledger says of a run (default: the last): metres, defects and the grade of each of its rolls.
+
+    Raises InputError where there is no such ledger or run.
+
+    >>> sheet = read_roll(folder / "record" / "ledger.sqlite")
+    >>> [len(roll.defects) for roll in sheet.rolls]
+    [0]
+    """
+    return read_sheet(ledger, run_id)[0]
+
+
 def read_sheet(ledger: Path, run_id: str | None = None) -> tuple[RunSheet, list[Defect]]:
     """The sheet of a run (default: the last) and its defects in the order of their numbers; InputError as the ledger's."""
     runs = read_runs(ledger)

@@ -8,10 +8,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
 
 import glass_core.engines.building as building
-import tools.verbs.compile
+from calibration import calibrate_threshold
 from calibration.threshold import load_card
 from glass_core.config import SplitFractions, TrainConfig
 from glass_core.engines import load_engine
@@ -25,11 +24,10 @@ from glass_core.network.model import Glass
 from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.split import split
 from pipeline.config.line import LineConfig
+from pipeline.supervision.bundles import make_for_here
 from tools.cli import main
-from tools.verbs.calibrate import calibrate_run
 
 ONE_LINE = r"^[^\n]+, [^\n]+, [^\n]+$"
-QUIET = Console(quiet=True)
 
 
 def make_run(folder: Path, shrink: int = 1) -> Path:
@@ -53,7 +51,7 @@ def make_run(folder: Path, shrink: int = 1) -> Path:
         split_digest=parts.digest, weights=None, textures="procedural", curve=(), versions={},
     )  # fmt: skip
     save_model(run, tensors, info)
-    calibrate_run(run, None, 1.0, QUIET)
+    calibrate_threshold(run)
     return run
 
 
@@ -162,9 +160,9 @@ def test_a_foreign_bundle_is_compiled_anew_where_that_is_configured(bundle: Path
     rewrite(bundle, version="1.0")
     line = {"model": bundle, "worker": {"on_foreign_device": "refuse"}}
     with pytest.raises(ForeignDevice, match=ONE_LINE):
-        tools.verbs.compile.made_for_here(LineConfig.model_validate(line), QUIET)
+        make_for_here(LineConfig.model_validate(line))
     line["worker"] = {"on_foreign_device": "recompile"}
-    tools.verbs.compile.made_for_here(LineConfig.model_validate(line), QUIET)
+    make_for_here(LineConfig.model_validate(line))
     engine, card = load_engine(bundle), load_card(bundle)
     assert card is not None and card.engine_sha == engine.sha
     assert load_manifest(bundle).version == before.version

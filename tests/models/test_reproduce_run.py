@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
-import glass_core.training.train
+import glass_core.evaluation.evaluate
+import glass_core.training.fit
 import tools.cli
 import tools.reproduce.best_on_test
 import tools.reproduce.jobs
 import tools.reproduce.weak_sets
-import tools.verbs.evaluate
 from glass_core.engines import load_engine
 from glass_core.network.checkpoint import read_info
 from tools.reproduce.__main__ import main
@@ -37,7 +37,7 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """One class of 288 px pictures, and a short training of the filter bank on it."""
     monkeypatch.delenv("GLASSLINE_TEXTURES", raising=False)
     # OpenVINO's conversion leaves threads of its own
-    for module in (tools.reproduce.jobs, tools.reproduce.weak_sets, tools.verbs.evaluate):
+    for module in (tools.reproduce.jobs, tools.reproduce.weak_sets, glass_core.evaluation.evaluate):
         monkeypatch.setattr(module, "load_engine", partial(load_engine, backend="torch"))
     rng = np.random.default_rng(0)
     for name in ("train/good/0", "train/good/1", "test/good/0", "test/good/1", "test/spot/0", "test/spot/1"):
@@ -115,7 +115,7 @@ def test_an_unfinished_training_with_other_settings_ends_it(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(glass_core.training.train, "save_model", stop)
+        patch.setattr(glass_core.training.fit, "save_model", stop)
         assert main([*arguments, "--out", str(tmp_path / "out")]) == 130
     (tmp_path / "own.yaml").write_text(CONFIG.replace("0.003", "0.001"))
     capsys.readouterr()

@@ -7,18 +7,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from rich.console import Console
 
-import tools.verbs.calibrate
-import tools.verbs.train
+import calibration.model_card
+import glass_core.training.train
 from glass_core.config import SplitFractions
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
+from glass_core.events import keep_quiet
 from glass_core.pictures.exclusions import write_exclusions
 from glass_core.pictures.split import file_sha256, load_split, split
-from glass_core.training.train import STATE_FILE
+from glass_core.training.train import leave_out_marked
+from glass_core.training.training_state import STATE_FILE
 from tools.cli import main
-from tools.verbs.train import without_exclusions
 
 CONFIG = """\
 train:
@@ -39,7 +39,7 @@ train:
 @pytest.fixture
 def cloth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("GLASSLINE_TEXTURES", raising=False)
-    for module in (tools.verbs.train, tools.verbs.calibrate):  # OpenVINO's conversion leaves threads of its own
+    for module in (glass_core.training.train, calibration.model_card):  # OpenVINO's conversion leaves threads of its own
         monkeypatch.setattr(module, "load_engine", partial(load_engine, backend="torch"))
     rng = np.random.default_rng(0)
     folder = tmp_path / "good"
@@ -79,7 +79,7 @@ def test_train_then_calibrate(cloth: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_marked_pictures_are_left_out_and_a_training_that_saw_them_begins_anew(cloth: Path, tmp_path: Path) -> None:
-    images, console = sorted(cloth.iterdir()), Console(quiet=True)
+    images = sorted(cloth.iterdir())
     run = tmp_path / "run"
     run.mkdir()
     state = run / STATE_FILE
@@ -92,15 +92,15 @@ def test_marked_pictures_are_left_out_and_a_training_that_saw_them_begins_anew(c
 
     split(images[:6], SplitFractions(), 0).save(run)
     state.touch()
-    assert without_exclusions(images, run, console) == images and state.exists()
+    assert leave_out_marked(images, run, keep_quiet) == images and state.exists()
     mark(keys[7])  # the training did not see it
-    assert without_exclusions(images, run, console) == images[:7] and state.exists()
+    assert leave_out_marked(images, run, keep_quiet) == images[:7] and state.exists()
     mark(keys[2])
-    assert without_exclusions(images, run, console) == [*images[:2], *images[3:7]] and not state.exists()
+    assert leave_out_marked(images, run, keep_quiet) == [*images[:2], *images[3:7]] and not state.exists()
     for key in keys:
         mark(key)
     with pytest.raises(InputError, match=r"^every good picture is marked, [^\n]+$"):
-        without_exclusions(images, run, console)
+        leave_out_marked(images, run, keep_quiet)
 
 
 @pytest.mark.parametrize(

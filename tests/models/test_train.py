@@ -11,7 +11,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-import glass_core.training.train
+import glass_core.training.beginning
+import glass_core.training.fit
+import glass_core.training.iteration
 from glass_core.config import TrainConfig
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
@@ -22,17 +24,20 @@ from glass_core.pictures.datasets import list_images
 from glass_core.pictures.reading import read_image
 from glass_core.pictures.scoring import score_image
 from glass_core.pictures.split import load_split
+from glass_core.synthesis.samples import TileSource
 from glass_core.synthesis.texture import ProceduralTextures
-from glass_core.training.samples import TileSource
+from glass_core.training.events import Start, Step
+from glass_core.training.fit import fit
+from glass_core.training.iteration import draw_rows
 from glass_core.training.selection import best, held_out
-from glass_core.training.train import STATE_FILE, Start, Step, _draw_rows, train
+from glass_core.training.training_state import STATE_FILE
 
 
 @pytest.fixture(scope="module", autouse=True)
 def small_scale() -> Iterator[None]:
     """Textures drawn on the spot, and a short recalibration."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(glass_core.training.train, "RECALIBRATION_BATCHES", 2)
+        patch.setattr(glass_core.training.iteration, "RECALIBRATION_BATCHES", 2)
         patch.delenv("GLASSLINE_TEXTURES", raising=False)
         yield
 
@@ -70,7 +75,7 @@ def run(images: list[Path], out: Path, stop_after: int | None = None, **settings
         if isinstance(event, Step) and event.done == stop_after:
             raise Interrupted
 
-    train(images, config(**settings), out, report)
+    fit(images, config(**settings), out, report)
     return reports
 
 
@@ -185,15 +190,15 @@ def test_a_place_that_cannot_be_written_is_said_before_training(cloth: list[Path
 
 
 def test_divergence_is_said(cloth: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(glass_core.training.train, "iterate", lambda *_: {"loss": float("nan")})
+    monkeypatch.setattr(glass_core.training.fit, "iterate", lambda *_: {"loss": float("nan")})
     with pytest.raises(InputError, match="diverged"):
         run(cloth, tmp_path)
 
 
 def test_a_training_keeps_what_memory_it_frees(cloth: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = list[bool]()
-    monkeypatch.setattr(glass_core.training.train, "keep_freed_memory", lambda: kept.append(True))
-    monkeypatch.setattr(glass_core.training.train, "iterate", lambda *_: {"loss": float("nan")})
+    monkeypatch.setattr(glass_core.training.fit, "keep_freed_memory", lambda: kept.append(True))
+    monkeypatch.setattr(glass_core.training.fit, "iterate", lambda *_: {"loss": float("nan")})
     with pytest.raises(InputError):
         run(cloth, tmp_path)
     assert kept == [True]
@@ -208,7 +213,7 @@ def test_what_was_trained_before_a_failure_stays(
     run(cloth, tmp_path, epochs=1, **settings)
     before = {name: (tmp_path / name).read_bytes() for name in (STATE_FILE, "model.safetensors", "model.json")}
     if failure == "diverged":
-        monkeypatch.setattr(glass_core.training.train, "iterate", lambda *_: {"loss": float("nan")})
+        monkeypatch.setattr(glass_core.training.fit, "iterate", lambda *_: {"loss": float("nan")})
     else:
         whole = Path.write_bytes
 
@@ -269,9 +274,8 @@ def test_without_global_synthesis_good_tiles_are_passed_only_where_they_count(
     cloth: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passes = []
-    monkeypatch.setattr(
-        glass_core.training.train, "glass_loss", lambda *a, f=glass_core.training.train.glass_loss: passes.append(1) or f(*a)
-    )
+    glass_loss = glass_core.training.iteration.glass_loss
+    monkeypatch.setattr(glass_core.training.iteration, "glass_loss", lambda *a: passes.append(1) or glass_loss(*a))
     short = {"gas": False, "mining": False, "iterations_per_epoch": 3}
     run(cloth, tmp_path / "alone", **short)
     assert not passes
@@ -295,7 +299,7 @@ def test_the_model_is_the_best_epoch_on_synthetic_defects_and_the_last_is_kept_b
 ) -> None:
     figures = iter([0.6, 0.9, 0.9, 0.7] * 2)
     monkeypatch.setattr(
-        glass_core.training.train, "held_out", lambda *_: {"selection_good_q99": 0.1, "selection_auroc": next(figures)}
+        glass_core.training.fit, "held_out", lambda *_: {"selection_good_q99": 0.1, "selection_auroc": next(figures)}
     )
     run(cloth, tmp_path / "best", mining=False, epochs=4, iterations_per_epoch=1)
     info = load_model(tmp_path / "best")[1]
@@ -332,7 +336,7 @@ def test_a_damaged_picture_for_the_card_is_told_before_training(
             raise InputError(f"picture cut short, {path}")
         return read_image(path)
 
-    monkeypatch.setattr(glass_core.training.train, "read_image", cut_short)
+    monkeypatch.setattr(glass_core.training.beginning, "read_image", cut_short)
     with pytest.raises(InputError, match="cut short"):
         run(cloth, tmp_path / "damaged", mining=False, epochs=1, iterations_per_epoch=1)
     assert not (tmp_path / "damaged").exists()
@@ -344,7 +348,7 @@ def test_the_selected_epoch_survives_an_interruption(
     for folder, stop in (("whole", None), ("cut", 3)):
         figures = iter([0.9, 0.5, 0.6])
         monkeypatch.setattr(
-            glass_core.training.train, "held_out", lambda *_, f=figures: {"selection_good_q99": 0.1, "selection_auroc": next(f)}
+            glass_core.training.fit, "held_out", lambda *_, f=figures: {"selection_good_q99": 0.1, "selection_auroc": next(f)}
         )
         if stop:
             with pytest.raises(Interrupted):
@@ -372,7 +376,7 @@ def test_drawn_rows_are_distinct_and_hold_changed_cells_up_to_half(count: int, c
     cells = torch.zeros(3, 64)
     for tile in cells:
         tile[torch.randperm(64, generator=generator)[:changed]] = 1
-    rows = _draw_rows(cells, count, generator).reshape(3, count)
+    rows = draw_rows(cells, count, generator).reshape(3, count)
     for number, (tile, drawn) in enumerate(zip(cells, rows, strict=True)):
         own = drawn - 64 * number
         assert len(set(own.tolist())) == count and own.min() >= 0 and own.max() < 64
@@ -382,6 +386,6 @@ def test_drawn_rows_are_distinct_and_hold_changed_cells_up_to_half(count: int, c
 
 def test_rows_are_drawn_evenly() -> None:
     generator = torch.Generator().manual_seed(0)
-    drawn = torch.cat([_draw_rows(torch.zeros(1, 16), 4, generator) for _ in range(2000)])
+    drawn = torch.cat([draw_rows(torch.zeros(1, 16), 4, generator) for _ in range(2000)])
     counts = torch.bincount(drawn, minlength=16).float()
     assert (counts - 500).abs().max() < 5 * 500**0.5

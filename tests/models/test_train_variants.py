@@ -13,6 +13,7 @@ from glass_core.backbones import backbone
 from glass_core.config import TrainConfig
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
+from glass_core.events import Pass
 from glass_core.network.checkpoint import EpochFigures, load_model, read_tensors
 from glass_core.network.embedding import EMBED_DIM
 from glass_core.network.model import Glass
@@ -21,10 +22,13 @@ from glass_core.paper.plain_training import plain_step
 from glass_core.pictures.datasets import list_images
 from glass_core.pictures.reading import read_image
 from glass_core.pictures.scoring import score_image
+from glass_core.synthesis.samples import TileSource
 from glass_core.synthesis.texture import ProceduralTextures
+from glass_core.training.beginning import method_of, optimisers_of
+from glass_core.training.events import Start, Step
+from glass_core.training.fit import JUDGE_PICTURE, fit
 from glass_core.training.good_features import GoodFeatures, scored_rows
-from glass_core.training.samples import TileSource
-from glass_core.training.train import JUDGE_PICTURE, FeaturePass, Start, Step, iterate, method_of, optimisers_of, train
+from glass_core.training.iteration import iterate
 
 WHOLE = {"train": 1, "calibration": 0, "selection": 0}
 
@@ -65,14 +69,14 @@ class Interrupted(Exception):
 def run(images: list[Path], settings: TrainConfig, out: Path, stop_after: int | None = None) -> list[object]:
     reports: list[object] = []
 
-    def report(event: Start | FeaturePass | Step | EpochFigures) -> None:
+    def report(event: Start | Pass | Step | EpochFigures) -> None:
         reports.append(event)
         if isinstance(event, Step) and event.done == stop_after:
             raise Interrupted
 
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("GLASSLINE_TEXTURES", raising=False)
-        train(images, settings, out, report)
+        fit(images, settings, out, report)
     return reports
 
 
@@ -99,7 +103,7 @@ def test_glass_h_takes_up_where_it_was_interrupted(discs: list[Path], tmp_path: 
     info = load_model(tmp_path / "whole")[1]
     assert info.distribution == "h"
     assert all(row.clamped is not None and row.clamped > 0 for row in info.curve)  # rows within r_t are pushed out
-    seen = [event.done for event in reports if isinstance(event, FeaturePass)]
+    seen = [event.done for event in reports if isinstance(event, Pass)]
     assert seen[-1] == next(event.tiles for event in reports if isinstance(event, Start))
     steps = [event for event in reports if isinstance(event, Step)]
     assert {"r_t", "r_g"} <= set(steps[0].figures)

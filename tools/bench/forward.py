@@ -94,7 +94,8 @@ def rates(images_per_s: float, latency_ms: dict[str, float]) -> dict[str, Any]:
 
 def compare(call: Callable[[], object], model: Path, batch: int, shape: tuple[int, ...]) -> dict[str, Any]:
     """The official form beside ours, pair by pair, so that a moment's load falls on both."""
-    from glass_core.engines.subjects import drawn, plain_form
+    from glass_core.engines.subjects import drawn
+    from glass_core.paper.plain_network import plain_form
 
     plain = plain_form(model, drawn(batch, shape))
     plain()

@@ -18,6 +18,7 @@ from typing import Any
 from rich.console import Console
 
 from glass_core.errors import InputError, MissingError
+from glass_core.files.whole_file import refused_writes
 from glass_core.pictures.datasets import list_classes
 from glass_core.pictures.known_sets import known_set
 from tools.cli import one_line
@@ -26,7 +27,6 @@ from tools.reproduce.best_on_test import LABEL
 from tools.reproduce.jobs import NEEDED, VARIANTS, Hours, Job, changes, done, run_job
 from tools.reproduce.rows import rows, show
 from tools.reproduce.weak_sets import on_weak, subsets
-from tools.verbs.train import refused_writes
 
 
 @one_line

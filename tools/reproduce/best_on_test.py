@@ -63,7 +63,7 @@ class BestOnTest:
 
     def after(self, epoch: int) -> None:
         """Evaluates the epoch whose state lies there now, when it is its turn."""
-        from glass_core.training.train import STATE_FILE
+        from glass_core.training.training_state import STATE_FILE
 
         if epoch % self._every:
             return

@@ -14,10 +14,10 @@ from rich.progress import Progress
 from glass_core.config import TrainConfig, load_train_config
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
-from glass_core.evaluation.evaluate import OFFICIAL_PX, evaluate, official_resize_px, official_system, trained_resize_px
+from glass_core.evaluation.deviations import NOTHING_OF_THE_METHOD, deviations
+from glass_core.evaluation.measure import OFFICIAL_PX, measure, official_resize_px, official_system, trained_resize_px
 from glass_core.files.kept_json import write_json
 from glass_core.network.checkpoint import EpochFigures, read_info
-from glass_core.paper.deviations import NOTHING_OF_THE_METHOD, deviations
 from glass_core.pictures.datasets import check_test_images, list_images, list_test_images
 from glass_core.pictures.scoring import Scorer
 from tools.reproduce import published as paper
@@ -128,7 +128,8 @@ def run_job(
     With `every` the figures of the best on test of so many epochs go with it; the model is the last epoch all the same. Raises
     InputError for pictures or settings that cannot be used, or with the job's folder in it, for what is there already.
     """
-    from glass_core.training.train import Start, Step, train
+    from glass_core.training.events import Start, Step
+    from glass_core.training.fit import fit
 
     test_set, folder, started = data / job.name, job.folder(out), time.monotonic()
     test = list_test_images(test_set)
@@ -148,7 +149,7 @@ def run_job(
             elif best and isinstance(event, EpochFigures):
                 best.after(event.epoch)
 
-        train(list_images(test_set), config, folder, report)
+        fit(list_images(test_set), config, folder, report)
     info = read_info(folder)
     # as in the set's own script, if not changed: foreground and resize_px
     compared = {*VARIANTS[job.variant], *overrides, "foreground", "resize_px"}
@@ -173,7 +174,7 @@ def figures_of(scorer: Scorer, test_set: Path, config: TrainConfig | None) -> di
     """What a model trained with `config` reaches on a test set by the official protocol."""
     test = list_test_images(test_set)
     resize_px = trained_resize_px(config, test_set, test)
-    found = evaluate(test, official_system(scorer, resize_px), "official", resize_px)
+    found = measure(test, official_system(scorer, resize_px), "official", resize_px)
     return {figure: getattr(found, figure) for figure in FIGURES}
 
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
+import glass_core
 from calibration.good import GoodFrame
 from calibration.threshold import Model, ThresholdCard, calibrate
 from glass_core.config import TrainConfig
@@ -35,7 +36,7 @@ from pipeline.decision.judgement import judge, standard_of
 from pipeline.messages.frames import Announced, ScoreMap
 from pipeline.messages.verdicts import Verdict
 from tools.cli import one_line
-from tools.verbs.train import train_run
+from tools.verbs.display import Display
 
 RESAMPLINGS = 100
 BUDGETS = (1.0, 5.0, 20.0)
@@ -77,7 +78,8 @@ def trained(folder: Path, console: Console) -> Path:
         images.append(folder / "good" / f"{n:03d}.png")
         write_png(images[-1], render(cloth(1), n * ROWS, ROWS))
     config = TrainConfig.model_validate({"profile": "quick", "backbone": "embedded"})
-    train_run(images, config, folder / "model", console)
+    with Display(console) as display:
+        glass_core.train(images, config, folder / "model", display)
     return folder / "model"
 
 

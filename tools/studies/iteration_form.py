@@ -20,11 +20,12 @@ import torch
 from glass_core.config import TrainConfig
 from glass_core.paper.plain_network import PlainGlass
 from glass_core.paper.plain_training import plain_step
+from glass_core.synthesis.samples import TileSource
 from glass_core.synthesis.texture import ProceduralTextures
+from glass_core.training.beginning import method_of, optimisers_of, untrained
 from glass_core.training.freed_memory import keep_freed_memory
 from glass_core.training.good_features import GoodFeatures
-from glass_core.training.samples import TileSource
-from glass_core.training.train import iterate, method_of, optimisers_of, untrained
+from glass_core.training.iteration import iterate
 from pipeline.cameras.synthetic.weave import write_folder
 from pipeline.config.cameras import WeaveConfig
 from tools.cli import one_line

@@ -34,9 +34,11 @@ from rich.console import Console
 from rich.progress import track
 
 from glass_core.errors import InputError, MissingError
-from glass_core.evaluation.evaluate import Scored, Scores
 from glass_core.evaluation.kept_apart import refuse_seen
+from glass_core.evaluation.measure import Scored
 from glass_core.evaluation.score_folder import ScoreFolder
+from glass_core.evaluation.scores import Scores
+from glass_core.files.whole_file import refused_writes
 from glass_core.network.checkpoint import ModelInfo, read_info
 from glass_core.network.weights import load_weights
 from glass_core.pictures.datasets import list_test_images
@@ -45,7 +47,6 @@ from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.split import load_split
 from glass_core.pictures.tiling import Tiling
 from tools.cli import one_line
-from tools.verbs.train import refused_writes
 
 BATCH = 16
 
@@ -200,7 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for image in track(test, "scoring", console=Console(stderr=True), transient=True):
             of_picture = scores(network, read_image(image.path), definition)
             folder.write(image, of_picture)
-            scored.append(Scored(image, of_picture.image, None))
+            scored.append(Scored(image, of_picture.score, None))
         folder.close(scored)
     facts = {"schema": 1, "model": args.model, "iterations": iterations, "seconds_with_start": round(seconds, 1)}
     print(json.dumps({**facts, "out": str(args.out)}))

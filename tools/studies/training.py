@@ -28,8 +28,9 @@ from glass_core.config import TrainConfig
 from glass_core.errors import InputError
 from glass_core.network.weights import find_weights
 from glass_core.pictures.datasets import list_images
-from glass_core.training.samples import CACHE_BYTES
-from glass_core.training.train import EpochFigures, FeaturePass, Start, Step, train
+from glass_core.synthesis.samples import CACHE_BYTES
+from glass_core.training.events import Event, Step
+from glass_core.training.fit import fit
 from pipeline.cameras.synthetic.weave import render, write_folder
 from pipeline.config.cameras import WeaveConfig
 from tools.cli import one_line
@@ -58,7 +59,7 @@ def iteration_seconds(backbone: str, ascent: bool) -> dict[str, Any]:
         return row
     stamps: list[tuple[float, float]] = []
 
-    def report(event: Start | FeaturePass | Step | EpochFigures) -> None:
+    def report(event: Event) -> None:
         if isinstance(event, Step):
             stamps.append((time.perf_counter(), time.process_time()))
             if len(stamps) > TIMED:
@@ -69,7 +70,7 @@ def iteration_seconds(backbone: str, ascent: bool) -> dict[str, Any]:
         out = Path(name)
         write_folder(WeaveConfig(name="cloth", source="weave", width_px=512, frame_rows=512), 10, out)
         with suppress(_Enough):
-            train(sorted((out / "frames").glob("*.png")), config, out / "run", report)
+            fit(sorted((out / "frames").glob("*.png")), config, out / "run", report)
     timed = np.diff(stamps, axis=0)  # (iterations, 2)
     return {**row, "wall_s": float(np.median(timed[:, 0])), "cpu_s": float(timed[:, 1].mean())}
 
@@ -151,7 +152,7 @@ def memory() -> dict[str, Any]:
             for number in range(written, count):
                 cv2.imwrite(str(good / f"{number}.bmp"), np.roll(cloth, (number % 997, number), axis=(0, 1)))
             written = count
-            train(list_images(good), config, Path(name) / f"run-{count}", lambda event: None)
+            fit(list_images(good), config, Path(name) / f"run-{count}", lambda event: None)
             peaks[count] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
     return {"rss_mib": peaks, "pictures_kept_at_most_mib": CACHE_BYTES >> 20}
 

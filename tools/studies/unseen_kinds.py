@@ -27,15 +27,15 @@ from glass_core.engines import Engine, load_engine
 from glass_core.errors import InputError
 from glass_core.evaluation.contact_sheet import under_heat, write_png
 from glass_core.evaluation.metrics import image_figures
+from glass_core.files.whole_file import refused_writes
 from glass_core.network.checkpoint import read_info
+from glass_core.network.held_out import held_out
 from glass_core.pictures.anomaly_map import log_odds
-from glass_core.pictures.exclusions import read_exclusions
+from glass_core.pictures.exclusions import KEY_DIGITS, read_exclusions
 from glass_core.pictures.reading import read_image
 from glass_core.pictures.scoring import ScoreDefinition
 from tools.cli import one_line
 from tools.studies.drawn_kinds import KINDS, draw
-from tools.verbs.calibrate import held_out
-from tools.verbs.train import KEY_DIGITS, refused_writes
 
 TILES = 48
 BATCH = 16

@@ -140,8 +140,8 @@ def _measure(point: Point, args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _of_line(line: LineConfig, images_per_s: float) -> dict[str, Any]:
+    from pipeline.supervision.running import asked_of
     from tools.bench.line import hop_ms
-    from tools.verbs.run import asked_of
 
     asked = asked_of(line)
     if not asked:

@@ -5,31 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
-from calibration.good import GoodFrame
-from calibration.observed import VERDICTS, observed
-from calibration.threshold import CARD_FILE, Model, ThresholdCard, calibrate
+import calibration
+from calibration.model_card import BUDGET
+from calibration.threshold import CARD_FILE, ThresholdCard
 from glass_core.backbones import untrained_title
-from glass_core.engines import load_engine
 from glass_core.errors import InputError
-from glass_core.network.checkpoint import read_info
-from glass_core.pictures.datasets import list_images
-from glass_core.pictures.exclusions import EXCLUDE_FILE, read_exclusions
-from glass_core.pictures.split import SplitImage, file_sha256, load_split, own_split
 from glass_core.pictures.tiling import PATCH_PX
-from pipeline.cameras.recording import INDEX, RecordedFrame, Recording, picture_name
+from pipeline.cameras.placing import Placing
 from pipeline.report.reviewed import DefectsWouldPass, reviewed
 from tools.verbs import calibrate_camera
-from tools.verbs.train import KEY_DIGITS, refused_writes, show_suspects
-
-SECTION = "calibration"
-SHEET = "contact_sheet_calibration.png"
-BUDGET = 1.0
+from tools.verbs.display import Display
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -60,9 +48,10 @@ def run(args: argparse.Namespace) -> int:
     """Exit 0 with a card in MODEL, also when it is provisional; 1 where a defect that people confirmed would pass."""
     if args.from_review and args.good is None:
         raise InputError("--from-review without a folder, the command line, name the folder of a reviewed run")
+    review = reviewed if args.from_review else None
     try:
-        with refused_writes(args.model):
-            card = calibrate_run(args.model, args.good, args.budget, Console(stderr=True), args.from_review)
+        with Display() as display:
+            card = calibration.calibrate_threshold(args.model, args.good, args.budget, display, Placing(), review)
     except DefectsWouldPass as e:
         print(f"glassline: {e}", file=sys.stderr)
         return 1
@@ -71,82 +60,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         print("\n".join(_words(card, args.model)))
     return 0
-
-
-def calibrate_run(model: Path, good: Path | None, budget: float, console: Console, from_review: bool = False) -> ThresholdCard:
-    """Scores good cloth with the model's engine of this machine, and leaves card.json in the model's folder.
-
-    From a review the scores are those on record, and known defects are replayed: DefectsWouldPass, and the old card stays.
-    """
-    engine = load_engine(model)
-    info = read_info(model)
-    if info.config is not None and info.config.input == "crop":
-        raise InputError(f"a model of resized crops, which a line does not see, {model}, train one with input: tiles")
-    excluded = read_exclusions(model)
-    review = reviewed(good, engine) if good is not None and from_review else None
-    if review is not None:
-        frames = review.frames
-    elif good is not None and (good / VERDICTS).is_file():
-        frames = observed(good / VERDICTS, model, engine, excluded, console)
-    else:
-        images = held_out(model) if good is None else _given(model, good, console)
-        kept = [image for image in images if image.sha256[:KEY_DIGITS] not in excluded]
-        if len(kept) < len(images):
-            console.print(
-                f"{len(images) - len(kept)} pictures are left out, as marked in {model / EXCLUDE_FILE}", soft_wrap=True
-            )
-        scored = show_suspects(model, SECTION, SHEET, engine, kept, console)
-        frames = _placed(zip((image.path for image in kept), scored, strict=True))
-    origin = Model(
-        weights_sha=engine.weights_sha,
-        engine_sha=engine.sha,
-        backbone=info.arch,
-        engine=f"{engine.backend} {engine.precision} on {engine.device}",
-        score_definition=engine.definition,
-    )
-    card = calibrate(frames, origin, budget, str(good or "held-out pictures of the run"))
-    if review is not None:
-        review.replay(card)
-    card.save(model)
-    return card
-
-
-def held_out(model: Path, also_selection: bool = False) -> tuple[SplitImage, ...]:
-    """The pictures that training put aside for calibration, if asked those that chose the epoch as well, unchanged since."""
-    parts = own_split(model, read_info(model).split_digest)
-    pictures = (*parts.calibration, *parts.selection) if also_selection else parts.calibration
-    for image in pictures:
-        if file_sha256(image.path) != image.sha256:
-            raise InputError(f"a picture has changed since training, {image.path}, restore it or train again")
-    return pictures
-
-
-def _given(model: Path, good: Path, console: Console) -> list[SplitImage]:
-    """The pictures of a folder or recording, less those that training has seen: their scores are too low.
-
-    What a model that was trained elsewhere has seen is not known.
-    """
-    images = [SplitImage(path=path, sha256=file_sha256(path)) for path in list_images(good)]
-    seen = {image.sha256 for image in load_split(model).train} if read_info(model).split_digest else set()
-    unseen = [image for image in images if image.sha256 not in seen]
-    if len(unseen) < len(images):
-        console.print(f"{len(images) - len(unseen)} pictures are left out: the model was trained on them")
-    return unseen
-
-
-def _placed(scored: Iterable[tuple[Path, GoodFrame]]) -> list[GoodFrame]:
-    """The frames by camera and in the order of the web, where they are pictures of a recording."""
-    recorded: dict[Path, dict[str, RecordedFrame]] = {}
-    frames = []
-    for path, frame in sorted(scored, key=lambda one: one[0]):
-        folder = path.parent
-        if folder not in recorded:
-            lines = Recording(folder.parent).frames(folder.name) if (folder.parent / INDEX).is_file() else ()
-            recorded[folder] = {picture_name(line.seq): line for line in lines}
-        if line := recorded[folder].get(path.name):
-            frame = replace(frame, camera=folder.name, start_mm=line.start_mm, end_mm=line.end_mm)
-        frames.append(frame)
-    return frames
 
 
 def _words(card: ThresholdCard, model: Path) -> Sequence[str]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from calibration.alignment import AlignmentCard, align
 from calibration.camera_card import VALID_DAYS, CameraCard
-from calibration.flatfield import flatfield, picture_of
+from calibration.flatfield import make_flatfield, picture_of
 from calibration.scale import ScaleCard, counts_per_mm, scale_from_board, scale_from_ruler
 from glass_core.errors import InputError
 from glass_core.pictures.reading import IMAGE_SUFFIXES, read_image
@@ -65,7 +65,7 @@ def run_flatfield(args: argparse.Namespace) -> int:
     """Exit 0 with a card."""
     camera, serial = _camera(args.config, args.camera)
     white, dark = _rows(args.white), None if args.dark is None else _rows(args.dark)
-    card = flatfield(white, dark, camera.name, serial, str(args.white), args.valid_days)
+    card = make_flatfield(white, dark, camera.name, serial, str(args.white), args.valid_days)
     words = f"light uneven by {card.unevenness:.0%} before; plain white becomes grey level {card.level:.0f}"
     return _done(args, card, picture_of(card), words, key="flatfield")
 

@@ -24,7 +24,8 @@ from pipeline.ledger.reading import read_runs, read_verdicts
 from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Region, Verdict
 from pipeline.report.roll import find_defects
-from tools.verbs.replay import judge, line_of
+from pipeline.supervision.replaying import judge, line_of
+from tools.verbs.display import Display
 
 SHOWN = 20
 Frame = tuple[str, int | None]
@@ -51,9 +52,9 @@ def run(args: argparse.Namespace) -> int:
     base = load_config(args.config) if args.config else LineConfig()
     sides: list[dict[Frame, Verdict]] = []
     for name, model in (("a", args.a), ("b", args.b)):
-        with _with_card(model) as folder:
+        with _with_card(model) as folder, Display() as display:
             load_card(folder)
-            judge(line_of(args.source, folder, base, out / name), f"judging with {model}")
+            judge(line_of(args.source, folder, base, out / name), f"judging with {model}", display)
         verdicts = read_verdicts(out / name / "ledger.sqlite")
         sides.append({(v.camera, v.seq): v for v in verdicts})
     found = compare(*sides)

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from glass_core.backbones import BACKBONES
 from glass_core.errors import InputError
+from glass_core.files.whole_file import refused_writes
 from glass_core.network.checkpoint import INFO_FILE, read_info
-from tools.verbs.train import refused_writes
 
 CHECKPOINT, ONNX = ".pth", ".onnx"
 

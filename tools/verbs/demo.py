@@ -17,6 +17,9 @@ import yaml
 from rich.console import Console
 from rich.progress import track
 
+import calibration
+import glass_core
+import pipeline
 from glass_core.errors import InputError
 from pipeline.cameras.picture import write_png
 from pipeline.cameras.synthetic.weave import render, write_folder
@@ -26,7 +29,8 @@ from pipeline.ledger.reading import read_verdicts
 from pipeline.report import write_page
 from pipeline.report.roll import Summary, find_defects
 from pipeline.report.truth import Comparison, Injected, compare
-from tools.verbs.run import operate
+from tools.verbs.display import Display
+from tools.verbs.run import Operator
 
 MARK = "demo.json"
 MM_PER_PX = 0.2
@@ -164,14 +168,13 @@ def learn(images: list[Path], out: Path, console: Console) -> str:
     """Train and calibrate with the quick profile; what the features came from."""
     from glass_core.config import TrainConfig
     from glass_core.network.weights import find_weights
-    from tools.verbs.calibrate import calibrate_run
-    from tools.verbs.train import train_run
 
     backbone = "resnet18" if find_weights("resnet18", None) else "embedded"  # what is here: the demo downloads nothing
     console.print(f"training: backbone {backbone}, quick profile (no gradient ascent)")
     config = TrainConfig.model_validate({"profile": "quick", "backbone": backbone, "split": SPLIT})
-    train_run(images, config, out, console)
-    card = calibrate_run(out, None, BUDGET, console)
+    with Display(console) as display:
+        glass_core.train(images, config, out, display)
+        card = calibration.calibrate_threshold(out, budget=BUDGET, report=display)
     expected = card.expected_false_alarms_per_1000
     note = "; provisional: the threshold is extrapolated" if card.provisional else ""
     console.print(f"card: from {card.frames} good frames; {expected:.1f} false alarms expected in 1000 frames{note}")
@@ -217,7 +220,11 @@ def run(args: argparse.Namespace) -> int:
     frames_per_s = SHARE_OF_CAPACITY * speed / (5 * len(EYES))
     path = line_yaml(out, frames_per_s * FRAME_MM)
     console.print(f"engine: {speed:.0f} tiles/s; running the line at {frames_per_s * FRAME_MM / 1000 * 60:.1f} m/min")
-    summary = operate(load_config(path), observe=False, frames=ROLL_FRAMES * len(EYES), seconds=240, slow_ok=True)
+    config = load_config(path)
+    with Operator(config) as operator:
+        summary = pipeline.run(
+            config, frames=ROLL_FRAMES * len(EYES), seconds=240, slow_ok=True, watcher=operator, report=operator.display
+        )
     comparison = compare(find_defects(read_verdicts(out / "ledger.sqlite")), injected, MARGIN_MM)
     page = write_page(out / "ledger.sqlite", out, comparison)
     result = {

@@ -19,7 +19,7 @@ from pipeline.messages.message import Message
 from pipeline.messages.states import State
 from pipeline.outputs import OUTPUTS, output_kind
 from pipeline.supervision.supervisor import is_running
-from tools.verbs.tell import tell
+from pipeline.supervision.telling import tell
 
 PULSE_S = 0.5
 

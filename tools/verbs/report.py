@@ -6,8 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
+import pipeline
 from pipeline.report import write_page
-from pipeline.report.sheet import read_sheet
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.json:
         print(page)
         return 0
-    sheet, _ = read_sheet(ledger)
+    sheet = pipeline.read_roll(ledger)
     rolls = [
         {
             "roll_id": r.roll_id, "inspected_m": r.inspected_m, "not_inspected_m": r.not_inspected_m, "defects": len(r.defects),

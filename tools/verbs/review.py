@@ -11,10 +11,11 @@ from typing import get_args
 from rich.console import Console
 from rich.table import Table
 
+import pipeline
 from glass_core.errors import InputError
 from pipeline.ledger.dispositions import Word, dispose
 from pipeline.report import write_page
-from pipeline.report.sheet import DefectRow, read_sheet
+from pipeline.report.sheet import DefectRow
 from pipeline.report.tables import number
 
 
@@ -50,7 +51,7 @@ def show(queue: list[DefectRow], folder: Path) -> None:
 def run(args: argparse.Namespace) -> int:
     """List the queue, or write the word down and issue the report again."""
     ledger = args.folder / "ledger.sqlite"
-    sheet, _ = read_sheet(ledger)
+    sheet = pipeline.read_roll(ledger)
     rows = {r.number: r for r in sheet.rows.values()}
     if bool(args.defect) != bool(args.word):
         raise InputError("--defect and --as belong together, the command line, give both or none")
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         dispose(args.folder, sheet.run_id, rows[n].key, args.word, args.kind, args.by or getpass.getuser(), args.note)
     if args.defect:
         page = write_page(ledger, args.folder)
-        sheet, _ = read_sheet(ledger)
+        sheet = pipeline.read_roll(ledger)
         if not args.json:
             print(f"revision {sheet.revision}: {page}")
     queue = [r for r in sheet.rows.values() if r.disposition is None]

@@ -12,23 +12,23 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+import glass_core.evaluation.evaluate
 import glass_core.evaluation.kept_apart
 import tools.reproduce.make_mad_sys
-import tools.verbs.evaluate
 from calibration.good import GoodFrame
 from calibration.threshold import Model, ThresholdCard, calibrate
 from glass_core.config import SplitFractions
 from glass_core.errors import InputError
-from glass_core.evaluation.evaluate import (
+from glass_core.evaluation.measure import (
     Scored,
-    Scores,
-    evaluate,
+    measure,
     official_resize_px,
     official_system,
     official_truth,
     standard_system,
 )
 from glass_core.evaluation.score_folder import ScoreFolder
+from glass_core.evaluation.scores import Scores
 from glass_core.pictures.anomaly_map import smooth_odds
 from glass_core.pictures.datasets import TestImage, list_test_images
 from glass_core.pictures.reading import read_image
@@ -86,8 +86,8 @@ def data(tmp_path: Path) -> Path:
 def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "run"
     folder.mkdir()
-    monkeypatch.setattr(tools.verbs.evaluate, "load_engine", lambda run: BrightnessEngine())
-    for module in (tools.verbs.evaluate, glass_core.evaluation.kept_apart):
+    monkeypatch.setattr(glass_core.evaluation.evaluate, "load_engine", lambda run: BrightnessEngine())
+    for module in (glass_core.evaluation.evaluate, glass_core.evaluation.kept_apart):
         monkeypatch.setattr(module, "read_info", lambda run: Info())
     return folder
 
@@ -172,7 +172,7 @@ def test_what_was_said_of_a_model_is_not_lost_with_its_exported_scores(
     model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(Info, "selection", "ckpt_best is the best on the test set")
-    monkeypatch.setattr(tools.verbs.evaluate, "deviations", lambda info: ("640 epochs, officially more",))
+    monkeypatch.setattr(glass_core.evaluation.evaluate, "deviations", lambda info: ("640 epochs, officially more",))
     run(capsys, model, data, "--protocol", "official", "--out", tmp_path / "out")
     again = run(capsys, tmp_path / "out", data, "--protocol", "official", "--out", tmp_path / "copy")
     third = run(capsys, tmp_path / "copy", data, "--protocol", "official")
@@ -348,7 +348,7 @@ def test_a_score_that_is_not_finite_names_its_picture(data: Path) -> None:
         return Scores(float("nan"), (), np.zeros(picture.shape[:2], np.float32))
 
     with pytest.raises(InputError, match=r"not finite, [^,]*0\.png, "):
-        evaluate(list_test_images(data), broken, "standard")
+        measure(list_test_images(data), broken, "standard")
 
 
 def test_standard_maps_are_those_of_the_whole_inspected_range() -> None:
@@ -373,7 +373,7 @@ def test_the_official_protocol_resizes_and_crops_picture_and_mask(tmp_path: Path
     write(tmp_path / "test/hole/0.png", picture)
     write(tmp_path / "ground_truth/hole/0.png", mask)
     write(tmp_path / "test/good/0.png", np.full((144, 288, 3), 100, np.uint8))
-    found = evaluate(list_test_images(tmp_path), official_system(Watching(), 288), "official")
+    found = measure(list_test_images(tmp_path), official_system(Watching(), 288), "official")
     assert [tiles.shape for tiles in seen] == [(1, 288, 288, 3)] * 2
     assert (found.n_defect, found.image_auroc, found.pixel_auroc) == (1, 0.5, None)
 
@@ -393,7 +393,7 @@ def test_the_words_say_which_rule_masks_follow(
     assert main(["evaluate", str(model), str(data), "--protocol", "official"]) == 0
     assert "from the middle, masks floored; not" in capsys.readouterr().out
     visa = [replace(image, any_value_marks=image.defective) for image in list_test_images(data)]
-    monkeypatch.setattr(tools.verbs.evaluate, "list_test_images", lambda path: visa)
+    monkeypatch.setattr(glass_core.evaluation.evaluate, "list_test_images", lambda path: visa)
     assert main(["evaluate", str(model), str(data), "--protocol", "official"]) == 0
     assert "from the middle, any trace in a mask counts; not" in capsys.readouterr().out
 

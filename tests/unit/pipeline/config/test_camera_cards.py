@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from calibration.alignment import AlignmentCard, align
-from calibration.flatfield import FlatfieldCard, flatfield
+from calibration.flatfield import FlatfieldCard, make_flatfield
 from calibration.scale import ScaleCard, counts_per_mm, scale_from_board, scale_from_ruler
 from glass_core.errors import InputError
 from pipeline.cameras import make_camera
@@ -35,7 +35,7 @@ def covered() -> np.ndarray:
 
 
 def test_shading_is_taken_out_and_dark_stays_dark() -> None:
-    card = flatfield(lamp(), covered(), **WHO)
+    card = make_flatfield(lamp(), covered(), **WHO)
     after = card.apply(lamp())
     columns = after.mean(axis=0)
     assert np.ptp(columns) < 3.0 and abs(columns.mean() - card.level) < 1.0 and card.unevenness > 0.4
@@ -60,7 +60,7 @@ def test_shading_is_taken_out_and_dark_stays_dark() -> None:
 )
 def test_bad_references_are_refused(white: np.ndarray, dark: np.ndarray | None, words: str) -> None:
     with pytest.raises(InputError, match=words):
-        flatfield(white, dark, **WHO)
+        make_flatfield(white, dark, **WHO)
 
 
 def board(
@@ -173,7 +173,7 @@ cameras:
 def test_cards_are_checked_when_a_line_is_read(tmp_path: Path) -> None:
     path, config = tmp_path / "left.json", tmp_path / "line.yaml"
     config.write_text(LINE % (tmp_path, path))
-    card = flatfield(lamp(), None, **WHO)
+    card = make_flatfield(lamp(), None, **WHO)
     card.save(path)
     read = load_config(config).cameras[0]
     assert read.flatfield_sha == card.sha and read.lamp is not None and read.lamp.level == card.level
@@ -181,7 +181,7 @@ def test_cards_are_checked_when_a_line_is_read(tmp_path: Path) -> None:
     card.check(path, "left", "", now + timedelta(days=29))
     with pytest.raises(InputError, match=r"past its date, valid until \d{4}"):
         card.check(path, "left", "", now + timedelta(days=31))
-    flatfield(lamp(), None, **{**WHO, "camera": "right", "serial": "4711"}).save(path)
+    make_flatfield(lamp(), None, **{**WHO, "camera": "right", "serial": "4711"}).save(path)
     with pytest.raises(InputError, match=r"card of another camera, right \(4711\) instead of left"):
         load_config(config)
     path.write_text(path.read_text().replace('"saturated": 0', '"saturated": 1'))
@@ -286,7 +286,7 @@ def test_every_kind_of_card_is_held_against_its_date_and_another_kind_is_none(tm
     path, config = tmp_path / "card.json", tmp_path / "line.yaml"
     aligned = {"neighbour": "x", "right_mm": 1.0, "up_mm": 0.0, "fit": 1.0, "width_px": 9}
     cards = {
-        "flatfield": flatfield(lamp(), None, **old),
+        "flatfield": make_flatfield(lamp(), None, **old),
         "scale": scale_from_ruler([(10, 5, 510, 8, 100.0)], (HEIGHT, WIDTH), True, **old),
         "alignment": AlignmentCard.measured(**old, **aligned),
     }
@@ -305,7 +305,7 @@ def test_a_line_that_runs_goes_on_with_its_card_past_the_date_but_not_with_anoth
     path, config = tmp_path / "card.json", tmp_path / "line.yaml"
     config.write_text(LINE % (tmp_path, path))
     write_png(tmp_path / "0.png", lamp())
-    flatfield(lamp(), None, **{**WHO, "valid_days": 1e-4}).save(path)
+    make_flatfield(lamp(), None, **{**WHO, "valid_days": 1e-4}).save(path)
     (entry,) = load_config(config).cameras
     old = FlatfieldCard.load(path)
     past = old.model_copy(update={"valid_until": old.created - timedelta(days=1)})

@@ -21,13 +21,13 @@ from pipeline.messages.cloth import Roll
 from pipeline.messages.commands import RollStart
 from pipeline.messages.frames import Announced, CameraFacts, Frame, ScoreMap
 from pipeline.messages.states import FrameStatus, Reason, Result
+from pipeline.supervision.running import check
 from pipeline.worker.stage import Model, Worker
 from tests.decision_bench import STANDARD
 from tests.decision_bench import Bench as DecisionBench
 from tests.fakes import TILING, Box, BrightnessEngine, ScriptCamera, shot
 from tests.unit.pipeline.grabber.test_stage import Bench as GrabberBench
 from tests.unit.pipeline.worker.test_stage import frame, grey
-from tools.verbs.run import check
 
 MS = 1_000_000
 VELVET = Standard("weights", "engine-v", "card-v", TILING, (0.2, 0.2, 0.2))
@@ -82,16 +82,21 @@ def test_a_style_that_cannot_be_is_refused(tmp_path: Path, change: dict[str, Any
     assert said in str(caught.value)
 
 
-def test_what_a_style_cannot_have_is_said_before_the_line_starts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_style_cannot_have_is_said_before_the_line_starts(tmp_path: Path) -> None:
+    said: list[object] = []
     with pytest.raises(InputError, match=f"no such model, {tmp_path}/gone"):
         check(line(model=tmp_path / "gone"), observe=False)
     for name in ("m", "v"):
         (tmp_path / name).mkdir()
     config = line(model=tmp_path / "m", styles={"velvet": {"model": tmp_path / "v"}})
-    check(config, observe=True)
-    assert "right has nothing to set" not in capsys.readouterr().err
-    check(config.model_copy(update={"styles": {"s": StyleConfig(features={"right": {"Gain": 1}})}}), observe=True)
-    assert "camera right has nothing to set: the styles' features for it are ignored" in capsys.readouterr().err
+    check(config, observe=True, report=said.append)
+    assert not any("right has nothing to set" in str(each) for each in said)
+    check(
+        config.model_copy(update={"styles": {"s": StyleConfig(features={"right": {"Gain": 1}})}}),
+        observe=True,
+        report=said.append,
+    )
+    assert "camera right has nothing to set: the styles' features for it are ignored" in map(str, said)
     with pytest.raises(InputError, match=f"no threshold card, {tmp_path}/m, run `glassline calibrate threshold"):
         check(config, observe=False)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.config.line import STAGES, LineConfig
+from pipeline.config.agreement import STAGES
+from pipeline.config.line import LineConfig
 from pipeline.supervision.builders import ROLES
 
 CONTACT = {"name": "seam", "address": 0, "says": "SEAM", "length_mm": 100}

@@ -8,15 +8,15 @@ import cv2
 import numpy as np
 import pytest
 
+import glass_core.network.held_out
 import tools.studies.unseen_kinds
-import tools.verbs.calibrate
 from glass_core.config import SplitFractions, TrainConfig
+from glass_core.pictures.exclusions import KEY_DIGITS
 from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.split import load_split, split
 from glass_core.pictures.tiling import Tiling
 from tools.studies.drawn_kinds import KINDS, Floats, Spot, draw
 from tools.studies.unseen_kinds import main
-from tools.verbs.train import KEY_DIGITS
 
 SIDE, BORDER = 160, 16
 
@@ -57,7 +57,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         cv2.imwrite(str(tmp_path / f"{number}.png"), cloth(number, side=200))
     split(sorted(tmp_path.glob("*.png")), SplitFractions(train=0.6, calibration=0.2, selection=0.2), 0).save(folder)
     monkeypatch.setattr(tools.studies.unseen_kinds, "load_engine", lambda run: ChangeEngine())
-    for module in (tools.studies.unseen_kinds, tools.verbs.calibrate):
+    for module in (tools.studies.unseen_kinds, glass_core.network.held_out):
         monkeypatch.setattr(module, "read_info", Info)
     return folder
 

@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
-import glass_core.training.samples
+import glass_core.synthesis.samples
 from glass_core.config import TrainConfig
 from glass_core.errors import InputError
 from glass_core.pictures.continuation import continued
 from glass_core.pictures.reading import read_image
+from glass_core.synthesis.samples import TileSource
 from glass_core.synthesis.texture import ProceduralTextures
-from glass_core.training.samples import TileSource
 
 
 def picture(path: Path, height: int = 64, width: int = 200, colour: bool = False) -> Path:
@@ -119,7 +119,7 @@ def test_mixed_grey_and_colour_become_colour(tmp_path: Path) -> None:
 
 def test_pictures_beyond_the_memory_limit_are_read_again(image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = source([image]).draw(0, 0)
-    monkeypatch.setattr(glass_core.training.samples, "CACHE_BYTES", 0)
+    monkeypatch.setattr(glass_core.synthesis.samples, "CACHE_BYTES", 0)
     np.testing.assert_array_equal(source([image]).draw(0, 0).las, wanted.las)
 
 

@@ -1,4 +1,4 @@
-"""`glassline calibrate threshold` from held-out pictures, recordings, and what `run --observe` kept; with a stand-in engine."""
+"""The threshold card of a model: from held-out pictures, recordings, and what `run --observe` kept; with a stand-in engine."""
 
 import json
 from pathlib import Path
@@ -7,24 +7,28 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from rich.console import Console
 
-import tools.verbs.calibrate
-import tools.verbs.train
+import calibration.model_card
+import glass_core.evaluation.suspects
+import glass_core.network.held_out
+from calibration import calibrate_threshold
 from calibration.threshold import ThresholdCard, load_card
 from glass_core.config import SplitFractions, TrainConfig
 from glass_core.errors import InputError
 from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.split import Split, load_split, split
 from glass_core.pictures.tiling import Tiling
+from pipeline.cameras.placing import Placing
 from pipeline.ledger.dispositions import Word, dispose
 from pipeline.ledger.store import Ledger
 from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Region, Verdict
+from pipeline.report.reviewed import reviewed
 from pipeline.report.sheet import read_sheet
 from tools.cli import main
-from tools.verbs.calibrate import calibrate_run
 
+READERS = (calibration.model_card, glass_core.evaluation.suspects, glass_core.network.held_out)
+"""What reads what the model is."""
 SHAS = {"weights_sha": "w" * 64, "engine_sha": "e" * 64}
 
 
@@ -62,14 +66,14 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     parts = split(pictures(tmp_path / "good", 20, 0), SplitFractions(train=0.4, calibration=0.4, selection=0.2), 0)
     parts.save(folder)
-    monkeypatch.setattr(tools.verbs.calibrate, "load_engine", lambda run: BrightnessEngine())
-    for module in (tools.verbs.calibrate, tools.verbs.train):
+    monkeypatch.setattr(calibration.model_card, "load_engine", lambda run: BrightnessEngine())
+    for module in READERS:
         monkeypatch.setattr(module, "read_info", lambda run: Info(parts))
     return folder
 
 
 def calibrated(model: Path, good: Path | None = None, budget: float = 1.0) -> ThresholdCard:
-    return calibrate_run(model, good, budget, Console(quiet=True))
+    return calibrate_threshold(model, good, budget, spot_of=Placing())
 
 
 def test_the_held_out_pictures_are_the_default(model: Path) -> None:
@@ -214,11 +218,11 @@ def test_a_reviewed_run_makes_false_alarms_good_cloth_and_replays_its_defects(mo
     run = reviewed_run(model.parent)
     for words in ((), ("lint",)):
         with pytest.raises(InputError, match=rf"^{2 - len(words)} defects without a word, {run}, say what"):
-            calibrate_run(model, said(run, *words), 200, Console(quiet=True), from_review=True)
-    card = calibrate_run(model, said(run, "lint", "defect"), 200, Console(quiet=True), from_review=True)
+            calibrate_threshold(model, said(run, *words), 200, review=reviewed)
+    card = calibrate_threshold(model, said(run, "lint", "defect"), 200, review=reviewed)
     assert card.frames == 38 and card.metres == 9  # the streak's two frames are neither good nor seen
     assert load_card(model) == card != before
-    strict = calibrate_run(model, said(run, "mended"), 200, Console(quiet=True), from_review=True)
+    strict = calibrate_threshold(model, said(run, "mended"), 200, review=reviewed)
     assert strict.frames == 37 and max(strict.thresholds) < max(card.thresholds) < 0.6
 
 
@@ -237,7 +241,7 @@ def test_a_card_that_lets_a_confirmed_defect_pass_is_refused(model: Path, capsys
 def test_a_run_of_another_model_is_no_review_of_this_one(model: Path) -> None:
     run = said(reviewed_run(model.parent, engine_sha="x" * 64), "lint", "lint")
     with pytest.raises(InputError, match=r"no good frame of this model and engine, [^\n]+, review a run of this model"):
-        calibrate_run(model, run, 10, Console(quiet=True), from_review=True)
+        calibrate_threshold(model, run, 10, review=reviewed)
 
 
 def test_held_out_pictures_must_be_those_of_the_training(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,7 +252,7 @@ def test_held_out_pictures_must_be_those_of_the_training(model: Path, monkeypatc
         calibrated(model)
     image.write_bytes(content)
     other = split(pictures(model.parent / "other", 5, 9), SplitFractions(), 0)
-    monkeypatch.setattr(tools.verbs.calibrate, "read_info", lambda run: Info(other))
+    monkeypatch.setattr(glass_core.network.held_out, "read_info", lambda run: Info(other))
     with pytest.raises(InputError, match=r"split\.json is not that of the model"):
         calibrated(model)
 
@@ -264,7 +268,7 @@ def test_a_model_from_elsewhere_is_calibrated_on_named_pictures(model: Path, mon
     class Imported:
         arch, split_digest, config = "wide_resnet50_2", None, None
 
-    for module in (tools.verbs.calibrate, tools.verbs.train):
+    for module in READERS:
         monkeypatch.setattr(module, "read_info", lambda run: Imported())
     (model / "split.json").unlink()
     assert calibrated(model, model.parent / "good").frames == 20

@@ -58,7 +58,7 @@ def line(name: str, state: State, answers: Answers, **beat: Any) -> Iterator[lis
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setattr("tools.verbs.tell.ANSWER_S", 0.5)
+    monkeypatch.setattr("pipeline.supervision.telling.ANSWER_S", 0.5)
     path = tmp_path / "line.yaml"
     path.write_text("line: {name: l}\n")
     return path

@@ -3,8 +3,8 @@
 import pytest
 
 from glass_core.config import TrainConfig, load_train_config
+from glass_core.evaluation.deviations import deviations
 from glass_core.network.checkpoint import EpochFigures, ModelInfo, WeightsOrigin
-from glass_core.paper.deviations import deviations
 from glass_core.pictures.scoring import ScoreDefinition
 from tests.shared_data import ROOT
 

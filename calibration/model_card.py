@@ -1,0 +1,135 @@
+"""From a model and good cloth to the threshold card without which no line judges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from calibration.good import GoodFrame, look
+from calibration.observed import VERDICTS, observed
+from calibration.threshold import Model, ThresholdCard, calibrate
+from glass_core.engines import Engine, load_engine
+from glass_core.errors import InputError
+from glass_core.evaluation.suspects import SuspectList, score_good
+from glass_core.events import LeftOut, Note, Pass, keep_quiet
+from glass_core.files.whole_file import refused_writes
+from glass_core.network.checkpoint import read_info
+from glass_core.network.held_out import held_out
+from glass_core.pictures.datasets import list_images
+from glass_core.pictures.exclusions import EXCLUDE_FILE, KEY_DIGITS, read_exclusions
+from glass_core.pictures.split import SplitImage, file_sha256, load_split
+
+SECTION = "calibration"
+BUDGET = 1.0
+Report = Callable[[Note | LeftOut | Pass], None]
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Which camera took a picture, and where on the cloth, as far as that is known."""
+
+    camera: str = ""
+    """Empty: any."""
+    start_mm: float | None = None
+    end_mm: float | None = None
+
+
+class Review(Protocol):
+    """A run that people have reviewed."""
+
+    @property
+    def frames(self) -> Sequence[GoodFrame]:
+        """Good cloth, with the scores on record."""
+        ...
+
+    def replay(self, card: ThresholdCard) -> None:
+        """Raises an error of its own where a known defect would pass by this card."""
+        ...
+
+
+def anywhere(picture: Path) -> Spot:
+    """For pictures of which nobody knows the place."""
+    return Spot()
+
+
+def calibrate_threshold(
+    model: Path,
+    good: Path | None = None,
+    budget: float = BUDGET,
+    report: Report = keep_quiet,
+    spot_of: Callable[[Path], Spot] = anywhere,
+    review: Callable[[Path, Engine], Review] | None = None,
+) -> ThresholdCard:
+    """Score good cloth with a model's engine of this machine, and leave card.json in the model's folder.
+
+    `good` is a folder of pictures, a recording or the folder of an observed run; None: the pictures that training put aside.
+    `budget`: false alarms in 1000 m of cloth, or in 1000 frames where lengths are not known. `spot_of` tells where a
+    picture was taken (`pipeline.cameras.placing`). With `review` the scores are those on record, and known defects are
+    replayed before the old card is replaced. `report` hears of progress. Raises InputError for too little cloth or
+    pictures that cannot be used.
+
+    >>> card = calibrate_threshold(folder / "run", folder / "good", budget=50)
+    >>> card.provisional, len(card.thresholds)
+    (True, 2)
+    """
+    with refused_writes(model):
+        engine, info = load_engine(model), read_info(model)
+        if info.config is not None and info.config.input == "crop":
+            raise InputError(f"a model of resized crops, which a line does not see, {model}, train one with input: tiles")
+        reviewed = review(good, engine) if good is not None and review is not None else None
+        if reviewed is not None:
+            frames = reviewed.frames
+        elif good is not None and (good / VERDICTS).is_file():
+            frames = observed(good / VERDICTS, model, engine, read_exclusions(model), report)
+        else:
+            frames = _scored(model, good, engine, report, spot_of)
+        card = calibrate(frames, _origin(engine, info.arch), budget, str(good or "held-out pictures of the run"))
+        if reviewed is not None:
+            reviewed.replay(card)
+        card.save(model)
+    return card
+
+
+def _origin(engine: Engine, arch: str) -> Model:
+    return Model(
+        weights_sha=engine.weights_sha,
+        engine_sha=engine.sha,
+        backbone=arch,
+        engine=f"{engine.backend} {engine.precision} on {engine.device}",
+        score_definition=engine.definition,
+    )
+
+
+def _scored(model: Path, good: Path | None, engine: Engine, report: Report, spot_of: Callable[[Path], Spot]) -> list[GoodFrame]:
+    """The frames of good pictures by their paths, which are the order of the cloth; their suspects are shown."""
+    images = held_out(model) if good is None else _unseen(model, good, report)
+    excluded = read_exclusions(model)
+    kept = [image for image in images if image.sha256[:KEY_DIGITS] not in excluded]
+    if len(kept) < len(images):
+        report(LeftOut(len(images) - len(kept), f"they are marked in {model / EXCLUDE_FILE}"))
+    suspects, frames = SuspectList(engine), list[tuple[Path, GoodFrame]]()
+    for scored in score_good(model, engine, kept, f"scoring good cloth, {SECTION}", report):
+        suspects.add(scored)
+        height, width = scored.pixels.shape[:2]
+        layout = engine.definition.tiling.layout(height, width, engine.definition.inspect_x_px)
+        (level, texture), spot = look(scored.pixels), spot_of(scored.image.path)
+        patches = layout.patch_scores(scored.cells)
+        frame = GoodFrame(scored.lanes, spot.camera, spot.start_mm, spot.end_mm, level, texture, patches)
+        frames.append((scored.image.path, frame))
+    suspects.write(model, SECTION)
+    return [frame for _, frame in sorted(frames, key=lambda one: one[0])]
+
+
+def _unseen(model: Path, good: Path, report: Report) -> list[SplitImage]:
+    """The pictures of a folder or recording, less those that training has seen: their scores are too low.
+
+    What a model that was trained elsewhere has seen is not known.
+    """
+    images = [SplitImage(path=path, sha256=file_sha256(path)) for path in list_images(good)]
+    seen = {image.sha256 for image in load_split(model).train} if read_info(model).split_digest else set()
+    unseen = [image for image in images if image.sha256 not in seen]
+    if len(unseen) < len(images):
+        report(LeftOut(len(images) - len(unseen), "the model was trained on them"))
+    return unseen

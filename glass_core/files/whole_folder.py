@@ -1,0 +1,28 @@
+"""Folders are filled beside their place and then renamed: whole or not at all."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from glass_core.errors import InputError
+from glass_core.files.whole_file import refused_writes
+
+
+@contextmanager
+def whole_folder(out: Path) -> Iterator[Path]:
+    """A folder beside `out` that becomes it at the end, or goes when anything fails.
+
+    Raises InputError where `out` is there already, or the disk cannot be written.
+    """
+    if out.exists():
+        raise InputError(f"already there, {out}, choose another --out")
+    part = out.with_name(f".{out.name}.part")
+    with refused_writes(out):
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        try:
+            yield part
+            part.rename(out)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)

@@ -1,0 +1,83 @@
+"""Judges recorded cloth with a model, in one process, every frame, as fast as it goes."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from glass_core.events import Pass, keep_quiet
+from pipeline.cameras import make_camera
+from pipeline.config.cameras import ReplayConfig
+from pipeline.config.line import LedgerConfig, LineConfig
+from pipeline.report.roll import Summary, summarise
+from pipeline.supervision.bundles import make_for_here
+from pipeline.supervision.process import run_in_one_process
+
+
+def replay(
+    source: Path,
+    model: Path,
+    out: Path | None = None,
+    line: LineConfig | None = None,
+    report: Callable[[object], None] = keep_quiet,
+) -> Summary:
+    """Judge a folder, data set, video or recording with a calibrated RUN or a BUNDLE; the figures of what was found.
+
+    The record is left in `out` (None: a new folder in the temporary one). Of `line` its worker, decision and the geometry of
+    its first camera are used. `report` hears of progress; Ctrl-C ends early with what was judged so far. Raises InputError
+    for a source, model or card that cannot be used.
+
+    >>> summary = replay(folder / "good", folder / "run", folder / "record")
+    >>> summary.frames, summary.not_inspected
+    (12, 0)
+    """
+    out = out or Path(tempfile.mkdtemp(prefix="glassline-replay-"))
+    config = line_of(source, model, line or LineConfig(), out)
+    make_for_here(config, report)
+    return judge(config, "judging", report)
+
+
+def line_of(source: Path, model: Path, base: LineConfig, out: Path) -> LineConfig:
+    """The given line with a single camera: the source, with the geometry of the base's first camera."""
+    geometry = {}
+    if base.cameras:
+        first = base.cameras[0]
+        kept = (
+            "rows",
+            "overlap_rows",
+            "mm_per_px_x",
+            "mm_per_px_y",
+            "x_offset_mm",
+            "inspect_x_px",
+            "inspect_x_mm",
+            "selvage_mm",
+        )
+        geometry = {k: getattr(first, k) for k in kept}
+    camera = ReplayConfig.model_validate({"name": "replay", "source": "replay", "path": source, **geometry})
+    ledger = LedgerConfig(path=out / "ledger.sqlite")
+    styles = {name: style.model_copy(update={"model": None, "features": {}}) for name, style in base.styles.items()}
+    return base.model_copy(update={"model": model, "styles": styles, "motion": None, "cameras": (camera,), "ledger": ledger})
+
+
+def count_frames(config: LineConfig) -> int | None:
+    """How many pictures the source has, where it knows; opening it also refuses a bad source early."""
+    camera = make_camera(config.cameras[0])
+    try:
+        total = camera.open().get("frames")
+    finally:
+        camera.close()
+    return total if isinstance(total, int) else None
+
+
+def judge(config: LineConfig, title: str, report: Callable[[Pass], None] = keep_quiet) -> Summary:
+    """Replay the line's only camera; Ctrl-C ends early with what was judged so far."""
+    total = count_frames(config)
+    stopped: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda signum, frame: stopped.append(signum))
+    try:
+        run_in_one_process(config, observe=False, stop=lambda: bool(stopped), heard=lambda n: report(Pass(title, n, total)))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return summarise(config.ledger.path)

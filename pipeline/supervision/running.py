@@ -1,0 +1,163 @@
+"""Runs a line until it is asked to stop, its sources end, or a limit is reached."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from calibration.threshold import load_card
+from glass_core.errors import InputError
+from glass_core.events import keep_quiet
+from glass_core.network.checkpoint import read_info
+from pipeline.cameras import make_camera
+from pipeline.config.line import LineConfig
+from pipeline.messages.line import Totals
+from pipeline.messages.message import Message
+from pipeline.messages.stages import Progress
+from pipeline.report.roll import Summary, summarise
+from pipeline.supervision.bundles import make_for_here
+from pipeline.supervision.demand import Demand, demands, needed_tiles_per_s
+from pipeline.supervision.reach import reaches
+from pipeline.supervision.supervisor import LineFailed, Supervisor
+
+Handlers = dict[signal.Signals, Callable[[], None]]
+
+
+class Watcher(Protocol):
+    """Sees what a running line does."""
+
+    def hear(self, message: Message) -> None:
+        """What the line publishes."""
+        ...
+
+    def progress(self, progress: Mapping[str, Progress]) -> None:
+        """The last word of each process, again and again."""
+        ...
+
+
+class Unwatched:
+    """Nobody looks."""
+
+    def hear(self, message: Message) -> None:
+        """Nothing."""
+
+    def progress(self, progress: Mapping[str, Progress]) -> None:
+        """Nothing."""
+
+
+@dataclass(frozen=True)
+class FeaturesIgnored:
+    """Styles set features of a camera that has nothing to set."""
+
+    camera: str
+
+    def __str__(self) -> str:
+        return f"camera {self.camera} has nothing to set: the styles' features for it are ignored"
+
+
+def run(
+    config: LineConfig,
+    observe: bool = False,
+    frames: int | None = None,
+    seconds: float | None = None,
+    slow_ok: bool = False,
+    watcher: Watcher | None = None,
+    report: Callable[[object], None] = keep_quiet,
+) -> Summary:
+    """Run a line: one process for each part, until it is stopped, its sources end, or after so many frames or seconds.
+
+    `observe`: outputs are inhibited and scores kept for calibration. Unless `slow_ok`, a line whose cameras ask for more
+    than its engine is measured to do does not start. `watcher` sees what it does; `report` hears what is to be said before.
+    SIGINT, SIGTERM and SIGHUP stop it; SIGUSR1 sets rejects aside (BYPASS), SIGUSR2 takes that back.
+    Raises InputError and MissingError for what cannot start, LineFailed when the line cannot go on.
+
+    >>> summary = run(config, seconds=60)
+    >>> summary.frames, summary.not_inspected
+    (2, 0)
+    """
+    make_for_here(config, report)
+    check(config, observe, report)
+    needed = 0.0 if slow_ok else needed_tiles_per_s(asked_of(config), config.decision.budget_ms)
+    stopped: list[int] = []
+    line = Supervisor(config, observe, needed)
+    bypass: Handlers = {signal.SIGUSR1: lambda: line.bypass(True), signal.SIGUSR2: lambda: line.bypass(False)}
+    with _handled(_stops(stopped) | bypass), line:
+        _watch(line, watcher or Unwatched(), stopped, frames, seconds)
+    if "recorder" not in line.progress:  # what the ledger holds is then of an earlier run
+        raise LineFailed("stopped before the line was up, nothing was recorded", 0)
+    return summarise(config.ledger.path)
+
+
+def check(config: LineConfig, observe: bool, report: Callable[[object], None] = keep_quiet) -> None:
+    """Refuse at once what would fail later: no cameras, no model, no card."""
+    if not config.cameras:
+        raise InputError("no cameras, the config, add at least one entry under `cameras:`")
+    if config.model is None:
+        raise InputError("no model, the config, add `model: RUN`")
+    for model in config.models:
+        if not model.is_dir():
+            raise InputError(f"no such model, {model}, give the folder that `glassline train` wrote")
+        if not observe:
+            load_card(model)
+    for camera in config.cameras:
+        if config.own_features[camera.name] is None and any(s.features.get(camera.name) for s in config.styles.values()):
+            report(FeaturesIgnored(camera.name))
+    for reach in reaches(config):
+        report(reach)
+
+
+def asked_of(config: LineConfig) -> list[Demand]:
+    """What the line's cameras ask of its worker, in the style that asks for the most tiles; each camera is opened for a
+    moment, since it alone knows its pictures' size."""
+    sizes: dict[str, tuple[int, int]] = {}
+    for entry in config.cameras:
+        camera = make_camera(entry)
+        try:
+            facts = camera.open()
+        finally:
+            camera.close()
+        sizes[entry.name] = (facts["height"], facts["width"])
+    by_model = [demands(config, read_info(model).score, sizes) for model in config.models]
+    return [max(same_camera, key=lambda d: d.tiles_per_frame) for same_camera in zip(*by_model, strict=True)]
+
+
+def _stops(stopped: list[int]) -> Handlers:
+    stops = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # under nohup the line outlives its terminal
+        stops.append(signal.SIGHUP)
+    return {number: lambda: stopped.append(1) for number in stops}
+
+
+@contextmanager
+def _handled(handlers: Handlers) -> Iterator[None]:
+    """Signals do this, and afterwards what they did before."""
+
+    def handle(number: int, frame: object) -> None:
+        handlers[signal.Signals(number)]()
+
+    before = {number: signal.signal(number, handle) for number in handlers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _watch(line: Supervisor, watcher: Watcher, stopped: list[int], frames: int | None, seconds: float | None) -> None:
+    ready_s: float | None = None
+    while not stopped and not line.ended:
+        line.step()
+        while received := line.events.receive():
+            message = received[0]
+            watcher.hear(message)
+            if frames is not None and isinstance(message, Totals) and message.verdicts >= frames:
+                return
+        watcher.progress(line.progress)
+        if ready_s is None and line.ready:
+            ready_s = time.monotonic()
+        if seconds is not None and ready_s is not None and time.monotonic() - ready_s >= seconds:
+            return
