@@ -14,8 +14,9 @@ from pipeline.messages.actions import Action
 from pipeline.messages.frames import Announced, ScoreMap
 from pipeline.messages.line import LineState
 from pipeline.messages.motion import Motion
+from pipeline.messages.reasons import Reason
 from pipeline.messages.stages import Status
-from pipeline.messages.states import MotionState, Reason, Result, StageState
+from pipeline.messages.states import MotionState, Result, StageState
 from pipeline.messages.verdicts import Verdict
 from pipeline.outputs.publisher import Publisher
 from tests.fakes import TILING, Box

@@ -12,7 +12,7 @@ from glass_core.engines.canary import Canary
 from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.tiling import Tiling
 from pipeline.cameras.protocol import CameraLost, Shot
-from pipeline.link.link import Received
+from pipeline.link.protocol import Received
 from pipeline.link.wire import decode, encode
 from pipeline.messages.line import Totals
 from pipeline.messages.message import Message, Payload

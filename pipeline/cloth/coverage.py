@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 
-from pipeline.messages.states import Reason
+from pipeline.messages.reasons import Reason
 
 Interval = tuple[int, int]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
@@ -13,18 +13,15 @@ from glass_core.settings.section import Section
 from pipeline.config.actions import ActionConfig
 from pipeline.config.agreement import CHECKS
 from pipeline.config.cameras import BaslerConfig, CameraConfig
+from pipeline.config.decision import DecisionConfig, InspectionOkConfig
+from pipeline.config.ledger import LedgerConfig
 from pipeline.config.motion import MotionConfig
 from pipeline.config.styles import EventsConfig, Scalar, StyleConfig
 from pipeline.config.wires import InputConfig, OutputConfig, PublisherConfig, WiredConfig
+from pipeline.config.worker import WorkerConfig
 from pipeline.grading import Rules
 
 StyleName = Annotated[str, Field(min_length=1, max_length=64)]
-
-
-class InspectionOkConfig(Section):
-    """When a gap in inspection becomes a reject."""
-
-    tolerate_not_inspected_mm: float = Field(default=500.0, ge=0)
 
 
 class LineSection(Section):
@@ -39,32 +36,6 @@ class LineSection(Section):
     alignment_tolerance_mm: float = Field(default=2.0, gt=0)
     """Neighbouring cameras may place the cloth that both see so far apart, before the line warns."""
     inspection_ok: InspectionOkConfig = InspectionOkConfig()
-
-
-class WorkerConfig(Section):
-    """The process that scores."""
-
-    backend: Literal["auto", "torch", "openvino", "tensorrt"] = "auto"
-    precision: Literal["auto", "fp32", "fp16", "bf16", "int8"] = "auto"
-    on_foreign_device: Literal["refuse", "recompile"] = "refuse"
-    """What to do with a BUNDLE that was compiled for another device or library."""
-    max_batch: int = Field(default=16, ge=1, le=256)
-    batch_wait_ms: float = Field(default=5.0, ge=0)
-    threads: int | None = Field(default=None, ge=1)
-
-
-class DecisionConfig(Section):
-    """The process that decides."""
-
-    budget_ms: float = Field(default=500.0, gt=0)
-    """From a frame's arrival to its verdict; with a camera's actuator_mm it runs only while the web moves."""
-    recording_floor: float = Field(default=0.5, ge=0, le=1)
-
-
-class LedgerConfig(Section):
-    """Where the record is kept: ledger, verdicts.jsonl and crops lie in the ledger's folder."""
-
-    path: Path = Path("out/ledger.sqlite")
 
 
 class LineConfig(Section):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from pipeline.link.link import Outbox
+from pipeline.link.protocol import Outbox
 from pipeline.messages.message import Message, Payload
 from pipeline.messages.verdicts import Verdict
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pipeline.decision.judgement import Judgement
-from pipeline.messages.states import Reason, Result
+from pipeline.messages.reasons import Reason
+from pipeline.messages.states import Result
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from calibration.threshold import GoodLook, ThresholdCard
 from glass_core.pictures.tiling import Tiling
 from pipeline.messages.frames import Announced, ScoreMap
 from pipeline.messages.message import Payload
-from pipeline.messages.states import FrameStatus, Reason, Result
+from pipeline.messages.reasons import Reason
+from pipeline.messages.states import FrameStatus, Result
 from pipeline.messages.verdicts import Region, Verdict
 
 

@@ -21,7 +21,7 @@ from pipeline.decision.line_state import Roster, line_state
 from pipeline.decision.matching import Matching
 from pipeline.decision.tally import Tally
 from pipeline.decision.terms import DecisionTerms
-from pipeline.link.link import Inbox, Outbox
+from pipeline.link.protocol import Inbox, Outbox
 from pipeline.messages.actions import Action, Reject
 from pipeline.messages.cloth import Alignment, Contact
 from pipeline.messages.commands import Acknowledge, Bypass, MarkEvent, Reset, RollStart
@@ -29,8 +29,9 @@ from pipeline.messages.frames import Announced, ScoreMap
 from pipeline.messages.line import LineState, Totals
 from pipeline.messages.message import Message, Payload
 from pipeline.messages.motion import Motion
+from pipeline.messages.reasons import Reason
 from pipeline.messages.stages import Decided, Status
-from pipeline.messages.states import Cause, FrameStatus, Reason, Result, StageState, State
+from pipeline.messages.states import Cause, FrameStatus, Result, StageState, State
 from pipeline.messages.values import Grounds, Measures, Place, Source, Span
 from pipeline.messages.verdicts import Verdict
 from pipeline.outputs.publisher import Publisher

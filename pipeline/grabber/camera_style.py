@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.cameras.protocol import Camera
 from pipeline.cloth.rolls import Rolls
 from pipeline.config.styles import Scalar
-from pipeline.link.link import Inbox
+from pipeline.link.protocol import Inbox
 from pipeline.messages.cloth import Roll
 
 

@@ -13,7 +13,7 @@ from pipeline.grabber.camera_style import CameraStyle
 from pipeline.grabber.framing import Framing, Waiting
 from pipeline.grabber.pacing import Pacing
 from pipeline.grabber.placing import Placing
-from pipeline.link.link import IDLE_MS, Inbox, Outbox
+from pipeline.link.protocol import IDLE_MS, Inbox, Outbox
 from pipeline.messages.frames import CameraFacts
 from pipeline.messages.message import Message
 from pipeline.messages.motion import EncoderCount, Motion

@@ -7,7 +7,7 @@ from collections import deque
 from pipeline.config.wires import ContactConfig, ModbusInputConfig
 from pipeline.devices import DeviceLost
 from pipeline.devices.modbus import ModbusDevice
-from pipeline.link.link import Outbox
+from pipeline.link.protocol import Outbox
 from pipeline.messages.cloth import Contact
 from pipeline.messages.stages import Status
 from pipeline.messages.states import StageState

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from pipeline.link.link import Outbox
+from pipeline.link.protocol import Outbox
 from pipeline.link.stage import Stage
 
 

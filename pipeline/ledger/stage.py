@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import deque
 from contextlib import suppress
@@ -15,10 +14,10 @@ from glass_core.errors import InputError
 from glass_core.network.checkpoint import read_info
 from pipeline.config.line import LineConfig
 from pipeline.ledger.crops import Crop, cut_crops
-from pipeline.ledger.journal import Journal
 from pipeline.ledger.reading import read_runs
 from pipeline.ledger.store import Ledger, LedgerFull
-from pipeline.link.link import Inbox, Outbox
+from pipeline.ledger.verdict_lines import VerdictLines
+from pipeline.link.protocol import Inbox, Outbox
 from pipeline.messages.actions import Action, Reject
 from pipeline.messages.cloth import Alignment, Roll, SpanEvent
 from pipeline.messages.frames import CameraFacts
@@ -58,10 +57,7 @@ class Recorder:
     ) -> None:
         self._inbox, self._to_decision, self._ledger, self._folder = inbox, to_decision, ledger, folder
         self._generation = generation
-        self._journal = Journal(folder / "verdicts.jsonl")
-        last = json.loads(self._journal.last() or "{}")
-        # Decision repeats its latest records to the successor of a killed recorder; the ledger ignores what it has.
-        self._journaled = (last["generation"], last["number"]) if last.get("run") == ledger.run_id else (-1, -1)
+        self._lines = VerdictLines(folder, ledger.run_id)
         self._most_crops = crops_per_verdict
         written = sum(p.stat().st_size for p in (folder / "crops" / ledger.run_id).glob("*.png"))
         self._crop_room = crop_budget_bytes - written
@@ -106,7 +102,7 @@ class Recorder:
             while self._draw():
                 pass
         finally:
-            self._journal.close()
+            self._lines.close()
             with suppress(LedgerFull):
                 self._ledger.close()
         if self._failure:
@@ -118,9 +114,7 @@ class Recorder:
         self._ledger.add(message, payloads)
         if not isinstance(message, Verdict):
             return
-        if (message.generation, message.number) > self._journaled:
-            self._journaled = message.generation, message.number
-            self._journal.add(_line(self._ledger.run_id, message))
+        self._lines.add(message)
         if message.result is Result.DEFECT:
             for crop in cut_crops(self._folder, self._ledger.run_id, message, payloads, self._most_crops):
                 if len(self._crops) < WAITING_CROPS and self._crop_room > 0:
@@ -142,7 +136,7 @@ class Recorder:
     def _commit(self) -> None:
         try:
             self._ledger.commit()
-            self._journal.flush()
+            self._lines.flush()
         except OSError as e:
             # LedgerFull carries its own line; other errors of the system carry only their cause.
             journal = f"verdicts.jsonl not writable ({e.strerror}), {self._folder}, make room on the disk"
@@ -181,13 +175,6 @@ def make_recorder(inbox: Inbox, to_decision: Outbox, config: LineConfig, model: 
         last, known = list(read_runs(path).items())[-1]
         run_id = last if known.get("parent_pid") == parent else None
     return Recorder(inbox, to_decision, Ledger(path, facts, run_id), path.parent, generation)
-
-
-def _line(run_id: str, verdict: Verdict) -> str:
-    """One verdict as a line of verdicts.jsonl: strict JSON, a score that is not finite is null."""
-    body: dict[str, Any] = json.loads(verdict.model_dump_json())
-    body["lane_scores"] = body.pop("lanes")
-    return json.dumps({"schema": 1, "run": run_id, **body})
 
 
 def _version() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from pipeline.link.link import CAPACITY, DEFAULT_CAPACITY, Received
+from pipeline.link.protocol import CAPACITY, DEFAULT_CAPACITY, Received
 from pipeline.link.wire import decode, encode
 from pipeline.messages.message import Message, Payload
 

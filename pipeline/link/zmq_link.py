@@ -10,7 +10,7 @@ from pathlib import Path
 import zmq
 
 from glass_core.errors import InputError
-from pipeline.link.link import CAPACITY, DEFAULT_CAPACITY, LINGER_MS, Received
+from pipeline.link.protocol import CAPACITY, DEFAULT_CAPACITY, LINGER_MS, Received
 from pipeline.link.wire import HEADER_LIMIT_BYTES, PAYLOAD_LIMIT_BYTES, DecodeError, decode, encode
 from pipeline.messages.message import Message, Payload
 

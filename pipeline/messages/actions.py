@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pipeline.messages.message import Message
-from pipeline.messages.states import ActionKind, Cause, Phase, Reason, Result
+from pipeline.messages.reasons import Reason
+from pipeline.messages.states import ActionKind, Cause, Phase, Result
 
 
 class Reject(Message):

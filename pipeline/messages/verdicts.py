@@ -8,7 +8,8 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.messages.message import Message
-from pipeline.messages.states import EventAction, EventKind, Reason, Result
+from pipeline.messages.reasons import Reason
+from pipeline.messages.states import EventAction, EventKind, Result
 from pipeline.messages.values import Span
 
 

@@ -10,12 +10,15 @@ from collections.abc import Callable
 from typing import Any
 
 from pipeline.config.motion import EncoderMotion, MotionConfig
-from pipeline.link.link import Inbox
+from pipeline.link.protocol import Inbox
 from pipeline.messages.stages import Counted, Elapsed
-from pipeline.motion.counts import Counts, MessageCounts, ModbusCounts, UdpCounts
+from pipeline.motion.counts import Counts
 from pipeline.motion.encoder import EncoderWeb
+from pipeline.motion.message import MessageCounts
+from pipeline.motion.modbus import ModbusCounts
 from pipeline.motion.played import PlayedWeb, RecordedCourse, SimulatedCourse
 from pipeline.motion.stage import MotionStage, Web
+from pipeline.motion.udp import UdpCounts
 
 __all__ = ["SOURCES", "MotionStage", "Web", "make_web"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from pipeline.link.link import Outbox
+from pipeline.link.protocol import Outbox
 from pipeline.messages.motion import Motion
 from pipeline.messages.stages import Counted, Elapsed, Status
 from pipeline.messages.states import MotionState, StageState

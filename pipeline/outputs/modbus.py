@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from pipeline.config.wires import ModbusConfig
 from pipeline.devices import DeviceLost
 from pipeline.devices.modbus import ModbusDevice
-from pipeline.link.link import Inbox, Outbox
+from pipeline.link.protocol import Inbox, Outbox
 from pipeline.messages.actions import Action
 from pipeline.messages.commands import Acknowledge, Reset
 from pipeline.messages.line import Heartbeat, LineState, Totals

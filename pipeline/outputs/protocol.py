@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from pipeline.link.link import Inbox, Outbox
+from pipeline.link.protocol import Inbox, Outbox
 from pipeline.link.stage import Stage
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline.link.link import Broadcast
+from pipeline.link.protocol import Broadcast
 from pipeline.messages.actions import Action
 from pipeline.messages.cloth import Roll
 from pipeline.messages.line import Heartbeat, LineState

@@ -15,7 +15,7 @@ from glass_core.backbones import untrained_title
 from pipeline.cloth.joining import Defect
 from pipeline.ledger.reading import read_camera_facts, read_cameras, read_runs, read_states, read_verdicts
 from pipeline.messages.line import LineState
-from pipeline.messages.states import Reason
+from pipeline.messages.reasons import Reason
 from pipeline.report import files
 from pipeline.report.grading import grade_section, unseen_section
 from pipeline.report.pictures import clock, histogram, timeline

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from pipeline.cloth.joining import Defect
-from pipeline.messages.states import Reason, Result
+from pipeline.messages.reasons import Reason
+from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Verdict
 from pipeline.report.pictures import AMBER, BLUE, GREEN, GREY, RED, svg
 from pipeline.report.truth import Comparison

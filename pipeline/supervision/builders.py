@@ -19,7 +19,7 @@ from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
 from pipeline.config.motion import CameraMotion, EncoderMotion
 from pipeline.decision.judgement import standard_of
-from pipeline.link.link import Link
+from pipeline.link.protocol import Link
 from pipeline.link.stage import Stage
 from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.commands import RollStart

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from pipeline.link.link import IDLE_MS
+from pipeline.link.protocol import IDLE_MS
 from pipeline.link.stage import Stage
 
 

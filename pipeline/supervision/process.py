@@ -20,8 +20,8 @@ from glass_core.engines.canary import EngineFault
 from glass_core.errors import InputError, MissingError
 from pipeline.cameras.protocol import CameraLost
 from pipeline.config.line import LineConfig
-from pipeline.link.link import Outbox
 from pipeline.link.memory_link import MemoryLink
+from pipeline.link.protocol import Outbox
 from pipeline.link.stage import Stage
 from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.stages import Progress

@@ -10,7 +10,8 @@ from pathlib import Path
 from glass_core.events import Pass, keep_quiet
 from pipeline.cameras import make_camera
 from pipeline.config.cameras import ReplayConfig
-from pipeline.config.line import LedgerConfig, LineConfig
+from pipeline.config.ledger import LedgerConfig
+from pipeline.config.line import LineConfig
 from pipeline.report.roll import Summary, summarise
 from pipeline.supervision.bundles import make_for_here
 from pipeline.supervision.process import run_in_one_process

@@ -14,7 +14,7 @@ from glass_core.engines import Engine
 from glass_core.engines.canary import EngineFault, check_scores
 from glass_core.errors import InputError
 from glass_core.pictures.tiling import Layout
-from pipeline.link.link import Inbox, Outbox
+from pipeline.link.protocol import Inbox, Outbox
 from pipeline.messages.frames import Frame, ScoreMap
 from pipeline.messages.message import Message, Payload
 from pipeline.messages.stages import Status

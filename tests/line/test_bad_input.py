@@ -23,7 +23,8 @@ import yaml
 from pipeline.config.line import LineConfig
 from pipeline.ledger.reading import read_states, read_verdicts
 from pipeline.ledger.store import Ledger
-from pipeline.messages.states import Reason, Result, State
+from pipeline.messages.reasons import Reason
+from pipeline.messages.states import Result, State
 from pipeline.supervision.supervisor import Supervisor
 from tools.cli import main
 

@@ -20,7 +20,8 @@ from pipeline.ledger.reading import read_states, read_verdicts
 from pipeline.messages.actions import Reject
 from pipeline.messages.line import LineState
 from pipeline.messages.message import Message
-from pipeline.messages.states import Reason, Result, State
+from pipeline.messages.reasons import Reason
+from pipeline.messages.states import Result, State
 from pipeline.messages.verdicts import Verdict
 from pipeline.report.roll import summarise
 from pipeline.supervision.process import run_in_one_process

@@ -8,7 +8,7 @@ import pytest
 from calibration.threshold import load_card
 from pipeline.config.line import LineConfig
 from pipeline.ledger.reading import read_camera_facts, read_verdicts
-from pipeline.messages.states import Reason
+from pipeline.messages.reasons import Reason
 from pipeline.messages.verdicts import Verdict
 from pipeline.report.roll import measure
 from pipeline.report.sheet import read_sheet

@@ -16,7 +16,10 @@ PLANTS = {
         "pipeline.messages.states",
         "pipeline.link.wire",
     ),
-    "The packages: the command line over the line, over the cards, over the model": ("glass_core.errors", "calibration.good"),
+    "The packages: the command line over the line, over the cards, over the model": (
+        "glass_core.paper.official",
+        "calibration.good",
+    ),
     "The rooms of glass_core: what is below knows nothing of what is above": (
         "glass_core.files.sealed",
         "glass_core.training.gas",

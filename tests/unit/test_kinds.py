@@ -23,7 +23,7 @@ from pipeline.config.cards import load_config
 from pipeline.config.motion import MotionConfig
 from pipeline.config.wires import InputConfig, OutputConfig
 from pipeline.inputs import INPUTS, input_kind
-from pipeline.messages.states import Reason
+from pipeline.messages.reasons import Reason
 from pipeline.motion import SOURCES
 from pipeline.outputs import OUTPUTS, output_kind
 from tests.shared_data import ROOT
@@ -143,7 +143,7 @@ ROWS = [
     ("pipeline/motion/__init__.py", '    "simulated": ', '    "belt": lambda config, inbox, before: Belt(config),\n'),
     ("pipeline/motion/__init__.py", "from pipeline.motion.counts", "from pipeline.motion.belt import Belt\n"),
     (
-        "pipeline/messages/states.py",
+        "pipeline/messages/reasons.py",
         "    NO_SCORE = (",
         '    TOO_HOT = "TOO_HOT", "The camera is too hot.", "Cool the camera."\n',
     ),
@@ -355,7 +355,8 @@ from pathlib import Path
 from pipeline.config.line import LineConfig
 from pipeline.ledger.stage import make_recorder
 from pipeline.link.memory_link import MemoryLink
-from pipeline.messages.states import Reason, Result
+from pipeline.messages.reasons import Reason
+from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Verdict
 from pipeline.outputs.publisher import Publisher
 from pipeline.report import write_page

@@ -20,7 +20,8 @@ from glass_core.engines.speed import timed
 from glass_core.errors import InputError
 from pipeline.cameras.synthetic.weave import render
 from pipeline.config.cameras import WeaveConfig
-from pipeline.config.line import LineConfig, WorkerConfig
+from pipeline.config.line import LineConfig
+from pipeline.config.worker import WorkerConfig
 from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Verdict

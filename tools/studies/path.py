@@ -38,7 +38,7 @@ from pipeline.cameras.synthetic.weave import render
 from pipeline.config.cameras import WeaveConfig
 from pipeline.config.line import LineConfig
 from pipeline.config.styles import Scalar
-from pipeline.link.link import Link
+from pipeline.link.protocol import Link
 from pipeline.link.stage import Stage
 from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.line import Totals

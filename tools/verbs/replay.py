@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pipeline
 from pipeline.config.cards import load_config
-from pipeline.messages.states import Reason
+from pipeline.messages.reasons import Reason
 from tools.verbs.display import Display
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from pipeline.grabber.camera_style import CameraStyle
 from pipeline.messages.cloth import Roll
 from pipeline.messages.commands import RollStart
 from pipeline.messages.frames import Announced, CameraFacts, Frame, ScoreMap
-from pipeline.messages.states import FrameStatus, Reason, Result
+from pipeline.messages.reasons import Reason
+from pipeline.messages.states import FrameStatus, Result
 from pipeline.supervision.running import check
 from pipeline.worker.stage import Model, Worker
 from tests.decision_bench import STANDARD

@@ -12,8 +12,9 @@ from pipeline.messages.actions import Reject
 from pipeline.messages.line import CameraCounts, Heartbeat, LineState, Totals
 from pipeline.messages.message import Message
 from pipeline.messages.motion import Motion
+from pipeline.messages.reasons import Reason
 from pipeline.messages.stages import Progress
-from pipeline.messages.states import MotionState, Reason, Result, StageState, State
+from pipeline.messages.states import MotionState, Result, StageState, State
 from pipeline.messages.verdicts import Region, Verdict
 
 SECOND = 10**9

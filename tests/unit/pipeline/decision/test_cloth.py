@@ -12,8 +12,9 @@ from pipeline.ledger.store import Ledger
 from pipeline.messages.actions import Reject
 from pipeline.messages.frames import Announced
 from pipeline.messages.line import LineState
+from pipeline.messages.reasons import Reason
 from pipeline.messages.stages import Decided
-from pipeline.messages.states import FrameStatus, Reason, Result, StageState, State
+from pipeline.messages.states import FrameStatus, Result, StageState, State
 from pipeline.messages.values import Span
 from pipeline.messages.verdicts import Verdict
 from pipeline.report.roll import measure

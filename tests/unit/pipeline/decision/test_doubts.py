@@ -19,7 +19,8 @@ from pipeline.decision.doubts import (
 )
 from pipeline.decision.judgement import Judgement
 from pipeline.messages.commands import Bypass
-from pipeline.messages.states import Reason, Result
+from pipeline.messages.reasons import Reason
+from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Region
 from tests.decision_bench import STANDARD, Bench, outcome
 

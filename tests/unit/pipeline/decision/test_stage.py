@@ -14,7 +14,8 @@ from pipeline.messages.actions import Reject
 from pipeline.messages.commands import MarkEvent
 from pipeline.messages.frames import ScoreMap
 from pipeline.messages.line import Totals
-from pipeline.messages.states import EventKind, FrameStatus, Reason, Result
+from pipeline.messages.reasons import Reason
+from pipeline.messages.states import EventKind, FrameStatus, Result
 from pipeline.messages.verdicts import Verdict
 from tests.decision_bench import LANES, MS, STANDARD, Bench, outcome, specks
 

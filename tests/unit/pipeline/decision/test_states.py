@@ -15,7 +15,8 @@ from pipeline.decision.drift import BASE, RECENT
 from pipeline.messages.actions import Action, Reject
 from pipeline.messages.commands import Acknowledge, Bypass, Reset, RollStart
 from pipeline.messages.line import Heartbeat, LineState, Totals
-from pipeline.messages.states import ActionKind, Cause, EventKind, Phase, Reason, Result, StageState, State
+from pipeline.messages.reasons import Reason
+from pipeline.messages.states import ActionKind, Cause, EventKind, Phase, Result, StageState, State
 from pipeline.messages.verdicts import Verdict
 from tests.decision_bench import LANES, MS, STANDARD, Bench, outcome
 

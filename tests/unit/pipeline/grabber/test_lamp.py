@@ -8,7 +8,8 @@ from pipeline.config.line import LineConfig
 from pipeline.decision.judgement import unscored
 from pipeline.grabber.lamp import PICTURES, LampTrim
 from pipeline.messages.frames import Announced, Frame
-from pipeline.messages.states import FrameStatus, Reason, Result
+from pipeline.messages.reasons import Reason
+from pipeline.messages.states import FrameStatus, Result
 from tests.fakes import ScriptCamera, shot
 from tests.unit.pipeline.grabber.test_stage import Bench
 

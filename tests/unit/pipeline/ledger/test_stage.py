@@ -20,8 +20,9 @@ from pipeline.messages.frames import CameraFacts
 from pipeline.messages.line import LineState
 from pipeline.messages.message import Message, Payload
 from pipeline.messages.motion import Motion
+from pipeline.messages.reasons import Reason
 from pipeline.messages.stages import Status
-from pipeline.messages.states import MotionState, Reason, Result, StageState, State
+from pipeline.messages.states import MotionState, Result, StageState, State
 from pipeline.messages.verdicts import Region, Verdict
 from tests import fakes
 

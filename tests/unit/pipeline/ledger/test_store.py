@@ -17,7 +17,8 @@ from pipeline.messages.actions import Reject
 from pipeline.messages.frames import CameraFacts
 from pipeline.messages.line import Heartbeat, LineState
 from pipeline.messages.message import Message
-from pipeline.messages.states import Reason, Result, State
+from pipeline.messages.reasons import Reason
+from pipeline.messages.states import Result, State
 from pipeline.messages.verdicts import Verdict
 from tests.fakes import totals
 from tests.shared_data import ROOT

@@ -9,8 +9,8 @@ import pytest
 import zmq
 
 from glass_core.errors import InputError
-from pipeline.link.link import Inbox, Link, Received
 from pipeline.link.memory_link import MemoryLink
+from pipeline.link.protocol import Inbox, Link, Received
 from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.commands import Bypass
 from pipeline.messages.frames import Frame

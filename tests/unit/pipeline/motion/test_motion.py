@@ -28,9 +28,10 @@ from pipeline.messages.stages import Counted, Elapsed, Status
 from pipeline.messages.states import MotionState, StageState
 from pipeline.motion import MotionStage, make_web
 from pipeline.motion.counter import Counter, CounterJump
-from pipeline.motion.counts import RECONNECT_NS, ModbusCounts, UdpCounts
 from pipeline.motion.encoder import EncoderWeb
+from pipeline.motion.modbus import RECONNECT_NS, ModbusCounts
 from pipeline.motion.played import PlayedWeb, RecordedCourse, SimulatedCourse
+from pipeline.motion.udp import UdpCounts
 from tests.fakes import Box
 
 MS = 1_000_000

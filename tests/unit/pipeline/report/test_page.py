@@ -13,7 +13,8 @@ from pipeline.ledger.store import Ledger
 from pipeline.messages.frames import CameraFacts
 from pipeline.messages.line import LineState
 from pipeline.messages.message import Message
-from pipeline.messages.states import Reason, Result, State
+from pipeline.messages.reasons import Reason
+from pipeline.messages.states import Result, State
 from pipeline.messages.verdicts import Region, Verdict
 from pipeline.report import Injected, compare, write_page
 from pipeline.report.roll import find_defects

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from pipeline.messages.line import LineState
-from pipeline.messages.states import Reason, Result, State
+from pipeline.messages.reasons import Reason
+from pipeline.messages.states import Result, State
 from pipeline.messages.verdicts import Region, Verdict
 from pipeline.report import roll_map
 from pipeline.report.pictures import timeline

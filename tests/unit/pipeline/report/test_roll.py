@@ -14,7 +14,8 @@ from pipeline.cloth.rolls import Rolls
 from pipeline.ledger.reading import read_spans, read_verdicts
 from pipeline.ledger.store import Ledger
 from pipeline.messages.cloth import Roll
-from pipeline.messages.states import Reason, Result
+from pipeline.messages.reasons import Reason
+from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Region, Verdict
 from pipeline.report.roll import cover_rolls, measure, summarise
 from tests import fakes

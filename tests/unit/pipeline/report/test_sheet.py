@@ -13,7 +13,8 @@ from glass_core.errors import InputError
 from pipeline.ledger.dispositions import FILE, dispose, read_dispositions
 from pipeline.ledger.store import Ledger
 from pipeline.messages.cloth import Roll
-from pipeline.messages.states import Reason, Result
+from pipeline.messages.reasons import Reason
+from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Region, Verdict
 from pipeline.report.sheet import RunSheet, read_sheet
 from tools.cli import main

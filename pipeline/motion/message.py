@@ -1,0 +1,29 @@
+"""Encoder counts in messages: a camera's own, or another program's."""
+
+from __future__ import annotations
+
+from pipeline.link.protocol import Inbox
+from pipeline.messages.motion import EncoderCount
+from pipeline.motion.counts import Reading
+
+
+class MessageCounts:
+    """EncoderCount messages in the motion stage's own inbox: from a camera's grabber, or from any program of this user."""
+
+    def __init__(self, inbox: Inbox, source: str, rests: bool) -> None:
+        self._inbox, self._source, self.rests = inbox, source, rests
+        self.refused = 0
+
+    def read(self, now_ns: int) -> list[Reading]:
+        """Those of the source that was asked for."""
+        found = []
+        while received := self._inbox.receive():
+            message = received[0]
+            if isinstance(message, EncoderCount) and message.source == self._source:
+                found.append((message.count, message.t_mono_ns or now_ns))
+            else:
+                self.refused += 1
+        return found
+
+    def close(self) -> None:
+        """Nothing of its own."""
