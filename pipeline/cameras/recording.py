@@ -3,7 +3,7 @@
 DIR/recording.json              {"schema": 1, "started_utc_ns", "config_sha", "cameras": {NAME: {..., "frames": N}}}
 DIR/NAME/000000000.png          one picture a frame; none for a frame that the camera gave damaged
 DIR/NAME/frames.jsonl           one `RecordedFrame` a line
-DIR/motion.jsonl                one `Motion` a line, where the web's motion was known
+DIR/motion.jsonl                one `Motion` a line, where the cloth's motion was known
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class RecordingWriter:
         entry["frames"] += 1
 
     def write_motion(self, motion: Motion) -> None:
-        """Add where the web is."""
+        """Add where the cloth is."""
         try:
             if self._motion is None:
                 self._motion = _Lines(self._out / "motion.jsonl")
@@ -195,7 +195,7 @@ class Recording:
         return _read_lines(self.path / camera / "frames.jsonl", RecordedFrame)
 
     def motion(self) -> Iterator[Motion]:
-        """Where the web was, in order; nothing where it was not recorded."""
+        """Where the cloth was, in order; nothing where it was not recorded."""
         return _read_lines(self.path / "motion.jsonl", Motion) if (self.path / "motion.jsonl").exists() else iter(())
 
 

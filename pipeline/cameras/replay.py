@@ -57,14 +57,14 @@ class ReplayCamera:
             self._source = Video(path)
         else:
             raise InputError(f"nothing to replay, {path}, name a folder of images, a data set, a recording or a video")
-        error = "no pictures"
+        error = ""
         for picture in self._source.pictures():
             if picture.pixels is not None:
                 height, width = picture.pixels.shape[:2]
                 self._rows = height  # so that a damaged first picture has a height too
                 return {"source": "replay", "path": str(path), **self._source.facts, "height": height, "width": width}
-            error = error if error != "no pictures" else f"{picture.origin}: {picture.error}"
-        raise InputError(f"no readable picture, {path}, {error}")
+            error = error or f"{picture.origin}: {picture.error}"
+        raise InputError(f"no readable picture, {path}, {error or 'no pictures'}")
 
     def trigger(self) -> None:
         """Nothing: the next picture is always ready."""

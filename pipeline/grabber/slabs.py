@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Slab:
-    """A picture to judge; `row` counts the rows of web from the camera's start to the slab's first."""
+    """A picture to judge; `row` counts the rows of cloth from the camera's start to the slab's first."""
 
     row: int
     pixels: np.ndarray
@@ -27,7 +27,7 @@ class SlabBuilder:
         self._held: np.ndarray | None = None
         self._carried_rows = 0  # at the top of _held: already in the slab before
         self.row = 0
-        """Rows of web seen, lost ones included: the row after the last."""
+        """Rows of cloth seen, lost ones included: the row after the last."""
 
     def add(self, pixels: np.ndarray) -> list[Slab]:
         """The slabs that these rows complete."""
@@ -56,7 +56,7 @@ class SlabBuilder:
         return [Slab(self.row - held.shape[0], np.ascontiguousarray(held))]
 
     def skip(self, rows: int) -> list[Slab]:
-        """Rows of web went by without a picture: what was held comes first."""
+        """Rows of cloth went by without a picture: what was held comes first."""
         slabs = self.flush()
         self.row += rows
         return slabs

@@ -1,4 +1,4 @@
-"""Where the rows of a line-scan camera lie on the web, held against the encoder (pure)."""
+"""Where the rows of a line-scan camera lie on the cloth, held against the encoder (pure)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from enum import Enum
 FOLLOW = 0.1
 """Share of a disagreement taken up at each buffer: a buffer's arrival trembles by milliseconds, the pitch does not."""
 TREMBLE_MM = 0.5
-"""A web at rest trembles; a smaller step back is no reverse."""
+"""Cloth at rest trembles; a smaller step back is no reverse."""
 
 
 class Ran(Enum):
-    """How the web ran while a buffer was filled."""
+    """How the cloth ran while a buffer was filled."""
 
     FORWARD = "forward"
     BACK = "back"
@@ -39,7 +39,7 @@ class Track:
         """Why the last buffer is astray, else empty."""
 
     def add(self, row: int, rows: int, position_mm: float, latched: bool) -> Ran:
-        """A buffer of `rows` rows from `row` on ended when the web stood at `position_mm`."""
+        """A buffer of `rows` rows from `row` on ended when the cloth stood at `position_mm`."""
         self.error = ""
         if not self._ends:
             self._measured_mm = position_mm - rows * self._step_mm
