@@ -14,7 +14,7 @@ from glass_core.errors import InputError
 
 RIVAL = 0.85
 """A second place that fits so nearly as well as the best: cloth repeats itself."""
-LEAST_FIT = 0.5
+MIN_FIT = 0.5
 
 
 class AlignmentCard(CameraCard):
@@ -24,7 +24,7 @@ class AlignmentCard(CameraCard):
     neighbour: str
     right_mm: float
     up_mm: float
-    """Up the web, as y_offset_mm."""
+    """Up the cloth, as y_offset_mm."""
     fit: float
 
 
@@ -42,7 +42,7 @@ def align(left: NDArray[np.uint8], right: NDArray[np.uint8], overlap_px: int) ->
     patch = right[top : top + patch_h, :patch_w]
     first = max(0, left.shape[1] - 2 * overlap_px)
     column, row, fit, rival = place_in(left[:, first:], patch, apart_px=8)
-    if fit < LEAST_FIT or rival > RIVAL * fit:
+    if fit < MIN_FIT or rival > RIVAL * fit:
         raise InputError(
             f"the overlap fits in several places or in none (best {fit:.2f}, next {rival:.2f}), the two pictures, "
             "lay a mark into the overlap and take both again at rest"

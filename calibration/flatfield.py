@@ -12,14 +12,14 @@ from calibration.camera_card import CameraCard, check_width
 from glass_core.errors import InputError
 
 SATURATED = 254
-MOST_SATURATED = 0.001
+MAX_SATURATED = 0.001
 """Share of pixels; more than a few hot ones bend the gains."""
-LEAST_LEVEL, MOST_DARK = 40.0, 40.0
-LEAST_ROWS = 64
-MOST_GAIN = 4.0
+MIN_LEVEL, MAX_DARK = 40.0, 40.0
+MIN_ROWS = 64
+MAX_GAIN = 4.0
 """More gain than this makes noise of what the lamp does not light."""
-MOST_STRUCTURE = 0.05
-"""Share of its level by which a column may vary along the web: plain white varies less, cloth more."""
+MAX_STRUCTURE = 0.05
+"""Share of its level by which a column may vary along the cloth: plain white varies less, cloth more."""
 
 
 class FlatfieldCard(CameraCard):
@@ -54,32 +54,32 @@ def make_flatfield(
     dark, not dark, of too few rows, with structure in it, or of another width; a column that would need too much gain.
     """
     rows, width = white.shape
-    if rows < LEAST_ROWS:
-        raise InputError(f"white reference of {rows} rows, {source}, give at least {LEAST_ROWS}")
+    if rows < MIN_ROWS:
+        raise InputError(f"white reference of {rows} rows, {source}, give at least {MIN_ROWS}")
     saturated = float((white >= SATURATED).mean())
-    if saturated > MOST_SATURATED:
+    if saturated > MAX_SATURATED:
         raise InputError(f"white reference is saturated ({saturated:.1%} of its pixels), {source}, shorten the exposure")
     zero = np.zeros(width)
     if dark is not None:
         if dark.shape[1] != width:
             raise InputError(f"dark reference is {dark.shape[1]} px wide, white is {width} px, take both with one camera")
         zero = np.median(dark, axis=0)
-        if zero.max() > MOST_DARK:
+        if zero.max() > MAX_DARK:
             raise InputError(f"dark reference has grey level {zero.max():.0f}, {source}, cover the lens")
     column = np.median(white, axis=0) - zero
     level = float(np.median(column))
-    if level < LEAST_LEVEL:
+    if level < MIN_LEVEL:
         raise InputError(f"white reference has grey level {level:.0f} above dark, {source}, give more light or exposure")
-    if column.min() < level / MOST_GAIN:
+    if column.min() < level / MAX_GAIN:
         raise InputError(
             f"column {int(column.argmin())} has grey level {column.min():.0f} of {level:.0f}, {source}, "
             "light the whole width, or crop the camera's picture"
         )
     spread = white.astype(np.float32).std(axis=0) / np.maximum(column, 1)
     structure = float(np.median(spread))
-    if structure > MOST_STRUCTURE:
+    if structure > MAX_STRUCTURE:
         raise InputError(
-            f"white reference varies by {structure:.0%} along the web, {source}, use plain white, moving or out of focus"
+            f"white reference varies by {structure:.0%} along the cloth, {source}, use plain white, moving or out of focus"
         )
     return FlatfieldCard.measured(
         valid_days=valid_days, camera=camera, serial=serial, source=source, width_px=width,

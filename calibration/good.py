@@ -39,7 +39,7 @@ class Samples:
     unit: Unit
     by_lane: tuple[NDArray[np.float64], ...]
     units: int
-    """Frames, or metres of the web."""
+    """Frames, or metres of the cloth."""
     dispersion: float = 1.0
     """How much more than that of independent samples the number of high ones varies."""
 
@@ -76,10 +76,10 @@ def by_metre(frames: Sequence[GoodFrame]) -> Samples | None:
     if units < MIN_CARD_SCORES:
         return None
     cameras = [np.stack(each[:units]).T for each in metres.values()]  # (lanes, units) each
-    web = np.concatenate(cameras)  # (all lanes, units)
+    cloth = np.concatenate(cameras)  # (all lanes, units)
     alike = len({len(lanes) for lanes in cameras}) == 1
-    by_lane = tuple(np.concatenate(cameras, axis=1)) if alike else (web.ravel(),)
-    return Samples("metre of one lane", by_lane, units, dispersion(web))
+    by_lane = tuple(np.concatenate(cameras, axis=1)) if alike else (cloth.ravel(),)
+    return Samples("metre of one lane", by_lane, units, dispersion(cloth))
 
 
 def _metres(frames: Sequence[GoodFrame]) -> list[NDArray[np.float64]] | None:
@@ -103,16 +103,16 @@ def _metres(frames: Sequence[GoodFrame]) -> list[NDArray[np.float64]] | None:
     return found
 
 
-def dispersion(web: NDArray[np.float64]) -> float:
+def dispersion(cloth: NDArray[np.float64]) -> float:
     """The variance of the number of high samples, against that of independent ones; (lanes, metres) scores in order, >= 1.
 
     High are the highest tenth of each lane. Lanes of one metre hang together, and so do neighbouring metres: the
     autocovariances of the number in each metre are summed until they are first no longer positive (initial positive
     sequence, Geyer 1992).
     """
-    lanes, metres = web.shape
+    lanes, metres = cloth.shape
     high = max(1, round(HIGH_SHARE * metres))
-    ranks = (-web).argsort(axis=1, kind="stable").argsort(axis=1)
+    ranks = (-cloth).argsort(axis=1, kind="stable").argsort(axis=1)
     number = (ranks < high).sum(axis=0) - lanes * high / metres  # (metres,)
     covariances = np.correlate(number, number, "full")[metres - 1 :] / metres  # (metres,)
     alone = np.flatnonzero(covariances[1:] <= 0)

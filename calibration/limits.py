@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from glass_core.pictures.split import MIN_CARD_SCORES
 
 CONFIDENCE = 0.95
-_HIGHEST_THRESHOLD = float(np.nextafter(np.float32(1), np.float32(0)))  # a score of exactly 1 must always be above it
+_MAX_THRESHOLD = float(np.nextafter(np.float32(1), np.float32(0)))  # a score of exactly 1 must always be above it
 _TAIL_SAMPLES, _TAIL_SHARE = 10, 0.2
 
 
@@ -129,7 +129,7 @@ def limit(scores: NDArray[np.floating], rank: int, target_rate: float, patches: 
 
 def logit(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """log(s / (1 - s)) in float64, finite also for scores of exactly 0 or 1 (float32's last steps before them)."""
-    inside = np.clip(np.asarray(scores, dtype=np.float64), float(np.finfo(np.float32).tiny), _HIGHEST_THRESHOLD)
+    inside = np.clip(np.asarray(scores, dtype=np.float64), float(np.finfo(np.float32).tiny), _MAX_THRESHOLD)
     return np.log(inside) - np.log1p(-inside)
 
 
@@ -154,6 +154,6 @@ def _extrapolate(samples: NDArray[np.float64], units: NDArray[np.float64], targe
     # The scale is itself uncertain: averaged over that, P(beyond by y) is (1 + y / (clusters scale))^-clusters, not
     # exp(-y / scale).
     wanted = start + clusters * scale * ((size / m / target_rate) ** (1 / clusters) - 1)
-    threshold = max(float(samples[0]), min(1 / (1 + math.exp(-wanted)), _HIGHEST_THRESHOLD))
+    threshold = max(float(samples[0]), min(1 / (1 + math.exp(-wanted)), _MAX_THRESHOLD))
     beyond = float(logit(np.array([threshold]))[0]) - start
     return tail, threshold, size / m * (1 + beyond / (clusters * scale)) ** -clusters

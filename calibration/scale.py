@@ -13,11 +13,11 @@ from calibration.camera_card import CameraCard, check_width
 from glass_core.errors import InputError
 
 Array = NDArray[np.float64]
-LEAST_CORNERS = 12
-LEAST_CORRECTED_PX = 0.5
+MIN_CORNERS = 12
+MIN_CORRECTED_PX = 0.5
 """Distortion below this is left alone: to resample costs more sharpness than it mends."""
-MOST_RESIDUAL_PX = 1.5
-MOST_BLUR_PX = 4.0
+MAX_RESIDUAL_PX = 1.5
+MAX_BLUR_PX = 4.0
 """An edge of the board that takes longer from dark to bright is out of focus."""
 COVERED = 0.7
 """Share of the picture that a board must span before distortion is fitted."""
@@ -30,9 +30,9 @@ class ScaleCard(CameraCard):
     method: Literal["checkerboard", "charuco", "ruler"]
     mm_per_px_x: float
     mm_per_px_y: float | None
-    """Null: not measured; then lengths along the web are null."""
+    """Null: not measured; then lengths along the cloth are null."""
     squareness_deg: float | None
-    """Angle between the axes less 90: a camera askew, or rows out of step with the web."""
+    """Angle between the axes less 90: a camera askew, or rows out of step with the cloth."""
     residual_px: float | None
     blur_px: float | None
     """10 to 90 per cent of an edge, median over the board's."""
@@ -77,7 +77,7 @@ def scale_from_board(
     else:
         px, mm = _charuco(picture, inner, square_mm, charuco, source)
     blur_px = _blur(picture, px, square_mm, mm)
-    if blur_px > MOST_BLUR_PX:
+    if blur_px > MAX_BLUR_PX:
         raise InputError(f"edges of the board are {blur_px:.1f} px wide, {source}, focus the lens")
     homogeneous = np.column_stack([px, np.ones(len(px))])  # (N, 3)
     to_mm = np.linalg.lstsq(homogeneous, mm, rcond=None)[0].T  # (2, 3): mm = to_mm @ (u, v, 1)
@@ -93,14 +93,14 @@ def scale_from_board(
         terms = _terms(_unit(straight[:, 0], width), rows, line_scan)
         fit = np.linalg.lstsq(terms, px, rcond=None)[0]  # (terms, 2)
         moved = np.abs(px - straight)[:, : 1 if line_scan else 2].max()
-        if moved >= LEAST_CORRECTED_PX:
+        if moved >= MIN_CORRECTED_PX:
             bend_x = tuple(fit[:, 0].tolist())
             bend_y = () if line_scan else tuple(fit[:, 1].tolist())
             error = terms @ fit - px
             if line_scan:
                 error[:, 1] = (straight - px)[:, 1]
     residual_px = float(np.sqrt((error**2).sum(axis=1).mean()))
-    if residual_px > MOST_RESIDUAL_PX:
+    if residual_px > MAX_RESIDUAL_PX:
         raise InputError(f"corners lie {residual_px:.1f} px off any plane, {source}, lay the board flat and at rest")
     x_axis, y_axis = to_mm[:, 0], to_mm[:, 1]  # mm for a step of one px
     across, along = float(np.hypot(*x_axis)), float(np.hypot(*y_axis))
@@ -122,7 +122,7 @@ def scale_from_ruler(
     source: str,
     valid_days: float,
 ) -> ScaleCard:
-    """A card from one ruler laid across the web and perhaps one along it: (x0, y0, x1, y1) px and its length in mm."""
+    """A card from one ruler laid across the cloth and perhaps one along it: (x0, y0, x1, y1) px and its length in mm."""
     found: dict[str, float] = {}
     for x0, y0, x1, y1, length_mm in rulers:
         dx, dy = abs(x1 - x0), abs(y1 - y0)
@@ -130,7 +130,7 @@ def scale_from_ruler(
             raise InputError(f"marks {x0:g},{y0:g} to {x1:g},{y1:g} of {length_mm:g} mm, {source}, lay the ruler along an axis")
         found["x" if dx > dy else "y"] = length_mm / max(dx, dy)
     if "x" not in found:
-        raise InputError(f"no ruler across the web, {source}, give one with --ruler")
+        raise InputError(f"no ruler across the cloth, {source}, give one with --ruler")
     return ScaleCard.measured(
         valid_days=valid_days, camera=camera, serial=serial, source=source, width_px=shape[1], height_px=shape[0],
         method="ruler", mm_per_px_x=found["x"], mm_per_px_y=found.get("y"), squareness_deg=None, residual_px=None,
@@ -143,7 +143,7 @@ def counts_per_mm(first: int, last: int, bits: int, length_mm: float) -> float:
     half = 1 << (bits - 1)
     step = (last - first + half) % (2 * half) - half
     if step == 0 or length_mm <= 0:
-        raise InputError(f"{step} counts in {length_mm:g} mm, the encoder, let a longer piece of web run forward")
+        raise InputError(f"{step} counts in {length_mm:g} mm, the encoder, let a longer piece of cloth run forward")
     return step / length_mm
 
 
@@ -167,7 +167,7 @@ def _charuco(
     # A marker's size matters only for poses, which are not asked for.
     board = cv2.aruco.CharucoBoard(size, square_mm, 0.75 * square_mm, cv2.aruco.getPredefinedDictionary(number))
     corners, ids, _, _ = cv2.aruco.CharucoDetector(board).detectBoard(picture)
-    if ids is None or len(ids) < LEAST_CORNERS:
+    if ids is None or len(ids) < MIN_CORNERS:
         seen = 0 if ids is None else len(ids)
         raise InputError(f"only {seen} corners of the ChArUco board found, {source}, show more of it, in focus and evenly lit")
     mm = np.array(board.getChessboardCorners())[ids.ravel(), :2]
@@ -175,7 +175,7 @@ def _charuco(
 
 
 def _blur(picture: NDArray[np.uint8], px: Array, square_mm: float, mm: Array) -> float:
-    """Median 10 to 90 % width of the edges half-way between corners that are neighbours across the web."""
+    """Median 10 to 90 % width of the edges half-way between corners that are neighbours across the cloth."""
     widths = []
     for a in range(len(px)):
         step = mm - mm[a]

@@ -61,7 +61,7 @@ class ThresholdCard(Sealed):
     """Thresholds for each lane, the samples behind them, and the false alarms to be expected.
 
     `unit` is what is counted: a metre of one lane, so that alarms of one lane which touch the same metre are one; or a
-    lane of one frame, where lengths are not known or too little was seen. All figures are per 1000 metres of web (or per
+    lane of one frame, where lengths are not known or too little was seen. All figures are per 1000 metres of cloth (or per
     1000 frames), all lanes and all cameras of the source together. Lanes share one pooled limit until each has enough
     samples for its own.
 
@@ -169,7 +169,7 @@ def calibrate(frames: Sequence[GoodFrame], model: Model, budget_per_1000: float,
     of_metres = samples.unit == "metre of one lane"
     ahead_units = 1000 * max(1.0, 1 / budget_per_1000)  # so many that the budget is one alarm at least
     allowed = math.floor(budget_per_1000 * ahead_units / 1000 + 1e-9)
-    lanes = samples.count / samples.units  # of the web, or of one frame on average
+    lanes = samples.count / samples.units  # of the cloth, or of one frame on average
     each = Ahead(ahead_units * lanes / len(samples.by_lane), len(samples.by_lane), samples.dispersion)
     pooled = Ahead(ahead_units * lanes, 1, samples.dispersion)
     rank = each.rank(len(samples.by_lane[0]), allowed) if len(samples.by_lane[0]) >= MIN_CARD_SCORES else 0

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 else:
     BackboneName = Literal[tuple(BACKBONES)]
 
-LEAST_TILE_PX = 64
+MIN_TILE_PX = 64
 
 
 class TrainConfig(Section):
@@ -66,7 +66,7 @@ class TrainConfig(Section):
     """The short side of pictures and textures before the crop; tiles do not use it."""
     foreground: Literal["none", "generated", "fg_mask"] | Path = "none"
     """Where pasted defects may lie: everywhere, on what differs from the border, in <data>/fg_mask/<class> or a folder."""
-    tile_px: int = Field(default=288, ge=LEAST_TILE_PX, le=2048, multiple_of=32)
+    tile_px: int = Field(default=288, ge=MIN_TILE_PX, le=2048, multiple_of=32)
     overlap_px: int = Field(default=32, ge=0, multiple_of=8)
     border_px: int = Field(default=16, ge=0, multiple_of=8)
     """Outermost part of a tile that is context, neither learned nor scored (glass_core.pictures.tiling)."""
@@ -141,8 +141,8 @@ class TrainConfig(Section):
             _ = self.tiling
         except ValidationError as error:
             raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
-        if self.tile_px < LEAST_TILE_PX * self.shrink:
-            raise ValueError(f"tile_px must be at least {LEAST_TILE_PX * self.shrink} with shrink: {self.shrink}")
+        if self.tile_px < MIN_TILE_PX * self.shrink:
+            raise ValueError(f"tile_px must be at least {MIN_TILE_PX * self.shrink} with shrink: {self.shrink}")
         if self.resize_px < self.tile_px and self.input == "crop":
             raise ValueError(f"resize_px ({self.resize_px}) must be at least tile_px ({self.tile_px})")
         if self.input == "tiles" and self.foreground != "none":

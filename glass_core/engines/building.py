@@ -11,7 +11,7 @@ from glass_core.config import TrainConfig
 from glass_core.engines import RunEngine
 from glass_core.engines.backend import Runner, Tiles, backend, check_precision
 from glass_core.engines.bundle import GOLDENS_FILE, MANIFEST_FILE, Manifest, hashes
-from glass_core.engines.canary import LEAST_TOLERANCE
+from glass_core.engines.canary import MIN_TOLERANCE
 from glass_core.errors import InputError
 from glass_core.network.checkpoint import read_info, write_tensors
 from glass_core.synthesis.samples import TileSource
@@ -86,7 +86,7 @@ def build(
     files = module.write(folder, examples, precision, folder)
     shape = examples.shape[1:]
     runner = module.read(folder, shape, precision, None)
-    tolerance = max(LEAST_TOLERANCE, 2 * prove_batches(runner, held_out.all, module.BUCKETS, ALLOWED[precision].among_others))
+    tolerance = max(MIN_TOLERANCE, 2 * prove_batches(runner, held_out.all, module.BUCKETS, ALLOWED[precision].among_others))
     reference, scored = RunEngine(folder, "auto", "fp32", None), info.score.tiling.scored
     guard = compare(
         lambda tiles: scored(runner(tiles)), lambda tiles: scored(reference.score(tiles)), held_out.all, thresholds, track

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from glass_core.engines.backend import Backend, BackendName, Device, PrecisionName, Tiles, backend
-from glass_core.engines.canary import LEAST_TOLERANCE, Canary, EngineFault
+from glass_core.engines.canary import MIN_TOLERANCE, Canary, EngineFault
 from glass_core.errors import InputError
 from glass_core.files.sealed import ChangedByHand, Sealed
 from glass_core.network.checkpoint import read_info, read_tensors
@@ -38,7 +38,7 @@ class Manifest(Sealed):
     tile_shape: tuple[int, ...]
     """(h, w) mono or (h, w, 3) RGB, uint8."""
     score: ScoreDefinition
-    tolerance: float = Field(ge=LEAST_TOLERANCE, le=1)
+    tolerance: float = Field(ge=MIN_TOLERANCE, le=1)
     """How far a golden tile's cells may move."""
     guard: dict[str, float]
     """How the engine's scores differ from those of the trained model in float32."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-LEAST_TOLERANCE = 1e-5
+MIN_TOLERANCE = 1e-5
 
 
 class EngineFault(Exception):
@@ -18,7 +18,7 @@ class Canary:
 
     tiles: NDArray[np.uint8]
     cells: NDArray[np.float32]
-    tolerance: float = LEAST_TOLERANCE
+    tolerance: float = MIN_TOLERANCE
 
     def check(self, number: int, cells: NDArray[np.float32]) -> None:
         """Raises EngineFault unless these (h/c, w/c) are the cells of the tile of that number."""

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from glass_core.evaluation.pro import PRO_LIMIT, dilated, official_pro, region_shares
+from glass_core.evaluation.pro import MAX_FPR, dilated, official_pro, region_shares
 from glass_core.evaluation.ranking import EXACT_SCORES, Negatives, Positives, Scores, rank
 
 
@@ -98,10 +98,10 @@ class PixelScores:
         if not self._regions or not self._background.total:
             return PixelFigures(None, None, None, None, {})
         curve = rank(self._marked, self._background)
-        pro = curve.partial(PRO_LIMIT) / self._regions
+        pro = curve.partial(MAX_FPR) / self._regions
         error = dict.fromkeys(("pixel_auroc", "pixel_ap", "pro"), 0.0)
         if self._folded:
-            of_pro = curve.uncertainty(lambda of: of.partial(PRO_LIMIT)) / self._regions
+            of_pro = curve.uncertainty(lambda of: of.partial(MAX_FPR)) / self._regions
             error = {"pixel_auroc": curve.uncertainty(type(curve).auroc), "pixel_ap": curve.ap_uncertainty(), "pro": of_pro}
         background = (self._background, self._background_weight)
         official = official_pro(self._overlap, self._regions, *background, self._lowest, self._highest)

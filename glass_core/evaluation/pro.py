@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from glass_core.evaluation.ranking import Negatives, Positives, Scores
 
-PRO_LIMIT = 0.3
+MAX_FPR = 0.3
 """The rate of false positives up to which overlap is integrated (Bergmann et al. 2020)."""
 _STEPS = 200
 _DILATION = np.ones((5, 5), dtype=np.uint8)
@@ -49,7 +49,7 @@ def official_pro(
     scores, _, share = overlap.levels()
     below = np.concatenate([[0.0], np.cumsum(share)])[np.searchsorted(scores, cuts, "right")]  # (T,)
     recalls = (share.sum() - below) / regions  # (T,)
-    kept = rates < PRO_LIMIT
+    kept = rates < MAX_FPR
     if kept.sum() < 2 or np.ptp(rates[kept]) == 0:
         return 0.0
     stretched = (rates[kept] - rates[kept].min()) / np.ptp(rates[kept])

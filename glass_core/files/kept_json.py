@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from glass_core.errors import InputError
 from glass_core.files.whole_file import whole_file
 
-MOST_BYTES = 1 << 20
+MAX_BYTES = 1 << 20
 
 Kind = TypeVar("Kind", bound=BaseModel)
 
@@ -20,7 +20,7 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
         part.write_text(json.dumps(value, indent=1) + "\n")
 
 
-def read_json(path: Path, kind: type[Kind], advice: str, most_bytes: int = MOST_BYTES) -> Kind | None:
+def read_json(path: Path, kind: type[Kind], advice: str, most_bytes: int = MAX_BYTES) -> Kind | None:
     """What lies there, none where nothing does. Raises InputError with `advice` for what is damaged or over `most_bytes`."""
     try:
         if path.stat().st_size > most_bytes:

@@ -8,7 +8,7 @@ _SIGMA = 0.5
 """In cells: 4 px of the official 8."""
 _WINDOW = 4
 """To each side, in sigma, where scipy's Gaussian ends."""
-_LEAST = 1e-6
+_MIN = 1e-6
 """Of a probability: nearer to 0 or 1 a float32 sigmoid has few digits left."""
 
 
@@ -40,7 +40,7 @@ def smooth_odds(cells: NDArray[np.float32], cell_px: int = 8, median_share: floa
 
 def log_odds(cells: NDArray[np.floating]) -> NDArray[np.float64]:
     """Of scores in [0, 1], as far as a millionth from its ends."""
-    p = np.clip(cells.astype(np.float64), _LEAST, 1 - _LEAST)
+    p = np.clip(cells.astype(np.float64), _MIN, 1 - _MIN)
     return np.asarray(np.log(p / (1 - p)))
 
 

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_LEAST = 1e-6
+_MIN = 1e-6
 """Scores this near to 0 or 1 differ by rounding alone."""
 _WEIGHTS = np.array([0.25, 0.5, 0.25], dtype=np.float32)
 _FOOT = 3
@@ -51,7 +51,7 @@ def extents(score_map: NDArray[np.float32], labels: NDArray[np.int32], regions: 
 
 def _steps(score_map: NDArray[np.float32]) -> NDArray[np.float32]:
     """The smoothed answers (rows, cols) above that of good cloth."""
-    scores = np.clip(score_map, _LEAST, 1 - _LEAST).astype(np.float32)
+    scores = np.clip(score_map, _MIN, 1 - _MIN).astype(np.float32)
     answers = cv2.sepFilter2D(np.log(scores / (1 - scores)), -1, _WEIGHTS, _WEIGHTS, borderType=cv2.BORDER_REPLICATE)
     cloth = score_map.any(axis=0)  # cells beside it are exactly 0
     return np.asarray(answers - np.median(answers[:, cloth] if cloth.any() else answers), dtype=np.float32)

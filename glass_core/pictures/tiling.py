@@ -104,7 +104,7 @@ class Layout:
     map covers the picture's px [x0_px + pc, x0_px + pc + p) x [pr, pr + p), with p = cell_px; cells wholly in the extension
     are not in it.
 
-    A lane is a fixed strip across the web, one for each tile column; strips meet in the middle of the tiles' overlap.
+    A lane is a fixed strip across the cloth, one for each tile column; strips meet in the middle of the tiles' overlap.
     """
 
     tiling: Tiling

@@ -12,10 +12,10 @@ from glass_core.pictures.reading import IMAGE_SUFFIXES, read_image
 
 FRAME_SHARE = 0.02
 """Width of the frame along the picture's edges that shows the background, as a share of the short side."""
-MOST_OF_FRAME = 0.2
+MAX_OF_FRAME = 0.2
 """When more of the frame than this looks like the object, no background is seen, and all is foreground."""
-LEAST_OBJECT, MOST_OBJECT = 0.02, 0.98
-LEAST_DIFFERENCE = 12.0
+MIN_OBJECT, MAX_OBJECT = 0.02, 0.98
+MIN_DIFFERENCE = 12.0
 """CIELAB units between object and background, below which they are noise of one surface."""
 
 
@@ -60,15 +60,15 @@ def generate(picture: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     levels = np.clip(difference * 2, 0, 255).astype(np.uint8)
     threshold, _ = cv2.threshold(levels, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     differs = levels > threshold
-    if not differs.any() or difference[differs].mean() - difference[~differs].mean() < LEAST_DIFFERENCE:
+    if not differs.any() or difference[differs].mean() - difference[~differs].mean() < MIN_DIFFERENCE:
         return None
-    if differs[frame].mean() > MOST_OF_FRAME:
+    if differs[frame].mean() > MAX_OF_FRAME:
         return None
     contours, _ = cv2.findContours(differs.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled = np.zeros(picture.shape[:2], np.uint8)
     cv2.drawContours(filled, contours, -1, 255, cv2.FILLED)  # holes belong to the object
     share = float((filled > 0).mean())
-    return filled if LEAST_OBJECT < share < MOST_OBJECT else None
+    return filled if MIN_OBJECT < share < MAX_OBJECT else None
 
 
 def _official_folder(image: Path) -> Path:

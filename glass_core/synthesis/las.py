@@ -11,7 +11,7 @@ from glass_core.synthesis.weave_faults import weave_faults
 from glass_core.synthesis.yarns import Yarns
 
 _BETA_RANGE = (0.2, 0.8)
-MOST_FAULTS = 4
+MAX_FAULTS = 4
 
 
 class Synthesiser:
@@ -48,7 +48,7 @@ class Synthesiser:
         a pasted defect may lie. All randomness comes from `rng`.
         """
         if self._yarns is not None and rng.random() < self._weave_share:
-            faulty, changed = weave_faults(tile, self._yarns, rng, int(rng.integers(1, MOST_FAULTS + 1)))
+            faulty, changed = weave_faults(tile, self._yarns, rng, int(rng.integers(1, MAX_FAULTS + 1)))
             return faulty, max_pool_cells(changed, self._cell_px).astype(np.float32)
         mask, cells = draw_mask(self._size_px, rng, foreground, self._cell_px)
         texture = centre_crop(random_ops(self._textures.draw(self._texture_px, rng), rng), self._size_px)

@@ -14,7 +14,7 @@ AS_GOOD = 0.95
 
 
 def repeat_length(pictures: Iterable[NDArray[np.uint8]]) -> tuple[int | None, int | None]:
-    """The repeat along (y) and across (x) the web, in px, of good pictures (H, W[, 3]); None where none is clear.
+    """The repeat along (y) and across (x) the cloth, in px, of good pictures (H, W[, 3]); None where none is clear.
 
     By the autocorrelation of rows and of columns, up to half of a picture's side: a longer repeat cannot be seen. Of several
     pictures the longest counts.

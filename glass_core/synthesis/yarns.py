@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_TILT_DEG = 15.0
+MAX_TILT_DEG = 15.0
 SHORTEST_PX, LONGEST_PX = 2.5, 24.0
 CLEAR_PEAK = 20.0
 """A wave counts as a set of yarns when it is so many times stronger than what is usual at its wavelength."""
@@ -17,7 +17,7 @@ UNCLEAR_PITCH_PX = 4.0
 
 @dataclass(frozen=True)
 class Yarns:
-    """One set of yarns: the angle of their way, counted from straight along (warp) or across (weft) the web, and pitch."""
+    """One set of yarns: the angle of their way, counted from straight along (warp) or across (weft) the cloth, and pitch."""
 
     tilt_rad: float
     pitch_px: float
@@ -51,7 +51,7 @@ def _power(tile: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 def _peak(clear: NDArray[np.float64], across: NDArray[np.float64], along: NDArray[np.float64]) -> Yarns:
     """The clearest wave whose frequency lies near the `across` axis."""
-    near = (across > 0) & (np.abs(along) <= math.tan(math.radians(MOST_TILT_DEG)) * across)
+    near = (across > 0) & (np.abs(along) <= math.tan(math.radians(MAX_TILT_DEG)) * across)
     row, col = np.unravel_index(np.argmax(np.where(near, clear, 0)), clear.shape)
     if clear[row, col] < CLEAR_PEAK:
         return Yarns(0.0, UNCLEAR_PITCH_PX)

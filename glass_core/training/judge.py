@@ -16,7 +16,7 @@ _SPECTRUM_PX = 289
 _CENTRE = 144
 _BLUR_PX = 39
 _LEVEL = 170.0  # of 20 ln |F|
-_FULLNESS, _LEAST_RADIUS, _LEAST_POINTS = 0.21, 12.0, 60
+_FULLNESS, _MIN_RADIUS, _MIN_POINTS = 0.21, 12.0, 60
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def judge(average: NDArray[np.uint8]) -> Judgement:
     lattice = np.arange(2 * _SPECTRUM_PX) - _CENTRE
     disc_share = len(y) / (np.count_nonzero(lattice[:, None] ** 2 + lattice**2 <= radius**2) + 1e-10)
     full = box_share > _FULLNESS or disc_share > _FULLNESS
-    chosen = full and radius > _LEAST_RADIUS and len(y) > _LEAST_POINTS
+    chosen = full and radius > _MIN_RADIUS and len(y) > _MIN_POINTS
     return Judgement(bool(chosen), len(y), radius, box_share, disc_share, spectrum.astype(np.float32))
 
 
@@ -80,7 +80,7 @@ def write_judgement(path: Path, average: NDArray[np.uint8], judgement: Judgement
     spectrum[judgement.spectrum > _LEVEL] = (0, 0, 255)
     words = (
         f"{'hypersphere: GLASS-h' if judgement.hypersphere else 'manifold: GLASS-m'}",
-        f"{judgement.points} points (over {_LEAST_POINTS}), radius {judgement.radius:.1f} (over {_LEAST_RADIUS:.0f}),",
+        f"{judgement.points} points (over {_MIN_POINTS}), radius {judgement.radius:.1f} (over {_MIN_RADIUS:.0f}),",
         f"box share {judgement.box_share:.3f}, disc share {judgement.disc_share:.3f} (one over {_FULLNESS})",
     )
     caption = np.full((64, 2 * _SPECTRUM_PX, 3), 255, dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Which millimetres of web were inspected: interval arithmetic in whole micrometres, so that edges meet exactly."""
+"""Which millimetres of cloth were inspected: interval arithmetic in whole micrometres, so that edges meet exactly."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Coverage:
     A millimetre is inspected when every one of `cameras` judged it. All else that any camera reported is not
     inspected, for the reason that was recorded first; NO_FRAME where a camera said nothing about it at all. What lies
     more than `keep_mm` behind the furthest position is settled into totals, so memory stays bounded on an endless
-    web; a report from behind that point comes too late to be placed and is only added up in `behind_mm`.
+    cloth; a report from behind that point comes too late to be placed and is only added up in `behind_mm`.
     """
 
     def __init__(self, cameras: list[str], keep_mm: float = 10_000.0) -> None:

@@ -9,10 +9,10 @@ from pipeline.messages.verdicts import Region, Verdict
 GAP_CELLS, GAP_PX = 2, 16
 """Regions with less good cloth between them are one defect: what the score map tells apart, or this where cells are finer."""
 LAG_MM = 5000.0
-"""A defect is closed when the web is so much further: no camera's verdict comes so late."""
+"""A defect is closed when the cloth is so much further: no camera's verdict comes so late."""
 ROW_MM = 100.0
 Box = tuple[float, float, float, float]
-"""From and to along the web, from and to across it, mm."""
+"""From and to along the cloth, from and to across it, mm."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Sighting:
 
     @property
     def box_mm(self) -> Box | None:
-        """The region's box of cells on the web; null where the scale is not known."""
+        """The region's box of cells on the cloth; null where the scale is not known."""
         r = self.region
         if r.y0_mm is None or r.y1_mm is None or r.x0_mm is None or r.x1_mm is None:
             return None
@@ -37,7 +37,7 @@ class Sighting:
 
     @property
     def px_mm(self) -> tuple[float, float]:
-        """The size of a px along and across the web; needs a known scale."""
+        """The size of a px along and across the cloth; needs a known scale."""
         r, (y0, y1, x0, x1) = self.region, self.box_mm or (0.0, 0.0, 0.0, 0.0)
         return (y1 - y0) / max(r.y1_px - r.y0_px, 1), (x1 - x0) / max(r.x1_px - r.x0_px, 1)
 
@@ -64,7 +64,7 @@ class Defect:
     strongest: Sighting
     seen_mm: Box | None
     box_mm: Box | None
-    """From and to along the web, from and to across it; null where the scale is not known."""
+    """From and to along the cloth, from and to across it; null where the scale is not known."""
     cells_mm2: float = 0.0
     sightings: int = 1
     frames: int = 1
@@ -101,7 +101,7 @@ class Defect:
 
     @property
     def size_mm(self) -> tuple[float, float] | None:
-        """Length along the web and width across it."""
+        """Length along the cloth and width across it."""
         box = self.box_mm
         return None if box is None else (box[1] - box[0], box[3] - box[2])
 

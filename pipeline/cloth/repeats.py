@@ -10,7 +10,7 @@ from pipeline.cloth.joining import Defect
 
 LEAST = 4
 """So many at one distance are no accident."""
-LEAST_FILLED = 0.7
+MIN_FILLED = 0.7
 """Of the places where the series has one due; a weak defect may be missed now and then."""
 TOLERANCE_MM, TOLERANCE = 4.0, 0.003
 """How far off its place each may be: cells and slip, or that share of the period."""
@@ -22,7 +22,7 @@ LOOK_AHEAD = 8
 
 @dataclass(frozen=True)
 class Repeat:
-    """A series: its name, its period along the web, and its defects in order."""
+    """A series: its name, its period along the cloth, and its defects in order."""
 
     name: str
     period_mm: float
@@ -82,7 +82,7 @@ def _follow(lane: list[Defect], period_mm: float) -> tuple[float, list[Defect]]:
         ahead = round((at_mm - last_mm) / period_mm)
         if ahead < 1 or abs(at_mm - last_mm - ahead * period_mm) > _tolerance_mm(period_mm):
             continue
-        if len(members) + 1 < LEAST_FILLED * (steps + ahead + 1) and ahead > 1:
+        if len(members) + 1 < MIN_FILLED * (steps + ahead + 1) and ahead > 1:
             break
         members.append(defect)
         steps += ahead

@@ -1,4 +1,4 @@
-"""What lies where on the web, by position: rolls one after another, and spans that are no plain cloth (pure)."""
+"""What lies where on the cloth, by position: rolls one after another, and spans that are no plain cloth (pure)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Rolls:
         present = self.present
         if not present.roll_id:
             return None
-        if present.start_mm is None:  # the first word of where the web is
+        if present.start_mm is None:  # the first word of where the cloth is
             self._rolls[-1] = RollSpan(present.roll_id, present.style, position_mm)
             return self.present
         end_mm = present.start_mm + self._length_mm
@@ -84,7 +84,7 @@ def counted_on(roll_id: str) -> str:
 
 @dataclass(frozen=True)
 class EventSpan:
-    """A span of web that is a seam, a lead, a stop mark or a wrinkle, and what becomes of a defect in it."""
+    """A span of cloth that is a seam, a lead, a stop mark or a wrinkle, and what becomes of a defect in it."""
 
     kind: EventKind
     action: EventAction

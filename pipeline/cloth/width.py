@@ -1,4 +1,4 @@
-"""From and to across the web of what the cameras of a line judge (pure)."""
+"""From and to across the cloth of what the cameras of a line judge (pure)."""
 
 from __future__ import annotations
 

@@ -19,11 +19,11 @@ class DefectAction(Section):
     lanes: tuple[int, ...] | None = None
     """Only where it touches one of these lanes; null: anywhere."""
     distance_mm: float | None = Field(default=None, ge=0)
-    """From the camera along the web to the actuator; null: at once."""
+    """From the camera along the cloth to the actuator; null: at once."""
 
 
 class NotInspectedAction(Section):
-    """What follows from web that passes a camera unjudged, once for each gap."""
+    """What follows from cloth that passes a camera unjudged, once for each gap."""
 
     when: Literal["NOT_INSPECTED"]
     do: Literal["stop", "mark", "lamp"]

@@ -67,7 +67,7 @@ def check_publisher(line: LineConfig) -> None:
 def check_distances(line: LineConfig) -> None:
     """An action at a distance waits for the cloth to get there."""
     if line.motion is None and any(isinstance(a, DefectAction) and a.distance_mm is not None for a in line.actions):
-        raise ValueError("actions: distance_mm needs `motion:`, nothing else says when the web is there")
+        raise ValueError("actions: distance_mm needs `motion:`, nothing else says when the cloth is there")
 
 
 def check_first_style(line: LineConfig) -> None:

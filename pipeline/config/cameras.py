@@ -55,9 +55,9 @@ class CameraBase(Section):
     """Hashes of the cards, filled in when the file is read."""
     x_offset_mm: float = 0.0
     y_offset_mm: float = 0.0
-    """How far up the web from the line's zero this camera looks; below 0: further on, so that cloth comes to it later."""
+    """How far up the cloth from the line's zero this camera looks; below 0: further on, so that cloth comes to it later."""
     actuator_mm: float | None = Field(default=None, gt=0)
-    """From this camera to what stops, marks or cuts, along the web: a verdict is due before the slab's first row is there."""
+    """From this camera to what stops, marks or cuts, along the cloth: a verdict is due before the slab's first row is there."""
     inspect_x_px: Pixels | None = None
     """Null: what the model was trained on."""
     inspect_x_mm: tuple[float, float] | None = None
@@ -67,7 +67,7 @@ class CameraBase(Section):
     lamp: LampConfig | None = None
     """Not null: ageing of the lamp is trimmed away."""
     rate: float | None = Field(default=None, gt=0)
-    """Pictures per second of a replayed or woven camera; null: with the simulated web, else as fast as the line goes."""
+    """Pictures per second of a replayed or woven camera; null: with the simulated cloth, else as fast as the line goes."""
 
     @model_validator(mode="after")
     def _ranges(self) -> CameraBase:

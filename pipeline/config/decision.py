@@ -17,5 +17,5 @@ class DecisionConfig(Section):
     """The process that decides."""
 
     budget_ms: float = Field(default=500.0, gt=0)
-    """From a frame's arrival to its verdict; with a camera's actuator_mm it runs only while the web moves."""
+    """From a frame's arrival to its verdict; with a camera's actuator_mm it runs only while the cloth moves."""
     recording_floor: float = Field(default=0.5, ge=0, le=1)

@@ -1,4 +1,4 @@
-"""Sections of a configuration, and those that say where the web's motion comes from."""
+"""Sections of a configuration, and those that say where the cloth's motion comes from."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Segment(Section):
 
 
 class SimulatedMotion(Section):
-    """A web that exists only in the program; segments run first, then `speed_mm_s` for ever."""
+    """Cloth that exists only in the program; segments run first, then `speed_mm_s` for ever."""
 
     source: Literal["simulated"]
     speed_mm_s: float
@@ -37,13 +37,13 @@ class EncoderMotion(Section):
 
     source: str
     counts_per_mm: float
-    """Below 0: it counts down as the web runs forward."""
+    """Below 0: it counts down as the cloth runs forward."""
     bits: int = Field(default=32, ge=8, le=48)
     """Where its register wraps."""
     max_speed_mm_s: float = Field(default=3000.0, gt=0)
-    """No web is faster: a greater step is a fault of the encoder."""
+    """No cloth is faster: a greater step is a fault of the encoder."""
     silent_ms: float = Field(default=1000.0, ge=100)
-    """A counter that has spoken and then says nothing for so long is at fault (a triggered camera's: the web rests)."""
+    """A counter that has spoken and then says nothing for so long is at fault (a triggered camera's: the cloth rests)."""
 
     @model_validator(mode="after")
     def _counts(self) -> EncoderMotion:

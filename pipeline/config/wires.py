@@ -54,7 +54,7 @@ OutputConfig = Annotated[PublisherConfig | WiredConfig, Field(discriminator="kin
 
 
 class ContactConfig(Section):
-    """A contact and what its closing says of the web."""
+    """A contact and what its closing says of the cloth."""
 
     name: str = Field(min_length=1, max_length=32)
     address: int = Field(ge=0, le=65535)
@@ -65,7 +65,7 @@ class ContactConfig(Section):
     length_mm: float | None = Field(default=None, gt=0)
     """Of the event."""
     y_offset_mm: float = 0.0
-    """How far up the web from the line's zero it looks, as a camera's."""
+    """How far up the cloth from the line's zero it looks, as a camera's."""
     closed_is: Literal[0, 1] = 1
     debounce_ms: float = Field(default=50.0, ge=0, le=5000)
     """It has closed when it stayed so for so long; the place is that of the first moment."""

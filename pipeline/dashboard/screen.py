@@ -128,10 +128,10 @@ class Screen:
             ok = ("inspection ok", "bold green")
         else:
             ok = (" INSPECTION NOT OK ", "bold #ffffff on red")
-        top = Text.assemble((f"   {state.state}   ", COLOURS[state.state]), "   ", ok, "   ", self._web())
+        top = Text.assemble((f"   {state.state}   ", COLOURS[state.state]), "   ", ok, "   ", self._source())
         return Group(top, Text(state.detail, style="yellow")) if state.detail else top
 
-    def _web(self) -> str:
+    def _source(self) -> str:
         """Position and speed, as the motion source or the last totals say."""
         if self._motion is not None:
             position_mm, speed_mm_s, word = self._motion.position_mm, self._motion.speed_mm_s, str(self._motion.state)
@@ -164,7 +164,7 @@ class Screen:
     def _figures(self, totals: Totals | None) -> RenderableType:
         if totals is None:
             return Text("no figures yet", style="dim")
-        web = _pairs({
+        cloth = _pairs({
             "inspected": _metres(totals.inspected_m), "not inspected": _metres(totals.not_inspected_m),
             "last defect": totals.last_defect or "none", "rejects": _rejects(totals),
         })  # fmt: skip
@@ -184,7 +184,7 @@ class Screen:
             **({"worker": told} if worker and (told := _worker(worker.counters)) else {}),
         })  # fmt: skip
         beside = Table.grid(padding=(0, 6, 0, 0))
-        beside.add_row(web, timing)
+        beside.add_row(cloth, timing)
         return Group(beside, parts)
 
     def _status(self, totals: Totals) -> str:

@@ -1,4 +1,4 @@
-"""What decision keeps for each camera, up to where each one's web is decided, and what it has to say of all of them."""
+"""What decision keeps for each camera, up to where each one's cloth is decided, and what it has to say of all of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.messages.frames import Announced
 
 @dataclass
 class CameraAccount:
-    """One camera's web: where nothing came from, what was judged, what passed unjudged, and whether it is the card's cloth."""
+    """One camera's cloth: where nothing came from, what was judged, what passed unjudged, whether it is the card's."""
 
     silence: Silence
     seen: Seen
@@ -38,7 +38,7 @@ def open_accounts(terms: DecisionTerms) -> dict[str, CameraAccount]:
 
 
 def decided_mm(accounts: Mapping[str, CameraAccount], pending: Iterable[Announced]) -> dict[str, float]:
-    """Up to where each camera's web has its verdicts, less the `pending` frames; cameras without a word are left out."""
+    """Up to where each camera's cloth has its verdicts, less the `pending` frames; cameras without a word are left out."""
     marks = {name: a.silence.spoken_mm for name, a in accounts.items() if a.silence.spoken_mm is not None}
     for frame in pending:
         if frame.start_mm is not None and not accounts[frame.camera].seen.again(frame):

@@ -52,7 +52,7 @@ class Cloth:
         self._events = Events()
 
     def moved(self, position_mm: float, now_ns: int) -> None:
-        """The web is there: the first roll is placed, and a roll that is full ends."""
+        """The cloth is there: the first roll is placed, and a roll that is full ends."""
         placed = self._rolls.present.start_mm is not None
         if placed and not self._told:
             self._show(self._rolls.present, "restart", now_ns)
@@ -72,7 +72,7 @@ class Cloth:
         self._mark(event.kind, at_mm, at_mm + event.length_mm, "command", now_ns)
 
     def closed(self, message: Contact, here_mm: float | None, now_ns: int) -> None:
-        """A contact says that a roll or an event begins; `here_mm` is where the web was then."""
+        """A contact says that a roll or an event begins; `here_mm` is where the cloth was then."""
         contact = self._terms.contacts.get(message.name)
         if contact is None:
             return

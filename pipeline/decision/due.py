@@ -11,7 +11,7 @@ from pipeline.messages.motion import Motion
 from pipeline.messages.states import MotionState
 
 AHEAD_NS = 100_000_000
-"""The web's position is carried on for so long after the last word of it."""
+"""The cloth's position is carried on for so long after the last word of it."""
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class Deadline:
     """Whichever comes first."""
 
     clock_ns: float
-    web_mm: float
-    """The web's position at which the frame's first row is at the actuator."""
-    by_web: bool
+    cloth_mm: float
+    """The cloth's position at which the frame's first row is at the actuator."""
+    by_cloth: bool
 
 
 class Due:
@@ -53,9 +53,9 @@ class Due:
 
     def over(self, deadline: Deadline) -> bool:
         """Whether it has passed."""
-        if not deadline.by_web:
+        if not deadline.by_cloth:
             return self._now_ns > deadline.clock_ns
-        return self._now_ns - self._rested_ns > deadline.clock_ns or self._here_mm >= deadline.web_mm
+        return self._now_ns - self._rested_ns > deadline.clock_ns or self._here_mm >= deadline.cloth_mm
 
     @property
     def _here_mm(self) -> float:

@@ -1,4 +1,4 @@
-"""Web that passes a camera unjudged: when it becomes too much to let by."""
+"""Cloth that passes a camera unjudged: when it becomes too much to let by."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pipeline.messages.values import Span
 
 
 class Gap:
-    """One camera's web since the last frame that was judged."""
+    """One camera's cloth since the last frame that was judged."""
 
     def __init__(self, tolerate_mm: float) -> None:
         self._tolerate_mm = tolerate_mm
@@ -39,7 +39,7 @@ class Gap:
         self._start_mm = start_mm if self._start_mm is None else min(self._start_mm, start_mm)
         self._end_mm = end_mm if self._length_mm == 0 else max(self._end_mm, end_mm)
         self._length_mm += end_mm - start_mm
-        if min(self._length_mm, self._end_mm - self._start_mm) < self._tolerate_mm:  # the same web may come again and again
+        if min(self._length_mm, self._end_mm - self._start_mm) < self._tolerate_mm:  # the same cloth may come again and again
             return None
         self.rejected = True
         return Span(self._start_mm, self._end_mm)

@@ -26,7 +26,7 @@ class Handover(BaseModel):
     fault: str = ""
     """The latched one."""
     actions: tuple[Action, ...] = ()
-    """Those that nobody has acknowledged, and those whose place on the web is still to come."""
+    """Those that nobody has acknowledged, and those whose place on the cloth is still to come."""
     events: int = 0
     """How many there were: numbers go on from there."""
     decided_mm: dict[str, float] = Field(default_factory=dict)

@@ -55,7 +55,7 @@ class Judgement:
     regions: tuple[Region, ...] = ()
     regions_total: int = 0
     above_mm: tuple[float, float] | None = None
-    """From and to along the web of all that is above its threshold, also where regions are left out."""
+    """From and to along the cloth of all that is above its threshold, also where regions are left out."""
 
 
 def judge(frame: Announced, scored: ScoreMap, payloads: tuple[Payload, ...], standard: Standard | None) -> Judgement:

@@ -65,7 +65,7 @@ def line_state(
 ) -> tuple[State, bool, str]:
     """State, inspection_ok, and why: inspection is ok only once every camera has judged cloth and none has a gap open.
 
-    A web at rest is healthy, however long. `fault` is the latched one: it stays until a person resets it.
+    Cloth at rest is healthy, however long. `fault` is the latched one: it stays until a person resets it.
     """
     if fault:
         return State.FAULT, False, fault if roster.faults else fault + GONE

@@ -6,7 +6,7 @@ from pipeline.decision.due import Deadline, Due
 from pipeline.messages.frames import Announced, ScoreMap
 from pipeline.messages.message import Payload
 
-EARLY_LIMIT = 32
+MAX_EARLY = 32
 """Scores kept that came before their frame was announced, some with pixels; those of a killed grabber wait in vain."""
 Key = tuple[str, str, int]
 Scored = tuple[ScoreMap, tuple[Payload, ...]]
@@ -57,7 +57,7 @@ class Matching:
         if scored.seq <= self._last.get((scored.camera, scored.boot_id), -1):
             return False
         self._early[scored.key] = scored, payloads
-        if len(self._early) > EARLY_LIMIT:
+        if len(self._early) > MAX_EARLY:
             self._early.pop(next(iter(self._early)))
         return True
 

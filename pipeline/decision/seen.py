@@ -1,4 +1,4 @@
-"""Which of a camera's last metres were judged: only such cloth is seen again when the web has run back (pure)."""
+"""Which of a camera's last metres were judged: only such cloth is seen again when the cloth has run back (pure)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.messages.values import Span
 KEEP_MM = 10_000.0
 """Further back than this all cloth counts as judged, so that memory is bounded; the running figures are settled there, too."""
 NEW_SHARE = 0.02
-"""A frame with no more new cloth than this is seen again: a web at rest trembles, and places are not surer."""
+"""A frame with no more new cloth than this is seen again: cloth at rest trembles, and places are not surer."""
 
 
 class Seen:
@@ -23,7 +23,7 @@ class Seen:
         self._judged = Intervals()
 
     def again(self, frame: Announced) -> bool:
-        """Whether the frame's cloth was judged before: the web ran back, or stands before a camera that goes on.
+        """Whether the frame's cloth was judged before: the cloth ran back, or stands before a camera that goes on.
 
         Never a damaged frame's: where it lies is not sure.
         """

@@ -1,4 +1,4 @@
-"""Finds the web that passed a camera without a frame: the camera's silence, not its word, is the evidence."""
+"""Finds the cloth that passed a camera without a frame: the camera's silence, not its word, is the evidence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TOLERANCE_MM = 1e-3
 
 
 class Silence:
-    """One camera's web: up to where it is spoken for."""
+    """One camera's cloth: up to where it is spoken for."""
 
     def __init__(self, frame_mm: float | None, spoken_mm: float | None = None, offset_mm: float = 0.0) -> None:
         self._offset_mm = offset_mm
@@ -26,7 +26,7 @@ class Silence:
         """False once the camera's source is at its end."""
 
     def announced(self, frame: Announced) -> Span | None:
-        """The web skipped before this frame, if any."""
+        """The cloth skipped before this frame, if any."""
         if frame.start_mm is None or frame.end_mm is None:
             return None
         spoken_mm = self.spoken_mm
@@ -38,7 +38,7 @@ class Silence:
         return None
 
     def moved(self, motion: Motion) -> Span | None:
-        """The web that has passed by now in whole frames without a word; None at rest, in reverse, and while all is well."""
+        """The cloth that has passed by now in whole frames without a word; None at rest, in reverse, and while all is well."""
         if self.spoken_mm is None:
             self.spoken_mm = motion.position_mm + self._offset_mm
         if not self.listening or motion.state is not MotionState.MOVING:

@@ -1,4 +1,4 @@
-"""Gives every announced frame, and every silent span of web, exactly one verdict, in time, and acts on it.
+"""Gives every announced frame, and every silent span of cloth, exactly one verdict, in time, and acts on it.
 
 It learns of frames from the grabbers and of scores from the worker, and matches them by key, never by order. It never
 touches a disk and never waits for anybody.
@@ -173,7 +173,7 @@ class Decision:
         self._cameras[status.name].silence.listening = state is not StageState.ENDED
         measured = self._motion is not None and self._terms.frame_mm[status.name] is not None
         if before is StageState.READY and state is StageState.DOWN and not measured:
-            self._silent(status.name, Span(), 0, now_ns)  # how much web goes by unseen nobody can tell
+            self._silent(status.name, Span(), 0, now_ns)  # how much cloth goes by unseen nobody can tell
 
     def _on_announced(self, frame: Announced, now_ns: int) -> None:
         lost = self._matching.announced(frame) if frame.camera in self._cameras else None
@@ -185,7 +185,7 @@ class Decision:
         silence = self._cameras[frame.camera].silence
         skipped = silence.announced(frame)
         if skipped or lost:
-            # Lost, and nothing skipped: that web has had its silent verdicts already, only the count is new.
+            # Lost, and nothing skipped: that cloth has had its silent verdicts already, only the count is new.
             here = Span(frame.start_mm, frame.start_mm)
             self._silent(frame.camera, skipped or here, lost, now_ns)
         if frame.status is not FrameStatus.OK or not frame.sent:
@@ -289,7 +289,7 @@ class Decision:
             self._reject(verdict, verdict.span, now_ns)
 
     def _here_mm(self, t_ns: int) -> float | None:
-        """Where the web was under the cameras at that time, as far as is known."""
+        """Where the cloth was under the cameras at that time, as far as is known."""
         if self._motion is not None:
             return self._motion.at_mm(t_ns)
         spoken_mm = (account.silence.spoken_mm for account in self._cameras.values())
@@ -315,7 +315,7 @@ class Decision:
             self._tell(action)
 
     def _position_mm(self, now_ns: int) -> float:
-        """Where the web is by now; nowhere without motion."""
+        """Where the cloth is by now; nowhere without motion."""
         return -math.inf if self._motion is None else self._motion.at_mm(now_ns)
 
     def _show_state(self, now_ns: int) -> None:

@@ -20,7 +20,7 @@ class DecisionTerms:
     observe: bool
     generation: int
     decided_mm: dict[str, float] = field(default_factory=dict)
-    """Up to where each camera's web was decided before a restart."""
+    """Up to where each camera's cloth was decided before a restart."""
     actuator_mm: dict[str, float] = field(default_factory=dict)
     """From a camera to its actuator, where there is one and lengths are known."""
     y_offset_mm: dict[str, float] = field(default_factory=dict)
@@ -28,7 +28,7 @@ class DecisionTerms:
     cloth: ClothTerms = field(default_factory=ClothTerms)
     alignment_tolerance_mm: float = 2.0
     motion: bool = False
-    """Something says where the web is, also at rest: nothing passes before its first word."""
+    """Something says where the cloth is, also at rest: nothing passes before its first word."""
     bypass: bool = False
     fault: str = ""
     """As they were before a restart; the fault is latched."""

@@ -19,7 +19,7 @@ from pipeline.messages.frames import Announced, Frame
 from pipeline.messages.states import FrameStatus
 from pipeline.messages.values import Measures
 
-ORIGIN_LIMIT = 300
+MAX_ORIGIN_BYTES = 300
 """Bytes of a long path that still fit a header."""
 
 
@@ -123,7 +123,7 @@ class Framing:
         c, shot = self._config, self._last
         assert shot is not None  # there are no rows without a shot
         start_mm, end_mm = self._placing.span_mm(row, shape[0])
-        origin = shot.origin.encode()[-ORIGIN_LIMIT:].decode(errors="ignore")
+        origin = shot.origin.encode()[-MAX_ORIGIN_BYTES:].decode(errors="ignore")
         frame = Frame(
             camera=c.name, boot_id=self.boot_id, seq=self._seq, t_mono_ns=shot.t_mono_ns, t_utc_ns=shot.t_utc_ns,
             start_mm=start_mm, end_mm=end_mm, style=self._style.present,

@@ -6,7 +6,7 @@ from pipeline.config.cameras import CameraConfig
 from pipeline.grabber.placing import Placing, is_cloth_triggered
 from pipeline.messages.states import MotionState
 
-MOST_BEHIND = 8
+MAX_BEHIND = 8
 """Pictures that a simulated trigger may be behind the cloth before it lets some go, as a real camera would."""
 
 
@@ -46,4 +46,4 @@ class Pacing:
         if self._step_mm is None or origin_mm is None or not rows:
             return 1
         behind = (position_mm - origin_mm) / self._step_mm - row
-        return int(behind // rows) if behind >= MOST_BEHIND * rows else int(behind >= rows)
+        return int(behind // rows) if behind >= MAX_BEHIND * rows else int(behind >= rows)

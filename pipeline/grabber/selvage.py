@@ -14,9 +14,9 @@ EDGE_STRIPS = 4
 """Within so many strips an edge of cloth is over."""
 PICTURES = 15
 """Over so many pictures the edges are smoothed."""
-LEAST_LEVEL = 2.0
+MIN_LEVEL = 2.0
 """Cloth's texture is more than three grey levels, a bare camera's noise less."""
-LEAST_SHARE = 0.2
+MIN_SHARE = 0.2
 """Cloth that fills less of a picture is none."""
 
 
@@ -39,7 +39,7 @@ def find_cloth(pixels: NDArray[np.uint8]) -> tuple[int, int] | None:
     texture = np.median((along + across).reshape(strips, STRIP_PX), axis=1)  # (strips,)
     levels = np.log2(texture + 1.0)
     spread = levels.max() - levels.min()
-    cloth = np.full(strips, levels.max() > LEAST_LEVEL)
+    cloth = np.full(strips, levels.max() > MIN_LEVEL)
     if spread > 1.0:  # twice the texture: there is something beside the cloth
         scaled = ((levels - levels.min()) / spread * 255).astype(np.uint8)
         cloth = scaled > cv2.threshold(scaled, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)[0]
@@ -51,7 +51,7 @@ def find_cloth(pixels: NDArray[np.uint8]) -> tuple[int, int] | None:
     first, last = (int(edge) for edge in runs[np.argmax(runs[:, 1] - runs[:, 0])])
     last = _breaks_off(levels, last, 0.4 * spread)
     first = strips - _breaks_off(levels[::-1], strips - first, 0.4 * spread)
-    if last - first < LEAST_SHARE * strips:
+    if last - first < MIN_SHARE * strips:
         return None
     return first * STRIP_PX, pixels.shape[1] if last == strips else last * STRIP_PX
 

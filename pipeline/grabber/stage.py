@@ -20,7 +20,7 @@ from pipeline.messages.motion import EncoderCount, Motion
 from pipeline.messages.stages import Status
 from pipeline.messages.states import FrameStatus, StageState
 
-MOST_IDLE_MS = 50
+MAX_IDLE_MS = 50
 """Of the wait for a picture whose time is known."""
 
 
@@ -107,7 +107,7 @@ class Grabber:
         wait_ns = self._pacing.wait_ns(self._now_ns)
         if wait_ns <= 0 or self._frames or self._unsaid or self.state is StageState.ENDED:
             return IDLE_MS
-        return min(max(wait_ns // 1_000_000, 1), MOST_IDLE_MS)
+        return min(max(wait_ns // 1_000_000, 1), MAX_IDLE_MS)
 
     @property
     def ended(self) -> bool:

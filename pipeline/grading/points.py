@@ -20,7 +20,7 @@ Quality = Literal["first", "second", "open"]
 
 @dataclass(frozen=True)
 class Flaw:
-    """A defect as grading sees it: its box on the web, what it is where somebody said so, and whether it still counts."""
+    """A defect as grading sees it: its box on the cloth, what it is where somebody said so, and whether it still counts."""
 
     number: int
     start_mm: float
@@ -90,7 +90,7 @@ def severity(length_mm: float, rules: Rules) -> int:
 def assess(flaw: Flaw, rules: Rules, edges_mm: tuple[float, float]) -> tuple[str, list[int]]:
     """The rule that a defect falls under, and its points: one number for each yard or metre that it occupies.
 
-    A defect that runs on along the web over more than one has 4 points in each; every other has its points where it begins.
+    A defect that runs on along the cloth over more than one has 4 points in each; every other has its points where it begins.
     """
     if flaw.pardoned:
         return flaw.pardoned, [0]

@@ -14,8 +14,8 @@ from pipeline.messages import actions, cloth, commands, frames, line, motion, st
 from pipeline.messages.message import Message, Payload
 
 VERSION = 1
-HEADER_LIMIT_BYTES = 4096
-PAYLOAD_LIMIT_BYTES = 256 * 1024 * 1024
+MAX_HEADER_BYTES = 4096
+MAX_PAYLOAD_BYTES = 256 * 1024 * 1024
 
 TYPES: dict[str, type[Message]] = {
     t.__name__: t
@@ -55,8 +55,8 @@ def encode(message: Message, payloads: tuple[Payload, ...] = ()) -> list[Payload
     """The parts to send: header, then payloads; ValueError where sizes do not fit the header."""
     body = message.model_dump(exclude_defaults=True)
     header = msgpack.packb({"v": VERSION, "t": type(message).__name__, **body})
-    if len(header) > HEADER_LIMIT_BYTES:
-        raise ValueError(f"{type(message).__name__} header of {len(header)} bytes, {HEADER_LIMIT_BYTES} allowed")
+    if len(header) > MAX_HEADER_BYTES:
+        raise ValueError(f"{type(message).__name__} header of {len(header)} bytes, {MAX_HEADER_BYTES} allowed")
     sizes = tuple(memoryview(p).nbytes for p in payloads)
     if sizes != message.payload_sizes():
         raise ValueError(f"{type(message).__name__} payloads of {sizes} bytes, header says {message.payload_sizes()}")
@@ -65,7 +65,7 @@ def encode(message: Message, payloads: tuple[Payload, ...] = ()) -> list[Payload
 
 def decode(parts: list[Any]) -> tuple[Message, tuple[memoryview, ...]]:
     """The message and its payloads; DecodeError for anything that is not exactly one of ours."""
-    if not parts or memoryview(parts[0]).nbytes > HEADER_LIMIT_BYTES:
+    if not parts or memoryview(parts[0]).nbytes > MAX_HEADER_BYTES:
         raise DecodeError("header missing or over 4096 bytes")
     try:
         body = msgpack.unpackb(parts[0], use_list=False, strict_map_key=True)
@@ -79,6 +79,6 @@ def decode(parts: list[Any]) -> tuple[Message, tuple[memoryview, ...]]:
     except (ValueError, TypeError, RecursionError, msgpack.UnpackException, ValidationError) as e:
         raise DecodeError((str(e) or type(e).__name__).splitlines()[0]) from None
     payloads = tuple(memoryview(p) for p in parts[1:])
-    if tuple(p.nbytes for p in payloads) != sizes or sum(sizes) > PAYLOAD_LIMIT_BYTES or any(s < 0 for s in sizes):
+    if tuple(p.nbytes for p in payloads) != sizes or sum(sizes) > MAX_PAYLOAD_BYTES or any(s < 0 for s in sizes):
         raise DecodeError(f"{kind.__name__} payloads do not have the {sizes} bytes its header states")
     return message, payloads

@@ -11,7 +11,7 @@ import zmq
 
 from glass_core.errors import InputError
 from pipeline.link.protocol import CAPACITY, DEFAULT_CAPACITY, LINGER_MS, Received
-from pipeline.link.wire import HEADER_LIMIT_BYTES, PAYLOAD_LIMIT_BYTES, DecodeError, decode, encode
+from pipeline.link.wire import MAX_HEADER_BYTES, MAX_PAYLOAD_BYTES, DecodeError, decode, encode
 from pipeline.messages.message import Message, Payload
 
 
@@ -99,7 +99,7 @@ class ZmqLink:
     def _socket(self, kind: int, capacity: int) -> zmq.Socket:
         socket = self._context.socket(kind)
         self._sockets.append(socket)
-        socket.setsockopt(zmq.MAXMSGSIZE, HEADER_LIMIT_BYTES + PAYLOAD_LIMIT_BYTES)
+        socket.setsockopt(zmq.MAXMSGSIZE, MAX_HEADER_BYTES + MAX_PAYLOAD_BYTES)
         socket.setsockopt(zmq.SNDHWM, capacity)  # before bind and connect: later it would not count
         socket.setsockopt(zmq.RCVHWM, capacity)
         return socket

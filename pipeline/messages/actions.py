@@ -8,7 +8,7 @@ from pipeline.messages.states import ActionKind, Cause, Phase, Result
 
 
 class Reject(Message):
-    """Act on this span of web: the signal an integrator wires to a PLC."""
+    """Act on this span of cloth: the signal an integrator wires to a PLC."""
 
     number: int
     generation: int
@@ -44,7 +44,7 @@ class Action(Message):
     x0_mm: float | None = None
     x1_mm: float | None = None
     target_mm: float | None = None
-    """Position of the web at which the start of the place is at the actuator; null: at once."""
+    """Position of the cloth at which the start of the place is at the actuator; null: at once."""
     target_count: int | None = None
-    """The same in encoder counts from the web's zero, where there is an encoder."""
+    """The same in encoder counts from the cloth's zero, where there is an encoder."""
     t_mono_ns: int

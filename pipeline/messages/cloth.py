@@ -21,7 +21,7 @@ class Alignment(Message):
     left: str
     right: str
     place_mm: float
-    """Of the cloth compared, along the web."""
+    """Of the cloth compared, along the cloth."""
     across_mm: float | None
     """The right one's place less the left one's."""
     along_mm: float | None
@@ -44,7 +44,7 @@ class Roll(Message):
 
 
 class SpanEvent(Message):
-    """A span of web is a seam, a lead, a stop mark or a wrinkle."""
+    """A span of cloth is a seam, a lead, a stop mark or a wrinkle."""
 
     number: int
     generation: int

@@ -35,7 +35,7 @@ class RollStart(Message):
 
 
 class MarkEvent(Message):
-    """A command: the web from `at_mm` (null: here and now) on, so far, is a seam or the like."""
+    """A command: the cloth from `at_mm` (null: here and now) on, so far, is a seam or the like."""
 
     kind: EventKind
     at_mm: float | None = None

@@ -26,7 +26,7 @@ class FrameKey(Message):
 
 
 class Taken(FrameKey):
-    """Where a frame lies on the web and when it was taken; lengths are null where the scale is not known."""
+    """Where a frame lies on the cloth and when it was taken; lengths are null where the scale is not known."""
 
     t_mono_ns: int
     t_utc_ns: int
@@ -45,7 +45,7 @@ class Taken(FrameKey):
 
 
 class Frame(Taken):
-    """A slab of web, the unit of judgement; payload: its pixels, (H, W) Mono8 or (H, W, 3) RGB8."""
+    """A slab of cloth, the unit of judgement; payload: its pixels, (H, W) Mono8 or (H, W, 3) RGB8."""
 
     block_id: int
     encoder_count: int | None = None
@@ -84,7 +84,7 @@ class Announced(Taken):
     mm_per_px_x: float | None = None
     mm_per_px_y: float | None = None
     cloth_x_mm: tuple[float, float] | None = None
-    """The cloth's edges across the web; one that the camera does not see is its picture's."""
+    """The cloth's edges from left to right; one that the camera does not see is its picture's."""
     level: float | None = None
     """Mean grey level of the picture."""
     texture: float | None = None

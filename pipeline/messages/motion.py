@@ -7,7 +7,7 @@ from pipeline.messages.states import MotionState
 
 
 class Motion(Message):
-    """Where the web is, independent of cameras."""
+    """Where the cloth is, independent of cameras."""
 
     position_mm: float
     speed_mm_s: float

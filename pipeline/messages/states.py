@@ -23,7 +23,7 @@ class Result(StrEnum):
 
 
 class EventKind(StrEnum):
-    """A span of web that is no plain cloth."""
+    """A span of cloth that is no plain cloth."""
 
     SEAM = "SEAM"
     LEAD = "LEAD"
@@ -43,7 +43,7 @@ class EventAction(StrEnum):
 
 
 class MotionState(StrEnum):
-    """Whether and which way the web runs."""
+    """Whether and which way the cloth runs."""
 
     STOPPED = "STOPPED"
     MOVING = "MOVING"
@@ -96,7 +96,7 @@ class Phase(StrEnum):
     AHEAD = "AHEAD"
     """Announced with its target position, so that a PLC or a counter card can act exactly there."""
     NOW = "NOW"
-    """The web is there, or the action has no place: our own timing, as good as this machine's clock and scheduler."""
+    """The cloth is there, or the action has no place: our own timing, as good as this machine's clock and scheduler."""
     ACKNOWLEDGED = "ACKNOWLEDGED"
     """Somebody has seen to it."""
     LET_BY = "LET_BY"

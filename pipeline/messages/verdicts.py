@@ -34,7 +34,7 @@ class Region(BaseModel):
 
 
 class Verdict(Message):
-    """The one decision about a frame, or about a span of web of which no frame came (`seq` null)."""
+    """The one decision about a frame, or about a span of cloth of which no frame came (`seq` null)."""
 
     MAX_REGIONS: ClassVar[int] = 12
 
@@ -54,9 +54,9 @@ class Verdict(Message):
     start_mm: float | None = None
     end_mm: float | None = None
     rescan: bool = False
-    """Cloth that was judged before the web ran back: judged and told again, but it adds no metres, defects or rejects."""
+    """Cloth that was judged before it ran back: judged and told again, but it adds no metres, defects or rejects."""
     cloth_x_mm: tuple[float, float] | None = None
-    """The cloth's edges across the web, where they are looked for."""
+    """The cloth's edges from left to right, where they are looked for."""
     event: EventKind | None = None
     """The seam or other span that the frame lies in; of a DEFECT: that all its regions lie in."""
     action: EventAction | None = None

@@ -1,7 +1,7 @@
-"""Where the web is, independent of cameras: a source handed to the one stage that tells everybody.
+"""Where the cloth is, independent of cameras: a source handed to the one stage that tells everybody.
 
 A source of motion is a member of `MotionConfig` (pipeline/config/motion.py), a row of SOURCES, and its own class: counts of
-an encoder, a course known beforehand, or anything else that is a `Web`.
+an encoder, a course known beforehand, or anything else that is a `MotionSource`.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from pipeline.config.motion import EncoderMotion, MotionConfig
 from pipeline.link.protocol import Inbox
 from pipeline.messages.stages import Counted, Elapsed
 from pipeline.motion.counts import Counts
-from pipeline.motion.encoder import EncoderWeb
+from pipeline.motion.encoder import EncoderSource
 from pipeline.motion.message import MessageCounts
 from pipeline.motion.modbus import ModbusCounts
-from pipeline.motion.played import PlayedWeb, RecordedCourse, SimulatedCourse
-from pipeline.motion.stage import MotionStage, Web
+from pipeline.motion.played import PlayedSource, RecordedCourse, SimulatedCourse
+from pipeline.motion.stage import MotionSource, MotionStage
 from pipeline.motion.udp import UdpCounts
 
-__all__ = ["SOURCES", "MotionStage", "Web", "make_web"]
+__all__ = ["SOURCES", "MotionSource", "MotionStage", "make_source"]
 
 Before = Elapsed | Counted | None
-Make = Callable[[Any, Callable[[], Inbox], Before], Web]
+Make = Callable[[Any, Callable[[], Inbox], Before], MotionSource]
 
 
-def _played(course: SimulatedCourse | RecordedCourse, before: Before) -> Web:
-    return PlayedWeb(course, before.elapsed_s if isinstance(before, Elapsed) else 0.0)
+def _played(course: SimulatedCourse | RecordedCourse, before: Before) -> MotionSource:
+    return PlayedSource(course, before.elapsed_s if isinstance(before, Elapsed) else 0.0)
 
 
-def _encoder(config: EncoderMotion, counts: Counts, before: Before) -> Web:
-    return EncoderWeb(config, counts, before if isinstance(before, Counted) else None)
+def _encoder(config: EncoderMotion, counts: Counts, before: Before) -> MotionSource:
+    return EncoderSource(config, counts, before if isinstance(before, Counted) else None)
 
 
 SOURCES: dict[str, Make] = {
@@ -44,7 +44,7 @@ SOURCES: dict[str, Make] = {
 }
 
 
-def make_web(config: MotionConfig, inbox: Callable[[], Inbox], before: Before) -> Web:
+def make_source(config: MotionConfig, inbox: Callable[[], Inbox], before: Before) -> MotionSource:
     """The source that a `motion:` section names; `inbox` opens the motion stage's own.
 
     `before`: how far it had come before a restart.

@@ -11,13 +11,13 @@ JITTER_S = 0.05
 
 
 class CounterJump(Exception):
-    """A step that the web cannot have made, or one so long after the last that the wraps in between are unknown."""
+    """A step that the cloth cannot have made, or one so long after the last that the wraps in between are unknown."""
 
 
 class Counter:
-    """Counts of a register of `bits` bits, whichever way they run; `most_counts_s` is the fastest the web can make it.
+    """Counts of a register of `bits` bits, whichever way they run; `most_counts_s` is the fastest the cloth can make it.
 
-    `rests`: it is read only while the web moves (it comes with a triggered camera's pictures), so silence hides no wraps.
+    `rests`: it is read only while the cloth moves (it comes with a triggered camera's pictures), so silence hides no wraps.
     """
 
     def __init__(self, bits: int, most_counts_s: float, rests: bool = False) -> None:

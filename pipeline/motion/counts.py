@@ -12,7 +12,7 @@ class Counts(Protocol):
     """Readings of a counter."""
 
     rests: bool
-    """True: silence means that the web rests (a triggered camera). False: silence is a fault."""
+    """True: silence means that the cloth rests (a triggered camera). False: silence is a fault."""
     refused: int
 
     def read(self, now_ns: int) -> list[Reading]:

@@ -1,4 +1,4 @@
-"""A real web: position and speed from an encoder's counts."""
+"""Real cloth: position and speed from an encoder's counts."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ SETTLE_NS = 1_000_000_000
 """After a jump the position is not trusted for so long."""
 
 
-class EncoderWeb:
-    """The web as an encoder counts it; position 0 is where the line was started."""
+class EncoderSource:
+    """The cloth as an encoder counts it; position 0 is where the line was started."""
 
     def __init__(self, config: EncoderMotion, counts: Counts, before: Counted | None) -> None:
         self.name = config.source

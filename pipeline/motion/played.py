@@ -1,4 +1,4 @@
-"""Webs that exist only in the program: simulated, or played back from a recording."""
+"""Sources that exist only in the program: simulated, or played back from a recording."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class SimulatedCourse:
 
 
 class RecordedCourse:
-    """The motion of a recording, in its own time; at its end the web stands."""
+    """The motion of a recording, in its own time; at its end the cloth stands."""
 
     name = "recorded"
 
@@ -70,7 +70,7 @@ class RecordedCourse:
         return self._mm[i - 1] + speed_mm_s * (elapsed_s - self._t_s[i - 1]), speed_mm_s
 
 
-class PlayedWeb:
+class PlayedSource:
     """A course run off from its beginning, or after a restart from where it was."""
 
     fault = awaited = ""

@@ -1,4 +1,4 @@
-"""The stage that tells decision and the grabbers where the web is."""
+"""The stage that tells decision and the grabbers where the cloth is."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pipeline.messages.states import MotionState, StageState
 
 INTERVAL_NS = 20_000_000
 REST_MM_S = 0.5
-"""Under this the web is at rest: encoders tremble."""
+"""Under this the cloth is at rest: encoders tremble."""
 
 
-class Web(Protocol):
+class MotionSource(Protocol):
     """A source of motion."""
 
     name: str
@@ -36,7 +36,7 @@ class Web(Protocol):
     def read(self, now_ns: int, held: bool) -> tuple[float, float, int] | None:
         """Position in mm, signed speed in mm/s and the monotonic time of both; None while nothing is known.
 
-        `held`: a web that exists only in the program stays where it is.
+        `held`: cloth that exists only in the program stays where it is.
         """
         ...
 
@@ -46,10 +46,10 @@ class Web(Protocol):
 
 
 class MotionStage:
-    """Speaks fifty times a second; a web that exists only here starts when everybody has heard its first position."""
+    """Speaks fifty times a second; cloth that exists only here starts when everybody has heard its first position."""
 
-    def __init__(self, web: Web, decision: Outbox, grabbers: list[Outbox], generation: int = 0) -> None:
-        self._web, self._decision, self._generation = web, decision, generation
+    def __init__(self, cloth: MotionSource, decision: Outbox, grabbers: list[Outbox], generation: int = 0) -> None:
+        self._source, self._decision, self._generation = cloth, decision, generation
         self._outboxes = [decision, *grabbers]
         self._unaware = list(self._outboxes)
         self._told: StageState | None = None
@@ -61,18 +61,18 @@ class MotionStage:
     @property
     def counters(self) -> dict[str, int]:
         """Figures for the screen."""
-        return {"refused": self._web.refused}
+        return {"refused": self._source.refused}
 
     @property
     def kept(self) -> Elapsed | Counted | None:
         """What a restart goes on from."""
-        return self._web.kept
+        return self._source.kept
 
     def step(self, now_ns: int) -> bool:
         """Speak when it is time."""
         if self._spoke_ns is not None and now_ns - self._spoke_ns < INTERVAL_NS:
             return False
-        read = self._web.read(now_ns, held=bool(self._unaware))
+        read = self._source.read(now_ns, held=bool(self._unaware))
         self._tell()
         if read is None:
             return False
@@ -90,10 +90,10 @@ class MotionStage:
 
     def _tell(self) -> None:
         """Say READY, DEGRADED or FAULT each time it changes, until it was taken; it may have been told down before."""
-        self.state = StageState.DEGRADED if self._web.awaited else StageState.READY
-        self.state = StageState.FAULT if self._web.fault else self.state
+        self.state = StageState.DEGRADED if self._source.awaited else StageState.READY
+        self.state = StageState.FAULT if self._source.fault else self.state
         if self._told is not self.state:
-            detail = (self._web.fault or self._web.awaited)[:500]
+            detail = (self._source.fault or self._source.awaited)[:500]
             if self._decision.send(
                 Status(role="motion", name="motion", generation=self._generation, state=self.state, detail=detail)
             ):
@@ -103,8 +103,8 @@ class MotionStage:
         state = MotionState.MOVING if speed_mm_s > 0 else MotionState.REVERSE
         if abs(speed_mm_s) < REST_MM_S:
             state = MotionState.STOPPED
-        return Motion(position_mm=position_mm, speed_mm_s=speed_mm_s, state=state, source=self._web.name, t_mono_ns=t_ns)
+        return Motion(position_mm=position_mm, speed_mm_s=speed_mm_s, state=state, source=self._source.name, t_mono_ns=t_ns)
 
     def close(self) -> None:
         """Let the source go."""
-        self._web.close()
+        self._source.close()

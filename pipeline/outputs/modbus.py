@@ -9,8 +9,8 @@ Holding registers from `registers_at`, words of 16 bits, int32 with the high wor
     0 heartbeat, counts on while decision lives      1 state, 0 STARTING to 6 BYPASS      2 inspection ok
     3 record, 1 to 65534, 0: none yet                4 kind, 1 STOP 2 MARK 3 LAMP
     5 cause, 1 DEFECT 2 NOT_INSPECTED 3 FAULT 4 DRIFT    6 severity, 0 unknown
-    7-8 start of the place, mm along the web    9, 10 its left and right edge, mm (int16)
-    11-12 target, mm         13-14 target, encoder counts               15-16 the web's position, mm
+    7-8 start of the place, mm along the cloth    9, 10 its left and right edge, mm (int16)
+    11-12 target, mm         13-14 target, encoder counts               15-16 the cloth's position, mm
     what is not known is the lowest number, -2147483648 or -32768
 written by the PLC:
     20 taken: the record that it has read; the next one is shown then, or after a second without an answer

@@ -59,7 +59,7 @@ class Metres:
 
 
 def find_defects(verdicts: Iterable[Verdict]) -> list[Defect]:
-    """The defects of a run, in the order of the web (of the verdicts where lengths are not known)."""
+    """The defects of a run, in the order of the cloth (of the verdicts where lengths are not known)."""
     joiner, defects = Joiner(), list[Defect]()
     for verdict in verdicts:
         defects += joiner.add(verdict)[1]

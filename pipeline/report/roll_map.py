@@ -1,4 +1,4 @@
-"""The roll as a drawing to scale: each camera's strip at its place across, the web running downwards, defects and gaps."""
+"""The roll as a drawing to scale: each camera's strip at its place across, the cloth running downwards, defects and gaps."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Strip:
 class RollMap:
     """Collects the verdicts of a roll and draws them; along in mm where known for all frames, else in frames.
 
-    `scales` has each camera's mm per px across the web and its x offset in mm, where configured.
+    `scales` has each camera's mm per px across the cloth and its x offset in mm, where configured.
     """
 
     def __init__(self, along: tuple[float, float], in_mm: bool, scales: dict[str, tuple[float | None, float]]) -> None:
@@ -84,13 +84,13 @@ class RollMap:
         self._marks(ax, numbered[:MARKS])
         unit = 1000.0 if self._in_mm else 1.0
         ax.set_ylim(self._end / unit, self._start / unit)
-        ax.set_ylabel("m along the web" if self._in_mm else "frame")
-        ax.set_xlabel("mm across the web" if in_place else "cameras side by side, no scale known")
+        ax.set_ylabel("m along the cloth" if self._in_mm else "frame")
+        ax.set_xlabel("mm across the cloth" if in_place else "cameras side by side, no scale known")
         if not in_place:
             ax.set_xticks([])
         if ax.get_legend_handles_labels()[0]:
             ax.legend(fontsize=8, frameon=False, ncols=4, loc="upper left", bbox_to_anchor=(0, -0.08))
-        return svg(figure, "Map of the roll, web running downwards")
+        return svg(figure, "Map of the roll, cloth running downwards")
 
     def _span(self, verdict: Verdict) -> tuple[float, float] | None:
         if self._in_mm:

@@ -44,7 +44,7 @@ class DefectRow(BaseModel):
     at_m: float | None
     """Its start, from the start of the roll."""
     left_mm: float | None
-    """Its left edge, from the origin across the web."""
+    """Its left edge, from the origin across the cloth."""
     right_mm: float | None
     length_mm: float | None
     width_mm: float | None
@@ -84,7 +84,7 @@ class RollSheet(BaseModel):
 
     roll_id: str
     start_mm: float | None
-    """Where it begins on the line's web; null where the scale is not known."""
+    """Where it begins on the line's cloth; null where the scale is not known."""
     end_mm: float | None
     edges_mm: tuple[float, float] | None
     """The inspected width."""

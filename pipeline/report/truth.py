@@ -11,7 +11,7 @@ from pipeline.cloth.joining import Defect
 
 
 class Injected(BaseModel):
-    """A defect known to be in the cloth that a camera saw, as a box on the web."""
+    """A defect known to be in the cloth that a camera saw, as a box on the cloth."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

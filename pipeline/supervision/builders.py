@@ -92,13 +92,13 @@ def _grabber(spec: Spec, link: Link, model: Path) -> Stage:
 
 
 def _motion(spec: Spec, link: Link, model: Path) -> Stage:
-    from pipeline.motion import MotionStage, make_web
+    from pipeline.motion import MotionStage, make_source
 
     if spec.config.motion is None:
         raise InputError("no motion source, the config, add `motion:`")
     grabbers = [link.outbox(f"grabber-{c.name}") for c in spec.config.cameras]
-    web = make_web(spec.config.motion, lambda: link.inbox("motion"), spec.before.travelled)
-    return MotionStage(web, link.outbox("decision"), grabbers, spec.generation)
+    cloth = make_source(spec.config.motion, lambda: link.inbox("motion"), spec.before.travelled)
+    return MotionStage(cloth, link.outbox("decision"), grabbers, spec.generation)
 
 
 def _worker(spec: Spec, link: Link, model: Path) -> Stage:

@@ -24,7 +24,7 @@ STUCK_NS = 15_000_000_000
 """Work in hand and none handled for so long is a hang, too."""
 RESTARTS, RESTARTS_NS = 3, 60_000_000_000
 BACKOFF_NS = 250_000_000
-BACKOFF_MOST_NS = 8_000_000_000
+MAX_BACKOFF_NS = 8_000_000_000
 
 
 @dataclass
@@ -103,7 +103,7 @@ class Child:
         while now_ns - self.failures_ns[0] > RESTARTS_NS:
             self.failures_ns.popleft()
         tries = len(self.failures_ns)
-        self.restart_due_ns = now_ns + min(BACKOFF_NS * 2 ** (tries - 1), BACKOFF_MOST_NS)
+        self.restart_due_ns = now_ns + min(BACKOFF_NS * 2 ** (tries - 1), MAX_BACKOFF_NS)
         return tries if tries > RESTARTS and not ROLES[self.role].beyond_cable else None
 
 

@@ -1,4 +1,4 @@
-"""How many tiles per second the cameras ask of the worker, and how fast the web may run at a given number (pure)."""
+"""How many tiles per second the cameras ask of the worker, and how fast the cloth may run at a given number (pure)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Demand:
     frame_px: tuple[int, int]
     """Height with the rows carried over, and width."""
     frame_mm: float | None
-    """New web of a frame; null where the scale is not known."""
+    """New cloth of a frame; null where the scale is not known."""
     frames_per_s: float | None
     """At the line's highest speed, or the camera's rate; null where neither is said."""
 
@@ -32,7 +32,7 @@ class Demand:
 
     @property
     def tiles_per_mm(self) -> float | None:
-        """For a millimetre of web."""
+        """For a millimetre of cloth."""
         return self.tiles_per_frame / self.frame_mm if self.frame_mm else None
 
 
@@ -56,7 +56,7 @@ def _demand(camera: CameraConfig, config: LineConfig, definition: ScoreDefinitio
 def _frames_per_s(
     camera: CameraConfig, config: LineConfig, picture_rows: int, new_rows: int, frame_mm: float | None
 ) -> float | None:
-    """By the camera's own rate of pictures, else by the web's highest speed."""
+    """By the camera's own rate of pictures, else by the cloth's highest speed."""
     rate = camera.rate
     if isinstance(camera, BaslerConfig) and camera.trigger is None and rate is None:
         said = camera.features.get("AcquisitionFrameRate") or camera.features.get("AcquisitionFrameRateAbs")

@@ -1,4 +1,4 @@
-"""From a camera to its actuator: how fast the web may run and how tall a slab may be for verdicts in time (pure)."""
+"""From a camera to its actuator: how fast the cloth may run and how tall a slab may be for verdicts in time (pure)."""
 
 from __future__ import annotations
 

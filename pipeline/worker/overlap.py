@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from calibration.alignment import LEAST_FIT, place_in
+from calibration.alignment import MIN_FIT, place_in
 from pipeline.messages.cloth import Alignment
 from pipeline.messages.frames import Frame
 
 INTERVAL_NS = 10_000_000_000
 STRIPS = 32
 """Frames of each camera that wait for their neighbour's, while a comparison is due."""
-MOST_PX = 256
+MAX_PX = 256
 """Of an overlap, in each direction: more cloth would make no difference."""
 SEARCH_PX = 40
-LEAST_PX = 48
+MIN_PX = 48
 """Side of the patch that is looked for."""
 RIVAL = 0.95
 """A weave fits itself at every repeat; the same cloth fits better still, by its yarns' irregularity."""
@@ -37,7 +37,7 @@ class Strip:
 
     @property
     def end_mm(self) -> float:
-        """Where it ends along the web."""
+        """Where it ends along the cloth."""
         return self.y_mm + self.pixels.shape[0] * self.mm_per_px_y
 
 
@@ -67,15 +67,15 @@ class Overlaps:
         for other in self._last.values():
             first, second = sorted((frame, other), key=lambda f: (f.x_offset_mm, f.camera))
             left_mm, right_mm = second.x_offset_mm, min(_right_mm(first), _right_mm(second))
-            if other is frame or right_mm - left_mm < LEAST_PX * frame.mm_per_px_x:
+            if other is frame or right_mm - left_mm < MIN_PX * frame.mm_per_px_x:
                 continue
-            right_mm = min(right_mm, left_mm + MOST_PX * frame.mm_per_px_x)
+            right_mm = min(right_mm, left_mm + MAX_PX * frame.mm_per_px_x)
             pair = self._pairs.setdefault((first.camera, second.camera), Pair(now_ns))
             if now_ns < pair.due_ns:
                 continue
             strip = _cut(frame, pixels, left_mm, right_mm)
             for beside in pair.strips.get(other.camera, ()):
-                if min(strip.end_mm, beside.end_mm) - max(strip.y_mm, beside.y_mm) >= LEAST_PX * strip.mm_per_px_y:
+                if min(strip.end_mm, beside.end_mm) - max(strip.y_mm, beside.y_mm) >= MIN_PX * strip.mm_per_px_y:
                     seen = (strip, beside) if first is frame else (beside, strip)
                     found.append(self._alignment(first.camera, second.camera, *seen, now_ns))
                     self._pairs[first.camera, second.camera] = Pair(now_ns + INTERVAL_NS)
@@ -103,12 +103,12 @@ def compare(a: Strip, b: Strip) -> tuple[tuple[float, float] | None, float]:
     if max(abs(r - 1) for r in ratio) > 1e-3:
         pixels = cv2.resize(searched.pixels, None, fx=ratio[0], fy=ratio[1], interpolation=cv2.INTER_LINEAR)
         searched = Strip(searched.x_mm, searched.y_mm, a.mm_per_px_x, a.mm_per_px_y, np.asarray(pixels, np.uint8))
-    h, w = (min(MOST_PX, m, n) for m, n in zip(shown.pixels.shape, searched.pixels.shape, strict=True))
-    sx, sy = min(SEARCH_PX, (w - LEAST_PX) // 2), min(SEARCH_PX, (h - LEAST_PX) // 2)
+    h, w = (min(MAX_PX, m, n) for m, n in zip(shown.pixels.shape, searched.pixels.shape, strict=True))
+    sx, sy = min(SEARCH_PX, (w - MIN_PX) // 2), min(SEARCH_PX, (h - MIN_PX) // 2)
     if sx < 1 or sy < 1:
         return None, 0.0
     column, row, fit, rival = place_in(searched.pixels[:h, :w], shown.pixels[sy : h - sy, sx : w - sx], APART_PX)
-    if fit < LEAST_FIT or rival > RIVAL * fit:
+    if fit < MIN_FIT or rival > RIVAL * fit:
         return None, fit
     across_mm = searched.x_mm - shown.x_mm + (column - sx) * a.mm_per_px_x
     return (across_mm, searched.y_mm - shown.y_mm + (row - sy) * a.mm_per_px_y), fit

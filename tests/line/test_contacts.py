@@ -1,4 +1,4 @@
-"""Input contacts of a real Modbus TCP server on loopback: an edge is an event of the web at its place, silence is seen."""
+"""Input contacts of a real Modbus TCP server on loopback: an edge is an event of the cloth at its place, silence is seen."""
 
 from __future__ import annotations
 
@@ -146,4 +146,4 @@ def test_a_whole_line_marks_a_seam_changes_rolls_and_says_when_its_contacts_are_
     rolls = list(read_rolls(line.ledger.path))
     assert [(r.roll_id, r.cause) for r in rolls] == [("R-7", "config"), ("R-8", "contact doffed")]
     start_mm = rolls[1].start_mm
-    assert start_mm is not None and seam.start_mm - 100 < start_mm < position_mm + 60  # the web ran at 60 mm/s
+    assert start_mm is not None and seam.start_mm - 100 < start_mm < position_mm + 60  # the cloth ran at 60 mm/s

@@ -33,7 +33,7 @@ SCALE = {"mm_per_px_x": 0.2, "mm_per_px_y": 0.2}
 
 
 def config(model: Path, footage: Path, out: Path, speed_mm_s: float = 60.0, loop: bool = False, **change: object) -> LineConfig:
-    """Two replayed cameras under a simulated web; frames of 25.6 mm."""
+    """Two replayed cameras under a simulated cloth; frames of 25.6 mm."""
     body = {
         "line": {"name": "test"},
         "model": model,

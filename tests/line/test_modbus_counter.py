@@ -10,7 +10,7 @@ from pipeline.config.motion import ModbusMotion
 from pipeline.messages.motion import Motion
 from pipeline.messages.stages import Counted, Status
 from pipeline.messages.states import StageState
-from pipeline.motion import MotionStage, make_web
+from pipeline.motion import MotionStage, make_source
 from tests.fakes import Box
 
 SERVER = """
@@ -29,7 +29,7 @@ def test_a_server_is_read_and_its_silence_is_a_fault(tmp_path: Path) -> None:
         port = int(probe.getsockname()[1])
     box = Box()
     config = ModbusMotion(source="modbus", host="127.0.0.1", port=port, register=30, counts_per_mm=10, silent_ms=300)
-    stage = MotionStage(make_web(config, Box, None), box, [])
+    stage = MotionStage(make_source(config, Box, None), box, [])
     with subprocess.Popen([sys.executable, "-c", SERVER, str(port)]) as server:
         try:
             end_s = time.monotonic() + LIMIT_S

@@ -21,12 +21,12 @@ WEB: WeaveConfig = CLOTH.model_copy(update={"width_px": BESIDE_PX + WIDTH_PX + K
 
 
 def test_a_camera_that_was_knocked_is_noticed(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline.worker.overlap, "INTERVAL_NS", 0)  # each frame: the web passes here in a second
+    monkeypatch.setattr(pipeline.worker.overlap, "INTERVAL_NS", 0)  # each frame: the cloth passes here in a second
     for n in range(12):
-        web = render(WEB, n * ROWS, ROWS)
+        cloth = render(WEB, n * ROWS, ROWS)
         for name, first_px in (("a", 0), ("b", BESIDE_PX + KNOCKED_PX)):
             (tmp_path / name).mkdir(exist_ok=True)
-            cv2.imwrite(str(tmp_path / name / f"{n:03d}.png"), web[:, first_px : first_px + WIDTH_PX])
+            cv2.imwrite(str(tmp_path / name / f"{n:03d}.png"), cloth[:, first_px : first_px + WIDTH_PX])
     line = config(model, tmp_path, tmp_path / "out", motion=None)
     cameras = [
         c.model_copy(update={"path": tmp_path / c.name, "x_offset_mm": x_mm})  # b: where it looked before

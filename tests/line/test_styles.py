@@ -44,7 +44,7 @@ def test_a_roll_of_another_style_is_seen_scored_and_judged_by_its_own(
     path.write_text(line.model_dump_json())
     with running(line) as run:
         run.until(lambda: len(run.verdicts()) >= 12)
-        at_mm = 600.0  # ahead of the web, across a frame
+        at_mm = 600.0  # ahead of the cloth, across a frame
         begun = told(run, path, "roll", "start", "R-2", "--style", "velvet", "--at-mm", f"{at_mm}")
         assert begun["style"] == "velvet"
         run.until(lambda: any((v.start_mm or 0) > at_mm + 4 * FRAME_MM for v in run.verdicts()))

@@ -15,7 +15,7 @@ PITCHES_MM = (0.1, 0.2, 0.25, 0.5)
 
 
 def metres_per_minute(images_per_s: float, tiling: Tiling, width_mm: float, mm_per_px: float) -> float:
-    """Of web that wide, seen at that resolution: every row of tiles across moves it on by a tile less the overlap."""
+    """Of cloth that wide, seen at that resolution: every row of tiles across moves it on by a tile less the overlap."""
     across = tiling.layout(tiling.tile_px, max(1, round(width_mm / mm_per_px))).lanes
     return images_per_s / across * (tiling.tile_px - tiling.overlap_px) * mm_per_px * 0.06
 

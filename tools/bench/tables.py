@@ -72,7 +72,7 @@ def _pipeline(result: dict[str, Any]) -> Table:
 
 
 def _cloth(result: dict[str, Any]) -> Table:
-    table = Table("cloth", title="metres per minute, web inspected over its whole width")
+    table = Table("cloth", title="metres per minute, cloth inspected over its whole width")
     for pitch_mm in PITCHES_MM:
         table.add_column(f"{pitch_mm:g} mm/px", justify="right")
     speeds = result["line_speed_m_per_min"]

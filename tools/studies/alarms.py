@@ -90,23 +90,23 @@ def score_once(engine: Engine, metres: int, console: Console) -> list[Scored]:
 
 
 def deal(metres: int, seed: int) -> tuple[list[int], list[int]]:
-    """The metres to calibrate on and those to inspect, each in the order of the web."""
+    """The metres to calibrate on and those to inspect, each in the order of the cloth."""
     stretches = np.random.default_rng(seed).permutation(metres // STRETCH_M)
     parts = stretches[TEST_M // STRETCH_M :], stretches[: TEST_M // STRETCH_M]
     calibration, test = ([int(s) * STRETCH_M + m for s in sorted(part) for m in range(STRETCH_M)] for part in parts)
     return calibration, test
 
 
-def frames_of(web: list[Scored], metres: list[int]) -> list[Scored]:
+def frames_of(cloth: list[Scored], metres: list[int]) -> list[Scored]:
     """The frames of those metres."""
-    return [web[m * FRAMES_PER_M + n] for m in metres for n in range(FRAMES_PER_M)]
+    return [cloth[m * FRAMES_PER_M + n] for m in metres for n in range(FRAMES_PER_M)]
 
 
-def alarms(card: ThresholdCard, web: list[Scored]) -> int:
+def alarms(card: ThresholdCard, cloth: list[Scored]) -> int:
     """How many joined defects decision would make of these frames."""
     standard, joiner, count, cell_px = standard_of(card), Joiner(), 0, card.score_definition.tiling.cell_px
     assert standard is not None
-    for number, frame in enumerate(f for f in web if f.lanes.max() > min(card.thresholds)):
+    for number, frame in enumerate(f for f in cloth if f.lanes.max() > min(card.thresholds)):
         place = {"camera": "c", "boot_id": "b", "seq": frame.number, "t_mono_ns": 0, "t_utc_ns": 0}
         span = {"start_mm": frame.start_mm, "end_mm": frame.start_mm + 1000 / FRAMES_PER_M}
         announced = Announced.model_validate(
@@ -124,13 +124,13 @@ def alarms(card: ThresholdCard, web: list[Scored]) -> int:
     return count + len(joiner.flush())
 
 
-def resample(web: list[Scored], metres: int, of: Model, budget: float, console: Console) -> dict[str, Any]:
+def resample(cloth: list[Scored], metres: int, of: Model, budget: float, console: Console) -> dict[str, Any]:
     """The counts of all resamplings against their bounds."""
     counts, cards = [], []
     for seed in track(range(RESAMPLINGS), f"budget {budget:g}", console=console, transient=True):
         known, ahead = deal(metres, seed)
-        cards.append(calibrate([f.good for f in frames_of(web, known)], of, budget, "generated cloth"))
-        counts.append(alarms(cards[-1], frames_of(web, ahead)))
+        cards.append(calibrate([f.good for f in frames_of(cloth, known)], of, budget, "generated cloth"))
+        counts.append(alarms(cards[-1], frames_of(cloth, ahead)))
     bounds = [card.upper_false_alarms_per_1000 for card in cards]
     return {
         "budget_per_1000_m": budget,
@@ -157,13 +157,13 @@ def main() -> int:
         raise InputError(f"{args.metres} metres, --metres, give at least {TEST_M + 10 * STRETCH_M}")
     with tempfile.TemporaryDirectory(prefix="glassline-alarms-") as folder:
         engine = load_engine(args.model or trained(Path(folder), console))
-        web = score_once(engine, args.metres, console)
+        cloth = score_once(engine, args.metres, console)
     of = Model(
         weights_sha=engine.weights_sha, engine_sha=engine.sha, backbone="", engine=f"{engine.backend} {engine.precision}",
         score_definition=engine.definition,
     )  # fmt: skip
-    results = [resample(web, args.metres, of, budget, console) for budget in BUDGETS]
-    facts = {"schema": 1, "simulated": True, "metres": args.metres, "lanes": len(web[0].lanes), "resamplings": RESAMPLINGS}
+    results = [resample(cloth, args.metres, of, budget, console) for budget in BUDGETS]
+    facts = {"schema": 1, "simulated": True, "metres": args.metres, "lanes": len(cloth[0].lanes), "resamplings": RESAMPLINGS}
     print(json.dumps({**facts, "engine": of.engine, "budgets": results}, indent=1))
     return 0 if all(each["inside"] >= 95 for each in results) else 1
 

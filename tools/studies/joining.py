@@ -1,8 +1,8 @@
 """A roll of known defects through decision, joining and grading: `python -m tools.studies.joining MODEL [--metres N]`.
 
 Nothing is seen here: cells are painted where the defects are, each camera's a little off, and go through the real decision
-stage over the in-memory link. So the figures are of the web's own arithmetic: whether a defect on the seam of slabs or cameras
-is counted twice, what joining and grading cost beside the scoring of the same frames by MODEL, and whether memory grows.
+stage over the in-memory link. So the figures are of the cloth's own arithmetic: whether a defect on the seam of slabs or
+cameras is counted twice, what joining and grading cost beside the scoring of those frames by MODEL, and whether memory grows.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def matched(found: Sequence[Box], known: Sequence[Box]) -> dict[str, int]:
 
 
 def scored_per_s(model: Path) -> float:
-    """Tiles, by the model's engine; after the roll, so that the memory is the web's alone."""
+    """Tiles, by the model's engine; after the roll, so that the memory is the cloth's alone."""
     engine = load_engine(model)
     canary = engine.canary
     assert canary is not None

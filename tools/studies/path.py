@@ -58,7 +58,7 @@ NAMES = ("grabber", "worker", "decision", "recorder")
 
 
 class StillCamera:
-    """Gives copies of one picture, `frames` times, and then nothing, as over a web at rest."""
+    """Gives copies of one picture, `frames` times, and then nothing, as over cloth at rest."""
 
     self_timed = False
 

@@ -2,7 +2,7 @@
 
 Nothing here came from a mill: the cloth is generated, or it is AITEX strips laid end to end at an assumed scale; half-way a
 seam is drawn into it. Two cameras overlap in the middle. The frames go through the line's own stages; with --live on a line
-whose web an encoder counts (15 bits, by UDP) while it changes its speed, stops, runs back and goes on, otherwise as fast as
+whose cloth an encoder counts (15 bits, by UDP) while it changes its speed, stops, runs back and goes on, otherwise as fast as
 this machine goes. A replayed camera does not take cloth again that runs back.
 """
 
@@ -42,13 +42,13 @@ MARGIN_MM = 3.0
 """A defect so near a known one is that one: a cell is 1.6 mm and sees cloth around it."""
 LARGE_MM = 5.0
 """Sizes are compared where the known side is longer than this."""
-COUNTS_PER_MM, BITS, MOST_MM_S = 10, 15, 1000
+COUNTS_PER_MM, BITS, MAX_MM_S = 10, 15, 1000
 PATIENCE_S = 120.0
-"""Beyond the time that the web's course takes."""
+"""Beyond the time that the cloth's course takes."""
 
 
 class Encoder:
-    """A counter on the web's shaft that tells its count as datagrams; it turns from the first `tell(turning=True)` on."""
+    """A counter on the cloth's shaft that tells its count as datagrams; it turns from the first `tell(turning=True)` on."""
 
     def __init__(self, course: SimulatedCourse, port: int) -> None:
         self._course, self._to, self._began_s = course, ("127.0.0.1", port), math.inf
@@ -84,12 +84,12 @@ def course_of(cloth: Cloth, speed_mm_s: float) -> SimulatedMotion:
 
 
 def line_of(cloth: Cloth, model: Path, out: Path, overlap_rows: int, port: int | None) -> LineConfig:
-    """Two replayed cameras; a web with an encoder at that UDP port where it is live."""
+    """Two replayed cameras; cloth with an encoder at that UDP port where it is live."""
     motion = None
     if port is not None:
         motion = {
             "source": "udp", "listen": f"127.0.0.1:{port}", "counts_per_mm": COUNTS_PER_MM, "bits": BITS,
-            "max_speed_mm_s": MOST_MM_S,
+            "max_speed_mm_s": MAX_MM_S,
         }  # fmt: skip
     return LineConfig.model_validate({
         "line": {

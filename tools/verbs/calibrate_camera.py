@@ -39,7 +39,7 @@ def add(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     s.add_argument("--charuco", metavar="DICT", help="the board is a ChArUco board of this dictionary, e.g. DICT_4X4_50")
     s.add_argument(
         "--ruler", type=float, nargs=5, action="append", default=[], metavar=("X0", "Y0", "X1", "Y1", "MM"),
-        help="two marks in the picture and their distance; once across the web, once along it",
+        help="two marks in the picture and their distance; once across the cloth, once along it",
     )  # fmt: skip
     s.set_defaults(func=run_scale)
     a = kinds.add_parser("align", help="where the right of two neighbouring cameras looks, from pictures of one mark at rest")
@@ -54,7 +54,7 @@ def add(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     e = kinds.add_parser("encoder", help="counts per mm and direction, from its counts before and after a known length")
     e.add_argument("first", type=int, metavar="COUNT")
     e.add_argument("last", type=int, metavar="COUNT")
-    e.add_argument("mm", type=float, metavar="MM", help="how far the web ran forward")
+    e.add_argument("mm", type=float, metavar="MM", help="how far the cloth ran forward")
     e.add_argument("--bits", type=int, default=32, help="of the counter (default: 32)")
     e.set_defaults(func=run_encoder)
     for p in (f, s, a, e):
@@ -87,7 +87,7 @@ def run_scale(args: argparse.Namespace) -> int:
         card = scale_from_board(picture, _board(args.board), _square(args.square_mm), charuco=args.charuco, **known)
         drawn = _corrected(card, drawn)
     along = "not measured" if card.mm_per_px_y is None else f"{card.mm_per_px_y:.5f}"
-    words = f"{card.mm_per_px_x:.5f} mm per px across the web, {along} along it"
+    words = f"{card.mm_per_px_x:.5f} mm per px across the cloth, {along} along it"
     if card.residual_px is not None:
         bent = "corrected" if card.bend_x else "none to correct"
         words += f"; off square by {card.squareness_deg:+.2f} degrees, edges {card.blur_px:.1f} px wide, distortion {bent}"
@@ -108,7 +108,9 @@ def run_align(args: argparse.Namespace) -> int:
         width_px=beside.shape[1], neighbour=left.name, right_mm=round(column * left.mm_per_px_x, 4),
         up_mm=round(row * left.mm_per_px_y, 4), fit=round(fit, 4),
     )  # fmt: skip
-    words = f"{right.name}: {card.right_mm:.3f} mm to the right of {left.name}, {card.up_mm:+.3f} mm up the web (fit {fit:.2f})"
+    words = (
+        f"{right.name}: {card.right_mm:.3f} mm to the right of {left.name}, {card.up_mm:+.3f} mm up the cloth (fit {fit:.2f})"
+    )
     return _done(args, card, _together(seen, beside, round(column), round(row)), words, key="alignment")
 
 
@@ -119,7 +121,7 @@ def run_encoder(args: argparse.Namespace) -> int:
     _print(
         args,
         {"counts_per_mm": value},
-        f"counts_per_mm: {value:.6g} (counts {way} as the web runs forward); write it under `motion:`",
+        f"counts_per_mm: {value:.6g} (counts {way} as the cloth runs forward); write it under `motion:`",
     )
     return 0
 

@@ -51,7 +51,7 @@ SIZES_MM = {"missing_yarn": 40.0, "slub": 16.0, "hole": 4.0, "stain": 16.0, "flo
 
 @dataclass(frozen=True)
 class Eye:
-    """One of the two cameras: the strip of web it looks at."""
+    """One of the two cameras: the strip of cloth it looks at."""
 
     name: str
     serial: str
@@ -123,7 +123,7 @@ def weave_roll(out: Path, console: Console) -> list[Injected]:
 
 
 def line_yaml(out: Path, speed_mm_s: float) -> Path:
-    """The line's configuration: two emulated Basler cameras, one stop of the web half-way, and its end."""
+    """The line's configuration: two emulated Basler cameras, one stop of the cloth half-way, and its end."""
     half_s = ROLL_FRAMES * FRAME_MM / speed_mm_s / 2
     segments = [(half_s, speed_mm_s), (STOP_S, 0.0), (half_s + 0.5 * FRAME_MM / speed_mm_s, speed_mm_s)]
     cameras = [

@@ -29,7 +29,7 @@ from glass_core.errors import MissingError
 GIGE_RMEM_BYTES = 2 << 20
 """pylon's own advice for the receive buffer of GigE cameras."""
 JUMBO_MTU = 8192
-LEAST_FREE_BYTES = 5 << 30
+MIN_FREE_BYTES = 5 << 30
 GIB = 1 << 30
 
 Status = Literal["ok", "absent", "advice"]
@@ -252,7 +252,7 @@ def _network() -> Part:
 
 def _disk() -> Part:
     free = shutil.disk_usage(Path.cwd()).free
-    low = free < LEAST_FREE_BYTES
+    low = free < MIN_FREE_BYTES
     text = f"{free / GIB:.1f} GiB free here" + ("; a full disk puts the line into FAULT" if low else "")
     return Part(name="disk", status="advice" if low else "ok", text=text, facts={"free_bytes": free})
 

@@ -31,7 +31,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     p.add_argument("config", type=Path, metavar="CONFIG", help="YAML of the line")
     p.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new or empty folder")
     limit = p.add_mutually_exclusive_group()
-    limit.add_argument("--metres", type=float, metavar="N", help="stop each camera after so much web")
+    limit.add_argument("--metres", type=float, metavar="N", help="stop each camera after so much cloth")
     limit.add_argument("--frames", type=int, metavar="N", help="stop each camera after so many pictures")
     p.add_argument("--json", action="store_true", help="print one JSON object at the end")
     p.set_defaults(func=run)
@@ -75,7 +75,7 @@ def record(
 ) -> dict[str, Any]:
     """Record every camera in turn, as fast as they give pictures; what was written, as the --json object.
 
-    With motion, where the web is follows from the rows of the first camera whose scale is known. InputError: a limit or
+    With motion, where the cloth is follows from the rows of the first camera whose scale is known. InputError: a limit or
     a folder that cannot be used, a camera that cannot be opened or is lost, a full disk; what was written stays.
     """
     if not config.cameras:
@@ -115,7 +115,7 @@ def record(
 
 
 def moving(position_mm: float, speed_mm_s: float, t_mono_ns: int) -> Motion:
-    """Where the web is, counted in rows."""
+    """Where the cloth is, counted in rows."""
     state = MotionState.MOVING if speed_mm_s > 0 else MotionState.STOPPED
     return Motion(position_mm=position_mm, speed_mm_s=speed_mm_s, state=state, source="rows", t_mono_ns=t_mono_ns)
 
@@ -134,7 +134,7 @@ class Track:
 
     @property
     def counted(self) -> bool:
-        """Rows tell where the web is: of a line-scan camera, and of one that takes pictures as the web moves on."""
+        """Rows tell where the cloth is: of a line-scan camera, and of one that takes pictures as the cloth moves on."""
         return self.config.mm_per_px_y is not None and (self.config.rows is not None or not self._camera.self_timed)
 
     @property

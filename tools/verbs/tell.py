@@ -32,7 +32,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     start.add_argument("roll_id", metavar="ID")
     start.add_argument("--style", help="the cloth's style, one of the config's `styles` (default: that of the roll before)")
     end = roll.add_parser("end", help="the present roll ends; the cloth that follows belongs to none")
-    event = words.add_parser("event", help="the web is no plain cloth here")
+    event = words.add_parser("event", help="it is no plain cloth here")
     event.add_argument("kind", choices=[str(k) for k in EventKind])
     event.add_argument("--length-mm", type=float, default=EVENT_MM, metavar="MM", help="how far (default: 200)")
     for place in (start, end, event):

@@ -28,7 +28,7 @@ FIBRE_ROWS = 1021
 
 
 class WeaveCamera:
-    """A camera over synthetic cloth; each `next` is the next picture of the web."""
+    """A camera over synthetic cloth; each `next` is the next picture of the cloth."""
 
     self_timed = False
 
@@ -75,7 +75,7 @@ def ground_truth(config: WeaveConfig, row0: int, rows: int) -> tuple[Pixels, lis
     """Where those rows are defective: mask (rows, width) of 0 and 255, and a label for each defect seen in them.
 
     A label holds the defect as configured, `in_warp` (the yarn set it lies in), `box_px` [x0, y0, x1, y1) within
-    the mask, and `box_mm` on the web, x_offset_mm included.
+    the mask, and `box_mm` on the cloth, x_offset_mm included.
     """
     marks = loom(config).rows(row0, rows)[1]
     labels = []

@@ -21,7 +21,7 @@ BLOCK_ROWS = 128
 MARGIN_ROWS = 3
 """Rows made on either side of a block and cut off again: the lens blurs across its edges."""
 WARP_PX = 5
-"""Pitch of the warp yarns, which run along the web."""
+"""Pitch of the warp yarns, which run along the cloth."""
 WEFT_PX = 6
 """Pitch of the weft yarns, which run across it."""
 FINE = 4
@@ -89,7 +89,7 @@ def weave_repeat(weave: str) -> Floats:
     across = (np.arange(n * WARP_PX * FINE, dtype=np.float32) + 0.5) / (WARP_PX * FINE)  # in warps
     warp = np.floor(across).astype(int)
     weft = np.floor(down).astype(int)
-    warp_rise, warp_slope = _undulation(over, down)  # (H, n): each warp along the web
+    warp_rise, warp_slope = _undulation(over, down)  # (H, n): each warp along the cloth
     weft_rise, weft_slope = _undulation(-over.T, across)  # (W, n): each weft across it
     warp_rise, warp_slope = warp_rise[:, warp], warp_slope[:, warp]  # (H, W)
     weft_rise, weft_slope = weft_rise[:, weft].T, weft_slope[:, weft].T  # (H, W)
@@ -123,9 +123,9 @@ class Cloth:
     row0: int
     """Absolute row of the first row."""
     warp_at: Floats
-    """Place across the web, in warp pitches: the integer part is the yarn, the rest how far across it."""
+    """Place across the cloth, in warp pitches: the integer part is the yarn, the rest how far across it."""
     weft_at: Floats
-    """Place along the web, in weft pitches from `first_weft`."""
+    """Place along the cloth, in weft pitches from `first_weft`."""
     first_weft: int
     warp_above: Floats
     """Above 0 the warp is on top."""

@@ -143,9 +143,9 @@ def test_the_bound_holds_over_resampled_metres_that_are_correlated() -> None:
     """The fast form of tools/studies/alarms.py: in at least 95 of 100 calibrations the next 1000 m keep within the bound."""
     inside, wider = 0, []
     for seed in range(100):
-        web = correlated(seed, 2500, 3)
-        found = calibrate(placed([GoodFrame(each) for each in web[:1500]]), MODEL, 5, "simulated")
-        inside += (web[1500:] > np.array(found.thresholds)).sum() <= found.upper_false_alarms_per_1000
+        cloth = correlated(seed, 2500, 3)
+        found = calibrate(placed([GoodFrame(each) for each in cloth[:1500]]), MODEL, 5, "simulated")
+        inside += (cloth[1500:] > np.array(found.thresholds)).sum() <= found.upper_false_alarms_per_1000
         wider.append(found.dispersion)
     assert inside >= 95
     assert np.median(wider) > 1.5

@@ -1,4 +1,4 @@
-"""The web: rolls and events by place, so that every frame has one roll whatever the order of words."""
+"""The cloth: rolls and events by place, so that every frame has one roll whatever the order of words."""
 
 from pathlib import Path
 

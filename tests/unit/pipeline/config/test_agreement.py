@@ -61,7 +61,7 @@ CASES: list[tuple[Callable[[LineConfig], None], dict[str, Any], str]] = [
     (
         agreement.check_distances,
         {"motion": None},
-        "actions: distance_mm needs `motion:`, nothing else says when the web is there",
+        "actions: distance_mm needs `motion:`, nothing else says when the cloth is there",
     ),
     (
         agreement.check_first_style,

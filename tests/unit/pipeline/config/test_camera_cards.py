@@ -156,8 +156,8 @@ def test_counts_of_a_known_length(first: int, last: int, bits: int, mm: float, e
 
 
 def test_neighbours_are_aligned_by_a_mark_and_not_by_cloth_that_repeats() -> None:
-    web = cv2.GaussianBlur(RNG.integers(0, 255, (120, 900)).astype(np.uint8), (0, 0), 2.0)
-    column, row, fit = align(web[10:110, :500], web[5:105, 420:900], overlap_px=90)
+    cloth = cv2.GaussianBlur(RNG.integers(0, 255, (120, 900)).astype(np.uint8), (0, 0), 2.0)
+    column, row, fit = align(cloth[10:110, :500], cloth[5:105, 420:900], overlap_px=90)
     assert (column, row) == (pytest.approx(420, abs=0.2), pytest.approx(-5, abs=0.2)) and fit > 0.9
     yarn = (128 + 100 * np.sin(np.arange(900) * 2 * np.pi / 8)).astype(np.uint8)[None].repeat(120, axis=0)
     with pytest.raises(InputError, match="several places"):
@@ -249,8 +249,8 @@ def test_the_encoders_verb_and_its_refusals(tmp_path: Path, capsys: pytest.Captu
 def test_an_alignment_card_places_the_right_camera_and_stands_in_its_facts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    web = cv2.GaussianBlur(RNG.integers(0, 255, (120, 900)).astype(np.uint8), (0, 0), 2.0)
-    for name, seen in (("left", web[10:110, :500]), ("right", web[5:105, 420:900])):
+    cloth = cv2.GaussianBlur(RNG.integers(0, 255, (120, 900)).astype(np.uint8), (0, 0), 2.0)
+    for name, seen in (("left", cloth[10:110, :500]), ("right", cloth[5:105, 420:900])):
         (tmp_path / name).mkdir()
         write_png(tmp_path / name / "0.png", seen)
     config, path = tmp_path / "line.yaml", tmp_path / "aligned.json"

@@ -186,7 +186,7 @@ def test_a_frame_taken_for_another_style_is_not_inspected(
     bench = cloth()
     bench.announce(0, start_mm=start_mm, style=style)
     bench.score(0, 0.1, engine=engine)
-    verdict = bench.verdicts()[-1]  # before it the web that no frame showed
+    verdict = bench.verdicts()[-1]  # before it the cloth that no frame showed
     assert verdict.reason is reason
     assert (verdict.result is Result.PASS) == (reason is None)
     assert verdict.card_sha == ("card-v" if style == "velvet" else "card")
@@ -209,7 +209,7 @@ def test_after_a_restart_cloth_of_an_earlier_roll_passes_only_where_all_styles_a
     terms = ClothTerms("B", "velvet" if "velvet" in styles else "", style_of=lambda s: STYLES.get(s, StyleConfig()),
                        start_mm=100.0, styles=styles)  # fmt: skip
     bench = DecisionBench(cloth=terms, standards={"": STANDARD, "velvet": VELVET})
-    for seq, start_mm in enumerate((0.0, 100.0)):  # told ahead, and the web is not there yet
+    for seq, start_mm in enumerate((0.0, 100.0)):  # told ahead, and the cloth is not there yet
         bench.announce(seq, start_mm=start_mm, style=terms.style)
         bench.score(seq, engine="engine-v" if terms.style else "engine")
     assert [v.reason for v in bench.verdicts() if v.seq is not None] == [reason, None]

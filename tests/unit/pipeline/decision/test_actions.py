@@ -94,7 +94,7 @@ def test_marks_come_due_in_the_order_of_their_places() -> None:
     assert [a.target_mm for a in ahead] == [510, 210, 560, 260] and {a.phase for a in ahead} == {Phase.AHEAD}
     assert actions.reached(209, 0) == []
     assert [a.target_mm for a in actions.reached(530, 7)] == [210, 260, 510]
-    assert actions.reached(520, 0) == []  # the web went back: what was done is done
+    assert actions.reached(520, 0) == []  # the cloth went back: what was done is done
     (last,) = actions.reached(600, 9)
     assert (last.phase, last.event, last.t_mono_ns) == (Phase.NOW, ahead[2].event, 9)
 

@@ -1,4 +1,4 @@
-"""Decision and the web: silence, gaps, reverse, cloth seen again, and when a verdict is due."""
+"""Decision and the cloth: silence, gaps, reverse, cloth seen again, and when a verdict is due."""
 
 from __future__ import annotations
 
@@ -213,7 +213,7 @@ def test_cloth_told_missing_was_not_seen_so_a_late_frame_of_it_is_no_rescan() ->
     bench.move(0.0)
     bench.announce(0)
     bench.score(0)
-    bench.move(300.0, 10.0)  # the camera is behind, and its web is told missing
+    bench.move(300.0, 10.0)  # the camera is behind, and its cloth is told missing
     assert [v.reason for v in bench.verdicts()] == [None, Reason.NO_FRAME]
     bench.announce(1, start_mm=50.0)
     bench.score(1, 0.9)

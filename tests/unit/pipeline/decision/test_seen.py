@@ -1,4 +1,4 @@
-"""What a camera has judged of the web, and what of it is new when it comes again."""
+"""What a camera has judged of the cloth, and what of it is new when it comes again."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.config.cameras import CameraConfig, ReplayConfig
-from pipeline.grabber.pacing import MOST_BEHIND, Pacing
+from pipeline.grabber.pacing import MAX_BEHIND, Pacing
 from pipeline.grabber.placing import Placing
 from pipeline.messages.motion import Motion
 from pipeline.messages.states import MotionState
@@ -59,10 +59,10 @@ def test_a_trigger_far_behind_the_cloth_lets_all_but_the_last_go() -> None:
     clock, placing = pacing(on_motion=True)
     placing.motion = motion(0)
     clock.due(0, 0, 0)
-    placing.motion = motion(20 * (MOST_BEHIND + 1) - 0.5)
+    placing.motion = motion(20 * (MAX_BEHIND + 1) - 0.5)
     assert clock.due(0, ROWS, ROWS) == 1  # it can still catch up
-    placing.motion = motion(20 * (MOST_BEHIND + 3) + 7)
-    assert clock.due(0, ROWS, ROWS) == MOST_BEHIND + 2
+    placing.motion = motion(20 * (MAX_BEHIND + 3) + 7)
+    assert clock.due(0, ROWS, ROWS) == MAX_BEHIND + 2
 
 
 def test_a_camera_that_neither_rate_nor_cloth_paces_is_asked_at_once_and_can_wait_for_the_line() -> None:

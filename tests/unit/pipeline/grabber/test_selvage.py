@@ -19,7 +19,7 @@ def cloth(weave: str) -> np.ndarray:
 
 
 def background(kind: str, shape: tuple[int, int]) -> np.ndarray:
-    """Dark or bright, noisy, or a table with streaks along the web."""
+    """Dark or bright, noisy, or a table with streaks along the cloth."""
     level = {"dark": 8.0, "bright": 253.0, "table": 120.0, "like the cloth": 105.0}[kind]
     streaks = RNG.normal(0, 25, (shape[0], 1)) if kind == "table" else 0.0
     picture = level + cv2.GaussianBlur(np.full(shape, 0.0) + streaks, (1, 31), 8) + RNG.normal(0, 1.0, shape)

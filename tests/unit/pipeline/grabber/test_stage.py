@@ -1,4 +1,4 @@
-"""The grabber: every shot becomes a frame, every frame is announced, and its place on the web is right."""
+"""The grabber: every shot becomes a frame, every frame is announced, and its place on the cloth is right."""
 
 from dataclasses import replace
 
@@ -9,8 +9,8 @@ from pipeline.cameras.protocol import CameraLost, Shot
 from pipeline.config.cameras import ReplayConfig
 from pipeline.config.motion import CameraMotion, EncoderMotion
 from pipeline.grabber.camera_style import CameraStyle
-from pipeline.grabber.framing import ORIGIN_LIMIT
-from pipeline.grabber.pacing import MOST_BEHIND
+from pipeline.grabber.framing import MAX_ORIGIN_BYTES
+from pipeline.grabber.pacing import MAX_BEHIND
 from pipeline.grabber.stage import Grabber, GrabberBoxes, GrabberTerms, OpenCamera
 from pipeline.messages.frames import Announced, CameraFacts, Frame
 from pipeline.messages.motion import EncoderCount, Motion
@@ -147,9 +147,9 @@ def test_a_pulse_train_far_behind_lets_frames_go_and_says_so() -> None:
     bench = Bench(ScriptCamera([shot(i) for i in range(20)]), motion=True, mm_per_px_y=1.0)
     bench.move(0.0)
     bench.run()
-    bench.move(64.0 * (MOST_BEHIND + 5))
+    bench.move(64.0 * (MAX_BEHIND + 5))
     announced = bench.run(rounds=1)
-    assert announced[0].lost == MOST_BEHIND + 3 and announced[0].start_mm == 64.0 * (1 + announced[0].lost)
+    assert announced[0].lost == MAX_BEHIND + 3 and announced[0].start_mm == 64.0 * (1 + announced[0].lost)
 
 
 def test_a_free_running_camera_is_placed_by_the_web() -> None:
@@ -167,7 +167,7 @@ def test_a_rate_paces_the_pictures() -> None:
 def test_a_long_origin_in_any_script_fits_the_header() -> None:
     picture = replace(shot(0), origin="布/" * 2000 + "卷.png")
     (announced,) = Bench(ScriptCamera([picture])).run()
-    assert announced.origin.endswith("布/卷.png") and len(announced.origin.encode()) <= ORIGIN_LIMIT
+    assert announced.origin.endswith("布/卷.png") and len(announced.origin.encode()) <= MAX_ORIGIN_BYTES
 
 
 def test_a_lost_camera_is_said_before_it_ends_the_process() -> None:
@@ -180,7 +180,7 @@ def test_a_lost_camera_is_said_before_it_ends_the_process() -> None:
 
 
 def line_scan(moves: list[tuple[float, float]], rows: int = 40, **facts: object) -> tuple[list[Announced], dict[int, int]]:
-    """A wired line-scan camera of 0.5 mm a row (20 mm a buffer) on a web that stood at those places at those speeds."""
+    """A wired line-scan camera of 0.5 mm a row (20 mm a buffer) on cloth that stood at those places at those speeds."""
     pixels = np.arange(rows, dtype=np.uint8)[:, None].repeat(64, axis=1)
     shots = [Shot(pixels, rows, i, i * 100 * MS, 0) for i in range(len(moves))]
     bench = Bench(ScriptCamera([], self_timed=True), motion=True, mm_per_px_y=0.5, rows=rows, **facts)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Contacts: bounces are no edges, and a closing is an event or a roll at the place where the web was then."""
+"""Contacts: bounces are no edges, and a closing is an event or a roll at the place where the cloth was then."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ CONTACTS = {
 def test_a_closing_is_placed_where_the_web_was_then() -> None:
     bench = Bench(cloth=ClothTerms("R-9", "twill", contacts=CONTACTS))
     bench.move(1000.0, speed_mm_s=500.0, now_ns=200 * MS)
-    bench.inbox.send(Contact(name="seam", t_mono_ns=180 * MS))  # 20 ms and 10 mm before the web's last word
+    bench.inbox.send(Contact(name="seam", t_mono_ns=180 * MS))  # 20 ms and 10 mm before the cloth's last word
     bench.inbox.send(Contact(name="doff", t_mono_ns=200 * MS))
     bench.inbox.send(Contact(name="unknown", t_mono_ns=200 * MS))
     bench.decision.step(210 * MS)

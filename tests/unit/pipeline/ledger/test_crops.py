@@ -45,7 +45,7 @@ def cut(verdict: Verdict, pixels: np.ndarray, cells: np.ndarray, most: int = 3) 
     [
         ((512, 640), (200, 304, 240, 328), (252, 380, 156, 284)),  # small: 128 px around it
         ((512, 640), (0, 0, 8, 8), (0, 128, 0, 128)),  # shifted inside at a corner
-        ((512, 640), (0, 100, 640, 108), (40, 168, 0, 640)),  # across the web: the frame's width
+        ((512, 640), (0, 100, 640, 108), (40, 168, 0, 640)),  # across the cloth: the frame's width
         ((64, 96), (8, 8, 16, 16), (0, 64, 0, 96)),  # a frame below the smallest crop
         ((2000, 96), (0, 0, 96, 2000), (488, 1512, 0, 96)),  # never larger than 1024 px
     ],

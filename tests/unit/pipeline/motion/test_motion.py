@@ -26,11 +26,11 @@ from pipeline.devices.modbus import ModbusDevice
 from pipeline.messages.motion import EncoderCount, Motion
 from pipeline.messages.stages import Counted, Elapsed, Status
 from pipeline.messages.states import MotionState, StageState
-from pipeline.motion import MotionStage, make_web
+from pipeline.motion import MotionStage, make_source
 from pipeline.motion.counter import Counter, CounterJump
-from pipeline.motion.encoder import EncoderWeb
+from pipeline.motion.encoder import EncoderSource
 from pipeline.motion.modbus import RECONNECT_NS, ModbusCounts
-from pipeline.motion.played import PlayedWeb, RecordedCourse, SimulatedCourse
+from pipeline.motion.played import PlayedSource, RecordedCourse, SimulatedCourse
 from pipeline.motion.udp import UdpCounts
 from tests.fakes import Box
 
@@ -42,8 +42,8 @@ CONFIG = SimulatedMotion(
 )
 
 
-def played(elapsed_s: float = 0.0) -> PlayedWeb:
-    return PlayedWeb(SimulatedCourse(CONFIG), elapsed_s)
+def played(elapsed_s: float = 0.0) -> PlayedSource:
+    return PlayedSource(SimulatedCourse(CONFIG), elapsed_s)
 
 
 @pytest.mark.parametrize(
@@ -57,11 +57,11 @@ def test_segments_then_the_final_speed(elapsed_s: float, position_mm: float, spe
 def test_a_recorded_web_moves_as_written_and_rests_at_its_end(tmp_path: Path) -> None:
     lines = [{"t_mono_ns": 5_000 * MS + t * MS, "position_mm": p} for t, p in [(0, 10), (1000, 110), (3000, 110)]]
     (tmp_path / "motion.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    web = make_web(RecordedMotion(source="recorded", path=tmp_path), Box, {})
-    web.read(0, held=False)
-    assert web.read(500 * MS, held=False) == (pytest.approx(60), pytest.approx(100), 500 * MS)
-    assert web.read(2000 * MS, held=False) == (110, 0, 2000 * MS)
-    assert web.read(99_000 * MS, held=False) == (110, 0, 99_000 * MS)
+    cloth = make_source(RecordedMotion(source="recorded", path=tmp_path), Box, {})
+    cloth.read(0, held=False)
+    assert cloth.read(500 * MS, held=False) == (pytest.approx(60), pytest.approx(100), 500 * MS)
+    assert cloth.read(2000 * MS, held=False) == (110, 0, 2000 * MS)
+    assert cloth.read(99_000 * MS, held=False) == (110, 0, 99_000 * MS)
 
 
 @pytest.mark.parametrize("text", [None, "", "{}\n{}", "no json\n", '{"t_mono_ns": 1, "position_mm": 2}'])
@@ -140,8 +140,8 @@ class Bench:
     def __init__(self, before: Elapsed | Counted | None = None, **config: Any) -> None:
         self.counts, self.heard = Box(), Box()
         body = {"source": "message", "counts_per_mm": 10, "bits": 15, "max_speed_mm_s": 2000, **config}
-        self.web = make_web(TypeAdapter(MotionConfig).validate_python(body), lambda: self.counts, before)
-        self.stage = MotionStage(self.web, self.heard, [])
+        self.cloth = make_source(TypeAdapter(MotionConfig).validate_python(body), lambda: self.counts, before)
+        self.stage = MotionStage(self.cloth, self.heard, [])
         self.ms = 0
 
     def turn(self, counts: Callable[[int], int | None], until_ms: int) -> Motion:
@@ -202,7 +202,7 @@ def test_an_encoder_that_has_not_spoken_yet_is_awaited_and_no_fault() -> None:
 def test_an_encoder_that_spoke_before_a_restart_is_not_awaited_for_long() -> None:
     bench = Bench()
     bench.turn(lambda ms: ms, 1000)
-    again = Bench(before=bench.web.kept)
+    again = Bench(before=bench.cloth.kept)
     for ms in range(0, 2000, 10):
         again.stage.step(ms * MS)
     assert [s for s, _ in again.states()] == [StageState.READY, StageState.FAULT]
@@ -229,13 +229,13 @@ def test_a_triggered_camera_is_silent_at_rest_and_others_words_are_left_alone() 
     bench.stage.step(2000 * MS)
     assert bench.heard.take(Motion)[-1].state is MotionState.STOPPED
     assert [s for s, _ in bench.states()] == [StageState.READY]
-    assert bench.web.refused == 49
+    assert bench.cloth.refused == 49
 
 
 def test_a_restarted_encoder_counts_on() -> None:
     bench = Bench()
     bench.turn(lambda ms: ms, 1000)
-    again = Bench(before=bench.web.kept)
+    again = Bench(before=bench.cloth.kept)
     assert again.turn(lambda ms: 1000 + ms, 100).position_mm == pytest.approx(109, abs=4)
 
 
@@ -249,7 +249,7 @@ def test_udp_takes_numbers_and_counts_the_rest() -> None:
                 sender.sendto(text, ("127.0.0.1", counts.port))
         assert counts.read(5) == [(17, 5), (-4, 5)] and counts.refused == 4
         with pytest.raises(InputError, match="address not free"):
-            make_web(UdpMotion(source="udp", listen=f"127.0.0.1:{counts.port}", counts_per_mm=1), Box, {})
+            make_source(UdpMotion(source="udp", listen=f"127.0.0.1:{counts.port}", counts_per_mm=1), Box, {})
     finally:
         counts.close()
 
@@ -271,7 +271,7 @@ def test_modbus_joins_words_and_leaves_a_dead_device_alone() -> None:
     counts = ModbusCounts(config, device)
     assert counts.read(1) == [(2 * 65536 + 5, 1)] and asked == [(30, 2, 1)]
     assert counts.read(2) == [] and counts.read(RECONNECT_NS) == [] and len(asked) == 2
-    assert EncoderWeb(config, counts, {}).read(3, held=False) is None
+    assert EncoderSource(config, counts, {}).read(3, held=False) is None
 
 
 @pytest.mark.parametrize(

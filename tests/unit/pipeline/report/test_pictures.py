@@ -53,7 +53,7 @@ def draw(messages: list[Verdict], in_mm: bool = True, along: tuple[float, float]
 
 
 def spans(ax: Axes, label: str) -> list[tuple[float, float]]:
-    """From and to along the web of the rectangles of the first kind so named, m."""
+    """From and to along the cloth of the rectangles of the first kind so named, m."""
     colour = next(p.get_facecolor() for p in ax.patches if p.get_label() == label)
     found = [p for p in ax.patches if isinstance(p, Rectangle) and p.get_facecolor() == colour]
     return [(round(p.get_y(), 6), round(p.get_y() + p.get_height(), 6)) for p in found]

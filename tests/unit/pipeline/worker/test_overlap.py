@@ -81,7 +81,7 @@ class Cameras:
         self.dx, self.right = dx, right
 
     def show(self, camera: str, number: int, now_ns: int = 0, early: int = 0) -> list[Alignment]:
-        """A frame; the right camera is `dx` px off, and `early` frames ahead on the web."""
+        """A frame; the right camera is `dx` px off, and `early` frames ahead on the cloth."""
         row = (number + early) * ROWS
         column, beside = (0, {}) if camera == "left" else (BESIDE_PX + self.dx, {"x_offset_mm": BESIDE_PX * MM, **self.right})
         frame = Frame.model_validate({

@@ -1,4 +1,4 @@
-"""Synthetic cloth: the same web however it is cut, woven as it says, defects where the truth says and nowhere else."""
+"""Synthetic cloth: the same cloth however it is cut, woven as it says, defects where the truth says and nowhere else."""
 
 from __future__ import annotations
 
