@@ -7,15 +7,13 @@ from pathlib import Path
 
 import cv2
 import pytest
-from rich.console import Console
 
+from calibration import calibrate_threshold, compile_bundle
 from glass_core.network.checkpoint import load_model, save_model, tensors_of
 from pipeline.ledger.reading import read_states
 from pipeline.messages.states import Result, State
 from tests.line.conftest import good_frame, make_model
 from tests.line.test_line import config, running
-from tools.verbs.calibrate import calibrate_run
-from tools.verbs.compile import building, compile_run
 
 BREAKER = """
 from pathlib import Path
@@ -41,10 +39,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = make_model(folder / "model", card=False)
     glass, info = load_model(model)
     save_model(model, tensors_of(glass), info.model_copy(update={"config": None, "split_digest": None}))
-    quiet = Console(quiet=True)
-    calibrate_run(model, good, 20, quiet)
-    with building(folder / "bundle") as part:
-        compile_run(model, "torch", "fp32", part, quiet, good)
+    calibrate_threshold(model, good, 20)
+    compile_bundle(model, folder / "bundle", "torch", "fp32", good)
     return folder / "bundle"
 
 

@@ -355,8 +355,8 @@ def test_standard_maps_are_those_of_the_whole_inspected_range() -> None:
     engine, picture = BrightnessEngine(), np.random.default_rng(0).integers(0, 256, (64, 216), dtype=np.uint8)
     scores = standard_system(engine, engine.definition)(TestImage(Path("a"), "good", None), picture)
     cells = engine.score(picture[None, :, 16:200])[0]
-    np.testing.assert_allclose(scores.pixels[:, 16:200], smooth_odds(cells, median_share=0.5), atol=1e-6)
-    assert scores.image == cells.max() and len(scores.lanes) == 4
+    np.testing.assert_allclose(scores.map[:, 16:200], smooth_odds(cells, median_share=0.5), atol=1e-6)
+    assert scores.score == cells.max() and len(scores.lanes) == 4
 
 
 def test_the_official_protocol_resizes_and_crops_picture_and_mask(tmp_path: Path) -> None:

@@ -31,16 +31,16 @@ def test_tiles_make_the_picture_again(shape: tuple[int, ...]) -> None:
     image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     found = scores(brightness, image, TILES)
     wanted = image.astype(np.float32) / 255 if image.ndim == 2 else image.astype(np.float32).mean(axis=2) / 255
-    assert found.pixels.shape == shape[:2] and found.pixels.dtype == np.float32
-    np.testing.assert_allclose(found.pixels, wanted, atol=1e-6)
-    assert found.image == pytest.approx(image.max() / 255)
+    assert found.map.shape == shape[:2] and found.map.dtype == np.float32
+    np.testing.assert_allclose(found.map, wanted, atol=1e-6)
+    assert found.score == pytest.approx(image.max() / 255)
 
 
 def test_what_is_not_inspected_has_no_score() -> None:
     image = picture(64, 192)
     found = scores(brightness, image, TILES.model_copy(update={"inspect_x_px": (40, 168)}))
-    assert np.isnan(found.pixels[:, :40]).all() and np.isnan(found.pixels[:, 168:]).all()
-    np.testing.assert_allclose(found.pixels[:, 40:168], image[:, 40:168].astype(np.float32) / 255, atol=1e-6)
+    assert np.isnan(found.map[:, :40]).all() and np.isnan(found.map[:, 168:]).all()
+    np.testing.assert_allclose(found.map[:, 40:168], image[:, 40:168].astype(np.float32) / 255, atol=1e-6)
 
 
 def test_training_sees_the_tiles_of_the_pictures(tmp_path: Path) -> None:

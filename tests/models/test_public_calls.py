@@ -1,0 +1,103 @@
+"""The calls that a notebook makes: the examples in their docstrings, and a script of a page, on a little generated cloth."""
+
+from __future__ import annotations
+
+import doctest
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import cv2
+import numpy as np
+import pytest
+
+import calibration
+import glass_core
+import pipeline
+from pipeline.cameras.picture import write_png
+from pipeline.cameras.synthetic.weave import render
+from pipeline.config.cameras import WeaveConfig
+from pipeline.config.line import LineConfig
+from tests.shared_data import ROOT
+
+CLOTH = WeaveConfig(name="c", source="weave", width_px=120, frame_rows=80, seed=3)
+CALLS: list[Callable[..., object]] = [  # each needs what those before it have left
+    glass_core.train, glass_core.evaluate, glass_core.load, glass_core.draw_map, calibration.calibrate_threshold,
+    glass_core.compile_bundle, calibration.compile_bundle, pipeline.replay, pipeline.read_roll, pipeline.run,
+]  # fmt: skip
+
+
+def weave(path: Path, number: int, defective: bool = False) -> Path:
+    """One picture of the cloth, with a white hole where it is defective."""
+    pixels = render(CLOTH, number * CLOTH.frame_rows, CLOTH.frame_rows).copy()
+    if defective:
+        pixels[30:50, 50:70] = 255
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_png(path, pixels)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Good cloth, one defective picture, and a test set."""
+    folder = tmp_path_factory.mktemp("cloth")
+    for number in range(12):
+        weave(folder / f"good/{number:02d}.png", number)
+    weave(folder / "picture.png", 20, defective=True)
+    for number in range(2):
+        weave(folder / f"test_set/test/good/{number}.png", 30 + number)
+        weave(folder / f"test_set/test/hole/{number}.png", 40 + number, defective=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def known(folder: Path) -> dict[str, object]:
+    """The names that examples use without saying where they are from."""
+    line = {
+        "line": {"name": "example"}, "model": folder / "run", "ledger": {"path": folder / "line" / "ledger.sqlite"},
+        "cameras": [{"name": "a", "source": "replay", "path": folder / "good"}], "decision": {"budget_ms": 60_000},
+    }  # fmt: skip
+    return {"folder": folder, "np": np, "config": LineConfig.model_validate(line)}
+
+
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call.__module__}.{call.__name__}")
+def test_the_example_in_a_docstring_is_true(call: Callable[..., object], known: dict[str, object]) -> None:
+    names = {name: getattr(package, name) for package in (pipeline, calibration, glass_core) for name in package.__all__}
+    example = doctest.DocTestParser().get_doctest(
+        call.__doc__ or "", {**names, **known, call.__name__: call}, call.__name__, None, None
+    )
+    assert example.examples, "no example"
+    said: list[str] = []
+    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example, out=said.append)
+    assert not said, "".join(said)
+
+
+@pytest.mark.parametrize("package", [glass_core, calibration, pipeline], ids=lambda package: package.__name__)
+def test_every_exported_name_is_there_and_no_other(package: ModuleType) -> None:
+    for name in package.__all__:
+        assert callable(getattr(package, name))
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        package.nothing  # noqa: B018
+
+
+def test_the_script_of_the_page_trains_scores_and_draws(folder: Path) -> None:
+    out = folder / "script"
+    words = [sys.executable, str(ROOT / "docs/how-to/from_a_script.py"), folder / "good", folder / "picture.png", out]
+    done = subprocess.run(
+        list(map(str, words)),
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("score ")
+    picture, drawn = cv2.imread(str(folder / "picture.png")), cv2.imread(str(out / "map.png"))
+    assert drawn.shape == picture.shape
+    red = drawn[..., 2].astype(int) - drawn[..., 0]  # hot is red, cold is blue
+    hottest = np.unravel_index(cv2.blur(red.astype(np.float32), (9, 9)).argmax(), red.shape)
+    assert 22 <= hottest[0] <= 58 and 42 <= hottest[1] <= 78, "the defect is what stands out"
