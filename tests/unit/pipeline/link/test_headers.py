@@ -12,7 +12,7 @@ from pathlib import Path
 import msgpack
 import pytest
 
-from pipeline.ledger.stage import _line
+from pipeline.ledger.verdict_lines import _line
 from pipeline.link import wire
 from pipeline.messages.message import Message
 from pipeline.messages.verdicts import Verdict
