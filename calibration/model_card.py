@@ -72,7 +72,7 @@ def calibrate_threshold(
 
     >>> card = calibrate_threshold(folder / "run", folder / "good", budget=50)
     >>> card.provisional, len(card.thresholds)
-    (True, 2)
+    (True, 4)
     """
     with refused_writes(model):
         engine, info = load_engine(model), read_info(model)

@@ -29,7 +29,8 @@ def train(images: Path | Sequence[Path], config: TrainConfig, out: Path, report:
     `report` hears of progress (glass_core.training.events). Raises InputError for pictures, settings or a folder that
     cannot be used, MissingError without the trunk's weights.
 
-    >>> config = TrainConfig(profile="quick", backbone="embedded", tile_px=64, epochs=1, iterations_per_epoch=2)
+    >>> parts = {"train": 0.5, "calibration": 0.25, "selection": 0.25}
+    >>> config = TrainConfig(profile="quick", backbone="embedded", tile_px=64, epochs=1, iterations_per_epoch=2, split=parts)
     >>> info = train(folder / "good", config, folder / "run")
     >>> info.arch, len(info.curve)
     ('embedded', 1)

@@ -5,9 +5,6 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from pymodbus.client import ModbusTcpClient
-from pymodbus.exceptions import ModbusException
-
 from pipeline.devices import DeviceLost
 
 
@@ -15,6 +12,10 @@ class ModbusDevice:
     """Every call is answered within `timeout_ms` or raises DeviceLost."""
 
     def __init__(self, host: str, port: int, unit: int, timeout_ms: float) -> None:
+        from pymodbus.client import ModbusTcpClient  # a process that only names such a device loads no library for it
+        from pymodbus.exceptions import ModbusException
+
+        self._failures = (ModbusException, OSError)
         logging.getLogger("pymodbus").setLevel(logging.CRITICAL)  # what it has to say is said once, by us
         self._where, self._unit = f"{host}:{port}", unit
         self.client = ModbusTcpClient(host, port=port, timeout=timeout_ms / 1000, retries=0)
@@ -29,7 +30,7 @@ class ModbusDevice:
         """The answer to one of the client's calls."""
         try:
             answer = call(*words, **facts, device_id=self._unit)
-        except (ModbusException, OSError) as e:
+        except self._failures as e:
             raise DeviceLost(f"{self._where} does not answer ({e})") from None
         if answer.isError():
             raise DeviceLost(f"{self._where} refuses, check the addresses ({answer})")

@@ -77,7 +77,7 @@ def run(
 
     >>> summary = run(config, seconds=60)
     >>> summary.frames, summary.not_inspected
-    (2, 0)
+    (12, 0)
     """
     make_for_here(config, report)
     check(config, observe, report)
