@@ -14,10 +14,11 @@ from pipeline.config.actions import ActionConfig
 from pipeline.config.agreement import CHECKS
 from pipeline.config.cameras import BaslerConfig, CameraConfig
 from pipeline.config.decision import DecisionConfig, InspectionOkConfig
+from pipeline.config.inputs import InputConfig
 from pipeline.config.ledger import LedgerConfig
 from pipeline.config.motion import MotionConfig
+from pipeline.config.outputs import OutputConfig, PublisherConfig, WiredConfig
 from pipeline.config.styles import EventsConfig, Scalar, StyleConfig
-from pipeline.config.wires import InputConfig, OutputConfig, PublisherConfig, WiredConfig
 from pipeline.config.worker import WorkerConfig
 from pipeline.grading import Rules
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from pipeline.cloth.rolls import Events, EventSpan, Rolls, RollSpan
+from pipeline.config.inputs import ContactConfig
 from pipeline.config.styles import EventsConfig, StyleConfig
-from pipeline.config.wires import ContactConfig
 from pipeline.decision.judgement import Judgement, Standard
 from pipeline.messages.cloth import Contact, Roll, SpanEvent
 from pipeline.messages.commands import MarkEvent, RollStart

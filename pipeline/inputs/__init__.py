@@ -1,6 +1,6 @@
 """What the line hears from contacts, one kind a module.
 
-A kind is a member of `InputConfig` (pipeline/config/wires.py), a row of INPUTS, and its module (protocol.py).
+A kind is a member of `InputConfig` (pipeline/config/inputs.py), a row of INPUTS, and its module (protocol.py).
 """
 
 from __future__ import annotations

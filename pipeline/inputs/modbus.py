@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from pipeline.config.wires import ContactConfig, ModbusInputConfig
+from pipeline.config.inputs import ContactConfig, ModbusInputConfig
 from pipeline.devices import DeviceLost
 from pipeline.devices.modbus import ModbusDevice
 from pipeline.link.protocol import Outbox

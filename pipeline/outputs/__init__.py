@@ -1,6 +1,6 @@
 """What the line says to others: the publisher, which is decision's own, and wires to machines, one kind a module.
 
-A kind is a member of `WiredConfig` (pipeline/config/wires.py), a row of OUTPUTS, and its module (protocol.py).
+A kind is a member of `WiredConfig` (pipeline/config/outputs.py), a row of OUTPUTS, and its module (protocol.py).
 """
 
 from __future__ import annotations

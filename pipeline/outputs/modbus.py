@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from pipeline.config.wires import ModbusConfig
+from pipeline.config.outputs import ModbusConfig
 from pipeline.devices import DeviceLost
 from pipeline.devices.modbus import ModbusDevice
 from pipeline.link.protocol import Inbox, Outbox

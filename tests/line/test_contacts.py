@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.config.wires import ModbusInputConfig
+from pipeline.config.inputs import ModbusInputConfig
 from pipeline.inputs.modbus import RETRY_NS, ModbusInput
 from pipeline.ledger.reading import read_events, read_rolls
 from pipeline.messages.cloth import Contact, Roll, SpanEvent

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from pipeline.config.cards import load_config
-from pipeline.config.wires import ModbusConfig
+from pipeline.config.outputs import ModbusConfig
 from pipeline.ledger.reading import read_actions
 from pipeline.messages.actions import Action
 from pipeline.messages.commands import Acknowledge, Reset

@@ -20,8 +20,9 @@ from glass_core.errors import InputError
 from pipeline.cameras import CAMERAS
 from pipeline.config.cameras import CameraConfig
 from pipeline.config.cards import load_config
+from pipeline.config.inputs import InputConfig
 from pipeline.config.motion import MotionConfig
-from pipeline.config.wires import InputConfig, OutputConfig
+from pipeline.config.outputs import OutputConfig
 from pipeline.inputs import INPUTS, input_kind
 from pipeline.messages.reasons import Reason
 from pipeline.motion import SOURCES
@@ -121,14 +122,14 @@ ROWS = [
     ),
     ("glass_core/backbones/__init__.py", "from typing import", "from pkgutil import resolve_name\n"),
     (
-        "pipeline/config/wires.py",
+        "pipeline/config/outputs.py",
         "WiredConfig = ModbusConfig",
         'class SirenConfig(Section):\n    kind: Literal["siren"]\n    name: ProcessName = "siren"\n    log: Path\n\n\n',
     ),
-    ("pipeline/config/wires.py", "from typing import", "from pathlib import Path\n"),
+    ("pipeline/config/outputs.py", "from typing import", "from pathlib import Path\n"),
     ("pipeline/outputs/__init__.py", '"modbus": ', '"siren": "pipeline.outputs.siren", '),
     (
-        "pipeline/config/wires.py",
+        "pipeline/config/inputs.py",
         "InputConfig = Annotated[",
         'class ButtonConfig(Section):\n    kind: Literal["button"]\n    name: ProcessName = "button"\n'
         "    contacts: tuple[ContactConfig, ...]\n\n\n",
@@ -149,8 +150,8 @@ ROWS = [
     ),
 ]
 MEMBERS = [
-    ("pipeline/config/wires.py", "WiredConfig = ModbusConfig\n", "WiredConfig = ModbusConfig | SirenConfig\n"),
-    ("pipeline/config/wires.py", "Annotated[ModbusInputConfig,", "Annotated[ModbusInputConfig | ButtonConfig,"),
+    ("pipeline/config/outputs.py", "WiredConfig = ModbusConfig\n", "WiredConfig = ModbusConfig | SirenConfig\n"),
+    ("pipeline/config/inputs.py", "Annotated[ModbusInputConfig,", "Annotated[ModbusInputConfig | ButtonConfig,"),
 ]
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from pipeline.config.inputs import ContactConfig
 from pipeline.config.line import LineConfig
-from pipeline.config.wires import ContactConfig
 from pipeline.decision.cloth import ClothTerms
 from pipeline.inputs.modbus import Edge
 from pipeline.messages.cloth import Contact, Roll, SpanEvent

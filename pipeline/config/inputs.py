@@ -1,4 +1,4 @@
-"""What the line says to others and hears from them: the publisher, Modbus outputs, input contacts."""
+"""The `inputs:` section: contacts, one class a kind of device."""
 
 from __future__ import annotations
 
@@ -7,50 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from glass_core.settings.section import Section
+from pipeline.config.devices import ModbusAddress, ProcessName
 from pipeline.messages.states import EventKind
-
-ProcessName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
-
-
-class PublisherConfig(Section):
-    """Where verdicts, rejects and states are published."""
-
-    kind: Literal["publisher"]
-    bind: str = "ipc://auto"
-
-    @model_validator(mode="after")
-    def _loopback(self) -> PublisherConfig:
-        host = self.bind.removeprefix("tcp://").rsplit(":", 1)[0]
-        if not (self.bind.startswith("ipc://") or (self.bind.startswith("tcp://") and host in ("127.0.0.1", "[::1]"))):
-            raise ValueError(f"bind {self.bind}: ipc://PATH, ipc://auto or tcp://127.0.0.1:PORT are allowed")
-        return self
-
-
-class ModbusAddress(Section):
-    """Where a Modbus TCP device answers."""
-
-    kind: Literal["modbus"]
-    host: str
-    port: int = Field(default=502, ge=1, le=65535)
-    unit: int = Field(default=1, ge=0, le=255)
-    timeout_ms: float = Field(default=200.0, ge=10, le=5000)
-    """A device that has not answered a request by then does not answer."""
-
-
-class ModbusConfig(ModbusAddress):
-    """Remote I/O or a PLC, over Modbus TCP; the register map stands in pipeline/outputs/modbus.py and in the README."""
-
-    name: ProcessName = "plc"
-    coils_at: int = Field(default=0, ge=0, le=65000)
-    registers_at: int | None = Field(default=0, ge=0, le=65000)
-    """Null: remote I/O that has only coils."""
-    pulse_ms: float = Field(default=100.0, ge=10)
-    """How long a mark's coil is on."""
-
-
-WiredConfig = ModbusConfig
-"""The kinds of output that are processes of their own, each with a `name`; their modules stand in pipeline/outputs."""
-OutputConfig = Annotated[PublisherConfig | WiredConfig, Field(discriminator="kind")]
 
 
 class ContactConfig(Section):

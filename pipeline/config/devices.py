@@ -1,0 +1,22 @@
+"""What devices of outputs and inputs have in common: a name for their process, and where they answer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from glass_core.settings.section import Section
+
+ProcessName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+
+
+class ModbusAddress(Section):
+    """Where a Modbus TCP device answers."""
+
+    kind: Literal["modbus"]
+    host: str
+    port: int = Field(default=502, ge=1, le=65535)
+    unit: int = Field(default=1, ge=0, le=255)
+    timeout_ms: float = Field(default=200.0, ge=10, le=5000)
+    """A device that has not answered a request by then does not answer."""
