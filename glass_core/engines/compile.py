@@ -50,7 +50,8 @@ def compile_bundle(
 ) -> Manifest:
     """A bundle without a card in the new folder `out`, whole or not at all; see build_engine.
 
-    `calibration.compile_bundle` makes one with a threshold card of its own, which a line asks for.
+    Without `thresholds` the engine is held to its scores alone. `calibration.compile_bundle` makes a bundle with a threshold
+    card of its own, which a line asks for.
 
     >>> manifest = compile_bundle(folder / "run", folder / "bundle", "torch")
     >>> manifest.backend, manifest.precision
@@ -83,7 +84,7 @@ def build_engine(
     pictures, others = _pictures(run, good, precision)
     config = info.config or TrainConfig(backbone=info.arch, tile_px=info.score.tiling.tile_px)
     guard = draw_pairs(pictures, config, GUARD_PAIRS)
-    examples = draw_pairs(others, config, RANGE_PAIRS) if others else guard
+    examples = draw_pairs(others, config, RANGE_PAIRS) if precision == "int8" else guard
     for file in RUN_FILES:
         if (run / file).exists():
             shutil.copyfile(run / file, part / file)

@@ -3,3 +3,7 @@
 
 class DeviceLost(Exception):
     """The other side does not answer, or refuses what it is asked."""
+
+
+class DeviceRefuses(DeviceLost):
+    """The other side answers that it will not: its connection is whole."""

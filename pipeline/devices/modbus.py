@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from pipeline.devices import DeviceLost
+from pipeline.devices import DeviceLost, DeviceRefuses
 
 
 class ModbusDevice:
@@ -33,7 +33,7 @@ class ModbusDevice:
         except self._failures as e:
             raise DeviceLost(f"{self._where} does not answer ({e})") from None
         if answer.isError():
-            raise DeviceLost(f"{self._where} refuses, check the addresses ({answer})")
+            raise DeviceRefuses(f"{self._where} refuses, check the addresses ({answer})")
         return answer
 
     def close(self) -> None:

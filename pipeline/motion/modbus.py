@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pipeline.config.motion import ModbusMotion
-from pipeline.devices import DeviceLost
+from pipeline.devices import DeviceLost, DeviceRefuses
 from pipeline.devices.modbus import ModbusDevice
 from pipeline.motion.counts import Reading
 
 RECONNECT_NS = 1_000_000_000
-
-
 ANSWER_MS = 100.0
 """A Modbus device on the machine's own network answers sooner; the motion process waits for nobody else."""
 
@@ -33,8 +31,9 @@ class ModbusCounts:
         table = client.read_input_registers if c.kind == "input" else client.read_holding_registers
         try:
             registers = self._device.ask(table, c.register_, count=c.words).registers
-        except DeviceLost:
-            self._device.close()  # the next call connects anew
+        except DeviceLost as lost:
+            if not isinstance(lost, DeviceRefuses):
+                self._device.close()  # the next call connects anew
             self.refused += 1
             self._retry_ns = now_ns + RECONNECT_NS
             return []

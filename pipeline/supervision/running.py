@@ -38,6 +38,10 @@ class Watcher(Protocol):
         """The last word of each process, again and again."""
         ...
 
+    def leave(self) -> None:
+        """The line stops: its processes may still have something to say."""
+        ...
+
 
 class Unwatched:
     """Nobody looks."""
@@ -46,6 +50,9 @@ class Unwatched:
         """Nothing."""
 
     def progress(self, progress: Mapping[str, Progress]) -> None:
+        """Nothing."""
+
+    def leave(self) -> None:
         """Nothing."""
 
 
@@ -86,7 +93,11 @@ def run(
     line = Supervisor(config, observe, needed)
     bypass: Handlers = {signal.SIGUSR1: lambda: line.bypass(True), signal.SIGUSR2: lambda: line.bypass(False)}
     with _handled(_stops(stopped) | bypass), line:
-        _watch(line, watcher or Unwatched(), stopped, frames, seconds)
+        looker = watcher or Unwatched()
+        try:
+            _watch(line, looker, stopped, frames, seconds)
+        finally:
+            looker.leave()
     if "recorder" not in line.progress:  # what the ledger holds is then of an earlier run
         raise LineFailed("stopped before the line was up, nothing was recorded", 0)
     return summarise(config.ledger.path)

@@ -19,7 +19,8 @@ class Display:
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[figures]}"))
-        self._bars = Progress(*columns, TimeRemainingColumn(), console=self.console, transient=True)
+        # Work may begin while stdout is turned elsewhere: a bar that took it over would give back the wrong one.
+        self._bars = Progress(*columns, TimeRemainingColumn(), console=self.console, transient=True, redirect_stdout=False)
         self._bar: TaskID | None = None
         self._title = ""
 

@@ -61,8 +61,6 @@ class Operator:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.display.__exit__(kind, error, trace)
-        if self._live is not None:
-            self._live.stop()
 
     def hear(self, message: Message) -> None:
         """Takes it onto the screen, or says it."""
@@ -76,3 +74,8 @@ class Operator:
         if self._live is not None and not self._live.is_started:
             self.display.stop()
             self._live.start()
+
+    def leave(self) -> None:
+        """Leaves the terminal to the last words of the line's processes."""
+        if self._live is not None:
+            self._live.stop()

@@ -271,7 +271,23 @@ def test_modbus_joins_words_and_leaves_a_dead_device_alone() -> None:
     counts = ModbusCounts(config, device)
     assert counts.read(1) == [(2 * 65536 + 5, 1)] and asked == [(30, 2, 1)]
     assert counts.read(2) == [] and counts.read(RECONNECT_NS) == [] and len(asked) == 2
-    assert EncoderSource(config, counts, {}).read(3, held=False) is None
+    assert EncoderSource(config, counts, None).read(3, held=False) is None
+
+
+@pytest.mark.parametrize(("answer", "hung_up"), [(ConnectionException("gone"), 1), (SimpleNamespace(isError=lambda: True), 0)])
+def test_modbus_hangs_up_on_a_mute_device_and_not_on_one_that_refuses(answer: Any, hung_up: int) -> None:
+    closed: list[int] = []
+
+    def read(address: int, count: int, device_id: int) -> Any:
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    device = ModbusDevice("h", 502, 1, 100.0)
+    client = SimpleNamespace(read_holding_registers=None, read_input_registers=read, close=lambda: closed.append(1))
+    device.client = client  # type: ignore[assignment]
+    counts = ModbusCounts(ModbusMotion(source="modbus", counts_per_mm=1, host="h", register=30, kind="input"), device)
+    assert counts.read(1) == [] and counts.refused == 1 and len(closed) == hung_up
 
 
 @pytest.mark.parametrize(
