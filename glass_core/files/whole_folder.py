@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from glass_core.errors import InputError
@@ -26,3 +26,17 @@ def whole_folder(out: Path) -> Iterator[Path]:
             part.rename(out)
         finally:
             shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def folder_for_work(out: Path) -> Iterator[None]:
+    """Makes `out` for work that may be taken up again; after an error it goes if it was not there and holds nothing."""
+    made = not out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        if made:
+            with suppress(OSError):  # it holds something
+                out.rmdir()
+        raise

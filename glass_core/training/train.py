@@ -9,6 +9,7 @@ from glass_core.errors import InputError
 from glass_core.evaluation.suspects import SuspectList, score_good
 from glass_core.events import LeftOut, Note, keep_quiet
 from glass_core.files.whole_file import refused_writes
+from glass_core.files.whole_folder import folder_for_work
 from glass_core.network.checkpoint import ModelInfo, read_info
 from glass_core.pictures.datasets import list_images
 from glass_core.pictures.exclusions import EXCLUDE_FILE, KEY_DIGITS, read_exclusions
@@ -38,8 +39,7 @@ def train(images: Path | Sequence[Path], config: TrainConfig, out: Path, report:
     given = list_images(images) if isinstance(images, Path) else list(images)
     if isinstance(images, Path) and (words := known_set(images)):
         report(Note(words))
-    with refused_writes(out):
-        out.mkdir(parents=True, exist_ok=True)  # what cannot be written is better known now than after the training
+    with refused_writes(out), folder_for_work(out):  # what cannot be written is better known now than after the training
         fit(leave_out_marked(given, out, report), config, out, report)
         parts, engine = load_split(out), load_engine(out)
         suspects = SuspectList(engine)
