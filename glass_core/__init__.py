@@ -1,7 +1,8 @@
 """GLASS: learns good cloth, and scores pictures by how little they look like it. Importing this alone loads no torch."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from glass_core.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from glass_core.config import TrainConfig
@@ -11,20 +12,18 @@ if TYPE_CHECKING:
     from glass_core.evaluation.scores import Scores, load
     from glass_core.training.train import train
 else:
-    _HOMES = {
-        "Scores": "evaluation.scores",
-        "TrainConfig": "config",
-        "compile_bundle": "engines.compile",
-        "draw_map": "evaluation.figures",
-        "evaluate": "evaluation.evaluate",
-        "load": "evaluation.scores",
-        "train": "training.train",
-    }
-
-    def __getattr__(name: str) -> Any:
-        if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    __getattr__ = lazy_exports(
+        __name__,
+        {
+            "Scores": "evaluation.scores",
+            "TrainConfig": "config",
+            "compile_bundle": "engines.compile",
+            "draw_map": "evaluation.figures",
+            "evaluate": "evaluation.evaluate",
+            "load": "evaluation.scores",
+            "train": "training.train",
+        },
+    )
 
 
 __all__ = ["Scores", "TrainConfig", "compile_bundle", "draw_map", "evaluate", "load", "train"]
