@@ -8,6 +8,7 @@ from typing import Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from calibration.camera_card import CameraCard
 from glass_core.errors import InputError
@@ -15,6 +16,7 @@ from glass_core.errors import InputError
 RIVAL = 0.85
 """A second place that fits so nearly as well as the best: cloth repeats itself."""
 MIN_FIT = 0.5
+MAX_APART_MM = 20_000.0
 
 
 class AlignmentCard(CameraCard):
@@ -22,8 +24,8 @@ class AlignmentCard(CameraCard):
 
     kind: Literal["alignment"] = "alignment"
     neighbour: str
-    right_mm: float
-    up_mm: float
+    right_mm: float = Field(ge=-MAX_APART_MM, le=MAX_APART_MM)
+    up_mm: float = Field(ge=-MAX_APART_MM, le=MAX_APART_MM)
     """Up the cloth, as y_offset_mm."""
     fit: float
 

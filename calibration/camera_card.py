@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from glass_core.errors import InputError
 from glass_core.files.sealed import ChangedByHand, Sealed
@@ -14,6 +14,8 @@ from glass_core.files.whole_file import whole_file
 
 VALID_DAYS = 180
 """Lamps age, screws work loose, lenses gather dust."""
+MAX_SIDE_PX = 1 << 16
+"""Of a picture; no camera gives a wider one."""
 _MAX_CARD_BYTES = 1 << 22
 
 
@@ -27,7 +29,7 @@ class CameraCard(Sealed):
     valid_until: datetime
     source: str
     """The pictures it was made from."""
-    width_px: int
+    width_px: int = Field(ge=1, le=MAX_SIDE_PX)
 
     @classmethod
     def measured(cls, valid_days: float = VALID_DAYS, **fields: object) -> Self:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
 from calibration.camera_card import CameraCard, check_width
 from glass_core.errors import InputError
@@ -26,14 +27,20 @@ class FlatfieldCard(CameraCard):
     """Per column: pixel = (raw - dark) x gain; the mean level of the white reference is kept."""
 
     kind: Literal["flatfield"] = "flatfield"
-    dark: tuple[float, ...]
-    gain: tuple[float, ...]
-    level: float
+    dark: tuple[Annotated[float, Field(ge=0, le=255)], ...]
+    gain: tuple[Annotated[float, Field(gt=0, le=255)], ...]
+    level: float = Field(ge=0, le=255)
     """Grey level of plain white after correction."""
     unevenness: float
     """Of the white reference before: (brightest - darkest column) / level."""
     structure: float
     saturated: float
+
+    @model_validator(mode="after")
+    def _one_figure_a_column(self) -> Self:
+        if not len(self.dark) == len(self.gain) == self.width_px:
+            raise ValueError(f"{len(self.dark)} dark levels and {len(self.gain)} gains for {self.width_px} columns")
+        return self
 
     def apply(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The picture (H, W) or (H, W, 3) without its shading; InputError where its width is another."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, Self
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
-from calibration.camera_card import CameraCard, check_width
+from calibration.camera_card import MAX_SIDE_PX, CameraCard, check_width
 from glass_core.errors import InputError
 
 Array = NDArray[np.float64]
@@ -18,6 +19,7 @@ MIN_CORRECTED_PX = 0.5
 """Distortion below this is left alone: to resample costs more sharpness than it mends."""
 MAX_RESIDUAL_PX = 1.5
 MAX_BLUR_PX = 4.0
+MAX_MM_PER_PX = 100.0
 """An edge of the board that takes longer from dark to bright is out of focus."""
 COVERED = 0.7
 """Share of the picture that a board must span before distortion is fitted."""
@@ -28,8 +30,8 @@ class ScaleCard(CameraCard):
 
     kind: Literal["scale"] = "scale"
     method: Literal["checkerboard", "charuco", "ruler"]
-    mm_per_px_x: float
-    mm_per_px_y: float | None
+    mm_per_px_x: float = Field(gt=0, le=MAX_MM_PER_PX)
+    mm_per_px_y: float | None = Field(gt=0, le=MAX_MM_PER_PX)
     """Null: not measured; then lengths along the cloth are null."""
     squareness_deg: float | None
     """Angle between the axes less 90: a camera askew, or rows out of step with the cloth."""
@@ -37,10 +39,19 @@ class ScaleCard(CameraCard):
     blur_px: float | None
     """10 to 90 per cent of an edge, median over the board's."""
     line_scan: bool
-    height_px: int
+    height_px: int = Field(ge=1, le=MAX_SIDE_PX)
     bend_x: tuple[float, ...] = ()
     bend_y: tuple[float, ...] = ()
     """Coefficients of _terms in picture coordinates from -1 to 1; empty: nothing to correct."""
+
+    @model_validator(mode="after")
+    def _as_many_coefficients_as_terms(self) -> Self:
+        terms = _terms(np.zeros(1), np.zeros(1), self.line_scan).shape[-1]
+        if len(self.bend_x) not in (0, terms) or len(self.bend_y) != (0 if self.line_scan else len(self.bend_x)):
+            raise ValueError(f"{len(self.bend_x)} and {len(self.bend_y)} coefficients of distortion, a camera has {terms}")
+        if any(abs(c) > MAX_SIDE_PX for c in (*self.bend_x, *self.bend_y)):
+            raise ValueError(f"a coefficient of distortion beyond {MAX_SIDE_PX} px")
+        return self
 
     def maps(self, height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
         """Source columns and rows of each pixel (H, W) for cv2.remap; None where nothing is corrected."""
