@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glass_core.errors import InputError
-from glass_core.evaluation.contact_sheet import write_png
+from glass_core.pictures.drawn import write_png
 
 _AVERAGE_PX = 288
 _SPECTRUM_PX = 289

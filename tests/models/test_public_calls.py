@@ -26,7 +26,9 @@ from tests.shared_data import ROOT
 CLOTH = WeaveConfig(name="c", source="weave", width_px=120, frame_rows=80, seed=3)
 CALLS: list[Callable[..., object]] = [  # each needs what those before it have left
     glass_core.train, glass_core.evaluate, glass_core.load, glass_core.draw_map, calibration.calibrate_threshold,
-    glass_core.compile_bundle, calibration.compile_bundle, pipeline.replay, pipeline.read_roll, pipeline.run,
+    glass_core.compile_bundle, calibration.compile_bundle, glass_core.convert, calibration.make_flatfield,
+    calibration.scale_from_board, calibration.scale_from_ruler, calibration.align, calibration.counts_per_mm,
+    pipeline.replay, pipeline.read_roll, pipeline.run,
 ]  # fmt: skip
 
 
@@ -40,6 +42,18 @@ def weave(path: Path, number: int, defective: bool = False) -> Path:
     return path
 
 
+def calibration_pictures() -> dict[str, np.ndarray]:
+    """A lamp that fades to half at the left, a covered lens, a board of 8 x 6 squares, and cloth that two cameras see."""
+    column = 10 + 180 * np.minimum(1, 0.5 + np.arange(120) / 120)
+    squares = np.indices((6, 8)).sum(axis=0) % 2  # 6 mm are 30 px across and 20 px along
+    board = np.pad(40 + 160 * np.kron(squares, np.ones((20, 30))), 40, constant_values=200)
+    cloth = cv2.GaussianBlur(np.random.default_rng(3).integers(0, 255, (100, 200)).astype(np.uint8), (0, 0), 1.5)
+    return {
+        "white.png": np.tile(column, (80, 1)), "dark.png": np.full((80, 120), 10), "board.png": cv2.blur(board, (2, 2)),
+        "left.png": cloth[10:90, :150], "right.png": cloth[5:85, 90:],
+    }  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Good cloth, one defective picture, and a test set."""
@@ -47,6 +61,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(12):
         weave(folder / f"good/{number:02d}.png", number)
     weave(folder / "picture.png", 20, defective=True)
+    for name, seen in calibration_pictures().items():
+        write_png(folder / name, np.ascontiguousarray(seen, np.uint8))
     for number in range(2):
         weave(folder / f"test_set/test/good/{number}.png", 30 + number)
         weave(folder / f"test_set/test/hole/{number}.png", 40 + number, defective=True)
