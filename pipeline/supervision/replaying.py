@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from pipeline.config.line import LineConfig
 from pipeline.report.roll import Summary, summarise
 from pipeline.supervision.bundles import make_for_here
 from pipeline.supervision.process import run_in_one_process
+from pipeline.supervision.signals import asked_to_stop
 
 
 def replay(
@@ -75,10 +75,6 @@ def count_frames(config: LineConfig) -> int | None:
 def judge(config: LineConfig, title: str, report: Callable[[Pass], None] = keep_quiet) -> Summary:
     """Replay the line's only camera; Ctrl-C ends early with what was judged so far."""
     total = count_frames(config)
-    stopped: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda signum, frame: stopped.append(signum))
-    try:
-        run_in_one_process(config, observe=False, stop=lambda: bool(stopped), heard=lambda n: report(Pass(title, n, total)))
-    finally:
-        signal.signal(signal.SIGINT, before)
+    with asked_to_stop() as stopped:
+        run_in_one_process(config, observe=False, stop=stopped, heard=lambda n: report(Pass(title, n, total)))
     return summarise(config.ledger.path)

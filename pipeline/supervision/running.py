@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,9 +21,8 @@ from pipeline.report.roll import Summary, summarise
 from pipeline.supervision.bundles import make_for_here
 from pipeline.supervision.demand import Demand, demands, needed_tiles_per_s
 from pipeline.supervision.reach import reaches
+from pipeline.supervision.signals import asked_to_stop, handled
 from pipeline.supervision.supervisor import LineFailed, Supervisor
-
-Handlers = dict[signal.Signals, Callable[[], None]]
 
 
 class Watcher(Protocol):
@@ -89,10 +87,9 @@ def run(
     make_for_here(config, report)
     check(config, observe, report)
     needed = 0.0 if slow_ok else needed_tiles_per_s(asked_of(config), config.decision.budget_ms)
-    stopped: list[int] = []
     line = Supervisor(config, observe, needed)
-    bypass: Handlers = {signal.SIGUSR1: lambda: line.bypass(True), signal.SIGUSR2: lambda: line.bypass(False)}
-    with _handled(_stops(stopped) | bypass), line:
+    bypass = {signal.SIGUSR1: lambda: line.bypass(True), signal.SIGUSR2: lambda: line.bypass(False)}
+    with asked_to_stop() as stopped, handled(bypass), line:
         looker = watcher or Unwatched()
         try:
             _watch(line, looker, stopped, frames, seconds)
@@ -136,31 +133,9 @@ def asked_of(config: LineConfig) -> list[Demand]:
     return [max(same_camera, key=lambda d: d.tiles_per_frame) for same_camera in zip(*by_model, strict=True)]
 
 
-def _stops(stopped: list[int]) -> Handlers:
-    stops = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # under nohup the line outlives its terminal
-        stops.append(signal.SIGHUP)
-    return {number: lambda: stopped.append(1) for number in stops}
-
-
-@contextmanager
-def _handled(handlers: Handlers) -> Iterator[None]:
-    """Signals do this, and afterwards what they did before."""
-
-    def handle(number: int, frame: object) -> None:
-        handlers[signal.Signals(number)]()
-
-    before = {number: signal.signal(number, handle) for number in handlers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _watch(line: Supervisor, watcher: Watcher, stopped: list[int], frames: int | None, seconds: float | None) -> None:
+def _watch(line: Supervisor, watcher: Watcher, stopped: Callable[[], bool], frames: int | None, seconds: float | None) -> None:
     ready_s: float | None = None
-    while not stopped and not line.ended:
+    while not stopped() and not line.ended:
         line.step()
         while received := line.events.receive():
             message = received[0]

@@ -16,7 +16,7 @@ from calibration.alignment import AlignmentCard
 from calibration.camera_card import CameraCard
 from calibration.flatfield import FlatfieldCard
 from calibration.good import GoodFrame
-from calibration.scale import ScaleCard, scale_from_ruler
+from calibration.scale import ScaleCard
 from calibration.threshold import CARD_FILE, Model, ThresholdCard, calibrate, load_card
 from glass_core.errors import InputError
 from glass_core.files.sealed import Sealed
@@ -46,10 +46,9 @@ def _flatfield() -> FlatfieldCard:
 
 
 def _scale() -> ScaleCard:
-    owner = {key: value for key, value in OWNER.items() if key != "width_px"}
-    card = scale_from_ruler([(0, 5, 20, 5, 4.0)], (16, 24), line_scan=False, **owner)
-    bend_x, bend_y = (11.5, 12.0, *[0.1] * 8), (7.5, 0.0, 8.0, *[0.1] * 7)
-    return ScaleCard.sealed(**card.model_dump(exclude={"sha", "bend_x", "bend_y"}), bend_x=bend_x, bend_y=bend_y)
+    measured = {"mm_per_px_x": 0.2, "mm_per_px_y": 0.25, "squareness_deg": 0.1, "residual_px": 0.3, "blur_px": 1.5}
+    bent = {"line_scan": False, "height_px": 16, "bend_x": (11.5, 12.0, *[0.1] * 8), "bend_y": (7.5, 0.0, 8.0, *[0.1] * 7)}
+    return ScaleCard.measured(**OWNER, method="checkerboard", **measured, **bent)
 
 
 def _alignment() -> AlignmentCard:
