@@ -163,6 +163,11 @@ class RunSheet(BaseModel):
         """Every defect by its key."""
         return {row.key: row for roll in self.rolls for row in roll.defects}
 
+    @property
+    def waiting(self) -> list[DefectRow]:
+        """The defects that nobody has said anything of."""
+        return [row for row in self.rows.values() if row.disposition is None]
+
 
 def read_roll(ledger: Path, run_id: str | None = None) -> RunSheet:
     """What a ledger says of a run (default: the last): metres, defects and the grade of each of its rolls.

@@ -17,26 +17,32 @@ ANSWER_S = 3.0
 """A line that runs confirms within a step of decision."""
 
 
-def tell(config: LineConfig, message: Message, confirms: Callable[[Message], bool]) -> Message | str:
-    """Send it, and wait for the published message that confirms it; where none comes, how the line is instead.
+class NotConfirmed(Exception):
+    """A running line did not say that it has done what it was told; says how it is instead."""
 
-    Raises InputError where no such line runs.
+
+def tell(config: LineConfig, message: Message, confirms: Callable[[Message], bool]) -> Message:
+    """Send it, and wait for the published message that confirms it.
+
+    `confirms` is shown all that the line publishes, from how it was before on. Raises NotConfirmed where no message
+    confirms it in time, InputError where no such line runs.
     """
     if not is_running(config.line.name):
         raise InputError(f"no such line runs, {config.line.name}, start it with `glassline run`")
     end_s = time.monotonic() + ANSWER_S
-    shown = "it says nothing"
+    shown = ""
     with closing(ZmqLink(runtime_folder(config.line.name))) as link:
         heard = link.subscribe(config.publisher.bind)
         supervisor = link.outbox("supervisor")
         sent = False
         while time.monotonic() < end_s:
             while received := heard.receive():
-                if sent and confirms(received[0]):
-                    return received[0]
-                if isinstance(received[0], LineState):
-                    shown = f"it is {received[0].state}: {received[0].detail}".rstrip(": ")
-                # Once the line is heard, its answer will be, too.
-                sent = sent or supervisor.send(message)
+                answer = received[0]
+                if confirms(answer) and sent:
+                    return answer
+                if isinstance(answer, LineState):
+                    shown = f"it is {answer.state}: {answer.detail}".rstrip(": ")
+                # A line tells each newcomer its state; once that is heard, its answer will be, too.
+                sent = sent or (bool(shown) and supervisor.send(message))
             link.wait(50)
-    return f"after {ANSWER_S:g} s {shown}"
+    raise NotConfirmed(f"after {ANSWER_S:g} s {shown or 'it says nothing'}")

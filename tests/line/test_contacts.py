@@ -15,8 +15,8 @@ from pipeline.messages.cloth import Contact, Roll, SpanEvent
 from pipeline.messages.stages import Status
 from pipeline.messages.states import EventKind, StageState, State
 from tests.fakes import Box
-from tests.line.modbus_server import ModbusServer
 from tests.line.test_line import config, running
+from tests.modbus_server import ModbusServer
 
 MS = 1_000_000
 SERVER = """

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import doctest
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,7 +23,13 @@ from pipeline.cameras.picture import write_png
 from pipeline.cameras.synthetic.weave import render
 from pipeline.config.cameras import WeaveConfig
 from pipeline.config.line import LineConfig
+from pipeline.messages.actions import Action
+from pipeline.messages.commands import Acknowledge
+from pipeline.messages.message import Message
+from pipeline.messages.states import State
 from pipeline.supervision.machine.examination import CHECKS
+from tests.line_stand_in import stand_in
+from tests.modbus_server import ModbusServer
 from tests.shared_data import ROOT
 
 CLOTH = WeaveConfig(name="c", source="weave", width_px=120, frame_rows=80, seed=3)
@@ -29,8 +37,8 @@ CALLS: list[Callable[..., object]] = [  # each needs what those before it have l
     glass_core.train, glass_core.evaluate, glass_core.load, glass_core.draw_map, calibration.calibrate_threshold,
     glass_core.compile_bundle, calibration.compile_bundle, glass_core.convert, calibration.make_flatfield,
     calibration.scale_from_board, calibration.scale_from_ruler, calibration.align, calibration.counts_per_mm,
-    pipeline.replay, pipeline.read_roll, pipeline.run,
-    pipeline.record, pipeline.look_through, pipeline.examine,
+    pipeline.replay, pipeline.read_roll, pipeline.run, pipeline.compare, pipeline.review, pipeline.record,
+    pipeline.pulse_outputs, pipeline.acknowledge, pipeline.reset, pipeline.look_through, pipeline.examine,
 ]  # fmt: skip
 
 
@@ -81,14 +89,43 @@ def known(folder: Path) -> dict[str, object]:
     return {"folder": folder, "np": np, "config": LineConfig.model_validate(line)}
 
 
+@pytest.fixture
+def surroundings(call: Callable[..., object], known: dict[str, object], folder: Path) -> Iterator[dict[str, object]]:
+    """What an example needs beside the folder: a reviewed run, a device that answers, or a line that runs."""
+    if call is pipeline.review:
+        (folder / "cloth").mkdir()
+        shutil.copy(folder / "picture.png", folder / "cloth")
+        pipeline.replay(folder / "cloth", folder / "run", folder / "found")
+    if call is pipeline.pulse_outputs:
+        plc = ModbusServer()
+        plc.start()
+        outputs = [{"kind": "publisher"}, {"kind": "modbus", "host": "127.0.0.1", "port": plc.port}]
+        try:
+            yield {**known, "config": LineConfig.model_validate({"line": {"name": "example"}, "outputs": outputs})}
+        finally:
+            plc.stop()
+        return
+    if call not in (pipeline.acknowledge, pipeline.reset):
+        yield known
+        return
+
+    def after(message: Message) -> dict[str, Any]:
+        return {"unacknowledged": ()} if isinstance(message, Acknowledge) else {"state": State.DEGRADED}
+
+    stop = {"kind": "STOP", "cause": "DEFECT", "phase": "ACKNOWLEDGED"}
+    told = [Action.model_validate(stop | dict.fromkeys(("number", "generation", "event", "t_mono_ns"), 0))]
+    with stand_in("running", State.FAULT, after, lambda message: told, unacknowledged=("STOP",)):
+        yield {**known, "running_line": LineConfig.model_validate({"line": {"name": "running"}})}
+
+
 @pytest.mark.parametrize("call", CALLS, ids=lambda call: f"{call.__module__}.{call.__name__}")
 def test_the_example_in_a_docstring_is_true(
-    call: Callable[..., object], known: dict[str, object], monkeypatch: pytest.MonkeyPatch
+    call: Callable[..., object], surroundings: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(CHECKS, "pypylon")  # pylon's runtime does not bear torch beside it
     names = {name: getattr(package, name) for package in (pipeline, calibration, glass_core) for name in package.__all__}
     example = doctest.DocTestParser().get_doctest(
-        call.__doc__ or "", {**names, **known, call.__name__: call}, call.__name__, None, None
+        call.__doc__ or "", {**names, **surroundings, call.__name__: call}, call.__name__, None, None
     )
     assert example.examples, "no example"
     said: list[str] = []

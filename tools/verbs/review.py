@@ -13,8 +13,8 @@ from rich.table import Table
 
 import pipeline
 from glass_core.errors import InputError
-from pipeline.ledger.dispositions import Word, dispose
-from pipeline.report import write_page
+from pipeline.ledger.dispositions import Word
+from pipeline.report.files import PAGE
 from pipeline.report.sheet import DefectRow
 from pipeline.report.tables import number
 
@@ -50,27 +50,18 @@ def show(queue: list[DefectRow], folder: Path) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List the queue, or write the word down and issue the report again."""
-    ledger = args.folder / "ledger.sqlite"
-    sheet = pipeline.read_roll(ledger)
-    rows = {r.number: r for r in sheet.rows.values()}
     if bool(args.defect) != bool(args.word):
         raise InputError("--defect and --as belong together, the command line, give both or none")
-    for n in args.defect or ():
-        if n not in rows:
-            raise InputError(
-                f"no defect {n}, {args.folder}, choose one of 1 to {len(rows)}" if rows else f"no defects, {ledger}, -"
-            )
-    for n in args.defect or ():
-        dispose(args.folder, sheet.run_id, rows[n].key, args.word, args.kind, args.by or getpass.getuser(), args.note)
     if args.defect:
-        page = write_page(ledger, args.folder)
-        sheet = pipeline.read_roll(ledger)
+        by = args.by or getpass.getuser()
+        sheet = pipeline.review(args.folder, args.defect, args.word, kind=args.kind, by=by, note=args.note)
         if not args.json:
-            print(f"revision {sheet.revision}: {page}")
-    queue = [r for r in sheet.rows.values() if r.disposition is None]
+            print(f"revision {sheet.revision}: {args.folder / PAGE}")
+    else:
+        sheet = pipeline.read_roll(args.folder / "ledger.sqlite")
     if args.json:
-        body = [r.model_dump(mode="json") for r in queue]
-        print(json.dumps({"schema": 1, "revision": sheet.revision, "waiting": len(queue), "queue": body}))
+        body = [r.model_dump(mode="json") for r in sheet.waiting]
+        print(json.dumps({"schema": 1, "revision": sheet.revision, "waiting": len(body), "queue": body}))
     elif not args.defect:
-        show(queue, args.folder)
+        show(sheet.waiting, args.folder)
     return 0

@@ -16,7 +16,7 @@ from pipeline.messages.commands import Bypass, MarkEvent, RollStart
 from pipeline.messages.line import Heartbeat
 from pipeline.messages.message import Message
 from pipeline.messages.states import EventKind
-from pipeline.supervision.telling import tell
+from pipeline.supervision.telling import NotConfirmed, tell
 
 EVENT_MM = 200.0
 
@@ -46,16 +46,19 @@ def run(args: argparse.Namespace) -> int:
     """0 when the line has confirmed, 1 when it did not."""
     config = load_config(args.config)
     message, confirms = _message(args, config)
-    answer = tell(config, message, confirms)
+    try:
+        answer = tell(config, message, confirms)
+    except NotConfirmed as e:
+        if args.json:
+            print(json.dumps({"schema": 1, "answer": None, "detail": str(e)}))
+        else:
+            print(f"glassline: not confirmed, {config.line.name}, {e}", file=sys.stderr)
+        return 1
     if args.json:
-        kind = None if isinstance(answer, str) else type(answer).__name__
-        facts = {"detail": answer} if isinstance(answer, str) else answer.model_dump(mode="json")
-        print(json.dumps({"schema": 1, "answer": kind, **facts}))
-    elif isinstance(answer, str):
-        print(f"glassline: not confirmed, {config.line.name}, {answer}", file=sys.stderr)
+        print(json.dumps({"schema": 1, "answer": type(answer).__name__, **answer.model_dump(mode="json")}))
     else:
         print(_words(answer))
-    return int(isinstance(answer, str))
+    return 0
 
 
 def _message(args: argparse.Namespace, config: LineConfig) -> tuple[Message, Callable[[Message], bool]]:
