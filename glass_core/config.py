@@ -82,7 +82,7 @@ class TrainConfig(Section):
 
     epochs: int = Field(default=8, ge=1)
     iterations_per_epoch: int | None = Field(default=25, ge=1)
-    """Null: once over the training tiles, 50 iterations at most, the last batch short, as the official code."""
+    """Null: as the official code, once over the training tiles, the last batch short, or until more than 392 are seen."""
     batch_tiles: int = Field(default=8, ge=1)
     rows_per_tile: int | None = Field(default=128, ge=16)
     """Cells of each tile that an iteration uses, drawn at random; null: all, as in the paper (many times slower)."""
