@@ -3,22 +3,17 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from glass_core.pictures.resample import resize
+
 _MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)  # of ImageNet, RGB in [0, 1]
 _STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 
 
 def resize_short_side(image: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
-    """An image (H, W[, 3]) with its short side at size_px, aspect kept, bilinear with antialias as PIL does it."""
-    import torch  # slow to load: not for those who only name this module
-
+    """An image (H, W[, 3]) with its short side at size_px, aspect kept."""
     height, width = image.shape[:2]
     short = min(height, width)
-    if short == size_px:
-        return image
-    shape = (int(size_px * height / short), int(size_px * width / short))
-    planes = torch.from_numpy(image.astype(np.float32)).reshape(1, height, width, -1).permute(0, 3, 1, 2)
-    resized = torch.nn.functional.interpolate(planes, shape, mode="bilinear", antialias=True)  # (1, C, h, w)
-    return resized[0].permute(1, 2, 0).round().to(torch.uint8).reshape(*shape, *image.shape[2:]).numpy()
+    return resize(image, int(size_px * height / short), int(size_px * width / short))
 
 
 def centre_crop(image: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
