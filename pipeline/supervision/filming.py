@@ -12,7 +12,7 @@ from pipeline.cameras.recording import RecordingWriter
 from pipeline.config.cameras import CameraConfig
 from pipeline.config.motion import RecordedMotion, SimulatedMotion
 from pipeline.grabber.pacing import Pacing
-from pipeline.grabber.placing import Placing
+from pipeline.grabber.placing import Placing, is_cloth_triggered
 from pipeline.grabber.track import Ran
 from pipeline.link.memory_link import MemoryQueue
 from pipeline.link.protocol import DEFAULT_CAPACITY
@@ -39,6 +39,7 @@ class FilmedCamera:
         self._placing = Placing(
             config, None, self_timed=camera.self_timed, on_motion=on_course, position_known=on_course or self.counted
         )
+        self._triggered = is_cloth_triggered(config, camera.self_timed, on_course)
         self._pacing = Pacing(config, self._placing, self_timed=camera.self_timed, on_motion=True) if on_course else None
         self._last: Shot | None = None
         self._let_go = 0
@@ -51,8 +52,10 @@ class FilmedCamera:
         return None if self._seen_mm is None else (self._seen_mm[1] - self._seen_mm[0]) / 1000
 
     def hear(self, motion: Motion) -> None:
-        """How the cloth runs its course."""
+        """How the cloth runs its course; where it begins is row 0 of every camera that it triggers."""
         self._placing.motion = motion
+        if self._triggered:
+            self._placing.start(motion)
 
     def done(self, frames: int | None, metres: float | None) -> bool:
         """At the end of the source, or at a limit; pictures that lie nowhere are taken to lie end to end."""

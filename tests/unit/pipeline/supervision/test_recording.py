@@ -131,7 +131,7 @@ def test_pictures_of_a_camera_that_times_itself_lie_where_the_cloth_was(
 
 
 class Sticking(Ticking):
-    """A camera that takes a picture of 10 rows when it is told to; the third takes 0.3 s."""
+    """A camera that takes a picture of 10 rows when it is told to; the first takes 0.1 s, the third 0.3 s."""
 
     self_timed = False
 
@@ -139,19 +139,20 @@ class Sticking(Ticking):
 
     def shots(self) -> Any:
         for block_id in itertools.count():
-            time.sleep(0.3 if block_id == 2 else 0)
+            time.sleep({0: 0.1, 2: 0.3}.get(block_id, 0))
             pixels = np.zeros((10, 20), np.uint8)
             yield Shot(pixels=pixels, rows=10, block_id=block_id, t_mono_ns=time.monotonic_ns(), t_utc_ns=0)
 
 
 def test_cloth_does_not_wait_for_a_camera_that_is_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording, "make_camera", lambda config: Sticking())
-    camera = {"name": "s", "source": "weave", "mm_per_px_y": 0.5}
-    config = LineConfig.model_validate({"cameras": [camera], "motion": {"source": "simulated", "speed_mm_s": 250}})
-    recorded = record(config, tmp_path / "out", frames=6).cameras["s"]
-    frames = list(Recording(tmp_path / "out").frames("s"))
-    assert recorded.lost == frames[-1].block_id + 1 - 6 >= 7, "pictures of 20 ms were let go for 0.3 s, all but one"
-    assert [f.start_mm for f in frames] == [5.0 * f.block_id for f in frames]
+    cameras = [{"name": n, "source": "weave", "mm_per_px_y": 0.5, "y_offset_mm": mm} for n, mm in (("s", 0), ("t", -7))]
+    config = LineConfig.model_validate({"cameras": cameras, "motion": {"source": "simulated", "speed_mm_s": 250}})
+    recorded = record(config, tmp_path / "out", frames=6)
+    for name, offset_mm in (("s", 0), ("t", -7)):
+        frames = list(Recording(tmp_path / "out").frames(name))
+        assert recorded.cameras[name].lost == frames[-1].block_id + 1 - 6 >= 7, "pictures of 20 ms were let go for 0.3 s"
+        assert [f.start_mm for f in frames] == pytest.approx([5.0 * f.block_id + offset_mm for f in frames])
 
 
 def test_a_line_scan_camera_under_cloth_that_runs_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
