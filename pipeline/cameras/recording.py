@@ -31,7 +31,10 @@ Line = TypeVar("Line", bound=BaseModel)
 
 
 class RecordedFrame(BaseModel):
-    """One line of frames.jsonl; lengths are null where the scale is not known."""
+    """One line of frames.jsonl; lengths are null where the scale is not known.
+
+    Its first row begins at `start_mm` and its last ends at `end_mm`: a picture of cloth that ran back has the lower last.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,6 +48,11 @@ class RecordedFrame(BaseModel):
     rows: int = Field(ge=0)
     status: FrameStatus = FrameStatus.OK
     error: str = ""
+
+    @property
+    def span_mm(self) -> tuple[float, float] | None:
+        """From the place of its first row to that of its last, where that is known."""
+        return None if self.start_mm is None or self.end_mm is None else (self.start_mm, self.end_mm)
 
 
 def picture_name(seq: int) -> str:

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from glass_core.errors import InputError
 from glass_core.events import Pass, keep_quiet
-from pipeline.cameras import Camera, CameraLost, Shot, make_camera
+from pipeline.cameras import make_camera
 from pipeline.cameras.recording import RecordingWriter
-from pipeline.config.cameras import CameraConfig
 from pipeline.config.line import LineConfig
-from pipeline.messages.motion import Motion
-from pipeline.messages.states import MotionState
+from pipeline.config.motion import RecordedMotion, SimulatedMotion
+from pipeline.link.protocol import IDLE_MS
+from pipeline.supervision.filming import Cloth, CountedCloth, FilmedCamera, PlayedCloth
 from pipeline.supervision.signals import asked_to_stop
 
 
 class RecordedCamera(BaseModel):
-    """Pictures of one camera: written, of these damaged, lost by the camera, and metres where rows tell."""
+    """Pictures of one camera: written, of these damaged, and lost; metres where it is known how far it saw."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -57,44 +57,55 @@ def record(
     stop: Callable[[], bool] = lambda: False,
     report: Callable[[Pass], None] = keep_quiet,
 ) -> Recorded:
-    """Record every camera of a line in turn, as fast as they give pictures, into `out`, a folder that is new or empty.
+    """Record every camera of a line into `out`, a folder that is new or empty.
 
-    It ends when each camera has given so many pictures or metres of cloth or is at its end, when `stop` says so, and on
-    SIGINT, SIGTERM and SIGHUP. With motion, where the cloth is follows from the rows of the first camera whose scale is
-    known. Raises InputError for a limit or folder that cannot be used, a camera that cannot be opened or is lost, and a full
-    disk; what was written stays.
+    With simulated or recorded motion pictures come when, and lie where, `run` would have them. Else cameras give them as
+    fast as they can, and the rows of the first whose scale is known tell how the cloth moves. It ends when each camera has
+    given so many pictures or metres of cloth or is at its end, when `stop` says so, and on SIGINT, SIGTERM and SIGHUP.
+    Raises InputError for a limit or folder that cannot be used, a camera that cannot be opened or is lost, and a full disk;
+    what was written stays.
 
     >>> recorded = record(config, folder / "footage", frames=5)
     >>> recorded.cameras["a"].frames, recorded.cameras["a"].metres
     (5, None)
     """
     _check(config, frames, metres)
+    played = isinstance(config.motion, SimulatedMotion | RecordedMotion)
     with ExitStack() as stack:
         stopped = stack.enter_context(asked_to_stop())
-        tracks = []
-        for camera_config in config.cameras:
-            camera = make_camera(camera_config)
+        cameras = []
+        for entry in config.cameras:
+            camera = make_camera(entry)
             stack.callback(camera.close)
-            tracks.append(Track(camera_config, camera, camera.open()))
+            cameras.append(FilmedCamera(entry, camera, camera.open(), on_course=played))
         began_ns = time.monotonic_ns()
+        cloth = _cloth(config, cameras, began_ns)
         writer = stack.enter_context(RecordingWriter(out, config.sha, time.time_ns()))
-        for track in tracks:
-            writer.add_camera(track.name, {**track.facts, "config": track.config.model_dump(mode="json")})
-        clock = next((t for t in tracks if config.motion is not None and t.counted), None)
-        if clock:
-            writer.write_motion(moving(0.0, 0.0, began_ns))
-        taken, total = 0, None if frames is None else frames * len(tracks)
-        while not (stopped() or stop()) and (going := [t for t in tracks if not t.done(frames, metres)]):
-            for track in going:
-                before_mm, before_ns = track.end_mm, track.last_ns or began_ns
-                if track.take(writer):
+        for filmed in cameras:
+            writer.add_camera(filmed.name, {**filmed.facts, "config": filmed.config.model_dump(mode="json")})
+        taken, total = 0, None if frames is None else frames * len(cameras)
+
+        def follow_cloth() -> None:
+            for motion in cloth.moved(time.monotonic_ns()) if cloth else ():
+                writer.write_motion(motion)
+                for filmed in cameras if played else ():
+                    filmed.hear(motion)
+
+        while not (stopped() or stop()) and (going := [c for c in cameras if not c.done(frames, metres)]):
+            before = taken
+            for filmed in going:
+                follow_cloth()
+                if filmed.take(time.monotonic_ns(), writer):
                     taken += 1
                     report(Pass("recording", taken, total))
-                    if track is clock and track.end_mm is not None:
-                        speed_mm_s = (track.end_mm - (before_mm or 0.0)) * 1e9 / max(track.last_ns - before_ns, 1)
-                        writer.write_motion(moving(track.end_mm, speed_mm_s, track.last_ns))
-    seconds = round((time.monotonic_ns() - began_ns) / 1e9, 3)
-    return Recorded(out=str(out), seconds=seconds, cameras={t.name: t.recorded() for t in tracks})
+            if played and taken == before:
+                time.sleep(IDLE_MS / 1000)
+        follow_cloth()
+    return Recorded(
+        out=str(out),
+        seconds=round((time.monotonic_ns() - began_ns) / 1e9, 3),
+        cameras={c.name: _recorded(c) for c in cameras},
+    )
 
 
 def _check(config: LineConfig, frames: int | None, metres: float | None) -> None:
@@ -107,66 +118,16 @@ def _check(config: LineConfig, frames: int | None, metres: float | None) -> None
         raise InputError(f"--metres without a scale, camera {unscaled[0]}, set mm_per_px_y or use --frames")
 
 
-def moving(position_mm: float, speed_mm_s: float, t_mono_ns: int) -> Motion:
-    """Where the cloth is, counted in rows."""
-    state = MotionState.MOVING if speed_mm_s > 0 else MotionState.STOPPED
-    return Motion(position_mm=position_mm, speed_mm_s=speed_mm_s, state=state, source="rows", t_mono_ns=t_mono_ns)
+def _cloth(config: LineConfig, cameras: list[FilmedCamera], began_ns: int) -> Cloth | None:
+    """What tells how the cloth moves; None where the config does not ask for it, or no camera can tell."""
+    if isinstance(config.motion, SimulatedMotion | RecordedMotion):
+        return PlayedCloth(config.motion)
+    for camera in cameras if config.motion else ():
+        if camera.counted and camera.config.mm_per_px_y:
+            return CountedCloth(camera, camera.config.mm_per_px_y, began_ns)
+    return None
 
 
-class Track:
-    """One camera while it is recorded."""
-
-    def __init__(self, config: CameraConfig, camera: Camera, facts: dict[str, Any]) -> None:
-        self.config, self.facts, self.name = config, facts, config.name
-        self.last_ns = 0
-        self._camera = camera
-        self._shots: Iterator[Shot | None] = camera.shots()
-        self._last: Shot | None = None
-        self._ended = False
-        self._rows = self._frames = self._damaged = self._lost = 0
-
-    @property
-    def counted(self) -> bool:
-        """Rows tell where the cloth is: of a line-scan camera, and of one that takes pictures as the cloth moves on."""
-        return self.config.mm_per_px_y is not None and (self.config.rows is not None or not self._camera.self_timed)
-
-    @property
-    def end_mm(self) -> float | None:
-        """Where the last picture ended."""
-        return self._rows * self.config.mm_per_px_y if self.counted and self.config.mm_per_px_y else None
-
-    def done(self, frames: int | None, metres: float | None) -> bool:
-        """At the end of the source, or at a limit; pictures of an unsteady camera are taken to lie end to end."""
-        seen_m = self._rows * (self.config.mm_per_px_y or 0.0) / 1000
-        return self._ended or (frames is not None and self._frames >= frames) or (metres is not None and seen_m >= metres)
-
-    def take(self, writer: RecordingWriter) -> bool:
-        """Ask for a picture and write it; False when none came."""
-        try:
-            if not self._camera.self_timed:
-                self._camera.trigger()
-            shot = next(self._shots)
-        except StopIteration:
-            self._ended = True
-            return False
-        except CameraLost as e:
-            raise InputError(
-                f"camera lost: {e}, camera {self.name}, check cable and power (what was recorded is readable)"
-            ) from None
-        if shot is None:
-            return False
-        lost = shot.block_id - self._last.block_id - 1 if self._last else 0
-        self._lost += lost
-        self._rows += lost * shot.rows
-        start_mm = self.end_mm
-        self._rows += shot.rows
-        writer.write(self.name, shot, start_mm, self.end_mm)
-        self._last, self.last_ns = shot, shot.t_mono_ns
-        self._frames += 1
-        self._damaged += shot.pixels is None
-        return True
-
-    def recorded(self) -> RecordedCamera:
-        """What was written of it."""
-        metres = None if self.end_mm is None else round(self.end_mm / 1000, 6)
-        return RecordedCamera(frames=self._frames, damaged=self._damaged, lost=self._lost, metres=metres)
+def _recorded(camera: FilmedCamera) -> RecordedCamera:
+    metres = None if camera.metres is None else round(camera.metres, 6)
+    return RecordedCamera(frames=camera.frames, damaged=camera.damaged, lost=camera.lost, metres=metres)
