@@ -51,8 +51,8 @@ def _arithmetic(grade: Grade) -> str:
         yards = f"{grade.unseen} {r.cap_per}{'s' * (grade.unseen != 1)}"
         sums += (
             f"<p>At worst {yards} with cloth not inspected have 4 points each, so there are {grade.worst_points}: "
-            f"{grade.worst_points} × 100,000 / ({grade.inspected_m + grade.not_inspected_m:,.3f} m × {grade.width_mm:,.1f} mm) = "
-            f"<b>{number(grade.worst_per_100_m2, 2)}</b> per 100 m².</p>"
+            f"{grade.worst_points} × 100,000 / ({grade.inspected_m + grade.not_inspected_m:,.3f} m × {grade.width_mm:,.1f} mm) "
+            f"= <b>{number(grade.worst_per_100_m2, 2)}</b> per 100 m².</p>"
         )
     rows = [
         [

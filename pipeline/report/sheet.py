@@ -16,7 +16,7 @@ from pipeline.cloth.repeats import find_repeats
 from pipeline.cloth.width import judged_mm
 from pipeline.config.cameras import CameraBase
 from pipeline.grading import Flaw, Grade, Rules, grade, severity
-from pipeline.ledger.crops import crop_path, map_path
+from pipeline.ledger.crops import kept_path, map_path
 from pipeline.ledger.dispositions import Disposition, in_force, read_dispositions
 from pipeline.ledger.reading import (
     read_alignments,
@@ -249,8 +249,8 @@ def _rows(
     rows = []
     for number, d in enumerate(defects, 1):
         region, size, box, word = d.strongest.region, d.size_mm, d.box_mm, words.get(d.key)
-        crop = crop_path(folder, run_id, d.strongest.verdict, d.strongest.index)
-        kept = crop.is_file()
+        crop = kept_path(folder, run_id, d)
+        kept = crop if crop and crop.is_file() else None
         roll_id = d.roll_id if box is None else borders.of(box[0], box[1], d.roll_id)
         start_mm = covers[roll_id].start_mm if roll_id in covers else 0.0
         rows.append(
@@ -264,8 +264,8 @@ def _rows(
                 repeat=series[d].name if d in series else None, period_mm=_mm(series[d].period_mm) if d in series else None,
                 disposition=word.word if word else None, kind=word.kind if word else None,
                 seen=datetime.fromtimestamp(d.strongest.verdict.t_utc_ns / 1e9, UTC),
-                picture=crop.relative_to(folder).as_posix() if kept else None,
-                heat_map=map_path(crop).relative_to(folder).as_posix() if kept else None,
+                picture=kept.relative_to(folder).as_posix() if kept else None,
+                heat_map=map_path(kept).relative_to(folder).as_posix() if kept else None,
             )
         )  # fmt: skip
     return rows

@@ -17,9 +17,10 @@ from rich.table import Table
 
 from calibration.threshold import CARD_FILE, load_card
 from glass_core.errors import InputError
+from pipeline.cloth.joining import Joiner
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig
-from pipeline.ledger.crops import crop_path
+from pipeline.ledger.crops import kept_path
 from pipeline.ledger.reading import read_runs, read_verdicts
 from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Region, Verdict
@@ -58,8 +59,10 @@ def run(args: argparse.Namespace) -> int:
         verdicts = read_verdicts(out / name / "ledger.sqlite")
         sides.append({(v.camera, v.seq): v for v in verdicts})
     found = compare(*sides)
+    pictures = [_pictures(out / name, verdicts) for name, verdicts in zip(("a", "b"), sides, strict=True)]
     for flip in found["flips"]:
-        flip["picture"] = _picture(out, sides, (flip["camera"], flip["frame"]))
+        frame = flip["camera"], flip["frame"]
+        flip["picture"] = next((of[frame] for of in pictures if frame in of), None)
     moved = found["score_shift"]["q99"]
     accepted = len(found["flips"]) <= args.flips and (args.shift is None or (moved is not None and moved <= args.shift))
     result = {"schema": 1, "accepted": accepted, "a": str(args.a), "b": str(args.b), "out": str(out), **found}
@@ -122,13 +125,12 @@ def _touch(a: Region, b: Region) -> bool:
     return a.x0_px <= b.x1_px and b.x0_px <= a.x1_px and a.y0_px <= b.y1_px and b.y0_px <= a.y1_px
 
 
-def _picture(out: Path, sides: Sequence[Mapping[Frame, Verdict]], frame: Frame) -> str | None:
-    """The crop that the side which found a defect has kept."""
-    for name, verdicts in zip(("a", "b"), sides, strict=True):
-        run_id = next(reversed(read_runs(out / name / "ledger.sqlite")))
-        if (crop := crop_path(out / name, run_id, verdicts[frame], 0)).is_file():
-            return str(crop)
-    return None
+def _pictures(folder: Path, verdicts: Mapping[Frame, Verdict]) -> dict[Frame, str]:
+    """Of each frame with a defect the picture that was kept of it: a defect in many frames has one."""
+    run_id, joiner = next(reversed(read_runs(folder / "ledger.sqlite"))), Joiner()
+    touched = {frame: joiner.add(v)[0][:1] for frame, v in verdicts.items() if v.result is Result.DEFECT}
+    crops = {frame: kept_path(folder, run_id, defect.final) for frame, defects in touched.items() for defect in defects}
+    return {frame: str(crop) for frame, crop in crops.items() if crop is not None and crop.is_file()}
 
 
 def show(result: dict[str, Any], console: Console) -> None:

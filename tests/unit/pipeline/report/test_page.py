@@ -1,5 +1,6 @@
 """The page says what the ledger says, shows it at its place, and lets no text through unescaped."""
 
+import base64
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from glass_core.errors import InputError
-from pipeline.ledger.crops import Crop, crop_path
+from pipeline.ledger.album import Album
 from pipeline.ledger.store import Ledger
 from pipeline.messages.frames import CameraFacts
 from pipeline.messages.line import LineState
@@ -16,7 +17,7 @@ from pipeline.messages.message import Message
 from pipeline.messages.reasons import Reason
 from pipeline.messages.states import Result, State
 from pipeline.messages.verdicts import Region, Verdict
-from pipeline.report import Injected, compare, write_page
+from pipeline.report import Injected, compare, gallery, write_page
 from pipeline.report.roll import find_defects
 
 EVIL = "<script>alert('x')</script>\"&"
@@ -30,9 +31,9 @@ def verdict(number: int, **changes: Any) -> Verdict:
     })  # fmt: skip
 
 
-def defect(number: int, y0: float, x0: float, **changes: Any) -> Verdict:
+def defect(number: int, y0: float, x0: float, score: float = 0.875, **changes: Any) -> Verdict:
     place = Region(
-        x0_px=int(x0 * 2), y0_px=0, x1_px=int(x0 * 2) + 16, y1_px=8, score=0.875, x0_mm=x0, x1_mm=x0 + 8, y0_mm=y0, y1_mm=y0 + 4
+        x0_px=int(x0 * 2), y0_px=0, x1_px=int(x0 * 2) + 16, y1_px=8, score=score, x0_mm=x0, x1_mm=x0 + 8, y0_mm=y0, y1_mm=y0 + 4
     )
     return verdict(number, result=Result.DEFECT, regions=(place,), **changes)
 
@@ -116,18 +117,58 @@ def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
     assert "script" not in [t for t, _ in page.tags] and "link" not in [t for t, _ in page.tags]
 
 
-def test_pictures_are_shown_where_they_were_kept(tmp_path: Path) -> None:
-    found = defect(0, 20, 30)
+def pictured(folder: Path, scores: list[float]) -> Path:
+    """A ledger of defects so strong, each with a picture of noise; their crops' grey values are of the defect's own."""
+    found = [defect(n, 100.0 * n + 20, 30, score=score, cells_shape=(8, 62)) for n, score in enumerate(scores)]
+    ledger = write(folder, [*found, defect(len(found), 100.0 * len(found) + 20, 30)])
+    album = Album(folder, "r", 10**9)
+    for each in found:
+        noise = np.random.default_rng(each.number).integers(0, 256, (64, 500), np.uint8)
+        album.take(each, (bytes(4 * 8 * 62), noise.tobytes()))
+    while album.write_one():
+        pass
+    return ledger
+
+
+def pairs(items: list[str]) -> list[tuple[str, str]]:
+    return list(zip(items[::2], items[1::2], strict=True))
+
+
+def images(page: Path | Checker) -> list[str]:
+    checker = Checker(page.read_text()) if isinstance(page, Path) else page
+    return [a["src"] or "" for t, a in checker.tags if t == "img"]
+
+
+def test_the_page_is_one_file_with_the_pictures_that_were_kept(tmp_path: Path) -> None:
     folder = tmp_path / "a run & more"
-    ledger = write(folder, [found, defect(1, 150, 30)])
-    pixels = np.zeros((16, 16), np.uint8)
-    Crop(crop_path(folder, "r", found, 0), pixels, pixels.astype(np.float32)).write()
+    ledger = pictured(folder, [0.9])
     _, page = page_of(ledger)
-    assert [a["src"] for t, a in page.tags if t == "img"] == ["crops/r/0-0_left_0_0.png", "crops/r/0-0_left_0_0_map.png"]
-    assert page.text.count("no picture kept") == 2
-    elsewhere = write_page(ledger, tmp_path / "pages")
-    sources = [a["src"] for t, a in Checker(elsewhere.read_text()).tags if t == "img"]
-    assert sources[0] == "../a%20run%20%26%20more/crops/r/0-0_left_0_0.png"
+    crop = folder / "crops/r/0-0_left_0_0.png"
+    files = [base64.b64decode(src.removeprefix("data:image/png;base64,")) for src in images(page)]
+    assert files == [crop.read_bytes(), crop.with_name("0-0_left_0_0_map.png").read_bytes()]
+    assert page.text.count("no picture kept") == 1
+    assert images(write_page(ledger, tmp_path / "pages")) == images(page)
+
+
+def test_pictures_beyond_what_mail_takes_are_links_and_the_page_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "a run & more"
+    ledger = pictured(folder, [0.6, 0.9, 0.7, 0.8])
+    size = max(sum(len(src) for src in pair) for pair in pairs(images(write_page(ledger, folder))))
+    monkeypatch.setattr(gallery, "INSIDE_MB", 2.5 * size / 1e6)
+    page = Checker(write_page(ledger, tmp_path / "pages").read_text())
+    inside = [pair[0].startswith("data:") for pair in pairs(images(page))]
+    assert inside == [False, True, False, True], "the strongest are inside"
+    assert images(page)[0] == "../a%20run%20%26%20more/crops/r/0-0_left_0_0.png"
+    assert any("Those of 2 weaker defects are links" in t for t in page.text)
+
+
+def test_a_picture_that_is_gone_or_unreadable_is_said_to_be(tmp_path: Path) -> None:
+    ledger = pictured(tmp_path, [0.9])
+    (tmp_path / "crops/r/0-0_left_0_0_map.png").unlink()
+    _, page = page_of(ledger)
+    assert images(page) == [] and page.text.count("no picture kept") == 2
 
 
 def test_text_from_outside_is_escaped(tmp_path: Path) -> None:
