@@ -49,6 +49,7 @@ def write_page(ledger: Path, out: Path, comparison: Comparison | None = None, ru
         _warnings(facts, summary),
         _figures(summary, metres, comparison),
         rolls,
+        _outside(sheet.outside),
         _truth_table(comparison, defects),
         _repeats(sheet),
         _defects(defects, sheet, comparison, Gallery(ledger.parent, out)),
@@ -98,6 +99,18 @@ def _roll(roll: RollSheet, drawing: RollMap | None, defects: list[Defect], compa
     bars = histogram(roll)
     along = f'<div class="panel">{bars}</div>' if bars else ""
     return section(name, length + picture + along) + grade_section(roll) + unseen_section(roll)
+
+
+def _outside(cloth: RollSheet | None) -> str:
+    """Cloth that belongs to no roll: it is told, and neither drawn nor graded."""
+    if cloth is None:
+        return ""
+    numbers = ", ".join(f'<a href="#defect-{r.number}">{r.number}</a>' for r in cloth.defects)
+    words = (
+        f"<p>{number(cloth.inspected_m, 3)} m inspected, {number(cloth.not_inspected_m, 3)} m not inspected. "
+        f"Defects: {numbers or 'none'}. Places count from where such cloth first came. It is not graded.</p>"
+    )
+    return section("Outside any roll", words + unseen_section(cloth))
 
 
 def _repeats(sheet: RunSheet) -> str:
@@ -165,6 +178,7 @@ def _figures(summary: Summary, metres: Metres | None, comparison: Comparison | N
         figures += [
             (f"{comparison.found} of {len(comparison.injected)}", "known defects found", "ok"),
             (f"{comparison.missed}", "missed", "bad" if comparison.missed else ""),
+            (f"{comparison.not_inspected}", "known defects not inspected", "gap" if comparison.not_inspected else ""),
             (f"{len(comparison.false_alarms)}", "false alarms", "bad" if comparison.false_alarms else ""),
         ]
     figures += [
@@ -184,7 +198,7 @@ def _truth_table(comparison: Comparison | None, defects: Sequence[Defect]) -> st
         return ""
     numbers = {d.key: n for n, d in enumerate(defects, 1)}
     rows = []
-    for truth, hits in zip(comparison.injected, comparison.hits, strict=True):
+    for truth, hits, fate in zip(comparison.injected, comparison.hits, comparison.fates, strict=True):
         marks = ", ".join(f'<a href="#defect-{numbers[d.key]}">{numbers[d.key]}</a>' for d in hits)
         score = f"{max(d.strongest.region.score for d in hits):.3f}" if hits else ""
         rows.append(
@@ -194,7 +208,7 @@ def _truth_table(comparison: Comparison | None, defects: Sequence[Defect]) -> st
                 f"{(truth.y0_mm + truth.y1_mm) / 2000:.3f} m",
                 f"{(truth.x0_mm + truth.x1_mm) / 2:.0f} mm",
                 f"{truth.strength:g}",
-                f"found: {marks}" if hits else "<b>missed</b>",
+                f"found: {marks}" if hits else f"<b>{escape(fate)}</b>",
                 score,
             ]
         )

@@ -39,7 +39,8 @@ code, .sha { font: 12.5px/1.45 ui-monospace, Menlo, Consolas, monospace; overflo
   color: var(--quiet); font-size: 13px; }
 .defect .pictures > div:only-child { grid-column: 1 / 3; }
 .defect .pictures img { width: 100%; object-fit: contain; display: block; cursor: zoom-in; }
-.defect .pictures img:focus { position: fixed; inset: 0; z-index: 1; width: 100%; height: 100%; padding: 20px; cursor: zoom-out; }
+.defect .pictures img:focus { position: fixed; inset: 0; z-index: 1; width: 100%; height: 100%; padding: 20px;
+  cursor: zoom-out; }
 .defect .text { padding: 9px 12px 11px; font-size: 13.5px; color: var(--quiet); }
 .defect .text b { color: var(--ink); font-size: 15px; }
 .tag { float: right; border-radius: 20px; padding: 1px 9px; font-size: 12px; font-weight: 600; background: var(--ok);

@@ -26,7 +26,7 @@ from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Region, Verdict
 from pipeline.report.roll import find_defects
 from pipeline.supervision.replaying import judge, line_of
-from tools.verbs.display import Display
+from tools.verbs.display import Display, answers
 
 SHOWN = 20
 Frame = tuple[str, int | None]
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(result))
     else:
-        show(result, Console())
+        show(result, answers())
     return 0 if accepted else 1
 
 

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from glass_core.backbones import BACKBONES
 from glass_core.engines.backend import backend, choose
 from glass_core.errors import MissingError
+from tools.verbs.display import answers
 
 GIGE_RMEM_BYTES = 2 << 20
 """pylon's own advice for the receive buffer of GigE cameras."""
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         body = {"schema": 1, "can_run": not lacking, "missing": lacking, "parts": [p.model_dump() for p in parts]}
         print(json.dumps(body))
     else:
-        Console().print(table(parts))
+        answers().print(table(parts))
     if lacking:
         raise MissingError(f"a line cannot run, this machine, {'; '.join(lacking)}")
     return 0

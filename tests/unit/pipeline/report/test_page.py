@@ -10,6 +10,7 @@ import pytest
 
 from glass_core.errors import InputError
 from pipeline.ledger.album import Album
+from pipeline.ledger.reading import read_spans, read_verdicts
 from pipeline.ledger.store import Ledger
 from pipeline.messages.frames import CameraFacts
 from pipeline.messages.line import LineState
@@ -228,6 +229,34 @@ def test_found_missed_and_false_are_told_apart(tmp_path: Path) -> None:
     _, page = page_of(write(tmp_path, list(messages)), comparison=comparison)
     assert "1 of 2" in page.text and "missed" in page.text
     assert page.text.count("false alarm") == 2
+
+
+def test_a_known_defect_on_cloth_that_nobody_saw_is_not_missed(tmp_path: Path) -> None:
+    messages = [
+        defect(0, 20, 30), gap(2, Reason.NO_SCORE), verdict(2, camera="right"), verdict(4), gap(4, Reason.LAMP),
+        gap(6, Reason.OVERLOAD), defect(6, 640, 30),
+    ]  # fmt: skip
+    ledger = write(tmp_path, [m.model_copy(update={"number": n}) for n, m in enumerate(messages)])
+    places = [("left", 20), ("left", 250), ("right", 250), ("left", 450), ("left", 640), ("left", 1500)]
+    truth = [Injected(camera=c, kind="hole", y0_mm=y, y1_mm=y + 4, x0_mm=30, x1_mm=38) for c, y in places]
+    comparison = compare(find_defects(read_verdicts(ledger)), truth, 2.0, read_spans(ledger))
+    assert comparison.fates == [
+        "found", "not inspected: NO_SCORE", "missed", "missed", "found", "not inspected: NO_FRAME"
+    ]  # fmt: skip
+    assert (comparison.found, comparison.missed, comparison.not_inspected) == (2, 2, 2)
+    _, page = page_of(ledger, comparison=comparison)
+    assert page.text.count("missed") == 3 and "not inspected: NO_SCORE" in page.text
+    assert compare(find_defects(read_verdicts(ledger)), truth, 2.0).missed == 4, "where nothing is said of the cloth"
+
+
+def test_cloth_outside_any_roll_is_told_and_neither_drawn_nor_graded(tmp_path: Path) -> None:
+    messages = [defect(0, 20, 30, roll_id=""), verdict(1, roll_id="R1"), gap(2, Reason.OVERLOAD, roll_id="")]
+    cameras = [{"name": "left", "mm_per_px_x": 0.5, "mm_per_px_y": 0.5}]
+    text, page = page_of(write(tmp_path, list(messages), config={"cameras": cameras}))
+    heads = [t for t in page.text if t in ("Outside any roll", "The roll", "Roll R1", "Grade")]
+    assert heads == ["Roll R1", "Grade", "Outside any roll"] and text.count("Map of the roll") == 1
+    assert any(t.startswith("0.100 m inspected, 0.100 m not inspected.") for t in page.text)
+    assert ("a", {"href": "#defect-1"}) in page.tags
 
 
 @pytest.mark.parametrize(("gap_mm", "hit"), [(1.9, True), (2.1, False)])
