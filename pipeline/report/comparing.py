@@ -11,8 +11,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from glass_core.errors import InputError
-from pipeline.cloth.joining import Defect
-from pipeline.ledger.crops import crop_path
+from pipeline.cloth.joining import Defect, Joiner
+from pipeline.ledger.crops import kept_path
 from pipeline.ledger.reading import read_runs, read_verdicts
 from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Region, Verdict
@@ -24,12 +24,11 @@ Frame = tuple[str, int | None]
 
 @dataclass(frozen=True)
 class Record:
-    """What one side judged: its model, where its record lies, and its verdicts."""
+    """What one side judged: its model, its verdicts, and the pictures that were kept of frames with a defect."""
 
     model: Path
-    folder: Path
-    run_id: str
     verdicts: Mapping[Frame, Verdict]
+    pictures: Mapping[Frame, Path]
 
     @property
     def defects(self) -> list[Defect]:
@@ -91,7 +90,15 @@ def read_record(folder: Path, model: Path) -> Record:
     """The last run of a folder, judged with `model`; InputError where there is none."""
     ledger = folder / "ledger.sqlite"
     verdicts = {(v.camera, v.seq): v for v in read_verdicts(ledger)}
-    return Record(model, folder, next(reversed(read_runs(ledger))), verdicts)
+    return Record(model, verdicts, kept_pictures(folder, next(reversed(read_runs(ledger))), verdicts))
+
+
+def kept_pictures(folder: Path, run_id: str, verdicts: Mapping[Frame, Verdict]) -> dict[Frame, Path]:
+    """Of each frame with a defect the picture that was kept of it: a defect in many frames has one."""
+    joiner = Joiner()
+    touched = {frame: joiner.add(v)[0][:1] for frame, v in verdicts.items() if v.result is Result.DEFECT}
+    crops = {frame: kept_path(folder, run_id, defect.final) for frame, defects in touched.items() for defect in defects}
+    return {frame: crop for frame, crop in crops.items() if crop is not None and crop.is_file()}
 
 
 def compare_records(a: Record, b: Record, out: Path, flips: int = 0, shift: float | None = None) -> Comparison:
@@ -115,10 +122,9 @@ def compare_records(a: Record, b: Record, out: Path, flips: int = 0, shift: floa
 
 def _flip(a: Record, b: Record, frame: Frame) -> Flip:
     ours, theirs = a.verdicts[frame], b.verdicts[frame]
-    crops = (crop_path(side.folder, side.run_id, side.verdicts[frame], 0) for side in (a, b))
     return Flip(
         camera=ours.camera, frame=ours.seq, origin=ours.origin, a=ours.result, b=theirs.result, score_a=ours.score,
-        score_b=theirs.score, picture=next((crop for crop in crops if crop.is_file()), None),
+        score_b=theirs.score, picture=a.pictures.get(frame) or b.pictures.get(frame),
     )  # fmt: skip
 
 

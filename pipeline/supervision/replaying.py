@@ -9,7 +9,6 @@ from pathlib import Path
 from glass_core.events import Pass, keep_quiet
 from pipeline.cameras import make_camera
 from pipeline.config.cameras import ReplayConfig
-from pipeline.config.ledger import LedgerConfig
 from pipeline.config.line import LineConfig
 from pipeline.report.roll import Summary, summarise
 from pipeline.supervision.bundles import make_for_here
@@ -57,7 +56,7 @@ def line_of(source: Path, model: Path, base: LineConfig, out: Path) -> LineConfi
         )
         geometry = {k: getattr(first, k) for k in kept}
     camera = ReplayConfig.model_validate({"name": "replay", "source": "replay", "path": source, **geometry})
-    ledger = LedgerConfig(path=out / "ledger.sqlite")
+    ledger = base.ledger.model_copy(update={"path": out / "ledger.sqlite"})
     styles = {name: style.model_copy(update={"model": None, "features": {}}) for name, style in base.styles.items()}
     return base.model_copy(update={"model": model, "styles": styles, "motion": None, "cameras": (camera,), "ledger": ledger})
 

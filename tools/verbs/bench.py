@@ -17,6 +17,7 @@ from glass_core.errors import InputError
 from pipeline.config.cards import load_config
 from tools.bench.machine import Busy, machine
 from tools.bench.sweep import Asked, Mode, asked_of_line, measure_point, measure_reaction, points, random_models
+from tools.verbs.display import answers
 
 BACKENDS = ("auto", "torch", "openvino", "tensorrt")
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
@@ -80,5 +81,5 @@ def run(args: argparse.Namespace) -> int:
     else:
         from tools.bench.tables import show
 
-        show(result, Console())
+        show(result, answers())
     return 0

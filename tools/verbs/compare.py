@@ -12,7 +12,7 @@ from rich.table import Table
 
 import pipeline
 from pipeline.config.cards import load_config
-from tools.verbs.display import Display
+from tools.verbs.display import Display, answers
 
 if TYPE_CHECKING:
     from pipeline.report.comparing import Comparison
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(found.model_dump(mode="json", by_alias=True)))
     else:
-        show(found, Console())
+        show(found, answers())
     return 0 if found.accepted else 1
 
 

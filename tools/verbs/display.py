@@ -12,6 +12,14 @@ from glass_core.events import Pass
 from glass_core.network.checkpoint import EpochFigures
 from glass_core.training.events import Step
 
+UNCUT = 10_000
+
+
+def answers(stderr: bool = False) -> Console:
+    """Where a verb's answer goes. Only a screen has a width: in a file or a pipe no path is cut or wrapped."""
+    console = Console(stderr=stderr)
+    return console if console.is_terminal else Console(stderr=stderr, width=UNCUT)
+
 
 class Display:
     """Called with each event; used as a context manager, so that no bar is left behind."""

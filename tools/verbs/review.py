@@ -8,7 +8,6 @@ import json
 from pathlib import Path
 from typing import get_args
 
-from rich.console import Console
 from rich.table import Table
 
 import pipeline
@@ -17,6 +16,7 @@ from pipeline.ledger.dispositions import Word
 from pipeline.report.files import PAGE
 from pipeline.report.sheet import DefectRow
 from pipeline.report.tables import number
+from tools.verbs.display import answers
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,12 +39,12 @@ def show(queue: list[DefectRow], folder: Path) -> None:
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in ("defect", "at, m", "across, mm", "size, mm", "score", "repeat", "picture"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for d in queue:
         size = f"{number(d.width_mm)} x {number(d.length_mm)}"
         picture = "none kept" if d.picture is None else str(folder / d.picture)
         table.add_row(str(d.number), number(d.at_m, 3), number(d.left_mm), size, f"{d.score:.3f}", d.repeat or "", picture)
-    Console().print(table)
+    answers().print(table)
     print(f"{len(queue)} to review: glassline review {folder} --defect N --as {'|'.join(get_args(Word))}")
 
 

@@ -91,6 +91,37 @@ def test_a_defect_is_on_the_roll_that_it_lies_on_whatever_its_verdict_knew(tmp_p
     assert (two.roll_id, two.start_mm, [d.at_m for d in two.defects]) == ("R2", 6012, [-0.002])  # it begins before the border
 
 
+def test_cloth_outside_any_roll_is_told_and_never_graded(tmp_path: Path) -> None:
+    before = [defect(100, 4500, place(4510, 4520, 20, 30), roll_id=""), verdict(101, 4500, "b", roll_id="")]
+    after = [verdict(102 + n, 8000, c, result=Result.NOT_INSPECTED, reason=Reason.NO_FRAME, roll_id="")
+             for n, c in enumerate("ab")]  # fmt: skip
+    sheet = sheet_of(ledger_of(tmp_path, before + roll() + after))
+    assert [r.roll_id for r in sheet.rolls] == ["R1"] and sheet.outside is not None
+    outside = sheet.outside
+    assert (outside.inspected_m, outside.not_inspected_m, outside.grade) == (pytest.approx(0.1), pytest.approx(0.1), None)
+    assert [d.number for d in outside.defects] == [1] and sorted(r.number for r in sheet.rows.values()) == [1, 2, 3]
+
+
+def test_a_run_of_which_no_roll_was_told_is_one_roll(tmp_path: Path) -> None:
+    ledger = ledger_of(tmp_path, roll(roll_id=""))
+    sheet = sheet_of(ledger)
+    assert sheet.outside is None and [r.roll_id for r in sheet.rolls] == [""] and sheet.rolls[0].grade is not None
+    common = {"generation": 0, "style": "", "cause": "command", "t_mono_ns": 0, "t_utc_ns": 0}
+    held = Ledger(ledger, run_id="run")
+    held.add(Roll(number=0, roll_id="R9", start_mm=9000, **common))  # none of its cloth has come yet
+    held.close()
+    sheet = sheet_of(ledger)
+    assert sheet.rolls == () and sheet.outside is not None and sheet.outside.grade is None
+
+
+def test_the_grade_knows_where_cloth_was_not_inspected(tmp_path: Path) -> None:
+    cloth = [verdict(2 * n + (c == "b"), 5000 + 100 * n, c) for n in range(100) for c in "ab"]
+    for n in (1, 11, 47):  # 0.1 to 0.2 m, 1.1 to 1.2 m, 4.7 to 4.8 m: yards 1, 2 and 6
+        cloth[2 * n] = verdict(2 * n, 5000 + 100 * n, result=Result.NOT_INSPECTED, reason=Reason.NO_SCORE)
+    grade = sheet_of(ledger_of(tmp_path, cloth)).rolls[0].grade
+    assert grade is not None and (grade.unseen, grade.worst_points, grade.points) == (3, 12, 0)
+
+
 @pytest.mark.parametrize(
     ("ranges", "of_model", "edges"),
     [
