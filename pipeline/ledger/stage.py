@@ -172,7 +172,7 @@ def make_recorder(inbox: Inbox, to_decision: Outbox, config: LineConfig, model: 
     }
     run_id = None
     if generation > 0 and path.is_file():
-        last, known = list(read_runs(path).items())[-1]
+        last, known = next(reversed(read_runs(path).items()), (None, {}))  # none: it was killed before its first row
         run_id = last if known.get("parent_pid") == parent else None
     return Recorder(inbox, to_decision, Ledger(path, facts, run_id), path.parent, generation)
 
