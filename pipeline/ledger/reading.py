@@ -120,9 +120,9 @@ def read_missing(path: Path, run_id: str | None = None) -> Missing:
                     last = body["generation"], body["number"]
                 elif body.get("verdict") is not None:
                     reaches("verdicts", body["generation"], body["verdict"] + 1)
-        for body in _bodies(db, run, "totals"):
-            reaches("verdicts", body["generation"], body["verdicts"])
-            reaches("rejects", body["generation"], body["rejects"])
+        for totals in _totals(db, run):
+            reaches("verdicts", totals.generation, totals.verdicts)
+            reaches("rejects", totals.generation, totals.rejects)
     in_lines = lines.after(run, last)
     for line in in_lines:
         reaches("verdicts", line["generation"], line["number"] + 1)
@@ -226,8 +226,19 @@ def _bodies(db: Connection, run_id: str, table: str, where: str = "TRUE") -> Ite
     query = f"SELECT body, {', '.join(columns)} FROM {table} WHERE run_id = ? AND {where} ORDER BY {order}"
     for text, *values in db.execute(query, (run_id,)):
         body = _object(text)
-        if body is not None and all(body.get(name) == value for name, value in zip(columns, values, strict=True)):
+        if body is None or (table == "verdicts" and not body.keys() <= Verdict.model_fields.keys()):
+            continue
+        if all(body.get(name) == value for name, value in zip(columns, values, strict=True)):
             yield body
+
+
+def _totals(db: Connection, run_id: str) -> Iterator[Totals]:
+    for body in _bodies(db, run_id, "totals"):
+        try:
+            totals = Totals.model_validate(body)
+        except ValidationError:
+            continue
+        yield totals
 
 
 def _object(text: str) -> dict[str, Any] | None:
@@ -249,13 +260,14 @@ def _bounds(
     (config,) = db.execute("SELECT value FROM run WHERE run_id = ? AND key = 'config'", (run_id,)).fetchone() or ("{}",)
     looks_at = {c["name"]: c.get("y_offset_mm", 0.0) for c in (_object(config) or {}).get("cameras", [])}
     ends: dict[str, float] = {}
-    for totals in _bodies(db, run_id, "totals"):
-        come_mm = totals["position_mm"]
-        if come_mm is not None and (totals["generation"], totals["verdicts"] - 1) > (last or (0, -1)):
-            ends = {name: come_mm + mm for name, mm in looks_at.items()}
+    for totals in _totals(db, run_id):
+        lost = totals.verdicts > 0 and (last is None or (totals.generation, totals.verdicts - 1) > last)
+        if lost and totals.position_mm is not None:
+            ends = {name: totals.position_mm + mm for name, mm in looks_at.items()}
     for line in beyond:
-        if line["end_mm"] is not None:
-            ends[line["camera"]] = max(ends.get(line["camera"], line["end_mm"]), line["end_mm"])
+        if (end_mm := line.get("end_mm")) is not None:
+            camera = str(line.get("camera"))
+            ends[camera] = max(ends.get(camera, end_mm), end_mm)
     return {} if first == (0, 0) else looks_at, ends
 
 
