@@ -29,7 +29,7 @@ class Missing(BaseModel):
             return ""
         counts = ", ".join(f"{n:,} {kind}" for kind, n in self.records.items())
         still = f" {self.in_verdicts_jsonl:,} of the verdicts still stand in verdicts.jsonl." if self.in_verdicts_jsonl else ""
-        return f"The record is not whole. It lacks {counts}; cloth that it lacks counts as not inspected (RECORD_LOST).{still}"
+        return f"The record is not whole: it lacks {counts}.{still}"
 
 
 class Spoken:

@@ -47,7 +47,7 @@ def write_page(ledger: Path, out: Path, comparison: Comparison | None = None, ru
     rolls = "".join(_roll(r, maps.get(r.roll_id), defects, comparison, many=len(sheet.rolls) > 1) for r in sheet.rolls)
     body = "".join([
         _head(facts, sheet),
-        _warnings(facts, summary, sheet),
+        _warnings(facts, summary, metres, sheet),
         _figures(summary, metres, comparison),
         rolls,
         _truth_table(comparison, defects),
@@ -131,7 +131,7 @@ def _head(facts: dict[str, Any], sheet: RunSheet) -> str:
     return f"<h1>Roll report: {escape(str(facts.get('line', 'line')))}</h1><p class='lead'>{escape(', '.join(parts))}</p>"
 
 
-def _warnings(facts: dict[str, Any], summary: Summary, sheet: RunSheet) -> str:
+def _warnings(facts: dict[str, Any], summary: Summary, metres: Metres | None, sheet: RunSheet) -> str:
     info = facts.get("model_info") or {}
     warnings = []
     for of, known in (("", facts), *((f" of style {s}", known) for s, known in (facts.get("styles") or {}).items())):
@@ -140,6 +140,10 @@ def _warnings(facts: dict[str, Any], summary: Summary, sheet: RunSheet) -> str:
             metres = f" ({needs['metres']:g} m)" if needs.get("metres") is not None else ""
             more = f" It needs {needs['frames']} more good frames{metres} to be final." if needs.get("frames") else ""
             warnings.append(f"PROVISIONAL threshold card{of}: too few good samples, the thresholds are an estimate.{more}")
+    if metres and (lost_mm := metres.reasons_mm.get(Reason.RECORD_LOST)):
+        warnings.append(
+            f"The record of {lost_mm / 1000:,.3f} m is lost: that cloth counts as not inspected ({Reason.RECORD_LOST})."
+        )
     if sheet.missing.records:
         warnings.append(str(sheet.missing))
     if not summary.card_sha:
