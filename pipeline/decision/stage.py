@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pipeline.decision.account import decided_mm, each_says, open_accounts
 from pipeline.decision.actions import Actions
 from pipeline.decision.apart import Apart
-from pipeline.decision.backlog import Backlog
+from pipeline.decision.backlog import Backlog, Fallen
 from pipeline.decision.cloth import Cloth
 from pipeline.decision.doubts import Facts, overrule
 from pipeline.decision.due import Due
@@ -30,6 +30,7 @@ from pipeline.messages.line import LineState, Totals
 from pipeline.messages.message import Message, Payload
 from pipeline.messages.motion import Motion
 from pipeline.messages.reasons import Reason
+from pipeline.messages.record import Committed
 from pipeline.messages.stages import Decided, Status
 from pipeline.messages.states import Cause, FrameStatus, Result, StageState, State
 from pipeline.messages.values import Grounds, Measures, Place, Source, Span
@@ -105,6 +106,8 @@ class Decision:
         if now_ns >= self._totals_due_ns:
             self._totals_due_ns = now_ns + TOTALS_NS
             self._tell(self._totals(now_ns))
+        for camera, fallen in self._backlog.take_fallen().items():
+            self._fallen(camera, fallen, now_ns)
         moved |= self._backlog.pass_on()
         self.state = StageState.ENDED if self.finished else StageState.READY
         return moved
@@ -140,6 +143,8 @@ class Decision:
                         self._silent(name, span, 0, now_ns)
             case Status():
                 self._on_status(message, now_ns)
+            case Committed():
+                self._backlog.committed(message)
             case RollStart():
                 self._cloth.begin(message, self._here_mm(now_ns), now_ns)
             case MarkEvent():
@@ -163,9 +168,9 @@ class Decision:
 
     def _on_status(self, status: Status, now_ns: int) -> None:
         before = self._roster.state(status.role, status.name)
-        self._roster.hear(status)
+        another = self._roster.hear(status)
         self._fault = "; ".join(self._roster.faults) or self._fault
-        if status.role == "recorder" and status.state is StageState.DOWN and before is not StageState.DOWN:
+        if status.role == "recorder" and (another or status.state is StageState.DOWN):
             self._backlog.repeat()
         if status.role != "grabber" or status.name not in self._cameras:
             return
@@ -244,6 +249,14 @@ class Decision:
         source, unseen = Source(camera, self._utc_ns()), (Measures(), Grounds())
         self._account(self._verdict(judgement, source, span, place, standard, now_ns, *unseen, lost=lost), (), now_ns)
 
+    def _fallen(self, camera: str, fallen: Fallen, now_ns: int) -> None:
+        """Tell of cloth that was decided in time and whose record is lost; no machine acts on it again."""
+        detail = f"the recorder did not take numbers {fallen.first} to {fallen.last} in time"
+        judgement, roll = Judgement(Result.NOT_INSPECTED, Reason.RECORD_LOST, detail), self._cloth.roll(fallen.span)
+        place, standard = Place(roll.roll_id, roll.style), self._terms.standard_of(roll.style)
+        source, unseen = Source(camera, self._utc_ns()), (Measures(), Grounds())
+        self._give(self._verdict(judgement, source, fallen.span, place, standard, now_ns, *unseen, lost=fallen.count), ())
+
     def _verdict(
         self,
         judgement: Judgement,
@@ -266,11 +279,9 @@ class Decision:
         )  # fmt: skip
 
     def _account(self, verdict: Verdict, payloads: tuple[Payload, ...], now_ns: int) -> None:
-        """Count it, publish it, record it, and reject what must be rejected."""
+        """Give it, and reject what must be rejected."""
         account = self._cameras[verdict.camera]
-        self._tally.add(verdict)
-        self._publisher.publish(verdict.model_copy(update={"cells_shape": None}))
-        self._record(verdict, payloads)
+        self._give(verdict, payloads)
         if verdict.rescan:
             return
         if verdict.lanes and (self._terms.observe or verdict.result is not Result.NOT_INSPECTED):
@@ -287,6 +298,12 @@ class Decision:
         account.gap.judged()
         if verdict.counts_as_defect:
             self._reject(verdict, verdict.span, now_ns)
+
+    def _give(self, verdict: Verdict, payloads: tuple[Payload, ...]) -> None:
+        """Count it, publish it, record it."""
+        self._tally.add(verdict)
+        self._publisher.publish(verdict.model_copy(update={"cells_shape": None}))
+        self._record(verdict, payloads)
 
     def _here_mm(self, t_ns: int) -> float | None:
         """Where the cloth was under the cameras at that time, as far as is known."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections import deque
+from collections.abc import Iterator
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,6 +24,7 @@ from pipeline.messages.cloth import Alignment, Roll, SpanEvent
 from pipeline.messages.frames import CameraFacts
 from pipeline.messages.line import LineState, Totals
 from pipeline.messages.message import Message
+from pipeline.messages.record import Committed, RecordKey, record_key
 from pipeline.messages.stages import Status
 from pipeline.messages.states import Result, StageState
 from pipeline.messages.verdicts import Verdict
@@ -35,8 +38,9 @@ class Recorder:
     """The stage that writes to disk, so that no other has to.
 
     Takes Verdict (with cells and pixels above the recording floor), LineState, Reject, Action, Roll, SpanEvent, Totals and
-    CameraFacts. A failed write is a FAULT told to decision; the rows are kept, tried again each second, and READY follows
-    when all are safe. Pictures are written when nothing else waits, or when too many of them do.
+    CameraFacts, and tells decision what is committed. A failed write is a FAULT told to decision; the rows are kept, tried
+    again each second, and READY follows when all are safe. Pictures are written when nothing else waits, or when too many of
+    them do.
     """
 
     idle_ms = 50  # each waking takes time from the engine, and a commit may be that much later
@@ -54,6 +58,8 @@ class Recorder:
         self._generation = generation
         self._lines = VerdictLines(folder, ledger.run_id)
         self._album = Album(folder, ledger.run_id, crops_bytes)
+        self._unsafe: list[RecordKey] = []
+        self._safe: deque[Committed] = deque()
         self._failure = ""
         self._told: StageState | None = None
         self._retry_ns = 0
@@ -104,6 +110,8 @@ class Recorder:
         if not isinstance(message, Verdict | LineState | Reject | Action | Totals | CameraFacts | Roll | SpanEvent | Alignment):
             return
         self._ledger.add(message, payloads)
+        if (key := record_key(message)) is not None:
+            self._unsafe.append(key)
         if not isinstance(message, Verdict):
             return
         self._lines.add(message)
@@ -120,9 +128,13 @@ class Recorder:
             self._failure = str(e) if e.strerror is None else journal
         else:
             self._failure = ""
+            self._safe.extend(_ranges(self._unsafe))
+            self._unsafe = []
 
     def _tell(self) -> None:
-        """Say READY or FAULT once each time it changes, again and again until it was taken."""
+        """Say what is committed, and READY or FAULT once each time it changes, again and again until it was taken."""
+        while self._safe and self._to_decision.send(self._safe[0]):
+            self._safe.popleft()
         self.state = StageState.FAULT if self._failure else StageState.READY
         if self.state is not self._told:
             status = Status(
@@ -130,6 +142,23 @@ class Recorder:
             )
             if self._to_decision.send(status):
                 self._told = self.state
+
+
+def _ranges(keys: list[RecordKey]) -> Iterator[Committed]:
+    """The records as runs of numbers of one kind and generation."""
+    run: list[RecordKey] = []
+    for key in sorted(set(keys)):
+        if run and key != (*run[-1][:2], run[-1][2] + 1):
+            yield _committed(run)
+            run = []
+        run.append(key)
+    if run:
+        yield _committed(run)
+
+
+def _committed(run: list[RecordKey]) -> Committed:
+    kind, generation, first = run[0]
+    return Committed(kind=kind, generation=generation, first=first, last=run[-1][2])
 
 
 def make_recorder(inbox: Inbox, to_decision: Outbox, config: LineConfig, model: Path, generation: int) -> Recorder:
@@ -149,7 +178,7 @@ def make_recorder(inbox: Inbox, to_decision: Outbox, config: LineConfig, model: 
     }
     run_id = None
     if generation > 0 and path.is_file():
-        last, known = list(read_runs(path).items())[-1]
+        last, known = next(reversed(read_runs(path).items()), (None, {}))  # none: it was killed before its first row
         run_id = last if known.get("parent_pid") == parent else None
     ledger = Ledger(path, facts, run_id)
     return Recorder(inbox, to_decision, ledger, path.parent, generation, int(config.ledger.crops_mb * 1e6))

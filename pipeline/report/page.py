@@ -46,7 +46,7 @@ def write_page(ledger: Path, out: Path, comparison: Comparison | None = None, ru
     rolls = "".join(_roll(r, maps.get(r.roll_id), defects, comparison, many=len(sheet.rolls) > 1) for r in sheet.rolls)
     body = "".join([
         _head(facts, sheet),
-        _warnings(facts, summary),
+        _warnings(facts, summary, metres, sheet),
         _figures(summary, metres, comparison),
         rolls,
         _outside(sheet.outside),
@@ -143,15 +143,21 @@ def _head(facts: dict[str, Any], sheet: RunSheet) -> str:
     return f"<h1>Roll report: {escape(str(facts.get('line', 'line')))}</h1><p class='lead'>{escape(', '.join(parts))}</p>"
 
 
-def _warnings(facts: dict[str, Any], summary: Summary) -> str:
+def _warnings(facts: dict[str, Any], summary: Summary, metres: Metres | None, sheet: RunSheet) -> str:
     info = facts.get("model_info") or {}
     warnings = []
     for of, known in (("", facts), *((f" of style {s}", known) for s, known in (facts.get("styles") or {}).items())):
         if known.get("card_provisional"):
             needs = (known.get("card") or {}).get("needs") or {}
-            metres = f" ({needs['metres']:g} m)" if needs.get("metres") is not None else ""
-            more = f" It needs {needs['frames']} more good frames{metres} to be final." if needs.get("frames") else ""
+            length = f" ({needs['metres']:g} m)" if needs.get("metres") is not None else ""
+            more = f" It needs {needs['frames']} more good frames{length} to be final." if needs.get("frames") else ""
             warnings.append(f"PROVISIONAL threshold card{of}: too few good samples, the thresholds are an estimate.{more}")
+    if metres and (lost_mm := metres.reasons_mm.get(Reason.RECORD_LOST)):
+        warnings.append(
+            f"The record of {lost_mm / 1000:,.3f} m is lost: that cloth counts as not inspected ({Reason.RECORD_LOST})."
+        )
+    if sheet.missing.records:
+        warnings.append(str(sheet.missing))
     if not summary.card_sha:
         warnings.append("No threshold card was in force: nothing on this roll was judged.")
     if title := untrained_title(info.get("arch", "")):

@@ -18,6 +18,7 @@ from pipeline.config.cameras import CameraBase
 from pipeline.grading import Flaw, Grade, Rules, grade, severity
 from pipeline.ledger.crops import kept_path, map_path
 from pipeline.ledger.dispositions import Disposition, in_force, read_dispositions
+from pipeline.ledger.lost import Missing
 from pipeline.ledger.reading import (
     read_alignments,
     read_borders,
@@ -25,6 +26,7 @@ from pipeline.ledger.reading import (
     read_cloth_edges,
     read_defect_verdicts,
     read_frame_shapes,
+    read_missing,
     read_rolls,
     read_runs,
 )
@@ -159,6 +161,7 @@ class RunSheet(BaseModel):
     rolls: tuple[RollSheet, ...]
     outside: RollSheet | None
     """Cloth before, between and after rolls: its metres and defects are told, and it is never graded."""
+    missing: Missing = Missing()
 
     @property
     def rows(self) -> dict[tuple[int, int, int], DefectRow]:
@@ -215,7 +218,7 @@ def read_sheet(ledger: Path, run_id: str | None = None) -> tuple[RunSheet, list[
                        features_set=known.get("features_set", {}))
             for (camera, boot_id), known in read_camera_facts(ledger, run_id).items()
         ),
-        overlaps=_overlaps(read_alignments(ledger, run_id)),
+        overlaps=_overlaps(read_alignments(ledger, run_id)), missing=read_missing(ledger, run_id),
     )  # fmt: skip
     return sheet, defects
 

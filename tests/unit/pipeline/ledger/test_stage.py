@@ -22,6 +22,7 @@ from pipeline.messages.line import LineState
 from pipeline.messages.message import Message, Payload
 from pipeline.messages.motion import Motion
 from pipeline.messages.reasons import Reason
+from pipeline.messages.record import Committed
 from pipeline.messages.stages import Status
 from pipeline.messages.states import MotionState, Result, StageState, State
 from pipeline.messages.verdicts import Region, Verdict
@@ -38,6 +39,7 @@ class Queue:
     def __init__(self) -> None:
         self.messages: list[tuple[Message, tuple[memoryview, ...]]] = []
         self.sent: list[Status] = []
+        self.safe: list[Committed] = []
         self.refuse = False
 
     def put(self, message: Message, *payloads: bytes) -> None:
@@ -47,9 +49,8 @@ class Queue:
         return self.messages.pop(0) if self.messages else None
 
     def send(self, message: Message, *payloads: Payload) -> bool:
-        assert isinstance(message, Status)
         if not self.refuse:
-            self.sent.append(message)
+            (self.safe if isinstance(message, Committed) else self.sent).append(message)  # type: ignore[arg-type]
         return not self.refuse
 
 

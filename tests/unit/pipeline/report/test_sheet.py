@@ -92,7 +92,7 @@ def test_a_defect_is_on_the_roll_that_it_lies_on_whatever_its_verdict_knew(tmp_p
 
 
 def test_cloth_outside_any_roll_is_told_and_never_graded(tmp_path: Path) -> None:
-    before = [defect(100, 4500, place(4510, 4520, 20, 30), roll_id=""), verdict(101, 4500, "b", roll_id="")]
+    before = [defect(100, 4900, place(4910, 4920, 20, 30), roll_id=""), verdict(101, 4900, "b", roll_id="")]
     after = [verdict(102 + n, 8000, c, result=Result.NOT_INSPECTED, reason=Reason.NO_FRAME, roll_id="")
              for n, c in enumerate("ab")]  # fmt: skip
     sheet = sheet_of(ledger_of(tmp_path, before + roll() + after))
