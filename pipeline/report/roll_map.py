@@ -55,16 +55,19 @@ class RollMap:
             if mm_per_px is not None and self._in_mm:
                 strip.x = offset_mm, offset_mm + strip.width_px * mm_per_px
         span = self._span(verdict)
-        if span is None:
-            return
+        if span is not None:
+            self._fill(strip, span, INSPECTED if verdict.result is not Result.NOT_INSPECTED else str(verdict.reason))
+
+    def lose(self, camera: str, start_mm: float, end_mm: float) -> None:
+        """Paint cloth of which the record is lost."""
+        self._fill(self.strips.setdefault(camera, Strip(camera)), (start_mm, end_mm), Reason.RECORD_LOST)
+
+    def _fill(self, strip: Strip, span: tuple[float, float], kind: str) -> None:
         first = min(int(self._row(span[0])), ROWS - 1)
         last = max(math.ceil(self._row(span[1]) - 1e-6), first + 1)
-        judged = verdict.result is not Result.NOT_INSPECTED
         for row in range(max(first, 0), min(last, ROWS)):
-            if not judged:
-                strip.rows[row] = str(verdict.reason)
-            elif not strip.rows[row]:
-                strip.rows[row] = INSPECTED
+            if kind != INSPECTED or not strip.rows[row]:
+                strip.rows[row] = kind
 
     def svg(self, numbered: Sequence[tuple[int, Defect]], comparison: Comparison | None) -> str:
         """The drawing; marks carry the defects' numbers and lead to their cards."""
