@@ -63,7 +63,7 @@ def _begun(path: Path) -> Iterator[Connection]:
             if any(side.stat().st_size for side in beside):
                 try:
                     folder = Path(stack.enter_context(TemporaryDirectory(prefix="glassline-ledger-")))
-                    copies = [Path(shutil.copy(file, folder)) for file in (path, *beside)]
+                    copies = [shutil.copyfile(file, folder / file.name) for file in (path, *beside)]  # not its mode
                 except OSError as failed:
                     raise InputError(f"ledger not copied ({failed.strerror}), {path}, copy its folder and read that") from None
                 db = stack.enter_context(closing(_begin(copies[0], "mode=rw")))
@@ -74,6 +74,7 @@ def _begun(path: Path) -> Iterator[Connection]:
 
 def _begin(path: Path, how: str) -> Connection:
     db = sqlite3.connect(f"{path.resolve().as_uri()}?{how}", uri=True)
+    db.text_factory = lambda text: text.decode(errors="replace")  # one damaged row must not hide the others
     try:
         db.execute("PRAGMA query_only=1")
         db.execute("BEGIN")

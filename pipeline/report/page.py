@@ -11,7 +11,7 @@ import yaml
 
 from glass_core.backbones import untrained_title
 from pipeline.cloth.joining import Defect
-from pipeline.ledger.reading import read_camera_facts, read_cameras, read_runs, read_states, read_verdicts
+from pipeline.ledger.reading import read_camera_facts, read_cameras, read_runs, read_spans, read_states, read_verdicts
 from pipeline.messages.line import LineState
 from pipeline.messages.reasons import Reason
 from pipeline.report import files
@@ -85,6 +85,9 @@ def _draw(ledger: Path, facts: dict[str, Any], sheet: RunSheet) -> tuple[dict[st
         if roll in maps:
             maps[roll].add(v)
         end_utc_ns = max(end_utc_ns, v.t_utc_ns)
+    for camera, roll_id, start_mm, end_mm, _, reason in read_spans(ledger, sheet.run_id or None):
+        if reason == Reason.RECORD_LOST and roll_id in maps:
+            maps[roll_id].lose(camera, start_mm, end_mm)
     return maps, end_utc_ns
 
 
@@ -143,7 +146,7 @@ def _head(facts: dict[str, Any], sheet: RunSheet) -> str:
     return f"<h1>Roll report: {escape(str(facts.get('line', 'line')))}</h1><p class='lead'>{escape(', '.join(parts))}</p>"
 
 
-def _warnings(facts: dict[str, Any], summary: Summary, metres: Metres | None, sheet: RunSheet) -> str:
+def _warnings(facts: dict[str, Any], summary: Summary, seen: Metres | None, sheet: RunSheet) -> str:
     info = facts.get("model_info") or {}
     warnings = []
     for of, known in (("", facts), *((f" of style {s}", known) for s, known in (facts.get("styles") or {}).items())):
@@ -152,7 +155,7 @@ def _warnings(facts: dict[str, Any], summary: Summary, metres: Metres | None, sh
             length = f" ({needs['metres']:g} m)" if needs.get("metres") is not None else ""
             more = f" It needs {needs['frames']} more good frames{length} to be final." if needs.get("frames") else ""
             warnings.append(f"PROVISIONAL threshold card{of}: too few good samples, the thresholds are an estimate.{more}")
-    if metres and (lost_mm := metres.reasons_mm.get(Reason.RECORD_LOST)):
+    if seen and (lost_mm := seen.reasons_mm.get(Reason.RECORD_LOST)):
         warnings.append(
             f"The record of {lost_mm / 1000:,.3f} m is lost: that cloth counts as not inspected ({Reason.RECORD_LOST})."
         )

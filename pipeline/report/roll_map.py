@@ -54,16 +54,19 @@ class RollMap:
         if verdict.frame_shape is not None:
             strip.width_px = max(strip.width_px, verdict.frame_shape[1])
         span = self._span(verdict)
-        if span is None:
-            return
+        if span is not None:
+            self._fill(strip, span, INSPECTED if verdict.result is not Result.NOT_INSPECTED else str(verdict.reason))
+
+    def lose(self, camera: str, start_mm: float, end_mm: float) -> None:
+        """Paint cloth of which the record is lost."""
+        self._fill(self.strips.setdefault(camera, Strip(camera)), (start_mm, end_mm), Reason.RECORD_LOST)
+
+    def _fill(self, strip: Strip, span: tuple[float, float], kind: str) -> None:
         first = min(int(self._row(span[0])), ROWS - 1)
         last = max(math.ceil(self._row(span[1]) - 1e-6), first + 1)
-        judged = verdict.result is not Result.NOT_INSPECTED
         for row in range(max(first, 0), min(last, ROWS)):
-            if not judged:
-                strip.rows[row] = str(verdict.reason)
-            elif not strip.rows[row]:
-                strip.rows[row] = INSPECTED
+            if kind != INSPECTED or not strip.rows[row]:
+                strip.rows[row] = kind
 
     def svg(self, numbered: Sequence[tuple[int, Defect]], comparison: Comparison | None) -> str:
         """The drawing; marks carry the defects' numbers and lead to their cards."""
