@@ -1,0 +1,1 @@
+"""Seeded fuzzing: short among the tests, long by hand."""
