@@ -45,12 +45,16 @@ class EncoderMotion(Section):
     silent_ms: float = Field(default=1000.0, ge=100)
     """A counter that has spoken and then says nothing for so long is at fault (a triggered camera's: the cloth rests)."""
 
+    @property
+    def half_wrap_ms(self) -> float:
+        """In which the fastest cloth makes it count half of what its register holds: more, and nobody knows which way."""
+        return 2 ** (self.bits - 1) / (abs(self.counts_per_mm) * self.max_speed_mm_s) * 1000
+
     @model_validator(mode="after")
     def _counts(self) -> EncoderMotion:
         if self.counts_per_mm == 0:
             raise ValueError("counts_per_mm must not be 0")
-        half_ms = 2 ** (self.bits - 1) / (abs(self.counts_per_mm) * self.max_speed_mm_s) * 1000
-        if half_ms < 100:
+        if (half_ms := self.half_wrap_ms) < 100:
             raise ValueError(
                 f"a counter of {self.bits} bits wraps every {2 * half_ms:.0f} ms at max_speed_mm_s {self.max_speed_mm_s:g}, "
                 f"unseen: lower max_speed_mm_s to {self.max_speed_mm_s * half_ms / 100:.0f} or divide the encoder"

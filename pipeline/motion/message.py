@@ -10,6 +10,8 @@ from pipeline.motion.counts import Reading
 class MessageCounts:
     """EncoderCount messages in the motion stage's own inbox: from a camera's grabber, or from any program of this user."""
 
+    trouble = ""
+
     def __init__(self, inbox: Inbox, source: str, rests: bool) -> None:
         self._inbox, self._source, self.rests = inbox, source, rests
         self.refused = 0

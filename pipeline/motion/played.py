@@ -73,7 +73,7 @@ class RecordedCourse:
 class PlayedSource:
     """A course run off from its beginning, or after a restart from where it was."""
 
-    fault = awaited = ""
+    fault = trouble = ""
     refused = 0
 
     def __init__(self, course: Course, elapsed_s: float = 0.0) -> None:

@@ -15,6 +15,7 @@ class UdpCounts:
     """Datagrams that hold one decimal count each, as ASCII; `listen` is HOST:PORT."""
 
     rests = False
+    trouble = ""
 
     def __init__(self, listen: str) -> None:
         host, _, port = listen.rpartition(":")
