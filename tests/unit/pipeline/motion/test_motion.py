@@ -293,7 +293,7 @@ def test_modbus_hangs_up_on_a_mute_device_and_not_on_one_that_refuses(answer: An
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ({"source": "udp", "counts_per_mm": 0}, "must not be 0"),
+        ({"source": "udp", "counts_per_mm": 0}, "must be at least 0.001"),
         ({"source": "udp", "counts_per_mm": 100, "bits": 15}, "unseen"),
         ({"source": "modbus", "counts_per_mm": 1, "host": "h"}, "register"),
         ({"source": "magic"}, "magic"),
