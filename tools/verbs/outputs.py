@@ -11,12 +11,9 @@ from pathlib import Path
 from glass_core.errors import InputError
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig
-from pipeline.decision.line_state import UNLIKE
 from pipeline.devices import DeviceLost
 from pipeline.messages.commands import Acknowledge, Reset
-from pipeline.messages.line import Heartbeat, LineState
-from pipeline.messages.message import Message
-from pipeline.messages.states import State
+from pipeline.messages.line import Heartbeat
 from pipeline.outputs import OUTPUTS, output_kind
 from pipeline.supervision.supervisor import is_running
 from pipeline.supervision.telling import tell
@@ -73,15 +70,5 @@ def pulse_all(config: LineConfig, path: Path) -> tuple[dict[str, list[str]], dic
 
 def answer(config: LineConfig, word: str) -> dict[str, str]:
     """Acknowledge or reset; the line's name and why it did not confirm, or nothing."""
-    unlike = False
-
-    def done(message: Message) -> bool:
-        nonlocal unlike
-        if isinstance(message, LineState):
-            unlike = message.detail.startswith(UNLIKE)
-        if not isinstance(message, Heartbeat):
-            return False
-        return message.state is not State.FAULT and not unlike if word == "reset" else not message.unacknowledged
-
-    told = tell(config, Reset() if word == "reset" else Acknowledge(), done)
+    told = tell(config, Reset() if word == "reset" else Acknowledge(), Heartbeat)
     return {config.line.name: told} if isinstance(told, str) else {}

@@ -13,14 +13,15 @@ from typing import Any
 import pytest
 
 from pipeline.link.zmq_link import ZmqLink
-from pipeline.messages.commands import Acknowledge, Bypass, Reset
+from pipeline.messages.commands import Acknowledge, Answer, Bypass, Command, Reset
 from pipeline.messages.line import Heartbeat, LineState
 from pipeline.messages.message import Message
 from pipeline.messages.states import State
 from pipeline.supervision.supervisor import runtime_folder
 from tools.cli import main
 
-Answers = Callable[[Message], dict[str, Any]]
+Answers = Callable[[Message], dict[str, Any] | str]
+"""How a word changes the line's heartbeat, or why it is refused."""
 
 
 @contextmanager
@@ -36,8 +37,19 @@ def line(name: str, state: State, answers: Answers, **beat: Any) -> Iterator[lis
     def run() -> None:
         while not ended.is_set():
             while received := inbox.receive():
-                heard.append(received[0])
-                facts.update(answers(received[0]))
+                word = received[0]
+                assert isinstance(word, Command)
+                heard.append(word.model_copy(update={"ticket": ""}))
+                changed = answers(word)
+                if not isinstance(changed, str):
+                    facts.update(changed)
+                    air.publish(Heartbeat.model_validate(facts))
+                if changed:
+                    for ticket, refused in (
+                        ("another", "not yours"),
+                        (word.ticket, changed if isinstance(changed, str) else ""),
+                    ):
+                        air.publish(Answer(number=0, generation=0, ticket=ticket, refused=refused, t_mono_ns=0))
             if air.joined():
                 air.publish(LineState.model_validate({**common, "detail": "recorder: disk full", "t_utc_ns": 0}))
             air.publish(Heartbeat.model_validate(facts))
@@ -94,7 +106,10 @@ def test_a_word_is_done_when_the_line_says_so_and_not_before(
         assert main(command) == 0
     assert heard == [told]
     capsys.readouterr()
-    with line("l", state, lambda message: {}, **before) as heard:  # it hears, and nothing changes
+    with line("l", state, lambda message: "no roll runs", **before):
+        assert main(command) == 1
+    assert "refused: no roll runs" in capsys.readouterr().out
+    with line("l", state, lambda message: {}, **before) as heard:  # it hears, and answers nothing
         assert main(command) == 1
     assert heard == [told]
     out, err = capsys.readouterr()
