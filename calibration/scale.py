@@ -22,7 +22,7 @@ MIN_CORRECTED_PX = 0.5
 """Distortion below this is left alone: to resample costs more sharpness than it mends."""
 MAX_RESIDUAL_PX = 1.5
 MAX_BLUR_PX = 4.0
-MAX_MM_PER_PX = 100.0
+MAX_MM_PER_PX = 10.0
 """An edge of the board that takes longer from dark to bright is out of focus."""
 COVERED = 0.7
 """Share of the picture that a board must span before distortion is fitted."""

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from pipeline.link.zmq_link import ZmqLink
+from pipeline.messages.commands import Answer, Command
 from pipeline.messages.line import Heartbeat, LineState
 from pipeline.messages.message import Message
 from pipeline.messages.states import State
@@ -21,12 +22,15 @@ FAULT = "recorder: disk full"
 def stand_in(
     name: str,
     state: State,
-    answers: Callable[[Message], dict[str, Any]],
+    answers: Callable[[Command], dict[str, Any] | str | None],
     says: Callable[[Message], Sequence[Message]] = lambda message: (),
     detail: str = FAULT,
     **beat: Any,
 ) -> Iterator[list[Message]]:
-    """A line of that name; what it is told changes its heartbeat by `answers`, after what it `says`. Yields what it heard."""
+    """A line of that name; yields what it was told.
+
+    Each word changes its heartbeat by `answers`, after what it `says`; in a text it refuses, with None it does not answer.
+    """
     heard: list[Message] = []
     ended = threading.Event()
     link = ZmqLink(runtime_folder(name))
@@ -37,10 +41,19 @@ def stand_in(
     def run() -> None:
         while not ended.is_set():
             while received := inbox.receive():
-                heard.append(received[0])
-                for message in says(received[0]):
+                word = received[0]
+                assert isinstance(word, Command)
+                heard.append(word.model_copy(update={"ticket": ""}))
+                for message in says(word):
                     air.publish(message)
-                facts.update(answers(received[0]))
+                if (answer := answers(word)) is None:
+                    continue
+                if isinstance(answer, dict):
+                    facts.update(answer)
+                air.publish(Heartbeat.model_validate(facts))
+                refused = answer if isinstance(answer, str) else ""
+                for ticket, why in (("another", "not yours"), (word.ticket, refused)):
+                    air.publish(Answer(number=0, generation=0, ticket=ticket, refused=why, t_mono_ns=0))
             if air.joined():
                 air.publish(LineState.model_validate({**common, "detail": detail, "t_utc_ns": 0}))
             air.publish(Heartbeat.model_validate(facts))

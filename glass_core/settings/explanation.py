@@ -74,9 +74,9 @@ def _walk(schema: dict[str, Any], loc: Sequence[str | int]) -> tuple[Place, dict
         elif isinstance(step, int) and ("items" in node or "prefixItems" in node):
             place.append(step)
             node = dict(enumerate(node.get("prefixItems", []))).get(step, node.get("items", {}))
-        elif isinstance(node.get("additionalProperties"), dict):
-            place.append(step)
-            node = node["additionalProperties"]
+        elif values := node.get("additionalProperties") or next(iter(node.get("patternProperties", {}).values()), None):
+            place.append(step)  # whatever its keys are like
+            node = values
         else:  # a kind in a union, which nobody wrote
             node = {}
         node = _opened(node, schema)

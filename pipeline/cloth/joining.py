@@ -11,6 +11,8 @@ GAP_CELLS, GAP_PX = 2, 16
 LAG_MM = 5000.0
 """A defect is closed when the cloth is so much further: no camera's verdict comes so late."""
 ROW_MM = 100.0
+MAX_HELD = 50_000
+"""Rows, rolls and open defects; more are held only when something was placed where no cloth can be, and all begins anew."""
 Box = tuple[float, float, float, float]
 """From and to along the cloth, from and to across it, mm."""
 
@@ -218,6 +220,9 @@ class Joiner:
 
     def _advance(self, end_mm: float) -> list[Defect]:
         roll = self._roll
+        if len(self._rows) + len(self._open) + len(self._extent_mm) > MAX_HELD:
+            self._extent_mm.clear()
+            return self.flush()
         first, before = self._extent_mm.get(roll, (end_mm, end_mm))
         self._extent_mm[roll] = first, max(before, end_mm)
         limit = max(before, end_mm) - LAG_MM

@@ -11,10 +11,10 @@ import msgpack
 from pydantic import ValidationError
 
 from pipeline.messages import actions, cloth, commands, frames, line, motion, record, stages, verdicts
-from pipeline.messages.message import Message, Payload
+from pipeline.messages.domains import MAX_HEADER_BYTES
+from pipeline.messages.message import Message, Payload, sender
 
 VERSION = 1
-MAX_HEADER_BYTES = 4096
 MAX_PAYLOAD_BYTES = 256 * 1024 * 1024
 
 TYPES: dict[str, type[Message]] = {
@@ -40,6 +40,7 @@ TYPES: dict[str, type[Message]] = {
         commands.Reset,
         commands.RollStart,
         commands.MarkEvent,
+        commands.Answer,
         cloth.Contact,
         cloth.Alignment,
         cloth.Roll,
@@ -49,7 +50,11 @@ TYPES: dict[str, type[Message]] = {
 
 
 class DecodeError(Exception):
-    """A received message is not one of ours: wrong version, type, field, size or encoding."""
+    """A received message is not one of ours: wrong version, type, field, size or encoding; `sender` is whom it names."""
+
+    def __init__(self, why: str, sender: str = "") -> None:
+        super().__init__(why)
+        self.sender = sender or "unknown"
 
 
 def encode(message: Message, payloads: tuple[Payload, ...] = ()) -> list[Payload]:
@@ -68,18 +73,20 @@ def decode(parts: list[Any]) -> tuple[Message, tuple[memoryview, ...]]:
     """The message and its payloads; DecodeError for anything that is not exactly one of ours."""
     if not parts or memoryview(parts[0]).nbytes > MAX_HEADER_BYTES:
         raise DecodeError("header missing or over 4096 bytes")
+    named = ""
     try:
         body = msgpack.unpackb(parts[0], use_list=False, strict_map_key=True)
         if not isinstance(body, dict) or body.pop("v", None) != VERSION:
             raise DecodeError(f"not a version {VERSION} message")
+        named = sender(body)
         kind = TYPES.get(body.pop("t", None))
         if kind is None:
             raise DecodeError("unknown message type")
         message = kind.model_validate(body)
         sizes = message.payload_sizes()
     except (ValueError, TypeError, RecursionError, msgpack.UnpackException, ValidationError) as e:
-        raise DecodeError((str(e) or type(e).__name__).splitlines()[0]) from None
+        raise DecodeError((str(e) or type(e).__name__).splitlines()[0], named) from None
     payloads = tuple(memoryview(p) for p in parts[1:])
     if tuple(p.nbytes for p in payloads) != sizes or sum(sizes) > MAX_PAYLOAD_BYTES or any(s < 0 for s in sizes):
-        raise DecodeError(f"{kind.__name__} payloads do not have the {sizes} bytes its header states")
+        raise DecodeError(f"{kind.__name__} payloads do not have the {sizes} bytes its header states", named)
     return message, payloads

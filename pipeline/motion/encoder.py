@@ -74,7 +74,8 @@ class EncoderSource:
         (first_ns, first_mm), (last_ns, last_mm) = self._readings[0], self._readings[-1]
         if silent or last_ns == first_ns:
             return last_mm, 0.0, now_ns
-        return last_mm, (last_mm - first_mm) / (last_ns - first_ns) * 1e9, last_ns
+        speed_mm_s, most_mm_s = (last_mm - first_mm) / (last_ns - first_ns) * 1e9, self._config.max_speed_mm_s
+        return last_mm, max(-most_mm_s, min(most_mm_s, speed_mm_s)), last_ns  # two readings may come almost together
 
     def close(self) -> None:
         """Let the source go."""

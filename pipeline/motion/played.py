@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import bisect
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
 from glass_core.errors import InputError
 from pipeline.config.motion import SimulatedMotion
+from pipeline.messages.domains import MAX_MM, MAX_MM_S
 from pipeline.messages.stages import Elapsed
 
 
@@ -55,10 +57,15 @@ class RecordedCourse:
             self._mm = [float(m["position_mm"]) for m in lines]
         except OSError as e:
             raise InputError(f"motion not readable, {path}, {e.strerror}") from None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, IndexError, OverflowError):
             raise InputError(f"motion not understood, {path}, one JSON object a line with t_mono_ns, position_mm") from None
         if len(lines) < 2:
             raise InputError(f"motion too short, {path}, at least two lines are needed")
+        for line, ((t_s, mm), (next_s, next_mm)) in enumerate(pairwise(zip(self._t_s, self._mm, strict=True)), 2):
+            if not (abs(mm) <= MAX_MM and abs(next_mm - mm) <= MAX_MM_S * (next_s - t_s)):
+                raise InputError(
+                    f"no cloth runs so, {path}:{line}, its time must go on, its speed stay under {MAX_MM_S:g} mm/s"
+                )
 
     def at(self, elapsed_s: float) -> tuple[float, float]:
         """Linear between the written points."""

@@ -8,8 +8,7 @@ from pipeline.config.line import LineConfig
 from pipeline.decision.line_state import GONE, UNLIKE
 from pipeline.messages.actions import Action
 from pipeline.messages.commands import Acknowledge, Reset
-from pipeline.messages.line import Heartbeat, LineState
-from pipeline.messages.message import Message
+from pipeline.messages.line import LineState
 from pipeline.messages.states import ActionKind, Phase, State
 from pipeline.supervision.telling import tell
 
@@ -33,19 +32,13 @@ class Cleared:
 def acknowledge(config: LineConfig) -> Acknowledged:
     """Acknowledge every open stop and lamp of a running line.
 
-    Raises NotConfirmed where the line does not say that it is done, InputError where no such line runs.
+    Raises NotConfirmed where the line refuses or does not answer, InputError where no such line runs.
 
     >>> acknowledge(running_line)
     Acknowledged(stops=1, lamps=0)
     """
-    seen_to: dict[int, ActionKind] = {}
-
-    def done(message: Message) -> bool:
-        if isinstance(message, Action) and message.phase is Phase.ACKNOWLEDGED:
-            seen_to[message.event] = message.kind
-        return isinstance(message, Heartbeat) and not message.unacknowledged
-
-    tell(config, Acknowledge(), done)
+    said = tell(config, Acknowledge())
+    seen_to = {m.event: m.kind for m in said if isinstance(m, Action) and m.phase is Phase.ACKNOWLEDGED}
     kinds = list(seen_to.values())
     return Acknowledged(kinds.count(ActionKind.STOP), kinds.count(ActionKind.LAMP))
 
@@ -53,21 +46,12 @@ def acknowledge(config: LineConfig) -> Acknowledged:
 def reset(config: LineConfig) -> Cleared:
     """Reset the latched FAULT of a running line, once its cause is gone; without one, accept a roll called WRONG_STYLE.
 
-    Raises NotConfirmed where the line does not say that it is done, InputError where no such line runs.
+    Raises NotConfirmed where the line refuses or does not answer, InputError where no such line runs.
 
     >>> reset(running_line)
     Cleared(fault='recorder: disk full', unlike='')
     """
-    states: list[LineState] = []
-
-    def done(message: Message) -> bool:
-        if isinstance(message, LineState):
-            states.append(message)
-        unlike = bool(states) and states[-1].detail.startswith(UNLIKE)
-        return bool(states) and isinstance(message, Heartbeat) and message.state is not State.FAULT and not unlike
-
-    tell(config, Reset(), done)
-    before = states[0]
+    before = next(m for m in tell(config, Reset()) if isinstance(m, LineState))
     return Cleared(
         fault=before.detail.removesuffix(GONE) if before.state is State.FAULT else "",
         unlike=before.detail if before.detail.startswith(UNLIKE) else "",

@@ -16,6 +16,7 @@ from pipeline.grabber.placing import Placing, is_cloth_triggered
 from pipeline.grabber.track import Ran
 from pipeline.link.memory_link import MemoryQueue
 from pipeline.link.protocol import DEFAULT_CAPACITY
+from pipeline.messages.domains import MAX_MM_S
 from pipeline.messages.motion import Motion
 from pipeline.messages.states import MotionState
 from pipeline.motion import MotionStage, make_source
@@ -146,7 +147,7 @@ class CountedCloth:
         position_mm, t_ns = self._camera.rows * self._pitch_mm, self._camera.last_ns
         if position_mm != self._last.position_mm:
             speed_mm_s = (position_mm - self._last.position_mm) * 1e9 / max(t_ns - self._last.t_mono_ns, 1)
-            self._last = self._at(position_mm, speed_mm_s, t_ns)
+            self._last = self._at(position_mm, min(speed_mm_s, MAX_MM_S), t_ns)  # a folder rushes past
             yield self._last
 
     def _at(self, position_mm: float, speed_mm_s: float, t_ns: int) -> Motion:

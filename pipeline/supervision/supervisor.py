@@ -16,7 +16,7 @@ from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
 from pipeline.decision.handover import Heard
 from pipeline.link.zmq_link import ZmqLink, make_private
-from pipeline.messages.commands import Acknowledge, Bypass, MarkEvent, Reset, RollStart
+from pipeline.messages.commands import Bypass, Command
 from pipeline.messages.message import Message
 from pipeline.messages.stages import Progress, Status
 from pipeline.messages.states import StageState
@@ -24,6 +24,8 @@ from pipeline.supervision.builders import ROLES
 from pipeline.supervision.child import Child, terminate
 from pipeline.supervision.spec import Spec
 
+MAX_UNTOLD = 64
+"""Words that wait while decision is not there; of more, the oldest are dropped: nobody waits for their answer any more."""
 STOP_S = 2.5
 """From the request to the last process: what has not stopped by then is killed."""
 
@@ -66,7 +68,7 @@ class Supervisor:
         self._children = [Child(role, name) for role, row in ROLES.items() for name in row.names(config)]
         self._lock: IO[str] | None = None
         self._link: ZmqLink | None = None
-        self._untold: deque[Message] = deque()
+        self._untold: deque[Message] = deque(maxlen=MAX_UNTOLD)
         self._bypass = False
         self._heard = Heard()
 
@@ -127,8 +129,12 @@ class Supervisor:
 
     def bypass(self, on: bool) -> None:
         """The operator sets rejects aside, or takes that back; may be called from a signal handler: `step` tells it."""
-        self._bypass = on
-        self._untold.append(Bypass(on=on))
+        self._pass_on(Bypass(on=on))
+
+    def _pass_on(self, word: Command) -> None:
+        if isinstance(word, Bypass):
+            self._bypass = word.on
+        self._untold.append(word)
 
     def step(self) -> None:
         """Hear progress, start the next process, see to those that died or hang; LineFailed when it cannot go on."""
@@ -158,10 +164,10 @@ class Supervisor:
                     for child in self._children:
                         if child.hears(progress, now_ns):
                             self._heard.hear(progress)
-                case Bypass() as word:
-                    self.bypass(word.on)
-                case RollStart() | MarkEvent() | Acknowledge() | Reset() as word:
-                    self._untold.append(word)
+                case Command() as word:
+                    self._pass_on(word)
+                case message:
+                    self._inbox.refused.count(message.sender)
         while received := self._published.receive():
             self._heard.hear(received[0])
 

@@ -57,7 +57,7 @@ def run(bench: Bench, seq: int, value: float = 0.1, lane: int = 0) -> Verdict:
 
 
 def test_a_roll_begins_where_the_web_is_and_frames_before_it_belong_to_the_old_one() -> None:
-    bench = Bench(cloth=ClothTerms("A1", "plain"))
+    bench = Bench(cloth=ClothTerms("A1", "plain", styles=("", "plain", "twill")))
     bench.move(0.0)
     assert run(bench, 0).roll_id == "A1"
     bench.announce(1)
@@ -89,6 +89,7 @@ def test_silent_web_belongs_to_a_roll_too_and_without_motion_the_frames_place_it
 def test_a_defect_in_a_seam_is_told_and_what_becomes_of_it_is_configured(action: EventAction, rejects: int) -> None:
     rules = EventsConfig(SEAM=action)
     bench = Bench(cloth=ClothTerms(style_of=lambda style: StyleConfig(events=rules)))
+    run(bench, 0)
     bench.inbox.send(MarkEvent(kind=EventKind.SEAM, at_mm=45.0, length_mm=30.0))
     inside = run(bench, 1, 0.9)  # its region lies at 62 to 66 mm
     assert (inside.result, inside.event, inside.action) == (Result.DEFECT, EventKind.SEAM, action)
@@ -143,7 +144,7 @@ def test_the_rule_of_the_full_width_counts_all_that_is_above_the_threshold(
 
 def test_a_style_has_rules_of_its_own() -> None:
     rules = {"": EventsConfig(), "velvet": EventsConfig(LEAD=EventAction.GRADE)}
-    bench = Bench(cloth=ClothTerms(style_of=lambda style: StyleConfig(events=rules[style])))
+    bench = Bench(cloth=ClothTerms(style_of=lambda style: StyleConfig(events=rules[style]), styles=("", "velvet")))
     bench.move(0.0)
     bench.inbox.send(RollStart(roll_id="V1", style="velvet", at_mm=100.0))
     bench.inbox.send(MarkEvent(kind=EventKind.LEAD, at_mm=0.0, length_mm=10.0))

@@ -335,7 +335,7 @@ def test_an_encoder_that_is_read_too_seldom_is_told_with_the_figure(change: dict
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ({"source": "udp", "counts_per_mm": 0}, "must not be 0"),
+        ({"source": "udp", "counts_per_mm": 0}, "must be at least 0.001"),
         ({"source": "udp", "counts_per_mm": 100, "bits": 15}, "unseen"),
         ({"source": "modbus", "counts_per_mm": 1, "host": "h"}, "register"),
         ({"source": "magic"}, "magic"),

@@ -174,9 +174,9 @@ def test_a_picture_that_is_gone_or_unreadable_is_said_to_be(tmp_path: Path) -> N
 
 def test_text_from_outside_is_escaped(tmp_path: Path) -> None:
     messages = [
-        defect(0, 20, 30, camera=EVIL, origin=EVIL, detail=EVIL, weights_sha=EVIL),
+        defect(0, 20, 30, roll_id=EVIL, style=EVIL, origin=EVIL, detail=EVIL, weights_sha=EVIL),
         state(0, State.FAULT, detail=EVIL),
-        CameraFacts(camera=EVIL, boot_id="b", t_utc_ns=0, size=15),
+        CameraFacts(camera="left", boot_id="b", t_utc_ns=0, size=15),
     ]
     facts = {
         "line": EVIL,
@@ -187,7 +187,7 @@ def test_text_from_outside_is_escaped(tmp_path: Path) -> None:
         "model_info": {"arch": EVIL, "weights": {"path": EVIL}},
     }
     ledger = write(tmp_path, messages, **facts)
-    truth = [Injected(camera=EVIL, kind=EVIL, y0_mm=20, y1_mm=24, x0_mm=30, x1_mm=38)]
+    truth = [Injected(camera="left", kind=EVIL, y0_mm=20, y1_mm=24, x0_mm=30, x1_mm=38)]
     text, page = page_of(ledger, comparison=compare(find_defects([messages[0]]), truth, 1))  # type: ignore[list-item]
     assert "<script" not in text and '<b>"' not in text
     assert {t for t, _ in page.tags if t == "script"} == set()

@@ -62,10 +62,12 @@ def test_a_roll_called_of_another_style_is_accepted() -> None:
     common = {"number": 1, "generation": 0, "t_mono_ns": 0, "t_utc_ns": 0}
     with stand_in("l", State.DEGRADED, lambda m: {"state": State.RUNNING}, relieved, detail=unlike):
         assert reset(LINE) == Cleared("", unlike)
-    with stand_in("l", State.DEGRADED, lambda m: {}, detail=unlike), pytest.raises(NotConfirmed, match="darker by 30"):
+    with stand_in("l", State.DEGRADED, lambda m: None, detail=unlike), pytest.raises(NotConfirmed, match="darker by 30"):
         reset(LINE)
 
 
 def test_a_fault_that_persists_is_not_confirmed() -> None:
-    with stand_in("l", State.FAULT, lambda m: {}), pytest.raises(NotConfirmed, match=f"after 1 s it is FAULT: {FAULT}"):
+    with stand_in("l", State.FAULT, lambda m: None), pytest.raises(NotConfirmed, match=f"after 1 s it is FAULT: {FAULT}"):
+        reset(LINE)
+    with stand_in("l", State.FAULT, lambda m: FAULT), pytest.raises(NotConfirmed, match=f"^refused: {FAULT}$"):
         reset(LINE)

@@ -54,7 +54,10 @@ def test_a_word_is_done_when_the_line_says_so_and_not_before(
         assert main(command) == 0
     assert heard == [told]
     capsys.readouterr()
-    with stand_in("l", state, lambda message: {}, **before) as heard:  # it hears, and nothing changes
+    with stand_in("l", state, lambda message: "no roll runs", **before):
+        assert main(command) == 1
+    assert "refused: no roll runs" in capsys.readouterr().out
+    with stand_in("l", state, lambda message: None, **before) as heard:  # it hears, and answers nothing
         assert main(command) == 1
     assert heard == [told]
     out, err = capsys.readouterr()
@@ -63,7 +66,7 @@ def test_a_word_is_done_when_the_line_says_so_and_not_before(
         body.get("detail") or body["failed"]["l"]
     )
     assert body.get("answer") is None
-    with stand_in("l", state, lambda message: {}, **before):
+    with stand_in("l", state, lambda message: None, **before):
         assert main([w for w in command if w != "--json"]) == 1
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("glassline: ") and "recorder: disk full" in err and err.count("\n") == 1
