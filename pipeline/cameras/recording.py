@@ -188,6 +188,9 @@ class Recording:
         if not isinstance(index, dict) or index.get("schema") != SCHEMA or not isinstance(index.get("cameras"), dict):
             raise InputError(f"not a schema {SCHEMA} recording, {path / INDEX}, record again with this version")
         self.cameras: dict[str, dict[str, Any]] = index["cameras"]
+        for name, facts in self.cameras.items():
+            if not isinstance(facts, dict):
+                raise InputError(f"recording damaged: camera {name} is not described, {path / INDEX}, record again")
 
     def camera(self, name: str | None) -> str:
         """The camera of that name, or the only one; InputError where that is not one."""
@@ -197,6 +200,11 @@ class Recording:
             return next(iter(self.cameras))
         wanted = f"no camera {name!r} in the recording" if name else "recording of several cameras, or none"
         raise InputError(f"{wanted}, {self.path}, set `camera` to one of {sorted(self.cameras)}")
+
+    def config(self, camera: str) -> dict[str, Any]:
+        """How a camera was configured when it was recorded; empty where that was not written down."""
+        config = self.cameras[camera].get("config")
+        return config if isinstance(config, dict) else {}
 
     def frames(self, camera: str) -> Iterator[RecordedFrame]:
         """A camera's frames in order; a last line that was cut off (power, kill) ends them."""

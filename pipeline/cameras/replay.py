@@ -31,6 +31,7 @@ class Picture:
     rows: int | None = None
     """Height where it is known without pixels."""
     encoder_count: int | None = None
+    span_mm: tuple[float, float] | None = None
     error: str = ""
 
 
@@ -100,6 +101,7 @@ class ReplayCamera:
             t_mono_ns=time.monotonic_ns(),
             t_utc_ns=time.time_ns(),
             encoder_count=picture.encoder_count,
+            span_mm=None if self._config.loop else picture.span_mm,  # cloth that comes again is other cloth
             origin=picture.origin,
             error=picture.error,
         )
@@ -142,6 +144,7 @@ class Footage:
                 pixels=pixels,
                 rows=frame.rows,
                 encoder_count=frame.encoder_count,
+                span_mm=frame.span_mm,
                 error=error,
             )
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from calibration.model_card import Spot
 from glass_core.errors import InputError
 from pipeline.cameras import Shot, make_camera
+from pipeline.cameras.placing import Placing
 from pipeline.cameras.recording import INDEX, Recording, RecordingWriter
 from pipeline.config.cameras import ReplayConfig
 from pipeline.messages.motion import Motion
@@ -61,11 +64,31 @@ def test_round_trip(tmp_path: Path) -> None:
     left, right = replayed(out, "left"), replayed(out, "right")
     assert np.array_equal(left[0].pixels, grey) and np.array_equal(right[0].pixels, rgb)
     # the two frames lost between the recorded ones are lost in replay too
-    assert [(s.block_id, s.encoder_count, s.rows, s.error) for s in left] == [
-        (0, 7, 16, ""),
-        (3, None, 16, "0xE1000014 incomplete"),
+    assert [(s.block_id, s.encoder_count, s.rows, s.error, s.span_mm) for s in left] == [
+        (0, 7, 16, "", (0.0, 3.2)),
+        (3, None, 16, "0xE1000014 incomplete", (3.2, 6.4)),
     ]
+    assert right[0].span_mm is None
     assert not list(out.rglob("*.part"))
+
+
+def test_cloth_that_comes_again_has_no_recorded_place(tmp_path: Path) -> None:
+    with RecordingWriter(tmp_path / "r", "", 0) as writer:
+        writer.add_camera("a", {})
+        writer.write("a", shot(0, noise(16, 32)), 0.0, 3.2)
+    source = make_camera(ReplayConfig(name="a", source="replay", path=tmp_path / "r", loop=True))
+    source.open()
+    assert [s.span_mm for s in islice(source.shots(), 3) if s] == [None] * 3
+
+
+def test_a_picture_of_cloth_that_ran_back_has_its_lower_place_first_for_calibration(tmp_path: Path) -> None:
+    with RecordingWriter(tmp_path / "r", "", 0) as writer:
+        writer.add_camera("a", {})
+        writer.write("a", shot(0, noise(16, 32)), 6.4, 3.2)
+        writer.write("a", shot(1, noise(16, 32)))
+    place = Placing()
+    assert [place(tmp_path / f"r/a/00000000{n}.png") for n in (0, 1)] == [Spot("a", 3.2, 6.4), Spot("a")]
+    assert place(tmp_path / "r/a/000000002.png") == Spot()
 
 
 def test_several_cameras_need_a_name(tmp_path: Path) -> None:

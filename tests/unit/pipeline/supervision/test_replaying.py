@@ -1,0 +1,88 @@
+"""What a replay makes of its source: one camera, or those of a recording, each with its own geometry."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from glass_core.errors import InputError
+from pipeline.cameras import Shot
+from pipeline.cameras.picture import write_png
+from pipeline.cameras.recording import INDEX, RecordingWriter
+from pipeline.config.line import LineConfig
+from pipeline.supervision.replaying import count_frames, line_of
+
+LEFT = {"name": "left", "source": "weave", "mm_per_px_x": 0.2, "mm_per_px_y": 0.3, "rows": 16, "overlap_rows": 4}
+RIGHT = {"name": "right", "source": "weave", "mm_per_px_x": 0.4, "mm_per_px_y": 0.5, "x_offset_mm": 90, "y_offset_mm": -7}
+
+
+def recording(folder: Path, *cameras: dict[str, Any], frames: int = 3) -> Path:
+    """One of these cameras, the second with one picture less, and so on."""
+    with RecordingWriter(folder, "", 0) as writer:
+        for nth, camera in enumerate(cameras):
+            writer.add_camera(camera["name"], {"config": camera} if len(camera) > 1 else {})
+            for n in range(frames - nth):
+                writer.write(camera["name"], Shot(np.full((8, 12), n, np.uint8), 8, n, n, n))
+    return folder
+
+
+def cameras_of(source: Path, *base: dict[str, Any], camera: str | None = None) -> list[dict[str, Any]]:
+    line = LineConfig.model_validate({"cameras": base, "motion": {"source": "simulated", "speed_mm_s": 9}})
+    config = line_of(source, Path("model"), line, Path("out"), camera)
+    assert config.motion is None and config.ledger.path == Path("out/ledger.sqlite")
+    return [c.model_dump(exclude_defaults=True, exclude={"source", "path"}) for c in config.cameras]
+
+
+def test_every_camera_of_a_recording_is_replayed_as_it_was_configured(tmp_path: Path) -> None:
+    footage = recording(tmp_path / "r", LEFT, RIGHT)
+    found = cameras_of(footage)
+    wanted = [{k: v for k, v in c.items() if k != "source"} | {"camera": c["name"]} for c in (LEFT, RIGHT)]
+    assert found == wanted
+    assert cameras_of(footage, camera="right") == wanted[1:]
+    assert count_frames(line_of(footage, Path("m"), LineConfig(), Path("o"))) == 5
+    with pytest.raises(InputError, match=r"no camera 'middle' in the recording, .*\['left', 'right'\]"):
+        cameras_of(footage, camera="middle")
+
+
+def test_the_lines_own_camera_of_that_name_says_its_geometry(tmp_path: Path) -> None:
+    footage = recording(tmp_path / "r", LEFT, RIGHT)
+    left, right = cameras_of(footage, {**RIGHT, "mm_per_px_y": 0.9})
+    assert left["mm_per_px_y"] == 0.3 and (right["mm_per_px_y"], right["y_offset_mm"]) == (0.9, -7)
+    (only,) = cameras_of(recording(tmp_path / "s", LEFT), {**RIGHT, "mm_per_px_y": 0.9})
+    assert (only["name"], only["mm_per_px_y"]) == ("left", 0.9), "the only camera is the line's first"
+
+
+def test_pictures_are_one_camera_with_the_geometry_of_the_lines_first(tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    write_png(tmp_path / "p" / "1.png", np.zeros((8, 12), np.uint8))
+    assert cameras_of(tmp_path / "p") == [{"name": "replay"}]
+    (found,) = cameras_of(tmp_path / "p", RIGHT, LEFT)
+    assert found == {"name": "replay", "mm_per_px_x": 0.4, "mm_per_px_y": 0.5, "x_offset_mm": 90}
+    with pytest.raises(InputError, match="camera left of what is no recording"):
+        cameras_of(tmp_path / "p", camera="left")
+
+
+def test_a_recording_that_does_not_say_how_it_was_made_is_replayed_without_lengths(tmp_path: Path) -> None:
+    assert cameras_of(recording(tmp_path / "r", {"name": "left"})) == [{"name": "left", "camera": "left"}]
+
+
+@pytest.mark.parametrize(
+    ("cameras", "said"),
+    [
+        ({}, "recording of several cameras, or none"),
+        ({"a b": {}}, "recording damaged: name"),
+        ({"../a": {}}, "recording damaged: name"),
+        ({"a": 3}, "recording damaged: camera a is not described"),
+        ({"a": {"config": {"mm_per_px_y": "wide"}}}, "recording damaged: mm_per_px_y"),
+        ({"a": {"config": {"rows": 8, "overlap_rows": 9}}}, "recording damaged"),
+    ],
+)
+def test_an_index_that_makes_no_sense_is_one_line(tmp_path: Path, cameras: dict[str, Any], said: str) -> None:
+    (tmp_path / INDEX).write_text(json.dumps({"schema": 1, "cameras": cameras}))
+    with pytest.raises(InputError, match=said) as refused:
+        cameras_of(tmp_path)
+    assert "\n" not in str(refused.value) and str(tmp_path) in str(refused.value)
