@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from pipeline.config.line import LineConfig
 from pipeline.report.roll import Summary, summarise
 from pipeline.supervision.bundles import make_for_here
 from pipeline.supervision.process import run_in_one_process
-from pipeline.supervision.signals import asked_to_stop
+from pipeline.supervision.signals import asked_to_stop, interrupted
 
 GEOMETRY = (
     "rows", "overlap_rows", "mm_per_px_x", "mm_per_px_y", "x_offset_mm", "inspect_x_px", "inspect_x_mm", "selvage_mm",
@@ -45,10 +47,25 @@ def replay(
     >>> summary.frames, summary.not_inspected
     (12, 0)
     """
-    out = out or Path(tempfile.mkdtemp(prefix="glassline-replay-"))
-    config = line_of(source, model, line or LineConfig(), out, camera)
-    make_for_here(config, report)
-    return judge(config, "judging", report)
+    with place_for_record(out, "replay") as place:
+        config = line_of(source, model, line or LineConfig(), place, camera)
+        make_for_here(config, report)
+        return judge(config, "judging", report)
+
+
+@contextmanager
+def place_for_record(out: Path | None, verb: str) -> Iterator[Path]:
+    """`out`; where it is None, a new folder in the temporary one, which goes again when anything fails or ends it early."""
+    if out is not None:
+        yield out
+        return
+    with interrupted():
+        made = Path(tempfile.mkdtemp(prefix=f"glassline-{verb}-"))
+        try:
+            yield made
+        except BaseException:
+            shutil.rmtree(made, ignore_errors=True)
+            raise
 
 
 def line_of(source: Path, model: Path, base: LineConfig, out: Path, camera: str | None = None) -> LineConfig:

@@ -24,7 +24,7 @@ from pipeline.ledger.reading import read_runs, read_verdicts
 from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Region, Verdict
 from pipeline.report.roll import find_defects
-from pipeline.supervision.replaying import judge, line_of
+from pipeline.supervision.replaying import judge, line_of, place_for_record
 from tools.verbs.display import Display
 
 SHOWN = 20
@@ -48,18 +48,18 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def run(args: argparse.Namespace) -> int:
     """Exit 0 when B may replace A, 1 when it differs by more than allowed."""
-    out = args.out or Path(tempfile.mkdtemp(prefix="glassline-compare-"))
     base = load_config(args.config) if args.config else LineConfig()
     sides: list[dict[Frame, Verdict]] = []
-    for name, model in (("a", args.a), ("b", args.b)):
-        with _with_card(model) as folder, Display() as display:
-            load_card(folder)
-            judge(line_of(args.source, folder, base, out / name), f"judging with {model}", display)
-        verdicts = read_verdicts(out / name / "ledger.sqlite")
-        sides.append({(v.camera, v.seq): v for v in verdicts})
-    found = compare(*sides)
-    for flip in found["flips"]:
-        flip["picture"] = _picture(out, sides, (flip["camera"], flip["frame"]))
+    with place_for_record(args.out, "compare") as out:
+        for name, model in (("a", args.a), ("b", args.b)):
+            with _with_card(model) as folder, Display() as display:
+                load_card(folder)
+                judge(line_of(args.source, folder, base, out / name), f"judging with {model}", display)
+            verdicts = read_verdicts(out / name / "ledger.sqlite")
+            sides.append({(v.camera, v.seq): v for v in verdicts})
+        found = compare(*sides)
+        for flip in found["flips"]:
+            flip["picture"] = _picture(out, sides, (flip["camera"], flip["frame"]))
     moved = found["score_shift"]["q99"]
     accepted = len(found["flips"]) <= args.flips and (args.shift is None or (moved is not None and moved <= args.shift))
     result = {"schema": 1, "accepted": accepted, "a": str(args.a), "b": str(args.b), "out": str(out), **found}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,8 @@ from pipeline.cameras import Shot
 from pipeline.cameras.picture import write_png
 from pipeline.cameras.recording import INDEX, RecordingWriter
 from pipeline.config.line import LineConfig
-from pipeline.supervision.replaying import count_frames, line_of
+from pipeline.supervision import replaying
+from pipeline.supervision.replaying import count_frames, line_of, place_for_record, replay
 
 LEFT = {"name": "left", "source": "weave", "mm_per_px_x": 0.2, "mm_per_px_y": 0.3, "rows": 16, "overlap_rows": 4}
 RIGHT = {"name": "right", "source": "weave", "mm_per_px_x": 0.4, "mm_per_px_y": 0.5, "x_offset_mm": 90, "y_offset_mm": -7}
@@ -86,3 +90,47 @@ def test_an_index_that_makes_no_sense_is_one_line(tmp_path: Path, cameras: dict[
     with pytest.raises(InputError, match=said) as refused:
         cameras_of(tmp_path)
     assert "\n" not in str(refused.value) and str(tmp_path) in str(refused.value)
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where temporary folders are made."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.mark.parametrize("source", ["nowhere", "footage"])
+def test_a_replay_that_fails_leaves_no_folder_behind(source: str, temporary: Path, tmp_path: Path) -> None:
+    recording(tmp_path / "footage", LEFT)
+    with pytest.raises(InputError):  # there is no such model either
+        replay(tmp_path / source, tmp_path / "no-model")
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_nor_does_one_that_is_ended_while_it_is_prepared(
+    number: signal.Signals, temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[Path] = []
+
+    def end(*asked: object) -> None:
+        held.extend(temporary.iterdir())
+        os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(replaying, "make_for_here", end)
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt):
+        replay(recording(tmp_path / "footage", LEFT), tmp_path / "no-model")
+    assert len(held) == 1 and list(temporary.iterdir()) == [] and signal.getsignal(number) is before
+
+
+def test_a_replay_that_is_done_leaves_its_folder_and_one_that_was_named_stays(temporary: Path, tmp_path: Path) -> None:
+    with place_for_record(None, "replay") as place:
+        (place / "ledger.sqlite").touch()
+    assert [p.parent for p in temporary.glob("glassline-replay-*/ledger.sqlite")] == [place]
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(InputError), place_for_record(tmp_path / "mine", "replay"):
+        raise InputError("a, b, c")
+    assert (tmp_path / "mine").is_dir()

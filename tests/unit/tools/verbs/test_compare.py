@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from glass_core.errors import InputError
 from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Region, Verdict
+from tools.cli import main
 from tools.verbs.compare import Frame, compare
 
 LEFT = Region(x0_px=0, y0_px=0, x1_px=16, y1_px=16, score=0.9)
@@ -45,3 +49,16 @@ def test_flips_shifts_and_lone_defects_are_told() -> None:
 def test_records_of_other_footage_are_refused() -> None:
     with pytest.raises(InputError, match="1 frames in one record only"):
         compare(record((0.1, ())), record((0.1, ()), (0.2, ())))
+
+
+def test_a_comparison_that_fails_leaves_no_folder_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("temporary", "a", "b"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "a" / "card.json").write_text("{}")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    for a in ("a", "a/card.json"):  # a model without a card, and a card that is none
+        assert main(["compare", str(tmp_path / a), str(tmp_path / "b"), str(tmp_path)]) == 2
+    assert capsys.readouterr().err.count("glassline: ") == 2
+    assert list((tmp_path / "temporary").iterdir()) == []
