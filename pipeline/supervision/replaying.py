@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from glass_core.errors import InputError
-from glass_core.events import Pass, keep_quiet
+from glass_core.events import Note, Pass, keep_quiet
 from pipeline.cameras import make_camera
 from pipeline.cameras.recording import INDEX, Recording
 from pipeline.config.cameras import ReplayConfig
@@ -107,22 +107,28 @@ def _geometry(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {key: facts[key] for key in GEOMETRY if key in facts}
 
 
-def count_frames(config: LineConfig) -> int | None:
-    """How many pictures the sources have, where they know; opening them also refuses a bad source early."""
+def count_frames(config: LineConfig, report: Callable[[Note], None] = keep_quiet) -> int | None:
+    """How many pictures the sources have, where they know; opening them also refuses a bad source early.
+
+    `report` hears of recordings that were cut short.
+    """
     total: int | None = 0
     for entry in config.cameras:
         camera = make_camera(entry)
         try:
-            frames = camera.open().get("frames")
+            facts = camera.open()
         finally:
             camera.close()
+        if facts.get("shortfall"):
+            report(Note(f"the recording of camera {entry.name} was cut short: {facts['shortfall']}"))
+        frames = facts.get("frames")
         total = total + frames if total is not None and isinstance(frames, int) else None
     return total
 
 
-def judge(config: LineConfig, title: str, report: Callable[[Pass], None] = keep_quiet) -> Summary:
+def judge(config: LineConfig, title: str, report: Callable[[object], None] = keep_quiet) -> Summary:
     """Replay the line's cameras; Ctrl-C ends early with what was judged so far."""
-    total = count_frames(config)
+    total = count_frames(config, report)
     with asked_to_stop() as stopped:
         run_in_one_process(config, observe=False, stop=stopped, heard=lambda n: report(Pass(title, n, total)))
     return summarise(config.ledger.path)

@@ -92,6 +92,17 @@ def test_an_index_that_makes_no_sense_is_one_line(tmp_path: Path, cameras: dict[
     assert "\n" not in str(refused.value) and str(tmp_path) in str(refused.value)
 
 
+def test_a_replay_says_which_recordings_were_cut_short(tmp_path: Path) -> None:
+    footage = recording(tmp_path / "r", LEFT, RIGHT)
+    index = json.loads((footage / INDEX).read_text())
+    index["cameras"]["right"]["frames"] = 7
+    (footage / INDEX).write_text(json.dumps(index))
+    told: list[object] = []
+    assert count_frames(line_of(footage, Path("m"), LineConfig(), Path("o")), told.append) == 3 + 7
+    said = "its index counts 7 frames, 2 are written down, 5 are gone"
+    assert [str(each) for each in told] == [f"the recording of camera right was cut short: {said}"]
+
+
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where temporary folders are made."""
