@@ -24,6 +24,7 @@ from pipeline.config.line import LineConfig
 from tools.bench.forward import PAPER_BATCH, Point, measure, rates
 from tools.bench.machine import Busy, machine
 from tools.bench.speed import line_speeds, of_line
+from tools.verbs.display import stdout_console
 
 MODES = ("forward", "paper", "pipeline")
 BACKENDS = ("auto", "torch", "openvino", "tensorrt")
@@ -80,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         from tools.bench.tables import show
 
-        show(result, Console())
+        show(result, stdout_console())
     return 0
 
 

@@ -25,7 +25,7 @@ from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Region, Verdict
 from pipeline.report.roll import find_defects
 from pipeline.supervision.replaying import judge, line_of, place_for_record
-from tools.verbs.display import Display
+from tools.verbs.display import Display, stdout_console
 
 SHOWN = 20
 Frame = tuple[str, int | None]
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(result))
     else:
-        show(result, Console())
+        show(result, stdout_console())
     return 0 if accepted else 1
 
 
@@ -148,4 +148,4 @@ def show(result: dict[str, Any], console: Console) -> None:
     console.print(f"defects: {defects['a']} and {defects['b']}; {defects['only_a']} only A's, {defects['only_b']} only B's")
     said = "B may take A's place" if result["accepted"] else "B DIFFERS BY MORE THAN ALLOWED: keep A"
     console.print(f"{len(result['flips'])} of {result['frames']} verdicts differ: {said}")
-    console.print(f"records: {result['out']}", soft_wrap=True, highlight=False)
+    console.print(f"records: {result['out']}", soft_wrap=True)

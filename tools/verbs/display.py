@@ -12,6 +12,15 @@ from glass_core.events import Pass
 from glass_core.network.checkpoint import EpochFigures
 from glass_core.training.events import Step
 
+MAX_WIDTH = 1 << 16
+"""Of what goes into a file or a pipe, which has no width: nothing is cut or wrapped there."""
+
+
+def stdout_console() -> Console:
+    """Where results for a person go, as they are written: as wide as the terminal, or as they are long without one."""
+    width = None if Console().is_terminal else MAX_WIDTH
+    return Console(width=width, markup=False, emoji=False, highlight=False)
+
 
 class Display:
     """Called with each event; used as a context manager, so that no bar is left behind."""

@@ -6,12 +6,12 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 import pipeline
 from glass_core.errors import MissingError
+from tools.verbs.display import stdout_console
 
 if TYPE_CHECKING:
     from pipeline.supervision.machine.examination import Machine
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"schema": 1, "can_run": not lacking, "missing": lacking, **machine.model_dump(mode="json")}))
     else:
-        Console().print(table(machine))
+        stdout_console().print(table(machine))
     if lacking:
         raise MissingError(f"a line cannot run, this machine, {'; '.join(lacking)}")
     return 0

@@ -8,7 +8,6 @@ import json
 from pathlib import Path
 from typing import get_args
 
-from rich.console import Console
 from rich.table import Table
 
 import pipeline
@@ -17,6 +16,7 @@ from pipeline.ledger.dispositions import Word, dispose
 from pipeline.report import write_page
 from pipeline.report.sheet import DefectRow
 from pipeline.report.tables import number
+from tools.verbs.display import stdout_console
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -44,7 +44,7 @@ def show(queue: list[DefectRow], folder: Path) -> None:
         size = f"{number(d.width_mm)} x {number(d.length_mm)}"
         picture = "none kept" if d.picture is None else str(folder / d.picture)
         table.add_row(str(d.number), number(d.at_m, 3), number(d.left_mm), size, f"{d.score:.3f}", d.repeat or "", picture)
-    Console().print(table)
+    stdout_console().print(table)
     print(f"{len(queue)} to review: glassline review {folder} --defect N --as {'|'.join(get_args(Word))}")
 
 

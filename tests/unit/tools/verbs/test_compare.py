@@ -11,7 +11,8 @@ from glass_core.errors import InputError
 from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Region, Verdict
 from tools.cli import main
-from tools.verbs.compare import Frame, compare
+from tools.verbs.compare import Frame, compare, show
+from tools.verbs.display import stdout_console
 
 LEFT = Region(x0_px=0, y0_px=0, x1_px=16, y1_px=16, score=0.9)
 RIGHT = Region(x0_px=100, y0_px=0, x1_px=116, y1_px=16, score=0.9)
@@ -62,3 +63,15 @@ def test_a_comparison_that_fails_leaves_no_folder_behind(
         assert main(["compare", str(tmp_path / a), str(tmp_path / "b"), str(tmp_path)]) == 2
     assert capsys.readouterr().err.count("glassline: ") == 2
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_paths_are_whole_where_stdout_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    origin, picture, out = (f"/{name}/" + "deep [1]/" * 30 + name for name in ("origin", "picture", "out"))
+    flip = {"camera": "a", "frame": 3, "origin": origin, "a": "PASS", "b": "DEFECT", "score_a": 0.1, "score_b": 0.9}
+    shift = {"q50": 0.1, "q99": 0.2, "most": 0.8, "frames": 9}
+    defects = {"a": 0, "b": 1, "only_a": 0, "only_b": 1}
+    found = {"frames": 9, "flips": [{**flip, "picture": picture}], "score_shift": shift, "defects": defects}
+    show({"accepted": False, "out": out, **found}, stdout_console())
+    printed = capsys.readouterr().out
+    assert sum(f"a 3 {origin}" in line and picture in line for line in printed.splitlines()) == 1
+    assert printed.endswith(f"records: {out}\n")
