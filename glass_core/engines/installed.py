@@ -2,7 +2,11 @@
 
 import importlib
 import sys
-from importlib.metadata import version
+import warnings
+from types import ModuleType
+
+from glass_core.engines.backend import backend
+from glass_core.errors import MissingError
 
 
 def torch_library() -> tuple[str, bool]:
@@ -25,6 +29,22 @@ def tensorrt_library() -> str:
     return str(importlib.import_module("torch_tensorrt").__version__)
 
 
-def int8_library() -> str:
-    """The version of nncf, by which int8 engines are compiled."""
-    return version("nncf")
+def nncf_library() -> ModuleType:
+    """nncf, by which OpenVINO's int8 engines are compiled. Raises MissingError where it is not usable."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return importlib.import_module("nncf")
+    except Exception as error:  # a broken installation raises more than ImportError
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise MissingError(f"nncf is not usable ({reason}), this machine, pip install 'glassline[int8]'") from error
+
+
+def without_int8() -> str:
+    """Why no int8 engine can be compiled on this machine; empty where one can."""
+    try:
+        nncf_library()
+        computes = "int8" in backend("openvino").precisions()
+    except MissingError as error:
+        return str(error)
+    return "" if computes else "OpenVINO does not compute in int8 on this processor"

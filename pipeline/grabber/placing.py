@@ -1,10 +1,11 @@
-"""Where a camera's rows lie along the cloth: by their track, by latched counts, or counted from an origin (pure)."""
+"""Where a camera's rows lie along the cloth: by track, by latched counts, counted from an origin, or as recorded (pure)."""
 
 from __future__ import annotations
 
 from pipeline.cameras.protocol import Shot
 from pipeline.config.cameras import CameraConfig
 from pipeline.config.motion import EncoderMotion
+from pipeline.grabber.recorded_places import RecordedPlaces
 from pipeline.grabber.track import Ran, Track
 from pipeline.messages.motion import Motion
 from pipeline.motion.counter import Counter, CounterJump
@@ -20,7 +21,8 @@ class Placing:
 
     `on_motion` says that the line tells how the cloth moves; the last word of it is kept in `motion`. A camera that times
     itself and cuts slabs has a `Track`. Else slabs and triggered pictures follow upon each other from an origin on, and
-    any other picture lies where the cloth stood when it was taken.
+    any other picture lies where the cloth stood when it was taken. Recorded pictures lie where they were taken, unless the
+    line has a motion of its own.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class Placing:
         self._encoder, self._counter = encoder, None if encoder is None else _make_counter(encoder)
         self._counted_from_mm: float | None = None
         self._origin_mm = config.y_offset_mm if position_known and not on_motion else None
+        self._recorded = RecordedPlaces()
         self.motion: Motion | None = None
 
     @property
@@ -52,6 +55,9 @@ class Placing:
 
     def add(self, shot: Shot, row: int) -> Ran:
         """Place a shot whose first row is `row`; how the cloth ran under it, as far as a track tells."""
+        if shot.span_mm is not None and not self._on_motion:
+            self._recorded.add(row, shot.rows, shot.span_mm)
+            return Ran.FORWARD if shot.span_mm[0] <= shot.span_mm[1] else Ran.BACK
         position_mm = self.position_mm(shot.t_mono_ns)
         if position_mm is None:
             return Ran.FORWARD
@@ -72,7 +78,7 @@ class Placing:
 
     def span_mm(self, row: int, rows: int) -> tuple[float | None, float | None]:
         """From where to where so many rows lie, the lower place first, also of rows that were taken in reverse."""
-        start_mm, end_mm = self.mm(row), self.mm(row + rows)
+        start_mm, end_mm = self._recorded.span_mm(row, rows) if self._recorded else (self.mm(row), self.mm(row + rows))
         if start_mm is not None and end_mm is not None and start_mm > end_mm:
             return end_mm, start_mm
         return start_mm, end_mm

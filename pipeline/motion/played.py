@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import json
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
@@ -52,7 +53,7 @@ class RecordedCourse:
     def __init__(self, path: Path) -> None:
         path = path / "motion.jsonl" if path.is_dir() else path
         try:
-            lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            lines = _read_lines(path)
             self._t_s = [(m["t_mono_ns"] - lines[0]["t_mono_ns"]) / 1e9 for m in lines]
             self._mm = [float(m["position_mm"]) for m in lines]
         except OSError as e:
@@ -75,6 +76,15 @@ class RecordedCourse:
         dt_s = self._t_s[i] - self._t_s[i - 1]
         speed_mm_s = (self._mm[i] - self._mm[i - 1]) / dt_s
         return self._mm[i - 1] + speed_mm_s * (elapsed_s - self._t_s[i - 1]), speed_mm_s
+
+
+def _read_lines(path: Path) -> list[dict[str, float]]:
+    """A last line that was cut off (power, kill) ends them."""
+    *whole, last = path.read_text(encoding="utf-8").split("\n")
+    lines = [json.loads(line) for line in whole]
+    with suppress(ValueError):
+        lines.append(json.loads(last))
+    return lines
 
 
 class PlayedSource:

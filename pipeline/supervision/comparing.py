@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from calibration.threshold import CARD_FILE, load_card
-from glass_core.events import Pass, keep_quiet
+from glass_core.events import keep_quiet
 from pipeline.config.line import LineConfig
 from pipeline.report.comparing import Comparison, Record, compare_records, read_record
-from pipeline.supervision.replaying import judge, line_of
+from pipeline.supervision.replaying import judge, line_of, place_for_record
 
 
 def compare(
@@ -24,7 +24,7 @@ def compare(
     out: Path | None = None,
     flips: int = 0,
     shift: float | None = None,
-    report: Callable[[Pass], None] = keep_quiet,
+    report: Callable[[object], None] = keep_quiet,
 ) -> Comparison:
     """Judge a folder, data set, video or recording with A, in force, and with B, which is to replace it; say what differs.
 
@@ -37,7 +37,6 @@ def compare(
     >>> found.accepted, found.frames
     (True, 12)
     """
-    out = out or Path(tempfile.mkdtemp(prefix="glassline-compare-"))
     base = config or LineConfig()
 
     def judged(model: Path, record: Path) -> Record:
@@ -46,7 +45,8 @@ def compare(
             judge(line_of(source, folder, base, record), f"judging with {model}", report)
         return read_record(record, model)
 
-    return compare_records(judged(a, out / "a"), judged(b, out / "b"), out, flips, shift)
+    with place_for_record(out, "compare") as place:
+        return compare_records(judged(a, place / "a"), judged(b, place / "b"), place, flips, shift)
 
 
 @contextmanager

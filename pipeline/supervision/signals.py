@@ -26,8 +26,23 @@ def handled(handlers: Mapping[signal.Signals, Callable[[], None]]) -> Iterator[N
 def asked_to_stop() -> Iterator[Callable[[], bool]]:
     """SIGINT, SIGTERM and SIGHUP only ask to stop: whether one has come."""
     stopped: list[int] = []
+    with handled(dict.fromkeys(_stops(), lambda: stopped.append(1))):
+        yield lambda: bool(stopped)
+
+
+@contextmanager
+def interrupted() -> Iterator[None]:
+    """SIGTERM and SIGHUP raise KeyboardInterrupt as SIGINT does, so that what was begun is put away."""
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with handled(dict.fromkeys(_stops(), interrupt)):
+        yield
+
+
+def _stops() -> list[signal.Signals]:
     stops = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # under nohup the work outlives its terminal
         stops.append(signal.SIGHUP)
-    with handled({number: lambda: stopped.append(1) for number in stops}):
-        yield lambda: bool(stopped)
+    return stops

@@ -12,13 +12,14 @@ from glass_core.events import Pass
 from glass_core.network.checkpoint import EpochFigures
 from glass_core.training.events import Step
 
-UNCUT = 10_000
+MAX_WIDTH = 1 << 16
+"""Of what goes into a file or a pipe, which has no width: nothing is cut or wrapped there."""
 
 
 def answers(stderr: bool = False) -> Console:
-    """Where a verb's answer goes. Only a screen has a width: in a file or a pipe no path is cut or wrapped."""
-    console = Console(stderr=stderr)
-    return console if console.is_terminal else Console(stderr=stderr, width=UNCUT)
+    """Where a verb's answer goes, as it is written: as wide as the screen, or as long as it is where there is none."""
+    width = None if Console(stderr=stderr).is_terminal else MAX_WIDTH
+    return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
 
 
 class Display:

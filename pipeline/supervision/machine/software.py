@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from glass_core.backbones import BACKBONES
 from glass_core.engines.backend import backend, choose
-from glass_core.engines.installed import int8_library, openvino_library, tensorrt_library, torch_library
+from glass_core.engines.installed import nncf_library, openvino_library, tensorrt_library, torch_library, without_int8
 from pipeline.supervision.machine.part import Part
 
 
@@ -31,14 +31,18 @@ def find_tensorrt() -> Part:
 
 
 def find_nncf() -> Part:
-    """What int8 engines are compiled by."""
-    return Part(name="nncf", status="ok", text=f"{int8_library()}: int8 engines can be compiled")
+    """nncf, and whether int8 engines can be compiled with what else is here."""
+    number = nncf_library().__version__
+    if why := without_int8():
+        return Part(name="nncf", status="advice", text=f"{number}, but no int8 engine can be compiled: {why}")
+    return Part(name="nncf", status="ok", text=f"{number}: int8 engines can be compiled")
 
 
 def find_auto_engine() -> Part:
-    """What `auto` takes here, for a run and for `glassline compile`."""
+    """What `auto` takes here, for a run and for `glassline compile`, and the precisions that can be compiled."""
     (of_run, why), (built, why_built) = choose("auto", built_ahead=False), choose("auto", built_ahead=True)
-    text = f"{of_run} ({why}) for a RUN, {built} ({why_built}) to compile; {', '.join(backend(built).precisions())}"
+    precisions = [p for p in backend(built).precisions() if p != "int8" or not without_int8()]
+    text = f"{of_run} ({why}) for a RUN, {built} ({why_built}) to compile; {', '.join(precisions)}"
     return Part(name="auto engine", status="ok", text=text, facts={"run": of_run, "compile": built})
 
 

@@ -62,6 +62,15 @@ def test_a_recorded_web_moves_as_written_and_rests_at_its_end(tmp_path: Path) ->
     assert cloth.read(99_000 * MS, held=False) == (110, 0, 99_000 * MS)
 
 
+@pytest.mark.parametrize("cut", [0, 1, 30])
+def test_a_last_line_that_was_cut_off_ends_a_recorded_course(tmp_path: Path, cut: int) -> None:
+    lines = [f'{{"t_mono_ns": {t}, "position_mm": {mm}}}\n' for t, mm in ((0, 5.0), (1_000 * MS, 15.0), (2_000 * MS, 95.0))]
+    (tmp_path / "motion.jsonl").write_text("".join(lines)[: -cut or None])
+    course = RecordedCourse(tmp_path)
+    assert course.at(0.5) == (10, 10)
+    assert course.at(9) == ((15, 0) if cut == 30 else (95, 0)), "a newline alone is no part of the line"
+
+
 @pytest.mark.parametrize("text", [None, "", "{}\n{}", "no json\n", '{"t_mono_ns": 1, "position_mm": 2}'])
 def test_a_bad_recording_is_one_line(tmp_path: Path, text: str | None) -> None:
     path = tmp_path / "motion.jsonl"

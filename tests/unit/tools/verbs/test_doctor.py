@@ -32,3 +32,10 @@ def test_the_verb(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     if able:
         args.func(args)
         assert "openvino" in capsys.readouterr().out
+
+
+def test_a_part_is_one_line_however_long_where_stdout_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    parts = tuple(Part(name=name, status="ok", text=f"[{name}] " + "/very/long" * 40) for name in ("weights", "disk"))
+    doctor.answers().print(doctor.table(Machine(parts=parts)))
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.rstrip().endswith(p.text) for line, p in zip(lines, parts, strict=True)] == [True, True]

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.supervision.machine import host
+from glass_core.engines import installed
+from pipeline.supervision.machine import host, software
 from pipeline.supervision.machine.examination import CHECKS, Machine, examine
 from pipeline.supervision.machine.part import Part, Status
 
@@ -63,8 +64,39 @@ def test_a_library_that_is_not_installed_is_a_line(monkeypatch: pytest.MonkeyPat
     assert module in found.text
 
 
+def auto_precisions() -> list[str]:
+    (part,) = examine({"auto engine": CHECKS["auto engine"]}).parts
+    return part.text.rsplit("; ", 1)[-1].split(", ")
+
+
+def test_int8_is_claimed_where_it_can_be_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """nncf and OpenVINO are both needed: with one alone neither row says that int8 engines can be compiled."""
+    formats = ["FP32", "INT8", "BF16"]
+    engine = SimpleNamespace(precisions=lambda: tuple(f.lower() for f in formats))
+    nncf = ModuleType("nncf")
+    nncf.__version__ = "9.9"  # type: ignore[attr-defined]
+    for module in (software, installed):
+        monkeypatch.setattr(module, "backend", lambda name: engine)
+    monkeypatch.setattr(software, "choose", lambda asked, built_ahead: ("openvino", "why"))
+    monkeypatch.setitem(sys.modules, "nncf", nncf)
+    (found,) = examine({"nncf": CHECKS["nncf"]}).parts
+    assert (found.status, found.text) == ("ok", "9.9: int8 engines can be compiled")
+    assert auto_precisions() == ["fp32", "int8", "bf16"]
+
+    formats.remove("INT8")
+    (found,) = examine({"nncf": CHECKS["nncf"]}).parts
+    assert found.status == "advice" and found.text.startswith("9.9, but no int8 engine can be compiled: OpenVINO does not")
+    assert auto_precisions() == ["fp32", "bf16"]
+
+    formats.append("INT8")
+    monkeypatch.setitem(sys.modules, "nncf", None)
+    (found,) = examine({"nncf": CHECKS["nncf"]}).parts
+    assert found.status == "absent" and "pip install 'glassline[int8]'" in found.text
+    assert auto_precisions() == ["fp32", "bf16"]
+
+
 def test_every_check_gives_one_part_of_its_own_name() -> None:
-    quick = {name: check for name, check in CHECKS.items() if name != "torch"}
+    quick = {name: check for name, check in CHECKS.items() if name not in ("torch", "nncf", "auto engine")}
     assert [p.name for p in examine(quick).parts] == list(quick)
 
 
