@@ -75,15 +75,14 @@ def _draw(ledger: Path, facts: dict[str, Any], sheet: RunSheet) -> tuple[dict[st
     most_frames = max((frames for frames, _ in read_cameras(ledger, sheet.run_id or None).values()), default=1)
     cameras = (facts.get("config") or {}).get("cameras", [])
     scales = {c["name"]: (c.get("mm_per_px_x"), c.get("x_offset_mm", 0.0)) for c in cameras}
-    maps, end_utc_ns, roll = {}, 0, ""
+    maps, end_utc_ns = {}, 0
     for r in sheet.rolls:
         in_mm = r.start_mm is not None and r.end_mm is not None
         along = (r.start_mm or 0.0, r.end_mm or 0.0) if in_mm else (0.0, float(most_frames))
         maps[r.roll_id] = RollMap(along, in_mm, scales)
     for v in read_verdicts(ledger, sheet.run_id or None):
-        roll = v.roll_id or roll  # a silent span names no roll: it lies on the one that was running
-        if roll in maps:
-            maps[roll].add(v)
+        if v.roll_id in maps:
+            maps[v.roll_id].add(v)
         end_utc_ns = max(end_utc_ns, v.t_utc_ns)
     for camera, roll_id, start_mm, end_mm, _, reason in read_spans(ledger, sheet.run_id or None):
         if reason == Reason.RECORD_LOST and roll_id in maps:

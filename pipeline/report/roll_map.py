@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import chain, combinations, groupby
+from itertools import groupby, product
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -21,9 +21,9 @@ from pipeline.report.truth import Comparison
 ROWS = 720
 INSPECTED = "inspected"
 MARKS, NUMBERED = 2000, 80
-MARKINGS = ("//", "xx", "\\\\", "..", "++", "oo", "--", "||", "**")
-HATCHES = dict(zip(Reason, chain(MARKINGS, map("".join, combinations(MARKINGS, 2))), strict=False))
-"""Each reason has its own: they are told apart on paper, too."""
+LINES, SPOTS = ("//", "xx", "\\\\", "++", "--", "||"), ("..", "oo", "**")
+HATCHES = dict(zip(Reason, (*LINES, *SPOTS, *map("".join, product(LINES, SPOTS))), strict=False))
+"""Each reason has its own: they are told apart on paper, too. Lines over lines would look like others of them."""
 
 
 @dataclass
@@ -88,7 +88,7 @@ class RollMap:
         if not in_place:
             ax.set_xticks([])
         if ax.get_legend_handles_labels()[0]:
-            ax.legend(fontsize=8, frameon=False, ncols=4, loc="upper left", bbox_to_anchor=(0, -0.08))
+            ax.legend(fontsize=8, frameon=False, ncols=3, loc="upper left", bbox_to_anchor=(0, -0.08))
         return svg(figure, "Map of the roll, cloth running downwards")
 
     def _span(self, verdict: Verdict) -> tuple[float, float] | None:
@@ -137,7 +137,7 @@ class RollMap:
         ax.annotate(
             strip.camera,
             ((left + right) / 2, 0),
-            (0, 5),
+            (0, 12),
             textcoords="offset points",
             ha="center",
             weight="bold",
@@ -179,7 +179,10 @@ class RollMap:
         if comparison is None:
             return
         for fate, style in (("found", "solid"), ("missed", "dotted"), ("not inspected", "dashed")):
-            own = [t for t, became in zip(comparison.injected, comparison.fates, strict=True) if became.startswith(fate)]
+            own = [
+                t for t, became in zip(comparison.injected, comparison.fates, strict=True)
+                if became.startswith(fate) and self._start <= (t.y0_mm + t.y1_mm) / 2 < self._end
+            ]  # fmt: skip
             if own:
                 ax.scatter(
                     [(t.x0_mm + t.x1_mm) / 2 for t in own], [self._y((t.y0_mm + t.y1_mm) / 2) for t in own], s=110,

@@ -255,6 +255,7 @@ def test_cloth_outside_any_roll_is_told_and_neither_drawn_nor_graded(tmp_path: P
     text, page = page_of(write(tmp_path, list(messages), config={"cameras": cameras}))
     heads = [t for t in page.text if t in ("Outside any roll", "The roll", "Roll R1", "Grade")]
     assert heads == ["Roll R1", "Grade", "Outside any roll"] and text.count("Map of the roll") == 1
+    assert "not inspected: OVERLOAD" not in text, "on the map of the roll before"
     assert any(t.startswith("0.100 m inspected, 0.100 m not inspected.") for t in page.text)
     assert ("a", {"href": "#defect-1"}) in page.tags
 
