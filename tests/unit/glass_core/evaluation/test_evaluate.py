@@ -389,9 +389,9 @@ def test_official_masks_are_floored_and_those_of_visa_are_not() -> None:
 
 def test_a_trace_in_a_mask_of_visa_counts_however_faint() -> None:
     mask = np.zeros((1000, 1000), np.uint8)
-    mask[403, 700] = 255
+    mask[404, 700] = 255
     centres = (np.arange(288) + 0.5) * 1000 / 288
-    rows, columns = (np.abs(place + 0.5 - centres) < 1000 / 288 for place in (403, 700))  # within a triangle's reach
+    rows, columns = (np.abs(place + 0.5 - centres) < 1000 / 288 for place in (404, 700))  # within a triangle's reach
     assert np.array_equal(official_truth(mask, 288, True).floored, np.outer(rows, columns))
 
 
