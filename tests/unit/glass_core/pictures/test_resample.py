@@ -25,6 +25,15 @@ def test_each_level_is_pillows(shape: tuple[int, ...], size: tuple[int, int]) ->
     np.testing.assert_array_equal(resize(image, *size), across.resize(size[::-1], pillow.Resampling.BILINEAR))
 
 
+@pytest.mark.parametrize(("shape", "size"), [((37, 410), (19, 219)), ((100, 61), (288, 176))])
+def test_a_float_is_rounded_nowhere_as_with_pillow(shape: tuple[int, int], size: tuple[int, int]) -> None:
+    pillow = pytest.importorskip("PIL.Image", exc_type=ImportError)
+    image = np.random.default_rng(0).random(shape, dtype=np.float32)
+    image[:, ::2] = 0
+    wanted = pillow.fromarray(image).resize(size[::-1], pillow.Resampling.BILINEAR)
+    np.testing.assert_allclose(resize(image, *size), wanted, atol=1e-6)
+
+
 def test_levels_by_hand() -> None:
     row = np.array([[0, 7, 0, 0]], np.uint8)  # weights 3 3 1 0 and 0 1 3 3, of sevenths
     assert resize(row, 1, 2).tolist() == [[3, 1]]
