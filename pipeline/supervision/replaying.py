@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from glass_core.events import Pass, keep_quiet
+from glass_core.settings.explanation import changed
 from pipeline.cameras import make_camera
 from pipeline.config.cameras import ReplayConfig
 from pipeline.config.ledger import LedgerConfig
@@ -15,6 +16,11 @@ from pipeline.config.line import LineConfig
 from pipeline.report.roll import Summary, summarise
 from pipeline.supervision.bundles import make_for_here
 from pipeline.supervision.process import run_in_one_process
+
+GEOMETRY = (
+    "rows", "overlap_rows", "mm_per_px_x", "mm_per_px_y", "x_offset_mm", "inspect_x_px", "inspect_x_mm", "selvage_mm",
+)  # fmt: skip
+"""What a replay takes over from a line's first camera."""
 
 
 def replay(
@@ -41,25 +47,19 @@ def replay(
 
 
 def line_of(source: Path, model: Path, base: LineConfig, out: Path) -> LineConfig:
-    """The given line with a single camera: the source, with the geometry of the base's first camera."""
-    geometry = {}
-    if base.cameras:
-        first = base.cameras[0]
-        kept = (
-            "rows",
-            "overlap_rows",
-            "mm_per_px_x",
-            "mm_per_px_y",
-            "x_offset_mm",
-            "inspect_x_px",
-            "inspect_x_mm",
-            "selvage_mm",
-        )
-        geometry = {k: getattr(first, k) for k in kept}
-    camera = ReplayConfig.model_validate({"name": "replay", "source": "replay", "path": source, **geometry})
-    ledger = LedgerConfig(path=out / "ledger.sqlite")
-    styles = {name: style.model_copy(update={"model": None, "features": {}}) for name, style in base.styles.items()}
-    return base.model_copy(update={"model": model, "styles": styles, "motion": None, "cameras": (camera,), "ledger": ledger})
+    """The given line with a single camera: the source, with the geometry of the base's first camera.
+
+    There is no machine beside recorded cloth: motion, actions, inputs, outputs and what styles set are left out. Raises
+    InputError for what does not fit.
+    """
+    where = f"the line as {source} is replayed"
+    geometry = {key: getattr(base.cameras[0], key) for key in GEOMETRY} if base.cameras else {}
+    camera = changed(ReplayConfig(name="replay", source="replay", path=source), where, **geometry)
+    styles = {name: changed(style, where, model=None, features={}) for name, style in base.styles.items()}
+    return changed(
+        base, where, model=model, styles=styles, motion=None, cameras=(camera,), actions=(), inputs=(),
+        outputs=(base.publisher,), ledger=LedgerConfig(path=out / "ledger.sqlite"),
+    )  # fmt: skip
 
 
 def count_frames(config: LineConfig) -> int | None:

@@ -44,7 +44,8 @@ def run(args: argparse.Namespace) -> int:
     handlers = {s: signal.signal(s, lambda signum, frame: stopped.append(signum)) for s in (signal.SIGINT, signal.SIGTERM)}
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed} pictures"), TimeElapsedColumn())
     try:
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        console = Console(stderr=True)
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
             tasks = {c.name: progress.add_task(c.name, total=args.frames) for c in config.cameras}
             result = record(
                 config,
