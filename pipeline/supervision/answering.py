@@ -20,6 +20,11 @@ class Acknowledged:
     stops: int
     lamps: int
 
+    def __str__(self) -> str:
+        counts = ((self.stops, "stop"), (self.lamps, "lamp"))
+        named = [f"{count} {name}{'s' if count > 1 else ''}" for count, name in counts if count]
+        return f"{' and '.join(named)} acknowledged" if named else "nothing to acknowledge: no stop or lamp is open"
+
 
 @dataclass(frozen=True)
 class Cleared:
@@ -27,6 +32,11 @@ class Cleared:
 
     fault: str
     unlike: str
+
+    def __str__(self) -> str:
+        if self.fault:
+            return f"FAULT reset: {self.fault}"
+        return f"roll accepted though {self.unlike}" if self.unlike else "nothing to reset: no fault is latched"
 
 
 def acknowledge(config: LineConfig) -> Acknowledged:

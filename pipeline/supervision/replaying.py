@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from glass_core.errors import InputError
 from glass_core.events import Note, Pass, keep_quiet
+from glass_core.settings.explanation import changed
 from pipeline.cameras import make_camera
 from pipeline.cameras.recording import INDEX, Recording
 from pipeline.config.cameras import ReplayConfig
@@ -71,7 +72,8 @@ def line_of(source: Path, model: Path, base: LineConfig, out: Path, camera: str 
     """The given line with the source as its cameras: one, or those of a recording, or of these `camera` alone.
 
     The geometry of each is that of the base's camera of its name; else a single one has that of the base's first, and
-    where there is none, what the recording says. Raises InputError for a recording that cannot be read.
+    where there is none, what the recording says. There is no machine beside recorded cloth: motion, actions, inputs, outputs
+    and what styles set are left out. Raises InputError for a recording that cannot be read, and for what does not fit.
     """
     if (source / INDEX).is_file():
         recording = Recording(source)
@@ -85,10 +87,15 @@ def line_of(source: Path, model: Path, base: LineConfig, out: Path, camera: str 
     elif camera is not None:
         raise InputError(f"camera {camera} of what is no recording, {source}, leave --camera out")
     else:
-        cameras = (_replayed("replay", source, None, _geometry(base.cameras[0].model_dump()) if base.cameras else {}),)
-    ledger = base.ledger.model_copy(update={"path": out / "ledger.sqlite"})
-    styles = {name: style.model_copy(update={"model": None, "features": {}}) for name, style in base.styles.items()}
-    return base.model_copy(update={"model": model, "styles": styles, "motion": None, "cameras": cameras, "ledger": ledger})
+        plain = ReplayConfig(name="replay", source="replay", path=source)
+        geometry = _geometry(base.cameras[0].model_dump()) if base.cameras else {}
+        cameras = (changed(plain, f"the line as {source} is replayed", **geometry),)
+    where = f"the line as {source} is replayed"
+    styles = {name: changed(style, where, model=None, features={}) for name, style in base.styles.items()}
+    return changed(
+        base, where, model=model, styles=styles, motion=None, cameras=cameras, actions=(), inputs=(),
+        outputs=(base.publisher,), ledger=changed(base.ledger, where, path=out / "ledger.sqlite"),
+    )  # fmt: skip
 
 
 def _recorded_camera(recording: Recording, name: str, base: LineConfig, alone: bool) -> ReplayConfig:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pipeline
 from pipeline.config.cards import load_config
@@ -32,24 +34,27 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def run(args: argparse.Namespace) -> int:
     """Exit 0 when it was done; 1 when an output does not answer, or the line does not confirm: its fault persists."""
     config = load_config(args.config)
-    pulsed, failed = _pulse(config) if args.word == "test" else ({}, _answer(config, args.word))
-    what = "output does not answer" if args.word == "test" else f"{args.word} not done"
-    for name, why in failed.items():
+    facts: dict[str, Any]
+    if args.word == "test":
+        with Display() as display:
+            facts = asdict(pipeline.pulse_outputs(config, display))
+        what = "output does not answer"
+    else:
+        facts = {"pulsed": {}, "failed": {}} | _answer(config, args)
+        what = f"{args.word} not done"
+    for name, why in facts["failed"].items():
         print(f"glassline: {what}, {name}, {why}", file=sys.stderr)
     if args.json:
-        print(json.dumps({"schema": 1, "did": args.word, "pulsed": pulsed, "failed": failed}))
-    return int(bool(failed))
+        print(json.dumps({"schema": 1, "did": args.word, **facts}))
+    return int(bool(facts["failed"]))
 
 
-def _pulse(config: LineConfig) -> tuple[dict[str, list[str]], dict[str, str]]:
-    with Display() as display:
-        found = pipeline.pulse_outputs(config, display)
-    return found.pulsed, found.failed
-
-
-def _answer(config: LineConfig, word: str) -> dict[str, str]:
+def _answer(config: LineConfig, args: argparse.Namespace) -> dict[str, Any]:
+    """What was acknowledged or reset, said to a person at once."""
     try:
-        {"acknowledge": pipeline.acknowledge, "reset": pipeline.reset}[word](config)
+        done = pipeline.reset(config) if args.word == "reset" else pipeline.acknowledge(config)
     except NotConfirmed as e:
-        return {config.line.name: str(e)}
-    return {}
+        return {"failed": {config.line.name: str(e)}}
+    if not args.json:
+        print(done)
+    return asdict(done)

@@ -42,6 +42,13 @@ def test_cards_are_checked_when_a_line_is_read(tmp_path: Path) -> None:
     shading(tmp_path / "lamp", **{**WHO, "camera": "right", "serial": "4711"}).save(path)
     with pytest.raises(InputError, match=r"card of another camera, right \(4711\) instead of left"):
         load_config(config)
+    bright = card.model_dump(exclude={"schema_version", "created", "sha"}, by_alias=False) | {"level": 255.0}
+    FlatfieldCard.sealed(**bright).save(path)
+    with pytest.raises(
+        InputError, match=r"^settings that do not fit together \(level: it should be less than 255\), camera left"
+    ):
+        load_config(config)
+    make_flatfield(lamp(), None, **WHO).save(path)
     path.write_text(path.read_text().replace('"saturated": 0', '"saturated": 1'))
     with pytest.raises(InputError, match="changed by hand"):
         load_config(config)

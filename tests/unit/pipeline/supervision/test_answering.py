@@ -71,3 +71,18 @@ def test_a_fault_that_persists_is_not_confirmed() -> None:
         reset(LINE)
     with stand_in("l", State.FAULT, lambda m: FAULT), pytest.raises(NotConfirmed, match=f"^refused: {FAULT}$"):
         reset(LINE)
+
+
+@pytest.mark.parametrize(
+    ("done", "words"),
+    [
+        (Acknowledged(2, 1), "2 stops and 1 lamp acknowledged"),
+        (Acknowledged(0, 3), "3 lamps acknowledged"),
+        (Acknowledged(0, 0), "nothing to acknowledge: no stop or lamp is open"),
+        (Cleared(FAULT, ""), f"FAULT reset: {FAULT}"),
+        (Cleared("", f"{UNLIKE}: a: darker by 30"), f"roll accepted though {UNLIKE}: a: darker by 30"),
+        (Cleared("", ""), "nothing to reset: no fault is latched"),
+    ],
+)
+def test_a_person_reads_what_was_done(done: Acknowledged | Cleared, words: str) -> None:
+    assert str(done) == words
