@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from glass_core.errors import InputError
 from pipeline.cloth.borders import Borders
 from pipeline.ledger.store import NEW_CLOTH, SCHEMA, M, SpanRow
@@ -173,5 +175,7 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         yield db
     except (sqlite3.Error, json.JSONDecodeError) as e:
         raise InputError(f"ledger not readable ({e}), {path}, restore it from a copy") from None
+    except ValidationError as e:
+        raise InputError(f"ledger has a {e.title} that no line writes, {path}, restore it from a copy") from None
     finally:
         db.close()

@@ -6,7 +6,6 @@ from pipeline.messages.domains import Count, Int64, LineMm, NoName, SpeedMmS
 from pipeline.messages.message import Message
 from pipeline.messages.states import MotionState
 
-
 CARRIED_NS = 60_000_000_000
 """Motion is told fifty times a second; what is asked of a time so far from its word is no place."""
 
