@@ -74,8 +74,10 @@ class Recorder:
     @property
     def counters(self) -> dict[str, int]:
         """Figures for the screen."""
-        left_out = self._album.left_out
-        return {"committed": self._ledger.committed, "pending": self._ledger.pending, "crops_left_out": left_out}
+        return {
+            "committed": self._ledger.committed, "pending": self._ledger.pending, "crops_left_out": self._album.left_out,
+            **self._inbox.refused.counters,
+        }  # fmt: skip
 
     def step(self, now_ns: int) -> bool:
         """Take one message, or else write one picture; commit when due. True if it did something."""
@@ -108,6 +110,7 @@ class Recorder:
 
     def _take(self, message: Message, payloads: tuple[memoryview, ...]) -> None:
         if not isinstance(message, Verdict | LineState | Reject | Action | Totals | CameraFacts | Roll | SpanEvent | Alignment):
+            self._inbox.refused.count(message.sender)
             return
         self._ledger.add(message, payloads)
         if (key := record_key(message)) is not None:

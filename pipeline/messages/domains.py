@@ -1,4 +1,4 @@
-"""The domains of what messages say: which values a field may have, stated beside its type and held wherever one is made or read.
+"""The domains of what messages say: which values a field may have, held wherever a message is made or read.
 
 What follows from a message may lie further than all it says: a frame ahead of the cloth's position, a region in its frame, a
 roll beyond both. So records reach twice as far as frames, and frames twice as far as motion: what is made of a message that is
@@ -7,6 +7,7 @@ in its domain is in its own.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -77,3 +78,11 @@ def _check_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 Shape = Annotated[tuple[Px, ...], Field(min_length=2, max_length=3), AfterValidator(_check_shape)]
 """(rows, columns) or (rows, columns, 3); a damaged picture has no columns."""
+
+
+def map_sizes(cells_shape: tuple[int, int], frame_shape: tuple[int, ...]) -> tuple[int, int]:
+    """Bytes of a score map, float32, and of its picture; ValueError where there is nothing of one."""
+    sizes = 4 * math.prod(cells_shape), math.prod(frame_shape)
+    if 0 in sizes:
+        raise ValueError(f"no score map of {cells_shape} cells for a picture of {frame_shape}")
+    return sizes

@@ -31,6 +31,7 @@ from pipeline.messages.domains import (
     Seq,
     Sha,
     Shape,
+    map_sizes,
 )
 from pipeline.messages.message import Message, Payload
 from pipeline.messages.states import FrameStatus
@@ -161,7 +162,7 @@ class ScoreMap(FrameKey):
         """The cells and the pixels, or nothing."""
         if self.cells_shape is None:
             return ()
-        return 4 * math.prod(self.cells_shape), math.prod(self.frame_shape)
+        return map_sizes(self.cells_shape, self.frame_shape)
 
 
 class CameraFacts(Message):

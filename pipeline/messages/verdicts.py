@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -29,6 +28,7 @@ from pipeline.messages.domains import (
     Seq,
     Sha,
     Shape,
+    map_sizes,
 )
 from pipeline.messages.message import Message
 from pipeline.messages.reasons import Reason
@@ -111,7 +111,7 @@ class Verdict(Message):
         """The cells and the pixels of a frame above the recording floor, or nothing."""
         if self.cells_shape is None or self.frame_shape is None:
             return ()
-        return 4 * math.prod(self.cells_shape), math.prod(self.frame_shape)
+        return map_sizes(self.cells_shape, self.frame_shape)
 
     def fitting(self) -> Self:
         """The same with as many of its regions as its header has room for, the strongest."""

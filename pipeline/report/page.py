@@ -15,6 +15,7 @@ from pipeline.ledger.reading import read_camera_facts, read_cameras, read_runs, 
 from pipeline.messages.line import LineState
 from pipeline.messages.reasons import Reason
 from pipeline.report import files
+from pipeline.report.events import event_section
 from pipeline.report.gallery import Gallery
 from pipeline.report.grading import grade_section, unseen_section
 from pipeline.report.pictures import clock, histogram, timeline
@@ -100,7 +101,7 @@ def _roll(roll: RollSheet, drawing: RollMap | None, defects: list[Defect], compa
     picture = f'<div class="panel">{drawing.svg(numbered, comparison) if drawing else ""}</div>'
     bars = histogram(roll)
     along = f'<div class="panel">{bars}</div>' if bars else ""
-    return section(name, length + picture + along) + grade_section(roll) + unseen_section(roll)
+    return section(name, length + picture + along) + grade_section(roll) + unseen_section(roll) + event_section(roll.events)
 
 
 def _outside(cloth: RollSheet | None) -> str:

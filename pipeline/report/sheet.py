@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -25,12 +25,15 @@ from pipeline.ledger.reading import (
     read_camera_facts,
     read_cloth_edges,
     read_defect_verdicts,
+    read_events,
     read_frame_shapes,
     read_missing,
     read_rolls,
     read_runs,
 )
-from pipeline.messages.cloth import Alignment
+from pipeline.messages.cloth import Alignment, SpanEvent
+from pipeline.messages.verdicts import Verdict
+from pipeline.report.events import EventRow, event_rows
 from pipeline.report.roll import Cover, cover_rolls, find_defects
 
 
@@ -93,6 +96,8 @@ class RollSheet(BaseModel):
     inspected_m: float | None
     not_inspected_m: float | None
     not_inspected: tuple[Unseen, ...]
+    events: tuple[EventRow, ...]
+    """The spans that are no plain cloth."""
     defects: tuple[DefectRow, ...]
     grade: Grade | None
     """Null where the scale is not known, and outside any roll."""
@@ -200,13 +205,21 @@ def read_sheet(ledger: Path, run_id: str | None = None) -> tuple[RunSheet, list[
     told = list(read_rolls(ledger, run_id))
     styles = {roll.roll_id: roll.style for roll in told}
     width = _widths(facts, styles, read_frame_shapes(ledger, run_id), read_cloth_edges(ledger, run_id))
-    rows = _rows(defects, rules, in_force(said), covers or {}, read_borders(ledger, run_id), ledger.parent, run_id)
+    borders = read_borders(ledger, run_id)
+    rows = _rows(defects, rules, in_force(said), covers or {}, borders, ledger.parent, run_id)
     names = dict.fromkeys([*(covers or {}), *(r.roll_id for r in rows)]) or {"": None}
+    events: dict[str, list[SpanEvent]] = {}
+    for event in read_events(ledger, run_id):
+        events.setdefault(borders.of(event.start_mm, event.end_mm, event.roll_id), []).append(event)
+    within = [v for v in read_defect_verdicts(ledger, run_id) if v.event is not None]
     in_rolls = any(names) or any(roll.roll_id for roll in told)  # where no roll was ever told, the run is one
     sheets = {
-        name: _roll(name, (covers or {}).get(name), rows, rules if name or not in_rolls else None, width(name))
+        name: _roll(
+            name, (covers or {}).get(name), rows, rules if name or not in_rolls else None, width(name), events.get(name, ()),
+            within,
+        )
         for name in names
-    }
+    }  # fmt: skip
     outside = sheets.pop("", None) if in_rolls else None
     sheet = RunSheet(
         run_id=run_id, line=str(facts.get("line", "line")), started=str(facts.get("started", "")),
@@ -280,14 +293,21 @@ def _rows(
 
 
 def _roll(
-    name: str, cover: Cover | None, rows: list[DefectRow], rules: Rules | None, edges: tuple[float, float] | None
+    name: str,
+    cover: Cover | None,
+    rows: list[DefectRow],
+    rules: Rules | None,
+    edges: tuple[float, float] | None,
+    events: Iterable[SpanEvent],
+    within: Sequence[Verdict],
 ) -> RollSheet:
     """Without rules it is not graded."""
     own = tuple(r for r in rows if r.roll_id == name)
+    told = event_rows(events, within, cover.start_mm if cover else 0.0)
     if cover is None:
         return RollSheet(
             roll_id=name, start_mm=None, end_mm=None, edges_mm=edges, inspected_m=None, not_inspected_m=None,
-            not_inspected=(), defects=own, grade=None,
+            not_inspected=(), events=told, defects=own, grade=None,
         )  # fmt: skip
     measured = [r for r in own if r.at_m is not None and r.left_mm is not None and r.right_mm is not None]
     not_inspected, result = cover.coverage.not_inspected(), None
@@ -302,7 +322,7 @@ def _roll(
             Unseen(from_m=(a - cover.start_mm) / 1000, to_m=(b - cover.start_mm) / 1000, reason=reason)
             for a, b, reason in not_inspected
         ),
-        defects=own, grade=result,
+        events=told, defects=own, grade=result,
     )  # fmt: skip
 
 

@@ -86,7 +86,8 @@ def run(
     """
     make_for_here(config, report)
     check(config, observe, report)
-    needed = 0.0 if slow_ok else needed_tiles_per_s(asked_of(config), config.decision.budget_ms)
+    asked = asked_of(config)
+    needed = 0.0 if slow_ok else needed_tiles_per_s(asked, config.decision.budget_ms)
     line = Supervisor(config, observe, needed)
     bypass = {signal.SIGUSR1: lambda: line.bypass(True), signal.SIGUSR2: lambda: line.bypass(False)}
     with asked_to_stop() as stopped, handled(bypass), line:

@@ -20,7 +20,17 @@ from tools.cli import main
 
 
 @pytest.mark.parametrize(
-    ("roll_id", "next_id"), [("R-0009", "R-0010"), ("99", "100"), ("blue", "blue-2"), ("a1b", "a1b-2"), ("x-1-7", "x-1-8")]
+    ("roll_id", "next_id"),
+    [
+        ("R-0009", "R-0010"),
+        ("99", "100"),
+        ("blue", "blue-2"),
+        ("a1b", "a1b-2"),
+        ("x-1-7", "x-1-8"),
+        ("9" * 64, "0" * 64),
+        ("b" * 64, "b" * 62 + "-2"),
+        ("b" * 63 + "9", "b" * 62 + "10"),
+    ],
 )
 def test_rolls_are_counted_on(roll_id: str, next_id: str) -> None:
     assert counted_on(roll_id) == next_id
@@ -47,6 +57,14 @@ def test_a_roll_that_never_ends_is_ended_by_its_length() -> None:
     ]
     rolls.begin("", "", 1310.0)
     assert rolls.reached(9999.0) is None  # between rolls nothing is counted
+
+
+def test_a_jump_over_more_rolls_than_anybody_asks_for_tells_the_last_of_them() -> None:
+    rolls = Rolls("R7", "s", 10.0, 0.0)
+    told = []
+    while (roll := rolls.reached(1e9 + 5)) is not None:
+        told.append((roll.roll_id, roll.start_mm))
+    assert len(told) <= 33 and told[-1] == ("R100000007", 1e9)
 
 
 def run(bench: Bench, seq: int, value: float = 0.1, lane: int = 0) -> Verdict:
@@ -158,8 +176,18 @@ def test_a_style_has_rules_of_its_own() -> None:
     [
         (["roll", "start", "R1"], "no such line runs, line"),
         (["roll", "start", "R1", "--style", "silk"], "no such style silk"),
+        (["roll", "start", "R1", "--style", "silk"], "choose one of twill"),
         (["roll", "start", ""], "a roll's name of 0 characters"),
+        (["roll", "start", "R" * 65], "a roll's name of 65 characters, ID, give 1 to 64"),
+        (["roll", "start", "R\x1b1"], "all of them printable"),
+        (["roll", "start", "R\udcff1"], "all of them printable"),
+        (["roll", "start", "R1", "--at-mm", "nan"], "a place of nan mm, --at-mm, give one within 20000 m of the cloth"),
+        (["roll", "end", "--at-mm=-1e13"], "a place of -1e+13 mm"),
+        (["event", "SEAM", "--at-mm", "inf"], "a place of inf mm"),
         (["event", "SEAM", "--length-mm", "-1"], "--length-mm"),
+        (["event", "SEAM", "--length-mm", "inf"], "a length of inf mm, --length-mm, give one above 0 and up to 50000"),
+        (["event", "LEAD", "--length-mm", "50001"], "up to 50000, decision.longest_event_m"),
+        (["event", "SEAM", "--length-mm", "nan"], "a length of nan mm"),
         (["event", "KNOT"], "invalid choice"),
         (["bypass", "on"], "no such line runs"),
     ],

@@ -73,8 +73,8 @@ NUMBER = ": write a finite decimal number, or put text in quotes"
         ),
         (
             "motion: {source: camera, camera: a, counts_per_mm: 0}",
-            "bad settings under motion, {path}:1, counts_per_mm must be at least 0.001, or at most -0.001: a count a metre tells "
-            "no place",
+            "bad settings under motion, {path}:1, counts_per_mm must be at least 0.001, or at most -0.001: a count a metre "
+            "tells no place",
         ),
         (
             "motion: {source: camera, camera: a, counts_per_mm: 1}",

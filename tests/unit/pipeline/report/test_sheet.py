@@ -12,9 +12,9 @@ import pytest
 from glass_core.errors import InputError
 from pipeline.ledger.dispositions import FILE, dispose, read_dispositions
 from pipeline.ledger.store import Ledger
-from pipeline.messages.cloth import Roll
+from pipeline.messages.cloth import Roll, SpanEvent
 from pipeline.messages.reasons import Reason
-from pipeline.messages.states import Result
+from pipeline.messages.states import EventAction, EventKind, Result
 from pipeline.messages.verdicts import Region, Verdict
 from pipeline.report.sheet import RunSheet, read_sheet
 from tools.cli import main
@@ -218,3 +218,30 @@ def test_another_runs_words_and_a_broken_file(tmp_path: Path, capsys: pytest.Cap
     (tmp_path / FILE).write_text("{}\n")
     with pytest.raises(InputError, match="dispositions not readable"):
         read_sheet(ledger)
+
+
+def test_an_event_of_the_roll_is_told_with_the_rejects_that_it_suppressed(tmp_path: Path) -> None:
+    def event(number: int, start_mm: float, action: EventAction, kind: EventKind = EventKind.SEAM) -> SpanEvent:
+        return SpanEvent(
+            number=number, generation=0, kind=kind, action=action, start_mm=start_mm, end_mm=start_mm + 250, roll_id="R1",
+            cause="<command>", t_mono_ns=0, t_utc_ns=0,
+        )  # fmt: skip
+
+    facts = {"event": EventKind.SEAM, "action": EventAction.RECORD}
+    cloth = [
+        verdict(0, 5000.0), verdict(1, 5900.0),
+        defect(2, 5100.0, place(5110, 5120, 50, 51), **facts), defect(3, 5200.0, place(5210, 5220, 50, 51), **facts),
+        defect(4, 5200.0, place(5210, 5220, 50, 51), rescan=True, **facts), defect(5, 5400.0, place(5410, 5420, 50, 51)),
+        defect(6, 5600.0, place(5610, 5620, 50, 51), event=EventKind.WRINKLE, action=EventAction.GRADE),
+    ]  # fmt: skip
+    events = [event(0, 5100.0, EventAction.RECORD), event(1, 5600.0, EventAction.GRADE, EventKind.WRINKLE)]
+    ledger = ledger_of(tmp_path, [*cloth, *events])  # type: ignore[list-item]  # a ledger takes both
+    (found,) = read_sheet(ledger)[0].rolls
+    assert [(e.kind, e.action, e.from_m, e.to_m, e.rejects_suppressed) for e in found.events] == [
+        ("SEAM", "record", 0.1, 0.35, 2), ("WRINKLE", "grade", 0.6, 0.85, 0),
+    ]  # fmt: skip
+    assert main(["report", str(tmp_path)]) == 0
+    page = (tmp_path / "report.html").read_text()
+    assert "no reject (record)" in page and "&lt;command&gt;" in page and "<command>" not in page
+    told = json.loads((tmp_path / "report.json").read_text())["rolls"][0]["events"]
+    assert told[0]["rejects_suppressed"] == 2 and told[1]["cause"] == "<command>"
