@@ -73,20 +73,19 @@ def decode(parts: list[Any]) -> tuple[Message, tuple[memoryview, ...]]:
     """The message and its payloads; DecodeError for anything that is not exactly one of ours."""
     if not parts or memoryview(parts[0]).nbytes > MAX_HEADER_BYTES:
         raise DecodeError("header missing or over 4096 bytes")
-    named = ""
+    body: Any = None
     try:
         body = msgpack.unpackb(parts[0], use_list=False, strict_map_key=True)
         if not isinstance(body, dict) or body.pop("v", None) != VERSION:
             raise DecodeError(f"not a version {VERSION} message")
-        named = sender(body)
         kind = TYPES.get(body.pop("t", None))
         if kind is None:
             raise DecodeError("unknown message type")
         message = kind.model_validate(body)
         sizes = message.payload_sizes()
     except (ValueError, TypeError, RecursionError, msgpack.UnpackException, ValidationError) as e:
-        raise DecodeError((str(e) or type(e).__name__).splitlines()[0], named) from None
+        raise DecodeError((str(e) or type(e).__name__).splitlines()[0], sender(body)) from None
     payloads = tuple(memoryview(p) for p in parts[1:])
     if tuple(p.nbytes for p in payloads) != sizes or sum(sizes) > MAX_PAYLOAD_BYTES or any(s < 0 for s in sizes):
-        raise DecodeError(f"{kind.__name__} payloads do not have the {sizes} bytes its header states", named)
+        raise DecodeError(f"{kind.__name__} payloads do not have the {sizes} bytes its header states", sender(body))
     return message, payloads

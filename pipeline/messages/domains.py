@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 MAX_MM = 1e12
 """Ten years at 3 m/s; doubles still tell tenths of a micrometre apart there."""
@@ -68,21 +68,13 @@ Origin = Annotated[str, Field(max_length=300)]
 Fault = Annotated[str, Field(max_length=MAX_FAULT)]
 """A sentence beside many figures."""
 Detail = Annotated[str, Field(max_length=MAX_DETAIL)]
-
-
-def _check_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
-    if len(shape) == 3 and shape[2] != 3:
-        raise ValueError("a picture has one value a pixel, or three")
-    return shape
-
-
-Shape = Annotated[tuple[Px, ...], Field(min_length=2, max_length=3), AfterValidator(_check_shape)]
+Shape = Annotated[tuple[Px, ...], Field(min_length=2, max_length=3)]
 """(rows, columns) or (rows, columns, 3); a damaged picture has no columns."""
 
 
 def map_sizes(cells_shape: tuple[int, int], frame_shape: tuple[int, ...]) -> tuple[int, int]:
-    """Bytes of a score map, float32, and of its picture; ValueError where there is nothing of one."""
+    """Bytes of a score map, float32, and of its picture; ValueError where there is nothing of one, or no picture is so."""
     sizes = 4 * math.prod(cells_shape), math.prod(frame_shape)
-    if 0 in sizes:
+    if 0 in sizes or frame_shape[2:] not in ((), (3,)):
         raise ValueError(f"no score map of {cells_shape} cells for a picture of {frame_shape}")
     return sizes

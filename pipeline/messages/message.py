@@ -39,7 +39,9 @@ class Message(BaseModel):
         return kind(**{field.name: getattr(self, field.name) for field in fields(kind)})
 
 
-def sender(fields: Mapping[str, object]) -> str:
+def sender(fields: object) -> str:
     """The camera or process that a header's fields name, if it is a name; else empty. Nothing proves that it is true."""
+    if not isinstance(fields, Mapping):
+        return ""
     names = (fields.get(key) for key in ("camera", "name", "source", "left"))
     return next((name for name in names if isinstance(name, str) and re.fullmatch(rf"[\w-]{{1,{MAX_NAME}}}", name)), "")

@@ -184,7 +184,7 @@ def largest(lanes: int, text: str, shas: str) -> Verdict:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("lanes", "text", "regions"), [(160, "\U0001f9f5", 1), (160, "", 7), (73, "", 12), (73, "x", 11)])
+@pytest.mark.parametrize(("lanes", "text", "regions"), [(160, "\U0001f9f5", 1), (160, "", 7), (73, "", 12), (73, "x", 10)])
 def test_a_verdict_tells_as_many_regions_as_its_header_has_room_for(lanes: int, text: str, regions: int) -> None:
     told = largest(lanes, text, "a" * 64).fitting()
     header = wire.msgpack.packb({"v": 1, "t": "Verdict", **told.model_dump(exclude_defaults=True)})
