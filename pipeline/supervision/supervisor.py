@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -56,14 +57,25 @@ def is_running(name: str) -> bool:
     return False
 
 
+def _to_stderr(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
+
+
 class Supervisor:
     """One line; used as a context manager, `step` called again and again.
 
-    A worker that is measured slower than `needed_tiles_per_s` as the line starts refuses it.
+    A worker that is measured slower than `needed_tiles_per_s` as the line starts refuses it. `say` takes each line of text
+    that a process prints, and what is to be said of them; it must not wait for anybody where supervision may not.
     """
 
-    def __init__(self, config: LineConfig, observe: bool = False, needed_tiles_per_s: float = 0.0) -> None:
-        self._config, self._observe, self._needed_tiles_per_s = config, observe, needed_tiles_per_s
+    def __init__(
+        self,
+        config: LineConfig,
+        observe: bool = False,
+        needed_tiles_per_s: float = 0.0,
+        say: Callable[[str], None] = _to_stderr,
+    ) -> None:
+        self._config, self._observe, self._needed_tiles_per_s, self._say = config, observe, needed_tiles_per_s, say
         self.folder = runtime_folder(config.line.name)
         self._children = [Child(role, name) for role, row in ROLES.items() for name in row.names(config)]
         self._lock: IO[str] | None = None
@@ -150,14 +162,17 @@ class Supervisor:
             elif (code := child.process.poll()) is not None:
                 self._died(child, code, now_ns)
             elif hang := child.hangs(now_ns):
-                child.kill(hang)
+                self._say(f"glassline: {child.name} {hang}, killed and started again")
+                child.kill()
             child.was_ready |= child.ready
             if not child.was_ready:
                 break  # those that come later need it
         self._link.wait(50)
 
     def _hear(self, now_ns: int) -> None:
-        """Take in what the processes report, pass on what people say, and note what was published."""
+        """Take in what the processes report and print, pass on what people say, and note what was published."""
+        for child in self._children:
+            self._pass_on(child.words())
         while received := self._inbox.receive():
             match received[0]:
                 case Progress() as progress:
@@ -181,6 +196,7 @@ class Supervisor:
 
     def _died(self, child: Child, code: int, now_ns: int) -> None:
         child.process = None
+        self._pass_on(child.last_words())
         if not child.was_ready and code in (2, 3):
             raise LineFailed("", code)  # it has said why
         detail = f"ended with status {code}"
@@ -191,12 +207,16 @@ class Supervisor:
         self._tell(child, StageState.DOWN if tries is None else StageState.FAULT, detail)
         if tries is not None:
             raise LineFailed(f"{child.name} failed {tries} times in a minute, {detail}, see the lines above", 1)
-        print(f"glassline: {child.name} {detail}, starting it again", file=sys.stderr, flush=True)
+        self._say(f"glassline: {child.name} {detail}, starting it again")
         if child.role == "decision":  # everybody's partner: all begin anew and repeat who they are
             for other in self._children:
                 if other.process is not None:
                     other.asked = True
                     other.process.terminate()
+
+    def _pass_on(self, words: list[str]) -> None:
+        for line in words:
+            self._say(line)
 
     def _tell(self, child: Child, state: StageState, detail: str) -> None:
         status = Status(role=child.role, name=child.name, generation=child.generation, state=state, detail=detail)
@@ -206,7 +226,7 @@ class Supervisor:
         """Reverse order: sources first, then what is in hand is decided and recorded; nothing outlives STOP_S."""
         end_s = time.monotonic() + STOP_S
         sources = [c for c in self._children if ROLES[c.role].source]
-        terminate(sources, end_s - 1.5)
+        self._terminate(sources, end_s - 1.5)
         decision = next(c for c in self._children if c.role == "decision")
         seen_ns = time.monotonic_ns()
         while decision.process is not None and decision.process.poll() is None and time.monotonic() < end_s - 1.2:
@@ -216,4 +236,9 @@ class Supervisor:
             time.sleep(0.02)
         for role in reversed(ROLES):
             last_s = end_s if role == "recorder" else end_s - 0.5
-            terminate([c for c in self._children if c.role == role], last_s)
+            self._terminate([c for c in self._children if c.role == role], last_s)
+
+    def _terminate(self, children: list[Child], until_s: float) -> None:
+        terminate(children, until_s)
+        for child in children:
+            self._pass_on(child.last_words())

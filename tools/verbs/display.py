@@ -59,7 +59,7 @@ class Display:
 
     def say(self, words: str) -> None:
         """One line, however long."""
-        self.console.print(words, soft_wrap=True, highlight=False, markup=False)
+        self.console.print(words, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
     def _show(self, title: str, done: int, total: int | None, figures: str = "") -> None:
         if not self.console.is_terminal:  # a bar in a file is noise
