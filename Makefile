@@ -40,7 +40,7 @@ check: $(VENV)/.ready
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.ready
-	$(BIN)/pytest -n 2 tests/unit
+	$(BIN)/pytest -n 2 tests/unit tests/fuzz
 
 # Whole trainings, bundles and engines: slower than a unit test may be.
 models: $(VENV)/.ready
