@@ -20,11 +20,8 @@ class Roster:
     cameras: tuple[str, ...]
     stages: dict[tuple[str, str], Status] = field(default_factory=dict)
 
-    def hear(self, status: Status) -> bool:
-        """Keep the newest word of the newest generation; DOWN is a generation's last, whatever was still on its way.
-
-        Returns whether this is the first word of a process that has taken another's place.
-        """
+    def hear(self, status: Status) -> None:
+        """Keep the newest word of the newest generation; DOWN is a generation's last, whatever was still on its way."""
         known = self.stages.get((status.role, status.name))
         if (
             known is None
@@ -32,7 +29,6 @@ class Roster:
             or (status.generation == known.generation and known.state is not StageState.DOWN)
         ):
             self.stages[status.role, status.name] = status
-        return known is not None and status.generation > known.generation
 
     def state(self, role: str, name: str) -> StageState | None:
         """What that stage last said; None before its first word."""
