@@ -6,9 +6,12 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from pipeline.link.protocol import Outbox
-from pipeline.messages.line import Totals
+from pipeline.messages.cloth import Roll, SpanEvent
+from pipeline.messages.line import LineState, Totals
 from pipeline.messages.message import Message, Payload
 from pipeline.messages.record import Committed, RecordKey, record_key
+from pipeline.messages.stages import Status
+from pipeline.messages.states import StageState
 from pipeline.messages.values import Span
 from pipeline.messages.verdicts import Verdict
 
@@ -16,7 +19,8 @@ PICTURES = 64
 FAULT = 5000
 MOST = 20_000
 """Records not yet taken: beyond the first number pictures are let go, at the second the line faults. From the third on, those
-taken and not yet committed counted in, new records fall out: what they said of the cloth is told as lost when there is room."""
+taken and not yet committed counted in, new records fall out, but for line states, rolls and events: what they said of the cloth
+is told as lost when there is room."""
 
 
 @dataclass
@@ -45,6 +49,8 @@ class Backlog:
         self._waiting: deque[tuple[Message, tuple[Payload, ...]]] = deque()
         self._taken: dict[RecordKey, Message] = {}
         self._fallen: dict[str, Fallen] = {}
+        self._generation = 0
+        """Of the recorder that was heard last."""
         self.dropped = 0
 
     def __len__(self) -> int:
@@ -57,7 +63,7 @@ class Backlog:
 
     def add(self, message: Message, payloads: tuple[Payload, ...]) -> None:
         """Keep a record until it is committed; a verdict goes without its picture where too many wait."""
-        if self._held >= MOST:
+        if self._held >= MOST and not isinstance(message, LineState | Roll | SpanEvent):  # those are few
             self.dropped += not isinstance(message, Totals)  # the next ones say the same and more
             if isinstance(message, Verdict):
                 self._fallen.setdefault(message.camera, Fallen(message.number, message.number)).add(message)
@@ -79,8 +85,14 @@ class Backlog:
         for key in [key for key in self._taken if key in safe]:
             del self._taken[key]
 
-    def repeat(self) -> None:
-        """Send again what was taken and not committed: another recorder has come, which ignores what the last one wrote."""
+    def hear(self, recorder: Status) -> None:
+        """Send again what was taken and not committed, where the recorder is gone or is another one.
+
+        Its successor ignores what it wrote. Nobody need have said that it is gone.
+        """
+        if recorder.state is not StageState.DOWN and recorder.generation == self._generation:
+            return
+        self._generation = recorder.generation
         self._waiting.extendleft((message, ()) for message in reversed(self._taken.values()))
         self._taken.clear()
 

@@ -26,11 +26,10 @@ class Roster:
     """Role and name of the outputs and inputs."""
     stages: dict[tuple[str, str], Status] = field(default_factory=dict)
 
-    def hear(self, status: Status) -> bool:
+    def hear(self, status: Status) -> None:
         """Keep the newest word of the newest generation; DOWN is a generation's last, whatever was still on its way.
 
-        Returns whether this is the first word of a process that has taken another's place. Refused where no stage of this
-        line has that role and name.
+        Refused where no stage of this line has that role and name.
         """
         place = status.role, status.name
         if place not in {*EVERYWHERE, *(("grabber", c) for c in self.cameras), *self.wires}:
@@ -42,7 +41,6 @@ class Roster:
             or (status.generation == known.generation and known.state is not StageState.DOWN)
         ):
             self.stages[place] = status
-        return known is not None and status.generation > known.generation
 
     def state(self, role: str, name: str) -> StageState | None:
         """What that stage last said; None before its first word."""

@@ -207,10 +207,10 @@ class Decision:
 
     def _on_status(self, status: Status, now_ns: int) -> None:
         before = self._roster.state(status.role, status.name)
-        another = self._roster.hear(status)
+        self._roster.hear(status)
         self._fault = "; ".join(self._roster.faults) or self._fault
-        if status.role == "recorder" and (another or status.state is StageState.DOWN):
-            self._backlog.repeat()
+        if status.role == "recorder":
+            self._backlog.hear(status)
         if status.role != "grabber" or status.name not in self._cameras:
             return
         state = self._roster.state("grabber", status.name)

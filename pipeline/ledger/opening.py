@@ -33,6 +33,9 @@ def opened(path: Path) -> Iterator[Connection]:
     try:
         with _begun(path) as db:
             version = db.execute("PRAGMA user_version").fetchone()[0]
+            if not version:
+                lost = "its -wal file is torn or gone; verdicts.jsonl beside it may still hold the verdicts"
+                raise InputError(f"ledger holds nothing (schema 0), {path}, {lost}")
             if version != SCHEMA:
                 raise InputError(f"ledger has schema {version}, {path}, this version reads schema {SCHEMA}")
             yield db

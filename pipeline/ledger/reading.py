@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,24 +81,24 @@ def read_spans(path: Path, run_id: str | None = None) -> Iterator[SpanRow]:
     A frame across the border of two rolls gives a part to each; cloth seen again is left out. At the end comes the cloth of
     which the record has lost what was decided, as NOT_INSPECTED for RECORD_LOST.
     """
-    borders, spoken = read_borders(path, run_id), Spoken()
+    borders, lines = read_borders(path, run_id), LinesSoFar.of(path.parent)
     lost = (str(Result.NOT_INSPECTED), str(Reason.RECORD_LOST))
-    lines = LinesSoFar.of(path.parent)
     with opened(path) as db:
         run = _run(db, path, run_id)
-        first = last = None
+        looks_at_mm, last = _looks_at_mm(db, run), None
+        spoken = Spoken(looks_at_mm)
         for body in _bodies(db, run, "verdicts"):
             last = body["generation"], body["number"]
-            first = first or last
+            spoken.count(*last)
             span = body["camera"], body["start_mm"], body["end_mm"], body["roll_id"]
             if None in span or body.get("rescan"):
                 continue
             spoken.add(*span)
             for part in borders.parts(*span[1:]):
                 yield span[0], *part, body["result"], body["reason"]
-        begins, ends = _bounds(db, run, first, last, lines.after(run, last))
-        for camera, roll_id, start_mm, end_mm in spoken.holes(begins, ends):
-            for part in borders.parts(start_mm, end_mm, roll_id):
+        end_mm = _end_mm(looks_at_mm, last, _totals(db, run), lines.after(run, last))
+        for camera, roll_id, start_mm, stop_mm in spoken.holes(end_mm):
+            for part in borders.parts(start_mm, stop_mm, roll_id):
                 yield camera, *part, *lost
 
 
@@ -249,26 +249,30 @@ def _object(text: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _bounds(
-    db: Connection, run_id: str, first: Key | None, last: Key | None, beyond: list[dict[str, Any]]
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Where each camera's cloth begins and ends in mm, where the first or the last verdicts are lost; empty where none are.
-
-    A line counts its cloth from 0. The last totals say how many verdicts there were, and how far the cloth had come.
-    `beyond`: lines of verdicts.jsonl that follow the last verdict.
-    """
+def _looks_at_mm(db: Connection, run_id: str) -> dict[str, float]:
+    """Where each camera of a run looks along the cloth."""
     (config,) = db.execute("SELECT value FROM run WHERE run_id = ? AND key = 'config'", (run_id,)).fetchone() or ("{}",)
-    looks_at = {c["name"]: c.get("y_offset_mm", 0.0) for c in (_object(config) or {}).get("cameras", [])}
-    ends: dict[str, float] = {}
-    for totals in _totals(db, run_id):
+    return {c["name"]: c.get("y_offset_mm", 0.0) for c in (_object(config) or {}).get("cameras", [])}
+
+
+def _end_mm(
+    looks_at_mm: dict[str, float], last: Key | None, told: Iterable[Totals], beyond: Iterable[dict[str, Any]]
+) -> dict[str, float]:
+    """How far cameras told of their cloth, where that was further than the last verdict on record.
+
+    Totals say how many verdicts there were, and how far the cloth had come. `beyond`: lines of verdicts.jsonl that follow the
+    last verdict.
+    """
+    end_mm: dict[str, float] = {}
+    for totals in told:
         lost = totals.verdicts > 0 and (last is None or (totals.generation, totals.verdicts - 1) > last)
         if lost and totals.position_mm is not None:
-            ends = {name: totals.position_mm + mm for name, mm in looks_at.items()}
+            end_mm = {camera: totals.position_mm + mm for camera, mm in looks_at_mm.items()}
     for line in beyond:
-        if (end_mm := line.get("end_mm")) is not None:
+        if (line_mm := line.get("end_mm")) is not None:
             camera = str(line.get("camera"))
-            ends[camera] = max(ends.get(camera, end_mm), end_mm)
-    return {} if first == (0, 0) else looks_at, ends
+            end_mm[camera] = max(end_mm.get(camera, line_mm), line_mm)
+    return end_mm
 
 
 def _damaged(path: Path, what: str) -> InputError:

@@ -172,7 +172,7 @@ class Supervisor:
     def _hear(self, now_ns: int) -> None:
         """Take in what the processes report and print, pass on what people say, and note what was published."""
         for child in self._children:
-            self._pass_on(child.words())
+            self._show(child.words())
         while received := self._inbox.receive():
             match received[0]:
                 case Progress() as progress:
@@ -196,7 +196,7 @@ class Supervisor:
 
     def _died(self, child: Child, code: int, now_ns: int) -> None:
         child.process = None
-        self._pass_on(child.last_words())
+        self._show(child.last_words())
         if not child.was_ready and code in (2, 3):
             raise LineFailed("", code)  # it has said why
         detail = f"ended with status {code}"
@@ -214,8 +214,8 @@ class Supervisor:
                     other.asked = True
                     other.process.terminate()
 
-    def _pass_on(self, words: list[str]) -> None:
-        for line in words:
+    def _show(self, printed: list[str]) -> None:
+        for line in printed:
             self._say(line)
 
     def _tell(self, child: Child, state: StageState, detail: str) -> None:
@@ -241,4 +241,4 @@ class Supervisor:
     def _terminate(self, children: list[Child], until_s: float) -> None:
         terminate(children, until_s)
         for child in children:
-            self._pass_on(child.last_words())
+            self._show(child.last_words())

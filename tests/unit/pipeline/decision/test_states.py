@@ -300,7 +300,6 @@ def test_what_a_killed_recorder_took_is_told_to_its_successor() -> None:
 
 def test_what_is_not_committed_is_kept_for_the_next_recorder_and_the_rest_is_let_go() -> None:
     bench = Bench()
-    bench.status("recorder", "recorder")
     for seq in range(5):
         bench.announce(seq)
         bench.score(seq, 0.9)

@@ -61,6 +61,9 @@ def lost(path: Path) -> list[tuple[str, float, float]]:
         (lambda v: v.number not in (4, 5), [("a", 50, 75), ("b", 57, 82)], 2),
         (lambda v: v.number not in (5, 7, 8), [("a", 100, 125), ("b", 57, 107)], 3),
         (lambda v: v.number > 2, [("a", 0, 50), ("b", 7, 32)], 3),
+        (lambda v: v.number not in (1, 3), [("b", 7, 57)], 2),
+        (lambda v: v.number < 14 and v.number != 11, [("b", 132, 157)], 1),
+        (lambda v: v.number < 13 and v.number not in (9, 11), [("b", 107, 182)], 2),
     ],
 )
 def test_a_gap_in_the_numbers_lies_between_each_cameras_neighbours(

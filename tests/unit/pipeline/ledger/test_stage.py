@@ -1,7 +1,9 @@
 """The recorder keeps every row, says when it cannot, and lets pictures wait."""
 
+import contextlib
 import json
 import os
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -241,6 +243,42 @@ def test_a_journal_that_fails_half_way_repeats_no_line(bench: Bench, monkeypatch
     assert [line["number"] for line in bench.lines()] == list(range(5))
 
 
+def test_what_is_on_disk_is_told_by_its_numbers(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: int, data: bytes, offset: int) -> int:
+        raise OSError(28, "No space left on device")
+
+    reject = Reject(
+        number=3, generation=2, verdict=8, camera="left", cause=Result.DEFECT, start_mm=None, end_mm=None, t_mono_ns=0
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr("os.pwrite", full)
+        for message in (verdict(7), verdict(8), reject, verdict(8), verdict(10), fakes.totals(verdicts=9)):
+            bench.queue.put(message)
+        bench.run(40)
+        assert len(list(read_verdicts(bench.folder / "ledger.sqlite"))) == 2
+        assert bench.queue.safe == []  # verdicts.jsonl is part of the record
+    bench.queue.refuse = True
+    bench.now_ns += SECOND
+    bench.run()
+    bench.queue.refuse = False
+    bench.run()
+    assert bench.queue.safe == [
+        Committed(kind="Reject", generation=2, first=3, last=3),
+        Committed(kind="Verdict", generation=0, first=7, last=8),
+        Committed(kind="Verdict", generation=0, first=10, last=10),
+    ]
+
+
+def test_what_a_recorder_has_already_is_safe_when_it_comes_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        bench = Bench(tmp_path)
+        bench.queue.put(verdict(0))
+        bench.run(40)
+        bench.recorder.close()
+        assert bench.queue.safe == [Committed(kind="Verdict", generation=0, first=0, last=0)]
+    assert [line["number"] for line in bench.lines()] == [0]
+
+
 def test_a_fault_that_decision_could_not_take_is_told_again(bench: Bench) -> None:
     bench.queue.refuse = True
     bench.run(3)
@@ -304,6 +342,15 @@ def test_a_recorder_started_again_goes_on_with_the_run(tmp_path: Path, generatio
     assert len(runs) == (1 if same else 2)
     facts = next(iter(runs.values()))
     assert (facts["line"], facts["config_sha"], facts["card"]) == ("loom", config.sha, None)
+
+
+def test_a_recorder_whose_predecessor_wrote_nothing_begins_the_run(tmp_path: Path) -> None:
+    config = LineConfig.model_validate({"ledger": {"path": tmp_path / "ledger.sqlite"}})
+    make_recorder(queue := Queue(), queue, config, tmp_path / "model", 0).close()
+    with contextlib.closing(sqlite3.connect(config.ledger.path)) as db, db:
+        db.execute("DELETE FROM run")
+    make_recorder(queue, queue, config, tmp_path / "model", 1).close()
+    assert len(read_runs(config.ledger.path)) == 1
 
 
 def test_a_recorder_started_again_never_joins_a_run_of_another_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -178,6 +178,7 @@ def test_a_closed_ledger_is_one_file_and_can_be_read_without_writing(tmp_path: P
     held.close()
     assert [v.number for v in read_verdicts(path)] == [0]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["ledger.sqlite", "ledger.sqlite.lock"]
+    assert path.read_bytes()[18:20] == b"\2\2"  # still in WAL mode: a kill while it is closed leaves no hot journal
 
 
 def test_defects_and_spans_are_picked_out(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from pipeline.messages.cloth import Roll, SpanEvent
 from pipeline.messages.reasons import Reason
 from pipeline.messages.states import EventAction, EventKind, Result
 from pipeline.messages.verdicts import Region, Verdict
+from pipeline.report import write_page
+from pipeline.report.roll import summarise
 from pipeline.report.sheet import RunSheet, read_sheet
 from tools.cli import main
 
@@ -197,6 +199,26 @@ def test_what_people_say_makes_a_new_revision_and_is_never_overwritten(
         ("1", "a", "defect", "hole"), ("2", "a b", "defect", "hole"),
     ]  # fmt: skip
     assert "revision 3" in (tmp_path / "report.html").read_text()
+
+
+def test_cloth_whose_record_is_lost_is_told_on_the_page_in_the_figures_and_in_the_grade(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ledger = ledger_of(tmp_path, [v for v in roll() if not 22 <= v.number < 40], grading={"accept": 9000.0})
+    (r,) = sheet_of(ledger).rolls
+    assert [(u.from_m, u.to_m, u.reason) for u in r.not_inspected] == [(1.1, 2, "RECORD_LOST"), (2, 2.1, "DAMAGED")]
+    assert (r.inspected_m, r.not_inspected_m) == (pytest.approx(2.0), pytest.approx(1.0))
+    (whole,) = sheet_of(ledger_of(tmp_path / "whole", roll(), grading={"accept": 9000.0})).rolls
+    assert r.grade is not None and whole.grade is not None
+    assert r.grade.worst_per_100_m2 > whole.grade.worst_per_100_m2
+    assert main(["report", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["missing"] == {"records": {"verdicts": 18}, "in_verdicts_jsonl": 0}
+    page = (tmp_path / "report.html").read_text()
+    assert "The record of 0.900 m is lost" in page and "it lacks 18 verdicts" in page and "RECORD_LOST</td>" in page
+    assert json.loads((tmp_path / "report.json").read_text())["missing"]["records"] == {"verdicts": 18}
+    summary = summarise(ledger)
+    assert (summary.verdicts, summary.not_inspected, summary.reasons) == (60, 19, {"DAMAGED": 1, "RECORD_LOST": 18})
+    assert "lost" not in (write_page(tmp_path / "whole" / "ledger.sqlite", tmp_path / "whole")).read_text()
 
 
 @pytest.mark.parametrize("word", ["acceptable", "lint", "mended", "cut_out"])
