@@ -194,7 +194,11 @@ def _auto() -> Part:
 def _opencv() -> Part:
     import cv2
 
-    return Part(name="opencv", status="ok", text=f"{cv2.__version__}: replay of images and videos, woven cloth")
+    return Part(name="opencv", status="ok", text=f"{cv2.__version__}: pictures, woven cloth")
+
+
+def _av() -> Part:
+    return Part(name="av", status="ok", text=f"{version('av')}: replay of videos")
 
 
 def _pypylon() -> Part:
@@ -270,6 +274,6 @@ def _ipc() -> Part:
 
 CHECKS: dict[str, Callable[[], Part]] = {
     "python": _python, "cpu": _cpu, "memory": _memory, "gpu": _gpu, "torch": _torch, "openvino": _openvino,
-    "torch-tensorrt": _tensorrt, "nncf": _nncf, "auto engine": _auto, "opencv": _opencv, "pypylon": _pypylon,
-    "libraries": _libraries, "weights": _weights, "network": _network, "disk": _disk, "ipc folder": _ipc,
+    "torch-tensorrt": _tensorrt, "nncf": _nncf, "auto engine": _auto, "opencv": _opencv, "av": _av,
+    "pypylon": _pypylon, "libraries": _libraries, "weights": _weights, "network": _network, "disk": _disk, "ipc folder": _ipc,
 }  # fmt: skip
