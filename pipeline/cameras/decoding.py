@@ -173,9 +173,12 @@ class Track:
 
     def count_short(self, last: int, step: float) -> int:
         """How many frames the file announces after the last that it has."""
-        if self._format not in ("avi", "matroska,webm"):
+        if self._format == "avi":  # it begins at 0 and counts empty frames, too, each a unit of time
+            end = float(self._stream.frames)
+        elif self._format == "matroska,webm":  # it begins at 0 and has no count
+            end = self._duration()
+        else:
             return max(0, self._stream.frames - self._packets)
-        end = self._duration()  # these begin at 0; Matroska has no count, and that of AVI includes frames left out
         if self._others_end_s >= (end - step) * self._unit_s:
             return 0  # it is the sound that lasts longer
         return max(0, round((end - last) / step) - 1)
