@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from glass_core.errors import InputError
-from glass_core.pictures.reading import IMAGE_SUFFIXES, PictureError, read_image
+from glass_core.pictures.reading import IMAGE_SUFFIXES, Pages, PictureError, is_picture, read_content, read_image
 from pipeline.cameras.protocol import Shot
 from pipeline.cameras.recording import INDEX, Recording, picture_name
+from pipeline.cameras.video import Video
 from pipeline.config.cameras import ReplayConfig
 from pipeline.config.styles import Scalar
 from pipeline.messages.states import FrameStatus
@@ -42,7 +42,7 @@ class ReplayCamera:
 
     def __init__(self, config: ReplayConfig) -> None:
         self._config = config
-        self._source: Pictures | Footage | Video | None = None
+        self._source: Pictures | Footage | Film | None = None
         self._rows = 0
 
     def open(self) -> dict[str, Any]:
@@ -52,10 +52,8 @@ class ReplayCamera:
             self._source = Footage(path, self._config.camera)
         elif path.is_dir():
             self._source = Pictures(list_pictures(path))
-        elif path.suffix.lower() in IMAGE_SUFFIXES and path.is_file():
-            self._source = Pictures([path])
         elif path.is_file():
-            self._source = Video(path)
+            self._source = Pictures([path]) if is_picture(path) else Film(path)
         else:
             raise InputError(f"nothing to replay, {path}, name a folder of images, a data set, a recording or a video")
         error = ""
@@ -108,17 +106,20 @@ class ReplayCamera:
 
 
 class Pictures:
-    """Image files in order."""
+    """Image files in order, each page of a TIFF a picture."""
 
     def __init__(self, files: list[Path]) -> None:
         self._files = files
-        self.facts: dict[str, Any] = {"kind": "pictures", "frames": len(files)}
+        paged = any(file.suffix.lower() in (".tif", ".tiff") for file in files)  # then nobody has counted
+        self.facts: dict[str, Any] = {"kind": "pictures", "frames": None if paged else len(files)}
 
     def pictures(self) -> Iterator[Picture]:
-        """Each file, read when it is asked for."""
-        for number, file in enumerate(self._files):
-            pixels, error = _read(file)
-            yield Picture(origin=str(file), block_id=number, pixels=pixels, error=error)
+        """Each picture, decoded when it is asked for."""
+        number = 0
+        for file in self._files:
+            for picture in _pages(file, number):
+                yield picture
+                number += 1
 
 
 class Footage:
@@ -163,40 +164,18 @@ class Footage:
         return self._recording.path / self._camera / picture_name(seq)
 
 
-class Video:
-    """A video file through OpenCV; always RGB."""
+class Film:
+    """A video file."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        video = self._opened()
-        self.facts: dict[str, Any] = {
-            "kind": "video",
-            "frames": int(video.get(cv2.CAP_PROP_FRAME_COUNT)),
-            "frames_per_s": video.get(cv2.CAP_PROP_FPS),
-        }
-        video.release()
-
-    def _opened(self) -> cv2.VideoCapture:
-        video = cv2.VideoCapture(str(self._path))
-        if not video.isOpened():
-            raise InputError(
-                f"neither image nor video that OpenCV can read, {self._path}, "
-                f"name a folder of images ({', '.join(sorted(IMAGE_SUFFIXES))}), a recording or a video"
-            )
-        return video
+        self._path, self._video = path, Video(path)
+        self.facts = self._video.facts
 
     def pictures(self) -> Iterator[Picture]:
         """Each frame, decoded when it is asked for."""
-        video, number = self._opened(), 0
-        try:
-            while True:
-                there, pixels = video.read()
-                if not there:
-                    return
-                yield Picture(origin=f"{self._path}#{number}", block_id=number, pixels=cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB))
-                number += 1
-        finally:
-            video.release()
+        for frame in self._video.frames():
+            origin = f"{self._path}#{frame.number}"
+            yield Picture(origin, block_id=frame.number, pixels=frame.pixels, error=frame.error)
 
 
 def list_pictures(folder: Path) -> list[Path]:
@@ -230,6 +209,24 @@ def list_pictures(folder: Path) -> list[Path]:
 def _in_order(paths: Iterator[Path]) -> list[Path]:
     """By name, numbers by value: strip2 before strip10."""
     return sorted(paths, key=lambda p: [int(s) if s.isdecimal() else s for s in re.split(r"(\d+)", p.name)])
+
+
+def _pages(file: Path, first: int) -> Iterator[Picture]:
+    """The pictures of a file; without pixels those that cannot be read, and the rest where it ends too early."""
+    try:
+        pages = Pages(read_content(file), file)
+    except PictureError as error:
+        yield Picture(str(file), block_id=first, pixels=None, error=error.reason)
+        return
+    several = len(pages) > 1 or pages.error is not None
+    for number in range(len(pages)):
+        origin, block_id = f"{file}[{number}]" if several else str(file), first + number
+        try:
+            yield Picture(origin, block_id, pages.decode(number))
+        except PictureError as error:
+            yield Picture(origin, block_id, None, error=error.reason)
+    if pages.error is not None:
+        yield Picture(f"{file}[{len(pages)}]", first + len(pages), None, error=pages.error.reason)
 
 
 def _read(file: Path) -> tuple[np.ndarray | None, str]:

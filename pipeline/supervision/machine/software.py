@@ -50,7 +50,12 @@ def find_opencv() -> Part:
     """OpenCV, for every source but a Basler camera."""
     import cv2
 
-    return Part(name="opencv", status="ok", text=f"{cv2.__version__}: replay of images and videos, woven cloth")
+    return Part(name="opencv", status="ok", text=f"{cv2.__version__}: pictures, woven cloth")
+
+
+def find_av() -> Part:
+    """What reads videos."""
+    return Part(name="av", status="ok", text=f"{version('av')}: replay of videos")
 
 
 def find_pypylon() -> Part:

@@ -16,6 +16,7 @@ from pipeline.cameras import Shot, make_camera
 from pipeline.cameras.picture import write_png
 from pipeline.cameras.replay import list_pictures
 from pipeline.config.cameras import ReplayConfig
+from tests.picture_bytes import encode_tiff
 
 RNG = np.random.default_rng(7)
 GREY = RNG.integers(0, 256, (12, 20), dtype=np.uint8)
@@ -129,6 +130,37 @@ def test_a_picture_deleted_after_open_is_damaged(tmp_path: Path) -> None:
     (tmp_path / "2.png").unlink()
     shot = next(shots)
     assert shot is not None and shot.pixels is None and "No such file" in shot.error
+
+
+def test_each_page_of_a_file_is_a_picture(tmp_path: Path) -> None:
+    pages = [GREY, GREY[:5], 255 - GREY]
+    (tmp_path / "2.tif").write_bytes(encode_tiff(pages))
+    write_png(tmp_path / "1.png", RGB)
+    write_png(tmp_path / "3.png", GREY)
+    facts, shots = replay(tmp_path)
+    assert facts["frames"] is None  # nobody has counted
+    assert [(Path(s.origin).name, s.block_id, s.rows) for s in shots] == [
+        ("1.png", 0, 12), ("2.tif[0]", 1, 12), ("2.tif[1]", 2, 5), ("2.tif[2]", 3, 12), ("3.png", 4, 12),
+    ]  # fmt: skip
+    for shot, page in zip(shots[1:4], pages, strict=True):
+        np.testing.assert_array_equal(shot.pixels, page)
+    assert len(replay(tmp_path / "2.tif")[1]) == 3
+
+
+def test_the_rest_of_a_file_of_pages_that_ends_too_early_is_damaged(tmp_path: Path) -> None:
+    whole = encode_tiff([GREY, GREY[:5], GREY])
+    (tmp_path / "1.tif").write_bytes(whole[: whole.rindex(GREY.tobytes())])
+    write_png(tmp_path / "2.png", GREY)
+    _, shots = replay(tmp_path)
+    assert [(s.pixels is None, s.rows, s.block_id, s.error[:25]) for s in shots] == [
+        (False, 12, 0, ""), (False, 5, 1, ""), (True, 5, 2, "file damaged after page 2"), (False, 12, 3, ""),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["pages.tif", "pages.png", "pages"])
+def test_what_a_file_is_called_does_not_matter(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(encode_tiff([GREY, GREY]))
+    assert [s.block_id for s in replay(tmp_path / name)[1]] == [0, 1]
 
 
 def test_loop_counts_on(tmp_path: Path) -> None:

@@ -1,12 +1,9 @@
 """Every kind of picture file, as the training and as the line's replay read it: both see the same, or both refuse it."""
 
 import base64
-import struct
-import zlib
 from itertools import islice
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -16,6 +13,20 @@ from glass_core.pictures.reading import read_image
 from pipeline.cameras import Shot, make_camera
 from pipeline.cameras.picture import write_png
 from pipeline.config.cameras import ReplayConfig
+from tests.picture_bytes import (
+    animate,
+    change_byte,
+    encode,
+    encode_png,
+    encode_tiff,
+    fill_half,
+    half,
+    resize_bmp,
+    resize_jpeg,
+    resize_png,
+    turned,
+    turned_png,
+)
 
 ROWS, COLUMNS = np.mgrid[:24, :40]
 GREY = (COLUMNS * 5 + ROWS).astype(np.uint8)  # another step down than across
@@ -23,42 +34,13 @@ RGB = np.stack([GREY, 255 - GREY, GREY // 2], axis=2)
 RGBA = np.dstack([RGB, np.where(COLUMNS < 9, 0, 255).astype(np.uint8)])
 MARKED = GREY > 100
 PALETTE = np.array([[200, 100, 50], [7, 8, 9]], np.uint8)
+NOISE = np.random.default_rng(5).integers(0, 256, (64, 64), np.uint8)
 CMYK = np.full((8, 8, 3), (200, 100, 50), np.uint8)
 CMYK_JPEG = base64.b64decode(  # of CMYK: OpenCV writes none
     "/9j/7gAOQWRvYmUAZAAAAAAA/9sAQwACAQEBAQECAQEBAgICAgIEAwICAgIFBAQDBAYFBgYGBQYGBgcJCAYHCQcGBggLCAkKCgoK"
     "CgYICwwLCgwJCgoK/8AAFAgACAAIBEMRAE0RAFkRAEsRAP/EABUAAQEAAAAAAAAAAAAAAAAAAAkH/8QAFBABAAAAAAAAAAAAAAAA"
     "AAAAAP/aAA4EQwBNAFkASwAAPwBIEPGOfx//2Q=="
 )
-
-
-def encode(suffix: str, pixels: np.ndarray) -> bytes:
-    """A file as OpenCV writes it."""
-    to_bgr = {2: None, 3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}[pixels.shape[2] if pixels.ndim == 3 else 2]
-    return cv2.imencode(suffix, pixels if to_bgr is None else cv2.cvtColor(pixels, to_bgr))[1].tobytes()
-
-
-def encode_png(colour_type: int, bits: int, rows: np.ndarray, palette: bytes = b"") -> bytes:
-    """A PNG 40 px wide of a kind that OpenCV does not write; `rows` (H, bytes of a row)."""
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", 40, len(rows), bits, colour_type, 0, 0, 0))]
-    chunks += [(b"PLTE", palette)] if palette else []
-    chunks += [(b"IDAT", zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))), (b"IEND", b"")]
-    packed = (struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
-
-
-def turned(jpeg: bytes) -> bytes:
-    """The same with an EXIF note that it is to be shown turned by a quarter."""
-    note = b"Exif\0\0MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x112, 3, 1, 6, 0, 0)
-    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(note) + 2) + note + jpeg[2:]
-
-
-def half(content: bytes) -> bytes:
-    return content[: len(content) // 2]
-
-
-def fill_half(jpeg: bytes) -> bytes:
-    """The second half lost on a damaged disk."""
-    return half(jpeg) + bytes(len(jpeg) - len(half(jpeg)))
 
 
 SEEN = {
@@ -70,10 +52,15 @@ SEEN = {
     "grey.jpg": (encode(".jpg", GREY), GREY),
     "colour.jpg": (encode(".jpg", RGB), RGB),
     "cmyk.jpg": (CMYK_JPEG, CMYK),
-    "exif.jpg": (turned(encode(".jpg", RGB)), RGB),  # as the camera's rows lie, not as a viewer turns them
+    "turned.jpg": (turned(encode(".jpg", RGB)), np.rot90(RGB, -1)),  # as a viewer shows it, in which its mask was drawn
+    "turned.png": (turned_png(encode(".png", GREY)), np.rot90(GREY, -1)),
+    "turned.tif": (encode_tiff([GREY], orientation=6), np.rot90(GREY, -1)),
     "grey.tif": (encode(".tif", GREY), GREY),
     "rgb.tiff": (encode(".tiff", RGB), RGB),
-    "pages.tif": (cv2.imencodemulti(".tif", [GREY, 255 - GREY])[1].tobytes(), GREY),  # the first page alone
+    "big endian.tif": (encode_tiff([GREY], order=">"), GREY),
+    "thumbnail.tif": (encode_tiff([GREY, GREY[::4, ::4]], smaller_after=1), GREY),  # which is no picture of its own
+    "preview.jpg": (encode(".jpg", GREY) + encode(".jpg", GREY[::2, ::2]), GREY),  # nor is that of a camera
+    "padded.jpg": (encode(".jpg", GREY) + bytes(999), GREY),
     "grey.bmp": (encode(".bmp", GREY), GREY),
     "rgb.bmp": (encode(".bmp", RGB), RGB),
     "jpeg called.png": (encode(".jpg", GREY), GREY),
@@ -86,6 +73,13 @@ REFUSED = {
     "cut.png": (half(encode(".png", GREY)), "picture cut short"),
     "cut.jpg": (half(encode(".jpg", GREY)), "picture cut short"),
     "filled.jpg": (fill_half(encode(".jpg", GREY)), "picture cut short"),
+    "changed.jpg": (change_byte(encode(".jpg", NOISE)), "damaged picture"),
+    "two.jpg": (encode(".jpg", GREY) + bytes(8) + encode(".jpg", 255 - GREY), "file of 2 pictures"),  # MPO
+    "three.png": (animate(encode(".png", GREY), 3), "file of 3 pictures"),
+    "huge.png": (resize_png(encode(".png", GREY), 1 << 18, 1 << 12), "picture of 262144 x 4096 px is too large"),
+    "huge.jpg": (resize_jpeg(encode(".jpg", GREY), 65500, 16400), "picture of 65500 x 16400 px is too large"),
+    "huge.bmp": (resize_bmp(encode(".bmp", GREY), 1 << 18, -(1 << 12)), "picture of 262144 x 4096 px is too large"),
+    "huge.tif": (encode_tiff([GREY], size=(1 << 12, 1 << 18)), "picture of 4096 x 262144 px is too large"),
     "cut.bmp": (half(encode(".bmp", GREY)), "damaged picture"),
     "cut.tif": (half(encode(".tif", GREY)), "damaged picture"),
     "signature alone.png": (b"\x89PNG\r\n\x1a\nIEND", "damaged picture"),

@@ -1,0 +1,196 @@
+"""Videos: every frame is there, judged or not, and none has the place of another; what is no single video is refused."""
+
+import struct
+from itertools import islice
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from glass_core.errors import InputError
+from pipeline.cameras.video import Video, VideoFrame
+from tests.shared_data import shared
+from tests.video_files import running_cloth, write_video
+
+FRAMES = running_cloth(24)
+JUMPS = [0, 1, 2, 5, 6, 9]
+
+KINDS = [
+    ("a.mkv", "ffv1", "bgr0", {}),
+    ("a.mkv", "libx264", "yuv420p", {"g": "6"}),  # with frames that are coded before those they are shown after
+    ("a.mp4", "libx264", "yuv420p", {"g": "6"}),
+    ("a.mp4", "mpeg4", "yuv420p", {"g": "6"}),
+    ("a.avi", "mjpeg", "yuvj420p", {}),
+    ("a.avi", "ffv1", "bgr0", {"g": "1"}),
+    ("a.webm", "libvpx-vp9", "yuv420p", {"g": "6", "deadline": "realtime", "cpu-used": "8"}),
+]
+
+
+def read(path: Path) -> list[VideoFrame]:
+    frames = list(Video(path).frames())
+    assert [frame.number for frame in frames] == list(range(len(frames)))
+    assert all((frame.pixels is None) == bool(frame.error) for frame in frames)
+    return frames
+
+
+def judged(frames: list[VideoFrame]) -> list[int]:
+    return [frame.number for frame in frames if frame.pixels is not None]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "pixels"),
+    [
+        (".mkv", "ffv1", "bgr0"),
+        (".mkv", "ffv1", "gray"),
+        (".avi", "ffv1", "bgra"),
+        (".avi", "rawvideo", "bgr24"),
+        (".mov", "png", "rgb24"),
+        (".avi", "huffyuv", "bgra"),
+    ],
+)
+def test_lossless_pixels_are_exact(tmp_path: Path, suffix: str, codec: str, pixels: str) -> None:
+    frames = [frame[:33, :41] for frame in FRAMES[:3]]
+    if pixels == "gray":
+        frames = [frame[:, :, 1] for frame in frames]
+    found = read(write_video(tmp_path / f"a{suffix}", [np.ascontiguousarray(f) for f in frames], codec, pixels))
+    for seen, frame in zip(found, frames, strict=True):
+        np.testing.assert_array_equal(seen.pixels, frame if frame.ndim == 3 else np.dstack([frame] * 3))
+
+
+@pytest.mark.parametrize(("name", "codec", "pixels", "options"), KINDS)
+def test_times_place_frames(tmp_path: Path, name: str, codec: str, pixels: str, options: dict[str, str]) -> None:
+    path = write_video(tmp_path / name, FRAMES[: len(JUMPS)], codec, pixels, times=JUMPS, **options)
+    frames = read(path)
+    assert judged(frames) == JUMPS and len(frames) == 10
+    assert frames[3].error.startswith("missing from the video: the times")
+    for number, frame in zip(JUMPS, FRAMES, strict=False):
+        assert np.abs(frames[number].pixels - frame.astype(float)).mean() < 25  # some codecs lose much of the noise
+
+
+def test_an_animation_is_all_its_frames_however_long_each_is_shown(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.gif", FRAMES[: len(JUMPS)], "gif", "rgb8", times=JUMPS)
+    assert judged(read(path)) == list(range(6))
+
+
+def spoil(path: Path, start: float, share: float) -> None:
+    """So much of the file is zeros, as after a damaged disk."""
+    content = bytearray(path.read_bytes())
+    first, count = int(len(content) * start), int(len(content) * share)
+    content[first : first + count] = bytes(count)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("start", [0.2, 0.45, 0.7])
+@pytest.mark.parametrize(("name", "codec", "pixels", "options"), KINDS)
+def test_what_damage_leaves_keeps_its_place(
+    tmp_path: Path, name: str, codec: str, pixels: str, options: dict[str, str], start: float
+) -> None:
+    path = write_video(tmp_path / name, FRAMES, codec, pixels, **options)
+    whole = read(path)
+    assert judged(whole) == list(range(24))
+    spoil(path, start, 0.12)
+    frames = read(path)
+    assert len(frames) == 24
+    assert 0 < len(judged(frames)) < 24
+    for number in judged(frames):
+        np.testing.assert_array_equal(frames[number].pixels, whole[number].pixels)
+
+
+def change(path: Path, number: int, into: bytes) -> None:
+    """A few bytes in the middle of a frame's packet are others."""
+    with av.open(str(path)) as container:
+        packet = next(islice(container.demux(), number, None))
+        assert packet.pos is not None
+        place = packet.pos + packet.size // 2
+    content = bytearray(path.read_bytes())
+    content[place : place + len(into)] = into
+    path.write_bytes(content)
+
+
+def test_what_builds_upon_a_changed_frame_is_damaged_too(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mkv", FRAMES, g="6")
+    change(path, 8, b"\0")
+    frames = read(path)
+    assert judged(frames) == [*range(8), *range(12, 24)]
+    assert "checksum" in frames[8].error and "builds upon" in frames[9].error
+
+
+def test_a_jpeg_that_ends_too_early_is_one_damaged_frame(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.avi", FRAMES, "mjpeg", "yuvj444p")
+    change(path, 5, b"\xff\xd9")
+    frames = read(path)
+    assert judged(frames) == [n for n in range(24) if n != 5]
+    assert "JPEG" in frames[5].error
+
+
+@pytest.mark.parametrize("keep", [0.6, 0.85])
+@pytest.mark.parametrize(("name", "codec", "pixels", "options"), KINDS)
+def test_a_video_cut_short_tells_how_much_is_missing(
+    tmp_path: Path, name: str, codec: str, pixels: str, options: dict[str, str], keep: float
+) -> None:
+    path = write_video(tmp_path / name, FRAMES, codec, pixels, **options)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * keep)])
+    frames = read(path)
+    assert len(frames) == 24
+    assert 0 < len(judged(frames)) < 24 * keep + 3
+    assert frames[-1].error == "missing from the video: the file announces it and ends before it"
+
+
+def test_a_length_that_cannot_be_is_told_once(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mkv", FRAMES[:3])
+    content = bytearray(path.read_bytes())
+    at = content.index(b"\x44\x89\x88") + 3  # Matroska's Duration
+    content[at : at + 8] = struct.pack(">d", 1e12)
+    path.write_bytes(content)
+    frames = read(path)
+    assert judged(frames) == [0, 1, 2] and len(frames) == 4
+    assert "24999999997 frames are missing here" in frames[3].error
+
+
+def test_a_count_that_is_too_low_leaves_nothing_out(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.avi", FRAMES[:7], "mjpeg", "yuvj420p")
+    content = bytearray(path.read_bytes())
+    at = content.index(b"strh") + 40  # AVI's dwLength
+    assert struct.unpack_from("<I", content, at) == (7,)
+    content[at : at + 4] = struct.pack("<I", 3)
+    path.write_bytes(content)
+    assert judged(read(path)) == list(range(7))
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_a_video_is_turned_as_a_player_does(tmp_path: Path, turn: int) -> None:
+    path = write_video(tmp_path / "a.mp4", FRAMES[:2], "png", "rgb24", turn=turn)
+    np.testing.assert_array_equal(read(path)[1].pixels, np.rot90(FRAMES[1], turn // 90))
+
+
+def test_a_picture_of_a_format_of_the_web_is_read(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.webp"), np.full((20, 30, 3), (10, 90, 200), np.uint8), [cv2.IMWRITE_WEBP_QUALITY, 101])
+    (frame,) = read(tmp_path / "a.webp")
+    np.testing.assert_array_equal(frame.pixels, np.full((20, 30, 3), (200, 90, 10)))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda p: write_video(p.with_suffix(".mkv"), FRAMES[:2], tracks=2), "file with 2 tracks of pictures"),
+        (lambda p: write_video(p.with_suffix(".webp"), FRAMES[:3], "libwebp_anim", "bgra"), "webp that cannot be decoded"),
+        (lambda p: p.write_text("ffconcat version 1.0\nfile a.mkv\n"), "neither image nor video"),
+        (lambda p: p.write_text("#EXTM3U\n#EXTINF:1,\na.mkv\n"), "neither image nor video"),
+        (lambda p: p.write_text("a few words"), "neither image nor video"),
+        (lambda p: p.write_bytes(b""), "neither image nor video"),
+    ],
+)
+def test_what_is_no_single_video_is_refused_by_name(tmp_path: Path, make: object, words: str) -> None:
+    write_video(tmp_path / "a.mkv", FRAMES[:2])
+    assert callable(make)
+    path = made if isinstance(made := make(tmp_path / "x.txt"), Path) else tmp_path / "x.txt"
+    with pytest.raises(InputError, match=rf"^{words}[^\n]*, {path}, [^\n]+$"):
+        Video(path)
+
+
+def test_the_video_of_a_public_report() -> None:
+    frames = read(shared("cases/damaged_video.mkv"))
+    assert len(frames) == 24 and judged(frames) == list(range(11))
