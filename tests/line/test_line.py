@@ -24,6 +24,7 @@ from pipeline.messages.reasons import Reason
 from pipeline.messages.states import Result, State
 from pipeline.messages.verdicts import Verdict
 from pipeline.report.roll import summarise
+from pipeline.report.sheet import read_sheet
 from pipeline.supervision.process import run_in_one_process
 from pipeline.supervision.supervisor import LineFailed, Supervisor
 from tests.line.conftest import CLOTH, ROWS, WIDTH_PX, good_frame
@@ -113,6 +114,9 @@ def test_one_process_and_many_give_the_same_verdicts(model: Path, footage: Path,
     assert [(r.camera, r.cause) for r in run.heard if isinstance(r, Reject)].count(("a", Result.DEFECT)) == 1
     summary = summarise(many.ledger.path)
     assert summary.frames == 24 and summary.not_inspected == 0
+    for line in (many, one):
+        rows = read_sheet(line.ledger.path)[0].rows.values()
+        assert rows and all(row.picture for row in rows)
     assert summary.inspected_m == pytest.approx(12 * 0.0256) and summary.not_inspected_m == 0
 
 
@@ -127,6 +131,8 @@ def test_a_replay_leaves_no_picture_of_a_defect_out(model: Path, footage: Path, 
     got = list(read_verdicts(line.ledger.path))
     assert len(got) == 80 and all(v.result is Result.DEFECT and v.cells_shape for v in got)
     assert len({p.name.split("_")[0] for p in (tmp_path / "out").rglob("*.png")}) == 80
+    rows = read_sheet(line.ledger.path)[0].rows.values()
+    assert len(rows) >= 80 and all(row.picture for row in rows)
 
 
 def test_a_killed_worker_costs_its_frames_and_nothing_else(model: Path, footage: Path, tmp_path: Path) -> None:
