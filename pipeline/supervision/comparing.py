@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from calibration.threshold import CARD_FILE, load_card
-from glass_core.events import Pass, keep_quiet
+from glass_core.events import LeftOut, Pass, keep_quiet
 from pipeline.config.line import LineConfig
 from pipeline.report.comparing import Comparison, Record, compare_records, read_record
-from pipeline.supervision.replaying import judge, line_of
+from pipeline.supervision.replaying import judge, left_out, line_of
 
 
 def compare(
@@ -24,7 +24,7 @@ def compare(
     out: Path | None = None,
     flips: int = 0,
     shift: float | None = None,
-    report: Callable[[Pass], None] = keep_quiet,
+    report: Callable[[LeftOut | Pass], None] = keep_quiet,
 ) -> Comparison:
     """Judge a folder, data set, video or recording with A, in force, and with B, which is to replace it; say what differs.
 
@@ -39,6 +39,8 @@ def compare(
     """
     out = out or Path(tempfile.mkdtemp(prefix="glassline-compare-"))
     base = config or LineConfig()
+    if left := left_out(source):
+        report(left)
 
     def judged(model: Path, record: Path) -> Record:
         with _card_in_force(model) as folder:

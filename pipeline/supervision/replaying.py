@@ -7,9 +7,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from glass_core.events import Pass, keep_quiet
+from glass_core.events import LeftOut, Pass, keep_quiet
+from glass_core.pictures.datasets import left_below
 from glass_core.settings.explanation import changed
 from pipeline.cameras import make_camera
+from pipeline.cameras.recording import INDEX
+from pipeline.cameras.replay import list_pictures
 from pipeline.config.cameras import ReplayConfig
 from pipeline.config.ledger import LedgerConfig
 from pipeline.config.line import LineConfig
@@ -43,6 +46,8 @@ def replay(
     out = out or Path(tempfile.mkdtemp(prefix="glassline-replay-"))
     config = line_of(source, model, line or LineConfig(), out)
     make_for_here(config, report)
+    if left := left_out(source):
+        report(left)
     return judge(config, "judging", report)
 
 
@@ -60,6 +65,13 @@ def line_of(source: Path, model: Path, base: LineConfig, out: Path) -> LineConfi
         base, where, model=model, styles=styles, motion=None, cameras=(camera,), actions=(), inputs=(),
         outputs=(base.publisher,), ledger=LedgerConfig(path=out / "ledger.sqlite"),
     )  # fmt: skip
+
+
+def left_out(source: Path) -> LeftOut | None:
+    """Pictures in a folder's subfolders, which are not replayed; None for a recording, a video or a single picture."""
+    if not source.is_dir() or (source / INDEX).is_file():
+        return None
+    return left_below({file.parent for file in list_pictures(source)})
 
 
 def count_frames(config: LineConfig) -> int | None:

@@ -15,7 +15,8 @@ from calibration.camera_card import VALID_DAYS, CameraCard
 from calibration.flatfield import make_flatfield, picture_of
 from calibration.scale import ScaleCard, counts_per_mm, scale_from_board, scale_from_ruler
 from glass_core.errors import InputError
-from glass_core.pictures.reading import IMAGE_SUFFIXES, read_image
+from glass_core.pictures.datasets import images_in
+from glass_core.pictures.reading import read_image
 from pipeline.cameras.picture import write_png
 from pipeline.config.cameras import BaslerConfig, CameraConfig
 from pipeline.config.cards import load_config
@@ -171,7 +172,7 @@ def _grey(picture: np.ndarray) -> np.ndarray:
 
 def _rows(path: Path) -> np.ndarray:
     """All rows of a picture or of a folder's pictures, one under the other."""
-    paths = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES) if path.is_dir() else [path]
+    paths = images_in(path) if path.is_dir() else [path]
     pictures = [_grey(read_image(p)) for p in paths]
     if not pictures:
         raise InputError(f"no pictures, {path}, give a picture or a folder of them")
