@@ -17,7 +17,7 @@ from glass_core.events import LeftOut, Note, Pass, keep_quiet
 from glass_core.files.whole_file import refused_writes
 from glass_core.network.checkpoint import read_info
 from glass_core.network.held_out import held_out
-from glass_core.pictures.datasets import list_images
+from glass_core.pictures.datasets import left_below, list_images
 from glass_core.pictures.exclusions import EXCLUDE_FILE, KEY_DIGITS, read_exclusions
 from glass_core.pictures.split import SplitImage, file_sha256, load_split
 
@@ -128,6 +128,8 @@ def _unseen(model: Path, good: Path, report: Report) -> list[SplitImage]:
     What a model that was trained elsewhere has seen is not known.
     """
     images = [SplitImage(path=path, sha256=file_sha256(path)) for path in list_images(good)]
+    if left := left_below({image.path.parent for image in images}):
+        report(left)
     seen = {image.sha256 for image in load_split(model).train} if read_info(model).split_digest else set()
     unseen = [image for image in images if image.sha256 not in seen]
     if len(unseen) < len(images):

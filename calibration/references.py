@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glass_core.errors import InputError
-from glass_core.pictures.reading import IMAGE_SUFFIXES, read_image
+from glass_core.pictures.datasets import images_in
+from glass_core.pictures.reading import read_image
 
 
 def read_grey(path: Path) -> NDArray[np.uint8]:
@@ -20,7 +21,7 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
 
 def read_rows(path: Path) -> NDArray[np.uint8]:
     """All rows (rows, W) of a picture, or of a folder's pictures, one under the other; InputError where they do not fit."""
-    paths = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES) if path.is_dir() else [path]
+    paths = images_in(path) if path.is_dir() else [path]
     pictures = [read_grey(p) for p in paths]
     if not pictures:
         raise InputError(f"no pictures, {path}, give a picture or a folder of them")

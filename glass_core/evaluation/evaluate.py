@@ -27,11 +27,11 @@ from glass_core.evaluation.measure import (
 )
 from glass_core.evaluation.score_folder import EVALUATION_FILE, SCORES_FILE, ScoreFolder
 from glass_core.evaluation.scores import MEDIAN_SHARE
-from glass_core.events import Note, Pass, keep_quiet, passing
+from glass_core.events import LeftOut, Note, Pass, keep_quiet, passing
 from glass_core.files.kept_json import write_json
 from glass_core.files.whole_file import refused_writes
 from glass_core.network.checkpoint import ModelInfo, read_info
-from glass_core.pictures.datasets import TestImage, check_test_images, list_test_images, read_mask
+from glass_core.pictures.datasets import TestImage, check_test_images, left_below, list_test_images, read_mask
 from glass_core.pictures.known_sets import known_set
 from glass_core.pictures.reading import read_image
 
@@ -92,7 +92,7 @@ def evaluate(
     crops: bool = False,
     out: Path | None = None,
     thresholds: Thresholds = no_thresholds,
-    report: Callable[[Note | Pass], None] = keep_quiet,
+    report: Callable[[Note | LeftOut | Pass], None] = keep_quiet,
 ) -> Evaluated:
     """The figures of a RUN, or of scores that an evaluation left in a folder, on a test set in MVTec layout or of VisA.
 
@@ -108,6 +108,8 @@ def evaluate(
     images = list_test_images(data)
     if words := known_set(data):
         report(Note(words))
+    if left := left_below({image.path.parent for image in images} | {p for p in (data / "test").glob("*") if p.is_dir()}):
+        report(left)
     if out and out.resolve() == model.resolve():
         raise InputError(f"--out is what is evaluated, {out}, choose another folder")
     if (model / SCORES_FILE).is_file():
@@ -119,7 +121,9 @@ def evaluate(
         _refuse_unfitting(model, info, protocol)
         refuse_seen(model, data, images)
         subject = _trained(model, info, protocol, resize_px, crops, thresholds)
-    check_test_images(passing(images, "looking at pictures and masks", report))
+    looked_at = passing(images, "looking at pictures and masks", report)
+    for words in check_test_images(looked_at, floored=protocol == "official"):
+        report(Note(words))
     return _measured(images, data, subject, protocol, resize_px, out, report)
 
 

@@ -13,7 +13,8 @@ from glass_core.errors import InputError
 from glass_core.evaluation.metrics import PixelScores, image_figures, pointing
 from glass_core.evaluation.scores import Scores, score_picture
 from glass_core.pictures.anomaly_map import smooth_map
-from glass_core.pictures.datasets import TestImage, read_mask
+from glass_core.pictures.datasets import TestImage, load_mask
+from glass_core.pictures.masks import Mask
 from glass_core.pictures.preprocess import preprocess_mask, resized_crop
 from glass_core.pictures.reading import read_image
 from glass_core.pictures.scoring import ScoreDefinition, Scorer
@@ -102,13 +103,16 @@ class OfficialTruth(NamedTuple):
     background: float
 
 
-def official_truth(mask: NDArray[np.uint8], resize_px: int, any_value_marks: bool) -> OfficialTruth:
-    """A mask (H, W) in 0..255 resized and cropped; the official code floors it, but takes any trace of one of VisA."""
-    soft = preprocess_mask(mask, resize_px, OFFICIAL_PX).astype(np.float64)  # (288, 288)
+def official_truth(mask: Mask, resize_px: int, any_value_marks: bool) -> OfficialTruth:
+    """A mask (H, W) resized and cropped; the official code floors its values over 255, but takes any trace of one of VisA.
+
+    So what is stored below 255 is nothing there, be it the number of a class.
+    """
+    marks, stored = (preprocess_mask(values, resize_px, OFFICIAL_PX).astype(np.float64) for values in (mask.marks, mask.stored))
     if any_value_marks:
-        trace = resized_crop(mask.astype(np.float32), resize_px, OFFICIAL_PX) > 0  # however faint, so nothing is rounded
-        return OfficialTruth(soft > 0.5, trace, float((~trace).sum()))
-    return OfficialTruth(soft > 0.5, soft == 1, float((1 - soft).sum()))
+        trace = resized_crop(mask.marks.astype(np.float32), resize_px, OFFICIAL_PX) > 0  # however faint, so nothing is rounded
+        return OfficialTruth(marks > 0.5, trace, float((~trace).sum()))
+    return OfficialTruth(marks > 0.5, stored == 1, float((1 - stored).sum()))
 
 
 def measure(
@@ -138,7 +142,7 @@ def measure(
         scored.append(Scored(image, scores.score, alarm))
         if keep:
             keep(image, scores)
-        mask = read_mask(image, *picture.shape[:2])
+        mask = load_mask(image, *picture.shape[:2])
         if mask is None:
             masked = False
         if not masked or mask is None:
@@ -148,7 +152,7 @@ def measure(
             floored.add(_fitting(scores.map, truth.half.shape, image), truth.floored, truth.background)
             marked = truth.half
         else:
-            marked = mask > 127
+            marked = mask.marks > 127
         exact.add(_fitting(scores.map, marked.shape, image), marked)
         if (share := pointing(scores.map, marked)) is not None:
             pointed.append(share)

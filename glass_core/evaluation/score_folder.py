@@ -1,6 +1,7 @@
 """The scores and maps of a test set on disk, so that one code computes the figures of any system."""
 
 import csv
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,7 +16,8 @@ from glass_core.evaluation.scores import Scores
 from glass_core.files.kept_json import read_json
 from glass_core.files.whole_file import whole_file
 from glass_core.network.checkpoint import read_tensors, write_tensors
-from glass_core.pictures.datasets import TestImage
+from glass_core.pictures.datasets import TestImage, images_in
+from glass_core.pictures.reading import IMAGE_SUFFIXES
 
 SCORES_FILE = "scores.csv"
 MAPS = "maps"
@@ -39,11 +41,13 @@ class ScoreFolder:
     """scores.csv and maps/ of a test set: written by an evaluation, or by any other system that is to be compared.
 
     scores.csv has the columns picture (path below the test set), label, score; maps/<picture without suffix>.safetensors
-    holds `map`, float32 of the picture's size (official: 288 x 288), NaN where it was not inspected.
+    holds `map`, float32 of the picture's size (official: 288 x 288), NaN where it was not inspected. Where two pictures of a
+    folder differ in their suffix alone, their maps are named with it: maps/<picture>.safetensors.
     """
 
     def __init__(self, folder: Path, test_set: Path) -> None:
         self._folder, self._test_set = folder, test_set
+        self._stems: dict[Path, Counter[str]] = {}
 
     def write(self, image: TestImage, scores: Scores) -> None:
         """Writes the map of one picture."""
@@ -95,4 +99,9 @@ class ScoreFolder:
         return str(path.relative_to(root if path.is_relative_to(root) else root.parent))
 
     def _map_of(self, image: TestImage) -> Path:
-        return self._folder / MAPS / Path(self._name(image)).with_suffix(".safetensors")
+        folder, name = image.path.parent, Path(self._name(image))
+        if folder not in self._stems:
+            self._stems[folder] = Counter(path.stem for path in images_in(folder))
+        # A stem that looks like a picture's name is taken for none: it could be that of another one.
+        alone = self._stems[folder][name.stem] < 2 and Path(name.stem).suffix.lower() not in IMAGE_SUFFIXES
+        return self._folder / MAPS / name.with_name(f"{name.stem if alone else name.name}.safetensors")

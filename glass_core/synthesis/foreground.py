@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glass_core.errors import InputError
-from glass_core.pictures.reading import IMAGE_SUFFIXES, read_image
+from glass_core.pictures.datasets import images_in
+from glass_core.pictures.pairing import pair
+from glass_core.pictures.reading import read_image
 
 FRAME_SHARE = 0.02
 """Width of the frame along the picture's edges that shows the background, as a share of the short side."""
@@ -22,8 +24,8 @@ MIN_DIFFERENCE = 12.0
 def foreground_of(source: Literal["none", "generated", "fg_mask"] | Path, image: Path) -> NDArray[np.uint8] | None:
     """The foreground (H, W) of a good picture, any value but 0; None where all of it is.
 
-    "fg_mask": the official layout, <data>/fg_mask/<class>/<stem>.* for a picture somewhere in <data>/<class>. Raises
-    InputError when a mask that should be there is not, is of another size, or marks nothing.
+    "fg_mask": the official layout, <data>/fg_mask/<class>/<stem>.* for a picture somewhere in <data>/<class>, paired as
+    pairing.pair does. Raises InputError when a mask that should be there is not, is of another size, or marks nothing.
     """
     if source == "none":
         return None
@@ -31,7 +33,9 @@ def foreground_of(source: Literal["none", "generated", "fg_mask"] | Path, image:
     if source == "generated":
         return generate(picture)
     folder = _official_folder(image) if source == "fg_mask" else Path(source)
-    found = next((file for suffix in sorted(IMAGE_SUFFIXES) if (file := folder / f"{image.stem}{suffix}").is_file()), None)
+    found: Path | None = folder / image.name
+    if not (folder / image.name).is_file():  # else there is no need to look at all of them
+        found = pair(images_in(image.parent), images_in(folder) if folder.is_dir() else ()).masks.get(image)
     if found is None:
         advice = "put it there or set foreground: generated"
         raise InputError(f"no foreground mask of {image.name}, {folder}, {advice}")

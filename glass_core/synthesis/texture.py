@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glass_core.errors import InputError
+from glass_core.pictures.datasets import images_in
 from glass_core.pictures.preprocess import resize_short_side
 from glass_core.pictures.reading import read_image
 
@@ -27,12 +28,12 @@ class TextureSource(Protocol):
 
 
 class FolderTextures:
-    """Photographs in the layout of the Describable Textures Dataset, `<folder>/<class>/*.jpg`; InputError if none."""
+    """Photographs in the layout of the Describable Textures Dataset, `<folder>/<class>/<picture>`; InputError if none."""
 
     def __init__(self, folder: Path) -> None:
-        self._files = sorted(folder.glob("*/*.jpg"))
+        self._files = sorted(file for each in folder.glob("*") if each.is_dir() for file in images_in(each))
         if not self._files:
-            raise InputError(f"no textures, {folder}, give a folder that holds <class>/*.jpg, as DTD does")
+            raise InputError(f"no textures, {folder}, give a folder that holds <class>/<picture>, as DTD does")
         self.name = f"{folder.name}: {len(self._files)} photographs"
 
     def draw(self, size_px: int, rng: np.random.Generator) -> NDArray[np.uint8]:

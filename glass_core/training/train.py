@@ -11,7 +11,7 @@ from glass_core.events import LeftOut, Note, keep_quiet
 from glass_core.files.whole_file import refused_writes
 from glass_core.files.whole_folder import folder_for_work
 from glass_core.network.checkpoint import ModelInfo, read_info
-from glass_core.pictures.datasets import list_images
+from glass_core.pictures.datasets import left_below, list_images
 from glass_core.pictures.exclusions import EXCLUDE_FILE, KEY_DIGITS, read_exclusions
 from glass_core.pictures.known_sets import known_set
 from glass_core.pictures.split import SPLIT_FILE, file_sha256, load_split
@@ -37,6 +37,8 @@ def train(images: Path | Sequence[Path], config: TrainConfig, out: Path, report:
     ('embedded', 1)
     """
     given = list_images(images) if isinstance(images, Path) else list(images)
+    if isinstance(images, Path) and (left := left_below({image.parent for image in given})):
+        report(left)
     if isinstance(images, Path) and (words := known_set(images)):
         report(Note(words))
     with refused_writes(out), folder_for_work(out):  # what cannot be written is better known now than after the training

@@ -55,8 +55,12 @@ def in_force(said: list[Disposition]) -> dict[Key, Disposition]:
 def dispose(
     folder: Path, run_id: str, key: Key, word: Word, kind: Literal["hole", "pinhole"] | None, by: str, note: str
 ) -> Disposition:
-    """Add a word; InputError where it cannot be written."""
-    said = Disposition(run_id=run_id, key=key, word=word, kind=kind, by=by, note=note, at=datetime.now(UTC))
+    """Add a word; InputError for a name or note that is too long, and where it cannot be written."""
+    try:
+        said = Disposition(run_id=run_id, key=key, word=word, kind=kind, by=by, note=note, at=datetime.now(UTC))
+    except ValidationError as e:
+        first = e.errors(include_url=False)[0]
+        raise InputError(f"bad `{first['loc'][0]}` of a defect ({first['msg']}), {folder}, mend it") from None
     journal = Journal(folder / FILE)
     try:
         journal.add(said.model_dump_json(by_alias=True))

@@ -12,7 +12,7 @@ from calibration.threshold import CARD_FILE, load_card
 from glass_core.events import keep_quiet
 from pipeline.config.line import LineConfig
 from pipeline.report.comparing import Comparison, Record, compare_records, read_record
-from pipeline.supervision.replaying import judge, line_of, place_for_record
+from pipeline.supervision.replaying import judge, left_out, line_of, place_for_record
 
 
 def compare(
@@ -38,6 +38,8 @@ def compare(
     (True, 12)
     """
     base = config or LineConfig()
+    if left := left_out(source):
+        report(left)
 
     def judged(model: Path, record: Path) -> Record:
         with _card_in_force(model) as folder:

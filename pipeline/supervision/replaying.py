@@ -12,10 +12,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from glass_core.errors import InputError
-from glass_core.events import Note, Pass, keep_quiet
+from glass_core.events import LeftOut, Note, Pass, keep_quiet
+from glass_core.pictures.datasets import left_below
 from glass_core.settings.explanation import changed
 from pipeline.cameras import make_camera
 from pipeline.cameras.recording import INDEX, Recording
+from pipeline.cameras.replay import list_pictures
 from pipeline.config.cameras import ReplayConfig
 from pipeline.config.line import LineConfig
 from pipeline.report.roll import Summary, summarise
@@ -50,6 +52,8 @@ def replay(
     with place_for_record(out, "replay") as place:
         config = line_of(source, model, line or LineConfig(), place, camera)
         make_for_here(config, report)
+        if left := left_out(source):
+            report(left)
         return judge(config, "judging", report)
 
 
@@ -96,6 +100,13 @@ def line_of(source: Path, model: Path, base: LineConfig, out: Path, camera: str 
         base, where, model=model, styles=styles, motion=None, cameras=cameras, actions=(), inputs=(),
         outputs=(base.publisher,), ledger=changed(base.ledger, where, path=out / "ledger.sqlite"),
     )  # fmt: skip
+
+
+def left_out(source: Path) -> LeftOut | None:
+    """Pictures in a folder's subfolders, which are not replayed; None for a recording, a video or a single picture."""
+    if not source.is_dir() or (source / INDEX).is_file():
+        return None
+    return left_below({file.parent for file in list_pictures(source)})
 
 
 def _recorded_camera(recording: Recording, name: str, base: LineConfig, alone: bool) -> ReplayConfig:

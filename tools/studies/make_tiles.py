@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -64,11 +65,18 @@ def cut(root: Path, parts: Parts, tile_px: int, out: Path, strips: bool) -> None
     into = {"train": "train/good", "test_good": "test/good", "test_defect": "test/defect"}
     places = [(part, file, x, tile_px) for part in into for file, x in getattr(parts, part) if not strips or part != "train"]
     places += [("train", *strip) for strip in joined(parts.train, tile_px)] if strips else []
+    names = Counter((into[part], _tile_name(file, x)) for part, file, x, _ in places)
+    if twice := [f"{folder}/{name}" for (folder, name), count in names.items() if count > 1]:
+        raise InputError(f"two tiles would be called {twice[0]}, {root}, name their pictures differently")
     for part, file, x, width_px in track(places, "cutting", console=Console(stderr=True), transient=True):
-        name = f"{Path(file).stem}_x{x:04d}.png"
+        name = _tile_name(file, x)
         _write(out / into[part] / name, root / file, x, width_px)
         if part == "test_defect":
             _write(out / "ground_truth" / "defect" / name, root / "mask" / Path(file).name, x, width_px)
+
+
+def _tile_name(file: str, x: int) -> str:
+    return f"{Path(file).stem}_x{x:04d}.png"
 
 
 def joined(tiles: Sequence[tuple[str, int]], tile_px: int) -> list[tuple[str, int, int]]:

@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 
 from glass_core.errors import InputError
+from glass_core.pictures.datasets import images_in
+from glass_core.pictures.pairing import pair
 from glass_core.pictures.reading import read_image
 from tools.cli import one_line
 
@@ -37,7 +39,10 @@ def main() -> int:
     try:
         lines = args.verdicts.read_text(encoding="utf-8").splitlines()
         verdicts = [v for v in map(json.loads, lines) if v["seq"] is not None]
-        hits = [on_mask(v, read_image(args.masks / Path(v["origin"]).name), args.margin) for v in verdicts]
+        pairs = pair({Path(v["origin"]) for v in verdicts}, images_in(args.masks))
+        if pairs.pictures_alone:
+            raise InputError(f"no mask of its own for {pairs.pictures_alone[0]}, {args.masks}, name each as its one picture")
+        hits = [on_mask(v, read_image(pairs.masks[Path(v["origin"])]), args.margin) for v in verdicts]
     except (OSError, ValueError) as e:
         raise InputError(f"verdicts not readable ({e}), {args.verdicts}, give a verdicts.jsonl") from None
     defects = sum(v["result"] == "DEFECT" for v in verdicts)

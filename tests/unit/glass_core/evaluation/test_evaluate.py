@@ -31,6 +31,7 @@ from glass_core.evaluation.score_folder import ScoreFolder
 from glass_core.evaluation.scores import Scores
 from glass_core.pictures.anomaly_map import smooth_odds
 from glass_core.pictures.datasets import TestImage, list_test_images
+from glass_core.pictures.masks import understood
 from glass_core.pictures.reading import read_image
 from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.split import split
@@ -381,7 +382,7 @@ def test_the_official_protocol_resizes_and_crops_picture_and_mask(tmp_path: Path
 def test_official_masks_are_floored_and_those_of_visa_are_not() -> None:
     mask = np.zeros((576, 576), np.uint8)
     mask[100:400, 200:208] = 255
-    floored, visa = official_truth(mask, 288, False), official_truth(mask, 288, True)
+    floored, visa = (official_truth(understood(mask), 288, any_value_marks) for any_value_marks in (False, True))
     assert floored.floored.sum() < floored.half.sum() == visa.half.sum() == 150 * 4 < visa.floored.sum()
     assert floored.background == pytest.approx(288**2 - 150 * 4, abs=1)
     assert visa.background == 288**2 - visa.floored.sum()
@@ -392,7 +393,42 @@ def test_a_trace_in_a_mask_of_visa_counts_however_faint() -> None:
     mask[404, 700] = 255
     centres = (np.arange(288) + 0.5) * 1000 / 288
     rows, columns = (np.abs(place + 0.5 - centres) < 1000 / 288 for place in (404, 700))  # within a triangle's reach
-    assert np.array_equal(official_truth(mask, 288, True).floored, np.outer(rows, columns))
+    assert np.array_equal(official_truth(understood(mask), 288, True).floored, np.outer(rows, columns))
+
+
+def test_what_is_stored_below_255_is_nothing_officially() -> None:
+    stored = np.zeros((288, 288), np.uint8)
+    stored[20:60, 30:50], stored[20:60, 50:70] = 1, 2
+    truth = official_truth(understood(stored), 288, False)
+    assert truth.half.sum() == 40 * 40 and truth.floored.sum() == 0
+    assert truth.background == pytest.approx(288**2 - 40 * 20 * 3 / 255, abs=0.1)
+    stored[20:60, 30:50] = 255
+    assert official_truth(understood(stored), 288, False).floored.sum() == 40 * 20
+
+
+def test_pictures_of_one_stem_have_maps_of_their_own(tmp_path: Path) -> None:
+    for name in ("test/hole/0.png", "test/hole/0.bmp", "test/hole/1.png", "test/hole/1.bmp.png"):
+        write(tmp_path / "set" / name, np.full((8, 9), 50, np.uint8))
+    images = list_test_images(tmp_path / "set")
+    folder = ScoreFolder(tmp_path / "out", tmp_path / "set")
+    for n, image in enumerate(images):
+        folder.write(image, Scores(0.5, (), np.full((8, 9), n, np.float32)))
+    assert [int(folder.map(image)[0, 0]) for image in images] == [0, 1, 2, 3]
+    found = sorted(str(path.relative_to(tmp_path / "out/maps/test/hole")) for path in tmp_path.glob("out/maps/test/hole/*"))
+    assert found == ["0.bmp.safetensors", "0.png.safetensors", "1.bmp.png.safetensors", "1.safetensors"]
+
+
+def test_masks_and_pictures_left_out_are_told(model: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    deep = data / "test/spot/more/9.png"
+    write(deep, np.full((64, 64), 90, np.uint8))
+    assert main(["evaluate", str(model), str(data)]) == 0
+    assert f"1 pictures are left out: they lie in subfolders, the first is {deep}" in capsys.readouterr().err
+    for image in list_test_images(data):
+        if image.mask is not None:
+            mask = cv2.imread(str(image.mask), cv2.IMREAD_GRAYSCALE)
+            cv2.imwrite(str(image.mask), mask // 255 * (1 + np.arange(mask.shape[1], dtype=np.uint8) % 2))
+    assert main(["evaluate", str(model), str(data)]) == 0
+    assert "hold numbers of classes: every value above 0 marks a defect" in capsys.readouterr().err
 
 
 def test_the_words_say_which_rule_masks_follow(

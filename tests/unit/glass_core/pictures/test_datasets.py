@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from glass_core.errors import InputError
-from glass_core.pictures.datasets import TestImage, check_test_images, list_classes, list_images, list_test_images, read_mask
+from glass_core.pictures.datasets import (
+    TestImage,
+    check_test_images,
+    left_below,
+    list_classes,
+    list_images,
+    list_test_images,
+    read_mask,
+)
 from glass_core.pictures.known_sets import known_set
 
 
@@ -132,12 +140,72 @@ def test_masks_are_scaled_and_their_colours_do_not_matter(tmp_path: Path) -> Non
     assert read_mask(TestImage(tmp_path / "a.png", "hole", None), 3, 5) is None
 
 
+def test_pictures_of_one_stem_have_each_their_own_mask(tmp_path: Path) -> None:
+    for folder in ("test/hole", "ground_truth/hole"):
+        for name in ("000.png", "000.bmp"):
+            write(tmp_path / folder / name)
+    write(tmp_path / "test/slub/000.png")
+    write(tmp_path / "ground_truth/slub/000_mask.PNG")
+    found = [(t.path.relative_to(tmp_path / "test"), t.mask and t.mask.name) for t in list_test_images(tmp_path)]
+    assert found == [
+        (Path("hole/000.bmp"), "000.bmp"), (Path("hole/000.png"), "000.png"), (Path("slub/000.png"), "000_mask.PNG"),
+    ]  # fmt: skip
+
+
+def test_what_is_left_over_on_either_side_is_named(tmp_path: Path) -> None:
+    for name in ("test/good/0.png", "test/hole/1.png", "ground_truth/hole/1.png", "ground_truth/good/0.png"):
+        write(tmp_path / name)
+    assert len(list_test_images(tmp_path)) == 2, "what lies beside a good picture is nobody's mask"
+    write(tmp_path / "ground_truth/hole/1_mask.png")
+    write(tmp_path / "ground_truth/slub/4.png")
+    with pytest.raises(InputError, match=r"^a mask without its picture \(hole/1_mask\.png, slub/4\.png\), [^\n]*, name it"):
+        list_test_images(tmp_path)
+    for n in range(2, 9):
+        write(tmp_path / f"test/hole/{n}.bmp")
+    with pytest.raises(
+        InputError,
+        match=r"^7 pictures of defects without their masks \(hole/2\.bmp, hole/3\.bmp, hole/4\.bmp, hole/5\.bmp, hole/6\.bmp "
+        r"and 2 more\), with hole/1_mask\.png, slub/4\.png belonging to no picture: [^\n]*2\.bmp, put it at [^\n]*hole/2\.bmp$",
+    ):
+        list_test_images(tmp_path)
+
+
+def test_pictures_in_subfolders_are_told(tmp_path: Path) -> None:
+    for name in ("1.png", "run/2.png", "run/deep/3.JPG", "run/.hidden.png", "run/notes.txt"):
+        write(tmp_path / name) if not name.endswith("txt") else (tmp_path / name).touch()
+    left = left_below({image.parent for image in list_images(tmp_path)})
+    assert left is not None and left.count == 2
+    assert str(left) == f"2 pictures are left out: they lie in subfolders, the first is {tmp_path / 'run/2.png'}"
+    assert left_below([tmp_path, tmp_path / "run", tmp_path / "run/deep"]) is None
+    assert left_below([tmp_path / "run/deep"]) is None
+
+
+def test_a_mask_on_its_side_is_told_from_one_of_another_size(tmp_path: Path) -> None:
+    image = TestImage(tmp_path / "a.png", "hole", write(tmp_path / "m.png", np.full((4, 7), 255, np.uint8)))
+    with pytest.raises(
+        InputError, match=r"^a mask lying on its side \(7 x 4 px, its picture 4 x 7\), [^\n]*m\.png, [^\n]*a\.png"
+    ):
+        read_mask(image, 7, 4)
+    with pytest.raises(InputError, match=r"^a mask of another size \(7 x 4 px, its picture 4 x 8\)"):
+        read_mask(image, 8, 4)
+
+
+def test_how_the_values_of_masks_were_read_is_said(tmp_path: Path) -> None:
+    write(tmp_path / "test/good/0.png")
+    write(tmp_path / "test/hole/1.png")
+    mask = write(tmp_path / "ground_truth/hole/1.png", np.array([[0, 0, 1, 2], *[[0, 0, 0, 0]] * 3], np.uint8))
+    told = f"masks: 1 hold numbers of classes: every value above 0 marks a defect, the first is {mask}"
+    assert check_test_images(list_test_images(tmp_path)) == [told]
+    assert len(check_test_images(list_test_images(tmp_path), floored=True)) == 2
+
+
 def test_a_missing_foreign_or_empty_mask_is_one_clear_line(tmp_path: Path) -> None:
     write(tmp_path / "test/hole/1.png")
     assert list_test_images(tmp_path)[0].mask is None  # no masks at all: figures of pictures only
     write(tmp_path / "ground_truth/hole/2.png")
     with pytest.raises(
-        InputError, match=r"^a picture of a defect without its mask, [^\n]*1\.png, put it at [^\n]*hole/1\.png$"
+        InputError,
+        match=r"^a picture of a defect without its mask, with hole/2\.png [^\n]*1\.png, put it at [^\n]*/1\.png$",
     ):
         list_test_images(tmp_path)
     mask = write(tmp_path / "ground_truth/hole/1.png")

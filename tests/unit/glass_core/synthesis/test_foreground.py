@@ -65,3 +65,18 @@ def test_masks_are_found_by_stem_in_the_official_layout(tmp_path: Path) -> None:
     cv2.imwrite(str(lonely), disc(30))
     with pytest.raises(InputError, match="no folder fg_mask"):
         foreground_of("fg_mask", lonely)
+
+
+def test_pictures_of_one_stem_have_each_their_own_foreground(tmp_path: Path) -> None:
+    masks = tmp_path / "masks"
+    (tmp_path / "good").mkdir()
+    masks.mkdir()
+    for n, name in enumerate(("000.png", "000.bmp", "7.png")):
+        cv2.imwrite(str(tmp_path / "good" / name), disc(30))
+        cv2.imwrite(str(masks / name.replace("7.png", "7.BMP")), np.full((160, 200), 50 + n, np.uint8))
+    for n, name in enumerate(("000.png", "000.bmp", "7.png")):
+        found = foreground_of(masks, tmp_path / "good" / name)
+        assert found is not None and found[0, 0] == 50 + n
+    (masks / "000.bmp").unlink()
+    with pytest.raises(InputError, match=r"no foreground mask of 000\.bmp"):
+        foreground_of(masks, tmp_path / "good/000.bmp")

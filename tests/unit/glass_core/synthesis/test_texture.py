@@ -12,7 +12,7 @@ from glass_core.synthesis.texture import FolderTextures, ProceduralTextures, fin
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for index, name in enumerate(["banded/a.jpg", "bumpy/b.jpg", "bumpy/c.jpg"]):
+    for index, name in enumerate(["banded/a.jpg", "bumpy/b.JPG", "bumpy/c.png"]):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shape = (40, 60) if index == 2 else (40, 60, 3)  # a grey photograph is fine
         cv2.imwrite(str(tmp_path / name), np.full(shape, 60 * index + 30, np.uint8))

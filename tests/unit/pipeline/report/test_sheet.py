@@ -236,6 +236,9 @@ def test_another_runs_words_and_a_broken_file(tmp_path: Path, capsys: pytest.Cap
     assert sheet_of(ledger).revision == 0
     assert main(["review", str(tmp_path), "--defect", "9", "--as", "lint"]) == 2
     assert main(["review", str(tmp_path), "--defect", "1"]) == 2
+    for option, length in (("--note", 501), ("--by", 65)):
+        assert main(["review", str(tmp_path), "--defect", "1", "--as", "lint", option, "x" * length]) == 2
+    assert sheet_of(ledger).revision == 0, "nothing was written"
     assert all(line.startswith("glassline: ") for line in capsys.readouterr().err.splitlines())
     (tmp_path / FILE).write_text("{}\n")
     with pytest.raises(InputError, match="dispositions not readable"):

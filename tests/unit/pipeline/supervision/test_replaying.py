@@ -18,7 +18,7 @@ from pipeline.cameras.picture import write_png
 from pipeline.cameras.recording import INDEX, RecordingWriter
 from pipeline.config.line import LineConfig
 from pipeline.supervision import replaying
-from pipeline.supervision.replaying import count_frames, line_of, place_for_record, replay
+from pipeline.supervision.replaying import count_frames, left_out, line_of, place_for_record, replay
 
 LEFT = {"name": "left", "source": "weave", "mm_per_px_x": 0.2, "mm_per_px_y": 0.3, "rows": 16, "overlap_rows": 4}
 RIGHT = {"name": "right", "source": "weave", "mm_per_px_x": 0.4, "mm_per_px_y": 0.5, "x_offset_mm": 90, "y_offset_mm": -7}
@@ -181,3 +181,14 @@ def test_a_geometry_that_does_not_fit_is_one_line() -> None:
         InputError, match=r"^settings that do not fit together \(inspect_x_mm and selvage_mm need mm_per_px_x\), the line"
     ):
         line_of(Path("footage"), Path("new"), base, Path("out"))
+
+
+def test_pictures_in_subfolders_are_told_and_cameras_of_a_recording_are_none(tmp_path: Path) -> None:
+    for name in ("0.png", "more/1.png", "more/2.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    left = left_out(tmp_path)
+    assert left is not None and left.count == 2
+    assert left_out(tmp_path / "more") is None and left_out(tmp_path / "0.png") is None
+    (tmp_path / "recording.json").touch()
+    assert left_out(tmp_path) is None

@@ -114,6 +114,16 @@ def test_training_tiles_that_touch_may_stay_one_picture(tmp_path: Path, monkeypa
     np.testing.assert_array_equal(strip, read_image(tmp_path / "f00/good/0.png")[:, :64])
 
 
+def test_tiles_of_two_pictures_are_not_written_over_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tile_list(tmp_path)
+    path.write_text(path.read_text().replace('["good/0.png", 68]', '["defect/0.png", 0]'))
+    assert cut(monkeypatch, path, "f00", "--out", tmp_path / "set") == 2
+    assert "two tiles would be called train/good/0_x0000.png" in capsys.readouterr().err
+    assert not (tmp_path / "set").exists()
+
+
 @pytest.mark.parametrize("kind", ["no class", "outside", "damaged", "missing", "not empty"])
 def test_bad_input_of_the_tile_maker_is_one_line(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
