@@ -76,9 +76,15 @@ class Placing:
             return self._track.mm(row)
         return None if self._step_mm is None or self._origin_mm is None else self._origin_mm + row * self._step_mm
 
+    def ends_mm(self, row: int, rows: int) -> tuple[float | None, float | None]:
+        """Where the first of so many rows begins and where the last ends: the higher place first where the cloth ran back."""
+        if self._recorded:
+            return self._recorded.span_mm(row, rows)
+        return self.mm(row), self.mm(row + rows)
+
     def span_mm(self, row: int, rows: int) -> tuple[float | None, float | None]:
         """From where to where so many rows lie, the lower place first, also of rows that were taken in reverse."""
-        start_mm, end_mm = self._recorded.span_mm(row, rows) if self._recorded else (self.mm(row), self.mm(row + rows))
+        start_mm, end_mm = self.ends_mm(row, rows)
         if start_mm is not None and end_mm is not None and start_mm > end_mm:
             return end_mm, start_mm
         return start_mm, end_mm
