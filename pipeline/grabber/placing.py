@@ -77,17 +77,20 @@ class Placing:
             return self._track.mm(row)
         return None if self._step_mm is None or self._origin_mm is None else self._origin_mm + row * self._step_mm
 
-    def span_mm(self, row: int, rows: int) -> tuple[float | None, float | None]:
-        """From where to where so many rows lie, the lower place first, also of rows that were taken in reverse.
+    def ends_mm(self, row: int, rows: int) -> tuple[float | None, float | None]:
+        """Where the first of so many rows begins and where the last ends: the higher place first where the cloth ran back.
 
         Nowhere, where the cloth's word has jumped further than any picture is long.
         """
         start_mm, end_mm = self._recorded.span_mm(row, rows) if self._recorded else (self.mm(row), self.mm(row + rows))
-        if start_mm is None or end_mm is None:
-            return start_mm, end_mm
-        if abs(end_mm - start_mm) > MAX_FRAME_MM:
+        if start_mm is not None and end_mm is not None and abs(end_mm - start_mm) > MAX_FRAME_MM:
             return None, None
-        return min(start_mm, end_mm), max(start_mm, end_mm)
+        return start_mm, end_mm
+
+    def span_mm(self, row: int, rows: int) -> tuple[float | None, float | None]:
+        """From where to where so many rows lie, the lower place first, also of rows that were taken in reverse."""
+        start_mm, end_mm = self.ends_mm(row, rows)
+        return (end_mm, start_mm) if start_mm is not None and end_mm is not None and start_mm > end_mm else (start_mm, end_mm)
 
     def next_middle_mm(self, now_ns: int, row: int, rows: int) -> float | None:
         """Where the middle of the next shot will lie, as far as is known: it begins with `row` and has about `rows` rows."""

@@ -78,7 +78,7 @@ class FilmedCamera:
         ran, row = self._placing.add(shot, self.rows), self.rows
         self.rows += shot.rows
         placed = ran is Ran.FORWARD or ran is Ran.BACK
-        start_mm, end_mm = (self._placing.mm(row), self._placing.mm(self.rows)) if placed else (None, None)
+        start_mm, end_mm = self._placing.ends_mm(row, shot.rows) if placed else (None, None)
         # A picture that was let go is lost like one of the camera's own.
         writer.write(self.name, replace(shot, block_id=shot.block_id + self._let_go), start_mm, end_mm)
         for mm in (start_mm, end_mm):

@@ -16,7 +16,7 @@ import pytest
 from glass_core.errors import InputError
 from glass_core.events import Pass
 from pipeline.cameras import CameraLost, Shot, make_camera
-from pipeline.cameras.recording import Recording
+from pipeline.cameras.recording import Recording, RecordingWriter
 from pipeline.cameras.synthetic.weave import render
 from pipeline.config.cameras import ReplayConfig, WeaveConfig
 from pipeline.config.cards import load_config
@@ -92,6 +92,19 @@ def test_simulated_cloth_runs_its_course_while_it_is_recorded(tmp_path: Path) ->
         counts = recorded.cameras[name]
         assert (counts.frames, counts.lost) == (len(frames), lost)
         assert counts.metres == pytest.approx((len(frames) + lost) * length_mm / 1000)
+
+
+def test_what_is_recorded_again_keeps_its_places(tmp_path: Path) -> None:
+    spans = [(30.0, 46.0), (62.0, 78.0), (78.0, 62.0)]
+    with RecordingWriter(tmp_path / "first", "", 0) as writer:
+        writer.add_camera("a", {})
+        for n, (start_mm, end_mm) in enumerate(spans):
+            pixels = np.full((32, 20), n, np.uint8)
+            writer.write("a", Shot(pixels=pixels, rows=32, block_id=n, t_mono_ns=n, t_utc_ns=n), start_mm, end_mm)
+    camera = {"name": "b", "source": "replay", "path": tmp_path / "first", "mm_per_px_y": 0.5}
+    recorded = record(LineConfig.model_validate({"cameras": [camera]}), tmp_path / "again")
+    assert [f.span_mm for f in Recording(tmp_path / "again").frames("b")] == spans
+    assert recorded.cameras["b"].metres == 0.048
 
 
 class Ticking:
