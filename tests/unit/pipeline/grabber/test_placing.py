@@ -103,3 +103,11 @@ def test_a_shot_is_placed_by_the_message_where_count_or_encoder_is_missing(count
         p.motion = motion(position_mm)
         p.add(replace(shot(0, rows=40), encoder_count=count), row)
         assert p.span_mm(row, 40) == (position_mm - 50, position_mm - 30)
+
+
+def test_rows_over_which_the_cloth_jumped_further_than_a_picture_is_long_lie_nowhere() -> None:
+    place = placing(self_timed=True, rows=8)
+    for row, position_mm in ((0, 100.0), (40, 1e9)):
+        place.motion = motion(position_mm)
+        place.add(shot(row, rows=40), row)
+    assert place.span_mm(0, 40) != (None, None) and place.span_mm(30, 40) == (None, None)
