@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -182,6 +182,7 @@ class Screen:
         parts = _pairs({
             "in hand": queues or "no word yet", "restarts": restarts or "none",
             "worker generation": "no word yet" if worker is None else f"{worker.generation}",
+            **({"refused": refused} if (refused := _refused(self._progress.values())) else {}),
             **({"worker": told} if worker and (told := _worker(worker.counters)) else {}),
         })  # fmt: skip
         beside = Table.grid(padding=(0, 6, 0, 0))
@@ -255,6 +256,12 @@ def _worker(figures: Mapping[str, float]) -> str:
     units = (("gpu_percent", "%"), ("gpu_memory_mib", " MiB"), ("gpu_w", " W"))
     gpu = ", ".join(f"{figures[name]:.0f}{unit}" for name, unit in units if name in figures)
     return told + (f"; GPU {gpu}" if gpu else "")
+
+
+def _refused(progress: Iterable[Progress]) -> str:
+    """Whose messages each process dropped, and how many; empty while there are none."""
+    said = ((p.name, key.split(" ", 1), n) for p in progress for key, n in p.counters.items())
+    return ", ".join(f"{name} {n:,} of {key[1]}" for name, key, n in said if key[0] == "refused" and len(key) == 2)
 
 
 def _pairs(pairs: dict[str, str]) -> Table:

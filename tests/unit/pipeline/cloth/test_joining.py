@@ -220,3 +220,13 @@ def test_cloth_seen_again_and_seams_that_are_not_graded_are_left_out() -> None:
     seam = verdict(2, region(50, 60), event="SEAM", action="record")
     graded = verdict(3, region(90, 99), event="WRINKLE", action="grade")
     assert [d.strongest.verdict.number for d in find_defects([verdict(0, region(0, 10)), again, seam, graded])] == [0, 3]
+
+
+def test_a_defect_placed_where_no_cloth_is_does_not_hold_all_that_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.cloth.joining.MAX_HELD", 300)
+    joiner, closed = Joiner(), 0
+    joiner.add(verdict(0, region(1e12, 1e12 + 5), end_mm=1e12 + 50))
+    for n in range(1, 1000):
+        closed += len(joiner.add(verdict(n, region(200 * n, 200 * n + 5), end_mm=200 * n + 50))[1])
+        assert joiner.held < 900
+    assert closed > 600

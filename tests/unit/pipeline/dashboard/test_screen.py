@@ -9,12 +9,13 @@ from rich.console import Console
 from pipeline.config.line import LineConfig
 from pipeline.dashboard.screen import Screen
 from pipeline.messages.actions import Reject
+from pipeline.messages.cloth import SpanEvent
 from pipeline.messages.line import CameraCounts, Heartbeat, LineState, Totals
 from pipeline.messages.message import Message
 from pipeline.messages.motion import Motion
 from pipeline.messages.reasons import Reason
 from pipeline.messages.stages import Progress
-from pipeline.messages.states import MotionState, Result, StageState, State
+from pipeline.messages.states import EventAction, EventKind, MotionState, Result, StageState, State
 from pipeline.messages.verdicts import Region, Verdict
 
 SECOND = 10**9
@@ -143,6 +144,10 @@ CUT = Reject(
     end_mm=700,
     t_mono_ns=0,
 )
+SEAM = SpanEvent(
+    number=0, generation=0, kind=EventKind.SEAM, action=EventAction.RECORD, start_mm=1200, end_mm=1400, roll_id="R",
+    cause="command", t_mono_ns=0, t_utc_ns=0,
+)  # fmt: skip
 LINES: list[tuple[Message, str | None]] = [
     (line_state(State.RUNNING), "RUNNING, inspection ok"),
     (line_state(State.FAULT, False, "disk full"), "FAULT, INSPECTION NOT OK: disk full"),
@@ -152,6 +157,8 @@ LINES: list[tuple[Message, str | None]] = [
     (CUT, "REJECT left from 0.100 m to 0.700 m: not inspected, NO_FRAME"),
     (CUT.model_copy(update={"cause": Result.DEFECT}), None),
     (Motion(position_mm=0, speed_mm_s=0, state=MotionState.STOPPED, source="s", t_mono_ns=0), None),
+    (SEAM, "SEAM 1.200 m to 1.400 m, record: no rejects there"),
+    (SEAM.model_copy(update={"action": EventAction.GRADE}), "SEAM 1.200 m to 1.400 m, grade"),
 ]
 
 
@@ -170,3 +177,14 @@ def test_figures_every_ten_seconds() -> None:
     assert lines[20] == (
         "203 verdicts: 200 pass, 2 defect, 1 not inspected; 1.25 m inspected, 0.12 m not; latency p95 78 ms; left 10.0 frames/s"
     )
+
+
+def test_whose_messages_are_dropped_is_shown() -> None:
+    screen = Screen(CONFIG)
+    screen.update(totals())
+    word = Progress(name="decision", generation=0, state=StageState.READY, steps=1, handled=1, waiting=0)
+    screen.progress({"decision": word})
+    assert "refused" not in shown(screen)
+    screen.progress({"decision": word.model_copy(update={"counters": {"refused left": 1200, "refused": 4, "edges": 5}})})
+    text = shown(screen)
+    assert "refused" in text and "decision 1,200 of left" in text and "edges" not in text

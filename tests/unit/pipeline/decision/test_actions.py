@@ -180,3 +180,13 @@ def test_what_was_open_or_ahead_outlives_a_restart_of_decision() -> None:
 def test_bad_tables_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         LineConfig.model_validate(bad)
+
+
+def test_marks_that_their_cloth_never_reaches_are_bounded_and_the_nearest_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.decision.actions.MAX_AHEAD", 200)
+    actions = table({"when": "DEFECT", "do": "mark", "distance_mm": 1000})
+    for n in range(201):
+        at = 50.0 * (200 - n)  # the furthest first
+        actions.judged(verdict(n, (at, at + 1, 500 * (n % 2), 500 * (n % 2) + 1), start_mm=at, end_mm=at + 50), 0)
+    assert len(actions._ahead) == 100
+    assert [a.start_mm for a in actions.reached(1100.0, 0)] == [0, 50, 100]

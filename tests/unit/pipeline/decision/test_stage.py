@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -198,3 +199,37 @@ def test_any_order_of_messages_gives_one_verdict_a_frame(seed: int) -> None:
     expected = {"good": Result.PASS, "twice": Result.PASS, "bad": Result.DEFECT}
     assert got == {(c, s): expected.get(f, Result.NOT_INSPECTED) for c, s, f in todo}
     assert bench.decision._totals(0).verdicts == len(todo)
+
+
+@pytest.mark.parametrize(
+    ("facts", "cells", "reason"),
+    [
+        ({}, np.zeros((8, 20), "<f4"), None),
+        ({"cells_shape": (8, 19)}, np.zeros((8, 19), "<f4"), Reason.MODEL_MISMATCH),
+        ({"lanes": (0.9, 0.0)}, np.zeros((8, 20), "<f4"), Reason.MODEL_MISMATCH),
+        ({"inspect_x_px": (0, 200)}, np.zeros((8, 20), "<f4"), Reason.MODEL_MISMATCH),
+        ({}, np.full((8, 20), np.inf, "<f4"), Reason.NOT_FINITE),
+    ],
+)
+def test_scores_that_cannot_be_of_the_picture_judge_nothing(
+    facts: dict[str, Any], cells: np.ndarray, reason: Reason | None
+) -> None:
+    bench = Bench()
+    bench.announce(0)
+    whole = {
+        "camera": "c", "boot_id": "b", "seq": 0, "generation": 0, "weights_sha": "weights", "engine_sha": "engine",
+        "score": 0.9, "lanes": (0.9, 0.0, 0.0), "tiles": 3, "frame_shape": (64, 160), "cells_shape": (8, 20),
+    }  # fmt: skip
+    bench.inbox.send(ScoreMap.model_validate(whole | facts), cells.tobytes(), bytes(64 * 160))
+    (verdict,) = bench.verdicts()
+    assert verdict.reason is reason and (verdict.result is Result.DEFECT) == (reason is None)
+
+
+def test_starts_of_cameras_are_forgotten_in_the_order_in_which_they_fell_silent() -> None:
+    bench = Bench()
+    for n in range(1100):
+        bench.announce(0, boot=f"b{n}", sent=False)
+        bench.announce(n, boot="lives", sent=False)
+        bench.decision.step(0)
+    assert len(bench.decision._matching._last) <= 1024
+    assert [v.lost for v in bench.air.take(Verdict) if v.lost] == []

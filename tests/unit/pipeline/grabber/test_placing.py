@@ -115,3 +115,11 @@ def test_recorded_pictures_lie_where_they_were_taken_unless_the_line_has_a_motio
     p.motion = motion(1000)
     p.start(p.motion)
     assert p.add(recorded[1], 0) is Ran.FORWARD and p.span_mm(0, 40) == (970, 990)
+
+
+def test_rows_over_which_the_cloth_jumped_further_than_a_picture_is_long_lie_nowhere() -> None:
+    place = placing(self_timed=True, rows=8)
+    for row, position_mm in ((0, 100.0), (40, 1e9)):
+        place.motion = motion(position_mm)
+        place.add(shot(row, rows=40), row)
+    assert place.span_mm(0, 40) != (None, None) and place.span_mm(30, 40) == (None, None)

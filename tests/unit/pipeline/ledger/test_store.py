@@ -294,3 +294,15 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"ledger not writable \(.*\), .*file/ledger\.sqlite, "):
         Ledger(tmp_path / "file" / "ledger.sqlite")
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_record_that_no_line_writes_is_told_on_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    held = Ledger(path, run_id="r")
+    held.add(Verdict(number=0, generation=0, camera="c", boot_id="b", seq=0, result=Result.PASS, t_mono_ns=0, t_utc_ns=0))
+    held.close()
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE verdicts SET body = json_set(body, '$.camera', '../../c')")
+    with pytest.raises(InputError, match="ledger has a Verdict that no line writes") as caught:
+        list(read_verdicts(path))
+    assert "\n" not in str(caught.value)

@@ -9,6 +9,7 @@ import pytest
 import zmq
 
 from glass_core.errors import InputError
+from pipeline.link import wire
 from pipeline.link.memory_link import MemoryLink
 from pipeline.link.protocol import Inbox, Link, Received
 from pipeline.link.zmq_link import ZmqLink
@@ -157,3 +158,12 @@ def test_a_stage_that_hears_nobody_sleeps_too(tmp_path: Path) -> None:
     link.wait(20)
     assert time.monotonic() - start_s >= 0.02
     link.close()
+
+
+def test_memory_drops_what_is_not_ours_too_and_goes_on() -> None:
+    queue = MemoryLink().inbox("decision")
+    odd = wire.encode(Bypass(on=True))[0] + b"x"
+    for parts in ([b""], [b"\xc1"], [odd], wire.encode(Bypass(on=True))):
+        assert queue.send_parts(list(parts))
+    assert (received := queue.receive()) is not None and received[0] == Bypass(on=True)
+    assert queue.receive() is None and queue.refused.by_sender == {"unknown": 3}

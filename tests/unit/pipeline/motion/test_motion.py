@@ -1,6 +1,7 @@
 """Motion: played webs follow their course, an encoder's counts become positions, and everybody hears the same."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -252,9 +253,9 @@ def test_udp_takes_numbers_and_counts_the_rest() -> None:
     counts = UdpCounts("127.0.0.1:0")
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            for text in (b"17", b"-4\n", b"", b"1e3", b"\xff\xfe", b"9" * 40):
+            for text in (b"17", b"-4\n", b"", b"1e3", b"\xff\xfe", b"9" * 40, b"1_000", b"%d" % (1 << 63)):
                 sender.sendto(text, ("127.0.0.1", counts.port))
-        assert counts.read(5) == [(17, 5), (-4, 5)] and counts.refused == 4
+        assert counts.read(5) == [(17, 5), (-4, 5)] and counts.refused == 6
         with pytest.raises(InputError, match="address not free"):
             make_source(UdpMotion(source="udp", listen=f"127.0.0.1:{counts.port}", counts_per_mm=1), Box, {})
     finally:
@@ -371,3 +372,44 @@ def test_a_night_at_rest_is_no_fault_of_a_camera_s_small_counter() -> None:
         bench.stage.step(1 + at_s * 1000 * MS)
     assert bench.heard.take(Motion)[-1].position_mm == pytest.approx(150)
     assert [s for s, _ in bench.states()] == [StageState.READY]
+
+
+@pytest.mark.parametrize("later_ms", [0, 60_000, 1 << 40])
+def test_a_stamp_from_the_future_does_not_hide_an_encoder_that_falls_silent(later_ms: int) -> None:
+    bench = Bench(source="message")
+    bench.counts.send(EncoderCount(count=1, t_mono_ns=(5 + later_ms) * MS))
+    bench.stage.step(5 * MS)
+    bench.stage.step(2_000 * MS)
+    assert [s for s, _ in bench.states()][-1] is StageState.FAULT
+
+
+def test_two_readings_that_come_almost_together_are_no_faster_than_cloth_can_be() -> None:
+    bench = Bench(source="message", counts_per_mm=10, max_speed_mm_s=3000)
+    for count, t_ns in ((0, 1_000), (1_400, 1_001)):
+        bench.counts.send(EncoderCount(count=count, t_mono_ns=t_ns))
+    bench.stage.step(1_001)
+    told = bench.heard.take(Motion)[-1]
+    assert (told.position_mm, told.speed_mm_s) == (140, 3000)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [(0, 0.0), (10, math.nan)],
+        [(0, math.inf), (10, 1.0)],
+        [(0, 2e12), (10, 2e12)],
+        [(0, 0.0), (0, 5.0)],
+        [(10, 0.0), (0, 0.0)],
+        [(0, 0.0), (1_000_000_000, 1.1e5)],
+    ],
+)
+def test_a_recorded_course_that_no_cloth_runs_is_refused(tmp_path: Path, lines: list[tuple[int, float]]) -> None:
+    path = tmp_path / "motion.jsonl"
+    path.write_text("".join(json.dumps({"t_mono_ns": t, "position_mm": mm}) + "\n" for t, mm in lines))
+    with pytest.raises(InputError, match=r"no cloth runs so, .*motion.jsonl:2, "):
+        RecordedCourse(path)
+
+
+def test_a_word_of_motion_is_believed_for_a_minute() -> None:
+    said = Motion(position_mm=100.0, speed_mm_s=10.0, state=MotionState.MOVING, source="t", t_mono_ns=10**12)
+    assert [said.at_mm(10**12 + s * 10**9) for s in (-3_000, -60, 0, 1, 60, 1 << 30)] == [-500, -500, 100, 110, 700, 700]

@@ -82,3 +82,11 @@ def test_the_quick_measurement_takes_the_best_batch_and_ends_soon() -> None:
 def test_rates_are_those_of_the_median_batch() -> None:
     timing = Timing(8, np.array([0.1, 0.2, 0.9]))
     assert timing.images_per_s == pytest.approx(40) and timing.latency_ms["p50"] == pytest.approx(200)
+
+
+def test_a_camera_with_more_lanes_than_a_verdict_tells_is_refused_at_the_start() -> None:
+    size = (64, 64 * 160)
+    assert demands(line({"rate": 5}), DEFINITION, {"a": size, "b": size})[0].tiles_per_frame == 160
+    wide = (64, 64 * 160 + 1)
+    with pytest.raises(InputError, match="161 lanes, camera b, 160 are allowed"):
+        demands(line({"rate": 5}), DEFINITION, {"a": size, "b": wide})

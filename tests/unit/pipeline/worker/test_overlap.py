@@ -160,3 +160,16 @@ def test_the_line_warns_and_the_record_holds_every_comparison() -> None:
     assert state.detail.startswith("b looks -1.5 mm across and +0.2 mm along from where it should beside a, align them again")
     assert state.inspection_ok
     assert bench.recorder.take(Alignment) == bench.air.take(Alignment) != []
+
+
+def test_cameras_that_no_line_has_are_forgotten_again() -> None:
+    cameras = Cameras()
+    cameras.show("left", 0)
+    shown, pixels = cameras.overlaps._last["left"], np.zeros((ROWS, WIDTH), np.uint8)
+    for n in range(100):
+        cameras.overlaps.look(shown.model_copy(update={"camera": f"x{n}", "x_offset_mm": 0.1 * n}), pixels, n)
+    assert len(cameras.overlaps._last) <= 16 and len(cameras.overlaps._pairs) <= 16 * 15
+
+
+def test_scales_that_no_two_neighbours_have_are_not_compared() -> None:
+    assert compare(strip(seen(0, 0)), strip(seen(0, 0), mm=10 * MM)) == (None, 0.0)

@@ -242,3 +242,19 @@ def test_a_frame_without_cloth_in_its_range_is_not_passed() -> None:
     bench.worker.step(0)
     (scored,) = bench.step(6 * MS)
     assert scored.fault == "no cloth within the inspected range" and scored.lanes == ()
+
+
+def test_a_picture_with_more_lanes_than_a_verdict_tells_is_a_fault_of_that_picture() -> None:
+    bench = Bench()
+    for seq, width in enumerate((64 * 161, 64)):
+        bench.inbox.send(*frame("a", seq, np.zeros((64, width), np.uint8)))
+    first, second = [scored for at in (0, 10 * MS) for scored in bench.step(at)]
+    assert first.fault.startswith("215 lanes, camera a, 160 are allowed") and (second.seq, second.fault) == (1, "")
+
+
+def test_what_is_no_frame_is_counted_by_its_sender() -> None:
+    bench = Bench()
+    bench.inbox.send(Status(role="grabber", name="left", generation=0, state=StageState.READY))
+    bench.inbox.send(*frame("a", 0, np.zeros((64, 0), np.uint8)))
+    (empty,) = [scored for at in (0, 10 * MS) for scored in bench.step(at)]
+    assert empty.fault.startswith("an empty picture") and bench.worker.counters["refused left"] == 1
