@@ -8,12 +8,13 @@ TORCH ?= torch==2.13.0
 # torch's idle threads would spin, and starve the other processes of a test
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo test check unit models emulator tensorrt line clean
+.PHONY: help demo test check unit models emulator tensorrt line fuzz clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   the whole story on generated cloth (about five minutes), result in ./demo"
 	@echo "make test   style, types, import contracts, unit tests, trainings and engines, emulated cameras, TensorRT dry run, whole lines"
+	@echo "make fuzz   ten minutes of broken pictures, settings, messages, answers and files; MINUTES=60 for longer"
 	@echo "make clean  remove the environment"
 
 $(VENV)/.ready: pyproject.toml
@@ -40,7 +41,7 @@ check: $(VENV)/.ready
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.ready
-	$(BIN)/pytest -n 2 tests/unit
+	$(BIN)/pytest -n 2 tests/unit tests/fuzz
 
 # Whole trainings, bundles and engines: slower than a unit test may be.
 models: $(VENV)/.ready
@@ -60,6 +61,11 @@ tensorrt: $(VENV)/torch-tensorrt
 
 line: $(VENV)/.ready
 	$(BIN)/pytest tests/line
+
+# What comes from outside, broken by chance; a short run of it is part of the unit tests.
+MINUTES ?= 10
+fuzz: $(VENV)/.ready
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
 clean:
 	rm -rf $(VENV)

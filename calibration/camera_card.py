@@ -6,14 +6,21 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
-from pydantic import ValidationError
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
 
 from glass_core.errors import InputError
 from glass_core.files.sealed import ChangedByHand, Sealed
 from glass_core.files.whole_file import whole_file
+from glass_core.pictures.drawn import write_png
+
+Picture = NDArray[np.uint8]
 
 VALID_DAYS = 180
 """Lamps age, screws work loose, lenses gather dust."""
+MAX_SIDE_PX = 1 << 16
+"""Of a picture; no camera gives a wider one."""
 _MAX_CARD_BYTES = 1 << 22
 
 
@@ -27,7 +34,7 @@ class CameraCard(Sealed):
     valid_until: datetime
     source: str
     """The pictures it was made from."""
-    width_px: int
+    width_px: int = Field(ge=1, le=MAX_SIDE_PX)
 
     @classmethod
     def measured(cls, valid_days: float = VALID_DAYS, **fields: object) -> Self:
@@ -50,10 +57,15 @@ class CameraCard(Sealed):
         except ChangedByHand:
             raise InputError(f"card changed by hand, {path}, {again}") from None
 
-    def save(self, path: Path) -> None:
-        """Write it, whole or not at all; InputError where that fails."""
+    def save(self, path: Path, picture: Picture | None = None) -> None:
+        """Write it, and beside it the picture (H, W, 3) BGR that shows what was measured; InputError where that fails.
+
+        Both are whole or not there, and there is no card whose picture could not be written.
+        """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if picture is not None:
+                write_png(picture_path(path), picture)
             with whole_file(path) as part:
                 part.write_text(self.model_dump_json(indent=1, by_alias=True) + "\n")
         except OSError as e:
@@ -68,6 +80,11 @@ class CameraCard(Sealed):
             raise InputError(f"card of another camera, {theirs} instead of {mine}, {path}, calibrate this camera")
         if now is not None and now > self.valid_until:
             raise InputError(f"card past its date, valid until {self.valid_until:%Y-%m-%d}, {path}, calibrate the camera again")
+
+
+def picture_path(card: Path) -> Path:
+    """Where the picture of a card's file lies."""
+    return card.with_suffix(".png")
 
 
 def check_width(card: CameraCard, width_px: int) -> None:

@@ -1,14 +1,17 @@
-"""Shading of a camera and its lamp: from pictures of dark and of plain white to a gain for each column (pure)."""
+"""Shading of a camera and its lamp: from pictures of dark and of plain white to a gain for each column."""
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal, Self
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
-from calibration.camera_card import CameraCard, check_width
+from calibration.camera_card import VALID_DAYS, CameraCard, Picture, check_width
+from calibration.references import read_rows
 from glass_core.errors import InputError
 
 SATURATED = 254
@@ -26,14 +29,20 @@ class FlatfieldCard(CameraCard):
     """Per column: pixel = (raw - dark) x gain; the mean level of the white reference is kept."""
 
     kind: Literal["flatfield"] = "flatfield"
-    dark: tuple[float, ...]
-    gain: tuple[float, ...]
-    level: float
+    dark: tuple[Annotated[float, Field(ge=0, le=255)], ...]
+    gain: tuple[Annotated[float, Field(gt=0, le=255)], ...]
+    level: float = Field(ge=0, le=255)
     """Grey level of plain white after correction."""
     unevenness: float
     """Of the white reference before: (brightest - darkest column) / level."""
     structure: float
     saturated: float
+
+    @model_validator(mode="after")
+    def _one_figure_a_column(self) -> Self:
+        if not len(self.dark) == len(self.gain) == self.width_px:
+            raise ValueError(f"{len(self.dark)} dark levels and {len(self.gain)} gains for {self.width_px} columns")
+        return self
 
     def apply(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The picture (H, W) or (H, W, 3) without its shading; InputError where its width is another."""
@@ -46,13 +55,25 @@ class FlatfieldCard(CameraCard):
 
 
 def make_flatfield(
-    white: NDArray[np.uint8], dark: NDArray[np.uint8] | None, camera: str, serial: str, source: str, valid_days: float
-) -> FlatfieldCard:
-    """A card from rows of plain white (rows, W) and, where given, rows with the lens covered (rows, W).
+    white_pictures: Path,
+    dark_pictures: Path | None,
+    camera: str,
+    serial: str = "",
+    valid_days: float = VALID_DAYS,
+) -> tuple[FlatfieldCard, Picture]:
+    """A card from pictures of plain white and, where given, of the lens covered; beside it a drawing of the shading.
 
-    Medians over the rows, so that a speck that passes leaves no trace. InputError: a reference that is saturated, too
-    dark, not dark, of too few rows, with structure in it, or of another width; a column that would need too much gain.
+    Each is a picture or a folder of them. Medians over all rows, so that a speck that passes leaves no trace. InputError: a
+    reference that is saturated, too dark, not dark, of too few rows, with structure in it, or of another width; a column
+    that would need too much gain.
+
+    >>> card, picture = make_flatfield(folder / "white.png", folder / "dark.png", camera="left")
+    >>> round(card.gain[0] / card.gain[60], 1)  # the lamp of the example lights the first column half as much
+    2.0
+    >>> card.save(folder / "flatfield.json", picture)
     """
+    white, dark = read_rows(white_pictures), None if dark_pictures is None else read_rows(dark_pictures)
+    source = str(white_pictures)
     rows, width = white.shape
     if rows < MIN_ROWS:
         raise InputError(f"white reference of {rows} rows, {source}, give at least {MIN_ROWS}")
@@ -81,15 +102,16 @@ def make_flatfield(
         raise InputError(
             f"white reference varies by {structure:.0%} along the cloth, {source}, use plain white, moving or out of focus"
         )
-    return FlatfieldCard.measured(
+    card = FlatfieldCard.measured(
         valid_days=valid_days, camera=camera, serial=serial, source=source, width_px=width,
         dark=tuple(np.round(zero, 2).tolist()), gain=tuple(np.round(level / column, 4).tolist()),
         level=round(level, 2), unevenness=round(float(np.ptp(column)) / level, 4), structure=round(structure, 4),
         saturated=saturated,
     )  # fmt: skip
+    return card, _drawn(card)
 
 
-def picture_of(card: FlatfieldCard) -> NDArray[np.uint8]:
+def _drawn(card: FlatfieldCard) -> Picture:
     """The shading before and after as a drawing (H, W, 3) BGR: 0 to 255 from bottom to top, one column a column."""
     height, width = 255, min(card.width_px, 1600)
     canvas = np.full((height + 1, width, 3), 255, np.uint8)

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from glass_core.pictures.split import MIN_CARD_SCORES
 
@@ -28,10 +28,10 @@ class Limit(BaseModel):
     patches are high together the most that this tail allows.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    threshold: float
-    samples: int
+    threshold: float = Field(gt=0, lt=1)
+    samples: int = Field(ge=1)
     rule: Literal["order_statistic", "tail_extrapolation"]
     rank: int
     tail_start: float | None = None

@@ -1,23 +1,28 @@
-"""Millimetres per pixel, distortion, squareness and focus from a board or a ruler; encoder counts (pure)."""
+"""Millimetres per pixel, distortion, squareness and focus from a board or a ruler; encoder counts."""
 
 from __future__ import annotations
 
 import math
-from typing import Literal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, Self
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
-from calibration.camera_card import CameraCard, check_width
+from calibration.board import charuco_board, checkerboard, edge_width
+from calibration.camera_card import MAX_SIDE_PX, VALID_DAYS, CameraCard, Picture, check_width
+from calibration.references import read_grey
 from glass_core.errors import InputError
 
 Array = NDArray[np.float64]
-MIN_CORNERS = 12
 MIN_CORRECTED_PX = 0.5
 """Distortion below this is left alone: to resample costs more sharpness than it mends."""
 MAX_RESIDUAL_PX = 1.5
 MAX_BLUR_PX = 4.0
+MAX_MM_PER_PX = 10.0
 """An edge of the board that takes longer from dark to bright is out of focus."""
 COVERED = 0.7
 """Share of the picture that a board must span before distortion is fitted."""
@@ -28,8 +33,8 @@ class ScaleCard(CameraCard):
 
     kind: Literal["scale"] = "scale"
     method: Literal["checkerboard", "charuco", "ruler"]
-    mm_per_px_x: float
-    mm_per_px_y: float | None
+    mm_per_px_x: float = Field(gt=0, le=MAX_MM_PER_PX)
+    mm_per_px_y: float | None = Field(gt=0, le=MAX_MM_PER_PX)
     """Null: not measured; then lengths along the cloth are null."""
     squareness_deg: float | None
     """Angle between the axes less 90: a camera askew, or rows out of step with the cloth."""
@@ -37,10 +42,19 @@ class ScaleCard(CameraCard):
     blur_px: float | None
     """10 to 90 per cent of an edge, median over the board's."""
     line_scan: bool
-    height_px: int
+    height_px: int = Field(ge=1, le=MAX_SIDE_PX)
     bend_x: tuple[float, ...] = ()
     bend_y: tuple[float, ...] = ()
     """Coefficients of _terms in picture coordinates from -1 to 1; empty: nothing to correct."""
+
+    @model_validator(mode="after")
+    def _as_many_coefficients_as_terms(self) -> Self:
+        terms = _terms(np.zeros(1), np.zeros(1), self.line_scan).shape[-1]
+        if len(self.bend_x) not in (0, terms) or len(self.bend_y) != (0 if self.line_scan else len(self.bend_x)):
+            raise ValueError(f"{len(self.bend_x)} and {len(self.bend_y)} coefficients of distortion, a camera has {terms}")
+        if any(abs(c) > MAX_SIDE_PX for c in (*self.bend_x, *self.bend_y)):
+            raise ValueError(f"a coefficient of distortion beyond {MAX_SIDE_PX} px")
+        return self
 
     def maps(self, height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
         """Source columns and rows of each pixel (H, W) for cv2.remap; None where nothing is corrected."""
@@ -55,28 +69,38 @@ class ScaleCard(CameraCard):
 
 
 def scale_from_board(
-    picture: NDArray[np.uint8],
+    board: Path,
     inner: tuple[int, int],
     square_mm: float,
     line_scan: bool,
     camera: str,
-    serial: str,
-    source: str,
-    valid_days: float,
+    serial: str = "",
+    valid_days: float = VALID_DAYS,
     charuco: str | None = None,
-) -> ScaleCard:
-    """A card from one picture (H, W) of a flat board with `inner` (columns, rows) corners between its squares.
+) -> tuple[ScaleCard, Picture]:
+    """A card from one picture of a flat board with `inner` (columns, rows) corners between its squares.
 
-    `charuco`: name of an ArUco dictionary (e.g. DICT_4X4_50): the board may then be seen in part. InputError: no board,
-    a saturated or blurred picture, corners that lie on no plane.
+    Beside it the picture as it will be seen, with a grid that straight lines should follow. `charuco`: name of an ArUco
+    dictionary (e.g. DICT_4X4_50): the board may then be seen in part. InputError: no board, one too small to measure, a
+    saturated or blurred picture, corners that lie on no plane.
+
+    >>> card, picture = scale_from_board(folder / "board.png", (7, 5), square_mm=6.0, line_scan=False, camera="left")
+    >>> f"{card.mm_per_px_x:.2f} mm per px across, {card.mm_per_px_y:.2f} along"
+    '0.20 mm per px across, 0.30 along'
+    >>> card.save(folder / "scale.json", picture)
     """
+    if min(inner) < 3:
+        raise InputError(f"board of {inner[0]}x{inner[1]} inner corners, --board, use one of at least 3x3")
+    if square_mm <= 0:
+        raise InputError(f"square of {square_mm:g} mm, --square-mm, measure one in mm")
+    picture, source = read_grey(board), str(board)
     if (picture >= 254).mean() > 0.5:
         raise InputError(f"picture of the board is saturated, {source}, shorten the exposure")
     if charuco is None:
-        px, mm = _checkerboard(picture, inner, square_mm, source)
+        px, mm = checkerboard(picture, inner, square_mm, source)
     else:
-        px, mm = _charuco(picture, inner, square_mm, charuco, source)
-    blur_px = _blur(picture, px, square_mm, mm)
+        px, mm = charuco_board(picture, inner, square_mm, charuco, source)
+    blur_px = edge_width(picture, px, square_mm, mm)
     if blur_px > MAX_BLUR_PX:
         raise InputError(f"edges of the board are {blur_px:.1f} px wide, {source}, focus the lens")
     homogeneous = np.column_stack([px, np.ones(len(px))])  # (N, 3)
@@ -105,41 +129,59 @@ def scale_from_board(
     x_axis, y_axis = to_mm[:, 0], to_mm[:, 1]  # mm for a step of one px
     across, along = float(np.hypot(*x_axis)), float(np.hypot(*y_axis))
     angle = math.degrees(math.acos(np.clip(x_axis @ y_axis / (across * along), -1, 1)))
-    return ScaleCard.measured(
+    card = ScaleCard.measured(
         valid_days=valid_days, camera=camera, serial=serial, source=source, width_px=width, height_px=height,
         method="charuco" if charuco else "checkerboard", mm_per_px_x=across, mm_per_px_y=along,
         squareness_deg=round(angle - 90, 4), residual_px=round(residual_px, 4), blur_px=round(blur_px, 2),
         line_scan=line_scan, bend_x=bend_x, bend_y=bend_y,
     )  # fmt: skip
+    return card, _corrected(card, picture)
 
 
 def scale_from_ruler(
-    rulers: list[tuple[float, float, float, float, float]],
-    shape: tuple[int, int],
+    picture: Path,
+    rulers: Sequence[tuple[float, float, float, float, float]],
     line_scan: bool,
     camera: str,
-    serial: str,
-    source: str,
-    valid_days: float,
-) -> ScaleCard:
-    """A card from one ruler laid across the cloth and perhaps one along it: (x0, y0, x1, y1) px and its length in mm."""
+    serial: str = "",
+    valid_days: float = VALID_DAYS,
+) -> tuple[ScaleCard, Picture]:
+    """A card from a picture with one ruler laid across the cloth and perhaps one along it; beside it both as lines.
+
+    Each ruler is (x0, y0, x1, y1) in px and its length in mm. InputError where one lies askew, or none across.
+
+    >>> rulers = [(10, 20, 110, 22, 25.0), (60, 5, 60, 75, 21.0)]
+    >>> card, picture = scale_from_ruler(folder / "picture.png", rulers, line_scan=True, camera="left")
+    >>> card.mm_per_px_x, card.mm_per_px_y
+    (0.25, 0.3)
+    """
+    seen, source = read_grey(picture), str(picture)
+    drawn = np.asarray(cv2.cvtColor(seen, cv2.COLOR_GRAY2BGR), np.uint8)
     found: dict[str, float] = {}
     for x0, y0, x1, y1, length_mm in rulers:
         dx, dy = abs(x1 - x0), abs(y1 - y0)
         if length_mm <= 0 or max(dx, dy) < 10 or min(dx, dy) > 0.1 * max(dx, dy):
             raise InputError(f"marks {x0:g},{y0:g} to {x1:g},{y1:g} of {length_mm:g} mm, {source}, lay the ruler along an axis")
         found["x" if dx > dy else "y"] = length_mm / max(dx, dy)
+        cv2.line(drawn, (round(x0), round(y0)), (round(x1), round(y1)), (0, 0, 255), 2)
     if "x" not in found:
         raise InputError(f"no ruler across the cloth, {source}, give one with --ruler")
-    return ScaleCard.measured(
-        valid_days=valid_days, camera=camera, serial=serial, source=source, width_px=shape[1], height_px=shape[0],
+    card = ScaleCard.measured(
+        valid_days=valid_days, camera=camera, serial=serial, source=source, width_px=seen.shape[1], height_px=seen.shape[0],
         method="ruler", mm_per_px_x=found["x"], mm_per_px_y=found.get("y"), squareness_deg=None, residual_px=None,
         blur_px=None, line_scan=line_scan,
     )  # fmt: skip
+    return card, drawn
 
 
 def counts_per_mm(first: int, last: int, bits: int, length_mm: float) -> float:
-    """Signed counts per mm from a register's readings before and after a known length ran forward; InputError where none."""
+    """Signed counts per mm from a register of so many bits, read before and after a known length ran forward.
+
+    InputError where it did not count.
+
+    >>> counts_per_mm(65_000, 464, bits=16, length_mm=100.0)  # it ran over
+    10.0
+    """
     half = 1 << (bits - 1)
     step = (last - first + half) % (2 * half) - half
     if step == 0 or length_mm <= 0:
@@ -147,49 +189,16 @@ def counts_per_mm(first: int, last: int, bits: int, length_mm: float) -> float:
     return step / length_mm
 
 
-def _checkerboard(picture: NDArray[np.uint8], inner: tuple[int, int], square_mm: float, source: str) -> tuple[Array, Array]:
-    found, corners = cv2.findChessboardCornersSB(picture, inner, None, cv2.CALIB_CB_ACCURACY)
-    if not found:
-        raise InputError(
-            f"no board of {inner[0]}x{inner[1]} inner corners found, {source}, show all of it, in focus and evenly lit"
-        )
-    mm = np.mgrid[0 : inner[0], 0 : inner[1]].T.reshape(-1, 2) * square_mm
-    return corners.reshape(-1, 2).astype(np.float64), mm.astype(np.float64)
-
-
-def _charuco(
-    picture: NDArray[np.uint8], inner: tuple[int, int], square_mm: float, dictionary: str, source: str
-) -> tuple[Array, Array]:
-    number = getattr(cv2.aruco, dictionary, None)
-    if not dictionary.startswith("DICT_") or number is None:
-        raise InputError(f"no such ArUco dictionary {dictionary}, --charuco, give one like DICT_4X4_50")
-    size = (inner[0] + 1, inner[1] + 1)
-    # A marker's size matters only for poses, which are not asked for.
-    board = cv2.aruco.CharucoBoard(size, square_mm, 0.75 * square_mm, cv2.aruco.getPredefinedDictionary(number))
-    corners, ids, _, _ = cv2.aruco.CharucoDetector(board).detectBoard(picture)
-    if ids is None or len(ids) < MIN_CORNERS:
-        seen = 0 if ids is None else len(ids)
-        raise InputError(f"only {seen} corners of the ChArUco board found, {source}, show more of it, in focus and evenly lit")
-    mm = np.array(board.getChessboardCorners())[ids.ravel(), :2]
-    return corners.reshape(-1, 2).astype(np.float64), mm.astype(np.float64)
-
-
-def _blur(picture: NDArray[np.uint8], px: Array, square_mm: float, mm: Array) -> float:
-    """Median 10 to 90 % width of the edges half-way between corners that are neighbours across the cloth."""
-    widths = []
-    for a in range(len(px)):
-        step = mm - mm[a]
-        near = np.flatnonzero((np.abs(step[:, 1] - square_mm) < 1e-6) & (np.abs(step[:, 0]) < 1e-6))
-        if len(near):
-            x, y = (px[a] + px[near[0]]) / 2
-            reach = max(4, int(0.12 * np.hypot(*(px[near[0]] - px[a]))))  # a ChArUco marker begins further on
-            left = max(0, int(x) - reach)
-            profile = picture[int(y), left : int(x) + reach + 1].astype(np.float64)
-            low, high = np.percentile(profile, [5, 95])
-            if high - low > 20:
-                share = (profile - low) / (high - low)
-                widths.append(np.count_nonzero((share > 0.1) & (share < 0.9)))
-    return float(np.median(widths)) if widths else 0.0
+def _corrected(card: ScaleCard, picture: Picture) -> Picture:
+    """The picture (H, W) as it will be seen, (H, W, 3) BGR, under a grid."""
+    drawn = np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR), np.uint8)
+    maps = card.maps(*picture.shape)
+    if maps is not None:
+        drawn = np.asarray(cv2.remap(drawn, *maps, cv2.INTER_LINEAR), np.uint8)
+    step = max(16, drawn.shape[1] // 16)
+    drawn[:, ::step] = (0, 0, 255)
+    drawn[::step] = (0, 0, 255)
+    return drawn
 
 
 def _unit(px: Array, size: int) -> Array:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -20,12 +20,13 @@ from glass_core.pictures.split import MIN_CARD_SCORES
 CARD_FILE = "card.json"
 PREVIOUS_FILE = "card.previous.json"
 _MAX_CARD_BYTES = 1 << 22
+MAX_LANES = 4096
 
 
 class Model(BaseModel):
     """What the scores came from."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     weights_sha: str
     engine_sha: str
@@ -37,7 +38,7 @@ class Model(BaseModel):
 class Needs(BaseModel):
     """How much more good cloth makes the card final; metres are null where the length of a frame is not known."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     frames: int
     metres: float | None
@@ -46,7 +47,7 @@ class Needs(BaseModel):
 class GoodLook(BaseModel):
     """How one camera's good cloth looked and scored at calibration; what was not known then is null."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     level: float | None
     texture: float | None
@@ -81,12 +82,12 @@ class ThresholdCard(Sealed):
     frames: int
     metres: int | None
     """Seen by every camera; null where frames are counted."""
-    lane_samples: tuple[int, ...]
+    lane_samples: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=1, max_length=MAX_LANES)
     dispersion: float
     effective_samples: float
     limits_are: Literal["pooled", "per lane"]
     limits: tuple[Limit, ...]
-    thresholds: tuple[float, ...]
+    thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(min_length=1, max_length=MAX_LANES)
     expected_false_alarms_per_1000: float
     upper_false_alarms_per_1000: float
     provisional: bool
@@ -110,6 +111,13 @@ class ThresholdCard(Sealed):
             raise ValueError("limits or lane_samples are none") from None
         new: dict[str, Any] = {"schema": 2, "metres": None, "dispersion": 1.0, "effective_samples": samples, "good": {}}
         return kept | new | {"limits": limits}
+
+    @model_validator(mode="after")
+    def _thresholds_are_those_of_the_limits(self) -> Self:
+        lanes = len(self.lane_samples)
+        if not self.limits or self.thresholds != tuple(self.limits[n % len(self.limits)].threshold for n in range(lanes)):
+            raise ValueError("thresholds are not those of the limits, one a lane")
+        return self
 
     @property
     def weights_sha(self) -> str:

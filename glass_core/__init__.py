@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from glass_core.evaluation.evaluate import evaluate
     from glass_core.evaluation.figures import draw_map
     from glass_core.evaluation.scores import Scores, load
+    from glass_core.paper.convert import convert
     from glass_core.training.train import train
 else:
     __getattr__ = lazy_exports(
@@ -18,6 +19,7 @@ else:
             "Scores": "evaluation.scores",
             "TrainConfig": "config",
             "compile_bundle": "engines.compile",
+            "convert": "paper.convert",
             "draw_map": "evaluation.figures",
             "evaluate": "evaluation.evaluate",
             "load": "evaluation.scores",
@@ -26,4 +28,4 @@ else:
     )
 
 
-__all__ = ["Scores", "TrainConfig", "compile_bundle", "draw_map", "evaluate", "load", "train"]
+__all__ = ["Scores", "TrainConfig", "compile_bundle", "convert", "draw_map", "evaluate", "load", "train"]

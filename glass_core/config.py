@@ -22,6 +22,7 @@ PROFILES: dict[str, dict[str, Any]] = {
     "paper": {
         "distribution": "j",
         "backbone": "wide_resnet50_2",
+        "trunk": "as_official",
         "input": "crop",
         "border_px": 0,
         "weave_share": 0.0,
@@ -57,6 +58,8 @@ class TrainConfig(Section):
     levels: tuple[Literal[1, 2, 3], ...] = (2, 3)
     """Levels of the trunk that features are taken from, finest first (table 8); cells are as fine as the first."""
     weights: Path | None = None
+    trunk: Literal["clean", "as_official"] = "clean"
+    """The published trunk as it is, or as the official program leaves it (glass_core.network.official_trunk)."""
     textures: Path | None = None
     seed: int = Field(default=0, ge=0)
 
@@ -79,7 +82,7 @@ class TrainConfig(Section):
 
     epochs: int = Field(default=8, ge=1)
     iterations_per_epoch: int | None = Field(default=25, ge=1)
-    """Null: once over the training tiles, 50 iterations at most, the last batch short, as the official code."""
+    """Null: as the official code, once over the training tiles, the last batch short, or until more than 392 are seen."""
     batch_tiles: int = Field(default=8, ge=1)
     rows_per_tile: int | None = Field(default=128, ge=16)
     """Cells of each tile that an iteration uses, drawn at random; null: all, as in the paper (many times slower)."""

@@ -5,13 +5,30 @@ from typing import TYPE_CHECKING
 from glass_core.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from pipeline.cameras.look import look_through
+    from pipeline.report.reviewing import review
     from pipeline.report.sheet import read_roll
+    from pipeline.supervision.answering import acknowledge, reset
+    from pipeline.supervision.comparing import compare
+    from pipeline.supervision.machine.examination import examine
+    from pipeline.supervision.pulsing import pulse_outputs
+    from pipeline.supervision.recording import record
     from pipeline.supervision.replaying import replay
     from pipeline.supervision.running import run
 else:
     __getattr__ = lazy_exports(
-        __name__, {"read_roll": "report.sheet", "replay": "supervision.replaying", "run": "supervision.running"}
-    )
+        __name__,
+        {
+            "acknowledge": "supervision.answering", "compare": "supervision.comparing",
+            "examine": "supervision.machine.examination", "look_through": "cameras.look",
+            "pulse_outputs": "supervision.pulsing", "read_roll": "report.sheet", "record": "supervision.recording",
+            "replay": "supervision.replaying", "reset": "supervision.answering", "review": "report.reviewing",
+            "run": "supervision.running",
+        },
+    )  # fmt: skip
 
 
-__all__ = ["read_roll", "replay", "run"]
+__all__ = [
+    "acknowledge", "compare", "examine", "look_through", "pulse_outputs", "read_roll", "record", "replay", "reset", "review",
+    "run",
+]  # fmt: skip

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
+from collections import Counter, deque
 from typing import Any
 
 import numpy as np
 
 WINDOW = 2048
 GPU_INTERVAL_S = 1.0
+SENDERS = 24
+"""Told apart where messages are refused; a line has at most sixteen cameras and some other processes."""
 
 
 class Percentiles:
@@ -32,6 +34,23 @@ class Percentiles:
             return {}
         p50, p95, p99 = np.percentile(np.fromiter(self._values, float), [50, 95, 99])
         return {"p50": round(float(p50), 3), "p95": round(float(p95), 3), "p99": round(float(p99), 3)}
+
+
+class Refusals:
+    """Messages that were not taken, by the sender that they name; constant memory, whatever they name."""
+
+    def __init__(self) -> None:
+        self.by_sender: Counter[str] = Counter()
+
+    def count(self, sender: str) -> None:
+        """One more."""
+        known = sender in self.by_sender or len(self.by_sender) < SENDERS
+        self.by_sender[sender if known else "others"] += 1
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """As figures for the screen."""
+        return {f"refused {sender}": n for sender, n in self.by_sender.items()}
 
 
 class Gpu:

@@ -15,6 +15,7 @@ from pipeline.messages.frames import Announced, ScoreMap
 from pipeline.messages.line import LineState
 from pipeline.messages.motion import Motion
 from pipeline.messages.reasons import Reason
+from pipeline.messages.record import Committed, record_key
 from pipeline.messages.stages import Status
 from pipeline.messages.states import MotionState, Result, StageState
 from pipeline.messages.verdicts import Verdict
@@ -112,6 +113,12 @@ class Bench:
     def move(self, position_mm: float, speed_mm_s: float = 100.0, now_ns: int = 0) -> None:
         state = MotionState.STOPPED if speed_mm_s == 0 else MotionState.MOVING if speed_mm_s > 0 else MotionState.REVERSE
         self.inbox.send(Motion(position_mm=position_mm, speed_mm_s=speed_mm_s, state=state, source="t", t_mono_ns=now_ns))
+
+    def commit(self) -> None:
+        """The recorder writes all that it has, and says so."""
+        for message, _ in self.recorder.queue:
+            if (key := record_key(message)) is not None:
+                self.inbox.send(Committed(kind=key[0], generation=key[1], first=key[2], last=key[2]))
 
     def verdicts(self, now_ns: int = 0) -> list[Verdict]:
         self.decision.step(now_ns)

@@ -16,6 +16,7 @@ from pipeline.link.protocol import Received
 from pipeline.link.wire import decode, encode
 from pipeline.messages.line import Totals
 from pipeline.messages.message import Message, Payload
+from pipeline.telemetry import Refusals
 
 
 class Box:
@@ -24,7 +25,7 @@ class Box:
     def __init__(self, room: int = 1_000_000) -> None:
         self.queue: deque[Received] = deque()
         self.room = room
-        self.refused = 0
+        self.refused = Refusals()
         self.newcomer = False
 
     def send(self, message: Message, *payloads: Payload) -> bool:

@@ -5,6 +5,7 @@ The folder holds what a RUN holds too (model, split, exclusions), so that a new 
 
 import hashlib
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,11 @@ from glass_core.errors import InputError
 from glass_core.files.sealed import ChangedByHand, Sealed
 from glass_core.network.checkpoint import read_info, read_tensors
 from glass_core.pictures.scoring import ScoreDefinition
+from glass_core.pictures.tiling import MAX_TILE_PX
 
 MANIFEST_FILE = "manifest.json"
 GOLDENS_FILE = "goldens.safetensors"
+MAX_BUCKET = 1024
 _MAX_MANIFEST_BYTES = 1 << 20
 
 
@@ -34,16 +37,16 @@ class Manifest(Sealed):
     version: str
     device: Device
     precision: PrecisionName
-    buckets: tuple[int, ...]
-    tile_shape: tuple[int, ...]
+    buckets: tuple[Annotated[int, Field(ge=1, le=MAX_BUCKET)], ...] = Field(min_length=1, max_length=16)
+    tile_shape: tuple[Annotated[int, Field(ge=1, le=MAX_TILE_PX)], ...] = Field(min_length=2, max_length=3)
     """(h, w) mono or (h, w, 3) RGB, uint8."""
     score: ScoreDefinition
     tolerance: float = Field(ge=MIN_TOLERANCE, le=1)
     """How far a golden tile's cells may move."""
     guard: dict[str, float]
     """How the engine's scores differ from those of the trained model in float32."""
-    files: dict[str, str]
-    """sha256 of each."""
+    files: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")], str]
+    """sha256 of each; they lie in the bundle's own folder."""
 
 
 def is_bundle(folder: Path) -> bool:
@@ -90,9 +93,8 @@ class Bundle:
         self.backend, self.precision, self.device = manifest.backend, manifest.precision, manifest.device.kind
         self.sha, self.weights_sha, self.definition = manifest.sha, manifest.weights_sha, manifest.score
         self.pixel_format = "RGB8" if len(manifest.tile_shape) == 3 else "Mono8"
-        goldens, _ = read_tensors(folder / GOLDENS_FILE)
-        self.canary = canary = Canary(goldens["tiles"], goldens["cells"], manifest.tolerance)
         self._shape = manifest.tile_shape
+        self.canary = canary = _canary(folder, manifest)
         self._runner = module.read(folder, self._shape, self.precision, threads)
         for bucket in manifest.buckets:
             try:
@@ -107,6 +109,14 @@ class Bundle:
             has, takes = ("x".join(map(str, shape)) for shape in (tiles.shape[1:], self._shape))
             raise InputError(f"tiles of {has}, {self._folder} takes {takes} ({self.pixel_format}), compile for these pictures")
         return self._runner(tiles)
+
+
+def _canary(folder: Path, manifest: Manifest) -> Canary:
+    goldens, _ = read_tensors(folder / GOLDENS_FILE)
+    tiles, cells = (goldens.get(name, np.empty(0)) for name in ("tiles", "cells"))
+    if tiles.dtype != np.uint8 or tiles.shape[1:] != manifest.tile_shape or not len(tiles) == len(cells) > 0:
+        raise InputError(f"no golden tiles of {manifest.tile_shape} px, {folder / GOLDENS_FILE}, compile the bundle again")
+    return Canary(tiles, cells, manifest.tolerance)
 
 
 def check_device(folder: Path, manifest: Manifest, module: Backend) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glass_core.engines.backend import Device, Runner, Tiles
-from glass_core.errors import InputError, MissingError
+from glass_core.engines.installed import nncf_library
+from glass_core.errors import InputError
 from glass_core.network.checkpoint import load_model
 
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # else importing it reports to Intel's server
@@ -78,12 +79,7 @@ def _convert(run: Path, shape: tuple[int, ...]) -> ov.Model:
 
 def _quantised(model: ov.Model, examples: Tiles) -> ov.Model:
     """Weights and activations in int8, ranges from the examples; the last layer, a row of sums, stays as it is."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import nncf
-    except Exception as error:
-        raise MissingError(f"nncf is not usable ({error}), this machine, pip install 'glassline[int8]'") from error
+    nncf = nncf_library()
     nncf.set_log_level("ERROR")
     batches = [examples[n : n + 1] for n in range(len(examples))]
     last = [node.get_friendly_name() for node in model.get_ordered_ops() if node.get_type_name() == "Convolution"][-1]

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from glass_core.files.whole_file import whole_file
 from glass_core.pictures.anomaly_map import smooth_map
+from glass_core.pictures.drawn import write_png
 from glass_core.pictures.scoring import ScoreDefinition
 
 TILES_SHOWN = 24
@@ -76,12 +76,6 @@ def write_contact_sheet(path: Path, suspects: Sequence[Suspect]) -> None:
             origin = (left, top + _SIDE_PX + 14 + 15 * line)
             cv2.putText(sheet, text, origin, cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
     write_png(path, sheet)
-
-
-def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
-    """A PNG of a picture (H, W, 3) BGR, whole or not at all."""
-    with whole_file(path) as part:
-        part.write_bytes(cv2.imencode(".png", picture)[1].tobytes())
 
 
 def _tile_and_heat(suspect: Suspect) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ _NOT_METHOD = NOTHING_OF_THE_METHOD | {"split", "select", "recalibrate_bn"}
 ALWAYS = (
     "random streams are not those of the official code",
     "the centre is the mean over pictures, officially over batch means (a short last batch counts more)",
-    "good features are rounded to half precision",
+    "features are rounded to half precision",
 )
 
 

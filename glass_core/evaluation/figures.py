@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from glass_core.evaluation.contact_sheet import under_heat, write_png
+from glass_core.evaluation.contact_sheet import under_heat
 from glass_core.evaluation.scores import Scores
+from glass_core.pictures.drawn import write_png
 from glass_core.pictures.reading import read_image
 
 _GOOD, _DEFECTIVE, _BLACK = (90, 160, 60), (60, 60, 210), (0, 0, 0)

@@ -106,7 +106,8 @@ def official_truth(mask: NDArray[np.uint8], resize_px: int, any_value_marks: boo
     """A mask (H, W) in 0..255 resized and cropped; the official code floors it, but takes any trace of one of VisA."""
     soft = preprocess_mask(mask, resize_px, OFFICIAL_PX).astype(np.float64)  # (288, 288)
     if any_value_marks:
-        return OfficialTruth(soft > 0.5, soft > 0, float((soft == 0).sum()))
+        trace = resized_crop(mask.astype(np.float32), resize_px, OFFICIAL_PX) > 0  # however faint, so nothing is rounded
+        return OfficialTruth(soft > 0.5, trace, float((~trace).sum()))
     return OfficialTruth(soft > 0.5, soft == 1, float((1 - soft).sum()))
 
 

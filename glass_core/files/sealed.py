@@ -15,7 +15,7 @@ class ChangedByHand(Exception):
 class Sealed(BaseModel):
     """A dated document with its hash: threshold and camera cards, manifests of bundles."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
     schema_version: Literal[1] = Field(default=1, alias="schema")
     created: datetime
@@ -29,14 +29,19 @@ class Sealed(BaseModel):
 
     @classmethod
     def opened(cls, content: bytes) -> Self:
-        """The document in a file's bytes; ValueError where it is none of this kind, ChangedByHand where its hash is not its.
+        """The document in a file's bytes. Raises ChangedByHand for a foreign hash, ValidationError for another kind.
 
-        The hash is that of what the file says, so that a document of an earlier form stays what it was.
+        The hash is that of what the file says, so that a document of an earlier form stays what it was. It is looked at
+        first: of a file that somebody edited, the hand is what matters and not the value.
         """
-        document = cls.model_validate_json(content)
-        if document.sha != _sha(json.loads(content)):
+        try:
+            body = json.loads(content)
+            changed = isinstance(body, dict) and "sha" in body and body["sha"] != _sha(body)
+        except (ValueError, RecursionError):  # no JSON, as the validation will say
+            changed = False
+        if changed:
             raise ChangedByHand
-        return document
+        return cls.model_validate_json(content)
 
     def content_sha(self) -> str:
         """SHA-256 of everything but itself."""

@@ -81,9 +81,9 @@ class ModelInfo(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _as_it_was_trained(cls, data: Any) -> Any:
-        """A file older than these two settings is not given what profiles make of them since."""
+        """A file older than these settings is not given what profiles make of them since."""
         if isinstance(data, dict) and isinstance(config := data.get("config"), dict):
-            return {**data, "config": {"levels": (2, 3), "light": 0, **config}}
+            return {**data, "config": {"levels": (2, 3), "light": 0, "trunk": "clean", **config}}
         return data
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ from glass_core.errors import InputError
 from glass_core.files.whole_file import whole_file
 from glass_core.network.checkpoint import ModelInfo, load_model, save_model, tensors_of, weights_sha
 from glass_core.network.model import Glass
+from glass_core.network.official_trunk import batch_norms, make_official
 from glass_core.network.weights import load_trunk
 from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.tiling import Tiling, stride_px
@@ -25,13 +26,14 @@ _TRUNK_MARK = "layer3.0.conv1.weight"
 def import_official(checkpoint: Path, arch: str, weights: Path | None, out: Path) -> ModelInfo:
     """Makes a run of an official ckpt*.pth, of levels 2 and 3 of the ImageNet trunk named `arch`: the file does not tell.
 
-    Its tiles are the official picture, 288 px. Raises InputError for a file of another kind, size or trunk, MissingError
-    without the trunk's weights.
+    The trunk is as the official program leaves it, and tiles are the official picture, 288 px. Raises InputError for a file
+    of another kind, size or trunk, and for a trunk whose batch norm was folded, MissingError without the trunk's weights.
     """
     heads = read_heads(checkpoint)
     glass = Glass(arch)
-    origin = load_trunk(glass, weights)
     _check_trunk(heads, glass, checkpoint)
+    if origin := load_trunk(glass, weights):
+        make_official(glass, origin.path)
     for part in PARTS:
         _load(getattr(glass, part), heads, part, checkpoint)
     tensors = tensors_of(glass.eval())
@@ -53,12 +55,18 @@ def import_official(checkpoint: Path, arch: str, weights: Path | None, out: Path
 
 
 def export_official(run: Path, checkpoint: Path) -> None:
-    """Writes the heads of a run as a file that the official code loads; whole or not at all, InputError if it cannot be."""
+    """Writes the heads of a run as a file that the official code loads; whole or not at all.
+
+    Raises InputError where the official code would compute other scores with them, and where nothing can be written.
+    """
     glass, info = load_model(run)
     if info.levels != (2, 3):
         raise InputError(f"a model of levels {list(info.levels)}, which its file could not say, {run}, export it to ONNX")
     if info.score.tiling.cell_px > stride_px(info.levels):
         raise InputError(f"a model that shrinks pictures, which the official code does not, {run}, export it to ONNX")
+    if info.config is not None and info.config.trunk == "clean" and batch_norms(glass):
+        advice = "train with trunk: as_official, or export it to ONNX"
+        raise InputError(f"a model of the clean trunk, which the official code does not have, {run}, {advice}")
     heads = {part: getattr(glass, part).state_dict() for part in PARTS}
     content = io.BytesIO()
     torch.save(heads, content)  # into a file, a full disk would be torch's RuntimeError, which tells no reason

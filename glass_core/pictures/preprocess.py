@@ -3,31 +3,26 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from glass_core.pictures.resample import Level, resize
+
 _MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)  # of ImageNet, RGB in [0, 1]
 _STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 
 
-def resize_short_side(image: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
-    """An image (H, W[, 3]) with its short side at size_px, aspect kept, bilinear with antialias as PIL does it."""
-    import torch  # slow to load: not for those who only name this module
-
+def resize_short_side(image: NDArray[Level], size_px: int) -> NDArray[Level]:
+    """An image (H, W[, 3]) with its short side at size_px, aspect kept."""
     height, width = image.shape[:2]
     short = min(height, width)
-    if short == size_px:
-        return image
-    shape = (int(size_px * height / short), int(size_px * width / short))
-    planes = torch.from_numpy(image.astype(np.float32)).reshape(1, height, width, -1).permute(0, 3, 1, 2)
-    resized = torch.nn.functional.interpolate(planes, shape, mode="bilinear", antialias=True)  # (1, C, h, w)
-    return resized[0].permute(1, 2, 0).round().to(torch.uint8).reshape(*shape, *image.shape[2:]).numpy()
+    return resize(image, int(size_px * height / short), int(size_px * width / short))
 
 
-def centre_crop(image: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+def centre_crop(image: NDArray[Level], size_px: int) -> NDArray[Level]:
     """The middle size_px x size_px of an image at least that large."""
     top, left = (round((side - size_px) / 2) for side in image.shape[:2])
     return image[top : top + size_px, left : left + size_px]
 
 
-def resized_crop(image: NDArray[np.uint8], resize_px: int, crop_px: int) -> NDArray[np.uint8]:
+def resized_crop(image: NDArray[Level], resize_px: int, crop_px: int) -> NDArray[Level]:
     """The middle crop_px x crop_px of an image (H, W[, 3]) whose short side was brought to resize_px."""
     return centre_crop(resize_short_side(image, resize_px), crop_px)
 

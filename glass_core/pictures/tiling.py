@@ -16,6 +16,7 @@ from glass_core.errors import InputError
 from glass_core.pictures.continuation import continued
 from glass_core.pictures.extent import Extent, extents
 
+MAX_TILE_PX = 1 << 14
 PATCH_PX = 64
 """Cells much nearer to each other see the same yarns."""
 
@@ -34,7 +35,7 @@ class Tiling(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    tile_px: int = Field(default=256, ge=32, multiple_of=32)
+    tile_px: int = Field(default=256, ge=32, le=MAX_TILE_PX, multiple_of=32)
     overlap_px: int = Field(default=32, ge=0, multiple_of=8)
     border_px: int = Field(default=0, ge=0, multiple_of=8)
     cell_px: int = Field(default=8, ge=4, le=64, multiple_of=4)  # the model's stride, by as much as it shrinks pictures

@@ -28,6 +28,21 @@ def checked(document: Document, kind: type[Kind], body: Mapping[str, Any], under
         raise InputError(_explain(error, kind.model_json_schema(), document, under)) from None
 
 
+def changed(section: Kind, where: str, **values: Any) -> Kind:
+    """The section with other values, validated as a whole as if it had been read so; what was left to defaults still is.
+
+    `where` says what it is to be. Raises InputError that tells the first thing which does not fit.
+    """
+    given = {key: getattr(section, key) for key in section.model_fields_set}
+    try:
+        return type(section).model_validate(given | values)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        key = dotted(_walk(type(section).model_json_schema(), fault["loc"])[0])
+        what = f"{key}: {_message(fault['msg'])}" if key else _message(fault["msg"])
+        raise InputError(f"settings that do not fit together ({what}), {where}, change them in the config") from None
+
+
 def _explain(error: ValidationError, schema: dict[str, Any], document: Document, under: Place) -> str:
     """An unknown key goes before the other faults: a misspelt one is missed elsewhere, and that is not the mistake."""
     faults = error.errors(include_url=False)
@@ -74,9 +89,9 @@ def _walk(schema: dict[str, Any], loc: Sequence[str | int]) -> tuple[Place, dict
         elif isinstance(step, int) and ("items" in node or "prefixItems" in node):
             place.append(step)
             node = dict(enumerate(node.get("prefixItems", []))).get(step, node.get("items", {}))
-        elif isinstance(node.get("additionalProperties"), dict):
-            place.append(step)
-            node = node["additionalProperties"]
+        elif values := node.get("additionalProperties") or next(iter(node.get("patternProperties", {}).values()), None):
+            place.append(step)  # whatever its keys are like
+            node = values
         else:  # a kind in a union, which nobody wrote
             node = {}
         node = _opened(node, schema)

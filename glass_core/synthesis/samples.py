@@ -18,8 +18,8 @@ from glass_core.synthesis.yarns import Yarns, find_yarns
 
 CACHE_BYTES = 2 << 30
 SPECTRUM_TILES = 16
-OFFICIAL_ITERATIONS = 50
-"""The official code's `limit` of 392 pictures admits 400 of them at batch 8 (glass.md 6)."""
+OFFICIAL_PICTURES = 392
+"""The official code ends an epoch with the batch that goes beyond so many pictures (glass.md 6)."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class TileSource:
     def iterations(self) -> int:
         """How many batches an epoch has."""
         once = -(-len(self) // self._config.batch_tiles)
-        return self._config.iterations_per_epoch or min(once, OFFICIAL_ITERATIONS)
+        return self._config.iterations_per_epoch or min(once, OFFICIAL_PICTURES // self._config.batch_tiles + 1)
 
     def draw(self, epoch: int, iteration: int) -> Batch:
         """The training batch of an iteration: places in an order of the epoch's own, each shifted by up to half a tile."""

@@ -86,10 +86,18 @@ def random_ops(image: Image, rng: np.random.Generator) -> Image:
     return image
 
 
+def _saturation_and_hue(image: Image, rng: np.random.Generator) -> Image:
+    """Both, in an order that is drawn, as torchvision's ColorJitter does."""
+    factor, shift = rng.uniform(0.8, 1.2), rng.uniform(-0.2, 0.2)
+    if rng.random() < 0.5:
+        return hue(saturation(image, factor), shift)
+    return saturation(hue(image, shift), factor)
+
+
 _RANDOM_OPS: tuple[Callable[[Image, np.random.Generator], Image], ...] = (
     lambda image, rng: contrast(image, rng.uniform(0.8, 1.2)),
     lambda image, rng: brightness(image, rng.uniform(0.8, 1.2)),
-    lambda image, rng: hue(saturation(image, rng.uniform(0.8, 1.2)), rng.uniform(-0.2, 0.2)),
+    lambda image, rng: _saturation_and_hue(image, rng),
     lambda image, rng: horizontal_flip(image),
     lambda image, rng: vertical_flip(image),
     lambda image, rng: grayscale(image),

@@ -6,6 +6,7 @@ from glass_core.config import TrainConfig
 from glass_core.errors import InputError
 from glass_core.network.checkpoint import WeightsOrigin
 from glass_core.network.model import Glass
+from glass_core.network.official_trunk import make_official
 from glass_core.network.weights import load_trunk
 from glass_core.pictures.reading import read_image
 from glass_core.pictures.split import Split
@@ -20,6 +21,8 @@ def untrained(config: TrainConfig, device: torch.device) -> tuple[Glass, Weights
     """The network with a pretrained trunk and heads drawn at random, and where the trunk is from (None: it needs no file)."""
     glass = Glass(config.backbone, config.shrink, config.levels)
     origin = load_trunk(glass, config.weights)
+    if origin and config.trunk == "as_official":
+        make_official(glass, origin.path)
     glass.init_heads(torch.Generator().manual_seed(config.seed))
     if not config.adaptor:
         glass.leave_adaptor_out()

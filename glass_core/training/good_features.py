@@ -25,8 +25,8 @@ class GoodFeatures:
     the cloth.
 
     Crops are never shifted, so their rows are kept in half precision as far as there is room (glass_core.training.kept_rows, in
-    `folder`), and computed again beyond. They are rounded to half in either case: how much room there is changes no
-    weight beyond the rounding of a batch of another size.
+    `folder`), and computed again beyond. All rows of crops, synthetic ones among them, are rounded to half: how much room
+    there is changes no weight beyond the rounding of a batch of another size.
     """
 
     def __init__(
@@ -79,9 +79,10 @@ class GoodFeatures:
 
 def scored_rows(glass: Glass, tiles: NDArray[np.generic], config: TrainConfig, chosen: Tensor | None = None) -> Tensor:
     """Embedding rows (N, 1536) of the scored cells of tiles (B, t, t[, 3]), or those (n, 1536) of the numbers `chosen` (n,)
-    alone."""
+    alone; those of crops are rounded to half precision, in which good ones are kept."""
     side, device = config.tile_px // glass.cell_px, glass.discriminator.direction.device
     pixels = torch.from_numpy(tiles).to(device)
     numbers = np.arange(len(tiles) * side * side).reshape(-1, side, side)
     scored = torch.from_numpy(config.tiling.scored(numbers).flatten()).to(device)  # (N,) of all the tiles' cells
-    return glass.features(pixels)[scored] if chosen is None else glass.features(pixels, scored[chosen])
+    rows = glass.features(pixels)[scored] if chosen is None else glass.features(pixels, scored[chosen])
+    return rows.half().to(rows.dtype) if config.input == "crop" else rows

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glass_core.errors import InputError
-from glass_core.evaluation.contact_sheet import write_png
+from glass_core.pictures.drawn import write_png
+from glass_core.pictures.resample import resize
 
 _AVERAGE_PX = 288
 _SPECTRUM_PX = 289
@@ -42,9 +43,7 @@ def average_picture(images: Iterable[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     total, count = np.zeros((_AVERAGE_PX, _AVERAGE_PX, 3)), 0
     for image in images:
         rgb = image if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2)
-        shrinks = min(rgb.shape[:2]) > _AVERAGE_PX
-        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        total += cv2.resize(rgb, (_AVERAGE_PX, _AVERAGE_PX), interpolation=how)
+        total += resize(rgb, _AVERAGE_PX, _AVERAGE_PX)
         count += 1
     if not count:
         raise InputError("no pictures, the judge of GLASS-j, give good pictures")

@@ -21,4 +21,6 @@ class Placing:
             lines = Recording(folder.parent).frames(folder.name) if (folder.parent / INDEX).is_file() else ()
             self._recorded[folder] = {picture_name(line.seq): line for line in lines}
         line = self._recorded[folder].get(picture.name)
-        return Spot() if line is None else Spot(folder.name, line.start_mm, line.end_mm)
+        if line is None:
+            return Spot()
+        return Spot(folder.name, *sorted(line.span_mm)) if line.span_mm else Spot(folder.name)

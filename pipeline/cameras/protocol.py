@@ -22,7 +22,8 @@ class Shot:
 
     `pixels` is (H, W) or (H, W, 3) RGB uint8 and belongs to the receiver (never reused by the camera).
     `block_id` is the camera's own counter; a gap means that frames were lost. `rows` is the height, also of a
-    damaged buffer. `t_mono_ns` is taken when the buffer arrived.
+    damaged buffer. `t_mono_ns` is taken when the buffer arrived. `span_mm` is where its first row began and its last ended
+    on the cloth, as far as a recording tells it.
     """
 
     pixels: np.ndarray | None
@@ -31,6 +32,7 @@ class Shot:
     t_mono_ns: int
     t_utc_ns: int
     encoder_count: int | None = None
+    span_mm: tuple[float, float] | None = None
     origin: str = ""
     error: str = ""
 

@@ -12,6 +12,7 @@ import errno
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -31,7 +32,10 @@ Line = TypeVar("Line", bound=BaseModel)
 
 
 class RecordedFrame(BaseModel):
-    """One line of frames.jsonl; lengths are null where the scale is not known."""
+    """One line of frames.jsonl; lengths are null where the scale is not known.
+
+    Its first row begins at `start_mm` and its last ends at `end_mm`: a picture of cloth that ran back has the lower last.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -45,6 +49,11 @@ class RecordedFrame(BaseModel):
     rows: int = Field(ge=0)
     status: FrameStatus = FrameStatus.OK
     error: str = ""
+
+    @property
+    def span_mm(self) -> tuple[float, float] | None:
+        """From the place of its first row to that of its last, where that is known."""
+        return None if self.start_mm is None or self.end_mm is None else (self.start_mm, self.end_mm)
 
 
 def picture_name(seq: int) -> str:
@@ -168,6 +177,33 @@ class RecordingWriter:
                 raise
 
 
+@dataclass(frozen=True)
+class Extent:
+    """How much of one camera a recording holds; the three differ where it was cut short."""
+
+    counted: int | None
+    """Frames by the index, which is written last; null where the recorder was killed."""
+    lines: int
+    """Whole lines of frames.jsonl."""
+    pictures: int
+    """Up to the last picture, those of damaged frames included."""
+
+    @property
+    def frames(self) -> int:
+        """All that it speaks of."""
+        return max(self.counted or 0, self.lines, self.pictures)
+
+    @property
+    def shortfall(self) -> str:
+        """What is missing, in words; empty where nothing is."""
+        if self.counted == self.lines >= self.pictures:
+            return ""
+        told = "the recorder did not end it" if self.counted is None else f"its index counts {self.counted} frames"
+        unplaced = f", {self.pictures - self.lines} beyond them without a place" if self.pictures > self.lines else ""
+        lost = self.frames - max(self.lines, self.pictures)
+        return f"{told}, {self.lines} are written down{unplaced}" + (f", {lost} are gone" if lost else "")
+
+
 class Recording:
     """A recording opened for reading; InputError where the folder is none, or another version."""
 
@@ -180,6 +216,9 @@ class Recording:
         if not isinstance(index, dict) or index.get("schema") != SCHEMA or not isinstance(index.get("cameras"), dict):
             raise InputError(f"not a schema {SCHEMA} recording, {path / INDEX}, record again with this version")
         self.cameras: dict[str, dict[str, Any]] = index["cameras"]
+        for name, facts in self.cameras.items():
+            if not isinstance(facts, dict):
+                raise InputError(f"recording damaged: camera {name} is not described, {path / INDEX}, record again")
 
     def camera(self, name: str | None) -> str:
         """The camera of that name, or the only one; InputError where that is not one."""
@@ -189,6 +228,24 @@ class Recording:
             return next(iter(self.cameras))
         wanted = f"no camera {name!r} in the recording" if name else "recording of several cameras, or none"
         raise InputError(f"{wanted}, {self.path}, set `camera` to one of {sorted(self.cameras)}")
+
+    def config(self, camera: str) -> dict[str, Any]:
+        """How a camera was configured when it was recorded; empty where that was not written down."""
+        config = self.cameras[camera].get("config")
+        return config if isinstance(config, dict) else {}
+
+    def extent(self, camera: str) -> Extent:
+        """How much it holds of a camera. Raises InputError where that cannot be read."""
+        counted = self.cameras[camera].get("frames")
+        folder = self.path / camera
+        try:
+            with (folder / "frames.jsonl").open("rb") as file:
+                lines = sum(line.endswith(b"\n") for line in file)
+            stems = [p.stem for p in folder.glob("*.png")]
+        except OSError as e:
+            raise InputError(f"recording not readable: {e.strerror}, {folder}, record again or name another") from None
+        pictures = max((int(stem) + 1 for stem in stems if stem.isdecimal()), default=0)
+        return Extent(counted if isinstance(counted, int) and counted > 0 else None, lines, pictures)
 
     def frames(self, camera: str) -> Iterator[RecordedFrame]:
         """A camera's frames in order; a last line that was cut off (power, kill) ends them."""

@@ -31,6 +31,7 @@ class Picture:
     rows: int | None = None
     """Height where it is known without pixels."""
     encoder_count: int | None = None
+    span_mm: tuple[float, float] | None = None
     error: str = ""
 
 
@@ -98,6 +99,7 @@ class ReplayCamera:
             t_mono_ns=time.monotonic_ns(),
             t_utc_ns=time.time_ns(),
             encoder_count=picture.encoder_count,
+            span_mm=None if self._config.loop else picture.span_mm,  # cloth that comes again is other cloth
             origin=picture.origin,
             error=picture.error,
         )
@@ -121,30 +123,45 @@ class Pictures:
 
 
 class Footage:
-    """One camera of a recording; frames that were lost or damaged then are so again."""
+    """One camera of a recording; frames that were lost or damaged then are so again.
+
+    Of a recording that was cut short it gives what is there, and frames of which nothing is left as damaged.
+    """
 
     def __init__(self, path: Path, camera: str | None) -> None:
         self._recording = Recording(path)
         self._camera = self._recording.camera(camera)
+        extent = self._recording.extent(self._camera)
+        self._frames = extent.frames
         recorded = self._recording.cameras[self._camera]
-        frames = recorded.get("frames") or None  # 0 after a kill: then nobody has counted
-        self.facts: dict[str, Any] = {"kind": "recording", "camera": self._camera, "frames": frames, "recorded": recorded}
+        self.facts: dict[str, Any] = {
+            "kind": "recording", "camera": self._camera, "frames": extent.frames, "recorded": recorded,
+            "shortfall": extent.shortfall,
+        }  # fmt: skip
 
     def pictures(self) -> Iterator[Picture]:
         """Each recorded frame; block ids begin at 0, their gaps stay."""
-        first = None
+        first, seq, block_id = None, 0, -1
         for frame in self._recording.frames(self._camera):
             first = frame.block_id if first is None else first
-            file = self._recording.path / self._camera / picture_name(frame.seq)
+            seq, block_id = frame.seq + 1, frame.block_id - first
+            file = self._file(frame.seq)
             pixels, error = _read(file) if frame.status is FrameStatus.OK else (None, frame.error or "recorded damaged")
             yield Picture(
                 origin=str(file),
-                block_id=frame.block_id - first,
+                block_id=block_id,
                 pixels=pixels,
                 rows=frame.rows,
                 encoder_count=frame.encoder_count,
+                span_mm=frame.span_mm,
                 error=error,
             )
+        for beyond, number in enumerate(range(seq, self._frames), 1):  # nobody wrote down where and when
+            pixels, error = _read(self._file(number))
+            yield Picture(origin=str(self._file(number)), block_id=block_id + beyond, pixels=pixels, error=error)
+
+    def _file(self, seq: int) -> Path:
+        return self._recording.path / self._camera / picture_name(seq)
 
 
 class Film:

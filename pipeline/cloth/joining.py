@@ -11,6 +11,8 @@ GAP_CELLS, GAP_PX = 2, 16
 LAG_MM = 5000.0
 """A defect is closed when the cloth is so much further: no camera's verdict comes so late."""
 ROW_MM = 100.0
+MAX_HELD = 50_000
+"""Rows, rolls and open defects; more are held only when something was placed where no cloth can be, and all begins anew."""
 Box = tuple[float, float, float, float]
 """From and to along the cloth, from and to across it, mm."""
 
@@ -26,6 +28,11 @@ class Sighting:
     def region(self) -> Region:
         """The place."""
         return self.verdict.regions[self.index]
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether its frame was given to the record: where too much waits for the disk, verdicts go alone."""
+        return self.verdict.cells_shape is not None
 
     @property
     def box_mm(self) -> Box | None:
@@ -62,6 +69,8 @@ class Defect:
     number: int
     """In the order in which they were first seen."""
     strongest: Sighting
+    pictured: Sighting | None
+    """The strongest of those with a picture."""
     seen_mm: Box | None
     box_mm: Box | None
     """From and to along the cloth, from and to across it; null where the scale is not known."""
@@ -119,6 +128,8 @@ class Defect:
         self.number = min(self.number, other.number)
         if other.strongest.region.score > self.strongest.region.score:
             self.strongest = other.strongest
+        if other.pictured and (not self.pictured or other.pictured.region.score > self.pictured.region.score):
+            self.pictured = other.pictured
         self.seen_mm, self.box_mm = _around(self.seen_mm, other.seen_mm), _around(self.box_mm, other.box_mm)
         self.cells_mm2 += other.cells_mm2
         self.sightings += other.sightings
@@ -187,8 +198,8 @@ class Joiner:
         v, box = sighting.verdict, sighting.box_mm
         lanes = set() if sighting.region.lane is None else {(v.camera, sighting.region.lane)}
         mine = Defect(
-            self._count, sighting, box, sighting.extent_mm, cameras={v.camera}, lanes=lanes,
-            _last_verdict=(v.generation, v.number),
+            self._count, sighting, sighting if sighting.has_picture else None, box, sighting.extent_mm, cameras={v.camera},
+            lanes=lanes, _last_verdict=(v.generation, v.number),
         )  # fmt: skip
         self._count += 1
         if box is None:
@@ -209,6 +220,9 @@ class Joiner:
 
     def _advance(self, end_mm: float) -> list[Defect]:
         roll = self._roll
+        if len(self._rows) + len(self._open) + len(self._extent_mm) > MAX_HELD:
+            self._extent_mm.clear()
+            return self.flush()
         first, before = self._extent_mm.get(roll, (end_mm, end_mm))
         self._extent_mm[roll] = first, max(before, end_mm)
         limit = max(before, end_mm) - LAG_MM

@@ -6,6 +6,7 @@ import re
 from collections import deque
 from dataclasses import dataclass
 
+from pipeline.messages.domains import MAX_LABEL
 from pipeline.messages.states import EventAction, EventKind
 
 ROLLS_KEPT = 32
@@ -57,8 +58,11 @@ class Rolls:
         if present.start_mm is None:  # the first word of where the cloth is
             self._rolls[-1] = RollSpan(present.roll_id, present.style, position_mm)
             return self.present
-        end_mm = present.start_mm + self._length_mm
-        return self.begin(counted_on(present.roll_id), present.style, end_mm) if position_mm >= end_mm else None
+        full = int((position_mm - present.start_mm) // self._length_mm)
+        if full < 1:
+            return None
+        rolls = max(1, full - ROLLS_KEPT)  # nobody asks for those before, and no cloth runs so far between two words of it
+        return self.begin(counted_on(present.roll_id, rolls), present.style, present.start_mm + rolls * self._length_mm)
 
     def at(self, start_mm: float | None, end_mm: float | None) -> RollSpan:
         """The roll of a frame: that of its middle; the present one where it has no place."""
@@ -76,10 +80,14 @@ class Rolls:
         return rolls[rolls.index(self.at(start_mm, start_mm)) : rolls.index(self.at(end_mm, end_mm)) + 1]
 
 
-def counted_on(roll_id: str) -> str:
-    """The name of the roll that follows: R-0009 gives R-0010, blue gives blue-2."""
-    found = re.fullmatch(r"(.*?)(\d+)", roll_id)
-    return f"{found[1]}{int(found[2]) + 1:0{len(found[2])}d}" if found else f"{roll_id}-2"
+def counted_on(roll_id: str, rolls: int = 1) -> str:
+    """The name of the roll that follows, or of a later one: R-0009 gives R-0010, blue gives blue-2.
+
+    A name that would grow too long loses letters before its number.
+    """
+    found = re.fullmatch(r"(.*?)([0-9]+)", roll_id)
+    word, number = (found[1], f"{int(found[2]) + rolls:0{len(found[2])}d}") if found else (roll_id, f"-{rolls + 1}")
+    return word[: MAX_LABEL - len(number)] + number[-MAX_LABEL:]
 
 
 @dataclass(frozen=True)
@@ -90,6 +98,11 @@ class EventSpan:
     action: EventAction
     start_mm: float
     end_mm: float
+
+    @property
+    def suppresses(self) -> bool:
+        """Whether a defect in it is no reject."""
+        return self.action is not EventAction.GRADE
 
 
 class Events:
@@ -108,3 +121,8 @@ class Events:
             return None
         inside = (s for s in reversed(self._spans) if s.start_mm <= start_mm and end_mm <= s.end_mm)
         return next(inside, None)
+
+    def suppress(self, start_mm: float, end_mm: float) -> EventSpan | None:
+        """Of the spans that touch this one, and whose defects are no rejects, the one that ends last."""
+        touch = (s for s in self._spans if s.suppresses and s.start_mm <= end_mm and start_mm <= s.end_mm)
+        return max(touch, key=lambda s: s.end_mm, default=None)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from glass_core.settings.section import Section
+from pipeline.messages.domains import MAX_OFFSET_MM
 
 
 class DefectAction(Section):
@@ -18,7 +19,7 @@ class DefectAction(Section):
     """From this severity on (the points of its length); one of unknown size is held to be severe."""
     lanes: tuple[int, ...] | None = None
     """Only where it touches one of these lanes; null: anywhere."""
-    distance_mm: float | None = Field(default=None, ge=0)
+    distance_mm: float | None = Field(default=None, ge=0, le=MAX_OFFSET_MM)
     """From the camera along the cloth to the actuator; null: at once."""
 
 

@@ -89,6 +89,17 @@ def check_lamps(line: LineConfig) -> None:
             raise ValueError(f"styles.{name}.features.{both[0]}: the level of that camera's lamp holds for one setting only")
 
 
+def check_event_lengths(line: LineConfig) -> None:
+    """No event suppresses rejects for longer than the line allows, whoever tells of it."""
+    most_mm = line.decision.longest_event_m * 1000
+    rules = {"line": line.line.events, **{f"styles.{name}": style.events for name, style in line.styles.items()}}
+    told = {f"{where}.events.transverse_most_mm": e.transverse_most_mm for where, e in rules.items() if e and e.transverse}
+    told |= {f"inputs: length_mm of contact {c.name}": c.length_mm for i in line.inputs for c in i.contacts if c.length_mm}
+    for where, length_mm in told.items():
+        if length_mm > most_mm:
+            raise ValueError(f"{where}: {length_mm:g} is over decision.longest_event_m, {most_mm:g} mm")
+
+
 CHECKS = (
     check_camera_names,
     check_wire_names,
@@ -101,6 +112,7 @@ CHECKS = (
     check_first_style,
     check_style_features,
     check_lamps,
+    check_event_lengths,
 )
 
 

@@ -9,8 +9,10 @@ from pydantic import Field, model_validator
 
 from glass_core.settings.section import Section
 from pipeline.config.styles import Scalar
+from pipeline.messages.domains import MAX_OFFSET_MM, MAX_SIDE_PX, MmPerPx, Name, OffsetMm
 
 Pixels = tuple[int, int]
+Distance = Annotated[float, Field(gt=0, le=MAX_OFFSET_MM)]
 
 
 class LampConfig(Section):
@@ -33,13 +35,13 @@ class LampConfig(Section):
 class CameraBase(Section):
     """What every camera has."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")
-    rows: int | None = Field(default=None, ge=8)
+    name: Name
+    rows: int | None = Field(default=None, ge=8, le=MAX_SIDE_PX)
     """New rows of a slab (line-scan); null: every picture is one frame (area camera)."""
     overlap_rows: int = Field(default=0, ge=0)
     """Rows carried over from the slab before."""
-    mm_per_px_x: float | None = Field(default=None, gt=0)
-    mm_per_px_y: float | None = Field(default=None, gt=0)
+    mm_per_px_x: MmPerPx | None = None
+    mm_per_px_y: MmPerPx | None = None
     """Null: lengths are null, never guessed."""
     rows_tolerance_mm: float = Field(default=20.0, gt=0)
     """A line-scan camera's rows times their pitch may differ from the encoder by so much before they count as damaged."""
@@ -53,20 +55,20 @@ class CameraBase(Section):
     scale_sha: str = ""
     alignment_sha: str = ""
     """Hashes of the cards, filled in when the file is read."""
-    x_offset_mm: float = 0.0
-    y_offset_mm: float = 0.0
+    x_offset_mm: OffsetMm = 0.0
+    y_offset_mm: OffsetMm = 0.0
     """How far up the cloth from the line's zero this camera looks; below 0: further on, so that cloth comes to it later."""
-    actuator_mm: float | None = Field(default=None, gt=0)
+    actuator_mm: Distance | None = None
     """From this camera to what stops, marks or cuts, along the cloth: a verdict is due before the slab's first row is there."""
     inspect_x_px: Pixels | None = None
     """Null: what the model was trained on."""
-    inspect_x_mm: tuple[float, float] | None = None
+    inspect_x_mm: tuple[OffsetMm, OffsetMm] | None = None
     """The same in the line's coordinates: the border between two cameras that overlap, so that no cloth is judged twice."""
-    selvage_mm: float | None = Field(default=None, ge=0)
+    selvage_mm: float | None = Field(default=None, ge=0, le=MAX_OFFSET_MM)
     """Not null: the cloth's edges are found in each picture, and what lies beside them or so near to them is left out."""
     lamp: LampConfig | None = None
     """Not null: ageing of the lamp is trimmed away."""
-    rate: float | None = Field(default=None, gt=0)
+    rate: float | None = Field(default=None, ge=1e-6, le=1e6)
     """Pictures per second of a replayed or woven camera; null: with the simulated cloth, else as fast as the line goes."""
 
     @model_validator(mode="after")

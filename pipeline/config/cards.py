@@ -13,7 +13,7 @@ from calibration.scale import ScaleCard
 from glass_core.config import TrainConfig
 from glass_core.errors import InputError
 from glass_core.settings.document import read_document
-from glass_core.settings.explanation import checked
+from glass_core.settings.explanation import changed, checked
 from pipeline.config.cameras import BaslerConfig, CameraConfig
 from pipeline.config.line import LineConfig
 
@@ -40,10 +40,10 @@ def with_cards(line: LineConfig) -> LineConfig:
     """The line with what its cameras' cards say put in: scales, offsets and the cards' hashes."""
     cameras: dict[str, CameraConfig] = {}
     for camera in line.cameras:
-        cards = camera_cards(camera, datetime.now(UTC))
+        cards, where = camera_cards(camera, datetime.now(UTC)), f"camera {camera.name} with its cards"
         known: dict[str, Any] = {f"{kind}_sha": card.sha for kind, card in cards.items()}
         if camera.lamp and camera.lamp.level is None and isinstance(shading := cards.get("flatfield"), FlatfieldCard):
-            known["lamp"] = camera.lamp.model_copy(update={"level": shading.level})
+            known["lamp"] = changed(camera.lamp, where, level=shading.level)
         measured: dict[str, float | None] = {}
         if isinstance(scale := cards.get("scale"), ScaleCard):
             measured |= {"mm_per_px_x": scale.mm_per_px_x, "mm_per_px_y": scale.mm_per_px_y}
@@ -54,8 +54,8 @@ def with_cards(line: LineConfig) -> LineConfig:
         for key, mm in measured.items():
             if key in camera.model_fields_set and getattr(camera, key) not in (None, mm):
                 raise InputError(f"{key} differs from the card's {mm}, camera {camera.name}, take it out of the config")
-        cameras[camera.name] = camera.model_copy(update=known | measured)
-    return line.model_copy(update={"cameras": tuple(cameras.values())})
+        cameras[camera.name] = changed(camera, where, **known | measured)
+    return changed(line, "the line with its cameras' cards", cameras=tuple(cameras.values()))
 
 
 def load_config(path: Path) -> LineConfig:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from glass_core.settings.section import Section
+from pipeline.messages.domains import MAX_BUDGET_MS, MAX_EVENT_MM
 
 
 class InspectionOkConfig(Section):
@@ -16,6 +17,8 @@ class InspectionOkConfig(Section):
 class DecisionConfig(Section):
     """The process that decides."""
 
-    budget_ms: float = Field(default=500.0, gt=0)
+    budget_ms: float = Field(default=500.0, gt=0, le=MAX_BUDGET_MS)
     """From a frame's arrival to its verdict; with a camera's actuator_mm it runs only while the cloth moves."""
     recording_floor: float = Field(default=0.5, ge=0, le=1)
+    longest_event_m: float = Field(default=50.0, gt=0, le=MAX_EVENT_MM / 1000)
+    """No seam, lead, stop mark or wrinkle is longer, whoever tells of it: a lead cloth is some tens of metres."""

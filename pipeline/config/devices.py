@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from glass_core.settings.section import Section
+from pipeline.messages.domains import Name
 
-ProcessName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+ProcessName = Name
 
 
 class ModbusAddress(Section):

@@ -21,18 +21,23 @@ from pipeline.config.outputs import OutputConfig, PublisherConfig, WiredConfig
 from pipeline.config.styles import EventsConfig, Scalar, StyleConfig
 from pipeline.config.worker import WorkerConfig
 from pipeline.grading import Rules
+from pipeline.messages.domains import MAX_CAMERAS, MAX_ROLL_MM, Label
 
-StyleName = Annotated[str, Field(min_length=1, max_length=64)]
+StyleName = Annotated[Label, Field(min_length=1)]
 
 
 class LineSection(Section):
     """The line as a whole."""
 
     name: str = Field(default="line", pattern=r"^[A-Za-z0-9_-]{1,32}$")
-    roll_id: str = Field(default="", max_length=64)
-    style: str = Field(default="", max_length=64)
-    roll_length_m: float = Field(default=20_000.0, gt=0)
-    """A roll of this length ends, and the next is counted on: R-0009 is followed by R-0010."""
+    roll_id: Label = ""
+    style: Label = ""
+    roll_length_m: float = Field(default=20_000.0, ge=0.01, le=MAX_ROLL_MM / 1000)
+    """A roll of this length ends, and the next is counted on: R-0009 is followed by R-0010.
+
+    No word may name a place that is further from where the cloth is, up or down: a roll that began, or a splice that was seen,
+    may lie a whole roll back, and the next roll begins within a roll's length.
+    """
     events: EventsConfig = EventsConfig()
     alignment_tolerance_mm: float = Field(default=2.0, gt=0)
     """Neighbouring cameras may place the cloth that both see so far apart, before the line warns."""
@@ -47,7 +52,7 @@ class LineConfig(Section):
     """Those that a roll may be started with; where one says nothing, the line's own model, features and events hold."""
     model: Path | None = None
     motion: MotionConfig | None = None
-    cameras: tuple[CameraConfig, ...] = Field(default=(), max_length=16)
+    cameras: tuple[CameraConfig, ...] = Field(default=(), max_length=MAX_CAMERAS)
     worker: WorkerConfig = WorkerConfig()
     decision: DecisionConfig = DecisionConfig()
     grading: Rules = Rules()
@@ -63,6 +68,11 @@ class LineConfig(Section):
         for check in CHECKS:
             check(self)
         return self
+
+    @property
+    def known_styles(self) -> tuple[str, ...]:
+        """Those that cloth of this line may be of: all that are listed, and the one that it begins with."""
+        return tuple(dict.fromkeys(("", *self.styles, self.line.style)))
 
     @property
     def own_features(self) -> dict[str, dict[str, Scalar] | None]:

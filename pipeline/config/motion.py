@@ -8,20 +8,21 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from glass_core.settings.section import Section
+from pipeline.messages.domains import MAX_MM_S, SpeedMmS
 
 
 class Segment(Section):
     """A stretch of simulated motion: that speed for that long; 0 stops, below 0 reverses."""
 
     seconds: float = Field(gt=0)
-    speed_mm_s: float
+    speed_mm_s: SpeedMmS
 
 
 class SimulatedMotion(Section):
     """Cloth that exists only in the program; segments run first, then `speed_mm_s` for ever."""
 
     source: Literal["simulated"]
-    speed_mm_s: float
+    speed_mm_s: SpeedMmS
     segments: tuple[Segment, ...] = ()
 
 
@@ -36,21 +37,25 @@ class EncoderMotion(Section):
     """What every encoder has; the line's position is 0 where the encoder stood when the line was started."""
 
     source: str
-    counts_per_mm: float
+    counts_per_mm: float = Field(ge=-1e6, le=1e6)
     """Below 0: it counts down as the cloth runs forward."""
     bits: int = Field(default=32, ge=8, le=48)
     """Where its register wraps."""
-    max_speed_mm_s: float = Field(default=3000.0, gt=0)
+    max_speed_mm_s: float = Field(default=3000.0, gt=0, le=MAX_MM_S)
     """No cloth is faster: a greater step is a fault of the encoder."""
     silent_ms: float = Field(default=1000.0, ge=100)
     """A counter that has spoken and then says nothing for so long is at fault (a triggered camera's: the cloth rests)."""
 
+    @property
+    def half_wrap_ms(self) -> float:
+        """In which the fastest cloth makes it count half of what its register holds: more, and nobody knows which way."""
+        return 2 ** (self.bits - 1) / (abs(self.counts_per_mm) * self.max_speed_mm_s) * 1000
+
     @model_validator(mode="after")
     def _counts(self) -> EncoderMotion:
-        if self.counts_per_mm == 0:
-            raise ValueError("counts_per_mm must not be 0")
-        half_ms = 2 ** (self.bits - 1) / (abs(self.counts_per_mm) * self.max_speed_mm_s) * 1000
-        if half_ms < 100:
+        if abs(self.counts_per_mm) < 1e-3:
+            raise ValueError("counts_per_mm must be at least 0.001, or at most -0.001: a count a metre tells no place")
+        if (half_ms := self.half_wrap_ms) < 100:
             raise ValueError(
                 f"a counter of {self.bits} bits wraps every {2 * half_ms:.0f} ms at max_speed_mm_s {self.max_speed_mm_s:g}, "
                 f"unseen: lower max_speed_mm_s to {self.max_speed_mm_s * half_ms / 100:.0f} or divide the encoder"

@@ -95,7 +95,8 @@ class Screen:
                 at = "" if message.start_mm is None else f" at {message.start_mm / 1000:.3f} m"
                 return f"ROLL {message.roll_id or 'ended'}{at} ({message.cause})"
             case SpanEvent():
-                return f"{message.kind} {message.start_mm / 1000:.3f} m to {message.end_mm / 1000:.3f} m, {message.action}"
+                span = f"{message.start_mm / 1000:.3f} m to {message.end_mm / 1000:.3f} m"
+                return f"{message.kind} {span}, {message.action}" + ("" if message.graded else ": no rejects there")
             case Totals() if self._logged_ns is None or message.t_mono_ns - self._logged_ns >= STATUS_NS:
                 self._logged_ns = message.t_mono_ns
                 return self._status(message)

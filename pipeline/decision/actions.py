@@ -16,6 +16,8 @@ from pipeline.messages.verdicts import Verdict
 
 UNACKNOWLEDGED = 1000
 """Events kept for acknowledgement; of more than that nobody keeps track."""
+MAX_AHEAD = 10_000
+"""Actions between cameras and actuators; with more of them only the nearest half is kept."""
 
 
 class Actions:
@@ -145,6 +147,8 @@ class Actions:
         """Until its place comes and until it is acknowledged; nobody acknowledges a mark on the cloth."""
         if action.phase is Phase.AHEAD and action.target_mm is not None:
             heapq.heappush(self._ahead, (action.target_mm, action.event, action))
+            if len(self._ahead) > MAX_AHEAD:
+                self._ahead = heapq.nsmallest(MAX_AHEAD // 2, self._ahead)
         if action.kind is ActionKind.MARK:
             return
         self._open[action.event] = action

@@ -1,29 +1,50 @@
-"""What decision has for the recorder and the recorder has not taken yet: bounded in pictures, repeated after a kill."""
+"""What decision has for the recorder and the recorder has not committed yet: bounded, and repeated after a kill."""
 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass, field
 
 from pipeline.link.protocol import Outbox
+from pipeline.messages.line import Totals
 from pipeline.messages.message import Message, Payload
+from pipeline.messages.record import Committed, RecordKey, record_key
+from pipeline.messages.values import Span
 from pipeline.messages.verdicts import Verdict
 
 PICTURES = 64
 FAULT = 5000
-MOST = 6000
-"""Records not yet taken: beyond the first number pictures are let go, at the second the line faults, and from the third on,
-while nothing passes any more, new records are dropped and counted."""
-TAKEN_KEPT = 512
-"""Records the recorder took lately, without pictures: more than its queue and one group commit, should it be killed."""
+MOST = 20_000
+"""Records not yet taken: beyond the first number pictures are let go, at the second the line faults. From the third on, those
+taken and not yet committed counted in, new records fall out: what they said of the cloth is told as lost when there is room."""
+
+
+@dataclass
+class Fallen:
+    """One camera's verdicts that fell out of the backlog: their numbers, how many, and the cloth that they spoke of."""
+
+    first: int
+    last: int
+    count: int = 0
+    span: Span = field(default_factory=Span)
+
+    def add(self, verdict: Verdict) -> None:
+        """One more."""
+        self.last, self.count = verdict.number, self.count + 1
+        if verdict.start_mm is None or verdict.end_mm is None or verdict.rescan:
+            return
+        ends_mm = [mm for mm in (*vars(self.span).values(), verdict.start_mm, verdict.end_mm) if mm is not None]
+        self.span = Span(min(ends_mm), max(ends_mm))
 
 
 class Backlog:
-    """Records on their way out, in order."""
+    """Records on their way out, in order, each kept until the recorder has it on disk."""
 
     def __init__(self, recorder: Outbox) -> None:
         self._recorder = recorder
         self._waiting: deque[tuple[Message, tuple[Payload, ...]]] = deque()
-        self._taken: deque[Message] = deque(maxlen=TAKEN_KEPT)
+        self._taken: dict[RecordKey, Message] = {}
+        self._fallen: dict[str, Fallen] = {}
         self.dropped = 0
 
     def __len__(self) -> int:
@@ -31,13 +52,15 @@ class Backlog:
 
     @property
     def overflows(self) -> bool:
-        """So many wait that something must be wrong with the recorder."""
-        return len(self._waiting) >= FAULT
+        """So many wait that something must be wrong with the recorder; true before the first falls out."""
+        return len(self._waiting) >= FAULT or self._held >= MOST
 
     def add(self, message: Message, payloads: tuple[Payload, ...]) -> None:
-        """Keep a record until it is taken; a verdict goes without its picture where too many wait."""
-        if len(self._waiting) >= MOST:
-            self.dropped += 1
+        """Keep a record until it is committed; a verdict goes without its picture where too many wait."""
+        if self._held >= MOST:
+            self.dropped += not isinstance(message, Totals)  # the next ones say the same and more
+            if isinstance(message, Verdict):
+                self._fallen.setdefault(message.camera, Fallen(message.number, message.number)).add(message)
             return
         self._waiting.append((message, payloads) if len(self._waiting) <= PICTURES else (_bare(message), ()))
 
@@ -45,14 +68,32 @@ class Backlog:
         """Send what the recorder takes; whether it took anything."""
         moved = False
         while self._waiting and self._recorder.send(self._waiting[0][0], *self._waiting[0][1]):
-            self._taken.append(_bare(self._waiting.popleft()[0]))
+            message = self._waiting.popleft()[0]
+            if (key := record_key(message)) is not None:
+                self._taken[key] = _bare(message)
             moved = True
         return moved
 
+    def committed(self, safe: Committed) -> None:
+        """Let go of what the recorder has on disk."""
+        for key in [key for key in self._taken if key in safe]:
+            del self._taken[key]
+
     def repeat(self) -> None:
-        """Send again what was taken lately: a killed recorder had not written all of it, its successor ignores what it has."""
-        self._waiting.extendleft((message, ()) for message in reversed(self._taken))
+        """Send again what was taken and not committed: another recorder has come, which ignores what the last one wrote."""
+        self._waiting.extendleft((message, ()) for message in reversed(self._taken.values()))
         self._taken.clear()
+
+    def take_fallen(self) -> dict[str, Fallen]:
+        """What fell out of the backlog, by camera, once it is half empty again."""
+        if self._held > MOST // 2:
+            return {}
+        fallen, self._fallen = self._fallen, {}
+        return fallen
+
+    @property
+    def _held(self) -> int:
+        return len(self._waiting) + len(self._taken)
 
 
 def _bare(message: Message) -> Message:

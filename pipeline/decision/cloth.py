@@ -12,7 +12,7 @@ from pipeline.decision.judgement import Judgement, Standard
 from pipeline.messages.cloth import Contact, Roll, SpanEvent
 from pipeline.messages.commands import MarkEvent, RollStart
 from pipeline.messages.frames import Announced, ScoreMap
-from pipeline.messages.message import Message
+from pipeline.messages.message import Message, Refused
 from pipeline.messages.states import EventKind
 from pipeline.messages.values import Span
 from pipeline.outputs.publisher import Publisher
@@ -32,6 +32,7 @@ class ClothTerms:
     """By their names."""
     styles: tuple[str, ...] = ("",)
     """All that there are."""
+    longest_event_mm: float = 50_000.0
 
 
 class Cloth:
@@ -51,6 +52,10 @@ class Cloth:
         self._told = False
         self._events = Events()
 
+    def suppress(self, start_mm: float, end_mm: float) -> EventSpan | None:
+        """The event on that stretch of the line in which a defect is no reject, and that ends last."""
+        return self._events.suppress(start_mm, end_mm)
+
     def moved(self, position_mm: float, now_ns: int) -> None:
         """The cloth is there: the first roll is placed, and a roll that is full ends."""
         placed = self._rolls.present.start_mm is not None
@@ -61,26 +66,38 @@ class Cloth:
             placed = True
 
     def begin(self, start: RollStart, here_mm: float | None, now_ns: int) -> None:
-        """A roll begins by command."""
-        at_mm = here_mm if start.at_mm is None else start.at_mm
-        style = self._rolls.present.style if start.style is None else start.style
+        """A roll begins by command, or the present one ends; Refused where that cannot be."""
+        present, at_mm = self._rolls.present, self._place(start.at_mm, here_mm)
+        style = present.style if start.style is None else start.style
+        if start.style not in (None, *self._terms.styles):
+            raise Refused(f"no such style {style}, choose one of {', '.join(filter(None, self._terms.styles)) or 'none'}")
+        if not start.roll_id and not present.roll_id:
+            raise Refused("no roll runs that could end")
+        if not start.roll_id and at_mm is not None and present.start_mm is not None and at_mm <= present.start_mm:
+            raise Refused(f"roll {present.roll_id} began at {present.start_mm:g} mm, it ends after that")
         self._show(self._rolls.begin(start.roll_id, style, at_mm), "command", now_ns)
 
     def mark(self, event: MarkEvent, here_mm: float | None, now_ns: int) -> None:
-        """A span is told of by command; where nobody knows a place, it lies where the line began."""
-        at_mm = (here_mm or 0.0) if event.at_mm is None else event.at_mm
+        """A span is told of by command; Refused where that cannot be."""
+        at_mm = self._place(event.at_mm, here_mm)
+        if at_mm is None:
+            raise Refused("nobody knows yet where the cloth is, tell it once it runs")
+        if event.length_mm > self._terms.longest_event_mm:
+            raise Refused(f"{event.length_mm:g} mm is over decision.longest_event_m, {self._terms.longest_event_mm:g} mm")
         self._mark(event.kind, at_mm, at_mm + event.length_mm, "command", now_ns)
 
     def closed(self, message: Contact, here_mm: float | None, now_ns: int) -> None:
-        """A contact says that a roll or an event begins; `here_mm` is where the cloth was then."""
+        """A contact says that a roll or an event begins; `here_mm` is where the cloth was then. Refused as by command."""
         contact = self._terms.contacts.get(message.name)
         if contact is None:
-            return
-        at_mm, cause = (here_mm or 0.0) + contact.y_offset_mm, f"contact {contact.name}"
+            raise Refused("no such contact")
+        at_mm = None if here_mm is None else here_mm + contact.y_offset_mm
         if contact.says == "ROLL":
-            self._show(self._rolls.next(None if here_mm is None else at_mm), cause, now_ns)
-        elif contact.length_mm is not None:
-            self._mark(contact.says, at_mm, at_mm + contact.length_mm, cause, now_ns)
+            self._show(self._rolls.next(at_mm), f"contact {contact.name}", now_ns)
+        elif contact.length_mm is not None and at_mm is not None:
+            self._mark(contact.says, at_mm, at_mm + contact.length_mm, f"contact {contact.name}", now_ns)
+        else:
+            raise Refused("nobody knows yet where the cloth is")
 
     def look(
         self, camera: str, judgement: Judgement, scored: ScoreMap, standard: Standard, roll: RollSpan, now_ns: int
@@ -111,6 +128,24 @@ class Cloth:
     def event(self, span: Span) -> EventSpan | None:
         """The event that a span lies in."""
         return self._events.of(span.start_mm, span.end_mm)
+
+    def _place(self, at_mm: float | None, here_mm: float | None) -> float | None:
+        """Where a word means: here and now, or a place that somebody can mean; Refused for any other.
+
+        A splice that was seen and the beginning of the roll that runs lie at most a roll back, the next roll begins at most a
+        roll ahead.
+        """
+        if at_mm is None:
+            return here_mm
+        if here_mm is None:
+            raise Refused("nobody knows yet where the cloth is, leave the place away")
+        reach_mm = self._terms.roll_length_mm
+        if abs(at_mm - here_mm) > reach_mm:
+            raise Refused(
+                f"{at_mm:g} mm is over a roll's length from the cloth, "
+                f"{here_mm - reach_mm:.0f} to {here_mm + reach_mm:.0f} mm are allowed"
+            )
+        return at_mm
 
     def _events_of(self, roll: RollSpan) -> EventsConfig:
         return self._terms.style_of(roll.style).events or EventsConfig()

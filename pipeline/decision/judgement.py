@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from calibration.threshold import GoodLook, ThresholdCard
+from glass_core.errors import InputError
 from glass_core.pictures.tiling import Tiling
+from pipeline.messages.domains import MAX_FAULT
 from pipeline.messages.frames import Announced, ScoreMap
 from pipeline.messages.message import Payload
 from pipeline.messages.reasons import Reason
@@ -79,7 +81,14 @@ def _defect(
     frame: Announced, scored: ScoreMap, payloads: tuple[Payload, ...], cells_shape: tuple[int, int], standard: Standard
 ) -> Judgement:
     cells = np.frombuffer(payloads[0], "<f4").reshape(cells_shape)
-    layout = standard.tiling.layout(scored.frame_shape[0], scored.frame_shape[1], scored.inspect_x_px)
+    try:
+        layout = standard.tiling.layout(scored.frame_shape[0], scored.frame_shape[1], scored.inspect_x_px)
+    except InputError as e:
+        return Judgement(Result.NOT_INSPECTED, Reason.MODEL_MISMATCH, str(e)[:MAX_FAULT])
+    if (cells_shape, len(scored.lanes)) != ((layout.rows, layout.cols), layout.lanes):
+        return Judgement(Result.NOT_INSPECTED, Reason.MODEL_MISMATCH, "the scores do not fit the picture")
+    if not np.isfinite(cells).all():
+        return Judgement(Result.NOT_INSPECTED, Reason.NOT_FINITE)
     thresholds = np.array([standard.threshold(i) for i in range(layout.lanes)])
     sx, sy = frame.mm_per_px_x, frame.mm_per_px_y
 

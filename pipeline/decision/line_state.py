@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pipeline.messages.message import Refused
 from pipeline.messages.stages import Status
 from pipeline.messages.states import MotionState, StageState, State
 
@@ -12,23 +13,36 @@ GONE = " (gone: reset it)"
 UNLIKE = "not the cloth of the card"
 """Said, with what differs, of a roll that looks like another style."""
 
+EVERYWHERE = (("worker", "worker"), ("recorder", "recorder"), ("motion", "motion"))
+"""Stages that any line may have."""
+
 
 @dataclass
 class Roster:
     """Who has reported, by role and name, and what they last said."""
 
     cameras: tuple[str, ...]
+    wires: tuple[tuple[str, str], ...] = ()
+    """Role and name of the outputs and inputs."""
     stages: dict[tuple[str, str], Status] = field(default_factory=dict)
 
-    def hear(self, status: Status) -> None:
-        """Keep the newest word of the newest generation; DOWN is a generation's last, whatever was still on its way."""
-        known = self.stages.get((status.role, status.name))
+    def hear(self, status: Status) -> bool:
+        """Keep the newest word of the newest generation; DOWN is a generation's last, whatever was still on its way.
+
+        Returns whether this is the first word of a process that has taken another's place. Refused where no stage of this
+        line has that role and name.
+        """
+        place = status.role, status.name
+        if place not in {*EVERYWHERE, *(("grabber", c) for c in self.cameras), *self.wires}:
+            raise Refused("no such stage")
+        known = self.stages.get(place)
         if (
             known is None
             or status.generation > known.generation
             or (status.generation == known.generation and known.state is not StageState.DOWN)
         ):
-            self.stages[status.role, status.name] = status
+            self.stages[place] = status
+        return known is not None and status.generation > known.generation
 
     def state(self, role: str, name: str) -> StageState | None:
         """What that stage last said; None before its first word."""

@@ -8,6 +8,8 @@ from pipeline.messages.message import Payload
 
 MAX_EARLY = 32
 """Scores kept that came before their frame was announced, some with pixels; those of a killed grabber wait in vain."""
+MAX_STARTS = 1024
+"""Starts of cameras whose last frame is known; each change of a style's settings makes one."""
 Key = tuple[str, str, int]
 Scored = tuple[ScoreMap, tuple[Payload, ...]]
 
@@ -38,7 +40,10 @@ class Matching:
         last = self._last.get(start)
         if last is not None and frame.seq <= last:
             return None
+        self._last.pop(start, None)  # the one that spoke last is the last to be forgotten
         self._last[start] = frame.seq
+        if len(self._last) > MAX_STARTS:
+            del self._last[next(iter(self._last))]
         return frame.lost + (0 if last is None else frame.seq - last - 1)
 
     def wait(self, frame: Announced) -> Scored | None:

@@ -43,7 +43,7 @@ class Silence:
             self.spoken_mm = motion.position_mm + self._offset_mm
         if not self.listening or motion.state is not MotionState.MOVING:
             return None
-        frame_mm = self._frame_mm or FIRST_FRAME_MM
+        frame_mm = self._frame_mm if self._frame_mm > TOLERANCE_MM else FIRST_FRAME_MM
         margin_mm = 0.25 * frame_mm + LATENESS_S * motion.speed_mm_s
         frames = int((motion.position_mm + self._offset_mm - self.spoken_mm - margin_mm) // frame_mm)
         if frames < 1:

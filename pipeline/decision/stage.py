@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pipeline.decision.account import decided_mm, each_says, open_accounts
 from pipeline.decision.actions import Actions
 from pipeline.decision.apart import Apart
-from pipeline.decision.backlog import Backlog
+from pipeline.decision.backlog import Backlog, Fallen
 from pipeline.decision.cloth import Cloth
 from pipeline.decision.doubts import Facts, overrule
 from pipeline.decision.due import Due
@@ -24,12 +24,14 @@ from pipeline.decision.terms import DecisionTerms
 from pipeline.link.protocol import Inbox, Outbox
 from pipeline.messages.actions import Action, Reject
 from pipeline.messages.cloth import Alignment, Contact
-from pipeline.messages.commands import Acknowledge, Bypass, MarkEvent, Reset, RollStart
+from pipeline.messages.commands import Acknowledge, Answer, Bypass, Command, MarkEvent, Reset, RollStart
+from pipeline.messages.domains import MAX_DETAIL, MAX_FAULT
 from pipeline.messages.frames import Announced, ScoreMap
 from pipeline.messages.line import LineState, Totals
-from pipeline.messages.message import Message, Payload
-from pipeline.messages.motion import Motion
+from pipeline.messages.message import Message, Payload, Refused
+from pipeline.messages.motion import CARRIED_NS, Motion
 from pipeline.messages.reasons import Reason
+from pipeline.messages.record import Committed
 from pipeline.messages.stages import Decided, Status
 from pipeline.messages.states import Cause, FrameStatus, Result, StageState, State
 from pipeline.messages.values import Grounds, Measures, Place, Source, Span
@@ -57,7 +59,7 @@ class Decision:
         self._backlog = Backlog(recorder)
         self._utc_ns = utc_ns
         self._actions = actions or Actions()
-        self._roster = Roster(tuple(terms.frame_mm))
+        self._roster = Roster(tuple(terms.frame_mm), terms.wires)
         self._cameras = open_accounts(terms)
         self._tally = Tally({c: mm is not None for c, mm in terms.frame_mm.items()})
         self._motion: Motion | None = None
@@ -67,6 +69,7 @@ class Decision:
         self._matching = Matching(self._due)
         self._apart = Apart(terms.alignment_tolerance_mm)
         self._shown: tuple[object, ...] | None = None
+        self._answer: Answer | None = None
         self._now_ns = 0
         self._heartbeat_due_ns = self._totals_due_ns = 0
         self.state = StageState.READY
@@ -77,6 +80,11 @@ class Decision:
     def waiting(self) -> int:
         """Frames without a verdict and records not yet taken."""
         return len(self._matching) + len(self._backlog)
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Figures for the screen."""
+        return self._inbox.refused.counters
 
     @property
     def finished(self) -> bool:
@@ -97,14 +105,21 @@ class Decision:
             self._hear(received[0], received[1], now_ns)
             self.handled += 1
             moved = True
+            if self._answer is not None:
+                break  # what a word made is told before the next one is heard
         self._act(self._actions.reached(self._position_mm(now_ns), now_ns, self._bypass))
         self._show_state(now_ns)
-        if now_ns >= self._heartbeat_due_ns:
+        if now_ns >= self._heartbeat_due_ns or self._answer is not None:
             self._heartbeat_due_ns = now_ns + HEARTBEAT_NS
             self._publisher.heartbeat(self._tally.verdicts, self._bypass, self._actions.unacknowledged, now_ns)
+        if self._answer is not None:
+            self._publisher.publish(self._answer)
+            self._answer = None
         if now_ns >= self._totals_due_ns:
             self._totals_due_ns = now_ns + TOTALS_NS
             self._tell(self._totals(now_ns))
+        for camera, fallen in self._backlog.take_fallen().items():
+            self._fallen(camera, fallen, now_ns)
         moved |= self._backlog.pass_on()
         self.state = StageState.ENDED if self.finished else StageState.READY
         return moved
@@ -127,7 +142,23 @@ class Decision:
         self._backlog.pass_on()
 
     def _hear(self, message: Message, payloads: tuple[Payload, ...], now_ns: int) -> None:
+        """Take a message; one that says what cannot be is counted, and whoever waits for an answer hears why."""
+        refused = ""
+        try:
+            self._take(message, payloads, now_ns)
+        except Refused as e:
+            refused = str(e)[:MAX_FAULT]
+            self._inbox.refused.count(message.sender)
+        if isinstance(message, Command) and message.ticket:
+            self._answer = Answer(
+                number=self._publisher.number(Answer), generation=self._terms.generation, ticket=message.ticket,
+                refused=refused, t_mono_ns=now_ns,
+            )  # fmt: skip
+
+    def _take(self, message: Message, payloads: tuple[Payload, ...], now_ns: int) -> None:
         match message:
+            case Announced() | ScoreMap() if message.camera not in self._cameras:
+                raise Refused("no such camera")
             case Announced():
                 self._on_announced(message, now_ns)
             case ScoreMap():
@@ -140,32 +171,45 @@ class Decision:
                         self._silent(name, span, 0, now_ns)
             case Status():
                 self._on_status(message, now_ns)
+            case Committed():
+                self._backlog.committed(message)
             case RollStart():
                 self._cloth.begin(message, self._here_mm(now_ns), now_ns)
             case MarkEvent():
                 self._cloth.mark(message, self._here_mm(now_ns), now_ns)
+            case Contact() if abs(now_ns - message.t_mono_ns) > CARRIED_NS:
+                raise Refused("nobody knows any more where the cloth was then")
             case Contact():
                 self._cloth.closed(message, self._here_mm(message.t_mono_ns), now_ns)
-            case Alignment():
+            case Alignment() if {message.left, message.right} <= self._cameras.keys():
                 self._apart.hear(message)
                 self._tell(message)
+            case Bypass() if self._terms.observe and not message.on:
+                raise Refused("the line observes: rejects stay set aside")
             case Bypass():
                 self._bypass = message.on or self._terms.observe
             case Acknowledge():
-                self._act(self._actions.acknowledge(message.event, now_ns))
+                acknowledged = self._actions.acknowledge(message.event, now_ns)
+                if message.event is not None and not acknowledged:
+                    raise Refused(f"no event {message.event} is open")
+                self._act(acknowledged)
             case Reset() if not self._fault:
                 for account in self._cameras.values():
                     account.likeness.accept()
-            case Reset() if not self._roster.faults:
+            case Reset() if faults := self._roster.faults:
+                raise Refused(f"the cause of its fault is still there: {'; '.join(faults)}")
+            case Reset():
                 self._fault = ""
                 for account in self._cameras.values():
                     account.gap.open = True  # not before each camera has judged cloth again is the line more than DEGRADED
+            case _:
+                raise Refused("nothing to be told here")
 
     def _on_status(self, status: Status, now_ns: int) -> None:
         before = self._roster.state(status.role, status.name)
-        self._roster.hear(status)
+        another = self._roster.hear(status)
         self._fault = "; ".join(self._roster.faults) or self._fault
-        if status.role == "recorder" and status.state is StageState.DOWN and before is not StageState.DOWN:
+        if status.role == "recorder" and (another or status.state is StageState.DOWN):
             self._backlog.repeat()
         if status.role != "grabber" or status.name not in self._cameras:
             return
@@ -176,7 +220,7 @@ class Decision:
             self._silent(status.name, Span(), 0, now_ns)  # how much cloth goes by unseen nobody can tell
 
     def _on_announced(self, frame: Announced, now_ns: int) -> None:
-        lost = self._matching.announced(frame) if frame.camera in self._cameras else None
+        lost = self._matching.announced(frame)
         if lost is None:
             self._tally.duplicates += 1
             return
@@ -244,6 +288,14 @@ class Decision:
         source, unseen = Source(camera, self._utc_ns()), (Measures(), Grounds())
         self._account(self._verdict(judgement, source, span, place, standard, now_ns, *unseen, lost=lost), (), now_ns)
 
+    def _fallen(self, camera: str, fallen: Fallen, now_ns: int) -> None:
+        """Tell of cloth that was decided in time and whose record is lost; no machine acts on it again."""
+        detail = f"the recorder did not take numbers {fallen.first} to {fallen.last} in time"
+        judgement, roll = Judgement(Result.NOT_INSPECTED, Reason.RECORD_LOST, detail), self._cloth.roll(fallen.span)
+        place, standard = Place(roll.roll_id, roll.style), self._terms.standard_of(roll.style)
+        source, unseen = Source(camera, self._utc_ns()), (Measures(), Grounds())
+        self._give(self._verdict(judgement, source, fallen.span, place, standard, now_ns, *unseen, lost=fallen.count), ())
+
     def _verdict(
         self,
         judgement: Judgement,
@@ -263,14 +315,12 @@ class Decision:
             regions=judgement.regions, regions_total=judgement.regions_total,
             card_sha=standard.card_sha if standard else "", t_mono_ns=now_ns, latency_ms=latency_ms, lost=lost,
             **vars(source), **vars(span), **vars(place), **vars(measures), **vars(grounds),
-        )  # fmt: skip
+        ).fitting()  # fmt: skip
 
     def _account(self, verdict: Verdict, payloads: tuple[Payload, ...], now_ns: int) -> None:
-        """Count it, publish it, record it, and reject what must be rejected."""
+        """Give it, and reject what must be rejected."""
         account = self._cameras[verdict.camera]
-        self._tally.add(verdict)
-        self._publisher.publish(verdict.model_copy(update={"cells_shape": None}))
-        self._record(verdict, payloads)
+        self._give(verdict, payloads)
         if verdict.rescan:
             return
         if verdict.lanes and (self._terms.observe or verdict.result is not Result.NOT_INSPECTED):
@@ -287,6 +337,12 @@ class Decision:
         account.gap.judged()
         if verdict.counts_as_defect:
             self._reject(verdict, verdict.span, now_ns)
+
+    def _give(self, verdict: Verdict, payloads: tuple[Payload, ...]) -> None:
+        """Count it, publish it, record it."""
+        self._tally.add(verdict)
+        self._publisher.publish(verdict.model_copy(update={"cells_shape": None}))
+        self._record(verdict, payloads)
 
     def _here_mm(self, t_ns: int) -> float | None:
         """Where the cloth was under the cameras at that time, as far as is known."""
@@ -318,6 +374,15 @@ class Decision:
         """Where the cloth is by now; nowhere without motion."""
         return -math.inf if self._motion is None else self._motion.at_mm(now_ns)
 
+    def _suppressed(self, now_ns: int) -> str:
+        """In which event on the cloth under the cameras a defect is no reject, and how far; empty where there is none."""
+        here_mm = self._here_mm(now_ns)
+        looks_mm = [self._terms.y_offset_mm.get(camera, 0.0) for camera in self._cameras]
+        if here_mm is None or not looks_mm:
+            return ""
+        event = self._cloth.suppress(here_mm + min(looks_mm), here_mm + max(looks_mm))
+        return f"no rejects in {event.kind} up to {event.end_mm / 1000:.3f} m" if event else ""
+
     def _show_state(self, now_ns: int) -> None:
         accounts = self._cameras.values()
         shown = line_state(
@@ -333,6 +398,8 @@ class Decision:
         warning = each_says((c, a.likeness.drift.warning) for c, a in self._cameras.items())
         if not shown[2]:  # it warns where nothing worse is to be said
             shown = (*shown[:2], "; ".join(filter(None, (warning, *self._apart.warnings))))
+        if shown[0] not in (State.FAULT, State.BYPASS):  # neither gives rejects anyhow
+            shown = (*shown[:2], "; ".join(filter(None, (shown[2], self._suppressed(now_ns)))))
         if not self._bypass:
             causes = {Cause.FAULT: shown[0] is State.FAULT, Cause.DRIFT: bool(warning)}
             self._act(self._actions.present({cause for cause, here in causes.items() if here}, now_ns))
@@ -343,7 +410,7 @@ class Decision:
         self._tell(
             LineState(
                 number=self._publisher.number(LineState), generation=self._terms.generation, state=state,
-                inspection_ok=ok, detail=detail[:500], t_mono_ns=now_ns, t_utc_ns=self._utc_ns(),
+                inspection_ok=ok, detail=detail[:MAX_DETAIL], t_mono_ns=now_ns, t_utc_ns=self._utc_ns(),
             )
         )  # fmt: skip
 

@@ -11,7 +11,7 @@ from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Verdict
 from pipeline.telemetry import Percentiles
 
-LANES_TOLD = 128
+LANES_TOLD = 96
 """More lanes than this do not fit a header beside the rest of the totals; each verdict still carries its own."""
 
 

@@ -27,6 +27,8 @@ class DecisionTerms:
     """Where a camera looks that is not at the line's zero."""
     cloth: ClothTerms = field(default_factory=ClothTerms)
     alignment_tolerance_mm: float = 2.0
+    wires: tuple[tuple[str, str], ...] = ()
+    """Role and name of each output and input: they report, too."""
     motion: bool = False
     """Something says where the cloth is, also at rest: nothing passes before its first word."""
     bypass: bool = False

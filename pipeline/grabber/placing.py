@@ -1,11 +1,13 @@
-"""Where a camera's rows lie along the cloth: by their track, by latched counts, or counted from an origin (pure)."""
+"""Where a camera's rows lie along the cloth: by track, by latched counts, counted from an origin, or as recorded (pure)."""
 
 from __future__ import annotations
 
 from pipeline.cameras.protocol import Shot
 from pipeline.config.cameras import CameraConfig
 from pipeline.config.motion import EncoderMotion
+from pipeline.grabber.recorded_places import RecordedPlaces
 from pipeline.grabber.track import Ran, Track
+from pipeline.messages.domains import MAX_FRAME_MM
 from pipeline.messages.motion import Motion
 from pipeline.motion.counter import Counter, CounterJump
 
@@ -20,7 +22,8 @@ class Placing:
 
     `on_motion` says that the line tells how the cloth moves; the last word of it is kept in `motion`. A camera that times
     itself and cuts slabs has a `Track`. Else slabs and triggered pictures follow upon each other from an origin on, and
-    any other picture lies where the cloth stood when it was taken.
+    any other picture lies where the cloth stood when it was taken. Recorded pictures lie where they were taken, unless the
+    line has a motion of its own.
     """
 
     def __init__(
@@ -34,6 +37,7 @@ class Placing:
         self._encoder, self._counter = encoder, None if encoder is None else _make_counter(encoder)
         self._counted_from_mm: float | None = None
         self._origin_mm = config.y_offset_mm if position_known and not on_motion else None
+        self._recorded = RecordedPlaces()
         self.motion: Motion | None = None
 
     @property
@@ -52,6 +56,9 @@ class Placing:
 
     def add(self, shot: Shot, row: int) -> Ran:
         """Place a shot whose first row is `row`; how the cloth ran under it, as far as a track tells."""
+        if shot.span_mm is not None and not self._on_motion:
+            self._recorded.add(row, shot.rows, shot.span_mm)
+            return Ran.FORWARD if shot.span_mm[0] <= shot.span_mm[1] else Ran.BACK
         position_mm = self.position_mm(shot.t_mono_ns)
         if position_mm is None:
             return Ran.FORWARD
@@ -71,11 +78,16 @@ class Placing:
         return None if self._step_mm is None or self._origin_mm is None else self._origin_mm + row * self._step_mm
 
     def span_mm(self, row: int, rows: int) -> tuple[float | None, float | None]:
-        """From where to where so many rows lie, the lower place first, also of rows that were taken in reverse."""
-        start_mm, end_mm = self.mm(row), self.mm(row + rows)
-        if start_mm is not None and end_mm is not None and start_mm > end_mm:
-            return end_mm, start_mm
-        return start_mm, end_mm
+        """From where to where so many rows lie, the lower place first, also of rows that were taken in reverse.
+
+        Nowhere, where the cloth's word has jumped further than any picture is long.
+        """
+        start_mm, end_mm = self._recorded.span_mm(row, rows) if self._recorded else (self.mm(row), self.mm(row + rows))
+        if start_mm is None or end_mm is None:
+            return start_mm, end_mm
+        if abs(end_mm - start_mm) > MAX_FRAME_MM:
+            return None, None
+        return min(start_mm, end_mm), max(start_mm, end_mm)
 
     def next_middle_mm(self, now_ns: int, row: int, rows: int) -> float | None:
         """Where the middle of the next shot will lie, as far as is known: it begins with `row` and has about `rows` rows."""

@@ -102,6 +102,11 @@ class Grabber:
         return len(self._unsaid)
 
     @property
+    def counters(self) -> dict[str, int]:
+        """Figures for the screen."""
+        return self._boxes.motion.refused.counters if self._boxes.motion else {}
+
+    @property
     def idle_ms(self) -> int:
         """Until the next picture of a rate is due there is nothing to do unless somebody speaks."""
         wait_ns = self._pacing.wait_ns(self._now_ns)
@@ -140,6 +145,8 @@ class Grabber:
         while self._boxes.motion and (received := self._boxes.motion.receive()):
             if isinstance(received[0], Motion):
                 self._placing.motion = received[0]
+            else:
+                self._boxes.motion.refused.count(received[0].sender)
 
     def _follow_style(self, now_ns: int) -> None:
         """Where the next shot's style asks for other features, set the camera and begin a new boot_id.

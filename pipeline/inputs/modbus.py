@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections import deque
 
-from pipeline.config.inputs import ContactConfig, ModbusInputConfig
+from pipeline.config.inputs import ModbusInputConfig
 from pipeline.devices import DeviceLost
-from pipeline.devices.modbus import ModbusDevice
-from pipeline.link.protocol import Outbox
+from pipeline.devices.cycle import Cycle
+from pipeline.devices.modbus import MAX_READ, ModbusDevice, blocks
+from pipeline.link.protocol import IDLE_MS, Outbox
 from pipeline.messages.cloth import Contact
 from pipeline.messages.stages import Status
 from pipeline.messages.states import StageState
 
-CYCLE_NS = 20_000_000
+MAX_CYCLE_MS = 20.0
+CYCLES = 5
+"""In the shortest debounce, so that one may be four times as long before a closing could be missed."""
+NO_DEBOUNCE_MS = 40.0
+"""A contact without debounce is read as often as one of so many ms."""
 RETRY_NS = 1_000_000_000
 STATUS_NS = 1_000_000_000
 
@@ -44,20 +49,25 @@ class Edge:
 
 
 class ModbusInput:
-    """The stage: reads the contacts in turn, tells decision of each that closes.
+    """The stage: reads the contacts, neighbours in one request, and tells decision of each that closes.
 
     A device that does not answer makes the line DEGRADED and is tried again each second; what closed meanwhile is not known,
-    and how the contacts stand when it answers again is no edge.
+    and how the contacts stand when it answers again is no edge. One that is read too seldom for the shortest debounce makes
+    it DEGRADED, too: else each closing and opening that lasts twice its debounce is seen.
     """
 
     def __init__(self, decision: Outbox, config: ModbusInputConfig, generation: int) -> None:
         self._decision, self._config, self._generation = decision, config, generation
         self._device = ModbusDevice(config.host, config.port, config.unit, config.timeout_ms)
+        self._blocks = blocks((c.address for c in config.contacts), MAX_READ[config.table])
+        self._shortest_ms = min(c.debounce_ms or NO_DEBOUNCE_MS for c in config.contacts)
+        self._cycle_ns = int(min(MAX_CYCLE_MS, self._shortest_ms / CYCLES) * 1e6)
+        self._cycle = Cycle(self._shortest_ms)
         self._edges: dict[str, Edge] = {}
         self._unsaid: deque[Contact] = deque()
         self._connected = False
         self._trouble = "not connected yet"
-        self._due_ns = self._status_ns = 0
+        self._now_ns = self._due_ns = self._status_ns = 0
         self.state = StageState.READY
         self.handled = 0
 
@@ -67,60 +77,73 @@ class ModbusInput:
         return len(self._unsaid)
 
     @property
-    def counters(self) -> dict[str, int]:
+    def counters(self) -> dict[str, int | float]:
         """Figures for the screen."""
-        return {"connected": int(self._connected), "edges": self.handled}
+        return {"connected": int(self._connected), "edges": self.handled, "cycle_ms": round(self._cycle.longest_ms, 1)}
+
+    @property
+    def idle_ms(self) -> int:
+        """Until it is to be read again."""
+        return min(IDLE_MS, 1 + max(0, self._due_ns - self._now_ns) // 1_000_000)
 
     def step(self, now_ns: int) -> bool:
         """Read what is due, tell what has closed."""
-        if now_ns >= self._due_ns:
-            self._due_ns = now_ns + CYCLE_NS
+        self._now_ns = now_ns
+        if due := now_ns >= self._due_ns:
+            self._due_ns = now_ns + self._cycle_ns
             try:
                 self._read(now_ns)
             except DeviceLost as e:
-                self._connected, self._trouble = False, str(e)
-                self._due_ns = now_ns + RETRY_NS
-                self._status_ns = 0
+                self._connected, self._due_ns = False, now_ns + RETRY_NS
+                self._cycle.forget()
+                self._say(str(e))
         while self._unsaid and self._decision.send(self._unsaid[0]):
             self._unsaid.popleft()
             self.handled += 1
         self._report(now_ns)
-        return False
+        return due  # a reading takes its time: the next may be due by now
 
     def close(self) -> None:
         """Hang up."""
         self._device.close()
 
     def _read(self, now_ns: int) -> None:
+        values: dict[int, int] = {}
+        for block in self._blocks:
+            values.update(zip(block, self._device.read(self._config.table, block.start, len(block)), strict=True))
         if not self._connected:
-            self._device.connect()
             self._edges = {c.name: Edge(int(c.debounce_ms * 1e6)) for c in self._config.contacts}
         for contact in self._config.contacts:
-            since_ns = self._edges[contact.name].read(self._bit(contact) == contact.closed_is, now_ns)
+            closed = (values[contact.address] >> (contact.bit or 0) & 1) == contact.closed_is
+            since_ns = self._edges[contact.name].read(closed, now_ns)
             if since_ns is not None:
                 self._unsaid.append(Contact(name=contact.name, t_mono_ns=since_ns))
-        if not self._connected:
-            self._connected, self._status_ns = True, 0
+        if not self._connected:  # connecting takes its time, and is no cycle
+            self._connected = True
+            self._say("")
+            return
+        self._cycle.read(now_ns)
+        if self._cycle.too_seldom is not bool(self._trouble):
+            self._say(self._seldom if self._cycle.too_seldom else "")
 
-    def _bit(self, contact: ContactConfig) -> int:
-        client = self._device.client
-        match self._config.table:
-            case "discrete":
-                return int(self._device.ask(client.read_discrete_inputs, contact.address, count=1).bits[0])
-            case "coil":
-                return int(self._device.ask(client.read_coils, contact.address, count=1).bits[0])
-            case "input":
-                word = self._device.ask(client.read_input_registers, contact.address, count=1).registers[0]
-            case "holding":
-                word = self._device.ask(client.read_holding_registers, contact.address, count=1).registers[0]
-        return int(word) >> (contact.bit or 0) & 1
+    @property
+    def _seldom(self) -> str:
+        remedy = "give its contacts neighbouring addresses" if len(self._blocks) > 1 else "put it on a faster way"
+        return (
+            f"read every {self._cycle.longest_ms:.0f} ms (requests: {len(self._blocks)}), too seldom for a debounce of "
+            f"{self._shortest_ms:g} ms: {remedy}, or raise debounce_ms"
+        )
+
+    def _say(self, trouble: str) -> None:
+        """With the next report, which is now."""
+        self._trouble, self._status_ns = trouble, 0
 
     def _report(self, now_ns: int) -> None:
         if now_ns < self._status_ns:
             return
         status = Status(
             role="input", name=self._config.name, generation=self._generation,
-            state=StageState.READY if self._connected else StageState.DEGRADED, detail="" if self._connected else self._trouble,
+            state=StageState.DEGRADED if self._trouble else StageState.READY, detail=self._trouble,
         )  # fmt: skip
         if self._decision.send(status):
             self._status_ns = now_ns + STATUS_NS

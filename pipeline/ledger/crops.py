@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from glass_core.files.whole_file import whole_file
+from pipeline.cloth.joining import Defect, Sighting
 from pipeline.messages.message import Payload
 from pipeline.messages.verdicts import Verdict
 
@@ -25,10 +25,9 @@ class Crop:
     pixels: np.ndarray
     scores: np.ndarray
 
-    def write(self) -> int:
-        """Write the crop and its heat map, each beside its place and then renamed; bytes written, OSError if not."""
-        files = {self.path: self._bgr(), map_path(self.path): self._overlay()}
-        return sum(_write_png(path, picture) for path, picture in files.items())
+    def encode(self) -> dict[Path, bytes]:
+        """The heat map and the crop as PNG files, in the order in which to write them: a crop on disk has its heat map."""
+        return {map_path(self.path): _png(self._overlay()), self.path: _png(self._bgr())}
 
     def _bgr(self) -> np.ndarray:
         return np.repeat(self.pixels[..., None], 3, axis=2) if self.pixels.ndim == 2 else self.pixels[..., ::-1]
@@ -45,25 +44,28 @@ def crop_path(folder: Path, run_id: str, verdict: Verdict, region: int) -> Path:
     return folder / "crops" / run_id / name
 
 
+def kept_path(folder: Path, run_id: str, defect: Defect) -> Path | None:
+    """Where the picture of a defect lies, if it was kept; null: none of its sightings had one."""
+    shown = defect.pictured
+    return crop_path(folder, run_id, shown.verdict, shown.index) if shown else None
+
+
 def map_path(crop: Path) -> Path:
     """The heat map that belongs to a crop."""
     return crop.with_name(f"{crop.stem}_map.png")
 
 
-def cut_crops(folder: Path, run_id: str, verdict: Verdict, payloads: tuple[Payload, ...], most: int) -> list[Crop]:
-    """The strongest regions of a DEFECT verdict that came with its cells and pixels, with some cloth around each."""
-    if verdict.cells_shape is None or verdict.frame_shape is None:
-        return []
+def cut_crop(folder: Path, run_id: str, sighting: Sighting, payloads: tuple[Payload, ...]) -> Crop:
+    """The place of a sighting that has a picture, with some cloth around it; `payloads`: its verdict's cells and pixels."""
+    verdict, region = sighting.verdict, sighting.region
+    assert verdict.cells_shape is not None and verdict.frame_shape is not None
     pixels = np.frombuffer(payloads[1], np.uint8).reshape(verdict.frame_shape)  # (H, W) or (H, W, 3)
     cells = np.frombuffer(payloads[0], np.float32).reshape(verdict.cells_shape)  # (rows, cols)
     left = verdict.inspect_x_px[0] if verdict.inspect_x_px else 0
-    crops = []
-    for i, region in enumerate(verdict.regions[:most]):
-        y, x = _side(region.y0_px, region.y1_px, pixels.shape[0]), _side(region.x0_px, region.x1_px, pixels.shape[1])
-        rows, cols = np.arange(y.start, y.stop) // verdict.cell_px, (np.arange(x.start, x.stop) - left) // verdict.cell_px
-        scores = _scores(cells, rows, cols)
-        crops.append(Crop(crop_path(folder, run_id, verdict, i), pixels[y, x].copy(), scores))
-    return crops
+    y, x = _side(region.y0_px, region.y1_px, pixels.shape[0]), _side(region.x0_px, region.x1_px, pixels.shape[1])
+    rows, cols = np.arange(y.start, y.stop) // verdict.cell_px, (np.arange(x.start, x.stop) - left) // verdict.cell_px
+    path = crop_path(folder, run_id, verdict, sighting.index)
+    return Crop(path, pixels[y, x].copy(), _scores(cells, rows, cols))
 
 
 def _scores(cells: np.ndarray, rows: np.ndarray, cols: np.ndarray) -> np.ndarray:
@@ -81,9 +83,5 @@ def _side(start: int, end: int, limit: int) -> slice:
     return slice(first, first + length)
 
 
-def _write_png(path: Path, picture: np.ndarray) -> int:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
-    with whole_file(path) as part:
-        part.write_bytes(data)
-    return len(data)
+def _png(picture: np.ndarray) -> bytes:
+    return cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from glass_core.errors import InputError
@@ -23,12 +24,9 @@ class Journal:
         except OSError as e:
             raise InputError(f"record not writable ({e.strerror}), {path}, choose another ledger.path") from None
 
-    def last(self) -> str:
-        """The last whole line; empty in a new file."""
-        if not self._end:
-            return ""
-        start = _after_last_line(self._file, self._end - 1)
-        return os.pread(self._file, self._end - 1 - start, start).decode()
+    def lines_backwards(self) -> Iterator[bytes]:
+        """The whole lines from the last to the first."""
+        return lines_backwards(self._file, self._end)
 
     def add(self, line: str) -> None:
         """Take one line, written at the next flush."""
@@ -50,6 +48,15 @@ class Journal:
     def close(self) -> None:
         """Close the file; may be called after a failed flush."""
         os.close(self._file)
+
+
+def lines_backwards(file: int, end: int) -> Iterator[bytes]:
+    """The whole lines of an open file before that offset, from the last to the first."""
+    end = _after_last_line(file, end)
+    while end:
+        start = _after_last_line(file, end - 1)
+        yield os.pread(file, end - 1 - start, start)
+        end = start
 
 
 def _after_last_line(file: int, end: int) -> int:

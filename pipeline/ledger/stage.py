@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from collections.abc import Iterator
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,7 +14,7 @@ from calibration.threshold import load_card
 from glass_core.errors import InputError
 from glass_core.network.checkpoint import read_info
 from pipeline.config.line import LineConfig
-from pipeline.ledger.crops import Crop, cut_crops
+from pipeline.ledger.album import Album
 from pipeline.ledger.reading import read_runs
 from pipeline.ledger.store import Ledger, LedgerFull
 from pipeline.ledger.verdict_lines import VerdictLines
@@ -23,6 +24,7 @@ from pipeline.messages.cloth import Alignment, Roll, SpanEvent
 from pipeline.messages.frames import CameraFacts
 from pipeline.messages.line import LineState, Totals
 from pipeline.messages.message import Message
+from pipeline.messages.record import Committed, RecordKey, record_key
 from pipeline.messages.stages import Status
 from pipeline.messages.states import Result, StageState
 from pipeline.messages.verdicts import Verdict
@@ -30,17 +32,15 @@ from pipeline.messages.verdicts import Verdict
 RETRY_NS = 1_000_000_000
 HELD_ROWS = 100_000
 """Rows kept in memory while the disk refuses; beyond it nothing is taken in, and the sender's queue counts refusals."""
-WAITING_CROPS = 64
 
 
 class Recorder:
     """The stage that writes to disk, so that no other has to.
 
     Takes Verdict (with cells and pixels above the recording floor), LineState, Reject, Action, Roll, SpanEvent, Totals and
-    CameraFacts. A
-    failed write is a FAULT told to decision; the rows are kept, tried again each second, and READY follows when all
-    are safe. Pictures are extra: at most `crops_per_verdict`, within `crop_budget_bytes` a run, and left out (counted)
-    where they would hold up the rows.
+    CameraFacts, and tells decision what is committed. A failed write is a FAULT told to decision; the rows are kept, tried
+    again each second, and READY follows when all are safe. Pictures are written when nothing else waits, or when too many of
+    them do.
     """
 
     idle_ms = 50  # each waking takes time from the engine, and a commit may be that much later
@@ -52,40 +52,40 @@ class Recorder:
         ledger: Ledger,
         folder: Path,
         generation: int = 0,
-        crops_per_verdict: int = 3,
-        crop_budget_bytes: int = 2 << 30,
+        crops_bytes: int = 2_000_000_000,
     ) -> None:
         self._inbox, self._to_decision, self._ledger, self._folder = inbox, to_decision, ledger, folder
         self._generation = generation
         self._lines = VerdictLines(folder, ledger.run_id)
-        self._most_crops = crops_per_verdict
-        written = sum(p.stat().st_size for p in (folder / "crops" / ledger.run_id).glob("*.png"))
-        self._crop_room = crop_budget_bytes - written
-        self._crops: deque[Crop] = deque()
+        self._album = Album(folder, ledger.run_id, crops_bytes)
+        self._unsafe: list[RecordKey] = []
+        self._safe: deque[Committed] = deque()
         self._failure = ""
         self._told: StageState | None = None
         self._retry_ns = 0
         self.state = StageState.READY
         self.handled = 0
-        self.crops_left_out = 0
 
     @property
     def waiting(self) -> int:
         """Rows and pictures in hand that could be written now; rows that the disk refuses are not being neglected."""
-        return 0 if self._failure else self._ledger.pending + len(self._crops)
+        return 0 if self._failure else self._ledger.pending + len(self._album)
 
     @property
     def counters(self) -> dict[str, int]:
         """Figures for the screen."""
-        return {"committed": self._ledger.committed, "pending": self._ledger.pending, "crops_left_out": self.crops_left_out}
+        return {
+            "committed": self._ledger.committed, "pending": self._ledger.pending, "crops_left_out": self._album.left_out,
+            **self._inbox.refused.counters,
+        }  # fmt: skip
 
     def step(self, now_ns: int) -> bool:
         """Take one message, or else write one picture; commit when due. True if it did something."""
-        received = self._inbox.receive() if self._ledger.pending < HELD_ROWS else None
+        received = None if self._album.full or self._ledger.pending >= HELD_ROWS else self._inbox.receive()
         if received is not None:
             self._take(*received)
             self.handled += 1
-        drew = received is None and self._draw()
+        drew = received is None and self._album.write_one()
         due = now_ns >= self._retry_ns if self._failure else self._ledger.commit_due(now_ns)
         if due:
             self._commit()
@@ -99,7 +99,7 @@ class Recorder:
             while (received := self._inbox.receive()) is not None:
                 self._take(*received)
             self._commit()
-            while self._draw():
+            while self._album.write_one():
                 pass
         finally:
             self._lines.close()
@@ -110,28 +110,16 @@ class Recorder:
 
     def _take(self, message: Message, payloads: tuple[memoryview, ...]) -> None:
         if not isinstance(message, Verdict | LineState | Reject | Action | Totals | CameraFacts | Roll | SpanEvent | Alignment):
+            self._inbox.refused.count(message.sender)
             return
         self._ledger.add(message, payloads)
+        if (key := record_key(message)) is not None:
+            self._unsafe.append(key)
         if not isinstance(message, Verdict):
             return
         self._lines.add(message)
         if message.result is Result.DEFECT:
-            for crop in cut_crops(self._folder, self._ledger.run_id, message, payloads, self._most_crops):
-                if len(self._crops) < WAITING_CROPS and self._crop_room > 0:
-                    self._crops.append(crop)
-                else:
-                    self.crops_left_out += 1
-
-    def _draw(self) -> bool:
-        """Write the oldest picture that waits."""
-        if not self._crops:
-            return False
-        crop = self._crops.popleft()
-        try:
-            self._crop_room -= crop.write()
-        except OSError:
-            self.crops_left_out += 1
-        return True
+            self._album.take(message, payloads)
 
     def _commit(self) -> None:
         try:
@@ -143,9 +131,13 @@ class Recorder:
             self._failure = str(e) if e.strerror is None else journal
         else:
             self._failure = ""
+            self._safe.extend(_ranges(self._unsafe))
+            self._unsafe = []
 
     def _tell(self) -> None:
-        """Say READY or FAULT once each time it changes, again and again until it was taken."""
+        """Say what is committed, and READY or FAULT once each time it changes, again and again until it was taken."""
+        while self._safe and self._to_decision.send(self._safe[0]):
+            self._safe.popleft()
         self.state = StageState.FAULT if self._failure else StageState.READY
         if self.state is not self._told:
             status = Status(
@@ -153,6 +145,23 @@ class Recorder:
             )
             if self._to_decision.send(status):
                 self._told = self.state
+
+
+def _ranges(keys: list[RecordKey]) -> Iterator[Committed]:
+    """The records as runs of numbers of one kind and generation."""
+    run: list[RecordKey] = []
+    for key in sorted(set(keys)):
+        if run and key != (*run[-1][:2], run[-1][2] + 1):
+            yield _committed(run)
+            run = []
+        run.append(key)
+    if run:
+        yield _committed(run)
+
+
+def _committed(run: list[RecordKey]) -> Committed:
+    kind, generation, first = run[0]
+    return Committed(kind=kind, generation=generation, first=first, last=run[-1][2])
 
 
 def make_recorder(inbox: Inbox, to_decision: Outbox, config: LineConfig, model: Path, generation: int) -> Recorder:
@@ -172,9 +181,10 @@ def make_recorder(inbox: Inbox, to_decision: Outbox, config: LineConfig, model: 
     }
     run_id = None
     if generation > 0 and path.is_file():
-        last, known = list(read_runs(path).items())[-1]
+        last, known = next(reversed(read_runs(path).items()), (None, {}))  # none: it was killed before its first row
         run_id = last if known.get("parent_pid") == parent else None
-    return Recorder(inbox, to_decision, Ledger(path, facts, run_id), path.parent, generation)
+    ledger = Ledger(path, facts, run_id)
+    return Recorder(inbox, to_decision, ledger, path.parent, generation, int(config.ledger.crops_mb * 1e6))
 
 
 def _version() -> str:

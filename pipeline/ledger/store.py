@@ -6,7 +6,6 @@ import fcntl
 import json
 import os
 import sqlite3
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -41,9 +40,6 @@ CREATE TABLE web (run_id TEXT, generation INTEGER, kind TEXT, number INTEGER, bo
     PRIMARY KEY (run_id, generation, kind, number));
 CREATE TABLE totals (run_id TEXT, generation INTEGER, body TEXT NOT NULL, PRIMARY KEY (run_id, generation));
 """
-
-NEW_CLOTH = "json_extract(body, '$.rescan') IS NOT 1"
-"""Cloth seen again after a reverse adds neither metres nor defects."""
 
 M = TypeVar("M", bound=Message)
 Row = tuple[str, tuple[Any, ...]]
@@ -122,12 +118,11 @@ class Ledger:
     def close(self) -> None:
         """Commit what waits, close the file and let others write; LedgerFull where rows could not be saved.
 
-        The file then stands alone, without SQLite's side files, so that it can be read from a read-only copy.
+        The file then stands alone, without SQLite's side files, unless somebody reads it. It stays in WAL mode: leaving that
+        would put the whole record under a rollback journal, which a kill then leaves behind.
         """
         try:
             self.commit()
-            with suppress(sqlite3.Error):  # a reader still holds it: the side files stay, and are as safe
-                self._db.execute("PRAGMA journal_mode=DELETE")
         finally:
             self._db.close()
             os.close(self._lock)

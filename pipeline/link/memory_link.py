@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import deque
 
 from pipeline.link.protocol import CAPACITY, DEFAULT_CAPACITY, Received
-from pipeline.link.wire import decode, encode
+from pipeline.link.wire import DecodeError, decode, encode
 from pipeline.messages.message import Message, Payload
+from pipeline.telemetry import Refusals
 
 
 class MemoryQueue:
@@ -15,18 +16,27 @@ class MemoryQueue:
     def __init__(self, capacity: int) -> None:
         self._queue: deque[list[Payload]] = deque()
         self._capacity = capacity
-        self.refused = 0
+        self.refused = Refusals()
 
     def send(self, message: Message, *payloads: Payload) -> bool:
         """False when full."""
+        return self.send_parts(encode(message, payloads))
+
+    def send_parts(self, parts: list[Payload]) -> bool:
+        """A message as bytes, whatever they are; false when full."""
         if len(self._queue) >= self._capacity:
             return False
-        self._queue.append([bytes(p) for p in encode(message, payloads)])
+        self._queue.append([bytes(p) for p in parts])
         return True
 
     def receive(self) -> Received | None:
-        """The oldest message, or None."""
-        return decode(list(self._queue.popleft())) if self._queue else None
+        """The oldest good message, or None; bad ones are counted and dropped."""
+        while self._queue:
+            try:
+                return decode(list(self._queue.popleft()))
+            except DecodeError as e:
+                self.refused.count(e.sender)
+        return None
 
 
 class MemoryBroadcast:

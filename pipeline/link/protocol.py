@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from pipeline.messages.message import Message, Payload
+from pipeline.telemetry import Refusals
 
 Received = tuple[Message, tuple[memoryview, ...]]
 
@@ -24,8 +25,8 @@ LINGER_MS = 200
 class Inbox(Protocol):
     """Where a stage finds its messages."""
 
-    refused: int
-    """Messages that were not ours and were dropped."""
+    refused: Refusals
+    """What was dropped: messages that are not ours or not in their domain, and those that its stage has no use for."""
 
     def receive(self) -> Received | None:
         """The next message and its payloads, or None at once."""

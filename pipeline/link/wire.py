@@ -10,11 +10,11 @@ from typing import Any
 import msgpack
 from pydantic import ValidationError
 
-from pipeline.messages import actions, cloth, commands, frames, line, motion, stages, verdicts
-from pipeline.messages.message import Message, Payload
+from pipeline.messages import actions, cloth, commands, frames, line, motion, record, stages, verdicts
+from pipeline.messages.domains import MAX_HEADER_BYTES
+from pipeline.messages.message import Message, Payload, sender
 
 VERSION = 1
-MAX_HEADER_BYTES = 4096
 MAX_PAYLOAD_BYTES = 256 * 1024 * 1024
 
 TYPES: dict[str, type[Message]] = {
@@ -34,11 +34,13 @@ TYPES: dict[str, type[Message]] = {
         line.Totals,
         stages.Status,
         stages.Progress,
+        record.Committed,
         commands.Bypass,
         commands.Acknowledge,
         commands.Reset,
         commands.RollStart,
         commands.MarkEvent,
+        commands.Answer,
         cloth.Contact,
         cloth.Alignment,
         cloth.Roll,
@@ -48,7 +50,11 @@ TYPES: dict[str, type[Message]] = {
 
 
 class DecodeError(Exception):
-    """A received message is not one of ours: wrong version, type, field, size or encoding."""
+    """A received message is not one of ours: wrong version, type, field, size or encoding; `sender` is whom it names."""
+
+    def __init__(self, why: str, sender: str = "") -> None:
+        super().__init__(why)
+        self.sender = sender or "unknown"
 
 
 def encode(message: Message, payloads: tuple[Payload, ...] = ()) -> list[Payload]:
@@ -67,6 +73,7 @@ def decode(parts: list[Any]) -> tuple[Message, tuple[memoryview, ...]]:
     """The message and its payloads; DecodeError for anything that is not exactly one of ours."""
     if not parts or memoryview(parts[0]).nbytes > MAX_HEADER_BYTES:
         raise DecodeError("header missing or over 4096 bytes")
+    body: Any = None
     try:
         body = msgpack.unpackb(parts[0], use_list=False, strict_map_key=True)
         if not isinstance(body, dict) or body.pop("v", None) != VERSION:
@@ -77,8 +84,8 @@ def decode(parts: list[Any]) -> tuple[Message, tuple[memoryview, ...]]:
         message = kind.model_validate(body)
         sizes = message.payload_sizes()
     except (ValueError, TypeError, RecursionError, msgpack.UnpackException, ValidationError) as e:
-        raise DecodeError((str(e) or type(e).__name__).splitlines()[0]) from None
+        raise DecodeError((str(e) or type(e).__name__).splitlines()[0], sender(body)) from None
     payloads = tuple(memoryview(p) for p in parts[1:])
     if tuple(p.nbytes for p in payloads) != sizes or sum(sizes) > MAX_PAYLOAD_BYTES or any(s < 0 for s in sizes):
-        raise DecodeError(f"{kind.__name__} payloads do not have the {sizes} bytes its header states")
+        raise DecodeError(f"{kind.__name__} payloads do not have the {sizes} bytes its header states", sender(body))
     return message, payloads

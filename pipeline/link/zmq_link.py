@@ -11,8 +11,10 @@ import zmq
 
 from glass_core.errors import InputError
 from pipeline.link.protocol import CAPACITY, DEFAULT_CAPACITY, LINGER_MS, Received
-from pipeline.link.wire import MAX_HEADER_BYTES, MAX_PAYLOAD_BYTES, DecodeError, decode, encode
+from pipeline.link.wire import MAX_PAYLOAD_BYTES, DecodeError, decode, encode
+from pipeline.messages.domains import MAX_HEADER_BYTES
 from pipeline.messages.message import Message, Payload
+from pipeline.telemetry import Refusals
 
 
 def publisher_endpoint(bind: str, folder: Path) -> str:
@@ -26,7 +28,7 @@ class ZmqInbox:
     def __init__(self, socket: zmq.Socket, topics: bool = False) -> None:
         self._socket = socket
         self._first_part = 1 if topics else 0
-        self.refused = 0
+        self.refused = Refusals()
 
     def receive(self) -> Received | None:
         """The next good message; bad ones are counted and dropped."""
@@ -37,8 +39,8 @@ class ZmqInbox:
                 return None
             try:
                 return decode([p.buffer for p in parts[self._first_part :]])
-            except DecodeError:
-                self.refused += 1
+            except DecodeError as e:
+                self.refused.count(e.sender)
 
 
 class ZmqOutbox:

@@ -1,42 +1,63 @@
-"""What people and other programs tell a running line."""
+"""What people and other programs tell a running line, and what it answers."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
+from pipeline.messages.domains import Count, EventMm, Fault, Label, RecordMm
 from pipeline.messages.message import Message
 from pipeline.messages.states import EventKind
 
 
-class Bypass(Message):
+class Command(Message):
+    """A word to the line."""
+
+    ticket: Annotated[str, Field(pattern="^[a-z0-9]{0,32}$")] = ""
+    """By which its answer is known; empty: nobody waits for one."""
+
+
+class Bypass(Command):
     """The operator sets rejects aside, or takes that back."""
 
     on: bool
 
 
-class Acknowledge(Message):
+class Acknowledge(Command):
     """Somebody has seen to an action's event; null: to all."""
 
-    event: int | None = None
+    event: Count | None = None
 
 
-class Reset(Message):
+class Reset(Command):
     """The operator clears a latched FAULT whose cause is gone; without one, accepts the roll as cloth of the card."""
 
 
-class RollStart(Message):
+class RollStart(Command):
     """A command: a roll begins; without an id: the present one ends."""
 
-    roll_id: str = Field(default="", max_length=64)
-    style: str | None = Field(default=None, max_length=64)
+    roll_id: Label = ""
+    style: Label | None = None
     """Null: that of the roll before."""
-    at_mm: float | None = None
+    at_mm: RecordMm | None = None
     """The line's position; null: here and now."""
 
 
-class MarkEvent(Message):
+class MarkEvent(Command):
     """A command: the cloth from `at_mm` (null: here and now) on, so far, is a seam or the like."""
 
     kind: EventKind
-    at_mm: float | None = None
-    length_mm: float = Field(gt=0)
+    at_mm: RecordMm | None = None
+    length_mm: EventMm
+
+
+class Answer(Message):
+    """What became of a word; the state that it made was published just before."""
+
+    number: Count
+    generation: Count
+    ticket: str
+    refused: Fault = ""
+    """Why nothing was done, and what is allowed; empty: it was done."""
+    t_mono_ns: Count

@@ -3,10 +3,36 @@
 from __future__ import annotations
 
 import math
+from typing import Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from pipeline.messages.domains import (
+    MAX_FRAME_MM,
+    BootId,
+    BudgetMs,
+    CellPx,
+    Count,
+    Detail,
+    Fault,
+    FrameMm,
+    Gain,
+    Grey,
+    Int64,
+    Label,
+    Lanes,
+    MmPerPx,
+    Name,
+    OffsetMm,
+    Origin,
+    Px,
+    PxRange,
+    Seq,
+    Sha,
+    Shape,
+    map_sizes,
+)
 from pipeline.messages.message import Message, Payload
 from pipeline.messages.states import FrameStatus
 from pipeline.messages.values import Measures, Span
@@ -15,9 +41,9 @@ from pipeline.messages.values import Measures, Span
 class FrameKey(Message):
     """Which frame: the n-th (`seq`, from 0) that this start (`boot_id`) of this camera's grabber made."""
 
-    camera: str
-    boot_id: str
-    seq: int = Field(ge=0)
+    camera: Name
+    boot_id: BootId
+    seq: Seq
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -28,15 +54,28 @@ class FrameKey(Message):
 class Taken(FrameKey):
     """Where a frame lies on the cloth and when it was taken; lengths are null where the scale is not known."""
 
-    t_mono_ns: int
-    t_utc_ns: int
-    start_mm: float | None = None
-    end_mm: float | None = None
-    origin: str = ""
+    t_mono_ns: Count
+    t_utc_ns: Count
+    start_mm: FrameMm | None = None
+    end_mm: FrameMm | None = None
+    origin: Origin = ""
     """File or device the picture came from."""
     status: FrameStatus = FrameStatus.OK
-    style: str = ""
+    style: Label = ""
     """For which style of cloth it was taken: its model scores it, its card judges it."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        self._check_span()
+        return self
+
+    def _check_span(self) -> None:
+        start_mm, end_mm = self.start_mm, self.end_mm
+        if start_mm is None or end_mm is None:
+            if start_mm is not end_mm:
+                raise ValueError("a frame has both of its places, or none")
+        elif not 0 <= end_mm - start_mm <= MAX_FRAME_MM:
+            raise ValueError(f"a frame from {start_mm:g} mm to {end_mm:g} mm")
 
     @property
     def span(self) -> Span:
@@ -47,18 +86,25 @@ class Taken(FrameKey):
 class Frame(Taken):
     """A slab of cloth, the unit of judgement; payload: its pixels, (H, W) Mono8 or (H, W, 3) RGB8."""
 
-    block_id: int
-    encoder_count: int | None = None
-    mm_per_px_x: float | None = None
-    mm_per_px_y: float | None = None
-    x_offset_mm: float = 0.0
-    inspect_x_px: tuple[int, int] | None = None
-    cloth_x_px: tuple[int, int] | None = None
+    block_id: Int64
+    encoder_count: Int64 | None = None
+    mm_per_px_x: MmPerPx | None = None
+    mm_per_px_y: MmPerPx | None = None
+    x_offset_mm: OffsetMm = 0.0
+    inspect_x_px: PxRange | None = None
+    cloth_x_px: PxRange | None = None
     """Cloth without its selvages: cells that are not wholly in it are left out."""
-    budget_ms: float | None = None
+    budget_ms: BudgetMs | None = None
     """As announced: after so long a score is of no use any more; null: it always is."""
-    shape: tuple[int, ...]
+    shape: Shape
     pixel_format: str = Field(pattern="^(Mono8|RGB8)$")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:  # in place of the one above: each costs time on every frame
+        self._check_span()
+        if self.shape[2:] != ((3,) if self.pixel_format == "RGB8" else ()):
+            raise ValueError(f"a picture of shape {self.shape} is not {self.pixel_format}")
+        return self
 
     def payload_sizes(self) -> tuple[int, ...]:
         """One payload: the pixels."""
@@ -74,22 +120,22 @@ class Announced(Taken):
 
     sent: bool
     """False: the worker's queue was full."""
-    budget_ms: float | None
+    budget_ms: BudgetMs | None
     """Time from arrival at decision to the verdict; null: no deadline (replay)."""
-    lost: int = Field(default=0, ge=0)
+    lost: Seq = 0
     """Frames that the camera lost just before this one."""
-    error: str = ""
+    error: Detail = ""
     """What damaged it."""
-    x_offset_mm: float = 0.0
-    mm_per_px_x: float | None = None
-    mm_per_px_y: float | None = None
-    cloth_x_mm: tuple[float, float] | None = None
+    x_offset_mm: OffsetMm = 0.0
+    mm_per_px_x: MmPerPx | None = None
+    mm_per_px_y: MmPerPx | None = None
+    cloth_x_mm: tuple[FrameMm, FrameMm] | None = None
     """The cloth's edges from left to right; one that the camera does not see is its picture's."""
-    level: float | None = None
+    level: Grey | None = None
     """Mean grey level of the picture."""
-    texture: float | None = None
+    texture: Grey | None = None
     """Mean step from column to column, in grey levels: it falls when the lens goes out of focus."""
-    lamp_gain: float | None = None
+    lamp_gain: Gain | None = None
     """What the picture was multiplied by, where a reference strip tells the lamp's ageing."""
 
     @classmethod
@@ -102,34 +148,34 @@ class Announced(Taken):
 class ScoreMap(FrameKey):
     """What the model saw in one frame; payloads, where stated: the raw cells (rows, cols) float32, then the pixels."""
 
-    generation: int
-    weights_sha: str
-    engine_sha: str
+    generation: Count
+    weights_sha: Sha
+    engine_sha: Sha
     score: float
-    lanes: tuple[float, ...]
-    tiles: int
-    fault: str = ""
+    lanes: Lanes
+    tiles: Count
+    fault: Fault = ""
     """Why this picture could not be scored; empty when it was."""
-    inspect_x_px: tuple[int, int] | None = None
-    frame_shape: tuple[int, ...]
-    cells_shape: tuple[int, int] | None = None
+    inspect_x_px: PxRange | None = None
+    frame_shape: Shape
+    cells_shape: tuple[Px, Px] | None = None
     """Null: under the recording floor, no payloads travel."""
-    cell_px: int = 8
+    cell_px: CellPx = 8
 
     def payload_sizes(self) -> tuple[int, ...]:
         """The cells and the pixels, or nothing."""
         if self.cells_shape is None:
             return ()
-        return 4 * math.prod(self.cells_shape), math.prod(self.frame_shape)
+        return map_sizes(self.cells_shape, self.frame_shape)
 
 
 class CameraFacts(Message):
     """What a camera was when it was opened; payload: its full feature dump as JSON."""
 
-    camera: str
-    boot_id: str
-    t_utc_ns: int
-    size: int = Field(ge=0)
+    camera: Name
+    boot_id: BootId
+    t_utc_ns: Count
+    size: Count
 
     def payload_sizes(self) -> tuple[int, ...]:
         """One payload: the JSON text."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
 
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.messages.domains import MAX_CAMERAS, Count, Detail, Finite, Lanes, Name, NoName
 from pipeline.messages.message import Message
 from pipeline.messages.states import ActionKind, State
 
@@ -11,28 +14,28 @@ from pipeline.messages.states import ActionKind, State
 class LineState(Message):
     """How the line is; `inspection_ok` false means: do not trust that passing cloth is judged."""
 
-    number: int
-    generation: int
+    number: Count
+    generation: Count
     state: State
     inspection_ok: bool
-    detail: str = ""
-    t_mono_ns: int
-    t_utc_ns: int
+    detail: Detail = ""
+    t_mono_ns: Count
+    t_utc_ns: Count
 
 
 class Heartbeat(Message):
     """Made by decision's own progress: a consumer that misses it must act as on a reject."""
 
-    number: int
-    generation: int
+    number: Count
+    generation: Count
     state: State
     inspection_ok: bool
-    verdicts: int
+    verdicts: Count
     bypass: bool = False
     """Rejects and actions are set aside, also where the state says something worse."""
     unacknowledged: tuple[ActionKind, ...] = ()
     """What somebody must still see to: while a STOP is among them there is no permit to run."""
-    t_mono_ns: int
+    t_mono_ns: Count
 
 
 class CameraCounts(BaseModel):
@@ -40,41 +43,41 @@ class CameraCounts(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    frames: int
-    passed: int
-    defect: int
-    not_inspected: int
-    inspected_m: float | None
-    lanes: tuple[float, ...] = ()
-    last: str = ""
+    frames: Count
+    passed: Count
+    defect: Count
+    not_inspected: Count
+    inspected_m: Finite | None
+    lanes: Lanes = ()
+    last: NoName = ""
 
 
 class Totals(Message):
     """What decision has counted so far, for screens and for the record."""
 
-    generation: int
-    verdicts: int
-    passed: int
-    defect: int
-    not_inspected: int
-    reasons: dict[str, int]
-    late_scores: int
-    duplicates: int
-    rejects: int
-    rejects_inhibited: int
-    rescans: int = 0
+    generation: Count
+    verdicts: Count
+    passed: Count
+    defect: Count
+    not_inspected: Count
+    reasons: Annotated[dict[Name, Count], Field(max_length=32)]
+    late_scores: Count
+    duplicates: Count
+    rejects: Count
+    rejects_inhibited: Count
+    rescans: Count = 0
     """Verdicts on cloth that was judged before."""
-    width_mm: float | None = None
+    width_mm: Finite | None = None
     """Of the cloth now, where its edges are looked for."""
-    waiting: int
+    waiting: Count
     """Frames announced and not yet decided."""
-    unrecorded: int = 0
+    unrecorded: Count = 0
     """Verdicts and other records dropped since the recorder took none for too long: the line is in FAULT."""
-    inspected_m: float | None
-    not_inspected_m: float | None
-    position_mm: float | None
-    speed_mm_s: float | None
-    latency_ms: dict[str, float]
-    cameras: dict[str, CameraCounts]
-    last_defect: str = ""
-    t_mono_ns: int
+    inspected_m: Finite | None
+    not_inspected_m: Finite | None
+    position_mm: Finite | None
+    speed_mm_s: Finite | None
+    latency_ms: Annotated[dict[Name, Finite], Field(max_length=8)]
+    cameras: Annotated[dict[Name, CameraCounts], Field(max_length=MAX_CAMERAS)]
+    last_defect: Detail = ""
+    t_mono_ns: Count

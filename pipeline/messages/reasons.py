@@ -63,3 +63,7 @@ class Reason(StrEnum):
         "LAMP", "The lamp has aged, or is out, beyond what may be trimmed.",
         "Change the lamp, or make its flat-field card anew.",
     )  # fmt: skip
+    RECORD_LOST = (
+        "RECORD_LOST", "It was decided, and the record of it is lost: the disk was full, or a process was killed.",
+        "Look at the disk with `glassline doctor`; judge this cloth again, or by hand.",
+    )  # fmt: skip

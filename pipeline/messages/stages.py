@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.messages.domains import MAX_CAMERAS, BootId, Count, Detail, FrameMm, Int64, Label, Name, Sha
 from pipeline.messages.message import Message
 from pipeline.messages.states import StageState
 
@@ -11,14 +14,14 @@ from pipeline.messages.states import StageState
 class Status(Message):
     """A process of the line says how it is, or the supervisor says it for one that cannot."""
 
-    role: str
-    name: str
-    generation: int
+    role: Name
+    name: Name
+    generation: Count
     state: StageState
-    boot_id: str = ""
-    detail: str = ""
-    weights_sha: str = ""
-    engine_sha: str = ""
+    boot_id: BootId = ""
+    detail: Detail = ""
+    weights_sha: Sha = ""
+    engine_sha: Sha = ""
 
 
 class Decided(BaseModel):
@@ -26,7 +29,7 @@ class Decided(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    mm: dict[str, float]
+    mm: Annotated[dict[Name, FrameMm], Field(max_length=MAX_CAMERAS)]
 
 
 class Elapsed(BaseModel):
@@ -34,7 +37,7 @@ class Elapsed(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    elapsed_s: float
+    elapsed_s: Annotated[float, Field(ge=0, le=1e10)]
 
 
 class Counted(BaseModel):
@@ -42,22 +45,22 @@ class Counted(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    raw: int
-    read_ns: int
-    total: int
+    raw: Int64
+    read_ns: Count
+    total: Int64
 
 
 class Progress(Message):
     """A stage's heartbeat to the supervisor, sent from its own steps."""
 
-    name: str
-    generation: int
+    name: Name
+    generation: Count
     state: StageState | None
-    steps: int
-    handled: int
-    waiting: int
+    steps: Count
+    handled: Count
+    waiting: Count
     """Messages or pictures in hand; stuck = waiting and not handling."""
-    counters: dict[str, int | float] = Field(default_factory=dict)
+    counters: Annotated[dict[Label, Int64 | float], Field(max_length=64)] = Field(default_factory=dict)
     """Figures for the screen."""
     kept: Decided | Elapsed | Counted | None = None
     """What the stage's next generation goes on from."""

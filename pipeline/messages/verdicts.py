@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
-import math
-from typing import ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
+from glass_core.errors import InputError
+from pipeline.messages.domains import (
+    MAX_HEADER_BYTES,
+    MAX_LANES,
+    BootId,
+    CellPx,
+    Count,
+    Detail,
+    Finite,
+    Gain,
+    Grey,
+    Label,
+    Lane,
+    Lanes,
+    Name,
+    Origin,
+    Px,
+    PxRange,
+    RecordMm,
+    Seq,
+    Sha,
+    Shape,
+    map_sizes,
+)
 from pipeline.messages.message import Message
 from pipeline.messages.reasons import Reason
 from pipeline.messages.states import EventAction, EventKind, Result
 from pipeline.messages.values import Span
+
+BARE_BYTES, LANE_BYTES, REGION_BYTES = 585, 9, 190
+"""At most so much of a verdict's header is neither text nor one of the lanes or regions; each of these takes so much."""
 
 
 class Region(BaseModel):
@@ -18,19 +44,19 @@ class Region(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    x0_px: int
-    y0_px: int
-    x1_px: int
-    y1_px: int
+    x0_px: Px
+    y0_px: Px
+    x1_px: Px
+    y1_px: Px
     score: float
-    lane: int | None = None
+    lane: Lane | None = None
     """The lane of its highest score."""
-    cells: int | None = None
-    x0_mm: float | None = None
-    x1_mm: float | None = None
-    y0_mm: float | None = None
-    y1_mm: float | None = None
-    extent_px: tuple[float, float, float, float] | None = None  # of the defect, measured finer than cells: x0, y0, x1, y1
+    cells: Count | None = None
+    x0_mm: RecordMm | None = None
+    x1_mm: RecordMm | None = None
+    y0_mm: RecordMm | None = None
+    y1_mm: RecordMm | None = None
+    extent_px: tuple[Finite, Finite, Finite, Finite] | None = None  # of the defect, measured finer than cells: x0, y0, x1, y1
 
 
 class Verdict(Message):
@@ -38,54 +64,64 @@ class Verdict(Message):
 
     MAX_REGIONS: ClassVar[int] = 12
 
-    number: int
-    generation: int
-    camera: str
-    boot_id: str
-    seq: int | None
+    number: Count
+    generation: Count
+    camera: Name
+    boot_id: BootId
+    seq: Seq | None
     result: Result
     reason: Reason | None = None
-    detail: str = ""
+    detail: Detail = ""
     score: float | None = None
-    lanes: tuple[float, ...] = ()
-    regions: tuple[Region, ...] = ()
-    regions_total: int = 0
+    lanes: Lanes = ()
+    regions: Annotated[tuple[Region, ...], Field(max_length=12)] = ()
+    regions_total: Count = 0
     """Regions found; only the strongest MAX_REGIONS travel."""
-    start_mm: float | None = None
-    end_mm: float | None = None
+    start_mm: RecordMm | None = None
+    end_mm: RecordMm | None = None
     rescan: bool = False
     """Cloth that was judged before it ran back: judged and told again, but it adds no metres, defects or rejects."""
-    cloth_x_mm: tuple[float, float] | None = None
+    cloth_x_mm: tuple[RecordMm, RecordMm] | None = None
     """The cloth's edges from left to right, where they are looked for."""
     event: EventKind | None = None
     """The seam or other span that the frame lies in; of a DEFECT: that all its regions lie in."""
     action: EventAction | None = None
-    lost: int = 0
-    roll_id: str = ""
-    style: str = ""
-    origin: str = ""
-    tiles: int = 0
-    t_mono_ns: int
-    t_utc_ns: int
-    latency_ms: float | None = None
+    lost: Count = 0
+    roll_id: Label = ""
+    style: Label = ""
+    origin: Origin = ""
+    tiles: Count = 0
+    t_mono_ns: Count
+    t_utc_ns: Count
+    latency_ms: Finite | None = None
     """From the picture's arrival in the grabber to this verdict."""
-    level: float | None = None
-    texture: float | None = None
-    lamp_gain: float | None = None
+    level: Grey | None = None
+    texture: Grey | None = None
+    lamp_gain: Gain | None = None
     """As announced."""
-    weights_sha: str = ""
-    engine_sha: str = ""
-    card_sha: str = ""
-    inspect_x_px: tuple[int, int] | None = None
-    frame_shape: tuple[int, ...] | None = None
-    cells_shape: tuple[int, int] | None = None
-    cell_px: int = 8
+    weights_sha: Sha = ""
+    engine_sha: Sha = ""
+    card_sha: Sha = ""
+    inspect_x_px: PxRange | None = None
+    frame_shape: Shape | None = None
+    cells_shape: tuple[Px, Px] | None = None
+    cell_px: CellPx = 8
 
     def payload_sizes(self) -> tuple[int, ...]:
         """The cells and the pixels of a frame above the recording floor, or nothing."""
         if self.cells_shape is None or self.frame_shape is None:
             return ()
-        return 4 * math.prod(self.cells_shape), math.prod(self.frame_shape)
+        return map_sizes(self.cells_shape, self.frame_shape)
+
+    def fitting(self) -> Self:
+        """The same with as many of its regions as its header has room for, the strongest."""
+        if not self.regions:
+            return self
+        texts = (self.camera, self.boot_id, self.detail, self.roll_id, self.style, self.origin)
+        shas = (self.weights_sha, self.engine_sha, self.card_sha)
+        taken = BARE_BYTES + LANE_BYTES * len(self.lanes) + sum(len(text.encode()) for text in (*texts, *shas))
+        most = (MAX_HEADER_BYTES - taken) // REGION_BYTES
+        return self if len(self.regions) <= most else self.model_copy(update={"regions": self.regions[:most]})
 
     @property
     def span(self) -> Span:
@@ -97,3 +133,11 @@ class Verdict(Message):
         """Whether it asks for a reject and is a defect of the roll: not of cloth seen before, nor of a seam or the like that
         is not graded."""
         return self.result is Result.DEFECT and not self.rescan and self.action in (None, EventAction.GRADE)
+
+
+def check_lanes(lanes: int, camera: str) -> None:
+    """InputError where a picture has more lanes than a verdict has room for."""
+    if lanes > MAX_LANES:
+        raise InputError(
+            f"{lanes} lanes, camera {camera}, {MAX_LANES} are allowed: train with larger tiles, inspect less of the width"
+        )

@@ -13,7 +13,13 @@ class Counts(Protocol):
 
     rests: bool
     """True: silence means that the cloth rests (a triggered camera). False: silence is a fault."""
-    refused: int
+    trouble: str
+    """What its device fails in, or that it is read too seldom; empty while all is well."""
+
+    @property
+    def refused(self) -> int:
+        """Readings that were none."""
+        ...
 
     def read(self, now_ns: int) -> list[Reading]:
         """What has come since the last call, in order; never waits longer than a device may take to answer."""

@@ -27,7 +27,7 @@ class EncoderSource:
         self._raw: int | None = None
         self._jump, self._jumped_ns = "", 0
         self._since_ns: int | None = None
-        self.fault = self.awaited = ""
+        self.fault = self.trouble = ""
 
     @property
     def kept(self) -> Counted | None:
@@ -42,7 +42,7 @@ class EncoderSource:
         return self._counts.refused
 
     def read(self, now_ns: int, held: bool) -> tuple[float, float, int] | None:
-        """Position in mm, speed in mm/s and the time of both; None before the first count, of which `awaited` then speaks.
+        """Position in mm, speed in mm/s and the time of both; None before the first count, of which `trouble` then speaks.
 
         `fault` says why they are not to be trusted: silence of a counter that has spoken before, or a jump just now.
         """
@@ -61,11 +61,12 @@ class EncoderSource:
                 self._readings.popleft()
         last_ns = self._readings[-1][0] if self._readings else self._since_ns
         silent = now_ns - last_ns > self._config.silent_ms * 1e6
-        self.fault = self.awaited = ""
+        self.fault, self.trouble = "", self._counts.trouble
+        why = self._counts.trouble or "check its sender"
         if not self._readings and self._before is None and not self._counts.rests:
-            self.awaited = f"no count of the encoder yet, motion {self.name}, check its sender"
+            self.trouble = f"no count of the encoder yet, motion {self.name}, {why}"
         elif silent and not self._counts.rests:
-            self.fault = f"encoder silent for over {self._config.silent_ms:g} ms, motion {self.name}, check its sender"
+            self.fault = f"encoder silent for over {self._config.silent_ms:g} ms, motion {self.name}, {why}"
         elif self._jump and now_ns - self._jumped_ns < SETTLE_NS:
             self.fault = self._jump
         if not self._readings:
@@ -73,7 +74,8 @@ class EncoderSource:
         (first_ns, first_mm), (last_ns, last_mm) = self._readings[0], self._readings[-1]
         if silent or last_ns == first_ns:
             return last_mm, 0.0, now_ns
-        return last_mm, (last_mm - first_mm) / (last_ns - first_ns) * 1e9, last_ns
+        speed_mm_s, most_mm_s = (last_mm - first_mm) / (last_ns - first_ns) * 1e9, self._config.max_speed_mm_s
+        return last_mm, max(-most_mm_s, min(most_mm_s, speed_mm_s)), last_ns  # two readings may come almost together
 
     def close(self) -> None:
         """Let the source go."""

@@ -10,9 +10,15 @@ from pipeline.motion.counts import Reading
 class MessageCounts:
     """EncoderCount messages in the motion stage's own inbox: from a camera's grabber, or from any program of this user."""
 
+    trouble = ""
+
     def __init__(self, inbox: Inbox, source: str, rests: bool) -> None:
         self._inbox, self._source, self.rests = inbox, source, rests
-        self.refused = 0
+
+    @property
+    def refused(self) -> int:
+        """Messages that are none of this encoder's."""
+        return self._inbox.refused.by_sender.total()
 
     def read(self, now_ns: int) -> list[Reading]:
         """Those of the source that was asked for."""
@@ -20,9 +26,10 @@ class MessageCounts:
         while received := self._inbox.receive():
             message = received[0]
             if isinstance(message, EncoderCount) and message.source == self._source:
-                found.append((message.count, message.t_mono_ns or now_ns))
+                # A stamp is a little newer than the time handed in here; one from tomorrow would hide the encoder's silence.
+                found.append((message.count, now_ns if message.t_mono_ns is None else min(message.t_mono_ns, now_ns)))
             else:
-                self.refused += 1
+                self._inbox.refused.count(message.sender)
         return found
 
     def close(self) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import bisect
 import json
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
 from glass_core.errors import InputError
 from pipeline.config.motion import SimulatedMotion
+from pipeline.messages.domains import MAX_MM, MAX_MM_S
 from pipeline.messages.stages import Elapsed
 
 
@@ -50,15 +53,20 @@ class RecordedCourse:
     def __init__(self, path: Path) -> None:
         path = path / "motion.jsonl" if path.is_dir() else path
         try:
-            lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+            lines = _read_lines(path)
             self._t_s = [(m["t_mono_ns"] - lines[0]["t_mono_ns"]) / 1e9 for m in lines]
             self._mm = [float(m["position_mm"]) for m in lines]
         except OSError as e:
             raise InputError(f"motion not readable, {path}, {e.strerror}") from None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, IndexError, OverflowError):
             raise InputError(f"motion not understood, {path}, one JSON object a line with t_mono_ns, position_mm") from None
         if len(lines) < 2:
             raise InputError(f"motion too short, {path}, at least two lines are needed")
+        for line, ((t_s, mm), (next_s, next_mm)) in enumerate(pairwise(zip(self._t_s, self._mm, strict=True)), 2):
+            if not (abs(mm) <= MAX_MM and abs(next_mm - mm) <= MAX_MM_S * (next_s - t_s)):
+                raise InputError(
+                    f"no cloth runs so, {path}:{line}, its time must go on, its speed stay under {MAX_MM_S:g} mm/s"
+                )
 
     def at(self, elapsed_s: float) -> tuple[float, float]:
         """Linear between the written points."""
@@ -70,10 +78,19 @@ class RecordedCourse:
         return self._mm[i - 1] + speed_mm_s * (elapsed_s - self._t_s[i - 1]), speed_mm_s
 
 
+def _read_lines(path: Path) -> list[dict[str, float]]:
+    """A last line that was cut off (power, kill) ends them."""
+    *whole, last = path.read_text(encoding="utf-8").split("\n")
+    lines = [json.loads(line) for line in whole]
+    with suppress(ValueError):
+        lines.append(json.loads(last))
+    return lines
+
+
 class PlayedSource:
     """A course run off from its beginning, or after a restart from where it was."""
 
-    fault = awaited = ""
+    fault = trouble = ""
     refused = 0
 
     def __init__(self, course: Course, elapsed_s: float = 0.0) -> None:

@@ -20,8 +20,8 @@ class MotionSource(Protocol):
     name: str
     fault: str
     """Why the position is not to be trusted now; empty while it is."""
-    awaited: str
-    """What has to come before there is a position at all; empty once there is one."""
+    trouble: str
+    """What it lacks, or fails in, while the position that it has is right; empty while all is well."""
 
     @property
     def refused(self) -> int:
@@ -52,7 +52,7 @@ class MotionStage:
         self._source, self._decision, self._generation = cloth, decision, generation
         self._outboxes = [decision, *grabbers]
         self._unaware = list(self._outboxes)
-        self._told: StageState | None = None
+        self._told: tuple[StageState, str] | None = None
         self._spoke_ns: int | None = None
         self.state = StageState.READY
         self.handled = 0
@@ -89,15 +89,14 @@ class MotionStage:
         return True
 
     def _tell(self) -> None:
-        """Say READY, DEGRADED or FAULT each time it changes, until it was taken; it may have been told down before."""
-        self.state = StageState.DEGRADED if self._source.awaited else StageState.READY
+        """Say READY, DEGRADED or FAULT and why, each time it changes, until it was taken; it may have been told down before."""
+        self.state = StageState.DEGRADED if self._source.trouble else StageState.READY
         self.state = StageState.FAULT if self._source.fault else self.state
-        if self._told is not self.state:
-            detail = (self._source.fault or self._source.awaited)[:500]
-            if self._decision.send(
-                Status(role="motion", name="motion", generation=self._generation, state=self.state, detail=detail)
-            ):
-                self._told = self.state
+        said = self.state, (self._source.fault or self._source.trouble)[:500]
+        if said != self._told:
+            status = Status(role="motion", name="motion", generation=self._generation, state=said[0], detail=said[1])
+            if self._decision.send(status):
+                self._told = said
 
     def _motion(self, position_mm: float, speed_mm_s: float, t_ns: int) -> Motion:
         state = MotionState.MOVING if speed_mm_s > 0 else MotionState.REVERSE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 
 from glass_core.errors import InputError
@@ -9,12 +10,15 @@ from pipeline.motion.counts import Reading
 
 DATAGRAM_BYTES = 32
 """More than any decimal number that is a count."""
+MAX_BITS = 63
+"""Beside the sign: so much goes into messages."""
 
 
 class UdpCounts:
     """Datagrams that hold one decimal count each, as ASCII; `listen` is HOST:PORT."""
 
     rests = False
+    trouble = ""
 
     def __init__(self, listen: str) -> None:
         host, _, port = listen.rpartition(":")
@@ -51,6 +55,10 @@ class UdpCounts:
 
 
 def _count(text: bytes) -> int:
-    if len(text) > DATAGRAM_BYTES:
-        raise ValueError("too long")
-    return int(text.decode("ascii"))
+    """The number; ValueError where it is none, or wider than any register whose wraps could be counted."""
+    if len(text) > DATAGRAM_BYTES or not re.fullmatch(rb"\s*[-+]?\d+\s*", text):
+        raise ValueError("not one decimal number")
+    count = int(text)
+    if count.bit_length() > MAX_BITS:
+        raise ValueError("over 64 bits")
+    return count

@@ -25,6 +25,7 @@ from collections.abc import Iterator
 
 from pipeline.config.outputs import ModbusConfig
 from pipeline.devices import DeviceLost
+from pipeline.devices.cycle import Cycle
 from pipeline.devices.modbus import ModbusDevice
 from pipeline.link.protocol import Inbox, Outbox
 from pipeline.messages.actions import Action
@@ -37,6 +38,8 @@ from pipeline.messages.states import ActionKind, Cause, Phase, StageState, State
 CYCLE_NS = 100_000_000
 STALE_NS = 1_000_000_000
 """Without a heartbeat of decision for so long the line is dead, whatever else is heard."""
+WATCHDOG_MS = 1000.0
+"""A PLC takes a heartbeat that stands still for so long as a stop (configs/plc.st)."""
 RETRY_NS = 1_000_000_000
 TAKE_NS = 1_000_000_000
 STATUS_NS = 1_000_000_000
@@ -58,7 +61,6 @@ def trials(config: ModbusConfig) -> Iterator[tuple[str, str]]:
     """Switches each coil on, one after the other, and all off at the end; its name, and where it is."""
     plc = Plc(config)
     try:
-        plc.connect()
         for i, name in enumerate(COILS):
             plc.coils([i == j for j in range(len(COILS))])
             yield name, f"coil {config.coils_at + i}, {name}, on"
@@ -73,28 +75,27 @@ class Plc:
     def __init__(self, config: ModbusConfig) -> None:
         self._config = config
         self._device = ModbusDevice(config.host, config.port, config.unit, config.timeout_ms)
-        self.connect, self.close = self._device.connect, self._device.close
+        self.close = self._device.close
 
     def coils(self, values: list[bool]) -> None:
         """Write all coils."""
-        self._device.ask(self._device.client.write_coils, self._config.coils_at, values)
+        self._device.write_coils(self._config.coils_at, values)
 
     def registers(self, values: list[int]) -> None:
         """Write the registers that are ours."""
-        self._device.ask(self._device.client.write_registers, self._config.registers_at, values)
+        self._device.write_registers(self._config.registers_at or 0, values)
 
     def answers(self) -> list[int]:
         """The registers that are the PLC's."""
-        at = (self._config.registers_at or 0) + FROM_PLC
-        return list(self._device.ask(self._device.client.read_holding_registers, at, count=FROM_PLC_COUNT).registers)
+        return self._device.read("holding", (self._config.registers_at or 0) + FROM_PLC, FROM_PLC_COUNT)
 
 
 class ModbusOutput:
     """The stage: hears the publisher, keeps the other side's coils and registers up to date, passes its answers on.
 
     It never holds up the line, which does not wait for it. A PLC that does not answer makes the line DEGRADED and is tried
-    again each second; marks that fell due meanwhile are lost and counted, open stops and lamps are kept. Without a fresh
-    heartbeat, and when the line ends, every coil is off.
+    again each second; marks that fell due meanwhile are lost and counted, open stops and lamps are kept. One whose watchdog
+    may not be fed in time makes it DEGRADED, too. Without a fresh heartbeat, and when the line ends, every coil is off.
     """
 
     def __init__(self, heard: Inbox, decision: Outbox, plc: Plc, config: ModbusConfig, generation: int) -> None:
@@ -112,6 +113,7 @@ class ModbusOutput:
         self._taken = False
         self._next_from_ns = 0
         self._reset: int | None = None
+        self._cycle = Cycle(WATCHDOG_MS)
         self._connected = False
         self._trouble = "not connected yet"
         self._retry_ns = self._cycle_ns = self._status_ns = 0
@@ -122,9 +124,12 @@ class ModbusOutput:
         self.waiting = 0
 
     @property
-    def counters(self) -> dict[str, int]:
+    def counters(self) -> dict[str, int | float]:
         """Figures for the screen."""
-        return {"connected": int(self._connected), "marks_lost": self.marks_lost, "records_untaken": self.records_untaken}
+        return {
+            "connected": int(self._connected), "marks_lost": self.marks_lost, "records_untaken": self.records_untaken,
+            "cycle_ms": round(self._cycle.longest_ms, 1),
+        }  # fmt: skip
 
     def step(self, now_ns: int) -> bool:
         """Hear what is published, then write what is due."""
@@ -138,11 +143,12 @@ class ModbusOutput:
         try:
             self._exchange(now_ns)
         except DeviceLost as e:
-            self._connected, self._written, self._trouble = False, None, str(e)
+            self._connected, self._written = False, None
             self.marks_lost += now_ns < self._mark_until_ns
             self._mark_until_ns = 0
             self._retry_ns = now_ns + RETRY_NS
-            self._status_ns = 0
+            self._cycle.forget()
+            self._say(str(e))
         self._report(now_ns)
         return moved
 
@@ -199,15 +205,19 @@ class ModbusOutput:
         return [ActionKind.STOP not in kinds, ok, now_ns < self._mark_until_ns, ActionKind.LAMP in kinds]
 
     def _exchange(self, now_ns: int) -> None:
-        if not self._connected:
-            if now_ns < self._retry_ns:
-                return
-            self._plc.connect()
+        if not self._connected and now_ns < self._retry_ns:
+            return
         coils, due = self._coils(now_ns), now_ns >= self._cycle_ns
         if due or coils != self._written:
             self._plc.coils(coils)
             self._written = coils
-        self._connected = True
+        if not self._connected:
+            self._connected = True
+            self._say("")
+        elif due:
+            self._cycle.read(now_ns)
+            if self._cycle.too_seldom is not bool(self._trouble):
+                self._say(self._seldom if self._cycle.too_seldom else "")
         if self._config.registers_at is not None and (self._next_record(now_ns) or due):
             self._plc.registers(self._words(coils))
             if due or self._records:
@@ -247,12 +257,23 @@ class ModbusOutput:
         if not wished or self._decision.send(Reset()):
             self._reset = reset
 
+    @property
+    def _seldom(self) -> str:
+        return (
+            f"written every {self._cycle.longest_ms:.0f} ms, too seldom for a watchdog of {WATCHDOG_MS:g} ms: "
+            "put it on a faster way"
+        )
+
+    def _say(self, trouble: str) -> None:
+        """With the next report, which is now."""
+        self._trouble, self._status_ns = trouble, 0
+
     def _report(self, now_ns: int) -> None:
         if now_ns < self._status_ns:
             return
         status = Status(
             role="output", name=self._config.name, generation=self._generation,
-            state=StageState.READY if self._connected else StageState.DEGRADED, detail="" if self._connected else self._trouble,
+            state=StageState.DEGRADED if self._trouble else StageState.READY, detail=self._trouble,
         )  # fmt: skip
         if self._decision.send(status):
             self._status_ns = now_ns + STATUS_NS

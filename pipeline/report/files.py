@@ -10,6 +10,7 @@ from glass_core.errors import InputError
 from glass_core.files.whole_file import whole_file
 from pipeline.report.sheet import DefectRow, RunSheet
 
+PAGE = "report.html"
 COLUMNS = [name for name in DefectRow.model_fields if name != "key"]
 
 
@@ -20,13 +21,13 @@ def write(out: Path, page: str, sheet: RunSheet) -> Path:
         for name, text in (
             ("report.json", sheet.model_dump_json(by_alias=True, indent=1) + "\n"),
             ("defects.csv", _csv(sheet)),
-            ("report.html", page),
+            (PAGE, page),
         ):
             with whole_file(out / name) as part:
                 part.write_text(text, encoding="utf-8")
     except OSError as e:
         raise InputError(f"page not writable ({e.strerror}), {out}, choose another folder or make room") from None
-    return out / "report.html"
+    return out / PAGE
 
 
 def _csv(sheet: RunSheet) -> str:

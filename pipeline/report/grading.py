@@ -22,7 +22,7 @@ def grade_section(roll: RollSheet) -> str:
         (QUALITY[grade.quality], escape(grade.because), KINDS[grade.quality]),
         (number(grade.per_100_yd2, 1), "points per 100 yd²", ""),
         (number(grade.per_100_m2, 1), "points per 100 m²", ""),
-        (number(grade.worst_per_100_m2, 1), "points per 100 m², were all that nobody saw full of defects", ""),
+        (number(grade.worst_per_100_m2, 1), "points per 100 m² at worst, if cloth not inspected is full of defects", ""),
     ]
     boxes = "".join(f'<div class="figure {kind}"><b>{value}</b><span>{name}</span></div>' for value, name, kind in figures)
     return section("Grade", f'<div class="figures">{boxes}</div>{_arithmetic(grade)}')
@@ -47,6 +47,13 @@ def _arithmetic(grade: Grade) -> str:
         f"{grade.points} × 3,600 / ({grade.inspected_m / 0.9144:,.2f} yd × {grade.width_mm / 25.4:,.2f} in) = "
         f"<b>{number(grade.per_100_yd2, 2)}</b> per 100 yd².</p>"
     )
+    if grade.unseen:
+        yards = f"{grade.unseen} {r.cap_per}{'s' * (grade.unseen != 1)}"
+        sums += (
+            f"<p>At worst {yards} with cloth not inspected have 4 points each, so there are {grade.worst_points}: "
+            f"{grade.worst_points} × 100,000 / ({grade.inspected_m + grade.not_inspected_m:,.3f} m × {grade.width_mm:,.1f} mm) "
+            f"= <b>{number(grade.worst_per_100_m2, 2)}</b> per 100 m².</p>"
+        )
     rows = [
         [
             f'<a href="#defect-{x.number}">{x.number}</a>',

@@ -1,22 +1,22 @@
-"""The roll report: one HTML file beside the ledger, whose pictures are the crops that lie there, with its JSON and CSV."""
+"""The roll report: one HTML file that can be sent, with its JSON and CSV."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import yaml
 
 from glass_core.backbones import untrained_title
 from pipeline.cloth.joining import Defect
-from pipeline.ledger.reading import read_camera_facts, read_cameras, read_runs, read_states, read_verdicts
+from pipeline.ledger.reading import read_camera_facts, read_cameras, read_runs, read_spans, read_states, read_verdicts
 from pipeline.messages.line import LineState
 from pipeline.messages.reasons import Reason
 from pipeline.report import files
+from pipeline.report.events import event_section
+from pipeline.report.gallery import Gallery
 from pipeline.report.grading import grade_section, unseen_section
 from pipeline.report.pictures import clock, histogram, timeline
 from pipeline.report.roll import Metres, Summary, measure, summarise
@@ -33,7 +33,7 @@ LISTED_STATES = 200
 def write_page(ledger: Path, out: Path, comparison: Comparison | None = None, run_id: str | None = None) -> Path:
     """Write report.html, report.json and defects.csv into the folder `out` for a run, by default the ledger's last.
 
-    Returns the page's path. Pictures are links to the crops beside the ledger. `comparison`: what was found, missed and
+    Returns the page's path. The pictures of defects stand inside it, see `gallery`. `comparison`: what was found, missed and
     falsely signalled, where the defects of the cloth are known. InputError where the ledger cannot be read or the page not
     be written.
     """
@@ -47,12 +47,13 @@ def write_page(ledger: Path, out: Path, comparison: Comparison | None = None, ru
     rolls = "".join(_roll(r, maps.get(r.roll_id), defects, comparison, many=len(sheet.rolls) > 1) for r in sheet.rolls)
     body = "".join([
         _head(facts, sheet),
-        _warnings(facts, summary),
+        _warnings(facts, summary, metres, sheet),
         _figures(summary, metres, comparison),
         rolls,
+        _outside(sheet.outside),
         _truth_table(comparison, defects),
         _repeats(sheet),
-        _defects(defects, sheet, comparison, ledger.parent, out),
+        _defects(defects, sheet, comparison, Gallery(ledger.parent, out)),
         _gaps(summary, metres),
         _states(states, end_utc_ns),
         _cameras(ledger, run_id, metres),
@@ -75,16 +76,18 @@ def _draw(ledger: Path, facts: dict[str, Any], sheet: RunSheet) -> tuple[dict[st
     most_frames = max((frames for frames, _ in read_cameras(ledger, sheet.run_id or None).values()), default=1)
     cameras = (facts.get("config") or {}).get("cameras", [])
     scales = {c["name"]: (c.get("mm_per_px_x"), c.get("x_offset_mm", 0.0)) for c in cameras}
-    maps, end_utc_ns, roll = {}, 0, ""
+    maps, end_utc_ns = {}, 0
     for r in sheet.rolls:
         in_mm = r.start_mm is not None and r.end_mm is not None
         along = (r.start_mm or 0.0, r.end_mm or 0.0) if in_mm else (0.0, float(most_frames))
         maps[r.roll_id] = RollMap(along, in_mm, scales)
     for v in read_verdicts(ledger, sheet.run_id or None):
-        roll = v.roll_id or roll  # a silent span names no roll: it lies on the one that was running
-        if roll in maps:
-            maps[roll].add(v)
+        if v.roll_id in maps:
+            maps[v.roll_id].add(v)
         end_utc_ns = max(end_utc_ns, v.t_utc_ns)
+    for camera, roll_id, start_mm, end_mm, _, reason in read_spans(ledger, sheet.run_id or None):
+        if reason == Reason.RECORD_LOST and roll_id in maps:
+            maps[roll_id].lose(camera, start_mm, end_mm)
     return maps, end_utc_ns
 
 
@@ -98,7 +101,19 @@ def _roll(roll: RollSheet, drawing: RollMap | None, defects: list[Defect], compa
     picture = f'<div class="panel">{drawing.svg(numbered, comparison) if drawing else ""}</div>'
     bars = histogram(roll)
     along = f'<div class="panel">{bars}</div>' if bars else ""
-    return section(name, length + picture + along) + grade_section(roll) + unseen_section(roll)
+    return section(name, length + picture + along) + grade_section(roll) + unseen_section(roll) + event_section(roll.events)
+
+
+def _outside(cloth: RollSheet | None) -> str:
+    """Cloth that belongs to no roll: it is told, and neither drawn nor graded."""
+    if cloth is None:
+        return ""
+    numbers = ", ".join(f'<a href="#defect-{r.number}">{r.number}</a>' for r in cloth.defects)
+    words = (
+        f"<p>{number(cloth.inspected_m, 3)} m inspected, {number(cloth.not_inspected_m, 3)} m not inspected. "
+        f"Defects: {numbers or 'none'}. Places count from where such cloth first came. It is not graded.</p>"
+    )
+    return section("Outside any roll", words + unseen_section(cloth))
 
 
 def _repeats(sheet: RunSheet) -> str:
@@ -131,15 +146,21 @@ def _head(facts: dict[str, Any], sheet: RunSheet) -> str:
     return f"<h1>Roll report: {escape(str(facts.get('line', 'line')))}</h1><p class='lead'>{escape(', '.join(parts))}</p>"
 
 
-def _warnings(facts: dict[str, Any], summary: Summary) -> str:
+def _warnings(facts: dict[str, Any], summary: Summary, seen: Metres | None, sheet: RunSheet) -> str:
     info = facts.get("model_info") or {}
     warnings = []
     for of, known in (("", facts), *((f" of style {s}", known) for s, known in (facts.get("styles") or {}).items())):
         if known.get("card_provisional"):
             needs = (known.get("card") or {}).get("needs") or {}
-            metres = f" ({needs['metres']:g} m)" if needs.get("metres") is not None else ""
-            more = f" It needs {needs['frames']} more good frames{metres} to be final." if needs.get("frames") else ""
+            length = f" ({needs['metres']:g} m)" if needs.get("metres") is not None else ""
+            more = f" It needs {needs['frames']} more good frames{length} to be final." if needs.get("frames") else ""
             warnings.append(f"PROVISIONAL threshold card{of}: too few good samples, the thresholds are an estimate.{more}")
+    if seen and (lost_mm := seen.reasons_mm.get(Reason.RECORD_LOST)):
+        warnings.append(
+            f"The record of {lost_mm / 1000:,.3f} m is lost: that cloth counts as not inspected ({Reason.RECORD_LOST})."
+        )
+    if sheet.missing.records:
+        warnings.append(str(sheet.missing))
     if not summary.card_sha:
         warnings.append("No threshold card was in force: nothing on this roll was judged.")
     if title := untrained_title(info.get("arch", "")):
@@ -166,6 +187,7 @@ def _figures(summary: Summary, metres: Metres | None, comparison: Comparison | N
         figures += [
             (f"{comparison.found} of {len(comparison.injected)}", "known defects found", "ok"),
             (f"{comparison.missed}", "missed", "bad" if comparison.missed else ""),
+            (f"{comparison.not_inspected}", "known defects not inspected", "gap" if comparison.not_inspected else ""),
             (f"{len(comparison.false_alarms)}", "false alarms", "bad" if comparison.false_alarms else ""),
         ]
     figures += [
@@ -185,7 +207,7 @@ def _truth_table(comparison: Comparison | None, defects: Sequence[Defect]) -> st
         return ""
     numbers = {d.key: n for n, d in enumerate(defects, 1)}
     rows = []
-    for truth, hits in zip(comparison.injected, comparison.hits, strict=True):
+    for truth, hits, fate in zip(comparison.injected, comparison.hits, comparison.fates, strict=True):
         marks = ", ".join(f'<a href="#defect-{numbers[d.key]}">{numbers[d.key]}</a>' for d in hits)
         score = f"{max(d.strongest.region.score for d in hits):.3f}" if hits else ""
         rows.append(
@@ -195,7 +217,7 @@ def _truth_table(comparison: Comparison | None, defects: Sequence[Defect]) -> st
                 f"{(truth.y0_mm + truth.y1_mm) / 2000:.3f} m",
                 f"{(truth.x0_mm + truth.x1_mm) / 2:.0f} mm",
                 f"{truth.strength:g}",
-                f"found: {marks}" if hits else "<b>missed</b>",
+                f"found: {marks}" if hits else f"<b>{escape(fate)}</b>",
                 score,
             ]
         )
@@ -205,13 +227,14 @@ def _truth_table(comparison: Comparison | None, defects: Sequence[Defect]) -> st
     return section("Against what is known to be in the cloth", shown + false)
 
 
-def _defects(defects: Sequence[Defect], sheet: RunSheet, comparison: Comparison | None, folder: Path, page: Path) -> str:
+def _defects(defects: Sequence[Defect], sheet: RunSheet, comparison: Comparison | None, gallery: Gallery) -> str:
     if not defects:
         return section("Defects", "<p>None.</p>")
     rows = sheet.rows
     strongest = sorted(defects, key=lambda d: -d.strongest.region.score)[:LISTED_DEFECTS]
+    pictures = {d: gallery.show(rows[d.key]) for d in strongest}
     chosen = sorted(strongest, key=lambda d: rows[d.key].number)
-    cards = "".join(_defect(d, rows[d.key], comparison, folder, page) for d in chosen)
+    cards = "".join(_defect(d, rows[d.key], comparison, pictures[d]) for d in chosen)
     cut = (
         ""
         if len(defects) <= LISTED_DEFECTS
@@ -222,10 +245,10 @@ def _defects(defects: Sequence[Defect], sheet: RunSheet, comparison: Comparison 
         f"{cut}Sizes are measured where the model's answer falls to half, between cells of {cell_px} px: be prepared for an "
         "error of two cells or a tenth, and more where a defect fades out."
     )
-    return section("Defects", f'<p class="note">{note}</p><div class="defects">{cards}</div>')
+    return section("Defects", f'<p class="note">{note}</p>{gallery.note}<div class="defects">{cards}</div>')
 
 
-def _defect(defect: Defect, row: DefectRow, comparison: Comparison | None, folder: Path, page: Path) -> str:
+def _defect(defect: Defect, row: DefectRow, comparison: Comparison | None, pictures: str) -> str:
     verdict = defect.strongest.verdict
     if row.at_m is not None:
         place = (
@@ -240,21 +263,13 @@ def _defect(defect: Defect, row: DefectRow, comparison: Comparison | None, folde
     if comparison is not None:
         kind = comparison.kind_at(defect)
         tags.append(f'<span class="tag">{escape(kind)}</span>' if kind else '<span class="tag false">false alarm</span>')
-    pictures = [_picture(row.picture, folder, page, "the cloth"), _picture(row.heat_map, folder, page, "its heat map")]
     origin = f"<br>{escape(Path(verdict.origin).name)}" if verdict.origin else ""
     return (
-        f'<div class="defect" id="defect-{row.number}"><div class="pictures">{"".join(pictures)}</div>'
+        f'<div class="defect" id="defect-{row.number}"><div class="pictures">{pictures}</div>'
         f'<div class="text">{"".join(tags)}<b>{row.number}. {escape(", ".join(row.cameras))}, score {row.score:.3f}</b>'
         f'<div class="bar"><i style="width:{100 * min(max(row.score, 0), 1):.0f}%"></i></div>'
         f"{place}<br>{seen}{origin}</div></div>"
     )
-
-
-def _picture(kept: str | None, folder: Path, page: Path, what: str) -> str:
-    if kept is None:
-        return "<div>no picture kept</div>"
-    source = escape(quote(os.path.relpath(folder / kept, page)))
-    return f'<a href="{source}"><img src="{source}" alt="{what}" loading="lazy"></a>'
 
 
 def _gaps(summary: Summary, metres: Metres | None) -> str:

@@ -58,9 +58,10 @@ def reviewed(folder: Path, engine: Engine) -> Reviewed:
     """
     ledger = folder / "ledger.sqlite"
     sheet, defects = read_sheet(ledger)
-    waiting = sum(row.disposition is None for row in sheet.rows.values())
-    if waiting:
-        raise InputError(f"{waiting} defects without a word, {folder}, say what they are with `glassline review {folder}`")
+    if sheet.waiting:
+        raise InputError(
+            f"{len(sheet.waiting)} defects without a word, {folder}, say what they are with `glassline review {folder}`"
+        )
     words = {row.key: row.disposition for row in sheet.rows.values()}
     cleared, frames = _cleared(ledger, sheet, words), list[GoodFrame]()
     for v in read_verdicts(ledger, sheet.run_id):

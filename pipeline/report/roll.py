@@ -15,10 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.cloth.coverage import Coverage
 from pipeline.cloth.joining import Defect, Joiner
-from pipeline.ledger.reading import read_cameras, read_runs, read_spans, read_totals, read_verdicts
+from pipeline.ledger.reading import read_cameras, read_missing, read_runs, read_spans, read_totals, read_verdicts
+from pipeline.messages.reasons import Reason
 from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Verdict
 
+JUDGED = (Result.PASS, Result.DEFECT)
 KEEP_ALL_MM = 1e9
 """A finished run is measured whole: its stretches stay apart, for the list of those that were not inspected."""
 
@@ -68,7 +70,10 @@ def find_defects(verdicts: Iterable[Verdict]) -> list[Defect]:
 
 
 def summarise(ledger: Path, run_id: str | None = None) -> Summary:
-    """The figures of a run (default: the last one in the ledger); InputError where there is none."""
+    """The figures of a run (default: the last one in the ledger); InputError where there is none.
+
+    A verdict whose record is lost counts as NOT_INSPECTED, for RECORD_LOST.
+    """
     runs = read_runs(ledger)
     facts = runs.get(run_id or next(reversed(runs), ""), {})
     counts: Counter[str] = Counter()
@@ -92,6 +97,9 @@ def summarise(ledger: Path, run_id: str | None = None) -> Summary:
             latency_ms.append(verdict.latency_ms)
         if verdict.result is Result.DEFECT:
             found.append(verdict)
+    if lost := read_missing(ledger, run_id).records.get("verdicts", 0):
+        counts.update({"verdicts": lost, Result.NOT_INSPECTED: lost})
+        reasons[Reason.RECORD_LOST] += lost
     seconds = 0.0 if first_ns is None or last_ns is None else (last_ns - first_ns) / 1e9
     # The work on the first frame lies before its verdict, so the time spans one frame less than there are.
     per_s = (counts["frames"] - 1) / counts["frames"] / seconds if seconds else None
@@ -132,7 +140,7 @@ def cover_rolls(ledger: Path, run_id: str | None = None) -> dict[str, Cover] | N
     rolls: dict[str, Cover] = {}
     for camera, roll_id, start_mm, end_mm, result, reason in read_spans(ledger, run_id):
         cover = rolls.setdefault(roll_id, Cover(Coverage(cameras, KEEP_ALL_MM)))
-        cover.coverage.add(camera, start_mm, end_mm, result != Result.NOT_INSPECTED, reason or "")
+        cover.coverage.add(camera, start_mm, end_mm, result in JUDGED, reason or "")
         cover.start_mm, cover.end_mm = min(cover.start_mm, start_mm), max(cover.end_mm, end_mm)
     return rolls or None
 

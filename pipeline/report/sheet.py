@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -16,19 +16,24 @@ from pipeline.cloth.repeats import find_repeats
 from pipeline.cloth.width import judged_mm
 from pipeline.config.cameras import CameraBase
 from pipeline.grading import Flaw, Grade, Rules, grade, severity
-from pipeline.ledger.crops import crop_path, map_path
+from pipeline.ledger.crops import kept_path, map_path
 from pipeline.ledger.dispositions import Disposition, in_force, read_dispositions
+from pipeline.ledger.lost import Missing
 from pipeline.ledger.reading import (
     read_alignments,
     read_borders,
     read_camera_facts,
     read_cloth_edges,
     read_defect_verdicts,
+    read_events,
     read_frame_shapes,
+    read_missing,
     read_rolls,
     read_runs,
 )
-from pipeline.messages.cloth import Alignment
+from pipeline.messages.cloth import Alignment, SpanEvent
+from pipeline.messages.verdicts import Verdict
+from pipeline.report.events import EventRow, event_rows
 from pipeline.report.roll import Cover, cover_rolls, find_defects
 
 
@@ -91,9 +96,11 @@ class RollSheet(BaseModel):
     inspected_m: float | None
     not_inspected_m: float | None
     not_inspected: tuple[Unseen, ...]
+    events: tuple[EventRow, ...]
+    """The spans that are no plain cloth."""
     defects: tuple[DefectRow, ...]
     grade: Grade | None
-    """Null where the scale is not known."""
+    """Null where the scale is not known, and outside any roll."""
 
 
 class StyleRow(BaseModel):
@@ -157,11 +164,20 @@ class RunSheet(BaseModel):
     settings: tuple[SettingRow, ...]
     overlaps: tuple[OverlapRow, ...]
     rolls: tuple[RollSheet, ...]
+    outside: RollSheet | None
+    """Cloth before, between and after rolls: its metres and defects are told, and it is never graded."""
+    missing: Missing = Missing()
 
     @property
     def rows(self) -> dict[tuple[int, int, int], DefectRow]:
         """Every defect by its key."""
-        return {row.key: row for roll in self.rolls for row in roll.defects}
+        cloth = self.rolls if self.outside is None else (*self.rolls, self.outside)
+        return {row.key: row for roll in cloth for row in roll.defects}
+
+    @property
+    def waiting(self) -> list[DefectRow]:
+        """The defects that nobody has said anything of."""
+        return [row for row in self.rows.values() if row.disposition is None]
 
 
 def read_roll(ledger: Path, run_id: str | None = None) -> RunSheet:
@@ -186,22 +202,36 @@ def read_sheet(ledger: Path, run_id: str | None = None) -> tuple[RunSheet, list[
     said = read_dispositions(ledger.parent, run_id)
     covers = cover_rolls(ledger, run_id)
     rules = _rules(config)
-    styles = {roll.roll_id: roll.style for roll in read_rolls(ledger, run_id)}
+    told = list(read_rolls(ledger, run_id))
+    styles = {roll.roll_id: roll.style for roll in told}
     width = _widths(facts, styles, read_frame_shapes(ledger, run_id), read_cloth_edges(ledger, run_id))
-    rows = _rows(defects, rules, in_force(said), covers or {}, read_borders(ledger, run_id), ledger.parent, run_id)
+    borders = read_borders(ledger, run_id)
+    rows = _rows(defects, rules, in_force(said), covers or {}, borders, ledger.parent, run_id)
     names = dict.fromkeys([*(covers or {}), *(r.roll_id for r in rows)]) or {"": None}
-    sheets = [_roll(name, (covers or {}).get(name), rows, rules, width(name)) for name in names]
+    events: dict[str, list[SpanEvent]] = {}
+    for event in read_events(ledger, run_id):
+        events.setdefault(borders.of(event.start_mm, event.end_mm, event.roll_id), []).append(event)
+    within = [v for v in read_defect_verdicts(ledger, run_id) if v.event is not None]
+    in_rolls = any(names) or any(roll.roll_id for roll in told)  # where no roll was ever told, the run is one
+    sheets = {
+        name: _roll(
+            name, (covers or {}).get(name), rows, rules if name or not in_rolls else None, width(name), events.get(name, ()),
+            within,
+        )
+        for name in names
+    }  # fmt: skip
+    outside = sheets.pop("", None) if in_rolls else None
     sheet = RunSheet(
         run_id=run_id, line=str(facts.get("line", "line")), started=str(facts.get("started", "")),
         version=str(facts.get("version", "")), revision=len(said), weights_sha=facts.get("weights_sha"),
-        card_sha=facts.get("card_sha"), config_sha=facts.get("config_sha"), rolls=tuple(sheets),
+        card_sha=facts.get("card_sha"), config_sha=facts.get("config_sha"), rolls=tuple(sheets.values()), outside=outside,
         styles={name: StyleRow.model_validate(known) for name, known in (facts.get("styles") or {}).items()},
         settings=tuple(
             SettingRow(camera=camera, boot_id=boot_id, cards=known.get("cards", {}), style=known.get("style"),
                        features_set=known.get("features_set", {}))
             for (camera, boot_id), known in read_camera_facts(ledger, run_id).items()
         ),
-        overlaps=_overlaps(read_alignments(ledger, run_id)),
+        overlaps=_overlaps(read_alignments(ledger, run_id)), missing=read_missing(ledger, run_id),
     )  # fmt: skip
     return sheet, defects
 
@@ -240,8 +270,8 @@ def _rows(
     rows = []
     for number, d in enumerate(defects, 1):
         region, size, box, word = d.strongest.region, d.size_mm, d.box_mm, words.get(d.key)
-        crop = crop_path(folder, run_id, d.strongest.verdict, d.strongest.index)
-        kept = crop.is_file()
+        crop = kept_path(folder, run_id, d)
+        kept = crop if crop and crop.is_file() else None
         roll_id = d.roll_id if box is None else borders.of(box[0], box[1], d.roll_id)
         start_mm = covers[roll_id].start_mm if roll_id in covers else 0.0
         rows.append(
@@ -255,36 +285,44 @@ def _rows(
                 repeat=series[d].name if d in series else None, period_mm=_mm(series[d].period_mm) if d in series else None,
                 disposition=word.word if word else None, kind=word.kind if word else None,
                 seen=datetime.fromtimestamp(d.strongest.verdict.t_utc_ns / 1e9, UTC),
-                picture=crop.relative_to(folder).as_posix() if kept else None,
-                heat_map=map_path(crop).relative_to(folder).as_posix() if kept else None,
+                picture=kept.relative_to(folder).as_posix() if kept else None,
+                heat_map=map_path(kept).relative_to(folder).as_posix() if kept else None,
             )
         )  # fmt: skip
     return rows
 
 
-def _roll(name: str, cover: Cover | None, rows: list[DefectRow], rules: Rules, edges: tuple[float, float] | None) -> RollSheet:
+def _roll(
+    name: str,
+    cover: Cover | None,
+    rows: list[DefectRow],
+    rules: Rules | None,
+    edges: tuple[float, float] | None,
+    events: Iterable[SpanEvent],
+    within: Sequence[Verdict],
+) -> RollSheet:
+    """Without rules it is not graded."""
     own = tuple(r for r in rows if r.roll_id == name)
+    told = event_rows(events, within, cover.start_mm if cover else 0.0)
     if cover is None:
         return RollSheet(
             roll_id=name, start_mm=None, end_mm=None, edges_mm=edges, inspected_m=None, not_inspected_m=None,
-            not_inspected=(), defects=own, grade=None,
+            not_inspected=(), events=told, defects=own, grade=None,
         )  # fmt: skip
     measured = [r for r in own if r.at_m is not None and r.left_mm is not None and r.right_mm is not None]
-    spread = [mm for r in measured for mm in (r.left_mm, r.right_mm) if mm is not None]
-    across = edges or (min(spread, default=0.0), max(spread, default=0.0))
-    result = None
-    if edges is not None and len(measured) == len(own):
+    not_inspected, result = cover.coverage.not_inspected(), None
+    if rules is not None and edges is not None and len(measured) == len(own):
         flaws = [_flaw(r, cover.start_mm) for r in measured]
-        coverage = cover.coverage
-        result = grade(flaws, rules, cover.start_mm, coverage.inspected_mm, coverage.not_inspected_mm, across)
+        unseen = [(from_mm, to_mm) for from_mm, to_mm, _ in not_inspected]
+        result = grade(flaws, rules, cover.start_mm, cover.coverage.inspected_mm, unseen, edges)
     return RollSheet(
         roll_id=name, start_mm=cover.start_mm, end_mm=cover.end_mm, edges_mm=edges,
         inspected_m=cover.coverage.inspected_mm / 1000, not_inspected_m=cover.coverage.not_inspected_mm / 1000,
         not_inspected=tuple(
             Unseen(from_m=(a - cover.start_mm) / 1000, to_m=(b - cover.start_mm) / 1000, reason=reason)
-            for a, b, reason in cover.coverage.not_inspected()
+            for a, b, reason in not_inspected
         ),
-        defects=own, grade=result,
+        events=told, defects=own, grade=result,
     )  # fmt: skip
 
 

@@ -35,9 +35,12 @@ code, .sha { font: 12.5px/1.45 ui-monospace, Menlo, Consolas, monospace; overflo
 .defect { background: var(--card); border: 1px solid var(--line); border-radius: 8px; overflow: hidden; }
 .defect:target { outline: 3px solid var(--bad); }
 .defect .pictures { display: grid; grid-template-columns: 1fr 1fr; gap: 2px; background: var(--line); height: 154px; }
-.defect .pictures a, .defect .pictures div { background: var(--ground); min-width: 0; height: 154px; display: grid;
-  place-items: center; color: var(--quiet); font-size: 13px; }
-.defect img { width: 100%; height: 154px; object-fit: contain; display: block; }
+.defect .pictures > * { background: var(--ground); min-width: 0; height: 154px; display: grid; place-items: center;
+  color: var(--quiet); font-size: 13px; }
+.defect .pictures > div:only-child { grid-column: 1 / 3; }
+.defect .pictures img { width: 100%; object-fit: contain; display: block; cursor: zoom-in; }
+.defect .pictures img:focus { position: fixed; inset: 0; z-index: 1; width: 100%; height: 100%; padding: 20px;
+  cursor: zoom-out; }
 .defect .text { padding: 9px 12px 11px; font-size: 13.5px; color: var(--quiet); }
 .defect .text b { color: var(--ink); font-size: 15px; }
 .tag { float: right; border-radius: 20px; padding: 1px 9px; font-size: 12px; font-weight: 600; background: var(--ok);

@@ -15,6 +15,7 @@ from pathlib import Path
 from pipeline.messages.stages import Progress
 from pipeline.supervision.builders import ROLES
 from pipeline.supervision.spec import Spec
+from pipeline.supervision.words import Words
 
 SILENT_NS = 10_000_000_000
 """A process that reports no progress for so long hangs; a longer single engine call does not exist."""
@@ -48,6 +49,7 @@ class Child:
     _handled_ns: int = 0
     failures_ns: deque[int] = field(default_factory=deque)
     """Those of the last minute."""
+    _said: Words | None = None
 
     @property
     def ready(self) -> bool:
@@ -65,10 +67,21 @@ class Child:
         # A session of its own: Ctrl-C in the terminal reaches the supervisor alone, which stops all in order.
         self.process = subprocess.Popen(
             [sys.executable, "-m", "pipeline.supervision.process", str(path)],
-            env=environment, stdin=subprocess.DEVNULL, start_new_session=True,
+            env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
+        assert self.process.stdout is not None
+        self._said = Words(self.process.stdout)
         self._started_ns = self.heard_ns = self._handled_ns = now_ns
         self.restart_due_ns = None
+
+    def words(self) -> list[str]:
+        """Lines that it has printed since the last call."""
+        return self._said.lines() if self._said else []
+
+    def last_words(self) -> list[str]:
+        """What it has still printed, now that it has ended."""
+        said, self._said = self._said, None
+        return said.last() if said else []
 
     def hears(self, progress: Progress, now_ns: int) -> bool:
         """Take a word of progress; whether it is of this process, and not of one before it."""
@@ -87,10 +100,9 @@ class Child:
             return "reports no progress"
         return "has work and does none" if now_ns - self._handled_ns > STUCK_NS else ""
 
-    def kill(self, why: str) -> None:
+    def kill(self) -> None:
         """End it by force, with a word of where it hangs."""
         assert self.process is not None
-        print(f"glassline: {self.name} {why}, killed and started again", file=sys.stderr, flush=True)
         self.process.send_signal(signal.SIGABRT)  # faulthandler writes where it hangs
         time.sleep(0.1)
         self.process.kill()

@@ -9,6 +9,7 @@ from glass_core.errors import InputError
 from glass_core.pictures.scoring import ScoreDefinition
 from pipeline.config.cameras import BaslerConfig, CameraConfig
 from pipeline.config.line import LineConfig
+from pipeline.messages.verdicts import check_lanes
 from pipeline.supervision.reach import top_speed
 
 
@@ -39,7 +40,7 @@ class Demand:
 def demands(config: LineConfig, definition: ScoreDefinition, shapes: Mapping[str, tuple[int, int]]) -> list[Demand]:
     """Of every camera; `shapes` are the pictures' (height, width) px.
 
-    Raises InputError where the inspected range does not fit a picture.
+    Raises InputError where the inspected range does not fit a picture, or has more lanes than a verdict can tell of.
     """
     return [_demand(camera, config, definition, shapes[camera.name]) for camera in config.cameras]
 
@@ -47,10 +48,11 @@ def demands(config: LineConfig, definition: ScoreDefinition, shapes: Mapping[str
 def _demand(camera: CameraConfig, config: LineConfig, definition: ScoreDefinition, shape: tuple[int, int]) -> Demand:
     new_rows = camera.rows or shape[0]
     rows, width = new_rows + camera.overlap_rows, shape[1]
-    tiles = len(definition.tiling.layout(rows, width, camera.inspected_px(width, definition.inspect_x_px)).tiles)
+    layout = definition.tiling.layout(rows, width, camera.inspected_px(width, definition.inspect_x_px))
+    check_lanes(layout.lanes, camera.name)
     frame_mm = new_rows * camera.mm_per_px_y if camera.mm_per_px_y else None
     frames_per_s = _frames_per_s(camera, config, shape[0], new_rows, frame_mm)
-    return Demand(camera.name, tiles, (rows, width), frame_mm, frames_per_s)
+    return Demand(camera.name, len(layout.tiles), (rows, width), frame_mm, frames_per_s)
 
 
 def _frames_per_s(

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-import signal
+import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from glass_core.events import Pass, keep_quiet
+from pydantic import ValidationError
+
+from glass_core.errors import InputError
+from glass_core.events import Note, Pass, keep_quiet
+from glass_core.settings.explanation import changed
 from pipeline.cameras import make_camera
+from pipeline.cameras.recording import INDEX, Recording
 from pipeline.config.cameras import ReplayConfig
-from pipeline.config.ledger import LedgerConfig
 from pipeline.config.line import LineConfig
 from pipeline.report.roll import Summary, summarise
 from pipeline.supervision.bundles import make_for_here
 from pipeline.supervision.process import run_in_one_process
+from pipeline.supervision.signals import asked_to_stop, interrupted
+
+GEOMETRY = (
+    "rows", "overlap_rows", "mm_per_px_x", "mm_per_px_y", "x_offset_mm", "inspect_x_px", "inspect_x_mm", "selvage_mm",
+)  # fmt: skip
+"""What is taken over of a line's camera."""
 
 
 def replay(
@@ -23,62 +35,106 @@ def replay(
     out: Path | None = None,
     line: LineConfig | None = None,
     report: Callable[[object], None] = keep_quiet,
+    camera: str | None = None,
 ) -> Summary:
     """Judge a folder, data set, video or recording with a calibrated RUN or a BUNDLE; the figures of what was found.
 
-    The record is left in `out` (None: a new folder in the temporary one). Of `line` its worker, decision and the geometry of
-    its first camera are used. `report` hears of progress; Ctrl-C ends early with what was judged so far. Raises InputError
-    for a source, model or card that cannot be used.
+    The record is left in `out` (None: a new folder in the temporary one). Of a recording all cameras are judged, or
+    `camera` alone. Of `line` its worker, decision and the geometry of its cameras are used. `report` hears of progress;
+    Ctrl-C ends early with what was judged so far. Raises InputError for a source, model or card that cannot be used.
 
     >>> summary = replay(folder / "good", folder / "run", folder / "record")
     >>> summary.frames, summary.not_inspected
     (12, 0)
     """
-    out = out or Path(tempfile.mkdtemp(prefix="glassline-replay-"))
-    config = line_of(source, model, line or LineConfig(), out)
-    make_for_here(config, report)
-    return judge(config, "judging", report)
+    with place_for_record(out, "replay") as place:
+        config = line_of(source, model, line or LineConfig(), place, camera)
+        make_for_here(config, report)
+        return judge(config, "judging", report)
 
 
-def line_of(source: Path, model: Path, base: LineConfig, out: Path) -> LineConfig:
-    """The given line with a single camera: the source, with the geometry of the base's first camera."""
-    geometry = {}
-    if base.cameras:
-        first = base.cameras[0]
-        kept = (
-            "rows",
-            "overlap_rows",
-            "mm_per_px_x",
-            "mm_per_px_y",
-            "x_offset_mm",
-            "inspect_x_px",
-            "inspect_x_mm",
-            "selvage_mm",
-        )
-        geometry = {k: getattr(first, k) for k in kept}
-    camera = ReplayConfig.model_validate({"name": "replay", "source": "replay", "path": source, **geometry})
-    ledger = LedgerConfig(path=out / "ledger.sqlite")
-    styles = {name: style.model_copy(update={"model": None, "features": {}}) for name, style in base.styles.items()}
-    return base.model_copy(update={"model": model, "styles": styles, "motion": None, "cameras": (camera,), "ledger": ledger})
+@contextmanager
+def place_for_record(out: Path | None, verb: str) -> Iterator[Path]:
+    """`out`; where it is None, a new folder in the temporary one, which goes again when anything fails or ends it early."""
+    if out is not None:
+        yield out
+        return
+    with interrupted():
+        made = Path(tempfile.mkdtemp(prefix=f"glassline-{verb}-"))
+        try:
+            yield made
+        except BaseException:
+            shutil.rmtree(made, ignore_errors=True)
+            raise
 
 
-def count_frames(config: LineConfig) -> int | None:
-    """How many pictures the source has, where it knows; opening it also refuses a bad source early."""
-    camera = make_camera(config.cameras[0])
-    try:
-        total = camera.open().get("frames")
-    finally:
-        camera.close()
-    return total if isinstance(total, int) else None
+def line_of(source: Path, model: Path, base: LineConfig, out: Path, camera: str | None = None) -> LineConfig:
+    """The given line with the source as its cameras: one, or those of a recording, or of these `camera` alone.
+
+    The geometry of each is that of the base's camera of its name; else a single one has that of the base's first, and
+    where there is none, what the recording says. There is no machine beside recorded cloth: motion, actions, inputs, outputs
+    and what styles set are left out. Raises InputError for a recording that cannot be read, and for what does not fit.
+    """
+    if (source / INDEX).is_file():
+        recording = Recording(source)
+        names = list(recording.cameras) if camera is None and recording.cameras else [recording.camera(camera)]
+        try:
+            cameras = tuple(_recorded_camera(recording, name, base, alone=len(names) == 1) for name in names)
+        except ValidationError as e:
+            fault = e.errors(include_url=False)[0]
+            where = ".".join(str(step) for step in fault["loc"])
+            raise InputError(f"recording damaged: {where}: {fault['msg']}, {source / INDEX}, record again") from None
+    elif camera is not None:
+        raise InputError(f"camera {camera} of what is no recording, {source}, leave --camera out")
+    else:
+        plain = ReplayConfig(name="replay", source="replay", path=source)
+        geometry = _geometry(base.cameras[0].model_dump()) if base.cameras else {}
+        cameras = (changed(plain, f"the line as {source} is replayed", **geometry),)
+    where = f"the line as {source} is replayed"
+    styles = {name: changed(style, where, model=None, features={}) for name, style in base.styles.items()}
+    return changed(
+        base, where, model=model, styles=styles, motion=None, cameras=cameras, actions=(), inputs=(),
+        outputs=(base.publisher,), ledger=changed(base.ledger, where, path=out / "ledger.sqlite"),
+    )  # fmt: skip
 
 
-def judge(config: LineConfig, title: str, report: Callable[[Pass], None] = keep_quiet) -> Summary:
-    """Replay the line's only camera; Ctrl-C ends early with what was judged so far."""
-    total = count_frames(config)
-    stopped: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda signum, frame: stopped.append(signum))
-    try:
-        run_in_one_process(config, observe=False, stop=lambda: bool(stopped), heard=lambda n: report(Pass(title, n, total)))
-    finally:
-        signal.signal(signal.SIGINT, before)
+def _recorded_camera(recording: Recording, name: str, base: LineConfig, alone: bool) -> ReplayConfig:
+    """A camera of a recording; one whose places are not recorded begins at its own offset along the cloth."""
+    known = next((c for c in base.cameras if c.name == name), base.cameras[0] if alone and base.cameras else None)
+    facts = known.model_dump() if known else recording.config(name)
+    return _replayed(name, recording.path, name, _geometry(facts) | {"y_offset_mm": facts.get("y_offset_mm", 0.0)})
+
+
+def _replayed(name: str, source: Path, camera: str | None, geometry: Mapping[str, Any]) -> ReplayConfig:
+    return ReplayConfig.model_validate({"name": name, "source": "replay", "path": source, "camera": camera, **geometry})
+
+
+def _geometry(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: facts[key] for key in GEOMETRY if key in facts}
+
+
+def count_frames(config: LineConfig, report: Callable[[Note], None] = keep_quiet) -> int | None:
+    """How many pictures the sources have, where they know; opening them also refuses a bad source early.
+
+    `report` hears of recordings that were cut short.
+    """
+    total: int | None = 0
+    for entry in config.cameras:
+        camera = make_camera(entry)
+        try:
+            facts = camera.open()
+        finally:
+            camera.close()
+        if facts.get("shortfall"):
+            report(Note(f"the recording of camera {entry.name} was cut short: {facts['shortfall']}"))
+        frames = facts.get("frames")
+        total = total + frames if total is not None and isinstance(frames, int) else None
+    return total
+
+
+def judge(config: LineConfig, title: str, report: Callable[[object], None] = keep_quiet) -> Summary:
+    """Replay the line's cameras; Ctrl-C ends early with what was judged so far."""
+    total = count_frames(config, report)
+    with asked_to_stop() as stopped:
+        run_in_one_process(config, observe=False, stop=stopped, heard=lambda n: report(Pass(title, n, total)))
     return summarise(config.ledger.path)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from calibration.threshold import load_card
 from glass_core.errors import InputError
@@ -16,44 +14,13 @@ from glass_core.network.checkpoint import read_info
 from pipeline.cameras import make_camera
 from pipeline.config.line import LineConfig
 from pipeline.messages.line import Totals
-from pipeline.messages.message import Message
-from pipeline.messages.stages import Progress
 from pipeline.report.roll import Summary, summarise
 from pipeline.supervision.bundles import make_for_here
 from pipeline.supervision.demand import Demand, demands, needed_tiles_per_s
 from pipeline.supervision.reach import reaches
+from pipeline.supervision.signals import asked_to_stop, handled
 from pipeline.supervision.supervisor import LineFailed, Supervisor
-
-Handlers = dict[signal.Signals, Callable[[], None]]
-
-
-class Watcher(Protocol):
-    """Sees what a running line does."""
-
-    def hear(self, message: Message) -> None:
-        """What the line publishes."""
-        ...
-
-    def progress(self, progress: Mapping[str, Progress]) -> None:
-        """The last word of each process, again and again."""
-        ...
-
-    def leave(self) -> None:
-        """The line stops: its processes may still have something to say."""
-        ...
-
-
-class Unwatched:
-    """Nobody looks."""
-
-    def hear(self, message: Message) -> None:
-        """Nothing."""
-
-    def progress(self, progress: Mapping[str, Progress]) -> None:
-        """Nothing."""
-
-    def leave(self) -> None:
-        """Nothing."""
+from pipeline.supervision.watching import Unwatched, Watched, Watcher
 
 
 @dataclass(frozen=True)
@@ -78,7 +45,8 @@ def run(
     """Run a line: one process for each part, until it is stopped, its sources end, or after so many frames or seconds.
 
     `observe`: outputs are inhibited and scores kept for calibration. Unless `slow_ok`, a line whose cameras ask for more
-    than its engine is measured to do does not start. `watcher` sees what it does; `report` hears what is to be said before.
+    than its engine is measured to do does not start. `watcher` sees what it does, from a thread of its own, so that it may
+    take its time; `report` hears what is to be said before.
     SIGINT, SIGTERM and SIGHUP stop it; SIGUSR1 sets rejects aside (BYPASS), SIGUSR2 takes that back.
     Raises InputError and MissingError for what cannot start, LineFailed when the line cannot go on.
 
@@ -88,16 +56,16 @@ def run(
     """
     make_for_here(config, report)
     check(config, observe, report)
-    needed = 0.0 if slow_ok else needed_tiles_per_s(asked_of(config), config.decision.budget_ms)
-    stopped: list[int] = []
-    line = Supervisor(config, observe, needed)
-    bypass: Handlers = {signal.SIGUSR1: lambda: line.bypass(True), signal.SIGUSR2: lambda: line.bypass(False)}
-    with _handled(_stops(stopped) | bypass), line:
-        looker = watcher or Unwatched()
-        try:
-            _watch(line, looker, stopped, frames, seconds)
-        finally:
-            looker.leave()
+    asked = asked_of(config)
+    needed = 0.0 if slow_ok else needed_tiles_per_s(asked, config.decision.budget_ms)
+    with Watched(watcher or Unwatched()) as watched:
+        line = Supervisor(config, observe, needed, watched.say)
+        bypass = {signal.SIGUSR1: lambda: line.bypass(True), signal.SIGUSR2: lambda: line.bypass(False)}
+        with asked_to_stop() as stopped, handled(bypass), line:
+            try:
+                _watch(line, watched, stopped, frames, seconds)
+            finally:
+                watched.leave()
     if "recorder" not in line.progress:  # what the ledger holds is then of an earlier run
         raise LineFailed("stopped before the line was up, nothing was recorded", 0)
     return summarise(config.ledger.path)
@@ -136,38 +104,17 @@ def asked_of(config: LineConfig) -> list[Demand]:
     return [max(same_camera, key=lambda d: d.tiles_per_frame) for same_camera in zip(*by_model, strict=True)]
 
 
-def _stops(stopped: list[int]) -> Handlers:
-    stops = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # under nohup the line outlives its terminal
-        stops.append(signal.SIGHUP)
-    return {number: lambda: stopped.append(1) for number in stops}
-
-
-@contextmanager
-def _handled(handlers: Handlers) -> Iterator[None]:
-    """Signals do this, and afterwards what they did before."""
-
-    def handle(number: int, frame: object) -> None:
-        handlers[signal.Signals(number)]()
-
-    before = {number: signal.signal(number, handle) for number in handlers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _watch(line: Supervisor, watcher: Watcher, stopped: list[int], frames: int | None, seconds: float | None) -> None:
+def _watch(line: Supervisor, watched: Watched, stopped: Callable[[], bool], frames: int | None, seconds: float | None) -> None:
     ready_s: float | None = None
-    while not stopped and not line.ended:
+    while not stopped() and not line.ended:
         line.step()
         while received := line.events.receive():
             message = received[0]
-            watcher.hear(message)
+            watched.hear(message)
             if frames is not None and isinstance(message, Totals) and message.verdicts >= frames:
                 return
-        watcher.progress(line.progress)
+        watched.progress(line.progress)
+        watched.check()
         if ready_s is None and line.ready:
             ready_s = time.monotonic()
         if seconds is not None and ready_s is not None and time.monotonic() - ready_s >= seconds:

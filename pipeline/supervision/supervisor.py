@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -16,7 +17,7 @@ from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
 from pipeline.decision.handover import Heard
 from pipeline.link.zmq_link import ZmqLink, make_private
-from pipeline.messages.commands import Acknowledge, Bypass, MarkEvent, Reset, RollStart
+from pipeline.messages.commands import Bypass, Command
 from pipeline.messages.message import Message
 from pipeline.messages.stages import Progress, Status
 from pipeline.messages.states import StageState
@@ -24,6 +25,8 @@ from pipeline.supervision.builders import ROLES
 from pipeline.supervision.child import Child, terminate
 from pipeline.supervision.spec import Spec
 
+MAX_UNTOLD = 64
+"""Words that wait while decision is not there; of more, the oldest are dropped: nobody waits for their answer any more."""
 STOP_S = 2.5
 """From the request to the last process: what has not stopped by then is killed."""
 
@@ -54,19 +57,30 @@ def is_running(name: str) -> bool:
     return False
 
 
+def _to_stderr(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
+
+
 class Supervisor:
     """One line; used as a context manager, `step` called again and again.
 
-    A worker that is measured slower than `needed_tiles_per_s` as the line starts refuses it.
+    A worker that is measured slower than `needed_tiles_per_s` as the line starts refuses it. `say` takes each line of text
+    that a process prints, and what is to be said of them; it must not wait for anybody where supervision may not.
     """
 
-    def __init__(self, config: LineConfig, observe: bool = False, needed_tiles_per_s: float = 0.0) -> None:
-        self._config, self._observe, self._needed_tiles_per_s = config, observe, needed_tiles_per_s
+    def __init__(
+        self,
+        config: LineConfig,
+        observe: bool = False,
+        needed_tiles_per_s: float = 0.0,
+        say: Callable[[str], None] = _to_stderr,
+    ) -> None:
+        self._config, self._observe, self._needed_tiles_per_s, self._say = config, observe, needed_tiles_per_s, say
         self.folder = runtime_folder(config.line.name)
         self._children = [Child(role, name) for role, row in ROLES.items() for name in row.names(config)]
         self._lock: IO[str] | None = None
         self._link: ZmqLink | None = None
-        self._untold: deque[Message] = deque()
+        self._untold: deque[Message] = deque(maxlen=MAX_UNTOLD)
         self._bypass = False
         self._heard = Heard()
 
@@ -127,8 +141,12 @@ class Supervisor:
 
     def bypass(self, on: bool) -> None:
         """The operator sets rejects aside, or takes that back; may be called from a signal handler: `step` tells it."""
-        self._bypass = on
-        self._untold.append(Bypass(on=on))
+        self._pass_on(Bypass(on=on))
+
+    def _pass_on(self, word: Command) -> None:
+        if isinstance(word, Bypass):
+            self._bypass = word.on
+        self._untold.append(word)
 
     def step(self) -> None:
         """Hear progress, start the next process, see to those that died or hang; LineFailed when it cannot go on."""
@@ -144,24 +162,27 @@ class Supervisor:
             elif (code := child.process.poll()) is not None:
                 self._died(child, code, now_ns)
             elif hang := child.hangs(now_ns):
-                child.kill(hang)
+                self._say(f"glassline: {child.name} {hang}, killed and started again")
+                child.kill()
             child.was_ready |= child.ready
             if not child.was_ready:
                 break  # those that come later need it
         self._link.wait(50)
 
     def _hear(self, now_ns: int) -> None:
-        """Take in what the processes report, pass on what people say, and note what was published."""
+        """Take in what the processes report and print, pass on what people say, and note what was published."""
+        for child in self._children:
+            self._pass_on(child.words())
         while received := self._inbox.receive():
             match received[0]:
                 case Progress() as progress:
                     for child in self._children:
                         if child.hears(progress, now_ns):
                             self._heard.hear(progress)
-                case Bypass() as word:
-                    self.bypass(word.on)
-                case RollStart() | MarkEvent() | Acknowledge() | Reset() as word:
-                    self._untold.append(word)
+                case Command() as word:
+                    self._pass_on(word)
+                case message:
+                    self._inbox.refused.count(message.sender)
         while received := self._published.receive():
             self._heard.hear(received[0])
 
@@ -175,6 +196,7 @@ class Supervisor:
 
     def _died(self, child: Child, code: int, now_ns: int) -> None:
         child.process = None
+        self._pass_on(child.last_words())
         if not child.was_ready and code in (2, 3):
             raise LineFailed("", code)  # it has said why
         detail = f"ended with status {code}"
@@ -185,12 +207,16 @@ class Supervisor:
         self._tell(child, StageState.DOWN if tries is None else StageState.FAULT, detail)
         if tries is not None:
             raise LineFailed(f"{child.name} failed {tries} times in a minute, {detail}, see the lines above", 1)
-        print(f"glassline: {child.name} {detail}, starting it again", file=sys.stderr, flush=True)
+        self._say(f"glassline: {child.name} {detail}, starting it again")
         if child.role == "decision":  # everybody's partner: all begin anew and repeat who they are
             for other in self._children:
                 if other.process is not None:
                     other.asked = True
                     other.process.terminate()
+
+    def _pass_on(self, words: list[str]) -> None:
+        for line in words:
+            self._say(line)
 
     def _tell(self, child: Child, state: StageState, detail: str) -> None:
         status = Status(role=child.role, name=child.name, generation=child.generation, state=state, detail=detail)
@@ -200,7 +226,7 @@ class Supervisor:
         """Reverse order: sources first, then what is in hand is decided and recorded; nothing outlives STOP_S."""
         end_s = time.monotonic() + STOP_S
         sources = [c for c in self._children if ROLES[c.role].source]
-        terminate(sources, end_s - 1.5)
+        self._terminate(sources, end_s - 1.5)
         decision = next(c for c in self._children if c.role == "decision")
         seen_ns = time.monotonic_ns()
         while decision.process is not None and decision.process.poll() is None and time.monotonic() < end_s - 1.2:
@@ -210,4 +236,9 @@ class Supervisor:
             time.sleep(0.02)
         for role in reversed(ROLES):
             last_s = end_s if role == "recorder" else end_s - 0.5
-            terminate([c for c in self._children if c.role == role], last_s)
+            self._terminate([c for c in self._children if c.role == role], last_s)
+
+    def _terminate(self, children: list[Child], until_s: float) -> None:
+        terminate(children, until_s)
+        for child in children:
+            self._pass_on(child.last_words())

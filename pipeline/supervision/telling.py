@@ -1,42 +1,53 @@
-"""A word to a running line, and the answer that confirms it."""
+"""A word to a running line, and what it answers."""
 
 from __future__ import annotations
 
+import secrets
 import time
-from collections.abc import Callable
 from contextlib import closing
 
 from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
 from pipeline.link.zmq_link import ZmqLink
+from pipeline.messages.commands import Answer, Command
 from pipeline.messages.line import LineState
 from pipeline.messages.message import Message
 from pipeline.supervision.supervisor import is_running, runtime_folder
 
 ANSWER_S = 3.0
-"""A line that runs confirms within a step of decision."""
+"""A line that runs answers within a step of decision."""
 
 
-def tell(config: LineConfig, message: Message, confirms: Callable[[Message], bool]) -> Message | str:
-    """Send it, and wait for the published message that confirms it; where none comes, how the line is instead.
+class NotConfirmed(Exception):
+    """A running line has not done what it was told: it says why, or how it is where it does not answer."""
 
-    Raises InputError where no such line runs.
+
+def tell(config: LineConfig, word: Command) -> list[Message]:
+    """Send a word: what the line has published, from its state before the word to its answer.
+
+    The state that the word made comes just before the answer, which is last. Raises NotConfirmed where the line refuses the
+    word or does not answer in time, InputError where no such line runs.
     """
+    word = word.model_copy(update={"ticket": secrets.token_hex(8)})
     if not is_running(config.line.name):
         raise InputError(f"no such line runs, {config.line.name}, start it with `glassline run`")
     end_s = time.monotonic() + ANSWER_S
-    shown = "it says nothing"
+    shown = ""
     with closing(ZmqLink(runtime_folder(config.line.name))) as link:
         heard = link.subscribe(config.publisher.bind)
         supervisor = link.outbox("supervisor")
-        sent = False
+        sent, said = False, list[Message]()
         while time.monotonic() < end_s:
             while received := heard.receive():
-                if sent and confirms(received[0]):
-                    return received[0]
-                if isinstance(received[0], LineState):
-                    shown = f"it is {received[0].state}: {received[0].detail}".rstrip(": ")
-                # Once the line is heard, its answer will be, too.
-                sent = sent or supervisor.send(message)
+                message = received[0]
+                said.append(message)
+                if isinstance(message, Answer) and message.ticket == word.ticket:
+                    if message.refused:
+                        raise NotConfirmed(f"refused: {message.refused}")
+                    return said
+                if isinstance(message, LineState):
+                    shown = f"it is {message.state}: {message.detail}".rstrip(": ")
+                # A line tells each newcomer its state; once that is heard, its answer will be, too.
+                sent = sent or (bool(shown) and supervisor.send(word))
             link.wait(50)
-    return f"after {ANSWER_S:g} s {shown}"
+    raise NotConfirmed(f"after {ANSWER_S:g} s {shown or 'it says nothing'}")

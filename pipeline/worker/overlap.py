@@ -10,6 +10,7 @@ import numpy as np
 
 from calibration.alignment import MIN_FIT, place_in
 from pipeline.messages.cloth import Alignment
+from pipeline.messages.domains import MAX_CAMERAS
 from pipeline.messages.frames import Frame
 
 INTERVAL_NS = 10_000_000_000
@@ -23,6 +24,8 @@ MIN_PX = 48
 RIVAL = 0.95
 """A weave fits itself at every repeat; the same cloth fits better still, by its yarns' irregularity."""
 APART_PX = 4
+MAX_RATIO = 8.0
+"""Of two cameras' scales: what one sees in a px, the other sees in so many at most, or they are not compared."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,9 @@ class Overlaps:
         if frame.start_mm is None or frame.mm_per_px_x is None or frame.mm_per_px_y is None:
             return []
         self._last[frame.camera] = frame
+        if len(self._last) > MAX_CAMERAS:  # no line has so many: some of them are not its own
+            self._last = {frame.camera: frame}
+            self._pairs.clear()
         found = []
         for other in self._last.values():
             first, second = sorted((frame, other), key=lambda f: (f.x_offset_mm, f.camera))
@@ -100,6 +106,8 @@ def compare(a: Strip, b: Strip) -> tuple[tuple[float, float] | None, float]:
     x_mm, y_mm = max(a.x_mm, b.x_mm), max(a.y_mm, b.y_mm)
     shown, searched = _from(a, x_mm, y_mm), _from(b, x_mm, y_mm)
     ratio = b.mm_per_px_x / a.mm_per_px_x, b.mm_per_px_y / a.mm_per_px_y
+    if max(ratio) > MAX_RATIO or min(ratio) < 1 / MAX_RATIO:
+        return None, 0.0
     if max(abs(r - 1) for r in ratio) > 1e-3:
         pixels = cv2.resize(searched.pixels, None, fx=ratio[0], fy=ratio[1], interpolation=cv2.INTER_LINEAR)
         searched = Strip(searched.x_mm, searched.y_mm, a.mm_per_px_x, a.mm_per_px_y, np.asarray(pixels, np.uint8))

@@ -15,10 +15,12 @@ from glass_core.engines.canary import EngineFault, check_scores
 from glass_core.errors import InputError
 from glass_core.pictures.tiling import Layout
 from pipeline.link.protocol import Inbox, Outbox
+from pipeline.messages.domains import MAX_FAULT
 from pipeline.messages.frames import Frame, ScoreMap
 from pipeline.messages.message import Message, Payload
 from pipeline.messages.stages import Status
 from pipeline.messages.states import StageState
+from pipeline.messages.verdicts import check_lanes
 from pipeline.telemetry import Gpu, Percentiles
 from pipeline.worker.overlap import Overlaps
 
@@ -102,7 +104,8 @@ class Worker:
         """
         medians = {name: values.report()["p50"] for name, values in self._spent.items() if values}
         gpu = self._gpu.read() if self._gpu else {}
-        return {"too_late": self.too_late, "most_tiles": self._max_batch, **medians, **gpu}
+        refused = self._inbox.refused.counters
+        return {"too_late": self.too_late, "most_tiles": self._max_batch, **medians, **gpu, **refused}
 
     def step(self, now_ns: int) -> bool:
         """Send what is done, take what has come, and score one batch if it is full or its time is up."""
@@ -165,6 +168,7 @@ class Worker:
         while sum(len(j.tiles) - j.taken for j in self._jobs) < self._max_batch and (received := self._inbox.receive()):
             frame, payloads = received
             if not isinstance(frame, Frame):
+                self._inbox.refused.count(frame.sender)
                 continue
             moved = True
             if frame.budget_ms is not None and now_ns + self._batch_ns > frame.t_mono_ns + frame.budget_ms * 1e6:
@@ -172,7 +176,6 @@ class Worker:
                 self._batch_ns //= 2  # one slow batch must not condemn all that follow
                 continue
             pixels = frame.pixels(payloads[0])
-            self._unsent.extend((found, ()) for found in self._overlaps.look(frame, pixels, now_ns))
             model = self._models.get(frame.style, self._models[""])
             definition = model.engine.definition
             try:
@@ -182,9 +185,11 @@ class Worker:
                     )
                 inspected = frame.inspect_x_px or definition.inspect_x_px
                 layout = definition.tiling.layout(pixels.shape[0], pixels.shape[1], inspected)
+                check_lanes(layout.lanes, frame.camera)
             except InputError as e:  # one odd picture must not end the line
-                self._unsent.append((self._result(frame, model, math.nan, (), 0, str(e)), ()))
+                self._unsent.append((self._result(frame, model, math.nan, (), 0, str(e)[:MAX_FAULT]), ()))
                 continue
+            self._unsent.extend((found, ()) for found in self._overlaps.look(frame, pixels, now_ns))
             began_ns = self._clock_ns()
             self._jobs.append(Job(frame, model, pixels, layout, layout.cut(pixels), now_ns))
             self._note("prepare_ms", began_ns)

@@ -7,14 +7,14 @@ import json
 import os
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from rich.console import Console
 
 from glass_core.pictures.reading import read_image
-from pipeline.cameras import CameraLost
+from pipeline.cameras import CameraLost, basler, look
 from pipeline.cameras.basler import BaslerCamera
+from pipeline.cameras.look import Look
 from pipeline.cameras.picture import write_png
 from tools.cli import main
 from tools.verbs import camera
@@ -42,7 +42,7 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_list_of_none_says_so(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(camera, "list_devices", lambda: [])
+    monkeypatch.setattr(basler, "list_devices", lambda: [])
     assert main(["camera", "list"]) == 0
     shown = capsys.readouterr()
     assert shown.out == "" and "no Basler camera found" in shown.err
@@ -53,7 +53,7 @@ def test_view_writes_picture_and_profile(tmp_path: Path, capsys: pytest.CaptureF
     assert main(["camera", "view", "cloth", "--config", config(tmp_path, WOVEN), "--png", str(png)]) == 0
     drawn = read_image(png)
     assert drawn.shape[1] == 128 and drawn.shape[0] > 64 + 255
-    assert "128 x 64" in capsys.readouterr().out and "focus" in camera.Look.at(drawn).words()
+    assert "128 x 64" in capsys.readouterr().out and "focus" in str(Look.at(drawn))
 
 
 def test_view_of_a_serial_without_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +84,7 @@ def test_view_of_what_is_not_there(tmp_path: Path, name: str, said: str | None, 
 def test_view_of_a_camera_that_gives_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(camera, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(look, "PATIENCE_S", 0.0)
     wired = '{name: w, source: basler, serial: "0815-0000", trigger: {source: Line1}}'
     assert main(["camera", "view", "w", "--config", config(tmp_path, wired), "--png", str(tmp_path / "x.png")]) == 2
     assert "no whole picture within" in capsys.readouterr().err
@@ -101,16 +101,6 @@ def test_view_of_a_camera_that_is_lost(
     assert "camera lost: was removed" in capsys.readouterr().err
 
 
-def test_focus_falls_with_blur_and_saturation_counts_full_pixels() -> None:
-    sharp = np.random.default_rng(0).integers(0, 255, (64, 96), dtype=np.uint8)
-    assert camera.Look.at(sharp).focus > 2 * camera.Look.at(cv2.GaussianBlur(sharp, (5, 5), 2)).focus
-    assert camera.Look.at(sharp).saturated_percent == 0
-    rgb = np.zeros((10, 10, 3), np.uint8)
-    rgb[0, :5, 1] = 255
-    look = camera.Look.at(rgb)
-    assert look.saturated_percent == 5 and look.profile.shape == (10,)
-
-
 def test_bars_stand_for_grey_levels() -> None:
     lines = camera.bars(np.array([0.0, 127.5, 255.0]), 3)
     assert len(lines) == camera.PROFILE_ROWS
@@ -121,7 +111,7 @@ def test_live_view_shows_each_picture_until_the_end(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(camera, "REFRESH_S", 0)
     for level in (0, 255):
         write_png(tmp_path / f"{level}.png", np.full((40, 80), level, np.uint8))
-    found = camera.find("f", Path(config(tmp_path, f"{{name: f, source: replay, path: {tmp_path}}}")))
+    found = look.find_camera("f", Path(config(tmp_path, f"{{name: f, source: replay, path: {tmp_path}}}")))
     console = Console(file=io.StringIO(), force_terminal=True, width=120, height=30, color_system="truecolor")
     camera.watch(found, console)
     shown = console.file.getvalue()  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ import torch
 from calibration.good import GoodFrame, look
 from calibration.threshold import Model, calibrate
 from glass_core.config import TrainConfig
-from glass_core.engines import load_engine
+from glass_core.engines import BackendChoice, load_engine
 from glass_core.network.checkpoint import ModelInfo, save_model, tensors_of, weights_sha
 from glass_core.network.model import Glass
 from glass_core.pictures.scoring import ScoreDefinition, score_image
@@ -39,7 +39,7 @@ def good_frame(number: int) -> np.ndarray:
     return render(CLOTH, number * ROWS, ROWS)
 
 
-def make_model(folder: Path, card: bool = True, seed: int = 0) -> Path:
+def make_model(folder: Path, card: bool = True, seed: int = 0, backend: BackendChoice = "torch") -> Path:
     """An untrained GLASS on the embedded filter bank: its scores mean nothing, but they are the same each time."""
     torch.set_num_threads(2)
     glass = Glass("embedded")
@@ -53,7 +53,7 @@ def make_model(folder: Path, card: bool = True, seed: int = 0) -> Path:
     )  # fmt: skip
     save_model(folder, tensors, info)
     if card:
-        engine = load_engine(folder, backend="torch")  # ready sooner than OpenVINO
+        engine = load_engine(folder, backend=backend)  # torch is ready sooner than OpenVINO
         model = Model(
             weights_sha=engine.weights_sha, engine_sha=engine.sha, backbone="embedded", engine=engine.backend,
             score_definition=definition,

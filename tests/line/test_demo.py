@@ -39,7 +39,7 @@ def test_the_account_is_complete(told: dict[str, object]) -> None:
         assert [v.seq for v in own if v.boot_id == own[0].boot_id] == list(range(demo.ROLL_FRAMES))
     counts = {r: sum(v.result is r for v in verdicts) for r in Result}
     assert (told["pass"], told["defect"], told["not_inspected"]) == tuple(counts.values())
-    assert told["injected"] == INJECTED and told["found"] + told["missed"] == INJECTED  # type: ignore[operator]
+    assert told["injected"] == INJECTED and told["found"] + told["missed"] + told["unseen"] == INJECTED  # type: ignore[operator]
     passed_m = told["inspected_m"] + told["not_inspected_m"]  # type: ignore[operator]
     assert passed_m == pytest.approx(demo.ROLL_FRAMES * demo.FRAME_MM / 1000)
     states = [s.state for s in read_states(out / "ledger.sqlite")]

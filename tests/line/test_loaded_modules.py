@@ -91,8 +91,8 @@ def line(model: Path, folder: Path) -> LineConfig:
         ("motion", "motion", set()),
         ("decision", "decision", set()),
         ("recorder", "recorder", {"sqlite3"}),
-        ("output", "plc", {"pymodbus"}),
-        ("input", "contacts", {"pymodbus"}),
+        ("output", "plc", set()),
+        ("input", "contacts", set()),
     ],
 )
 def test_a_stage_loads_the_libraries_that_it_uses(

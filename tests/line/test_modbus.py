@@ -25,7 +25,7 @@ from pipeline.messages.states import ActionKind, Cause, Phase, StageState, State
 from pipeline.outputs.modbus import ALL, COILS, CYCLE_NS, FROM_PLC, RETRY_NS, STALE_NS, TAKE_NS, ModbusOutput, Plc
 from pipeline.supervision.supervisor import Supervisor
 from tests.fakes import Box, totals
-from tests.line.modbus_server import ModbusServer
+from tests.modbus_server import ModbusServer
 from tools.cli import main
 
 MS = 1_000_000
@@ -33,8 +33,6 @@ MS = 1_000_000
 
 class Rig(ModbusServer):
     """The stage, what it hears, and the other side with a client of our own to look at it."""
-
-    program = ("-m", "tools.studies.plc")
 
     def __init__(self) -> None:
         super().__init__()

@@ -102,7 +102,7 @@ OWN = {
         """,
     "pipeline/motion/belt.py": """
         class Belt:
-            name, fault, awaited, refused, kept = "belt", "", "", 0, None
+            name, fault, trouble, refused, kept = "belt", "", "", 0, None
 
             def __init__(self, config):
                 self._config = config

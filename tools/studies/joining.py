@@ -209,7 +209,7 @@ def measure(model: Path, metres: float, cameras: int, defects: int, seed: int, c
     found += boxes_of(joiner.flush())
     flaws = [Flaw(n, *box) for n, box in enumerate(found)]
     length_mm, width_mm = slabs * STEP_MM, (cameras - 1) * PITCH_MM + EYE_MM
-    grade(flaws, Rules(), 0.0, length_mm, 0.0, (0.0, width_mm))
+    grade(flaws, Rules(), 0.0, length_mm, [], (0.0, width_mm))
     graded_s = time.perf_counter() - began_s
     tiles_per_s = scored_per_s(model)
     scoring_s = frames * roll.tiles / tiles_per_s

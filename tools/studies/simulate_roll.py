@@ -26,7 +26,7 @@ from glass_core.errors import InputError
 from pipeline.cloth.joining import Box
 from pipeline.config.line import LineConfig
 from pipeline.config.motion import SimulatedMotion
-from pipeline.ledger.reading import read_defect_verdicts, read_events
+from pipeline.ledger.reading import read_defect_verdicts, read_events, read_spans
 from pipeline.messages.line import Totals
 from pipeline.messages.states import EventKind
 from pipeline.motion.played import SimulatedCourse
@@ -188,12 +188,13 @@ def result_of(config: LineConfig, cloth: Cloth, seconds: float) -> dict[str, Any
     defects = find_defects(read_defect_verdicts(ledger))
     sheet, _ = read_sheet(ledger)
     both = [t.model_copy(update={"camera": name}) for t in cloth.truth for name, _ in cloth.cameras]
-    seen = compare(defects, both, MARGIN_MM)
+    seen = compare(defects, both, MARGIN_MM, read_spans(ledger))
     hits = [tuple({d.key: d for d in (*a, *b)}.values()) for a, b in zip(seen.hits[::2], seen.hits[1::2], strict=True)]
-    comparison = Comparison(cloth.truth, tuple(hits), seen.false_alarms)
+    unseen = [a and b for a, b in zip(seen.unseen[::2], seen.unseen[1::2], strict=True)]  # by neither camera
+    comparison = Comparison(cloth.truth, tuple(hits), seen.false_alarms, tuple(unseen))
     kinds: dict[str, Counter[str]] = {}
-    for truth, own in zip(comparison.injected, comparison.hits, strict=True):
-        kinds.setdefault(truth.kind, Counter()).update(["found" if own else "missed"])
+    for truth, fate in zip(comparison.injected, comparison.fates, strict=True):
+        kinds.setdefault(truth.kind, Counter()).update([fate])
     slab_mm = cloth.rows * cloth.mm_per_px
     marked = {n for t in cloth.truth for n in range(int(t.y0_mm // slab_mm), int(t.y1_mm // slab_mm) + 1)}
     clean = [d for d in seen.false_alarms if d.seen_mm and int((d.seen_mm[0] + d.seen_mm[1]) / 2 // slab_mm) not in marked]
@@ -211,6 +212,7 @@ def result_of(config: LineConfig, cloth: Cloth, seconds: float) -> dict[str, Any
         "seam": {"at_mm": round(cloth.seam_mm, 1), "told": [[round(e.start_mm, 1), round(e.end_mm, 1)] for e in seams],
                  "counted_as_defect": sum(on_seam(d.box_mm) for d in defects)},
         "known": len(cloth.truth), "found": comparison.found, "missed": comparison.missed,
+        "unseen": comparison.not_inspected,
         "by_type_and_contrast": {k: dict(c) for k, c in sorted(kinds.items())},
         "split": sum(len(own) > 1 for own in hits), "merged": sum(n > 1 for n in claims.values()),
         "false_alarms": len(seen.false_alarms), "of_these_in_slabs_without_a_known_defect": len(clean),

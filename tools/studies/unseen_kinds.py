@@ -25,12 +25,13 @@ from rich.progress import track
 
 from glass_core.engines import Engine, load_engine
 from glass_core.errors import InputError
-from glass_core.evaluation.contact_sheet import under_heat, write_png
+from glass_core.evaluation.contact_sheet import under_heat
 from glass_core.evaluation.metrics import image_figures
 from glass_core.files.whole_file import refused_writes
 from glass_core.network.checkpoint import read_info
 from glass_core.network.held_out import held_out
 from glass_core.pictures.anomaly_map import log_odds
+from glass_core.pictures.drawn import write_png
 from glass_core.pictures.exclusions import KEY_DIGITS, read_exclusions
 from glass_core.pictures.reading import read_image
 from glass_core.pictures.scoring import ScoreDefinition

@@ -7,16 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-
-from calibration.alignment import AlignmentCard, align
-from calibration.camera_card import VALID_DAYS, CameraCard
-from calibration.flatfield import make_flatfield, picture_of
-from calibration.scale import ScaleCard, counts_per_mm, scale_from_board, scale_from_ruler
+import calibration
+from calibration.camera_card import VALID_DAYS, CameraCard, Picture, picture_path
 from glass_core.errors import InputError
-from glass_core.pictures.reading import IMAGE_SUFFIXES, read_image
-from pipeline.cameras.picture import write_png
 from pipeline.config.cameras import BaslerConfig, CameraConfig
 from pipeline.config.cards import load_config
 
@@ -64,59 +57,42 @@ def add(kinds: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run_flatfield(args: argparse.Namespace) -> int:
     """Exit 0 with a card."""
     camera, serial = _camera(args.config, args.camera)
-    white, dark = _rows(args.white), None if args.dark is None else _rows(args.dark)
-    card = make_flatfield(white, dark, camera.name, serial, str(args.white), args.valid_days)
+    card, picture = calibration.make_flatfield(args.white, args.dark, camera.name, serial, args.valid_days)
     words = f"light uneven by {card.unevenness:.0%} before; plain white becomes grey level {card.level:.0f}"
-    return _done(args, card, picture_of(card), words, key="flatfield")
+    return _done(args, card, picture, words, key="flatfield")
 
 
 def run_scale(args: argparse.Namespace) -> int:
     """Exit 0 with a card."""
     camera, serial = _camera(args.config, args.camera)
-    picture = _grey(read_image(args.picture))
-    known: dict[str, Any] = {
-        "line_scan": camera.rows is not None, "camera": camera.name, "serial": serial, "source": str(args.picture),
-        "valid_days": args.valid_days,
-    }  # fmt: skip
-    drawn = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
+    whose = (camera.rows is not None, camera.name, serial, args.valid_days)
     if args.ruler:
-        card = scale_from_ruler([tuple(r) for r in args.ruler], picture.shape, **known)
-        for x0, y0, x1, y1, _ in args.ruler:
-            cv2.line(drawn, (round(x0), round(y0)), (round(x1), round(y1)), (0, 0, 255), 2)
+        card, picture = calibration.scale_from_ruler(args.picture, [tuple(r) for r in args.ruler], *whose)
     else:
-        card = scale_from_board(picture, _board(args.board), _square(args.square_mm), charuco=args.charuco, **known)
-        drawn = _corrected(card, drawn)
+        board, square_mm = _board(args.board), _square(args.square_mm)
+        card, picture = calibration.scale_from_board(args.picture, board, square_mm, *whose, args.charuco)
     along = "not measured" if card.mm_per_px_y is None else f"{card.mm_per_px_y:.5f}"
     words = f"{card.mm_per_px_x:.5f} mm per px across the cloth, {along} along it"
     if card.residual_px is not None:
         bent = "corrected" if card.bend_x else "none to correct"
         words += f"; off square by {card.squareness_deg:+.2f} degrees, edges {card.blur_px:.1f} px wide, distortion {bent}"
         words += f", residual {card.residual_px:.2f} px"
-    return _done(args, card, drawn, words, key="scale")
+    return _done(args, card, picture, words, key="scale")
 
 
 def run_align(args: argparse.Namespace) -> int:
     """Exit 0 with the card of the right camera."""
     left, _ = _camera(args.config, args.left)
     right, serial = _camera(args.config, args.right)
-    if left.mm_per_px_x is None or left.mm_per_px_y is None:
-        raise InputError(f"no scale, camera {left.name}, calibrate its scale first")
-    seen, beside = (_grey(read_image(path)) for path in args.pictures)
-    column, row, fit = align(seen, beside, args.overlap_px)
-    card = AlignmentCard.measured(
-        valid_days=args.valid_days, camera=right.name, serial=serial, source=f"{args.pictures[0]}, {args.pictures[1]}",
-        width_px=beside.shape[1], neighbour=left.name, right_mm=round(column * left.mm_per_px_x, 4),
-        up_mm=round(row * left.mm_per_px_y, 4), fit=round(fit, 4),
-    )  # fmt: skip
-    words = (
-        f"{right.name}: {card.right_mm:.3f} mm to the right of {left.name}, {card.up_mm:+.3f} mm up the cloth (fit {fit:.2f})"
-    )
-    return _done(args, card, _together(seen, beside, round(column), round(row)), words, key="alignment")
+    scale, (seen, beside) = (left.mm_per_px_x, left.mm_per_px_y), args.pictures
+    card, picture = calibration.align(seen, beside, args.overlap_px, left.name, scale, right.name, serial, args.valid_days)
+    words = f"{right.name}: {card.right_mm:.3f} mm to the right of {left.name}, {card.up_mm:+.3f} mm up the cloth"
+    return _done(args, card, picture, f"{words} (fit {card.fit:.2f})", key="alignment")
 
 
 def run_encoder(args: argparse.Namespace) -> int:
     """Exit 0 with signed counts per mm."""
-    value = counts_per_mm(args.first, args.last, args.bits, args.mm)
+    value = calibration.counts_per_mm(args.first, args.last, args.bits, args.mm)
     way = "up" if value > 0 else "down"
     _print(
         args,
@@ -126,24 +102,9 @@ def run_encoder(args: argparse.Namespace) -> int:
     return 0
 
 
-def _together(left: np.ndarray, right: np.ndarray, column: int, row: int) -> np.ndarray:
-    """Both pictures where they lie, the left one red, the right one green: what both see alike is yellow."""
-    up = max(0, -row)
-    drawn = np.zeros(
-        (max(left.shape[0] + up, right.shape[0] + max(0, row)), max(left.shape[1], column + right.shape[1]), 3), np.uint8
-    )
-    drawn[up : up + left.shape[0], : left.shape[1], 2] = left
-    drawn[up + row : up + row + right.shape[0], column : column + right.shape[1], 1] = right
-    return drawn
-
-
-def _done(args: argparse.Namespace, card: CameraCard, picture: np.ndarray, words: str, key: str) -> int:
-    card.save(args.out)
-    drawing = args.out.with_suffix(".png")
-    try:
-        write_png(drawing, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
-    except OSError as e:
-        raise InputError(f"picture not written ({e.strerror}), {drawing}, make room") from None
+def _done(args: argparse.Namespace, card: CameraCard, picture: Picture, words: str, key: str) -> int:
+    card.save(args.out, picture)
+    drawing = picture_path(args.out)
     facts = {**card.model_dump(mode="json", by_alias=True), "card": str(args.out), "picture": str(drawing)}
     lines = f"card: {args.out}, picture: {drawing}\n{words}\nvalid until {card.valid_until:%Y-%m-%d}"
     _print(args, facts, f"{lines}; name it in the config as `{key}: {args.out}`")
@@ -165,43 +126,15 @@ def _camera(config: Path, name: str) -> tuple[CameraConfig, str]:
     raise InputError(f"no such camera {name}, {config}, choose one of {', '.join(c.name for c in cameras)}")
 
 
-def _grey(picture: np.ndarray) -> np.ndarray:
-    return picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-
-
-def _rows(path: Path) -> np.ndarray:
-    """All rows of a picture or of a folder's pictures, one under the other."""
-    paths = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES) if path.is_dir() else [path]
-    pictures = [_grey(read_image(p)) for p in paths]
-    if not pictures:
-        raise InputError(f"no pictures, {path}, give a picture or a folder of them")
-    if len({p.shape[1] for p in pictures}) > 1:
-        raise InputError(f"pictures of different widths, {path}, give those of one camera")
-    return np.concatenate(pictures)
-
-
 def _board(words: str | None) -> tuple[int, int]:
     try:
         columns, rows = (int(n) for n in (words or "").lower().split("x"))
     except ValueError:
         raise InputError("board not understood, --board, give its inner corners like 9x6, or give --ruler") from None
-    if min(columns, rows) < 3:
-        raise InputError(f"board of {columns}x{rows} inner corners, --board, use one of at least 3x3")
     return columns, rows
 
 
 def _square(square_mm: float | None) -> float:
-    if square_mm is None or square_mm <= 0:
+    if square_mm is None:
         raise InputError("no size of a square, --square-mm, measure one in mm")
     return square_mm
-
-
-def _corrected(card: ScaleCard, drawn: np.ndarray) -> np.ndarray:
-    """The picture as it will be seen, with a grid that straight lines should follow."""
-    maps = card.maps(*drawn.shape[:2])
-    if maps is not None:
-        drawn = cv2.remap(drawn, *maps, cv2.INTER_LINEAR)
-    step = max(16, drawn.shape[1] // 16)
-    drawn[:, ::step] = (0, 0, 255)
-    drawn[::step] = (0, 0, 255)
-    return drawn

@@ -6,14 +6,9 @@ import argparse
 import json
 from pathlib import Path
 
-from rich.console import Console
-
+import glass_core
 from glass_core.backbones import BACKBONES
-from glass_core.errors import InputError
-from glass_core.files.whole_file import refused_writes
-from glass_core.network.checkpoint import INFO_FILE, read_info
-
-CHECKPOINT, ONNX = ".pth", ".onnx"
+from tools.verbs.display import Display
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -31,30 +26,8 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def run(args: argparse.Namespace) -> int:
     """Exit 0 with the target written."""
-    if args.source.suffix == CHECKPOINT:
-        if args.target.suffix in (CHECKPOINT, ONNX):
-            raise InputError(f"a checkpoint becomes a run, {args.target}, name a folder, and convert that")
-        if (args.target / INFO_FILE).exists():
-            raise InputError(f"a model lies there already, {args.target}, choose another folder")
-        from glass_core.paper.official import import_official
-
-        with refused_writes(args.target):
-            info = import_official(args.source, args.backbone, None, args.target)
-    elif args.target.suffix not in (CHECKPOINT, ONNX):
-        raise InputError(f"neither {ONNX} nor {CHECKPOINT}, {args.target}, name the file to write by one of these")
-    else:
-        info = read_info(args.source)
-        if not args.target.parent.is_dir():
-            raise InputError(f"no such folder, {args.target.parent}, make it first")
-        if args.target.suffix == ONNX:
-            from glass_core.engines.onnx_export import export_onnx
-
-            Console(stderr=True).print("exporting (some ten seconds)")
-            export_onnx(args.source, args.target)
-        else:
-            from glass_core.paper.official import export_official
-
-            export_official(args.source, args.target)
+    with Display() as display:
+        info = glass_core.convert(args.source, args.target, args.backbone, display)
     if args.json:
         facts = {"source": str(args.source), "target": str(args.target), "arch": info.arch, "weights_sha": info.weights_sha}
         print(json.dumps({"schema": 1, **facts}))

@@ -25,11 +25,11 @@ from pipeline.cameras.picture import write_png
 from pipeline.cameras.synthetic.weave import render, write_folder
 from pipeline.config.cameras import WeaveConfig
 from pipeline.config.cards import load_config
-from pipeline.ledger.reading import read_verdicts
+from pipeline.ledger.reading import read_spans, read_verdicts
 from pipeline.report import write_page
 from pipeline.report.roll import Summary, find_defects
 from pipeline.report.truth import Comparison, Injected, compare
-from tools.verbs.display import Display
+from tools.verbs.display import Display, answers
 from tools.verbs.run import Operator
 
 MARK = "demo.json"
@@ -189,14 +189,13 @@ BUDGET = 10.0
 
 def tell(comparison: Comparison, summary: Summary, console: Console) -> None:
     """What became of each injected defect."""
-    for truth, hits in zip(comparison.injected, comparison.hits, strict=True):
-        word = "found " if hits else "MISSED"
-        score = f"score {max(d.strongest.region.score for d in hits):.3f}" if hits else ""
-        console.print(
-            f"  {word} {truth.camera:5} {truth.kind:12} strength {truth.strength:.1f} at {truth.y0_mm / 1000:.3f} m  {score}"
-        )
+    for truth, hits, fate in zip(comparison.injected, comparison.hits, comparison.fates, strict=True):
+        score = f", score {max(d.strongest.region.score for d in hits):.3f}" if hits else ""
+        place = f"{truth.camera:5} {truth.kind:12} strength {truth.strength:.1f} at {truth.y0_mm / 1000:.3f} m"
+        console.print(f"  {place}  {'MISSED' if fate == 'missed' else fate}{score}")
     console.print(
         f"{len(comparison.injected)} injected, {comparison.found} found, {comparison.missed} missed, "
+        f"{comparison.not_inspected} not inspected, "
         f"{len(comparison.false_alarms)} false alarms; {summary.inspected_m:.3f} m inspected, "
         f"{summary.not_inspected_m:.3f} m not inspected"
     )
@@ -206,7 +205,7 @@ def run(args: argparse.Namespace) -> int:
     """Exit 0 when the line ran to the end of the roll, whatever it found."""
     start_s = time.monotonic()
     out: Path = args.out
-    console = Console(stderr=args.json)
+    console = answers(stderr=args.json)
     if out.exists() and any(out.iterdir()):
         if not (out / MARK).exists():
             raise InputError(f"folder holds something else, {out}, choose another --out")
@@ -225,11 +224,13 @@ def run(args: argparse.Namespace) -> int:
         summary = pipeline.run(
             config, frames=ROLL_FRAMES * len(EYES), seconds=240, slow_ok=True, watcher=operator, report=operator.display
         )
-    comparison = compare(find_defects(read_verdicts(out / "ledger.sqlite")), injected, MARGIN_MM)
-    page = write_page(out / "ledger.sqlite", out, comparison)
+    ledger = out / "ledger.sqlite"
+    comparison = compare(find_defects(read_verdicts(ledger)), injected, MARGIN_MM, read_spans(ledger))
+    page = write_page(ledger, out, comparison)
     result = {
         **summary.model_dump(mode="json", by_alias=True), "injected": len(injected), "found": comparison.found,
-        "missed": comparison.missed, "false_alarms": len(comparison.false_alarms), "backbone": backbone,
+        "missed": comparison.missed, "unseen": comparison.not_inspected, "false_alarms": len(comparison.false_alarms),
+        "backbone": backbone,
         "seconds": round(time.monotonic() - start_s, 1), "page": str(page),
     }  # fmt: skip
     (out / MARK).write_text(json.dumps(result, indent=1) + "\n")
@@ -237,6 +238,6 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(result))
     else:
-        console.print(f"{result['seconds']} s in all; look at {page}")
+        console.print(f"{result['seconds']} s in all; look at {page}", soft_wrap=True, highlight=False)
     sys.stdout.flush()
     return 0

@@ -12,6 +12,15 @@ from glass_core.events import Pass
 from glass_core.network.checkpoint import EpochFigures
 from glass_core.training.events import Step
 
+MAX_WIDTH = 1 << 16
+"""Of what goes into a file or a pipe, which has no width: nothing is cut or wrapped there."""
+
+
+def answers(stderr: bool = False) -> Console:
+    """Where a verb's answer goes, as it is written: as wide as the screen, or as long as it is where there is none."""
+    width = None if Console(stderr=stderr).is_terminal else MAX_WIDTH
+    return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
+
 
 class Display:
     """Called with each event; used as a context manager, so that no bar is left behind."""
@@ -50,7 +59,7 @@ class Display:
 
     def say(self, words: str) -> None:
         """One line, however long."""
-        self.console.print(words, soft_wrap=True, highlight=False, markup=False)
+        self.console.print(words, soft_wrap=True, highlight=False, markup=False, emoji=False)
 
     def _show(self, title: str, done: int, total: int | None, figures: str = "") -> None:
         if not self.console.is_terminal:  # a bar in a file is noise

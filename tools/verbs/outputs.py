@@ -5,23 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from glass_core.errors import InputError
+import pipeline
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig
-from pipeline.decision.line_state import UNLIKE
-from pipeline.devices import DeviceLost
-from pipeline.messages.commands import Acknowledge, Reset
-from pipeline.messages.line import Heartbeat, LineState
-from pipeline.messages.message import Message
-from pipeline.messages.states import State
-from pipeline.outputs import OUTPUTS, output_kind
-from pipeline.supervision.supervisor import is_running
-from pipeline.supervision.telling import tell
-
-PULSE_S = 0.5
+from pipeline.supervision.telling import NotConfirmed
+from tools.verbs.display import Display
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -42,46 +34,27 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def run(args: argparse.Namespace) -> int:
     """Exit 0 when it was done; 1 when an output does not answer, or the line does not confirm: its fault persists."""
     config = load_config(args.config)
-    pulsed, failed = pulse_all(config, args.config) if args.word == "test" else ({}, answer(config, args.word))
-    what = "output does not answer" if args.word == "test" else f"{args.word} not done"
-    for name, why in failed.items():
+    facts: dict[str, Any]
+    if args.word == "test":
+        with Display() as display:
+            facts = asdict(pipeline.pulse_outputs(config, display))
+        what = "output does not answer"
+    else:
+        facts = {"pulsed": {}, "failed": {}} | _answer(config, args)
+        what = f"{args.word} not done"
+    for name, why in facts["failed"].items():
         print(f"glassline: {what}, {name}, {why}", file=sys.stderr)
     if args.json:
-        print(json.dumps({"schema": 1, "did": args.word, "pulsed": pulsed, "failed": failed}))
-    return int(bool(failed))
+        print(json.dumps({"schema": 1, "did": args.word, **facts}))
+    return int(bool(facts["failed"]))
 
 
-def pulse_all(config: LineConfig, path: Path) -> tuple[dict[str, list[str]], dict[str, str]]:
-    """Try every output of a line that does not run: what was switched on of each, and why others do not answer."""
-    if not config.wired:
-        raise InputError(f"no outputs to test, {path}, add one of kind {' or '.join(OUTPUTS)} under `outputs:`")
-    if is_running(config.line.name):
-        raise InputError(f"line runs, {config.line.name}, stop it before its outputs are tested")
-    pulsed, failed = {}, {}
-    for output in config.wired:
-        names = []
-        try:
-            for name, words in output_kind(output.kind).trials(output):
-                print(f"{output.name}: {words}", file=sys.stderr, flush=True)
-                time.sleep(PULSE_S)
-                names.append(name)
-            pulsed[output.name] = names
-        except DeviceLost as e:
-            failed[output.name] = str(e)
-    return pulsed, failed
-
-
-def answer(config: LineConfig, word: str) -> dict[str, str]:
-    """Acknowledge or reset; the line's name and why it did not confirm, or nothing."""
-    unlike = False
-
-    def done(message: Message) -> bool:
-        nonlocal unlike
-        if isinstance(message, LineState):
-            unlike = message.detail.startswith(UNLIKE)
-        if not isinstance(message, Heartbeat):
-            return False
-        return message.state is not State.FAULT and not unlike if word == "reset" else not message.unacknowledged
-
-    told = tell(config, Reset() if word == "reset" else Acknowledge(), done)
-    return {config.line.name: told} if isinstance(told, str) else {}
+def _answer(config: LineConfig, args: argparse.Namespace) -> dict[str, Any]:
+    """What was acknowledged or reset, said to a person at once."""
+    try:
+        done = pipeline.reset(config) if args.word == "reset" else pipeline.acknowledge(config)
+    except NotConfirmed as e:
+        return {"failed": {config.line.name: str(e)}}
+    if not args.json:
+        print(done)
+    return asdict(done)

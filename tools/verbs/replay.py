@@ -22,6 +22,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     p = subparsers.add_parser("replay", help="judge a folder, data set, video or recording with a model")
     p.add_argument("source", type=Path, metavar="SOURCE", help="image folder, data set, video or recording")
     p.add_argument("--model", type=Path, required=True, help="a trained and calibrated RUN, or a BUNDLE")
+    p.add_argument("--camera", metavar="NAME", help="one camera of a recording (default: all of them)")
     p.add_argument("--config", type=Path, help="YAML of a line: its worker, decision and camera geometry are used")
     p.add_argument("--out", type=Path, help="folder for the record (default: a new one in the temporary folder)")
     p.add_argument("--json", action="store_true", help="print one JSON object")
@@ -32,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     """Exit 0 whatever was found."""
     line = load_config(args.config) if args.config else None
     with Display() as display:
-        summary = pipeline.replay(args.source, args.model, args.out, line, display)
+        summary = pipeline.replay(args.source, args.model, args.out, line, display, args.camera)
     show(summary, args.json)
     sys.stdout.flush()
     return 0

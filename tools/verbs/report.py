@@ -33,5 +33,9 @@ def run(args: argparse.Namespace) -> int:
         }
         for r in sheet.rolls
     ]  # fmt: skip
-    print(json.dumps({"schema": 1, "page": str(page), "revision": sheet.revision, "rolls": rolls}))
+    print(
+        json.dumps(
+            {"schema": 1, "page": str(page), "revision": sheet.revision, "missing": sheet.missing.model_dump(), "rolls": rolls}
+        )
+    )
     return 0

@@ -8,15 +8,15 @@ import json
 from pathlib import Path
 from typing import get_args
 
-from rich.console import Console
 from rich.table import Table
 
 import pipeline
 from glass_core.errors import InputError
-from pipeline.ledger.dispositions import Word, dispose
-from pipeline.report import write_page
+from pipeline.ledger.dispositions import Word
+from pipeline.report.files import PAGE
 from pipeline.report.sheet import DefectRow
 from pipeline.report.tables import number
+from tools.verbs.display import answers
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,38 +39,29 @@ def show(queue: list[DefectRow], folder: Path) -> None:
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
     for name in ("defect", "at, m", "across, mm", "size, mm", "score", "repeat", "picture"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for d in queue:
         size = f"{number(d.width_mm)} x {number(d.length_mm)}"
         picture = "none kept" if d.picture is None else str(folder / d.picture)
         table.add_row(str(d.number), number(d.at_m, 3), number(d.left_mm), size, f"{d.score:.3f}", d.repeat or "", picture)
-    Console().print(table)
+    answers().print(table)
     print(f"{len(queue)} to review: glassline review {folder} --defect N --as {'|'.join(get_args(Word))}")
 
 
 def run(args: argparse.Namespace) -> int:
     """List the queue, or write the word down and issue the report again."""
-    ledger = args.folder / "ledger.sqlite"
-    sheet = pipeline.read_roll(ledger)
-    rows = {r.number: r for r in sheet.rows.values()}
     if bool(args.defect) != bool(args.word):
         raise InputError("--defect and --as belong together, the command line, give both or none")
-    for n in args.defect or ():
-        if n not in rows:
-            raise InputError(
-                f"no defect {n}, {args.folder}, choose one of 1 to {len(rows)}" if rows else f"no defects, {ledger}, -"
-            )
-    for n in args.defect or ():
-        dispose(args.folder, sheet.run_id, rows[n].key, args.word, args.kind, args.by or getpass.getuser(), args.note)
     if args.defect:
-        page = write_page(ledger, args.folder)
-        sheet = pipeline.read_roll(ledger)
+        by = args.by or getpass.getuser()
+        sheet = pipeline.review(args.folder, args.defect, args.word, kind=args.kind, by=by, note=args.note)
         if not args.json:
-            print(f"revision {sheet.revision}: {page}")
-    queue = [r for r in sheet.rows.values() if r.disposition is None]
+            print(f"revision {sheet.revision}: {args.folder / PAGE}")
+    else:
+        sheet = pipeline.read_roll(args.folder / "ledger.sqlite")
     if args.json:
-        body = [r.model_dump(mode="json") for r in queue]
-        print(json.dumps({"schema": 1, "revision": sheet.revision, "waiting": len(queue), "queue": body}))
+        body = [r.model_dump(mode="json") for r in sheet.waiting]
+        print(json.dumps({"schema": 1, "revision": sheet.revision, "waiting": len(body), "queue": body}))
     elif not args.defect:
-        show(queue, args.folder)
+        show(sheet.waiting, args.folder)
     return 0

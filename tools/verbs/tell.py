@@ -5,18 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from glass_core.errors import InputError
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig
 from pipeline.messages.cloth import Roll, SpanEvent
-from pipeline.messages.commands import Bypass, MarkEvent, RollStart
+from pipeline.messages.commands import Bypass, Command, MarkEvent, RollStart
+from pipeline.messages.domains import MAX_LABEL, MAX_MM
 from pipeline.messages.line import Heartbeat
 from pipeline.messages.message import Message
 from pipeline.messages.states import EventKind
-from pipeline.supervision.telling import tell
+from pipeline.supervision.telling import NotConfirmed, tell
 
 EVENT_MM = 200.0
 
@@ -43,38 +43,48 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 when the line has confirmed, 1 when it did not."""
+    """0 when the line has done it, 1 when it refused or did not answer."""
     config = load_config(args.config)
-    message, confirms = _message(args, config)
-    answer = tell(config, message, confirms)
+    word, made = _word(args, config)
+    try:
+        said = tell(config, word)
+    except NotConfirmed as e:
+        if args.json:
+            print(json.dumps({"schema": 1, "answer": None, "detail": str(e)}))
+        else:
+            print(f"glassline: not confirmed, {config.line.name}, {e}", file=sys.stderr)
+        return 1
+    answer = next((m for m in reversed(said) if isinstance(m, made)), said[-1])
     if args.json:
-        kind = None if isinstance(answer, str) else type(answer).__name__
-        facts = {"detail": answer} if isinstance(answer, str) else answer.model_dump(mode="json")
-        print(json.dumps({"schema": 1, "answer": kind, **facts}))
-    elif isinstance(answer, str):
-        print(f"glassline: not confirmed, {config.line.name}, {answer}", file=sys.stderr)
+        print(json.dumps({"schema": 1, "answer": type(answer).__name__, **answer.model_dump(mode="json")}))
     else:
         print(_words(answer))
-    return int(isinstance(answer, str))
+    return 0
 
 
-def _message(args: argparse.Namespace, config: LineConfig) -> tuple[Message, Callable[[Message], bool]]:
+def _word(args: argparse.Namespace, config: LineConfig) -> tuple[Command, type[Message]]:
+    """The word, and of which kind the state is that it makes; InputError for what no line of this configuration can be told.
+
+    What the line alone can know, such as how far a place is from the cloth, it sees to itself.
+    """
     if args.word == "bypass":
-        on = args.switch == "on"
-        return Bypass(on=on), lambda m: isinstance(m, Heartbeat) and m.bypass == on
+        return Bypass(on=args.switch == "on"), Heartbeat
+    if args.at_mm is not None and not abs(args.at_mm) <= MAX_MM:
+        reach_m = config.line.roll_length_m
+        raise InputError(f"a place of {args.at_mm:g} mm, --at-mm, give one within {reach_m:g} m of the cloth under the cameras")
     if args.word == "event":
-        if args.length_mm <= 0:
-            raise InputError(f"a length of {args.length_mm:g} mm, --length-mm, give one above 0")
-        kind = EventKind(args.kind)
-        mark = MarkEvent(kind=kind, at_mm=args.at_mm, length_mm=args.length_mm)
-        return mark, lambda m: isinstance(m, SpanEvent) and m.kind is kind and m.cause == "command"
+        most_mm = config.decision.longest_event_m * 1000
+        if not 0 < args.length_mm <= most_mm:
+            allowed = f"above 0 and up to {most_mm:g}, decision.longest_event_m"
+            raise InputError(f"a length of {args.length_mm:g} mm, --length-mm, give one {allowed}")
+        return MarkEvent(kind=EventKind(args.kind), at_mm=args.at_mm, length_mm=args.length_mm), SpanEvent
     roll_id, style = ("", None) if args.what == "end" else (args.roll_id, args.style)
-    if (not roll_id and args.what == "start") or len(roll_id) > 64:
-        raise InputError(f"a roll's name of {len(roll_id)} characters, ID, give 1 to 64")
-    if style and config.styles and style not in config.styles:
-        raise InputError(f"no such style {style}, the config, choose one of {', '.join(config.styles)}")
-    start = RollStart(roll_id=roll_id, style=style, at_mm=args.at_mm)
-    return start, lambda m: isinstance(m, Roll) and m.roll_id == roll_id and m.cause == "command"
+    if (not roll_id and args.what == "start") or len(roll_id) > MAX_LABEL or not roll_id.isprintable():
+        raise InputError(f"a roll's name of {len(roll_id)} characters, ID, give 1 to {MAX_LABEL}, all of them printable")
+    if style not in (None, *config.known_styles):
+        known = ", ".join(filter(None, config.known_styles))
+        raise InputError(f"no such style {style}, the config, choose one of {known or 'none: it lists no styles'}")
+    return RollStart(roll_id=roll_id, style=style, at_mm=args.at_mm), Roll
 
 
 def _words(answer: Message) -> str:
@@ -84,7 +94,7 @@ def _words(answer: Message) -> str:
             return f"roll {answer.roll_id} begun{at}" if answer.roll_id else f"roll ended{at}"
         case SpanEvent():
             span = f"{answer.start_mm / 1000:.3f} m to {answer.end_mm / 1000:.3f} m"
-            return f"{answer.kind} from {span}: {answer.action}"
+            return f"{answer.kind} from {span}: {answer.action}{'' if answer.graded else ', no rejects there'}"
         case Heartbeat():
             return f"the line is in state {answer.state}, rejects are {'set aside' if answer.bypass else 'given'}"
     return type(answer).__name__

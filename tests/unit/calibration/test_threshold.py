@@ -196,7 +196,7 @@ def test_a_card_of_the_first_form_is_read_as_it_stands(tmp_path: Path) -> None:
     names = {name: f"{name}_frames" for name in new if name.endswith("per_1000")}
     old = {names.get(key, key): value for key, value in new.items() if key not in gone} | {"schema": 1}
     old["limits"] = [{**each, "upper_rate": 0.02} for each in new["limits"]]
-    old["sha"] = hashlib.sha256(json.dumps(old, sort_keys=True).encode()).hexdigest()
+    old = json.loads(sealed(old))
     (tmp_path / "card.json").write_text(json.dumps(old, indent=1))
     found = load_card(tmp_path)
     assert found is not None and found.sha == old["sha"] and found.unit == "lane of one frame" and found.good == {}
@@ -205,9 +205,15 @@ def test_a_card_of_the_first_form_is_read_as_it_stands(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="changed by hand"):
         load_card(tmp_path)
     for damage in ({"limits": 3}, {"limits": [3]}, {"lane_samples": "many"}):
-        (tmp_path / "card.json").write_text(json.dumps(old | damage))
+        (tmp_path / "card.json").write_text(sealed(old | damage))
         with pytest.raises(InputError, match="damaged threshold card"):
             load_card(tmp_path)
+
+
+def sealed(body: dict[str, object]) -> str:
+    """As JSON, with the hash of its content."""
+    rest = {key: value for key, value in body.items() if key != "sha"}
+    return json.dumps({**rest, "sha": hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()})
 
 
 def edited(content: str) -> str:
@@ -221,7 +227,10 @@ def edited(content: str) -> str:
     [
         (edited, "changed by hand"),
         (lambda content: content[: len(content) // 2], "damaged threshold card"),
-        (lambda content: content.replace('"unit"', '"units"'), "damaged threshold card"),
+        (lambda content: content.replace('"unit"', '"units"'), "changed by hand"),
+        (lambda content: sealed(json.loads(content.replace('"unit"', '"units"'))), "damaged threshold card"),
+        (lambda content: sealed(json.loads(content) | {"thresholds": [0.5] * 3}), "thresholds are not those of the limits"),
+        (lambda content: sealed(json.loads(content) | {"dispersion": float("nan")}), "damaged threshold card"),
         (lambda content: "", "damaged threshold card"),
     ],
 )

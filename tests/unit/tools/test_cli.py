@@ -61,6 +61,9 @@ def test_expected_failures_become_a_line_and_a_status(
         "pipeline.ledger.stage",
         "pipeline.cameras.replay",
         "tools.verbs.camera",
+        "tools.verbs.record",
+        "pipeline.supervision.recording",
+        "pipeline.supervision.machine.examination",
         "tools.verbs.evaluate",
     ],
 )

@@ -13,7 +13,14 @@ OFFICIAL = {
     **{"backbone": "wide_resnet50_2", "epochs": 640, "mining": True, "noise": 0.015, "radius": 0.75, "p": 0.5, "step": 20},
     **{"beta_mean": 0.5, "beta_std": 0.1, "batch_tiles": 8, "tile_px": 288, "lr": 1e-4, "seed": 0, "input": "crop"},
     **{"las": True, "gas": True, "projection": True, "adaptor": True, "weave_share": 0, "border_px": 0},
-    **{"rows_per_tile": None, "iterations_per_epoch": None, "averaging": 0, "select": "last", "recalibrate_bn": False},
+    **{
+        "trunk": "as_official",
+        "rows_per_tile": None,
+        "iterations_per_epoch": None,
+        "averaging": 0,
+        "select": "last",
+        "recalibrate_bn": False,
+    },
 }
 SCRIPTS = {  # distribution, foreground, resize_px
     "mvtec": ("j", "fg_mask", 288),
@@ -56,6 +63,7 @@ def info(**settings: object) -> ModelInfo:
         ({}, "manifold by the judge"),
         ({"epochs": 3}, "epochs 3, officially 640"),
         ({"backbone": "resnet18"}, "backbone resnet18, officially wide_resnet50_2"),
+        ({"trunk": "clean"}, "trunk clean, officially as_official"),
         ({"adaptor": False}, "adaptor False, officially True"),
         ({"foreground": "generated"}, "foreground masks by a generator of our own"),
         ({"split": {"train": 0.8, "calibration": 0.1, "selection": 0.1}}, "trained on a part of 80%"),

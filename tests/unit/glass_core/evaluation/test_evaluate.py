@@ -387,6 +387,14 @@ def test_official_masks_are_floored_and_those_of_visa_are_not() -> None:
     assert visa.background == 288**2 - visa.floored.sum()
 
 
+def test_a_trace_in_a_mask_of_visa_counts_however_faint() -> None:
+    mask = np.zeros((1000, 1000), np.uint8)
+    mask[404, 700] = 255
+    centres = (np.arange(288) + 0.5) * 1000 / 288
+    rows, columns = (np.abs(place + 0.5 - centres) < 1000 / 288 for place in (404, 700))  # within a triangle's reach
+    assert np.array_equal(official_truth(mask, 288, True).floored, np.outer(rows, columns))
+
+
 def test_the_words_say_which_rule_masks_follow(
     model: Path, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

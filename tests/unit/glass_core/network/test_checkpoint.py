@@ -119,12 +119,14 @@ def test_a_damaged_run_is_one_line(run: Path, damage: Callable[[Path], object], 
 def test_an_older_file_is_not_given_newer_defaults(run: Path) -> None:
     def age(content: dict[str, Any]) -> None:
         content["config"]["backbone"] = "resnet18"
-        del content["config"]["levels"], content["config"]["light"]
+        content["config"]["profile"] = "paper"
+        for newer in ("levels", "light", "trunk"):
+            del content["config"][newer]
 
     damage_json(age)(run)
     config = read_info(run).config
     assert config is not None
-    assert (config.levels, config.light) == ((2, 3), 0)
+    assert (config.levels, config.light, config.trunk) == ((2, 3), 0, "clean")
     assert TrainConfig().levels != config.levels
 
 

@@ -1,6 +1,5 @@
 """Checkpoints of the official code go both ways, and ONNX gives the same scores; bad files are one clear line."""
 
-import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,25 +15,7 @@ from glass_core.network.model import Glass
 from glass_core.paper.official import export_official, import_official, read_heads
 from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.tiling import Tiling
-from tools.cli import main
-
-
-def heads(seed: int = 0) -> dict[str, dict[str, torch.Tensor]]:
-    """What the official code saves, with running statistics that matter."""
-    rng = torch.Generator().manual_seed(seed)
-    shapes = {
-        "pre_projection": {"layers.0fc.weight": (1536, 1536), "layers.0fc.bias": (1536,)},
-        "discriminator": {
-            "body.block1.0.weight": (1024, 1536),
-            "body.block1.0.bias": (1024,),
-            **{f"body.block1.1.{name}": (1024,) for name in ("weight", "bias", "running_mean", "running_var")},
-            "tail.0.weight": (1, 1024),
-        },
-    }
-    made = {part: {k: 0.02 * torch.randn(s, generator=rng) for k, s in keys.items()} for part, keys in shapes.items()}
-    made["discriminator"]["body.block1.1.running_var"] = torch.rand(1024, generator=rng) + 0.5
-    made["discriminator"]["body.block1.1.num_batches_tracked"] = torch.tensor(22)
-    return made
+from tests.official import Heads, heads
 
 
 @pytest.fixture(scope="module")
@@ -95,25 +76,9 @@ def test_a_run_becomes_a_checkpoint_and_the_same_run_again(imported: Path, check
         assert set(found[part]) == set(tensors)
         for key, value in tensors.items():
             torch.testing.assert_close(found[part][key], value, atol=0, rtol=0)
-    assert main(["convert", str(back), str(tmp_path / "again"), "--backbone", "embedded"]) == 0
+    import_official(back, "embedded", None, tmp_path / "again")
     assert read_info(tmp_path / "again").weights_sha == read_info(imported).weights_sha
     assert not list(tmp_path.glob(".*"))
-
-
-def test_a_checkpoint_that_a_full_disk_does_not_hold_is_one_line(
-    imported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(
-        resource.RLIMIT_FSIZE, (1_000_000, hard)
-    )  # bytes a file may have; Python turns the signal into an OSError
-    try:
-        assert main(["convert", str(imported), str(tmp_path / "ckpt.pth")]) == 2
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    error = capsys.readouterr().err
-    assert error.startswith("glassline: cannot write (File too large)") and error.count("\n") == 1
-    assert not list(tmp_path.iterdir())
 
 
 def test_the_flat_form_of_a_whole_network_is_read_too(tmp_path: Path) -> None:
@@ -133,9 +98,6 @@ def test_a_checkpoint_from_another_backbone_is_one_clear_line(tmp_path: Path, mo
     with pytest.raises(InputError, match=r"^a checkpoint from another backbone than resnet18, [^\n]+, name its own [^\n]+$"):
         import_official(tmp_path / "a.pth", "resnet18", None, tmp_path / "run")
     assert not (tmp_path / "run").exists()
-
-
-Heads = dict[str, dict[str, torch.Tensor]]
 
 
 def without_tail(made: Heads) -> Heads:
@@ -181,30 +143,3 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
     torch.save({"pre_projection": Path("x"), "discriminator": {}}, tmp_path / "ckpt.pth")
     with pytest.raises(InputError, match="not a file of tensors"):
         read_heads(tmp_path / "ckpt.pth")
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["{run}", "{tmp}/model.bin"],
-        ["{run}", "{tmp}/no/such/model.pth"],
-        ["{tmp}/none", "{tmp}/model.onnx"],
-        ["{tmp}/none.pth", "{tmp}/run"],
-        ["{ckpt}", "{tmp}/model.onnx"],
-        ["{ckpt}", "{run}"],
-    ],
-)
-def test_what_cannot_be_converted_is_one_line(
-    words: list[str], imported: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    places = {"run": imported, "tmp": tmp_path, "ckpt": checkpoint}
-    assert main(["convert", *(word.format(**places) for word in words)]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("glassline: ") and error.count("\n") == 1
-    assert not list(tmp_path.iterdir())
-
-
-def test_onnx_without_its_package_says_what_to_install(imported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "onnxscript", None)
-    assert main(["convert", str(imported), str(tmp_path / "model.onnx")]) == 3
-    assert not list(tmp_path.iterdir())

@@ -126,3 +126,12 @@ def test_pictures_beyond_the_memory_limit_are_read_again(image: Path, monkeypatc
 def test_a_range_outside_the_picture_is_refused(image: Path) -> None:
     with pytest.raises(InputError, match="inspect_x_px"):
         source([image], inspect_x_px=[0, 400])
+
+
+@pytest.mark.parametrize(
+    ("pictures", "batch", "iterations"),
+    [(60, 8, 8), (391, 8, 49), (395, 8, 50), (900, 8, 50), (395, 16, 25), (900, 16, 25), (391, 7, 56), (900, 7, 57)],
+)
+def test_an_epoch_of_the_authors_ends_beyond_392_pictures(image: Path, pictures: int, batch: int, iterations: int) -> None:
+    tiles = source([image] * pictures, input="crop", resize_px=64, batch_tiles=batch, iterations_per_epoch=None)
+    assert (len(tiles), tiles.iterations) == (pictures, iterations)

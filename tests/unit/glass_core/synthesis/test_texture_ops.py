@@ -54,3 +54,14 @@ def test_three_random_operations_follow_the_generator_and_vary() -> None:
     np.testing.assert_array_equal(results[3], texture_ops.random_ops(image, np.random.default_rng(3)))
     assert {result.shape for result in results} == {image.shape}
     assert len({result.tobytes() for result in results}) > 25
+
+
+def test_saturation_and_hue_come_in_either_order_as_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[str] = []
+    for name in ("saturation", "hue"):
+        monkeypatch.setattr(texture_ops, name, lambda image, amount, name=name: called.append(name) or image)
+    for seed in range(600):
+        called.append(".")
+        texture_ops.random_ops(np.zeros((4, 4, 3), np.uint8), np.random.default_rng(seed))
+    drawn = [names for names in "".join(name[0] for name in called).split(".") if names]
+    assert set(drawn) == {"sh", "hs"} and 0.4 < drawn.count("sh") / len(drawn) < 0.6

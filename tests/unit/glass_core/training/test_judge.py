@@ -40,6 +40,14 @@ def test_the_average_counts_each_picture_once_whatever_its_size() -> None:
         average_picture([])
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_strip_is_averaged_over_all_its_pixels(turned: bool) -> None:
+    strip = np.zeros((256, 4096), np.uint8)
+    strip[:, ::16] = 240  # a thread that each of the 288 columns has a part of, or has not
+    average = average_picture([strip.T if turned else strip])[..., 0]
+    assert average.min() > 5 and average.max() < 25
+
+
 @pytest.mark.parametrize("average", [disc(), np.zeros((30, 30, 3), np.uint8)])
 def test_the_picture_shows_average_spectrum_and_decision(tmp_path: Path, average: np.ndarray) -> None:
     found = judge(average)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from calibration.model_card import Spot
 from glass_core.errors import InputError
 from pipeline.cameras import Shot, make_camera
+from pipeline.cameras.placing import Placing
 from pipeline.cameras.recording import INDEX, Recording, RecordingWriter
 from pipeline.config.cameras import ReplayConfig
 from pipeline.messages.motion import Motion
@@ -61,11 +65,31 @@ def test_round_trip(tmp_path: Path) -> None:
     left, right = replayed(out, "left"), replayed(out, "right")
     assert np.array_equal(left[0].pixels, grey) and np.array_equal(right[0].pixels, rgb)
     # the two frames lost between the recorded ones are lost in replay too
-    assert [(s.block_id, s.encoder_count, s.rows, s.error) for s in left] == [
-        (0, 7, 16, ""),
-        (3, None, 16, "0xE1000014 incomplete"),
+    assert [(s.block_id, s.encoder_count, s.rows, s.error, s.span_mm) for s in left] == [
+        (0, 7, 16, "", (0.0, 3.2)),
+        (3, None, 16, "0xE1000014 incomplete", (3.2, 6.4)),
     ]
+    assert right[0].span_mm is None
     assert not list(out.rglob("*.part"))
+
+
+def test_cloth_that_comes_again_has_no_recorded_place(tmp_path: Path) -> None:
+    with RecordingWriter(tmp_path / "r", "", 0) as writer:
+        writer.add_camera("a", {})
+        writer.write("a", shot(0, noise(16, 32)), 0.0, 3.2)
+    source = make_camera(ReplayConfig(name="a", source="replay", path=tmp_path / "r", loop=True))
+    source.open()
+    assert [s.span_mm for s in islice(source.shots(), 3) if s] == [None] * 3
+
+
+def test_a_picture_of_cloth_that_ran_back_has_its_lower_place_first_for_calibration(tmp_path: Path) -> None:
+    with RecordingWriter(tmp_path / "r", "", 0) as writer:
+        writer.add_camera("a", {})
+        writer.write("a", shot(0, noise(16, 32)), 6.4, 3.2)
+        writer.write("a", shot(1, noise(16, 32)))
+    place = Placing()
+    assert [place(tmp_path / f"r/a/00000000{n}.png") for n in (0, 1)] == [Spot("a", 3.2, 6.4), Spot("a")]
+    assert place(tmp_path / "r/a/000000002.png") == Spot()
 
 
 def test_several_cameras_need_a_name(tmp_path: Path) -> None:
@@ -155,3 +179,73 @@ def test_damaged_recording_is_one_line(tmp_path: Path, name: str, text: str | No
     with pytest.raises(InputError, match=said) as refused:
         list(Recording(tmp_path / "r").frames("a"))
     assert "\n" not in str(refused.value)
+
+
+def cut(path: Path, frames: int, *, counted: int | None = None, lines: int | None = None, pictures: int | None = None) -> Path:
+    """A recording of so many frames, of which the index counts so many, and so many lines and pictures are left."""
+    with RecordingWriter(path, "", 0) as writer:
+        writer.add_camera("a", {})
+        for n in range(frames):
+            writer.write("a", shot(n, noise(16, 32)), 3.2 * n, 3.2 * (n + 1))
+    if counted is not None:
+        index = json.loads((path / INDEX).read_text())
+        index["cameras"]["a"]["frames"] = counted
+        (path / INDEX).write_text(json.dumps(index))
+    if lines is not None:
+        written = (path / "a/frames.jsonl").read_bytes().splitlines(keepends=True)
+        (path / "a/frames.jsonl").write_bytes(b"".join(written[:lines]) + written[lines][:20])
+    for n in range(frames if pictures is None else pictures, frames):
+        (path / f"a/{n:09d}.png").unlink()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("left", "told", "whole", "placed"),
+    [
+        ({}, "", 6, 6),
+        ({"counted": 0}, "the recorder did not end it, 6 are written down", 6, 6),  # as after a kill
+        ({"counted": 4}, "its index counts 4 frames, 6 are written down", 6, 6),
+        ({"counted": 8}, "its index counts 8 frames, 6 are written down, 2 are gone", 6, 6),
+        ({"lines": 4}, "its index counts 6 frames, 4 are written down, 2 beyond them without a place", 6, 4),
+        (
+            {"lines": 2, "pictures": 3},
+            "counts 6 frames, 2 are written down, 1 beyond them without a place, 3 are gone",
+            3,
+            2,
+        ),
+        ({"pictures": 5}, "", 5, 6),
+    ],
+)
+def test_a_recording_cut_short_gives_what_it_holds_and_says_what_is_missing(
+    left: dict[str, int], told: str, whole: int, placed: int, tmp_path: Path
+) -> None:
+    source = make_camera(ReplayConfig(name="a", source="replay", path=cut(tmp_path / "r", 6, **left)))
+    facts = source.open()
+    shots = [s for s in source.shots() if s]
+    assert facts["shortfall"].endswith(told) and bool(facts["shortfall"]) == bool(told)
+    assert facts["frames"] == len(shots) == max(6, left.get("counted", 0)), "none is silently gone"
+    assert [s.pixels is not None for s in shots] == [n < whole for n in range(len(shots))]
+    assert [s.span_mm for s in shots] == [(3.2 * n, 3.2 * (n + 1)) if n < placed else None for n in range(len(shots))]
+    assert [(s.block_id, s.rows) for s in shots] == [(n, 16) for n in range(len(shots))]
+    assert all(s.error for s in shots[whole:])
+
+
+def test_half_a_picture_at_the_end_is_damaged_and_keeps_its_place(tmp_path: Path) -> None:
+    last = cut(tmp_path / "r", 3) / "a/000000002.png"
+    last.write_bytes(last.read_bytes()[:100])
+    shots = replayed(tmp_path / "r")
+    assert [s.pixels is None for s in shots] == [False, False, True]
+    assert shots[2].span_mm == (6.4, pytest.approx(9.6)) and "cut short" in shots[2].error
+
+
+def test_frames_that_go_while_they_are_read_are_damaged(tmp_path: Path) -> None:
+    source = make_camera(ReplayConfig(name="a", source="replay", path=cut(tmp_path / "r", 5)))
+    source.open()
+    shots = source.shots()
+    next(shots)
+    lines = (tmp_path / "r/a/frames.jsonl").read_bytes()
+    for n in (1, 3, 4):
+        (tmp_path / f"r/a/{n:09d}.png").unlink()
+    os.truncate(tmp_path / "r/a/frames.jsonl", lines.index(b"\n", lines.index(b'"seq":2')) + 1)
+    rest = [s for s in shots if s]
+    assert [s.pixels is None for s in rest] == [True, False, True, True] and [s.block_id for s in rest] == [1, 2, 3, 4]

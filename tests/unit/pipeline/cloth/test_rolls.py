@@ -20,7 +20,17 @@ from tools.cli import main
 
 
 @pytest.mark.parametrize(
-    ("roll_id", "next_id"), [("R-0009", "R-0010"), ("99", "100"), ("blue", "blue-2"), ("a1b", "a1b-2"), ("x-1-7", "x-1-8")]
+    ("roll_id", "next_id"),
+    [
+        ("R-0009", "R-0010"),
+        ("99", "100"),
+        ("blue", "blue-2"),
+        ("a1b", "a1b-2"),
+        ("x-1-7", "x-1-8"),
+        ("9" * 64, "0" * 64),
+        ("b" * 64, "b" * 62 + "-2"),
+        ("b" * 63 + "9", "b" * 62 + "10"),
+    ],
 )
 def test_rolls_are_counted_on(roll_id: str, next_id: str) -> None:
     assert counted_on(roll_id) == next_id
@@ -49,6 +59,14 @@ def test_a_roll_that_never_ends_is_ended_by_its_length() -> None:
     assert rolls.reached(9999.0) is None  # between rolls nothing is counted
 
 
+def test_a_jump_over_more_rolls_than_anybody_asks_for_tells_the_last_of_them() -> None:
+    rolls = Rolls("R7", "s", 10.0, 0.0)
+    told = []
+    while (roll := rolls.reached(1e9 + 5)) is not None:
+        told.append((roll.roll_id, roll.start_mm))
+    assert len(told) <= 33 and told[-1] == ("R100000007", 1e9)
+
+
 def run(bench: Bench, seq: int, value: float = 0.1, lane: int = 0) -> Verdict:
     bench.announce(seq)
     bench.score(seq, value, lane=lane)
@@ -57,7 +75,7 @@ def run(bench: Bench, seq: int, value: float = 0.1, lane: int = 0) -> Verdict:
 
 
 def test_a_roll_begins_where_the_web_is_and_frames_before_it_belong_to_the_old_one() -> None:
-    bench = Bench(cloth=ClothTerms("A1", "plain"))
+    bench = Bench(cloth=ClothTerms("A1", "plain", styles=("", "plain", "twill")))
     bench.move(0.0)
     assert run(bench, 0).roll_id == "A1"
     bench.announce(1)
@@ -89,6 +107,7 @@ def test_silent_web_belongs_to_a_roll_too_and_without_motion_the_frames_place_it
 def test_a_defect_in_a_seam_is_told_and_what_becomes_of_it_is_configured(action: EventAction, rejects: int) -> None:
     rules = EventsConfig(SEAM=action)
     bench = Bench(cloth=ClothTerms(style_of=lambda style: StyleConfig(events=rules)))
+    run(bench, 0)
     bench.inbox.send(MarkEvent(kind=EventKind.SEAM, at_mm=45.0, length_mm=30.0))
     inside = run(bench, 1, 0.9)  # its region lies at 62 to 66 mm
     assert (inside.result, inside.event, inside.action) == (Result.DEFECT, EventKind.SEAM, action)
@@ -143,7 +162,7 @@ def test_the_rule_of_the_full_width_counts_all_that_is_above_the_threshold(
 
 def test_a_style_has_rules_of_its_own() -> None:
     rules = {"": EventsConfig(), "velvet": EventsConfig(LEAD=EventAction.GRADE)}
-    bench = Bench(cloth=ClothTerms(style_of=lambda style: StyleConfig(events=rules[style])))
+    bench = Bench(cloth=ClothTerms(style_of=lambda style: StyleConfig(events=rules[style]), styles=("", "velvet")))
     bench.move(0.0)
     bench.inbox.send(RollStart(roll_id="V1", style="velvet", at_mm=100.0))
     bench.inbox.send(MarkEvent(kind=EventKind.LEAD, at_mm=0.0, length_mm=10.0))
@@ -157,8 +176,18 @@ def test_a_style_has_rules_of_its_own() -> None:
     [
         (["roll", "start", "R1"], "no such line runs, line"),
         (["roll", "start", "R1", "--style", "silk"], "no such style silk"),
+        (["roll", "start", "R1", "--style", "silk"], "choose one of twill"),
         (["roll", "start", ""], "a roll's name of 0 characters"),
+        (["roll", "start", "R" * 65], "a roll's name of 65 characters, ID, give 1 to 64"),
+        (["roll", "start", "R\x1b1"], "all of them printable"),
+        (["roll", "start", "R\udcff1"], "all of them printable"),
+        (["roll", "start", "R1", "--at-mm", "nan"], "a place of nan mm, --at-mm, give one within 20000 m of the cloth"),
+        (["roll", "end", "--at-mm=-1e13"], "a place of -1e+13 mm"),
+        (["event", "SEAM", "--at-mm", "inf"], "a place of inf mm"),
         (["event", "SEAM", "--length-mm", "-1"], "--length-mm"),
+        (["event", "SEAM", "--length-mm", "inf"], "a length of inf mm, --length-mm, give one above 0 and up to 50000"),
+        (["event", "LEAD", "--length-mm", "50001"], "up to 50000, decision.longest_event_m"),
+        (["event", "SEAM", "--length-mm", "nan"], "a length of nan mm"),
         (["event", "KNOT"], "invalid choice"),
         (["bypass", "on"], "no such line runs"),
     ],

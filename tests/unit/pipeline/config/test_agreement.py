@@ -14,6 +14,7 @@ from pipeline.config.line import LineConfig
 LEFT = {"name": "left", "source": "basler", "serial": "1", "features": {"ExposureTime": 80.0}}
 RIGHT = {"name": "right", "source": "replay", "path": ".", "mm_per_px_x": 0.2}
 CONTACTS = {"kind": "modbus", "host": "h", "contacts": [{"name": "doffed", "address": 1, "says": "ROLL"}]}
+SEAM = {"name": "seam", "address": 2, "says": "SEAM"}
 PLC = {"kind": "modbus", "host": "h"}
 GOOD: dict[str, Any] = {
     "cameras": [LEFT | {"mm_per_px_x": 0.2, "inspect_x_mm": [0, 810]}, RIGHT | {"inspect_x_mm": [810, 1600]}],
@@ -77,6 +78,16 @@ CASES: list[tuple[Callable[[LineConfig], None], dict[str, Any], str]] = [
         agreement.check_lamps,
         {"cameras": [LEFT | {"lamp": {"columns_px": [0, 40], "level": 200}}, RIGHT]},
         "styles.velvet.features.left: the level of that camera's lamp holds for one setting only",
+    ),
+    (
+        agreement.check_event_lengths,
+        {"inputs": [CONTACTS, CONTACTS | {"name": "more", "contacts": [SEAM | {"length_mm": 50_001}]}]},
+        "inputs: length_mm of contact seam: 50001 is over decision.longest_event_m, 50000 mm",
+    ),
+    (
+        agreement.check_event_lengths,
+        {"styles": {"velvet": {"events": {"transverse": "SEAM"}}}, "decision": {"longest_event_m": 0.05}},
+        "styles.velvet.events.transverse_most_mm: 60 is over decision.longest_event_m, 50 mm",
     ),
 ]
 

@@ -25,7 +25,8 @@ NUMBER = ": write a finite decimal number, or put text in quotes"
         ("lin: {}", f"unknown key lin, {{path}}:1, did you mean line; use one of {SECTIONS}"),
         (
             "decision:\n  budget: 5",
-            "unknown key decision.budget, {path}:2, did you mean budget_ms; use one of budget_ms, recording_floor",
+            "unknown key decision.budget, {path}:2, did you mean budget_ms; use one of budget_ms, recording_floor, "
+            "longest_event_m",
         ),
         ("styles: {a b: {xyz: 1}}", "unknown key styles['a b'].xyz, {path}:1, use one of model, features, events"),
         ("styles: {'': {}}", "bad value '' for styles[''], {path}:1, it should have at least 1 character"),
@@ -72,7 +73,8 @@ NUMBER = ": write a finite decimal number, or put text in quotes"
         ),
         (
             "motion: {source: camera, camera: a, counts_per_mm: 0}",
-            "bad settings under motion, {path}:1, counts_per_mm must not be 0",
+            "bad settings under motion, {path}:1, counts_per_mm must be at least 0.001, or at most -0.001: a count a metre "
+            "tells no place",
         ),
         (
             "motion: {source: camera, camera: a, counts_per_mm: 1}",

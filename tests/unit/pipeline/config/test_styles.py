@@ -148,7 +148,7 @@ def test_the_golden_tile_of_every_model_is_scored_again() -> None:
 
 def cloth() -> DecisionBench:
     """Cloth in style plain up to 100 mm, velvet from there on; frames of 50 mm."""
-    terms = ClothTerms("A", "plain", style_of=lambda style: STYLES.get(style, StyleConfig()))
+    terms = ClothTerms("A", "plain", style_of=lambda style: STYLES.get(style, StyleConfig()), styles=("", "plain", "velvet"))
     bench = DecisionBench(cloth=terms, standards={"": STANDARD, "velvet": VELVET})
     bench.move(0.0)
     bench.inbox.send(RollStart(roll_id="B", style="velvet", at_mm=100.0))

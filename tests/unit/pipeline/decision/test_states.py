@@ -250,7 +250,37 @@ def test_a_recorder_that_takes_nothing_is_a_fault_and_what_waits_for_it_is_bound
     (state,) = [s for s in bench.recorder.take(LineState) if s.state is State.FAULT]
     assert "takes no records, restart the line" in state.detail
     bench.decision.step(2000 * MS)
-    assert bench.recorder.take(Totals)[-1].unrecorded == dropped + 1  # the last totals; the record knows that it is not whole
+    assert bench.recorder.take(Totals)[-1].unrecorded == dropped  # the record knows that it is not whole
+
+
+def test_what_falls_out_of_the_backlog_is_told_as_lost_record_when_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.decision.backlog.MOST", 30)
+    bench = Bench(("c", "d"), y_offset_mm={"d": 7.0})
+    for seq in range(24):
+        for camera, offset_mm in (("c", 0.0), ("d", 7.0)):
+            bench.announce(seq, camera, start_mm=50 * seq + offset_mm)
+            bench.score(seq, camera=camera)
+        bench.decision.step(seq * MS)
+    told = bench.air.take(Verdict)
+    recorded = [m for m, _ in bench.recorder.queue if isinstance(m, Verdict)]
+    assert len(told) == 48 and recorded == told[: len(recorded)] and len(recorded) < 30
+    assert {v.reason for v in told[len(recorded) :]} == {Reason.NOT_READY}
+    bench.decision.step(100 * MS)
+    assert bench.air.take(Verdict) == []  # nothing is safe yet
+    bench.air.take(Reject)
+    bench.commit()
+    bench.decision.step(101 * MS)
+    told_of_lost = bench.air.take(Verdict)
+    assert told_of_lost == bench.recorder.take(Verdict)[-2:]
+    lost = sorted(told_of_lost, key=lambda v: v.camera)
+    assert [(v.camera, v.result, v.reason, v.seq) for v in lost] == [
+        (camera, Result.NOT_INSPECTED, Reason.RECORD_LOST, None) for camera in "cd"
+    ]
+    for verdict in lost:
+        fallen = [v for v in told[len(recorded) :] if v.camera == verdict.camera]
+        assert (verdict.start_mm, verdict.end_mm, verdict.lost) == (fallen[0].start_mm, fallen[-1].end_mm, len(fallen))
+        assert f"numbers {fallen[0].number} to {fallen[-1].number}" in verdict.detail
+    assert bench.air.take(Reject) == []
 
 
 def test_what_a_killed_recorder_took_is_told_to_its_successor() -> None:
@@ -266,6 +296,26 @@ def test_what_a_killed_recorder_took_is_told_to_its_successor() -> None:
     again = bench.recorder.take(Verdict)
     assert [v.seq for v in again] == [0, 1, 2] and not any(v.cells_shape for v in again)
     assert len(bench.recorder.take(Reject)) == 3
+
+
+def test_what_is_not_committed_is_kept_for_the_next_recorder_and_the_rest_is_let_go() -> None:
+    bench = Bench()
+    bench.status("recorder", "recorder")
+    for seq in range(5):
+        bench.announce(seq)
+        bench.score(seq, 0.9)
+    bench.decision.step(0)
+    bench.commit()
+    bench.recorder.queue.clear()
+    for seq in range(5, 700):
+        bench.announce(seq)
+        bench.score(seq, 0.9)
+        bench.decision.step(1)
+    bench.recorder.queue.clear()
+    bench.status("recorder", "recorder", generation=1)  # nobody said that the one before had gone
+    bench.decision.step(2)
+    assert [v.seq for v in bench.recorder.take(Verdict)] == list(range(5, 700))
+    assert [r.number for r in bench.recorder.take(Reject)] == list(range(5, 700))
 
 
 def test_at_the_end_nothing_stays_undecided() -> None:

@@ -103,3 +103,15 @@ def test_a_shot_is_placed_by_the_message_where_count_or_encoder_is_missing(count
         p.motion = motion(position_mm)
         p.add(replace(shot(0, rows=40), encoder_count=count), row)
         assert p.span_mm(row, 40) == (position_mm - 50, position_mm - 30)
+
+
+def test_recorded_pictures_lie_where_they_were_taken_unless_the_line_has_a_motion_of_its_own() -> None:
+    recorded = [replace(shot(0, rows=40), span_mm=(7.0, 27.0)), replace(shot(1, rows=40), span_mm=(57.0, 47.0))]
+    p = placing(on_motion=False, known=False)
+    assert [p.add(s, 40 * n) for n, s in enumerate(recorded)] == [Ran.FORWARD, Ran.BACK]
+    assert p.span_mm(0, 40) == (7, 27) and p.span_mm(40, 40) == (47, 57), "the lower place first"
+    assert p.add(shot(2, rows=40), 80) is Ran.FORWARD and p.span_mm(80, 40) == (None, None), "nobody knows of this one"
+    p = placing()
+    p.motion = motion(1000)
+    p.start(p.motion)
+    assert p.add(recorded[1], 0) is Ran.FORWARD and p.span_mm(0, 40) == (970, 990)

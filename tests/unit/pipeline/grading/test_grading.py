@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pipeline.grading import Flaw, Grade, Rules, grade
+from pipeline.grading.flaws import Stretch
 from pipeline.grading.rules import INCH_MM, YARD_MM
 
 WIDTH_MM = 1500.0
@@ -22,8 +23,10 @@ def flaw(number: int, at_mm: float, length_mm: float, wide_mm: float = 1.0, left
     return Flaw(number, at_mm, at_mm + length_mm, left_mm, left_mm + wide_mm, **facts)
 
 
-def graded(flaws: list[Flaw], rules: Rules = INCH, inspected_mm: float = 100_000.0, unseen_mm: float = 0.0) -> Grade:
-    return grade(flaws, rules, 0.0, inspected_mm, unseen_mm, (0.0, WIDTH_MM))
+def graded(
+    flaws: list[Flaw], rules: Rules = INCH, inspected_mm: float = 100_000.0, unseen: list[Stretch] | None = None
+) -> Grade:
+    return grade(flaws, rules, 0.0, inspected_mm, unseen or [], (0.0, WIDTH_MM))
 
 
 def roll_of(counts: dict[float, int], yards: float, width_in: float, holes: int = 0) -> Grade:
@@ -31,7 +34,7 @@ def roll_of(counts: dict[float, int], yards: float, width_in: float, holes: int 
     lengths = [length for length, n in counts.items() for _ in range(n)]
     flaws = [flaw(n, n * YARD_MM, length * INCH_MM, left_mm=500.0) for n, length in enumerate(lengths)]
     flaws += [flaw(100 + n, (50 + n) * YARD_MM, 2 * INCH_MM, left_mm=500.0, kind="hole") for n in range(holes)]
-    return grade(flaws, INCH, 0.0, yards * YARD_MM, 0.0, (0.0, width_in * INCH_MM))
+    return grade(flaws, INCH, 0.0, yards * YARD_MM, [], (0.0, width_in * INCH_MM))
 
 
 def test_published_examples() -> None:
@@ -75,11 +78,25 @@ def test_the_three_hole_rules(holes: Any, kind: Any, length_mm: float, points: i
     assert graded([flaw(1, 0, length_mm, kind=kind)], Rules(holes=holes)).points == points
 
 
-@pytest.mark.parametrize(("rules", "points"), [(INCH, 16), (MM, 12)])
-def test_a_running_defect_has_four_points_in_each_yard_or_metre(rules: Rules, points: int) -> None:
-    result = graded([flaw(1, 500.0, 3000.0)], rules)  # 3 m are 3.28 yd
-    assert result.points == points
-    assert result.lines[0].rule.startswith("running through")
+@pytest.mark.parametrize(
+    ("from_yd", "to_yd", "points"),
+    [(0.5, 1.5, 8), (0.9, 2.1, 12), (0, 1, 4), (1, 2, 4), (3.999, 7.001, 20), (0.9, 1.1, 3), (0.87, 1.13, 8), (0.99, 1.01, 1)],
+)
+def test_a_running_defect_has_four_points_in_each_yard_that_it_occupies(from_yd: float, to_yd: float, points: int) -> None:
+    for start_mm in (0.0, 12_345.678):
+        at = start_mm + from_yd * YARD_MM
+        found = grade([flaw(1, at, (to_yd - from_yd) * YARD_MM)], INCH, start_mm, 1e5, [], (0.0, WIDTH_MM))
+        assert found.points == found.lines[0].points == points
+        assert found.lines[0].rule.startswith("running through") == (points > 4)
+
+
+def test_a_running_defect_has_four_points_in_each_metre() -> None:
+    assert graded([flaw(1, 500.0, 3000.0)], MM).points == 16
+    assert graded([flaw(1, 1000.0, 3000.0)], MM).points == 12
+
+
+def test_a_wide_defect_that_lies_across_two_yards_does_not_run() -> None:
+    assert graded([flaw(1, YARD_MM - 3, 5, wide_mm=1400.0, left_mm=50.0)]).points == 4
 
 
 def test_the_cap_is_four_in_a_yard_or_metre_and_is_shown() -> None:
@@ -100,16 +117,68 @@ def test_edges_and_dispositions_give_no_points_but_stay_in_the_arithmetic() -> N
 def test_cloth_not_inspected_is_never_good() -> None:
     one = [flaw(1, 0, 5)]
     assert graded(one).quality == "first"
-    few = graded(one, unseen_mm=500.0)
-    assert (few.quality, few.not_inspected_m) == ("first", 0.5)
+    few = graded(one, unseen=[(50 * YARD_MM, 50 * YARD_MM + 500)])
+    assert (few.quality, few.not_inspected_m, few.unseen, few.worst_points) == ("first", 0.5, 1, 5)
     assert few.worst_per_100_m2 is not None and few.per_100_m2 is not None
     assert few.worst_per_100_m2 == pytest.approx(5 * 1e8 / (100_500 * WIDTH_MM))
     assert few.per_100_m2 == pytest.approx(1e8 / (100_000 * WIDTH_MM))
-    assert graded(one, inspected_mm=10_000.0, unseen_mm=5000.0).quality == "open"
-    assert graded([], inspected_mm=0.0, unseen_mm=5000.0).quality == "open"
-    assert graded(one, inspected_mm=1e6, unseen_mm=10_000.0).quality == "open"  # long enough for a running defect
+    assert graded(one, inspected_mm=10_000.0, unseen=[(0, 5000)]).quality == "open"
+    assert graded([], inspected_mm=0.0, unseen=[(0, 5000)]).quality == "open"
     many = [flaw(n, 1000.0 * n, 300.0) for n in range(40)]
     assert graded(many, inspected_mm=40_000.0).quality == "second"
+
+
+def test_short_gaps_in_many_yards_hold_more_than_a_long_one() -> None:
+    """100 yd x 1500 mm, 50 defects of 1 point 1.5 yd apart, 40 gaps of 20 mm in 40 different yards."""
+    flaws = [flaw(n, (1.5 * n + 0.25) * YARD_MM, 10.0) for n in range(50)]  # in 50 of the first 74 yards
+    gaps = [((2 * n + 0.5) * YARD_MM, (2 * n + 0.5) * YARD_MM + 20) for n in range(40)]
+    inspected_mm = 100 * YARD_MM - 800
+    apart = graded(flaws, inspected_mm=inspected_mm, unseen=gaps)
+    free = sum(math.floor(1.5 * n + 0.25) % 2 or math.floor(1.5 * n + 0.25) >= 80 for n in range(50))
+    assert (apart.quality, apart.points, apart.unseen, apart.worst_points) == ("open", 50, 40, 160 + free)
+    assert apart.worst_per_100_m2 == pytest.approx((160 + free) * 1e8 / (100 * YARD_MM * WIDTH_MM))
+    assert "40 yards hold cloth not inspected" in apart.because
+    together = graded(flaws, inspected_mm=inspected_mm, unseen=[(90 * YARD_MM, 90 * YARD_MM + 800)])
+    assert (together.quality, together.worst_points) == ("first", 54)
+
+
+def test_unseen_cloth_adds_to_what_was_found_in_its_yard_up_to_four() -> None:
+    three = [flaw(1, 3 * YARD_MM, 200.0)]
+    assert graded(three, unseen=[(3.9 * YARD_MM, 3.95 * YARD_MM)]).worst_points == 4
+    assert graded(three, unseen=[(3.9 * YARD_MM, 4.1 * YARD_MM)]).worst_points == 8
+    assert graded(three, unseen=[(4 * YARD_MM, 5 * YARD_MM), (5 * YARD_MM, 5.1 * YARD_MM)]).worst_points == 3 + 8
+    moved = grade(three, INCH, 0.5 * YARD_MM, 1e5, [(3.9 * YARD_MM, 4.1 * YARD_MM)], (0.0, WIDTH_MM))
+    assert moved.worst_points == 3 + 4
+
+
+@pytest.mark.parametrize(
+    ("unseen", "seen", "quality"),
+    [
+        ([(0, 10_000)], [], "open"),
+        ([(2000.0 * n, 2000.0 * n + 300) for n in range(40)], [], "first"),  # 12 m, none long enough
+        ([(5000, 5020)], [(0, 5000), (5020, 9500)], "open"),  # the same streak on either side
+        ([(5000, 5020)], [(0, 4900), (5120, 9500)], "first"),
+        ([(50_000, 50_020)], [(0, 5000), (4000, 9500)], "first"),
+        ([(5000, 5020)], [(0, 9500)], "second"),
+    ],
+)
+def test_unseen_cloth_may_hold_a_running_defect_only_where_there_is_room(
+    unseen: list[Stretch], seen: list[Stretch], quality: str
+) -> None:
+    flaws = [flaw(n, a, b - a) for n, (a, b) in enumerate(seen)]
+    assert graded(flaws, Rules(accept=1000.0), inspected_mm=1e5, unseen=unseen).quality == quality
+
+
+def test_each_yard_of_unseen_cloth_may_hold_a_defect_over_the_whole_width() -> None:
+    bar = [flaw(1, 0, 2.0, wide_mm=WIDTH_MM, left_mm=0.0)]
+    gaps: list[Stretch] = [(10_000.0 * n, 10_000.0 * n + 5) for n in range(1, 4)]
+    for allowed, quality in ((3, "open"), (4, "first")):
+        assert graded(bar, Rules(reject_full_width=allowed), 1e6, gaps).quality == quality
+
+
+def test_what_does_not_count_rejects_nothing() -> None:
+    at_edge, pardoned = flaw(1, 0, 9200.0, left_mm=3.0), flaw(2, 0, 9200.0, wide_mm=WIDTH_MM, left_mm=0.0, pardoned="lint")
+    assert graded([at_edge, pardoned], Rules(reject_full_width=0), 1e6).quality == "first"
 
 
 def test_rules_that_reject_a_roll_whatever_its_points() -> None:
@@ -134,16 +203,18 @@ FLAWS = st.lists(
 )  # fmt: skip
 
 
-@given(FLAWS, st.sampled_from([INCH, MM]), st.floats(0, 20_000))
-def test_what_holds_for_any_roll(flaws: list[Flaw], rules: Rules, unseen_mm: float) -> None:
+@given(FLAWS, st.sampled_from([INCH, MM]), st.lists(st.floats(1, 20_000), max_size=5))
+def test_what_holds_for_any_roll(flaws: list[Flaw], rules: Rules, lengths_mm: list[float]) -> None:
     flaws = [replace(f, number=n) for n, f in enumerate(flaws)]
-    result = graded(flaws, rules, unseen_mm=unseen_mm)
-    assert graded(flaws[::-1], rules, unseen_mm=unseen_mm) == result
+    unseen = [(21_000.0 * n, 21_000.0 * n + mm) for n, mm in enumerate(lengths_mm)]
+    result = graded(flaws, rules, unseen=unseen)
+    assert graded(flaws[::-1], rules, unseen=unseen[::-1]) == result
+    assert result.points <= result.worst_points <= result.points + 4 * result.unseen
     last_mm = max((f.end_mm for f in flaws), default=0.0)
     assert 0 <= result.points <= 4 * (math.ceil(last_mm / rules.cap_mm) + 1)
     assert result.points <= sum(line.points for line in result.lines)
     assert result.per_100_m2 is not None and result.worst_per_100_m2 is not None
-    more = graded([*flaws, flaw(99, 80_000, 10)], rules, unseen_mm=unseen_mm)
+    more = graded([*flaws, flaw(99, 130_000, 10)], rules, unseen=unseen)
     assert more.points == result.points + 1
     pardoned = [replace(f, pardoned="lint") for f in flaws]
     assert graded(pardoned, rules).points == 0
@@ -152,9 +223,9 @@ def test_what_holds_for_any_roll(flaws: list[Flaw], rules: Rules, unseen_mm: flo
 
 
 @given(st.floats(0.1, 5000), st.floats(0, 5000), st.floats(0, 3000), st.sampled_from([INCH, MM]))
-def test_points_grow_with_length_and_do_not_depend_on_place(
+def test_points_grow_with_length_and_place_adds_a_yard_at_most(
     length_mm: float, more_mm: float, at_mm: float, rules: Rules
 ) -> None:
     here = graded([flaw(1, 0, length_mm)], rules).points
-    assert graded([flaw(1, at_mm, length_mm)], rules).points == here
+    assert graded([flaw(1, at_mm, length_mm)], rules).points - here in (0, 4)
     assert graded([flaw(1, 0, length_mm + more_mm)], rules).points >= here

@@ -1,20 +1,26 @@
 """Contacts: bounces are no edges, and a closing is an event or a roll at the place where the cloth was then."""
 
-from typing import Any
+import struct
+from itertools import groupby
+from typing import Any, Self
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipeline.config.inputs import ContactConfig
+from pipeline.config.inputs import ContactConfig, ModbusInputConfig
 from pipeline.config.line import LineConfig
 from pipeline.decision.cloth import ClothTerms
-from pipeline.inputs.modbus import Edge
+from pipeline.devices.cycle import Cycle
+from pipeline.inputs.modbus import Edge, ModbusInput
 from pipeline.messages.cloth import Contact, Roll, SpanEvent
 from pipeline.messages.commands import RollStart
-from pipeline.messages.states import EventAction, EventKind
+from pipeline.messages.stages import Status
+from pipeline.messages.states import EventAction, EventKind, StageState
 from tests.decision_bench import Bench
+from tests.fakes import Box
+from tests.modbus_device import LoopbackModbus, frame, whole
 
 MS = 1_000_000
 
@@ -31,6 +37,123 @@ def test_an_edge_is_a_closing_that_lasts(reads: list[bool], debounce: int) -> No
             if closed:
                 expected.append((t, since))
     assert found == expected
+
+
+class Cabinet:
+    """The stage of contacts that stand in the registers of a device on loopback, and what it says; 1 step a millisecond."""
+
+    def __init__(self, device: LoopbackModbus, *contacts: dict[str, Any], **change: Any) -> None:
+        self.device, self.decision = device, Box()
+        body = {"kind": "modbus", "host": "127.0.0.1", "port": device.port, "contacts": contacts, **change}
+        self.stage = ModbusInput(self.decision, ModbusInputConfig.model_validate(body), 0)
+        self.ms = 1000
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.stage.close()
+
+    def turn(self, ms: int, every_ms: int = 1) -> None:
+        for _ in range(ms // every_ms):
+            self.ms += every_ms
+            self.stage.step(self.ms * MS)
+
+    def closings(self) -> list[tuple[str, int]]:
+        return [(c.name, c.t_mono_ns // MS) for c in self.decision.take(Contact)]
+
+    def states(self) -> list[tuple[StageState, str]]:
+        """Each change of what was said."""
+        return [said for said, _ in groupby((s.state, s.detail) for s in self.decision.take(Status))]
+
+
+def contact(address: int, **change: Any) -> dict[str, Any]:
+    return {"name": f"c{address}{change.get('bit', '')}", "address": address, "says": "SEAM", "length_mm": 300, **change}
+
+
+@pytest.mark.parametrize(
+    ("table", "function", "contacts", "asked"),
+    [
+        ("discrete", 2, [contact(a) for a in (7, 5, 6, 20, 21, 23)], [(5, 3), (20, 2), (23, 1)]),
+        ("coil", 1, [contact(a) for a in range(40, 72)], [(40, 32)]),
+        ("holding", 3, [contact(a, bit=b) for a in (9, 8) for b in (15, 0)], [(8, 2)]),
+        ("input", 4, [contact(8, bit=b) for b in range(16)], [(8, 1)]),
+    ],
+)
+def test_neighbours_are_one_request_and_nothing_else_is_read(
+    table: str, function: int, contacts: list[dict[str, Any]], asked: list[tuple[int, int]]
+) -> None:
+    with LoopbackModbus() as device:
+        device.words = {c["address"]: 0 for c in contacts}  # every other address is refused
+        with Cabinet(device, *contacts, table=table) as cabinet:
+            cabinet.turn(1)
+            assert device.requests == [struct.pack(">BHH", function, *block) for block in asked]
+            assert cabinet.states() == [(StageState.READY, "")]
+
+
+@pytest.mark.parametrize("table", ["discrete", "coil", "holding", "input"])
+def test_each_contact_is_its_own_bit_of_its_block(table: str) -> None:
+    registers = table in ("holding", "input")
+    bits = {3: 0, 4: 9, 6: 15} if registers else {}
+    with LoopbackModbus() as device:
+        device.words = dict.fromkeys(range(3, 7), 0)
+        with Cabinet(device, *(contact(a, **({"bit": bits[a]} if bits else {})) for a in (3, 4, 6)), table=table) as cabinet:
+            cabinet.turn(20)
+            device.words[4] = 1 << bits.get(4, 0)
+            cabinet.turn(100)
+            device.words[6] = 1 << bits.get(6, 0)
+            cabinet.turn(100)
+            assert [name for name, _ in cabinet.closings()] == [f"c4{bits.get(4, '')}", f"c6{bits.get(6, '')}"]
+
+
+@pytest.mark.parametrize(("every_ms", "debounce_ms", "told"), [(25, 50, False), (26, 50, True), (11, 20, True), (20, 0, False)])
+def test_contacts_that_are_read_too_seldom_are_told_with_the_figure(every_ms: int, debounce_ms: int, told: bool) -> None:
+    with LoopbackModbus() as device:
+        contacts = contact(0, debounce_ms=debounce_ms), contact(2, debounce_ms=900)
+        with Cabinet(device, *contacts) as cabinet:
+            cabinet.turn(1)
+            cabinet.turn(10 * every_ms, every_ms)
+            ready, *rest = cabinet.states()
+            assert ready == (StageState.READY, "")
+            words = f"read every {every_ms} ms (requests: 2), too seldom for a debounce of {debounce_ms} ms"
+            assert [(state, words in detail) for state, detail in rest] == [(StageState.DEGRADED, True)] * told
+            if told:
+                cabinet.turn(2000)
+                assert [state for state, _ in cabinet.states()] == [StageState.DEGRADED, StageState.READY]
+
+
+@given(st.lists(st.integers(1, 40), min_size=1), st.integers(0, 400))
+def test_a_closing_of_twice_its_debounce_is_told_or_the_contact_is_read_too_seldom(cycles: list[int], began: int) -> None:
+    debounce = 50
+    edge, cycle, told, at, seldom = Edge(debounce), Cycle(debounce / MS), [], 0, False
+    edge.read(False, -1)
+    for cycle_length in [*cycles, *[10] * 60]:
+        since = edge.read(began <= at < began + 2 * debounce, at)
+        told += [] if since is None else [since]
+        cycle.read(at)
+        seldom |= cycle.too_seldom
+        at += cycle_length
+    assert seldom or (len(told) == 1 and began <= told[0] <= began + debounce)
+
+
+def test_a_wrong_answer_is_a_lost_device_that_is_tried_again() -> None:
+    with LoopbackModbus(lambda request, right: frame(request, b"\2\0")) as device:
+        device.words = {0: 1, 1: 0}
+        with Cabinet(device, contact(0), contact(1)) as cabinet:
+            cabinet.turn(500)
+            words = f"127.0.0.1:{device.port} answers with 2 bytes where 3 were asked for"
+            assert cabinet.states() == [(StageState.DEGRADED, words)] and len(device.requests) == 1
+            device.spoil = whole
+            device.words[1] = 1  # it closed while nobody could see it
+            cabinet.turn(1000)
+            assert cabinet.states()[-1] == (StageState.READY, "") and cabinet.closings() == []
+
+
+def test_it_is_not_left_alone_until_after_it_is_due() -> None:
+    with LoopbackModbus() as device, Cabinet(device, contact(0, debounce_ms=10)) as cabinet:
+        assert cabinet.stage.step(1_000 * MS)  # it may be due again by now: no wait
+        assert not cabinet.stage.step(1_001 * MS)
+        assert cabinet.stage.idle_ms == 2
 
 
 CONTACTS = {

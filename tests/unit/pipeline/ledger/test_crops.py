@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.ledger.crops import Crop, crop_path, cut_crops, map_path
+from pipeline.cloth.joining import Sighting
+from pipeline.ledger.crops import Crop, crop_path, cut_crop, map_path
 from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Region, Verdict
 
@@ -32,12 +33,13 @@ def test_a_cell_is_as_large_as_the_verdict_says() -> None:
     pixels, cells = np.zeros((64, 96), np.uint8), np.zeros((4, 6))
     cells[1, 2] = 0.5
     verdict = defect((64, 96), [(32, 16, 48, 32)]).model_copy(update={"cells_shape": (4, 6), "cell_px": 16})
-    (crop,) = cut(verdict, pixels, cells)
+    crop = cut(verdict, pixels, cells)
     assert (crop.scores[16:32, 32:48] == 0.5).all() and crop.scores.sum() == 0.5 * 16 * 16
 
 
-def cut(verdict: Verdict, pixels: np.ndarray, cells: np.ndarray, most: int = 3) -> list[Crop]:
-    return cut_crops(Path("out"), "run", verdict, (cells.astype(np.float32).tobytes(), pixels.tobytes()), most)
+def cut(verdict: Verdict, pixels: np.ndarray, cells: np.ndarray, region: int = 0) -> Crop:
+    payloads = cells.astype(np.float32).tobytes(), pixels.tobytes()
+    return cut_crop(Path("out"), "run", Sighting(verdict, region), payloads)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +57,7 @@ def test_the_crop_is_the_original_pixels_around_the_region(
 ) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     verdict = defect(shape, [box])
-    (crop,) = cut(verdict, pixels, np.zeros(verdict.cells_shape or ()))
+    crop = cut(verdict, pixels, np.zeros(verdict.cells_shape or ()))
     y0, y1, x0, x1 = window
     assert np.array_equal(crop.pixels, pixels[y0:y1, x0:x1])
     assert crop.scores.shape == crop.pixels.shape
@@ -68,7 +70,7 @@ def test_a_hot_cell_lies_over_its_own_pixels(left: int | None) -> None:
     cells[15, 10] = 0.75
     at = (left or 0) + 80
     whole = defect((256, 512), [(0, 0, 512, 256)], left)
-    (crop,) = cut(whole, np.zeros((256, 512), np.uint8), cells)
+    crop = cut(whole, np.zeros((256, 512), np.uint8), cells)
     rows, cols = np.nonzero(crop.scores)
     assert (rows.min(), rows.max(), cols.min(), cols.max()) == (120, 127, at, at + 7)
     assert crop.scores.max() == 0.75
@@ -76,42 +78,33 @@ def test_a_hot_cell_lies_over_its_own_pixels(left: int | None) -> None:
 
 def test_scores_that_are_not_finite_are_shown_hot() -> None:
     verdict = defect((64, 64), [(0, 0, 64, 64)])
-    (crop,) = cut(verdict, np.zeros((64, 64), np.uint8), np.full((8, 8), np.nan))
+    crop = cut(verdict, np.zeros((64, 64), np.uint8), np.full((8, 8), np.nan))
     assert (crop.scores == 1).all()
 
 
-def test_only_the_strongest_regions_are_cut_and_nothing_without_pixels() -> None:
-    boxes = [(i * 8, 0, i * 8 + 8, 8) for i in range(5)]
-    verdict = defect((64, 64), boxes)
-    assert len(cut(verdict, np.zeros((64, 64), np.uint8), np.zeros((8, 8)), most=3)) == 3
-    bare = verdict.model_copy(update={"cells_shape": None})
-    assert cut_crops(Path("out"), "run", bare, (), 3) == []
+def test_each_region_is_cut_at_its_own_place() -> None:
+    verdict = defect((512, 640), [(0, 0, 8, 8), (600, 400, 608, 408)])
+    pixels = np.random.default_rng(0).integers(0, 256, (512, 640), np.uint8)
+    second = cut(verdict, pixels, np.zeros((64, 80)), region=1)
+    assert np.array_equal(second.pixels, pixels[340:468, 512:640])
+    assert second.path == crop_path(Path("out"), "run", verdict, 1)
 
 
 @pytest.mark.parametrize("colour", [False, True])
-def test_files_are_lossless_pairs_without_leftovers(tmp_path: Path, colour: bool) -> None:
+def test_files_are_lossless_pairs(colour: bool) -> None:
     shape = (64, 96, 3) if colour else (64, 96)
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    crop = Crop(tmp_path / "crops" / "a.png", pixels, np.zeros((64, 96), np.float32))
-    size = crop.write()
-    files = sorted(crop.path.parent.iterdir())
-    assert files == [crop.path, map_path(crop.path)]
-    assert size == sum(f.stat().st_size for f in files)
-    read = cv2.imread(str(crop.path))
+    crop = Crop(Path("crops/a.png"), pixels, np.zeros((64, 96), np.float32))
+    files = crop.encode()
+    assert list(files) == [map_path(crop.path), crop.path], "a crop on disk has its heat map"
+    read, overlay = (
+        cv2.imdecode(np.frombuffer(files[p], np.uint8), cv2.IMREAD_COLOR) for p in (crop.path, map_path(crop.path))
+    )
     assert read is not None
     expected = pixels[..., ::-1] if colour else np.repeat(pixels[..., None], 3, axis=2)
     assert np.array_equal(read, expected)
-    overlay = cv2.imread(str(map_path(crop.path)))
     assert overlay is not None
     assert np.array_equal(overlay, read), "score 0 leaves the cloth as it is"
-
-
-def test_a_failed_write_leaves_no_half_file(tmp_path: Path) -> None:
-    path = tmp_path / "a.png"
-    path.mkdir()
-    with pytest.raises(OSError):
-        Crop(path, np.zeros((8, 8), np.uint8), np.zeros((8, 8), np.float32)).write()
-    assert sorted(tmp_path.iterdir()) == [path]
 
 
 def test_names_tell_generation_verdict_camera_frame_and_region() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
+from pipeline.ledger import album
 from pipeline.ledger import stage as module
 from pipeline.ledger.reading import read_camera_facts, read_rejects, read_runs, read_states, read_totals, read_verdicts
 from pipeline.ledger.stage import Recorder, make_recorder
@@ -21,6 +22,7 @@ from pipeline.messages.line import LineState
 from pipeline.messages.message import Message, Payload
 from pipeline.messages.motion import Motion
 from pipeline.messages.reasons import Reason
+from pipeline.messages.record import Committed
 from pipeline.messages.stages import Status
 from pipeline.messages.states import MotionState, Result, StageState, State
 from pipeline.messages.verdicts import Region, Verdict
@@ -37,6 +39,7 @@ class Queue:
     def __init__(self) -> None:
         self.messages: list[tuple[Message, tuple[memoryview, ...]]] = []
         self.sent: list[Status] = []
+        self.safe: list[Committed] = []
         self.refuse = False
 
     def put(self, message: Message, *payloads: bytes) -> None:
@@ -46,9 +49,8 @@ class Queue:
         return self.messages.pop(0) if self.messages else None
 
     def send(self, message: Message, *payloads: Payload) -> bool:
-        assert isinstance(message, Status)
         if not self.refuse:
-            self.sent.append(message)
+            (self.safe if isinstance(message, Committed) else self.sent).append(message)  # type: ignore[arg-type]
         return not self.refuse
 
 
@@ -176,38 +178,16 @@ def test_rows_come_before_pictures(bench: Bench) -> None:
     assert len(list(crops.glob("*_map.png"))) == 3
 
 
-@pytest.mark.parametrize(
-    ("options", "regions", "expected", "left_out"),
-    [({"crops_per_verdict": 2}, 5, 2, 0), ({"crop_budget_bytes": 0}, 2, 0, 2), ({"crop_budget_bytes": 1}, 1, 1, 0)],
-)
-def test_pictures_stay_within_their_limits(
-    tmp_path: Path, options: dict[str, int], regions: int, expected: int, left_out: int
-) -> None:
-    bench = Bench(tmp_path, **options)
-    bench.queue.put(*defect(0, regions))
-    bench.run(20)
-    bench.recorder.close()
-    assert len(list(tmp_path.glob("crops/r/*_map.png"))) == expected
-    assert bench.recorder.crops_left_out == left_out
-    assert len(bench.lines()) == 1
-
-
-def test_pictures_of_an_earlier_generation_count_against_the_budget(tmp_path: Path) -> None:
-    for number in (0, 1):
-        bench = Bench(tmp_path, crop_budget_bytes=1)
-        bench.queue.put(*defect(number))
-        bench.run(5)
-        bench.recorder.close()
-    assert bench.recorder.crops_left_out == 1
-    assert [line["number"] for line in bench.lines()] == [0, 1]
-
-
-def test_pictures_that_wait_too_long_are_left_out_and_counted(bench: Bench) -> None:
-    for number in range(module.WAITING_CROPS + 5):
-        bench.queue.put(*defect(number))
-    bench.run(module.WAITING_CROPS + 5)
-    assert bench.recorder.crops_left_out == 5
-    assert bench.recorder.waiting >= module.WAITING_CROPS
+def test_a_picture_is_written_first_where_too_many_wait(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(album, "WAITING", 3)
+    for number in range(5):
+        bench.queue.put(*defect(number, regions=2))
+    bench.run(2)
+    assert (bench.recorder.handled, bench.recorder.waiting) == (2, 2 + 4)
+    bench.run(2)
+    assert len(list(bench.folder.glob("crops/r/*_map.png"))) == 2 and bench.recorder.handled == 2
+    bench.run(40)
+    assert len(list(bench.folder.glob("crops/r/*_map.png"))) == 10 and bench.recorder.counters["crops_left_out"] == 0
 
 
 def test_a_full_disk_is_a_fault_until_everything_is_safe(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

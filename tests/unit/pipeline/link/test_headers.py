@@ -1,7 +1,8 @@
 """What other programs read stays as it is: every message's bytes on the wire, and its JSON in the ledger and verdicts.jsonl.
 
-`headers.json` was written before the messages were last rearranged. Each example states all of its fields. A change here is a
-change of the protocol: it needs a word to those who read it. Progress is left out, since only the supervisor hears it.
+`headers.json` was written before the messages were last rearranged. Each example states all of its fields, but for the ticket
+of a word to the line: what is told without one is as it always was. A change here is a change of the protocol: it needs a word
+to those who read it. Progress is left out, since only the supervisor hears it.
 """
 
 from __future__ import annotations

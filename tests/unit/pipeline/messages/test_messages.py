@@ -10,10 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.decision.tally import LANES_TOLD
 from pipeline.link import wire
 from pipeline.messages.frames import Frame, ScoreMap
-from pipeline.messages.states import Result
+from pipeline.messages.line import CameraCounts, Totals
+from pipeline.messages.reasons import Reason
+from pipeline.messages.states import EventAction, EventKind, Result
 from pipeline.messages.verdicts import Region, Verdict
+from pipeline.telemetry import Refusals
 
 FRAME = Frame(
     camera="left", boot_id="b", seq=3, t_mono_ns=1, t_utc_ns=2, start_mm=0.0, end_mm=1.6, block_id=4,
@@ -93,3 +97,120 @@ def test_sizes_are_checked_before_sending() -> None:
         wire.encode(FRAME, (bytes(5),))
     with pytest.raises(ValueError, match="4096"):
         wire.encode(FRAME.model_copy(update={"origin": "x" * 5000}), (bytes(128),))
+
+
+def changed(kind: str, **fields: object) -> list[bytes]:
+    """The parts of a message of that kind that is right but for some fields."""
+    good = {
+        "Frame": FRAME.model_dump(), "ScoreMap": SCORED.model_dump(),
+        "Motion": {"position_mm": 1.0, "speed_mm_s": 2.0, "state": "MOVING", "source": "udp", "t_mono_ns": 3},
+        "Announced": {"camera": "left", "boot_id": "b", "seq": 3, "t_mono_ns": 1, "t_utc_ns": 2, "sent": True, "budget_ms": 1},
+        "EncoderCount": {"count": 1}, "MarkEvent": {"kind": "SEAM", "length_mm": 60.0},
+        "Contact": {"name": "seam", "t_mono_ns": 0},
+    }[kind] | fields  # fmt: skip
+    size = math.prod(good["shape"]) if kind == "Frame" else 0  # type: ignore[arg-type]
+    payloads = [bytes(size)] if kind == "Frame" else [bytes(8), bytes(128)] if kind == "ScoreMap" else []
+    return [msgpack.packb({"v": wire.VERSION, "t": kind, **good}), *payloads]
+
+
+@pytest.mark.parametrize("name", ["Frame", "ScoreMap", "Motion", "Announced", "EncoderCount", "MarkEvent", "Contact"])
+def test_the_messages_that_are_changed_below_are_right(name: str) -> None:
+    assert type(wire.decode(changed(name))[0]).__name__ == name
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("Frame", {"shape": ()}),
+        ("Frame", {"shape": (128,)}),
+        ("Frame", {"shape": (2, 4, 4, 4)}),
+        ("Frame", {"shape": (4, 8, 4)}),
+        ("Frame", {"shape": (8, 16, 3)}),  # not as its pixel format says
+        ("Frame", {"pixel_format": "RGB8"}),
+        ("Frame", {"shape": (70_000, 1)}),
+        ("Frame", {"camera": "../../left"}),
+        ("Frame", {"camera": ""}),
+        ("Frame", {"boot_id": "a/b"}),
+        ("Frame", {"block_id": 1 << 63}),
+        ("Frame", {"encoder_count": 1 << 63}),
+        ("Frame", {"mm_per_px_y": 0.0}),
+        ("Frame", {"mm_per_px_x": math.nan}),
+        ("Frame", {"inspect_x_px": (-1, 5)}),
+        ("Frame", {"budget_ms": math.nan}),
+        ("Announced", {"start_mm": 5.0}),
+        ("Announced", {"start_mm": 5.0, "end_mm": 4.0}),
+        ("Announced", {"start_mm": 5.0, "end_mm": 1e9}),
+        ("Announced", {"start_mm": -math.inf, "end_mm": 0.0}),
+        ("Announced", {"seq": 1 << 60}),
+        ("Announced", {"style": "a\nb"}),
+        ("Announced", {"level": math.nan}),
+        ("ScoreMap", {"cells_shape": (0, 2)}),
+        ("ScoreMap", {"cell_px": 0}),
+        ("ScoreMap", {"lanes": (0.1,) * 161}),
+        ("Motion", {"position_mm": math.nan}),
+        ("Motion", {"position_mm": 1e300}),
+        ("Motion", {"speed_mm_s": math.inf}),
+        ("Motion", {"t_mono_ns": -1}),
+        ("EncoderCount", {"count": 1 << 63}),
+        ("MarkEvent", {"length_mm": math.inf}),
+        ("MarkEvent", {"at_mm": math.nan}),
+        ("MarkEvent", {"ticket": "../x"}),
+        ("Contact", {"name": "s" * 65}),
+    ],
+)
+def test_a_value_out_of_its_domain_is_a_decode_error_of_whom_the_message_names(name: str, fields: dict[str, object]) -> None:
+    with pytest.raises(wire.DecodeError) as caught:
+        wire.decode(changed(name, **fields))
+    names_nobody = "camera" in fields or name in ("EncoderCount", "MarkEvent", "Contact")
+    assert caught.value.sender == ("unknown" if names_nobody else "udp" if name == "Motion" else "left")
+
+
+REGION = Region(
+    x0_px=65_536, y0_px=65_536, x1_px=65_536, y1_px=65_536, score=0.1, lane=159, cells=(1 << 63) - 1, x0_mm=0.1, x1_mm=0.1,
+    y0_mm=0.1, y1_mm=0.1, extent_px=(0.1,) * 4,
+)  # fmt: skip
+
+
+def largest(lanes: int, text: str, shas: str) -> Verdict:
+    """A verdict whose every field takes as much room as it may."""
+    most = (1 << 63) - 1
+    return Verdict(
+        number=most, generation=most, camera="c" * 32, boot_id="b" * 32, seq=(1 << 53) - 1, result=Result.NOT_INSPECTED,
+        reason=Reason.MODEL_MISMATCH, detail=200 * text, score=0.1, lanes=(0.1,) * lanes, regions=(REGION,) * 12,
+        regions_total=most, start_mm=0.1, end_mm=0.1, rescan=True, cloth_x_mm=(0.1, 0.1), event=EventKind.STOP_MARK,
+        action=EventAction.RECORD, lost=most, roll_id=64 * text, style=64 * text, origin="x" * 300, tiles=most, t_mono_ns=most,
+        t_utc_ns=most, latency_ms=0.1, level=0.1, texture=0.1, lamp_gain=0.1, weights_sha=shas, engine_sha=shas, card_sha=shas,
+        inspect_x_px=(1, 65_536), frame_shape=(65_536, 65_536, 3), cells_shape=(65_536, 65_536), cell_px=1024,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("lanes", "text", "regions"), [(160, "\U0001f9f5", 1), (160, "", 7), (73, "", 12), (73, "x", 10)])
+def test_a_verdict_tells_as_many_regions_as_its_header_has_room_for(lanes: int, text: str, regions: int) -> None:
+    told = largest(lanes, text, "a" * 64).fitting()
+    header = wire.msgpack.packb({"v": 1, "t": "Verdict", **told.model_dump(exclude_defaults=True)})
+    assert len(told.regions) == regions and len(header) <= 4096
+    assert told.regions_total == (1 << 63) - 1
+
+
+def test_the_totals_of_the_largest_line_fit_the_header() -> None:
+    most = 1 << 40
+    cameras = {f"{'c' * 30}{n:02d}": CameraCounts(
+        frames=most, passed=most, defect=most, not_inspected=most, inspected_m=0.1, last="MODEL_MISMATCH",
+        lanes=(0.1,) * (LANES_TOLD // 16),
+    ) for n in range(16)}  # fmt: skip
+    counts = ("generation", "verdicts", "passed", "defect", "not_inspected", "late_scores", "duplicates", "rejects", "rescans")
+    body = dict.fromkeys((*counts, "rejects_inhibited", "waiting", "unrecorded"), most)
+    body |= dict.fromkeys(("width_mm", "inspected_m", "not_inspected_m", "position_mm", "speed_mm_s"), 0.1)
+    told = Totals.model_validate(body | {
+        "reasons": {str(reason): most for reason in Reason}, "latency_ms": dict.fromkeys(("p50", "p95", "p99"), 0.1),
+        "cameras": cameras, "last_defect": f"{'c' * 32} 123456.123 m score 0.123", "t_mono_ns": most,
+    })  # fmt: skip
+    assert len(wire.encode(told)[0]) <= 4096
+
+
+def test_refusals_are_counted_by_sender_in_bounded_memory() -> None:
+    refusals = Refusals()
+    for sender in ("left", *(f"x{n}" for n in range(1000)), "left"):
+        refusals.count(sender)
+    assert refusals.by_sender.total() == 1002 and refusals.by_sender["left"] == 2 and len(refusals.by_sender) <= 25
+    assert refusals.counters["refused left"] == 2

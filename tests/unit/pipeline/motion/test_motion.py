@@ -3,14 +3,12 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
-from pymodbus.exceptions import ConnectionException
 
 from glass_core.errors import InputError
 from pipeline.config.motion import (
@@ -22,7 +20,6 @@ from pipeline.config.motion import (
     SimulatedMotion,
     UdpMotion,
 )
-from pipeline.devices.modbus import ModbusDevice
 from pipeline.messages.motion import EncoderCount, Motion
 from pipeline.messages.stages import Counted, Elapsed, Status
 from pipeline.messages.states import MotionState, StageState
@@ -33,6 +30,7 @@ from pipeline.motion.modbus import RECONNECT_NS, ModbusCounts
 from pipeline.motion.played import PlayedSource, RecordedCourse, SimulatedCourse
 from pipeline.motion.udp import UdpCounts
 from tests.fakes import Box
+from tests.modbus_device import LoopbackModbus, frame, whole
 
 MS = 1_000_000
 CONFIG = SimulatedMotion(
@@ -62,6 +60,15 @@ def test_a_recorded_web_moves_as_written_and_rests_at_its_end(tmp_path: Path) ->
     assert cloth.read(500 * MS, held=False) == (pytest.approx(60), pytest.approx(100), 500 * MS)
     assert cloth.read(2000 * MS, held=False) == (110, 0, 2000 * MS)
     assert cloth.read(99_000 * MS, held=False) == (110, 0, 99_000 * MS)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 30])
+def test_a_last_line_that_was_cut_off_ends_a_recorded_course(tmp_path: Path, cut: int) -> None:
+    lines = [f'{{"t_mono_ns": {t}, "position_mm": {mm}}}\n' for t, mm in ((0, 5.0), (1_000 * MS, 15.0), (2_000 * MS, 95.0))]
+    (tmp_path / "motion.jsonl").write_text("".join(lines)[: -cut or None])
+    course = RecordedCourse(tmp_path)
+    assert course.at(0.5) == (10, 10)
+    assert course.at(9) == ((15, 0) if cut == 30 else (95, 0)), "a newline alone is no part of the line"
 
 
 @pytest.mark.parametrize("text", [None, "", "{}\n{}", "no json\n", '{"t_mono_ns": 1, "position_mm": 2}'])
@@ -254,46 +261,90 @@ def test_udp_takes_numbers_and_counts_the_rest() -> None:
         counts.close()
 
 
-def test_modbus_joins_words_and_leaves_a_dead_device_alone() -> None:
-    config = ModbusMotion(source="modbus", counts_per_mm=1, host="h", register=30)
-    answers: list[Any] = [SimpleNamespace(registers=[2, 5], isError=lambda: False), ConnectionException("gone")]
-    asked: list[tuple[int, int, int]] = []
-
-    def read(address: int, count: int, device_id: int) -> Any:
-        asked.append((address, count, device_id))
-        answer = answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    device = ModbusDevice("h", 502, 1, 100.0)
-    device.client = SimpleNamespace(read_holding_registers=read, read_input_registers=None, close=int)  # type: ignore[assignment]
-    counts = ModbusCounts(config, device)
-    assert counts.read(1) == [(2 * 65536 + 5, 1)] and asked == [(30, 2, 1)]
-    assert counts.read(2) == [] and counts.read(RECONNECT_NS) == [] and len(asked) == 2
-    assert EncoderSource(config, counts, None).read(3, held=False) is None
+def modbus(port: int, **change: Any) -> ModbusMotion:
+    body = {"source": "modbus", "counts_per_mm": 1, "host": "127.0.0.1", "port": port, "register": 30, **change}
+    return ModbusMotion.model_validate(body)
 
 
-@pytest.mark.parametrize(("answer", "hung_up"), [(ConnectionException("gone"), 1), (SimpleNamespace(isError=lambda: True), 0)])
-def test_modbus_hangs_up_on_a_mute_device_and_not_on_one_that_refuses(answer: Any, hung_up: int) -> None:
-    closed: list[int] = []
+@pytest.mark.parametrize(
+    ("change", "count"),
+    [({}, 37 << 16 | 38), ({"high_word_first": False}, 38 << 16 | 37), ({"words": 1, "kind": "input"}, 37)],
+)
+def test_modbus_joins_words(change: dict[str, Any], count: int) -> None:
+    with LoopbackModbus() as device:
+        counts = ModbusCounts(modbus(device.port, **change))
+        assert counts.read(5) == [(count, 5)] and counts.trouble == ""
+        assert device.requests == [bytes([4 if "kind" in change else 3, 0, 30, 0, change.get("words", 2)])]
+        counts.close()
 
-    def read(address: int, count: int, device_id: int) -> Any:
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
 
-    device = ModbusDevice("h", 502, 1, 100.0)
-    client = SimpleNamespace(read_holding_registers=None, read_input_registers=read, close=lambda: closed.append(1))
-    device.client = client  # type: ignore[assignment]
-    counts = ModbusCounts(ModbusMotion(source="modbus", counts_per_mm=1, host="h", register=30, kind="input"), device)
-    assert counts.read(1) == [] and counts.refused == 1 and len(closed) == hung_up
+def test_modbus_leaves_a_device_alone_that_answers_otherwise_and_says_why() -> None:
+    with LoopbackModbus(lambda request, right: frame(request, b"\x03\x02" + right[9:11])) as device:
+        counts = ModbusCounts(modbus(device.port))
+        cloth, box = EncoderSource(modbus(device.port), counts, None), Box()
+        stage = MotionStage(cloth, box, [])
+        for ms in range(1, 1000, 5):
+            stage.step(ms * MS)
+        assert len(device.requests) == 1 and box.take(Motion) == []
+        (said,) = box.take(Status)
+        where = f"127.0.0.1:{device.port}"
+        assert said.state is StageState.DEGRADED
+        assert said.detail == f"no count of the encoder yet, motion modbus, {where} answers with 4 bytes where 6 were asked for"
+        device.spoil = whole
+        stage.step(1 * MS + RECONNECT_NS)
+        assert box.take(Status)[-1].state is StageState.READY and len(box.take(Motion)) == 1
+        device.spoil = lambda request, right: b""
+        stage.step(30 * MS + RECONNECT_NS)  # it may answer again before silent_ms: a device that is lost, and no fault yet
+        stage.step(2000 * MS + RECONNECT_NS)
+        lost, fault = box.take(Status)
+        assert (lost.state, lost.detail) == (StageState.DEGRADED, f"{where} does not answer (timed out)")
+        assert fault.state is StageState.FAULT and fault.detail.endswith(lost.detail)
+        stage.close()
+
+
+def test_modbus_hangs_up_on_a_mute_device_and_not_on_one_that_refuses() -> None:
+    with LoopbackModbus() as device:
+        counts = ModbusCounts(modbus(device.port, register=399))
+        assert counts.read(1) == [] and "exception 2" in counts.trouble and counts.refused == 1
+        device.words[400] = 5
+        assert counts.read(1 + RECONNECT_NS) == [(406 << 16 | 5, 1 + RECONNECT_NS)] and device.connections == 1
+        device.spoil = lambda request, right: b""
+        assert counts.read(2 + RECONNECT_NS) == []
+        device.spoil = whole
+        assert len(counts.read(2 + 2 * RECONNECT_NS)) == 1 and device.connections == 2
+        counts.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"silent_ms": 200}, "every 120 ms, too seldom for silent_ms 200"),
+        (
+            {"silent_ms": 5000, "bits": 8, "counts_per_mm": 0.2},
+            "for 8 bits, of which max_speed_mm_s passes half in 213 ms",
+        ),
+        ({"silent_ms": 5000, "bits": 8, "counts_per_mm": -0.1}, ""),
+    ],
+)
+def test_an_encoder_that_is_read_too_seldom_is_told_with_the_figure(change: dict[str, Any], words: str) -> None:
+    with LoopbackModbus() as device:
+        counts, box = ModbusCounts(modbus(device.port, **change)), Box()
+        stage = MotionStage(EncoderSource(modbus(device.port, **change), counts, None), box, [])
+        for ms in (1000, 1040, 1080, 1120, 1240, 1360):
+            stage.step(ms * MS)
+        told = box.take(Status)
+        assert [s.state for s in told] == [StageState.READY, StageState.DEGRADED][: 1 + bool(words)]
+        assert words in told[-1].detail and len(box.take(Motion)) == 6
+        for ms in range(1380, 2400, 20):
+            stage.step(ms * MS)
+        assert [s.state for s in box.take(Status)] == [StageState.READY] * bool(words)
+        stage.close()
 
 
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        ({"source": "udp", "counts_per_mm": 0}, "must not be 0"),
+        ({"source": "udp", "counts_per_mm": 0}, "must be at least 0.001"),
         ({"source": "udp", "counts_per_mm": 100, "bits": 15}, "unseen"),
         ({"source": "modbus", "counts_per_mm": 1, "host": "h"}, "register"),
         ({"source": "magic"}, "magic"),

@@ -1,5 +1,6 @@
 """The page says what the ledger says, shows it at its place, and lets no text through unescaped."""
 
+import base64
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 
 from glass_core.errors import InputError
-from pipeline.ledger.crops import Crop, crop_path
+from pipeline.ledger.album import Album
+from pipeline.ledger.reading import read_spans, read_verdicts
 from pipeline.ledger.store import Ledger
 from pipeline.messages.frames import CameraFacts
 from pipeline.messages.line import LineState
@@ -16,7 +18,7 @@ from pipeline.messages.message import Message
 from pipeline.messages.reasons import Reason
 from pipeline.messages.states import Result, State
 from pipeline.messages.verdicts import Region, Verdict
-from pipeline.report import Injected, compare, write_page
+from pipeline.report import Injected, compare, gallery, write_page
 from pipeline.report.roll import find_defects
 
 EVIL = "<script>alert('x')</script>\"&"
@@ -30,9 +32,9 @@ def verdict(number: int, **changes: Any) -> Verdict:
     })  # fmt: skip
 
 
-def defect(number: int, y0: float, x0: float, **changes: Any) -> Verdict:
+def defect(number: int, y0: float, x0: float, score: float = 0.875, **changes: Any) -> Verdict:
     place = Region(
-        x0_px=int(x0 * 2), y0_px=0, x1_px=int(x0 * 2) + 16, y1_px=8, score=0.875, x0_mm=x0, x1_mm=x0 + 8, y0_mm=y0, y1_mm=y0 + 4
+        x0_px=int(x0 * 2), y0_px=0, x1_px=int(x0 * 2) + 16, y1_px=8, score=score, x0_mm=x0, x1_mm=x0 + 8, y0_mm=y0, y1_mm=y0 + 4
     )
     return verdict(number, result=Result.DEFECT, regions=(place,), **changes)
 
@@ -116,25 +118,65 @@ def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
     assert "script" not in [t for t, _ in page.tags] and "link" not in [t for t, _ in page.tags]
 
 
-def test_pictures_are_shown_where_they_were_kept(tmp_path: Path) -> None:
-    found = defect(0, 20, 30)
+def pictured(folder: Path, scores: list[float]) -> Path:
+    """A ledger of defects so strong, each with a picture of noise; their crops' grey values are of the defect's own."""
+    found = [defect(n, 100.0 * n + 20, 30, score=score, cells_shape=(8, 62)) for n, score in enumerate(scores)]
+    ledger = write(folder, [*found, defect(len(found), 100.0 * len(found) + 20, 30)])
+    album = Album(folder, "r", 10**9)
+    for each in found:
+        noise = np.random.default_rng(each.number).integers(0, 256, (64, 500), np.uint8)
+        album.take(each, (bytes(4 * 8 * 62), noise.tobytes()))
+    while album.write_one():
+        pass
+    return ledger
+
+
+def pairs(items: list[str]) -> list[tuple[str, str]]:
+    return list(zip(items[::2], items[1::2], strict=True))
+
+
+def images(page: Path | Checker) -> list[str]:
+    checker = Checker(page.read_text()) if isinstance(page, Path) else page
+    return [a["src"] or "" for t, a in checker.tags if t == "img"]
+
+
+def test_the_page_is_one_file_with_the_pictures_that_were_kept(tmp_path: Path) -> None:
     folder = tmp_path / "a run & more"
-    ledger = write(folder, [found, defect(1, 150, 30)])
-    pixels = np.zeros((16, 16), np.uint8)
-    Crop(crop_path(folder, "r", found, 0), pixels, pixels.astype(np.float32)).write()
+    ledger = pictured(folder, [0.9])
     _, page = page_of(ledger)
-    assert [a["src"] for t, a in page.tags if t == "img"] == ["crops/r/0-0_left_0_0.png", "crops/r/0-0_left_0_0_map.png"]
-    assert page.text.count("no picture kept") == 2
-    elsewhere = write_page(ledger, tmp_path / "pages")
-    sources = [a["src"] for t, a in Checker(elsewhere.read_text()).tags if t == "img"]
-    assert sources[0] == "../a%20run%20%26%20more/crops/r/0-0_left_0_0.png"
+    crop = folder / "crops/r/0-0_left_0_0.png"
+    files = [base64.b64decode(src.removeprefix("data:image/png;base64,")) for src in images(page)]
+    assert files == [crop.read_bytes(), crop.with_name("0-0_left_0_0_map.png").read_bytes()]
+    assert page.text.count("no picture kept") == 1
+    assert images(write_page(ledger, tmp_path / "pages")) == images(page)
+
+
+def test_pictures_beyond_what_mail_takes_are_links_and_the_page_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "a run & more"
+    ledger = pictured(folder, [0.6, 0.9, 0.7, 0.8])
+    size = max(sum(len(src) for src in pair) for pair in pairs(images(write_page(ledger, folder))))
+    monkeypatch.setattr(gallery, "INSIDE_MB", 2.5 * size / 1e6)
+    page = Checker(write_page(ledger, tmp_path / "pages").read_text())
+    inside = [pair[0].startswith("data:") for pair in pairs(images(page))]
+    assert inside == [False, True, False, True], "the strongest are inside"
+    assert images(page)[0] == "../a%20run%20%26%20more/crops/r/0-0_left_0_0.png"
+    assert any("Those of 2 weaker defects are links" in t for t in page.text)
+
+
+def test_a_picture_that_is_gone_or_unreadable_is_said_to_be(tmp_path: Path) -> None:
+    ledger = pictured(tmp_path, [0.9])
+    (tmp_path / "crops/r/0-0_left_0_0_map.png").unlink()
+    _, page = page_of(ledger)
+    assert images(page) == [] and page.text.count("no picture kept") == 2
 
 
 def test_text_from_outside_is_escaped(tmp_path: Path) -> None:
     messages = [
-        defect(0, 20, 30, camera=EVIL, origin=EVIL, detail=EVIL, weights_sha=EVIL),
+        defect(0, 20, 30, roll_id=EVIL, style=EVIL, origin=EVIL, detail=EVIL, weights_sha=EVIL),
         state(0, State.FAULT, detail=EVIL),
-        CameraFacts(camera=EVIL, boot_id="b", t_utc_ns=0, size=15),
+        CameraFacts(camera="left", boot_id="b", t_utc_ns=0, size=15),
     ]
     facts = {
         "line": EVIL,
@@ -145,7 +187,7 @@ def test_text_from_outside_is_escaped(tmp_path: Path) -> None:
         "model_info": {"arch": EVIL, "weights": {"path": EVIL}},
     }
     ledger = write(tmp_path, messages, **facts)
-    truth = [Injected(camera=EVIL, kind=EVIL, y0_mm=20, y1_mm=24, x0_mm=30, x1_mm=38)]
+    truth = [Injected(camera="left", kind=EVIL, y0_mm=20, y1_mm=24, x0_mm=30, x1_mm=38)]
     text, page = page_of(ledger, comparison=compare(find_defects([messages[0]]), truth, 1))  # type: ignore[list-item]
     assert "<script" not in text and '<b>"' not in text
     assert {t for t, _ in page.tags if t == "script"} == set()
@@ -187,6 +229,35 @@ def test_found_missed_and_false_are_told_apart(tmp_path: Path) -> None:
     _, page = page_of(write(tmp_path, list(messages)), comparison=comparison)
     assert "1 of 2" in page.text and "missed" in page.text
     assert page.text.count("false alarm") == 2
+
+
+def test_a_known_defect_on_cloth_that_nobody_saw_is_not_missed(tmp_path: Path) -> None:
+    messages = [
+        defect(0, 20, 30), gap(2, Reason.NO_SCORE), verdict(2, camera="right"), verdict(4), gap(4, Reason.LAMP),
+        gap(6, Reason.OVERLOAD), defect(6, 640, 30),
+    ]  # fmt: skip
+    ledger = write(tmp_path, [m.model_copy(update={"number": n}) for n, m in enumerate(messages)])
+    places = [("left", 20), ("left", 250), ("right", 250), ("left", 450), ("left", 640), ("left", 1500)]
+    truth = [Injected(camera=c, kind="hole", y0_mm=y, y1_mm=y + 4, x0_mm=30, x1_mm=38) for c, y in places]
+    comparison = compare(find_defects(read_verdicts(ledger)), truth, 2.0, read_spans(ledger))
+    assert comparison.fates == [
+        "found", "not inspected: NO_SCORE", "missed", "missed", "found", "not inspected: NO_FRAME"
+    ]  # fmt: skip
+    assert (comparison.found, comparison.missed, comparison.not_inspected) == (2, 2, 2)
+    _, page = page_of(ledger, comparison=comparison)
+    assert page.text.count("missed") == 3 and "not inspected: NO_SCORE" in page.text
+    assert compare(find_defects(read_verdicts(ledger)), truth, 2.0).missed == 4, "where nothing is said of the cloth"
+
+
+def test_cloth_outside_any_roll_is_told_and_neither_drawn_nor_graded(tmp_path: Path) -> None:
+    messages = [defect(0, 20, 30, roll_id=""), verdict(1, roll_id="R1"), gap(2, Reason.OVERLOAD, roll_id="")]
+    cameras = [{"name": "left", "mm_per_px_x": 0.5, "mm_per_px_y": 0.5}]
+    text, page = page_of(write(tmp_path, list(messages), config={"cameras": cameras}))
+    heads = [t for t in page.text if t in ("Outside any roll", "The roll", "Roll R1", "Grade")]
+    assert heads == ["Roll R1", "Grade", "Outside any roll"] and text.count("Map of the roll") == 1
+    assert "not inspected: OVERLOAD" not in text, "on the map of the roll before"
+    assert any(t.startswith("0.100 m inspected, 0.100 m not inspected.") for t in page.text)
+    assert ("a", {"href": "#defect-1"}) in page.tags
 
 
 @pytest.mark.parametrize(("gap_mm", "hit"), [(1.9, True), (2.1, False)])

@@ -13,7 +13,7 @@ from pipeline.messages.line import LineState
 from pipeline.messages.reasons import Reason
 from pipeline.messages.states import Result, State
 from pipeline.messages.verdicts import Region, Verdict
-from pipeline.report import roll_map
+from pipeline.report import Comparison, Injected, compare, roll_map
 from pipeline.report.pictures import timeline
 from pipeline.report.roll import find_defects
 from pipeline.report.roll_map import ROWS, RollMap
@@ -45,11 +45,17 @@ def axes(monkeypatch: pytest.MonkeyPatch) -> list[Axes]:
     return seen
 
 
-def draw(messages: list[Verdict], in_mm: bool = True, along: tuple[float, float] = (0, 720)) -> str:
-    roll = RollMap(along, in_mm, {"left": (0.5, 10.0)})
+def draw(
+    messages: list[Verdict],
+    in_mm: bool = True,
+    along: tuple[float, float] = (0, 720),
+    scales: dict[str, tuple[float | None, float]] | None = None,
+    comparison: Comparison | None = None,
+) -> str:
+    roll = RollMap(along, in_mm, scales or {"left": (0.5, 10.0)})
     for message in messages:
         roll.add(message)
-    return roll.svg(list(enumerate(find_defects(messages), 1)), None)
+    return roll.svg(list(enumerate(find_defects(messages), 1)), comparison)
 
 
 def spans(ax: Axes, label: str) -> list[tuple[float, float]]:
@@ -71,6 +77,52 @@ def test_gaps_are_drawn_with_their_reason_and_never_painted_over(axes: list[Axes
     draw([verdict(0), gap(1, Reason.DAMAGED), verdict(1, start_mm=90.0, end_mm=300.0)])
     assert spans(axes[0], "inspected") == [(0, 0.1), (0.2, 0.3)]
     assert spans(axes[0], "not inspected: DAMAGED") == [(0.1, 0.2)]
+
+
+def test_the_axis_is_the_cloth_of_all_cameras_also_without_a_defect(axes: list[Axes]) -> None:
+    scales: dict[str, tuple[float | None, float]] = {"right": (0.25, 200.0), "left": (0.5, 10.0), "never": (0.5, 330.0)}
+    draw([verdict(0), verdict(1, camera="right"), gap(2, Reason.CAMERA_DOWN)], scales=scales)
+    assert axes[0].get_xlim() == (10, 580) and axes[0].get_xlabel() == "mm across the cloth"
+    names = {t.get_text(): t.xy for t in axes[0].texts}  # type: ignore[attr-defined]  # annotations
+    assert names == {"left": (135, 0), "right": (262.5, 0), "never": (455, 0)}
+    draw([defect(3, 360, 135)])
+    assert axes[1].get_xlim() == (10, 260)
+
+
+def test_a_camera_without_a_scale_puts_all_side_by_side(axes: list[Axes]) -> None:
+    draw([verdict(0), verdict(1, camera="right")], scales={"left": (0.5, 10.0), "right": (None, 0.0)})
+    assert axes[0].get_xlim() == (0, 2.1) and axes[0].get_xlabel() == "cameras side by side, no scale known"
+
+
+def test_a_later_roll_counts_from_its_own_beginning(axes: list[Axes]) -> None:
+    truth = Injected(camera="left", kind="hole", y0_mm=5350, y1_mm=5370, x0_mm=30, x1_mm=40)
+    messages = [defect(53, 5360, 135), gap(51, Reason.DAMAGED)]
+    draw(messages, along=(5000, 5720), comparison=compare(find_defects(messages), [truth], 1.0))
+    known, marks = axes[0].collections
+    assert marks.get_offsets().tolist() == [pytest.approx([139, 0.364])]
+    assert known.get_offsets().tolist() == [pytest.approx([35, 0.36])]
+    assert spans(axes[0], "not inspected: DAMAGED") == [(0.1, 0.2)] and axes[0].get_ylim() == (0.72, 0)
+
+
+def test_every_reason_has_a_hatch_of_its_own(axes: list[Axes]) -> None:
+    reasons = list(Reason)
+    draw([gap(n, reason) for n, reason in enumerate(reasons)], along=(0, 100 * len(reasons)))
+    # As they look: an x is both diagonals, a + both straight lines.
+    shown = [p.get_hatch() for p in axes[0].patches if p.get_label().startswith("not inspected")]
+    hatches = [frozenset((h or "").replace("x", "/\\").replace("+", "-|")) for h in shown]
+    assert len(set(hatches)) == len(hatches) == len(reasons) and all(hatches)
+
+
+def test_known_defects_that_nobody_saw_are_told_from_those_missed(axes: list[Axes]) -> None:
+    at = {"found": 360, "missed": 60, "not inspected": 160}
+    places = (*at.values(), 900)  # the last is on the next roll
+    truth = [Injected(camera="left", kind="hole", y0_mm=y, y1_mm=y + 8, x0_mm=135, x1_mm=143) for y in places]
+    messages = [verdict(0), gap(1, Reason.DAMAGED), defect(3, 360, 135)]
+    rows = [("left", "", v.start_mm or 0.0, v.end_mm or 0.0, str(v.result), v.reason) for v in messages]
+    draw(messages, comparison=compare(find_defects(messages), truth, 1.0, rows))
+    drawn = {str(c.get_label()): [y for _, y in c.get_offsets().tolist()] for c in axes[0].collections}
+    for fate, y in at.items():
+        assert drawn[f"known defect, {fate}"] == [pytest.approx((y + 4) / 1000)]
 
 
 def test_a_short_gap_on_a_long_roll_is_still_seen_and_the_drawing_stays_small(axes: list[Axes]) -> None:

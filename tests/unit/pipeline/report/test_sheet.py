@@ -12,9 +12,9 @@ import pytest
 from glass_core.errors import InputError
 from pipeline.ledger.dispositions import FILE, dispose, read_dispositions
 from pipeline.ledger.store import Ledger
-from pipeline.messages.cloth import Roll
+from pipeline.messages.cloth import Roll, SpanEvent
 from pipeline.messages.reasons import Reason
-from pipeline.messages.states import Result
+from pipeline.messages.states import EventAction, EventKind, Result
 from pipeline.messages.verdicts import Region, Verdict
 from pipeline.report.sheet import RunSheet, read_sheet
 from tools.cli import main
@@ -89,6 +89,37 @@ def test_a_defect_is_on_the_roll_that_it_lies_on_whatever_its_verdict_knew(tmp_p
     one, two = sheet_of(ledger).rolls
     assert (one.roll_id, one.end_mm, [d.at_m for d in one.defects]) == ("R1", 6012, [0.3])
     assert (two.roll_id, two.start_mm, [d.at_m for d in two.defects]) == ("R2", 6012, [-0.002])  # it begins before the border
+
+
+def test_cloth_outside_any_roll_is_told_and_never_graded(tmp_path: Path) -> None:
+    before = [defect(100, 4900, place(4910, 4920, 20, 30), roll_id=""), verdict(101, 4900, "b", roll_id="")]
+    after = [verdict(102 + n, 8000, c, result=Result.NOT_INSPECTED, reason=Reason.NO_FRAME, roll_id="")
+             for n, c in enumerate("ab")]  # fmt: skip
+    sheet = sheet_of(ledger_of(tmp_path, before + roll() + after))
+    assert [r.roll_id for r in sheet.rolls] == ["R1"] and sheet.outside is not None
+    outside = sheet.outside
+    assert (outside.inspected_m, outside.not_inspected_m, outside.grade) == (pytest.approx(0.1), pytest.approx(0.1), None)
+    assert [d.number for d in outside.defects] == [1] and sorted(r.number for r in sheet.rows.values()) == [1, 2, 3]
+
+
+def test_a_run_of_which_no_roll_was_told_is_one_roll(tmp_path: Path) -> None:
+    ledger = ledger_of(tmp_path, roll(roll_id=""))
+    sheet = sheet_of(ledger)
+    assert sheet.outside is None and [r.roll_id for r in sheet.rolls] == [""] and sheet.rolls[0].grade is not None
+    common = {"generation": 0, "style": "", "cause": "command", "t_mono_ns": 0, "t_utc_ns": 0}
+    held = Ledger(ledger, run_id="run")
+    held.add(Roll(number=0, roll_id="R9", start_mm=9000, **common))  # none of its cloth has come yet
+    held.close()
+    sheet = sheet_of(ledger)
+    assert sheet.rolls == () and sheet.outside is not None and sheet.outside.grade is None
+
+
+def test_the_grade_knows_where_cloth_was_not_inspected(tmp_path: Path) -> None:
+    cloth = [verdict(2 * n + (c == "b"), 5000 + 100 * n, c) for n in range(100) for c in "ab"]
+    for n in (1, 11, 47):  # 0.1 to 0.2 m, 1.1 to 1.2 m, 4.7 to 4.8 m: yards 1, 2 and 6
+        cloth[2 * n] = verdict(2 * n, 5000 + 100 * n, result=Result.NOT_INSPECTED, reason=Reason.NO_SCORE)
+    grade = sheet_of(ledger_of(tmp_path, cloth)).rolls[0].grade
+    assert grade is not None and (grade.unseen, grade.worst_points, grade.points) == (3, 12, 0)
 
 
 @pytest.mark.parametrize(
@@ -187,3 +218,30 @@ def test_another_runs_words_and_a_broken_file(tmp_path: Path, capsys: pytest.Cap
     (tmp_path / FILE).write_text("{}\n")
     with pytest.raises(InputError, match="dispositions not readable"):
         read_sheet(ledger)
+
+
+def test_an_event_of_the_roll_is_told_with_the_rejects_that_it_suppressed(tmp_path: Path) -> None:
+    def event(number: int, start_mm: float, action: EventAction, kind: EventKind = EventKind.SEAM) -> SpanEvent:
+        return SpanEvent(
+            number=number, generation=0, kind=kind, action=action, start_mm=start_mm, end_mm=start_mm + 250, roll_id="R1",
+            cause="<command>", t_mono_ns=0, t_utc_ns=0,
+        )  # fmt: skip
+
+    facts = {"event": EventKind.SEAM, "action": EventAction.RECORD}
+    cloth = [
+        verdict(0, 5000.0), verdict(1, 5900.0),
+        defect(2, 5100.0, place(5110, 5120, 50, 51), **facts), defect(3, 5200.0, place(5210, 5220, 50, 51), **facts),
+        defect(4, 5200.0, place(5210, 5220, 50, 51), rescan=True, **facts), defect(5, 5400.0, place(5410, 5420, 50, 51)),
+        defect(6, 5600.0, place(5610, 5620, 50, 51), event=EventKind.WRINKLE, action=EventAction.GRADE),
+    ]  # fmt: skip
+    events = [event(0, 5100.0, EventAction.RECORD), event(1, 5600.0, EventAction.GRADE, EventKind.WRINKLE)]
+    ledger = ledger_of(tmp_path, [*cloth, *events])  # type: ignore[list-item]  # a ledger takes both
+    (found,) = read_sheet(ledger)[0].rolls
+    assert [(e.kind, e.action, e.from_m, e.to_m, e.rejects_suppressed) for e in found.events] == [
+        ("SEAM", "record", 0.1, 0.35, 2), ("WRINKLE", "grade", 0.6, 0.85, 0),
+    ]  # fmt: skip
+    assert main(["report", str(tmp_path)]) == 0
+    page = (tmp_path / "report.html").read_text()
+    assert "no reject (record)" in page and "&lt;command&gt;" in page and "<command>" not in page
+    told = json.loads((tmp_path / "report.json").read_text())["rolls"][0]["events"]
+    assert told[0]["rejects_suppressed"] == 2 and told[1]["cause"] == "<command>"

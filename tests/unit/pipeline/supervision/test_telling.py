@@ -2,57 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.commands import Acknowledge, Bypass, Reset
-from pipeline.messages.line import Heartbeat, LineState
 from pipeline.messages.message import Message
 from pipeline.messages.states import State
-from pipeline.supervision.supervisor import runtime_folder
+from tests.line_stand_in import stand_in
 from tools.cli import main
-
-Answers = Callable[[Message], dict[str, Any]]
-
-
-@contextmanager
-def line(name: str, state: State, answers: Answers, **beat: Any) -> Iterator[list[Message]]:
-    """What stands for a line of that name: its lock, its heartbeat, and how that changes with what it is told."""
-    heard: list[Message] = []
-    ended = threading.Event()
-    link = ZmqLink(runtime_folder(name))
-    inbox, air = link.inbox("supervisor"), link.broadcast("ipc://auto")
-    common = {"number": 0, "generation": 0, "state": state, "inspection_ok": False, "t_mono_ns": 0}
-    facts = {**common, "verdicts": 0, **beat}
-
-    def run() -> None:
-        while not ended.is_set():
-            while received := inbox.receive():
-                heard.append(received[0])
-                facts.update(answers(received[0]))
-            if air.joined():
-                air.publish(LineState.model_validate({**common, "detail": "recorder: disk full", "t_utc_ns": 0}))
-            air.publish(Heartbeat.model_validate(facts))
-            link.wait(10)
-
-    thread = threading.Thread(target=run)
-    with (runtime_folder(name) / "lock").open("a+") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        thread.start()
-        try:
-            yield heard
-        finally:
-            ended.set()
-            thread.join()
-            link.close()
 
 
 @pytest.fixture
@@ -90,11 +50,14 @@ def test_a_word_is_done_when_the_line_says_so_and_not_before(
 ) -> None:
     verb, *rest = words
     command = [verb, str(config), "--json", *rest] if verb == "tell" else [verb, *rest, str(config), "--json"]
-    with line("l", state, lambda message: after, **before) as heard:
+    with stand_in("l", state, lambda message: after, **before) as heard:
         assert main(command) == 0
     assert heard == [told]
     capsys.readouterr()
-    with line("l", state, lambda message: {}, **before) as heard:  # it hears, and nothing changes
+    with stand_in("l", state, lambda message: "no roll runs", **before):
+        assert main(command) == 1
+    assert "refused: no roll runs" in capsys.readouterr().out
+    with stand_in("l", state, lambda message: None, **before) as heard:  # it hears, and answers nothing
         assert main(command) == 1
     assert heard == [told]
     out, err = capsys.readouterr()
@@ -103,7 +66,7 @@ def test_a_word_is_done_when_the_line_says_so_and_not_before(
         body.get("detail") or body["failed"]["l"]
     )
     assert body.get("answer") is None
-    with line("l", state, lambda message: {}, **before):
+    with stand_in("l", state, lambda message: None, **before):
         assert main([w for w in command if w != "--json"]) == 1
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("glassline: ") and "recorder: disk full" in err and err.count("\n") == 1

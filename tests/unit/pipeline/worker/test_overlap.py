@@ -114,7 +114,9 @@ def test_the_cloth_of_one_waits_for_the_other(early: int) -> None:
     assert all(len(strips) <= STRIPS for strips in kept.values())
 
 
-@pytest.mark.parametrize("right", [{"x_offset_mm": 51.2}, {"start_mm": None}, {"mm_per_px_y": None}, {"mm_per_px_x": None}])
+@pytest.mark.parametrize(
+    "right", [{"x_offset_mm": 51.2}, {"start_mm": None, "end_mm": None}, {"mm_per_px_y": None}, {"mm_per_px_x": None}]
+)
 def test_cameras_without_an_overlap_or_a_scale_are_left_alone(right: dict[str, Any]) -> None:
     cameras = Cameras(**right)
     assert [cameras.show(c, n) for n in range(3) for c in ("left", "right")] == [[]] * 6

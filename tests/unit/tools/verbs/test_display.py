@@ -4,10 +4,12 @@ import sys
 from contextlib import redirect_stdout
 from io import StringIO
 
+import pytest
 from rich.console import Console
+from rich.table import Table
 
 from glass_core.events import Note, passing
-from tools.verbs.display import Display
+from tools.verbs.display import Display, answers
 
 
 def test_a_bar_that_begins_while_stdout_is_turned_elsewhere_gives_the_right_one_back() -> None:
@@ -26,3 +28,16 @@ def test_where_there_is_no_terminal_words_are_lines_and_bars_are_not_shown() -> 
         list(passing("ab", "comparing", display))
         display(Note("[b]as written[/b] " + "x" * 200))
     assert log.getvalue() == "[b]as written[/b] " + "x" * 200 + "\n"
+
+
+def test_nothing_is_cut_wrapped_or_read_as_markup_where_stdout_is_no_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    path = "/srv/[roll 7]/:x:/" + "crops and more/" * 20 + "0.png"
+    table = Table("number", "picture", box=None)
+    table.add_row("3", path)
+    answers().print(table)
+    answers().print(f"records: {path}")
+    heading, row, records = (line.rstrip() for line in capsys.readouterr().out.splitlines())
+    assert heading.split() == ["number", "picture"] and row.endswith(path) and records == f"records: {path}"

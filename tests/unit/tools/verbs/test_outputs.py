@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from pipeline.messages.actions import Action
+from pipeline.messages.message import Message
+from pipeline.messages.states import ActionKind, Cause, Phase, State
+from tests.line_stand_in import stand_in
 from tools.cli import main
 
 
@@ -27,3 +33,34 @@ def test_bad_input_is_one_line(
     assert main(["outputs", word, str(path)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("glassline: ") and told in line
+
+
+@pytest.mark.parametrize(
+    ("word", "after", "said", "facts"),
+    [
+        ("acknowledge", {"unacknowledged": ()}, "1 stop acknowledged", {"stops": 1, "lamps": 0}),
+        (
+            "reset",
+            {"state": State.DEGRADED},
+            "FAULT reset: recorder: disk full",
+            {"fault": "recorder: disk full", "unlike": ""},
+        ),
+    ],
+)
+def test_it_says_what_it_did(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], word: str, after: dict[str, Any], said: str, facts: dict[str, Any]
+) -> None:
+    def told(message: Message) -> list[Action]:
+        done = {"kind": ActionKind.STOP, "cause": Cause.DEFECT, "phase": Phase.ACKNOWLEDGED}
+        return [Action.model_validate(done | dict.fromkeys(("number", "generation", "event", "t_mono_ns"), 0))]
+
+    path = tmp_path / "line.yaml"
+    path.write_text("line: {name: l}\n")
+    for json_wanted in (False, True):
+        with stand_in("l", State.FAULT, lambda message: after, told, unacknowledged=("STOP",)):
+            assert main(["outputs", word, str(path), *(["--json"] if json_wanted else [])]) == 0
+        out = capsys.readouterr().out
+        if json_wanted:
+            assert json.loads(out) == {"schema": 1, "did": word, "pulsed": {}, "failed": {}, **facts}
+        else:
+            assert out == f"{said}\n"

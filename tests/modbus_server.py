@@ -11,9 +11,9 @@ from pymodbus.client import ModbusTcpClient
 
 
 class ModbusServer:
-    """`program`: what python is to run; the port follows as its last word."""
+    """`program`: what python is to run, by default a PLC for the outputs; the port follows as its last word."""
 
-    program: tuple[str, ...]
+    program: tuple[str, ...] = ("-m", "tools.studies.plc")
 
     def __init__(self) -> None:
         with socket.socket() as probe:

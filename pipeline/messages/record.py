@@ -1,0 +1,32 @@
+"""What decision and the recorder agree on: which records are safe."""
+
+from __future__ import annotations
+
+from pipeline.messages.actions import Action, Reject
+from pipeline.messages.cloth import Alignment, Roll, SpanEvent
+from pipeline.messages.line import LineState
+from pipeline.messages.message import Message
+from pipeline.messages.verdicts import Verdict
+
+RecordKey = tuple[str, int, int]
+"""Kind, generation and number: no two records of a run share it, and one that comes again is written once."""
+
+
+class Committed(Message):
+    """The recorder has these records on disk: of one kind and generation, from number `first` to number `last`."""
+
+    kind: str
+    generation: int
+    first: int
+    last: int
+
+    def __contains__(self, key: RecordKey) -> bool:
+        """Whether it is one of them."""
+        return key[:2] == (self.kind, self.generation) and self.first <= key[2] <= self.last
+
+
+def record_key(message: Message) -> RecordKey | None:
+    """What a record is known by; null for one that the next of its kind replaces."""
+    if isinstance(message, Verdict | LineState | Reject | Action | Roll | SpanEvent | Alignment):
+        return type(message).__name__, message.generation, message.number
+    return None

@@ -1,0 +1,1 @@
+"""What comes from outside, broken by chance: each target has `fuzz(seed, count)`; `python -m tests.fuzz` runs them for long."""

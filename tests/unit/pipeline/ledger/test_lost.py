@@ -1,0 +1,210 @@
+"""What a record lacks is found by its numbers and by its millimetres, and never counts as inspected."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.ledger.lost import Missing
+from pipeline.ledger.reading import read_missing, read_runs, read_spans, read_verdicts
+from pipeline.ledger.store import Ledger
+from pipeline.ledger.verdict_lines import VerdictLines
+from pipeline.messages.actions import Reject
+from pipeline.messages.cloth import Roll
+from pipeline.messages.line import LineState
+from pipeline.messages.message import Message
+from pipeline.messages.reasons import Reason
+from pipeline.messages.states import Result, State
+from pipeline.messages.verdicts import Verdict
+from tests.fakes import totals
+
+OFFSET_MM = {"a": 0.0, "b": 7.0}
+CONFIG = {"cameras": [{"name": name, "y_offset_mm": mm} for name, mm in OFFSET_MM.items()]}
+
+
+def verdict(number: int, camera: str, seq: int, generation: int = 0, **changes: Any) -> Verdict:
+    start_mm = 25.0 * seq + OFFSET_MM[camera]
+    body = {
+        "number": number, "generation": generation, "camera": camera, "boot_id": "b", "seq": seq, "result": Result.PASS,
+        "start_mm": start_mm, "end_mm": start_mm + 25.0, "t_mono_ns": 0, "t_utc_ns": 0, "roll_id": "R1", **changes,
+    }  # fmt: skip
+    return Verdict.model_validate(body)
+
+
+def cloth(frames: int, generation: int = 0, first: int = 0) -> list[Verdict]:
+    """Both cameras' frames in turn: number 2n is camera a's, 2n + 1 camera b's."""
+    return [verdict(2 * n + i, c, first + n, generation) for n in range(frames) for i, c in enumerate("ab")]
+
+
+def write(folder: Path, messages: list[Message], **facts: Any) -> Path:
+    held = Ledger(folder / "ledger.sqlite", {"config": CONFIG, **facts}, run_id="r")
+    for message in messages:
+        held.add(message)
+    held.close()
+    return folder / "ledger.sqlite"
+
+
+def lost(path: Path) -> list[tuple[str, float, float]]:
+    found = [(camera, a, b, result) for camera, _, a, b, result, reason in read_spans(path) if reason == Reason.RECORD_LOST]
+    assert all(result == Result.NOT_INSPECTED for *_, result in found)
+    return sorted((camera, a, b) for camera, a, b, _ in found)
+
+
+@pytest.mark.parametrize(
+    ("kept", "spans", "missing"),
+    [
+        (lambda v: True, [], 0),
+        (lambda v: v.number not in (4, 5), [("a", 50, 75), ("b", 57, 82)], 2),
+        (lambda v: v.number not in (5, 7, 8), [("a", 100, 125), ("b", 57, 107)], 3),
+        (lambda v: v.number > 2, [("a", 0, 50), ("b", 7, 32)], 3),
+    ],
+)
+def test_a_gap_in_the_numbers_lies_between_each_cameras_neighbours(
+    tmp_path: Path, kept: Any, spans: list[tuple[str, float, float]], missing: int
+) -> None:
+    path = write(tmp_path, [v for v in cloth(8) if kept(v)])
+    assert lost(path) == spans
+    assert read_missing(path).records == ({"verdicts": missing} if missing else {})
+
+
+def test_a_generations_end_is_bounded_by_where_the_next_begins(tmp_path: Path) -> None:
+    path = write(tmp_path, [*cloth(3), *cloth(3, generation=1, first=6)])
+    assert lost(path) == [("a", 75, 150), ("b", 82, 157)]
+    assert read_missing(path).records == {}  # how many numbers that were, nobody has said
+
+
+def test_a_generation_without_any_record_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path, [*cloth(3), *cloth(3, generation=2, first=6)])
+    assert lost(path) == [("a", 75, 150), ("b", 82, 157)]
+    assert read_missing(path).records == {"generations": 1}
+
+
+def test_the_last_totals_say_what_the_end_lacks(tmp_path: Path) -> None:
+    said = totals(verdicts=10, passed=10, rejects=2, position_mm=130.0)
+    reject = Reject(number=1, generation=0, verdict=5, camera="b", cause=Result.DEFECT, start_mm=57, end_mm=82, t_mono_ns=0)
+    path = write(tmp_path, [*cloth(3), reject, said])
+    assert lost(path) == [("a", 75, 130), ("b", 82, 137)]
+    assert read_missing(path).records == {"verdicts": 4, "rejects": 1}
+
+
+def test_totals_of_what_is_on_record_lose_nothing(tmp_path: Path) -> None:
+    later = totals(generation=1, position_mm=500.0)  # a decision that has said nothing yet
+    path = write(tmp_path, [*cloth(3), totals(verdicts=6, position_mm=99.0), later])
+    assert lost(path) == [] and read_missing(path) == Missing()
+
+
+def test_rows_that_only_verdicts_jsonl_has_are_told(tmp_path: Path) -> None:
+    path = write(tmp_path, [*cloth(3)])  # as after a -wal that was cut
+    lines = VerdictLines(tmp_path, "r")
+    for each in cloth(5):
+        lines.add(each)
+    lines.flush()
+    lines.close()
+    assert lost(path) == [("a", 75, 125), ("b", 82, 132)]
+    missing = read_missing(path)
+    assert (missing.records, missing.in_verdicts_jsonl) == ({"verdicts": 4}, 4)
+    assert str(missing) == "The record is not whole: it lacks 4 verdicts. 4 of the verdicts still stand in verdicts.jsonl."
+
+
+def test_lines_of_another_run_say_nothing_of_this_one(tmp_path: Path) -> None:
+    path = write(tmp_path, [*cloth(3)])
+    for run_id in ("earlier", "r", "later"):
+        lines = VerdictLines(tmp_path, run_id)
+        for each in cloth(3 if run_id == "r" else 5):
+            lines.add(each)
+        lines.flush()
+        lines.close()
+    assert lost(path) == [] and read_missing(path) == Missing()
+
+
+def test_lost_cloth_across_a_border_is_of_both_rolls(tmp_path: Path) -> None:
+    common = {"generation": 0, "style": "", "cause": "command", "t_mono_ns": 0, "t_utc_ns": 0}
+    rolls = [Roll(number=n, roll_id=f"R{n + 1}", start_mm=60.0 * n, **common) for n in range(2)]  # type: ignore[arg-type]
+    path = write(tmp_path, [*rolls, *(v for v in cloth(8) if v.number not in (4, 5))])
+    parts = [(c, roll, a, b) for c, roll, a, b, _, reason in read_spans(path) if reason == Reason.RECORD_LOST]
+    assert parts == [("a", "R1", 50, 60), ("a", "R2", 60, 75), ("b", "R1", 57, 60), ("b", "R2", 60, 82)]
+
+
+def test_where_no_scale_is_known_frames_are_counted(tmp_path: Path) -> None:
+    bare = [v.model_copy(update={"start_mm": None, "end_mm": None}) for v in cloth(4) if v.number not in (2, 3)]
+    path = write(tmp_path, [*bare])
+    assert lost(path) == [] and read_missing(path).records == {"verdicts": 2}
+
+
+def test_a_second_look_at_cloth_does_not_stand_for_a_lost_first_one(tmp_path: Path) -> None:
+    cloth_and_again = [*cloth(4), verdict(8, "a", 1, rescan=True)]
+    path = write(tmp_path, [v for v in cloth_and_again if v.number != 2])
+    assert lost(path) == [("a", 25, 50)]
+
+
+def test_every_kind_that_decision_numbers_is_missed(tmp_path: Path) -> None:
+    states = [
+        LineState(number=n, generation=0, state=State.RUNNING, inspection_ok=True, t_mono_ns=0, t_utc_ns=0) for n in (0, 3)
+    ]
+    assert read_missing(write(tmp_path, [*states])).records == {"states": 2}
+
+
+@pytest.mark.parametrize(
+    ("change", "spans"),
+    [
+        ("UPDATE verdicts SET result = 'PASS' WHERE number = 4", [("a", 50, 75)]),
+        ("UPDATE verdicts SET end_mm = 9e9 WHERE number = 4", [("a", 50, 75)]),
+        ("UPDATE verdicts SET camera = 'c' WHERE number = 4", [("a", 50, 75)]),
+        ("UPDATE verdicts SET body = replace(body, '\"seq\"', '\"sfq\"') WHERE number = 4", [("a", 50, 75)]),
+        ("UPDATE verdicts SET body = CAST(x'7bff7d' AS TEXT) WHERE number = 4", [("a", 50, 75)]),
+        ("UPDATE verdicts SET body = '[4]' WHERE number = 4", [("a", 50, 75)]),
+        ("UPDATE verdicts SET number = 99 WHERE number = 15", [("b", 182, 207)]),
+    ],
+)
+def test_a_row_that_contradicts_itself_is_lost_and_the_others_are_read(
+    tmp_path: Path, change: str, spans: list[tuple[str, float, float]]
+) -> None:
+    four = cloth(8)[4].model_copy(update={"result": Result.NOT_INSPECTED, "reason": Reason.DAMAGED})
+    rows = [four if v.number == 4 else v for v in cloth(8)]
+    path = write(tmp_path, [*rows, totals(verdicts=16, position_mm=200.0)])
+    db = sqlite3.connect(path)
+    with db:
+        assert db.execute(change).rowcount == 1
+    db.close()
+    assert lost(path) == spans
+    assert read_missing(path).records == {"verdicts": 1}
+    assert len(list(read_verdicts(path))) == 15
+
+
+def test_scores_that_are_no_numbers_keep_nothing_from_being_read(tmp_path: Path) -> None:
+    odd = verdict(0, "a", 0, result=Result.NOT_INSPECTED, reason=Reason.NOT_FINITE, lanes=(float("nan"), float("inf")))
+    path = write(tmp_path, [odd, verdict(1, "b", 0)])
+    assert [row[4:] for row in read_spans(path)] == [("NOT_INSPECTED", "NOT_FINITE"), ("PASS", None)]
+
+
+def test_facts_of_a_run_that_cannot_be_read_are_one_line(tmp_path: Path) -> None:
+    path = write(tmp_path, [])
+    db = sqlite3.connect(path)
+    with db:
+        db.execute("UPDATE run SET value = '{' WHERE key = 'config'")
+    db.close()
+    with pytest.raises(Exception, match=r"^ledger not readable \(config of run r is damaged\), .*, keep all its files"):
+        read_runs(path)
+
+
+@pytest.mark.parametrize(
+    "last", ["null", "[1]", "7", '"text"', "{", '{"run": "r"}', '{"run": "r", "generation": "0", "number": []}']
+)
+def test_a_last_line_that_tells_no_verdict_stops_nobody(tmp_path: Path, last: str) -> None:
+    before = VerdictLines(tmp_path, "r")
+    before.add(cloth(1)[0])
+    before.flush()
+    before.close()
+    path = tmp_path / "verdicts.jsonl"
+    path.write_bytes(path.read_bytes() + last.encode() + b"\n\xff\xfe\n")
+    after = VerdictLines(tmp_path, "r")
+    for each in cloth(1):
+        after.add(each)
+    after.flush()
+    after.close()
+    told = [json.loads(line)["number"] for line in path.read_bytes().splitlines() if line.startswith(b'{"schema"')]
+    assert told == [0, 1]
