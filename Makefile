@@ -30,7 +30,7 @@ $(VENV)/.ready: pyproject.toml
 	@touch $@
 
 demo: $(VENV)/.ready
-	$(BIN)/glassline demo --out demo
+	$(BIN)/glassline demo --out demo --replace
 
 test: check unit models emulator tensorrt line
 

@@ -13,9 +13,9 @@ from glass_core.files.whole_file import refused_writes
 def whole_folder(out: Path) -> Iterator[Path]:
     """A folder beside `out` that becomes it at the end, or goes when anything fails.
 
-    Raises InputError where `out` is there already, or the disk cannot be written.
+    Raises InputError where something lies in `out` already, or the disk cannot be written.
     """
-    if out.exists():
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"already there, {out}, choose another --out")
     part = out.with_name(f".{out.name}.part")
     with refused_writes(out):

@@ -65,7 +65,7 @@ def main() -> None:
         seed, tried, count = args.seed, 0, 8
         while time.monotonic() < ends:
             took_s = chunk(target, seed, count)
-            seed, tried = seed + 1, tried + count
+            seed, tried = seed + count, tried + count  # a target may take a seed for each input
             if took_s < CHUNK_S:
                 count = min(count * 4, 1 << 16)
         total += tried

@@ -1,13 +1,9 @@
-"""Decision and recorder with a disk that fills up and recorders that are killed, at random: nothing is lost in silence.
-
-`python -m tests.fuzz.test_backlog SEED COUNT` tries more.
-"""
+"""Decision and recorder with a disk that fills up and recorders that are killed, at random: nothing is lost in silence."""
 
 from __future__ import annotations
 
 import os
 import random
-import sys
 import tempfile
 from pathlib import Path
 from unittest.mock import patch
@@ -130,7 +126,3 @@ def fuzz(seed: int, count: int) -> tuple[int, int]:
 def test_nothing_is_lost_in_silence() -> None:
     verdicts, lacking = fuzz(seed=1, count=12)
     assert verdicts > lacking > 0
-
-
-if __name__ == "__main__":
-    print(fuzz(int(sys.argv[1]), int(sys.argv[2])))

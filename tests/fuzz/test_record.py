@@ -1,14 +1,10 @@
-"""Records that were killed, cut and changed at random: a reader reads them, or says in one line what is wrong.
-
-`python -m tests.fuzz.test_record SEED COUNT` tries more.
-"""
+"""Records that were killed, cut and changed at random: a reader reads them, or says in one line what is wrong."""
 
 from __future__ import annotations
 
 import os
 import random
 import signal
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -185,7 +181,3 @@ def fuzz(seed: int, count: int) -> dict[str, int]:
 def test_a_reader_reads_or_says_what_is_wrong() -> None:
     outcomes = fuzz(seed=1, count=40)
     assert min(outcomes.values()) > 0
-
-
-if __name__ == "__main__":
-    print(fuzz(int(sys.argv[1]), int(sys.argv[2])))

@@ -53,7 +53,7 @@ def cloth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def train(cloth: Path) -> int:
     run, config = cloth.parent / "run", cloth.parent / "train.yaml"
-    return main(["train", str(cloth), "--out", str(run), "--config", str(config), "--json"])
+    return main(["train", str(cloth), "--out", str(run), "--config", str(config), "--append", "--json"])
 
 
 def test_train_then_calibrate(cloth: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,7 +110,7 @@ def test_marked_pictures_are_left_out_and_a_training_that_saw_them_begins_anew(c
         (["train", "{tmp}/good", "--out", "{tmp}/run", "--config", "{tmp}/nowhere.yaml"], "nowhere.yaml"),
         (["calibrate", "threshold", "{tmp}/run"], "no trained model"),
         (["train", "{tmp}/good"], "--out"),
-        (["train", "{tmp}/good", "--out", "{tmp}/train.yaml", "--config", "{tmp}/train.yaml"], "not writable"),
+        (["train", "{tmp}/good", "--out", "{tmp}/train.yaml", "--config", "{tmp}/train.yaml"], "not a folder"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(

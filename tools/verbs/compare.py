@@ -13,6 +13,7 @@ from rich.table import Table
 import pipeline
 from pipeline.config.cards import load_config
 from tools.verbs.display import Display, answers
+from tools.verbs.out import add_out, claimed_out
 
 if TYPE_CHECKING:
     from pipeline.report.comparing import Comparison
@@ -27,7 +28,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     p.add_argument("b", type=Path, metavar="B", help="the one that is to replace it")
     p.add_argument("source", type=Path, metavar="SOURCE", help="image folder, data set, video or recording")
     p.add_argument("--config", type=Path, help="YAML of a line: its worker, decision and camera geometry are used")
-    p.add_argument("--out", type=Path, help="folder for both records (default: a new one in the temporary folder)")
+    add_out(p, "DIR", "folder for both records (default: a new one in the temporary folder)")
     p.add_argument("--flips", type=int, default=0, metavar="N", help="frames whose verdict may differ (default: 0)")
     p.add_argument("--shift", type=float, metavar="X", help="how far 99 of 100 scores may move (default: any)")
     p.add_argument("--json", action="store_true", help="print one JSON object")
@@ -37,7 +38,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def run(args: argparse.Namespace) -> int:
     """Exit 0 when B may replace A, 1 when it differs by more than allowed."""
     line = load_config(args.config) if args.config else None
-    with Display() as display:
+    with claimed_out(args, "a/ledger.sqlite"), Display() as display:
         found = pipeline.compare(
             args.a, args.b, args.source, config=line, out=args.out, flips=args.flips, shift=args.shift, report=display
         )

@@ -7,8 +7,10 @@ import json
 from pathlib import Path
 
 import calibration
+from glass_core.engines.bundle import MANIFEST_FILE
 from pipeline.cameras.placing import Placing
 from tools.verbs.display import Display
+from tools.verbs.out import add_out, claimed_out
 
 BACKENDS = ("auto", "torch", "openvino", "tensorrt")
 PRECISIONS = ("fp32", "fp16", "bf16", "int8")
@@ -24,14 +26,14 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     )  # fmt: skip
     p.add_argument("--backend", choices=BACKENDS, default="auto", help="default: the fastest this machine has")
     p.add_argument("--precision", choices=PRECISIONS, default="fp32", help="default: fp32")
-    p.add_argument("--out", type=Path, required=True, metavar="BUNDLE", help="folder to make")
+    add_out(p, "BUNDLE", "folder to make", required=True)
     p.add_argument("--json", action="store_true", help="print one JSON object")
     p.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit 0 with a proven engine and its card in BUNDLE, or without BUNDLE."""
-    with Display() as display:
+    with claimed_out(args, MANIFEST_FILE), Display() as display:
         manifest, card = calibration.compile_bundle(
             args.run, args.out, args.backend, args.precision, args.good, display, Placing()
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import sys
 import time
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ from rich.progress import track
 import calibration
 import glass_core
 import pipeline
-from glass_core.errors import InputError
 from pipeline.cameras.picture import write_png
 from pipeline.cameras.synthetic.weave import render, write_folder
 from pipeline.config.cameras import WeaveConfig
@@ -30,6 +28,7 @@ from pipeline.report import write_page
 from pipeline.report.roll import Summary, find_defects
 from pipeline.report.truth import Comparison, Injected, compare
 from tools.verbs.display import Display, answers
+from tools.verbs.out import add_out, claimed_out
 from tools.verbs.run import Operator
 
 MARK = "demo.json"
@@ -65,7 +64,7 @@ EYES = (Eye("left", "0815-0000", 11, 0.0), Eye("right", "0815-0001", 12, WIDTH_P
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the verb."""
     p = subparsers.add_parser("demo", help="the whole story on generated cloth, no downloads needed")
-    p.add_argument("--out", type=Path, default=Path("demo"), help="folder for the result (default: ./demo)")
+    add_out(p, "DIR", "folder for the result (default: ./demo)", default=Path("demo"))
     p.add_argument("--json", action="store_true", help="print one JSON object")
     p.set_defaults(func=run)
 
@@ -203,13 +202,20 @@ def tell(comparison: Comparison, summary: Summary, console: Console) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Exit 0 when the line ran to the end of the roll, whatever it found."""
-    start_s = time.monotonic()
-    out: Path = args.out
     console = answers(stderr=args.json)
-    if out.exists() and any(out.iterdir()):
-        if not (out / MARK).exists():
-            raise InputError(f"folder holds something else, {out}, choose another --out")
-        shutil.rmtree(out)
+    with claimed_out(args, MARK):
+        result = play(args.out, console)
+    if args.json:
+        print(json.dumps(result))
+    else:
+        console.print(f"{result['seconds']} s in all; look at {result['page']}", soft_wrap=True, highlight=False)
+    sys.stdout.flush()
+    return 0
+
+
+def play(out: Path, console: Console) -> dict[str, Any]:
+    """The whole story, told as it goes on; its figures, as the --json object."""
+    start_s = time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
     (out / MARK).write_text("{}\n")
     images = weave_good(out / "good", console)
@@ -235,9 +241,4 @@ def run(args: argparse.Namespace) -> int:
     }  # fmt: skip
     (out / MARK).write_text(json.dumps(result, indent=1) + "\n")
     tell(comparison, summary, console)
-    if args.json:
-        print(json.dumps(result))
-    else:
-        console.print(f"{result['seconds']} s in all; look at {page}", soft_wrap=True, highlight=False)
-    sys.stdout.flush()
-    return 0
+    return result

@@ -13,7 +13,9 @@ from calibration.threshold import CARD_FILE, load_card
 from glass_core.engines import Engine
 from glass_core.errors import InputError
 from glass_core.evaluation.measure import OFFICIAL_PX
+from glass_core.evaluation.score_folder import EVALUATION_FILE
 from tools.verbs.display import Display
+from tools.verbs.out import add_out, claimed_out
 
 if TYPE_CHECKING:
     from glass_core.evaluation.evaluate import Evaluated
@@ -40,14 +42,14 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         help="standard: tiles, whole pictures; official: as the paper's code, 288 px cut from the middle",
     )  # fmt: skip
     p.add_argument("--crops", action="store_true", help="the pictures are cut from the inspected range: score them whole")
-    p.add_argument("--out", type=Path, metavar="DIR", help="leave scores, maps and pictures there")
+    add_out(p, "DIR", "leave scores, maps and pictures there")
     p.add_argument("--json", action="store_true", help="print one JSON object")
     p.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit 0 whatever the figures are."""
-    with Display() as display:
+    with claimed_out(args, EVALUATION_FILE), Display() as display:
         thresholds = partial(_thresholds, args.run, display)
         found = glass_core.evaluate(args.run, args.data, args.protocol, args.crops, args.out, thresholds, display)
     if args.json:

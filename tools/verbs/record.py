@@ -8,15 +8,17 @@ import sys
 from pathlib import Path
 
 import pipeline
+from pipeline.cameras.recording import INDEX
 from pipeline.config.cards import load_config
 from tools.verbs.display import Display
+from tools.verbs.out import add_out, claimed_out
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the verb."""
     p = subparsers.add_parser("record", help="record the cameras of a line, without loss")
     p.add_argument("config", type=Path, metavar="CONFIG", help="YAML of the line")
-    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new or empty folder")
+    add_out(p, "DIR", "folder for the recording", required=True)
     limit = p.add_mutually_exclusive_group()
     limit.add_argument("--metres", type=float, metavar="N", help="stop each camera after so much cloth")
     limit.add_argument("--frames", type=int, metavar="N", help="stop each camera after so many pictures")
@@ -27,7 +29,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def run(args: argparse.Namespace) -> int:
     """Record until a limit, the sources' end or Ctrl-C; 0."""
     config = load_config(args.config)
-    with Display() as display:
+    with claimed_out(args, INDEX), Display() as display:
         recorded = pipeline.record(config, args.out, frames=args.frames, metres=args.metres, report=display)
     if args.json:
         print(json.dumps(recorded.model_dump(mode="json", by_alias=True)))

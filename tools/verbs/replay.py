@@ -12,6 +12,7 @@ import pipeline
 from pipeline.config.cards import load_config
 from pipeline.messages.reasons import Reason
 from tools.verbs.display import Display
+from tools.verbs.out import add_out, claimed_out
 
 if TYPE_CHECKING:
     from pipeline.report.roll import Summary
@@ -24,7 +25,9 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     p.add_argument("--model", type=Path, required=True, help="a trained and calibrated RUN, or a BUNDLE")
     p.add_argument("--camera", metavar="NAME", help="one camera of a recording (default: all of them)")
     p.add_argument("--config", type=Path, help="YAML of a line: its worker, decision and camera geometry are used")
-    p.add_argument("--out", type=Path, help="folder for the record (default: a new one in the temporary folder)")
+    add_out(
+        p, "DIR", "folder for the record (default: a new one in the temporary folder)", adds="add a run to the record there"
+    )
     p.add_argument("--json", action="store_true", help="print one JSON object")
     p.set_defaults(func=run)
 
@@ -32,7 +35,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def run(args: argparse.Namespace) -> int:
     """Exit 0 whatever was found."""
     line = load_config(args.config) if args.config else None
-    with Display() as display:
+    with claimed_out(args, "ledger.sqlite"), Display() as display:
         summary = pipeline.replay(args.source, args.model, args.out, line, display, args.camera)
     show(summary, args.json)
     sys.stdout.flush()

@@ -13,9 +13,11 @@ from glass_core.backbones import BACKBONES
 from glass_core.config import TrainConfig, load_train_config
 from glass_core.evaluation.deviations import deviations
 from glass_core.evaluation.suspects import sheet_of
+from glass_core.network.checkpoint import INFO_FILE
 from glass_core.pictures.exclusions import EXCLUDE_FILE
-from glass_core.pictures.split import load_split
+from glass_core.pictures.split import SPLIT_FILE, load_split
 from tools.verbs.display import Display
+from tools.verbs.out import add_out, claimed_out
 
 if TYPE_CHECKING:
     from glass_core.network.checkpoint import ModelInfo
@@ -25,7 +27,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     """Register the verb."""
     p = subparsers.add_parser("train", help="learn good cloth from pictures of it")
     p.add_argument("data", type=Path, metavar="DATA", help="folder of good pictures, MVTec data set, or recording")
-    p.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder for the model")
+    add_out(p, "RUN", "folder for the model", required=True, adds="take up again the training that lies there")
     p.add_argument("--config", type=Path, metavar="YAML", help="its section `train:` is used (default: profile cloth)")
     p.add_argument("--backbone", choices=list(BACKBONES), help="instead of the configured one; `embedded` needs no file")
     p.add_argument("--json", action="store_true", help="print one JSON object")
@@ -33,11 +35,11 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exit 0 with a model in RUN; what was trained is taken up again where it was interrupted."""
+    """Exit 0 with a model in RUN; with --append a training goes on where it was interrupted."""
     chosen = {"backbone": args.backbone} if args.backbone else {}
     config = load_train_config(args.config, instead=chosen) if args.config else TrainConfig.model_validate(chosen)
     started = time.monotonic()
-    with Display() as display:
+    with claimed_out(args, SPLIT_FILE, INFO_FILE), Display() as display:
         info = glass_core.train(args.data, config, args.out, display)
     facts = _facts(info, args.out, time.monotonic() - started)
     if args.json:

@@ -232,7 +232,7 @@ def test_a_bad_picture_or_mask_is_known_before_anything_is_scored(
     else:
         write(last.mask, np.zeros((70, 216) if kind == "a mask that marks nothing" else (70, 210), np.uint8))
     monkeypatch.setattr(BrightnessEngine, "score", lambda self, tiles: scored.append(tiles))
-    assert main(["evaluate", str(model), str(data), "--out", str(tmp_path / "out")]) == 2
+    assert main(["evaluate", str(model), str(data), "--out", str(tmp_path / "out"), "--replace"]) == 2
     error = capsys.readouterr().err
     assert f"glassline: {'damaged picture' if kind == 'damaged mask' else kind}" in error
     assert not scored and (tmp_path / "out/scores.csv").is_file()  # what was there stays
