@@ -16,6 +16,7 @@ from glass_core.settings.document import read_document
 from glass_core.settings.explanation import changed, checked
 from pipeline.config.cameras import BaslerConfig, CameraConfig
 from pipeline.config.line import LineConfig
+from pipeline.messages.domains import MAX_MM_PER_PX, MAX_OFFSET_MM, MIN_MM_PER_PX
 
 
 def camera_cards(config: CameraConfig, now: datetime | None = None) -> dict[str, CameraCard]:
@@ -52,6 +53,11 @@ def with_cards(line: LineConfig) -> LineConfig:
                 raise InputError(f"no camera {place.neighbour} before {camera.name}, {camera.alignment}, list it first")
             measured |= {"x_offset_mm": beside.x_offset_mm + place.right_mm, "y_offset_mm": beside.y_offset_mm + place.up_mm}
         for key, mm in measured.items():
+            low, high = (MIN_MM_PER_PX, MAX_MM_PER_PX) if key.startswith("mm_per_px") else (-MAX_OFFSET_MM, MAX_OFFSET_MM)
+            if mm is not None and not low <= mm <= high:
+                raise InputError(
+                    f"{key} {mm:g} of its card, camera {camera.name}, {low:g} to {high:g} are allowed: make it anew"
+                )
             if key in camera.model_fields_set and getattr(camera, key) not in (None, mm):
                 raise InputError(f"{key} differs from the card's {mm}, camera {camera.name}, take it out of the config")
         cameras[camera.name] = changed(camera, where, **known | measured)
