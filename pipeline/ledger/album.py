@@ -12,7 +12,7 @@ from pipeline.messages.message import Payload
 from pipeline.messages.verdicts import Verdict
 
 WAITING = 64
-"""Crops in memory, a megabyte or two each where defects are large."""
+"""Crops in memory, of 7 MB at most."""
 
 
 class Album:
