@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from glass_core.errors import InputError
 from pipeline.ledger.journal import Journal
@@ -39,11 +39,16 @@ def read_dispositions(folder: Path, run_id: str) -> list[Disposition]:
     path = folder / FILE
     if not path.is_file():
         return []
+    said: list[Disposition] = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        said = [Disposition.model_validate(json.loads(line)) for line in lines]
-    except (OSError, ValueError, ValidationError) as e:
-        raise InputError(f"dispositions not readable ({str(e).splitlines()[0]}), {path}, restore them from a copy") from None
+        whole_lines = path.read_bytes().split(b"\n")[:-1]  # what follows the last was not said to its end
+        for line in whole_lines:
+            said.append(Disposition.model_validate(json.loads(line)))
+    except (OSError, ValueError) as e:
+        what = str(e).splitlines()[0]
+        raise InputError(
+            f"dispositions not readable ({what}), {path} line {len(said) + 1}, mend that line, keep the others"
+        ) from None
     return [d for d in said if d.run_id == run_id]
 
 

@@ -1,16 +1,33 @@
-"""Finds the cloth that no record speaks of, between the places that the record does speak of (pure)."""
+"""What a run's record lacks, found by what it does hold: numbers, totals, places, and the lines of verdicts.jsonl."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.cloth.coverage import Intervals
+from pipeline.ledger.opening import Connection, opened
+from pipeline.ledger.reading import read_borders
+from pipeline.ledger.rows import find_run, read_object, whole_bodies, whole_totals
+from pipeline.ledger.spoken import Spoken
+from pipeline.ledger.store import SpanRow
+from pipeline.ledger.verdict_lines import Key, LinesSoFar
+from pipeline.messages.line import Totals
+from pipeline.messages.reasons import Reason
+from pipeline.messages.states import Result
 
-MEET_UM = 2
-"""Spans that lie closer together meet: decision tells of no gap of a thousandth of a millimetre, and places are rounded."""
+NUMBERED = {
+    "verdicts": ("verdicts", "TRUE"),
+    "states": ("states", "TRUE"),
+    "rejects": ("rejects", "TRUE"),
+    "actions": ("actions", "TRUE"),
+    "rolls": ("web", "kind = 'Roll'"),
+    "events": ("web", "kind = 'SpanEvent'"),
+}
+"""What decision numbers from 0 in each of its generations, and where it is kept."""
 
 
 class Missing(BaseModel):
@@ -32,67 +49,86 @@ class Missing(BaseModel):
         return f"The record is not whole: it lacks {counts}.{still}"
 
 
-class Spoken:
-    """The places of which each camera's verdicts speak, told in the order of their numbers.
+def read_spans(path: Path, run_id: str | None = None) -> Iterator[SpanRow]:
+    """Camera, roll, from mm, to mm, result and reason of every verdict with a place, in order; fast on long runs.
 
-    Decision tells of every millimetre between a camera's first and last place. So a gap between two of them is lost record.
-    `looks_at_mm`: where the cameras look, as the line's cloth begins at 0.
+    A frame across the border of two rolls gives a part to each; cloth seen again is left out. At the end comes the cloth of
+    which the record has lost what was decided, as NOT_INSPECTED for RECORD_LOST.
     """
-
-    def __init__(self, looks_at_mm: Mapping[str, float]) -> None:
-        self._looks_at_mm = looks_at_mm
-        self._places: dict[str, Intervals] = {}
-        self._rolls: dict[str, tuple[list[float], list[str]]] = {}
-        self._next = (0, 0)
-        self._breaks = 0
-        self._first_break: dict[str, int] = {}
-        self._last_break: dict[str, int] = {}
-
-    def count(self, generation: int, number: int) -> None:
-        """The next verdict on record has these numbers."""
-        self._breaks += (generation, number) not in (self._next, (self._next[0] + 1, 0))
-        self._next = generation, number + 1
-
-    def add(self, camera: str, start_mm: float, end_mm: float, roll_id: str) -> None:
-        """That verdict speaks of this span."""
-        start_mm, end_mm = sorted((start_mm, end_mm))
-        self._places.setdefault(camera, Intervals()).add(_um(start_mm), _um(end_mm))
-        self._first_break.setdefault(camera, self._breaks)
-        self._last_break[camera] = self._breaks
-        starts_mm, names = self._rolls.setdefault(camera, ([], []))
-        if not names or names[-1] != roll_id:
-            starts_mm.append(start_mm)
-            names.append(roll_id)
-
-    def holes(self, end_mm: Mapping[str, float]) -> Iterator[tuple[str, str, float, float]]:
-        """Camera, roll, from mm, to mm of each gap; `end_mm`: how far cameras are known to have told.
-
-        Numbers that lack before a camera's first place may be of its first cloth, and those that lack after its last of cloth
-        that the others have told of.
-        """
-        ends_um = {camera: max(end for _, end in places) for camera, places in self._places.items() if places.length}
-        come_um = max((end - self._looks_at_um(camera) for camera, end in ends_um.items()), default=0)
-        for camera in {**ends_um, **end_mm}:
-            places = self._places.get(camera, Intervals())
-            bounds = [um for place in places for um in place]
-            if camera in end_mm:
-                bounds.append(_um(end_mm[camera]))
-            if self._first_break.get(camera, 1):
-                bounds.append(self._looks_at_um(camera))
-            if self._last_break.get(camera, 0) < self._breaks:
-                bounds.append(come_um + self._looks_at_um(camera))
-            for a, b in places.gaps(min(bounds), max(bounds)):
-                if b - a > MEET_UM:
-                    yield camera, self._roll(camera, a / 1000), a / 1000, b / 1000
-
-    def _looks_at_um(self, camera: str) -> int:
-        return _um(self._looks_at_mm.get(camera, 0.0))
-
-    def _roll(self, camera: str, place_mm: float) -> str:
-        """What the verdicts said there."""
-        starts_mm, names = self._rolls.get(camera, ([], [""]))
-        return names[max(0, bisect_right(starts_mm, place_mm) - 1)]
+    borders, lines = read_borders(path, run_id), LinesSoFar.of(path.parent)
+    lost = (str(Result.NOT_INSPECTED), str(Reason.RECORD_LOST))
+    with opened(path) as db:
+        run = find_run(db, path, run_id)
+        looks_at_mm, last = _looks_at_mm(db, run), None
+        spoken = Spoken(looks_at_mm)
+        for body in whole_bodies(db, run, "verdicts"):
+            last = body["generation"], body["number"]
+            spoken.count(*last)
+            span = body["camera"], body["start_mm"], body["end_mm"], body["roll_id"]
+            if None in span or body.get("rescan"):
+                continue
+            spoken.add(*span)
+            for part in borders.parts(*span[1:]):
+                yield span[0], *part, body["result"], body["reason"]
+        end_mm = _end_mm(looks_at_mm, last, whole_totals(db, run), lines.after(run, last))
+        for camera, roll_id, start_mm, stop_mm in spoken.holes(end_mm):
+            for part in borders.parts(start_mm, stop_mm, roll_id):
+                yield camera, *part, *lost
 
 
-def _um(mm: float) -> int:
-    return round(mm * 1000)
+def read_missing(path: Path, run_id: str | None = None) -> Missing:
+    """The records that a run (default: the last) should hold and does not, by the numbers and totals that it does hold."""
+    lines = LinesSoFar.of(path.parent)
+    held, reach, last = Counter[tuple[str, int]](), dict[tuple[str, int], int](), None
+
+    def reaches(kind: str, generation: int, count: int) -> None:
+        reach[kind, generation] = max(reach.get((kind, generation), 0), count)
+
+    with opened(path) as db:
+        run = find_run(db, path, run_id)
+        for kind, (table, where) in NUMBERED.items():
+            for body in whole_bodies(db, run, table, where):
+                held[kind, body["generation"]] += 1
+                reaches(kind, body["generation"], body["number"] + 1)
+                if kind == "verdicts":
+                    last = body["generation"], body["number"]
+                elif body.get("verdict") is not None:
+                    reaches("verdicts", body["generation"], body["verdict"] + 1)
+        for totals in whole_totals(db, run):
+            reaches("verdicts", totals.generation, totals.verdicts)
+            reaches("rejects", totals.generation, totals.rejects)
+    in_lines = lines.after(run, last)
+    for line in in_lines:
+        reaches("verdicts", line["generation"], line["number"] + 1)
+    records = Counter(dict.fromkeys(NUMBERED, 0))
+    for (kind, generation), count in reach.items():
+        records[kind] += count - held[kind, generation]
+    generations = {generation for _, generation in reach}
+    records["generations"] = max(generations, default=-1) + 1 - len(generations)
+    return Missing(records={kind: n for kind, n in records.items() if n}, in_verdicts_jsonl=len(in_lines))
+
+
+def _looks_at_mm(db: Connection, run_id: str) -> dict[str, float]:
+    """Where each camera of a run looks along the cloth."""
+    (config,) = db.execute("SELECT value FROM run WHERE run_id = ? AND key = 'config'", (run_id,)).fetchone() or ("{}",)
+    return {str(c.get("name")): c.get("y_offset_mm", 0.0) for c in (read_object(config) or {}).get("cameras", [])}
+
+
+def _end_mm(
+    looks_at_mm: dict[str, float], last: Key | None, told: Iterable[Totals], beyond: Iterable[dict[str, Any]]
+) -> dict[str, float]:
+    """How far cameras told of their cloth, where that was further than the last verdict on record.
+
+    Totals say how many verdicts there were, and how far the cloth had come. `beyond`: lines of verdicts.jsonl that follow the
+    last verdict.
+    """
+    end_mm: dict[str, float] = {}
+    for totals in told:
+        lost = totals.verdicts > 0 and (last is None or (totals.generation, totals.verdicts - 1) > last)
+        if lost and totals.position_mm is not None:
+            end_mm = {camera: totals.position_mm + mm for camera, mm in looks_at_mm.items()}
+    for line in beyond:
+        if (line_mm := line.get("end_mm")) is not None:
+            camera = str(line.get("camera"))
+            end_mm[camera] = max(end_mm.get(camera, line_mm), line_mm)
+    return end_mm

@@ -11,7 +11,8 @@ import yaml
 
 from glass_core.backbones import untrained_title
 from pipeline.cloth.joining import Defect
-from pipeline.ledger.reading import read_camera_facts, read_cameras, read_runs, read_spans, read_states, read_verdicts
+from pipeline.ledger.lost import read_spans
+from pipeline.ledger.reading import read_camera_facts, read_cameras, read_runs, read_states, read_verdicts
 from pipeline.messages.line import LineState
 from pipeline.messages.reasons import Reason
 from pipeline.report import files

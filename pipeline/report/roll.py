@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.cloth.coverage import Coverage
 from pipeline.cloth.joining import Defect, Joiner
-from pipeline.ledger.reading import read_cameras, read_missing, read_runs, read_spans, read_totals, read_verdicts
+from pipeline.ledger.lost import read_missing, read_spans
+from pipeline.ledger.reading import read_cameras, read_runs, read_totals, read_verdicts
 from pipeline.messages.reasons import Reason
 from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Verdict

@@ -18,7 +18,7 @@ from pipeline.config.cameras import CameraBase
 from pipeline.grading import Flaw, Grade, Rules, grade, severity
 from pipeline.ledger.crops import kept_path, map_path
 from pipeline.ledger.dispositions import Disposition, in_force, read_dispositions
-from pipeline.ledger.lost import Missing
+from pipeline.ledger.lost import Missing, read_missing
 from pipeline.ledger.reading import (
     read_alignments,
     read_borders,
@@ -27,7 +27,6 @@ from pipeline.ledger.reading import (
     read_defect_verdicts,
     read_events,
     read_frame_shapes,
-    read_missing,
     read_rolls,
     read_runs,
 )

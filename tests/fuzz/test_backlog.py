@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 from unittest.mock import patch
 
-from pipeline.ledger.reading import read_missing, read_rejects, read_spans, read_states, read_verdicts
+from pipeline.ledger.lost import read_missing, read_spans
+from pipeline.ledger.reading import read_rejects, read_states, read_verdicts
 from pipeline.ledger.stage import Recorder
 from pipeline.ledger.store import Ledger, LedgerFull
 from pipeline.messages.line import LineState

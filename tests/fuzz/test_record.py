@@ -12,7 +12,8 @@ from pathlib import Path
 
 from glass_core.errors import InputError
 from pipeline.cloth.coverage import Intervals
-from pipeline.ledger.reading import read_missing, read_spans, read_states
+from pipeline.ledger.lost import read_missing, read_spans
+from pipeline.ledger.reading import read_states
 from pipeline.ledger.store import Ledger
 from pipeline.ledger.verdict_lines import VerdictLines
 from pipeline.messages.line import LineState

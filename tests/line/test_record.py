@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.line import LineConfig
-from pipeline.ledger.reading import read_missing, read_rejects, read_states, read_verdicts
+from pipeline.ledger.lost import read_missing
+from pipeline.ledger.reading import read_rejects, read_states, read_verdicts
 from pipeline.messages.actions import Reject
 from pipeline.messages.commands import Reset
 from pipeline.messages.reasons import Reason

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.ledger.lost import Missing
-from pipeline.ledger.reading import read_missing, read_runs, read_spans, read_verdicts
+from pipeline.ledger.lost import Missing, read_missing, read_spans
+from pipeline.ledger.reading import read_runs, read_verdicts
 from pipeline.ledger.store import Ledger
 from pipeline.ledger.verdict_lines import VerdictLines
 from pipeline.messages.actions import Reject

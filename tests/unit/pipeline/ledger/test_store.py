@@ -11,6 +11,7 @@ import pytest
 
 from glass_core.errors import InputError
 from pipeline.ledger import reading as ledger
+from pipeline.ledger.lost import read_spans
 from pipeline.ledger.reading import read_verdicts
 from pipeline.ledger.store import Ledger, LedgerFull
 from pipeline.messages.actions import Reject
@@ -189,7 +190,7 @@ def test_defects_and_spans_are_picked_out(tmp_path: Path) -> None:
     held.add(verdict(2, result=Result.NOT_INSPECTED, reason=Reason.NO_FRAME, seq=None, start_mm=5, end_mm=9))
     held.close()
     assert [v.number for v in ledger.read_defect_verdicts(path)] == [1]
-    assert list(ledger.read_spans(path)) == [("left", "a", 0, 5, "PASS", None), ("left", "", 5, 9, "NOT_INSPECTED", "NO_FRAME")]
+    assert list(read_spans(path)) == [("left", "a", 0, 5, "PASS", None), ("left", "", 5, 9, "NOT_INSPECTED", "NO_FRAME")]
     assert ledger.read_cameras(path) == {"left": (2, 1)}
 
 

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from glass_core.errors import InputError
 from pipeline.cloth.borders import Borders
 from pipeline.cloth.rolls import Rolls
-from pipeline.ledger.reading import read_spans, read_verdicts
+from pipeline.ledger.lost import read_spans
+from pipeline.ledger.reading import read_verdicts
 from pipeline.ledger.store import Ledger
 from pipeline.messages.cloth import Roll
 from pipeline.messages.reasons import Reason

@@ -240,8 +240,11 @@ def test_another_runs_words_and_a_broken_file(tmp_path: Path, capsys: pytest.Cap
         assert main(["review", str(tmp_path), "--defect", "1", "--as", "lint", option, "x" * length]) == 2
     assert sheet_of(ledger).revision == 0, "nothing was written"
     assert all(line.startswith("glassline: ") for line in capsys.readouterr().err.splitlines())
-    (tmp_path / FILE).write_text("{}\n")
-    with pytest.raises(InputError, match="dispositions not readable"):
+    said = (tmp_path / FILE).read_text()
+    (tmp_path / FILE).write_text(said + said[: len(said) // 2])  # a killed writer's
+    assert len(read_dispositions(tmp_path, "another")) == 1
+    (tmp_path / FILE).write_text(said + "{}\n")
+    with pytest.raises(InputError, match=r"dispositions not readable.*jsonl line 2, mend that line, keep the others$"):
         read_sheet(ledger)
 
 

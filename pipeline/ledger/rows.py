@@ -1,0 +1,74 @@
+"""The rows of a run that are whole.
+
+Every row stands in its columns and once more in its body. One whose two forms differ is damaged, and counts as lost.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from glass_core.errors import InputError
+from pipeline.ledger.opening import KEEP, Connection
+from pipeline.messages.line import Totals
+from pipeline.messages.verdicts import Verdict
+
+TWICE = {
+    "verdicts": ("generation", "number", "camera", "boot_id", "seq", "result", "reason", "start_mm", "end_mm", "roll_id"),
+    "states": ("generation", "number", "state"),
+    "rejects": ("generation", "number", "verdict", "camera"),
+    "actions": ("generation", "number", "event"),
+    "web": ("generation", "number"),
+    "totals": ("generation",),
+}
+"""The columns of each table that stand in its bodies as well."""
+
+
+def find_run(db: Connection, path: Path, run_id: str | None) -> str:
+    """That run, or the last; InputError where there is none."""
+    query = "SELECT run_id FROM run WHERE ?1 IS NULL OR run_id = ?1 ORDER BY rowid DESC LIMIT 1"
+    found = db.execute(query, (run_id,)).fetchone()
+    if found is None:
+        raise InputError(f"ledger has no such run {run_id or ''}, {path}, give a ledger that a line has written")
+    return str(found[0])
+
+
+def whole_bodies(db: Connection, run_id: str, table: str, where: str = "TRUE") -> Iterator[dict[str, Any]]:
+    """The bodies of a run's rows that are whole, in the order of their numbers."""
+    columns = TWICE[table]
+    order = ", ".join(columns[: 1 if table == "totals" else 2])
+    query = f"SELECT body, {', '.join(columns)} FROM {table} WHERE run_id = ? AND {where} ORDER BY {order}"
+    for text, *values in db.execute(query, (run_id,)):
+        body = read_object(text)
+        if body is None or (table == "verdicts" and not body.keys() <= Verdict.model_fields.keys()):
+            continue
+        if all(body.get(name) == value for name, value in zip(columns, values, strict=True)):
+            yield body
+
+
+def whole_totals(db: Connection, run_id: str) -> Iterator[Totals]:
+    """The last totals of each generation of decision."""
+    for body in whole_bodies(db, run_id, "totals"):
+        try:
+            totals = Totals.model_validate(body)
+        except ValidationError:
+            continue
+        yield totals
+
+
+def read_object(text: str) -> dict[str, Any] | None:
+    """The JSON object in a text; null where there is none."""
+    try:
+        found = json.loads(text)
+    except (ValueError, TypeError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def damaged(path: Path, what: str) -> InputError:
+    """Part of the ledger cannot be read."""
+    return InputError(f"ledger not readable ({what} is damaged), {path}, {KEEP}")
