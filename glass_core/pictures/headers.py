@@ -108,13 +108,13 @@ def _tiff(content: bytes) -> Iterator[Header]:
     """Each page (TIFF 6.0, section 2; BigTIFF), but none that is a smaller form or a mask of another one (NewSubfileType)."""
     order, big = "<" if content[:2] == b"II" else ">", b"+" in content[2:4]
     word, counter, entry = (order + (code if big else small) for code, small in (("Q", "I"), ("Q", "H"), ("HHQ8s", "HHI4s")))
-    (offset,) = struct.unpack_from(word, content, 8 if big else 4)
+    offset = _tiff_number(content, word, 8 if big else 4)
     seen: set[int] = set()
     while offset:
         if offset in seen or len(seen) == _MAX_PAGES:
             raise ValueError
         seen.add(offset)
-        (entries,) = struct.unpack_from(counter, content, offset)
+        entries = _tiff_number(content, counter, offset)
         first = offset + struct.calcsize(counter)
         end = first + entries * struct.calcsize(entry)
         if end > len(content):
@@ -122,7 +122,13 @@ def _tiff(content: bytes) -> Iterator[Header]:
         values = {tag: _tiff_value(content, order, *field) for tag, *field in struct.iter_unpack(entry, content[first:end])}
         if not values.get(254, 0) & 5:
             yield Header(values.get(256, 0), values.get(257, 0), values.get(258, 1), offset)
-        (offset,) = struct.unpack_from(word, content, end)
+        offset = _tiff_number(content, word, end)
+
+
+def _tiff_number(content: bytes, code: str, place: int) -> int:
+    if place > len(content):  # struct bears no offset of 64 bits
+        raise ValueError
+    return int(struct.unpack_from(code, content, place)[0])
 
 
 def _tiff_value(content: bytes, order: str, kind: int, count: int, held: bytes) -> int:
@@ -131,9 +137,9 @@ def _tiff_value(content: bytes, order: str, kind: int, count: int, held: bytes) 
     if not code or not count:
         return 0
     if count * struct.calcsize(code) <= len(held):
-        return int(struct.unpack_from(order + code, held)[0])
+        return _tiff_number(held, order + code, 0)
     (place,) = struct.unpack(order + ("Q" if len(held) == 8 else "I"), held)
-    return int(struct.unpack_from(order + code, content, place)[0])
+    return _tiff_number(content, order + code, place)
 
 
 FORMATS = (

@@ -17,6 +17,10 @@ _MAX_FILE_BYTES = 2 << 30
 _AS_SHOWN = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
 """Without transparency, and turned as its EXIF note says."""
 
+cv2.utils.logging.setLogLevel(
+    cv2.utils.logging.LOG_LEVEL_SILENT
+)  # what is wrong with a file stands in a PictureError, in words for people
+
 
 class PictureError(InputError):
     """A file that is no usable picture."""

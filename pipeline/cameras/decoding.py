@@ -69,6 +69,7 @@ def open_track(path: Path) -> Iterator[Track]:
             f"file:{path}",
             container_options={"protocol_whitelist": "file", "format_whitelist": _CONTAINERS},
             options=_BOUND,
+            metadata_errors="replace",
         )
     except PermissionError as error:
         raise InputError(f"video not readable ({error.strerror}), {path}, check its permissions") from None
@@ -84,9 +85,10 @@ def open_track(path: Path) -> Iterator[Track]:
             raise InputError(
                 f"file with {len(streams)} tracks of pictures, {path}, save that of one camera as a file of its own"
             )
-        if not streams[0].codec_context.height:
-            codec = streams[0].codec_context.name
-            raise InputError(f"{codec} that cannot be decoded, {path}, save it as an mkv or mp4 file, or as single pictures")
+        codec = streams[0].codec_context
+        if codec is None or not codec.height:
+            what = "video of an unknown codec" if codec is None else f"{codec.name} that cannot be decoded"
+            raise InputError(f"{what}, {path}, save it as an mkv or mp4 file, or as single pictures")
         yield Track(container, streams[0])
 
 

@@ -14,8 +14,8 @@ CHECKS: dict[str, Callable[[], Part]] = {
     "torch": software.find_torch, "openvino": software.find_openvino, "torch-tensorrt": software.find_tensorrt,
     "nncf": software.find_nncf, "auto engine": software.find_auto_engine, "opencv": software.find_opencv,
     "av": software.find_av, "pypylon": software.find_pypylon, "libraries": software.find_libraries,
-    "weights": software.find_trunk_weights,
-    "network": host.find_network, "disk": host.find_disk, "ipc folder": host.find_ipc_folder,
+    "weights": software.find_trunk_weights, "network": host.find_network, "disk": host.find_disk,
+    "ipc folder": host.find_ipc_folder,
 }  # fmt: skip
 
 
