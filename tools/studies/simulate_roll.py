@@ -26,7 +26,8 @@ from glass_core.errors import InputError
 from pipeline.cloth.joining import Box
 from pipeline.config.line import LineConfig
 from pipeline.config.motion import SimulatedMotion
-from pipeline.ledger.reading import read_defect_verdicts, read_events, read_spans
+from pipeline.ledger.lost import read_spans
+from pipeline.ledger.reading import read_defect_verdicts, read_events
 from pipeline.messages.line import Totals
 from pipeline.messages.states import EventKind
 from pipeline.motion.played import SimulatedCourse

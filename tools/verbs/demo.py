@@ -23,7 +23,8 @@ from pipeline.cameras.picture import write_png
 from pipeline.cameras.synthetic.weave import render, write_folder
 from pipeline.config.cameras import WeaveConfig
 from pipeline.config.cards import load_config
-from pipeline.ledger.reading import read_spans, read_verdicts
+from pipeline.ledger.lost import read_spans
+from pipeline.ledger.reading import read_verdicts
 from pipeline.report import write_page
 from pipeline.report.roll import Summary, find_defects
 from pipeline.report.truth import Comparison, Injected, compare

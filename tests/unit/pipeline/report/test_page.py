@@ -10,7 +10,8 @@ import pytest
 
 from glass_core.errors import InputError
 from pipeline.ledger.album import Album
-from pipeline.ledger.reading import read_spans, read_verdicts
+from pipeline.ledger.lost import read_spans
+from pipeline.ledger.reading import read_verdicts
 from pipeline.ledger.store import Ledger
 from pipeline.messages.frames import CameraFacts
 from pipeline.messages.line import LineState
