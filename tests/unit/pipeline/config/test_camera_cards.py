@@ -48,7 +48,7 @@ def test_cards_are_checked_when_a_line_is_read(tmp_path: Path) -> None:
         InputError, match=r"^settings that do not fit together \(level: it should be less than 255\), camera left"
     ):
         load_config(config)
-    make_flatfield(lamp(), None, **WHO).save(path)
+    shading(tmp_path / "lamp", **WHO).save(path)
     path.write_text(path.read_text().replace('"saturated": 0', '"saturated": 1'))
     with pytest.raises(InputError, match="changed by hand"):
         load_config(config)

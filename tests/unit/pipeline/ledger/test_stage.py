@@ -28,6 +28,7 @@ from pipeline.messages.record import Committed
 from pipeline.messages.stages import Status
 from pipeline.messages.states import MotionState, Result, StageState, State
 from pipeline.messages.verdicts import Region, Verdict
+from pipeline.telemetry import Refusals
 from tests import fakes
 
 SECOND = 1_000_000_000
@@ -36,9 +37,8 @@ SECOND = 1_000_000_000
 class Queue:
     """An in-memory inbox and outbox."""
 
-    refused = 0
-
     def __init__(self) -> None:
+        self.refused = Refusals()
         self.messages: list[tuple[Message, tuple[memoryview, ...]]] = []
         self.sent: list[Status] = []
         self.safe: list[Committed] = []
