@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn, ParamSpec
 
 from glass_core.engines.canary import EngineFault
-from glass_core.errors import InputError, MissingError
+from glass_core.errors import InputError, MissingError, NotAccepted
 from pipeline.supervision.supervisor import LineFailed
 
 VERBS = (
@@ -60,7 +60,7 @@ def one_line(work: Callable[Words, int]) -> Callable[Words, int]:
             return work(*args, **kwargs)
         except InputError as e:
             print(f"glassline: {e}", file=sys.stderr)
-            return BAD_INPUT
+            return NO if isinstance(e, NotAccepted) else BAD_INPUT
         except MissingError as e:
             print(f"glassline: {e}", file=sys.stderr)
             return MISSING

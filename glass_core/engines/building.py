@@ -12,7 +12,7 @@ from glass_core.engines import RunEngine
 from glass_core.engines.backend import Runner, Tiles, backend, check_precision
 from glass_core.engines.bundle import GOLDENS_FILE, MANIFEST_FILE, Manifest, hashes
 from glass_core.engines.canary import MIN_TOLERANCE
-from glass_core.errors import InputError
+from glass_core.errors import InputError, NotAccepted
 from glass_core.network.checkpoint import read_info, write_tensors
 from glass_core.synthesis.samples import TileSource
 from glass_core.synthesis.texture import find_textures
@@ -78,8 +78,8 @@ def build(
 ) -> Manifest:
     """Writes engine, golden tiles and manifest into a folder that holds a run's model.
 
-    `examples` set the ranges of int8; `track(numbers, title)` shows progress. Raises InputError when the engine's scores are
-    not those of the model within ALLOWED, MissingError without the backend.
+    `examples` set the ranges of int8; `track(numbers, title)` shows progress. Raises NotAccepted when the engine's scores
+    are not those of the model within ALLOWED, MissingError without the backend.
     """
     check_precision(name, precision)
     info, module = read_info(folder), backend(name)
@@ -114,21 +114,21 @@ def build(
 def prove_batches(runner: Runner, tiles: Tiles, buckets: Sequence[int], allowed: float) -> float:
     """The largest difference between a cell of a tile alone and among others, for every batch up to the largest bucket.
 
-    Raises InputError when it is more than allowed, or when equal tiles in one batch get different scores.
+    Raises NotAccepted when it is more than allowed, or when equal tiles in one batch get different scores.
     """
     tiles = np.resize(tiles, (buckets[-1] + 1, *tiles.shape[1:]))
     alone = np.concatenate([runner(tile[None]) for tile in tiles])  # (B, h/c, w/c)
     if not np.isfinite(alone).all():
-        raise InputError("scores that are not finite, the engine, use another precision")
+        raise NotAccepted("scores that are not finite, the engine, use another precision")
     largest = 0.0
     for size in range(1, buckets[-1] + 1):
         for start in (0, 1):  # every tile in two places
             largest = max(largest, _largest(runner(tiles[start : start + size]), alone[start : start + size]))
         equal = runner(np.repeat(tiles[:1], size, axis=0))
         if not (equal == equal[:1]).all():
-            raise InputError(f"equal tiles score differently, batch of {size}, use another backend or precision")
+            raise NotAccepted(f"equal tiles score differently, batch of {size}, use another backend or precision")
     if not largest <= allowed:
-        raise InputError(
+        raise NotAccepted(
             f"a tile's score moves by {largest:.2g} with the tiles beside it ({allowed:g} is allowed), "
             "the engine, use another backend or precision"
         )
@@ -158,14 +158,14 @@ def compare(
 
 
 def refuse_beyond(guard: dict[str, float], allowed: Allowed, engine: str) -> None:
-    """Raises InputError when scores moved or verdicts flipped by more than allowed."""
+    """Raises NotAccepted when scores moved or verdicts flipped by more than allowed."""
     if not guard["moved_q99"] <= allowed.moved:
-        raise InputError(
+        raise NotAccepted(
             f"scores move by {guard['moved_q99']:.3g} (99 of 100 tiles, {allowed.moved:g} is allowed), {engine}, "
             "use another precision"
         )
     if guard["flips"] > allowed.flipped * guard["tiles"]:
-        raise InputError(
+        raise NotAccepted(
             f"{guard['flips']:.0f} of {guard['tiles']:.0f} verdicts flip at the calibrated threshold "
             f"({allowed.flipped:.1%} is allowed), {engine}, use another precision"
         )

@@ -18,7 +18,7 @@ from glass_core.engines.backend import Device, backend
 from glass_core.engines.building import ALLOWED, compare, prove_batches, refuse_beyond
 from glass_core.engines.bundle import ForeignDevice, Manifest, load_manifest
 from glass_core.engines.canary import EngineFault, check_scores
-from glass_core.errors import InputError
+from glass_core.errors import InputError, NotAccepted
 from glass_core.network.checkpoint import ModelInfo, read_info, save_model, tensors_of, weights_sha
 from glass_core.network.model import Glass
 from glass_core.pictures.scoring import ScoreDefinition
@@ -272,7 +272,7 @@ def test_the_guard_refuses_what_moves_or_flips(shift: float, refused: str | None
     if refused is None:
         refuse_beyond(guard, ALLOWED["fp32"], "engine")
     else:
-        with pytest.raises(InputError, match=refused):
+        with pytest.raises(NotAccepted, match=refused):
             refuse_beyond(guard, ALLOWED["int8"], "engine")
 
 

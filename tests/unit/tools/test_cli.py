@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from glass_core.engines.canary import EngineFault
-from glass_core.errors import InputError, MissingError
+from glass_core.errors import InputError, MissingError, NotAccepted
 from pipeline.supervision.supervisor import LineFailed
 from tests.shared_data import ROOT
 from tools import cli
@@ -36,6 +36,7 @@ def test_wrong_usage_is_one_line_and_two(words: list[str], said: str, capsys: py
     ("failure", "status"),
     [
         (InputError("a, b, c"), 2),
+        (NotAccepted("a, b, c"), 1),
         (MissingError("a, b, c"), 3),
         (EngineFault("no finite score"), 1),
         (LineFailed("worker failed 4 times in a minute", 1), 1),
