@@ -32,7 +32,7 @@ SECOND = 1_000_000_000
 class Queue:
     """An in-memory inbox and outbox."""
 
-    refused = 0
+    refused = Refusals()
 
     def __init__(self) -> None:
         self.messages: list[tuple[Message, tuple[memoryview, ...]]] = []
