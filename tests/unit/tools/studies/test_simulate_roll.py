@@ -84,6 +84,7 @@ def test_the_encoder_turns_with_the_web_and_wraps() -> None:
             encoder.tell(turning)
             time.sleep(0.1 if turning else 0)  # the whole course
             told.append(int(shaft.recv(64)))
+            time.sleep(0.05 * turning)  # its course is over then
         encoder.close()
     assert told[0] == told[1] == 0 and told[2] == 4000 * COUNTS_PER_MM % 2**BITS
 
