@@ -24,6 +24,7 @@ from pipeline.messages.reasons import Reason
 from pipeline.messages.stages import Status
 from pipeline.messages.states import MotionState, Result, StageState, State
 from pipeline.messages.verdicts import Region, Verdict
+from pipeline.telemetry import Refusals
 from tests import fakes
 
 SECOND = 1_000_000_000
@@ -32,7 +33,7 @@ SECOND = 1_000_000_000
 class Queue:
     """An in-memory inbox and outbox."""
 
-    refused = 0
+    refused = Refusals()
 
     def __init__(self) -> None:
         self.messages: list[tuple[Message, tuple[memoryview, ...]]] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from pathlib import Path
 
 import cv2
@@ -75,13 +76,14 @@ def test_the_encoder_turns_with_the_web_and_wraps() -> None:
         shaft.bind(("127.0.0.1", 0))
         shaft.settimeout(5)
         course = SimulatedCourse(
-            SimulatedMotion(source="simulated", speed_mm_s=0, segments=(Segment(seconds=1e-9, speed_mm_s=4e12),))
+            SimulatedMotion(source="simulated", speed_mm_s=0, segments=(Segment(seconds=0.04, speed_mm_s=1e5),))
         )
         encoder = Encoder(course, shaft.getsockname()[1])
         told = []
         for turning in (False, True, True):
             encoder.tell(turning)
             told.append(int(shaft.recv(64)))
+            time.sleep(0.05 * turning)  # its course is over then
         encoder.close()
     assert told[0] == told[1] == 0 and told[2] == 4000 * COUNTS_PER_MM % 2**BITS
 
