@@ -26,10 +26,12 @@ def write_video(
     times: Sequence[int] | None = None,
     tracks: int = 1,
     turn: int = 0,
+    cluster_ms: int = 5000,
     **options: str,
 ) -> Path:
     """RGB or grey frames at `times` (frames of 1/RATE s); each track has the same."""
-    with av.open(str(path), "w", options={"movflags": "faststart"} if path.suffix == ".mp4" else {}) as container:
+    written = {".mp4": {"movflags": "faststart"}, ".mkv": {"cluster_time_limit": str(cluster_ms)}}
+    with av.open(str(path), "w", options=written.get(path.suffix, {})) as container:
         streams = [container.add_stream(codec, rate=RATE, options=options) for _ in range(tracks)]
         for stream in streams:
             stream.height, stream.width, stream.pix_fmt = *frames[0].shape[:2], pixels

@@ -33,7 +33,7 @@ _MEASURED_PACKETS = 256
 _MAX_READY = 32
 _MAX_FAULTS = 100
 """Errors of the container in a row before the rest of it is given up."""
-_HOLE_BYTES = 4096
+_HOLE_BYTES = 256
 """So many bytes between two packets are none of the container's own: a packet stood there."""
 _HEAD_BYTES = 65536
 """The same before the first packet."""

@@ -98,6 +98,49 @@ def test_what_damage_leaves_keeps_its_place(
         np.testing.assert_array_equal(frames[number].pixels, whole[number].pixels)
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_frames_that_come_out_of_order_after_small_holes_keep_their_places(tmp_path: Path, suffix: str) -> None:
+    path = write_video(tmp_path / f"a{suffix}", FRAMES, "libx264", "yuv420p", g="6")
+    whole, content = read(path), path.read_bytes()
+    for start in range(len(content) // 6, len(content) * 5 // 6, len(content) // 30):
+        path.write_bytes(content[:start] + bytes(600) + content[start + 600 :])
+        frames = read(path)
+        assert len(frames) == 24
+        for number in judged(frames):
+            np.testing.assert_array_equal(frames[number].pixels, whole[number].pixels)
+
+
+def packets(path: Path) -> list[tuple[int, int]]:
+    """Place and size of each packet."""
+    with av.open(str(path)) as container:
+        return [(packet.pos, packet.size) for packet in container.demux() if packet.pos is not None]
+
+
+def test_what_builds_upon_packets_that_are_gone_is_damaged_too(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.avi", running_cloth(24, 160, 240), "mpeg4", "yuv420p", g="6")
+    places = packets(path)
+    first, last = places[7][0] - 8, places[10][0] - 8  # with the 8 bytes before each
+    content = bytearray(path.read_bytes())
+    content[first:last] = bytes(last - first)
+    path.write_bytes(content)
+    frames = read(path)
+    assert judged(frames) == [*range(7), *range(12, 24)] and len(frames) == 24
+    assert [frame.error.split(":")[0] for frame in frames[7:12]] == ["missing from the video"] * 3 + ["damaged video"] * 2
+
+
+def test_the_beginning_of_a_video_may_be_gone(tmp_path: Path) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (12, 128, 256, 3), dtype=np.uint8)
+    path = write_video(tmp_path / "a.mkv", list(noise), cluster_ms=100, g="1")
+    (first, _), (later, _) = packets(path)[0], packets(path)[6]
+    content = bytearray(path.read_bytes())
+    content[first : later - 200] = bytes(later - 200 - first)
+    path.write_bytes(content)
+    frames = read(path)
+    assert len(frames) == 12 and 0 < len(judged(frames)) <= 6
+    for number in judged(frames):
+        np.testing.assert_array_equal(frames[number].pixels, noise[number])
+
+
 def change(path: Path, number: int, into: bytes) -> None:
     """A few bytes in the middle of a frame's packet are others."""
     with av.open(str(path)) as container:
