@@ -11,7 +11,7 @@ import pytest
 
 from glass_core.errors import InputError
 from pipeline.ledger import reading as ledger
-from pipeline.ledger.lost import read_spans
+from pipeline.ledger.lost import read_missing, read_spans
 from pipeline.ledger.reading import read_verdicts
 from pipeline.ledger.store import Ledger, LedgerFull
 from pipeline.messages.actions import Reject
@@ -297,13 +297,14 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_record_that_no_line_writes_is_told_on_one_line(tmp_path: Path) -> None:
+def test_a_record_that_no_line_writes_counts_as_lost(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     held = Ledger(path, run_id="r")
-    held.add(Verdict(number=0, generation=0, camera="c", boot_id="b", seq=0, result=Result.PASS, t_mono_ns=0, t_utc_ns=0))
+    common = {"generation": 0, "boot_id": "b", "result": Result.PASS, "t_mono_ns": 0, "t_utc_ns": 0}
+    for n in range(3):
+        held.add(Verdict(number=n, camera="c", seq=n, **common))
     held.close()
     with sqlite3.connect(path) as db:
-        db.execute("UPDATE verdicts SET body = json_set(body, '$.camera', '../../c')")
-    with pytest.raises(InputError, match="ledger has a Verdict that no line writes") as caught:
-        list(read_verdicts(path))
-    assert "\n" not in str(caught.value)
+        db.execute("UPDATE verdicts SET camera = '../../c', body = json_set(body, '$.camera', '../../c') WHERE number = 1")
+    assert [v.number for v in read_verdicts(path)] == [0, 2]
+    assert read_missing(path).records == {"verdicts": 1}
