@@ -297,7 +297,7 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_record_that_no_line_writes_counts_as_lost(tmp_path: Path) -> None:
+def test_a_record_that_no_line_writes_is_told_on_one_line(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     held = Ledger(path, run_id="r")
     common = {"generation": 0, "boot_id": "b", "result": Result.PASS, "t_mono_ns": 0, "t_utc_ns": 0}
@@ -306,5 +306,8 @@ def test_a_record_that_no_line_writes_counts_as_lost(tmp_path: Path) -> None:
     held.close()
     with sqlite3.connect(path) as db:
         db.execute("UPDATE verdicts SET camera = '../../c', body = json_set(body, '$.camera', '../../c') WHERE number = 1")
-    assert [v.number for v in read_verdicts(path)] == [0, 2]
-    assert read_missing(path).records == {"verdicts": 1}
+    with pytest.raises(InputError, match=r"^ledger not readable \(Verdict generation 0 number 1 is damaged\), [^\n]+$"):
+        list(read_verdicts(path))
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE verdicts SET camera = 'c' WHERE number = 1")  # its two forms differ: that one is lost
+    assert [v.number for v in read_verdicts(path)] == [0, 2] and read_missing(path).records == {"verdicts": 1}
