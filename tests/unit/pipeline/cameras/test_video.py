@@ -100,14 +100,15 @@ def test_what_damage_leaves_keeps_its_place(
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_frames_that_come_out_of_order_after_small_holes_keep_their_places(tmp_path: Path, suffix: str) -> None:
-    path = write_video(tmp_path / f"a{suffix}", FRAMES, "libx264", "yuv420p", g="6")
+    path = write_video(tmp_path / f"a{suffix}", running_cloth(24, 128, 256), "libx264", "yuv420p", g="6")
     whole, content = read(path), path.read_bytes()
     for start in range(len(content) // 6, len(content) * 5 // 6, len(content) // 30):
         path.write_bytes(content[:start] + bytes(600) + content[start + 600 :])
         frames = read(path)
         assert len(frames) == 24
         for number in judged(frames):
-            np.testing.assert_array_equal(frames[number].pixels, whole[number].pixels)
+            off = np.abs(frames[number].pixels - whole[number].pixels.astype(float)).mean()
+            assert off < 4  # the edge of a hole may look like data, but no other frame looks alike
 
 
 def packets(path: Path) -> list[tuple[int, int]]:
@@ -126,6 +127,30 @@ def test_what_builds_upon_packets_that_are_gone_is_damaged_too(tmp_path: Path) -
     frames = read(path)
     assert judged(frames) == [*range(7), *range(12, 24)] and len(frames) == 24
     assert [frame.error.split(":")[0] for frame in frames[7:12]] == ["missing from the video"] * 3 + ["damaged video"] * 2
+
+
+def test_a_video_that_begins_within_a_run_is_damaged_until_a_frame_stands_alone(tmp_path: Path) -> None:
+    write_video(tmp_path / "whole.mkv", FRAMES, "mpeg4", "yuv420p", g="6")
+    with av.open(str(tmp_path / "whole.mkv")) as whole, av.open(str(tmp_path / "a.mkv"), "w") as cut:
+        stream = cut.add_stream_from_template(whole.streams.video[0])
+        for packet in islice(whole.demux(), 2, 24):
+            packet.stream = stream
+            cut.mux(packet)
+    frames = read(tmp_path / "a.mkv")
+    assert judged(frames) == list(range(5, 22))  # the codec began anew with the eighth of the whole video
+
+
+def test_a_time_that_goes_back_moves_no_other_frame(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mkv", FRAMES[:9], g="12")
+    place, _ = packets(path)[5]
+    content = bytearray(path.read_bytes())
+    at = content.index(struct.pack(">BH", 0x81, 200), place) + 1  # track 1, 200 ms
+    content[at : at + 2] = struct.pack(">H", 40)
+    path.write_bytes(content)
+    frames = read(path)
+    assert len(frames) == 9
+    for number in judged(frames):
+        np.testing.assert_array_equal(frames[number].pixels, FRAMES[number])
 
 
 def test_the_beginning_of_a_video_may_be_gone(tmp_path: Path) -> None:
