@@ -17,6 +17,11 @@ from glass_core.pictures.visa import VISA_SPLIT, list_objects, rows_of_class
 GOOD = "good"
 SHOWN = 5
 """Names in a message."""
+UNREAD_SUFFIXES = {
+    ".gif", ".webp", ".apng", ".mpo", ".avif", ".heic", ".jxl", ".jp2",
+    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".wmv", ".flv", ".mpg", ".mpeg", ".ts", ".ogv",
+}  # fmt: skip
+"""Films and pictures of other kinds, which a folder may hold beside those that are read."""
 
 
 @dataclass(frozen=True)
@@ -150,8 +155,14 @@ def _refuse_several_classes(path: Path) -> None:
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The pictures straight in a folder, sorted."""
-    return sorted(file for file in folder.iterdir() if _is_picture(file))
+    """The pictures straight in a folder, sorted.
+
+    Raises InputError for a film or another picture that is not read: cloth in it would be passed over.
+    """
+    files = sorted(file for file in folder.iterdir() if not file.name.startswith(".") and file.is_file())
+    if unread := [file for file in files if file.suffix.lower() in UNREAD_SUFFIXES]:
+        raise InputError(f"not a picture that is read, {unread[0]}, save its pictures as PNG or take it out of the folder")
+    return [file for file in files if _is_picture(file)]
 
 
 def _is_picture(file: Path) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from glass_core.errors import InputError
+from glass_core.pictures.datasets import images_in
 from glass_core.pictures.reading import IMAGE_SUFFIXES, Pages, PictureError, is_picture, read_content, read_image
 from pipeline.cameras.protocol import Shot
 from pipeline.cameras.recording import INDEX, Recording, picture_name
@@ -188,14 +189,7 @@ def list_pictures(folder: Path) -> list[Path]:
     else:
         folders = [folder]
     try:
-        files = [
-            file
-            for place in folders
-            if place.is_dir()
-            for file in _in_order(
-                p for p in place.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".") and p.is_file()
-            )
-        ]
+        files = [file for place in folders if place.is_dir() for file in _in_order(images_in(place))]
     except OSError as e:
         raise InputError(f"folder not readable: {e.strerror}, {folder}, check its permissions") from None
     if not files:
@@ -206,7 +200,7 @@ def list_pictures(folder: Path) -> list[Path]:
     return files
 
 
-def _in_order(paths: Iterator[Path]) -> list[Path]:
+def _in_order(paths: Iterable[Path]) -> list[Path]:
     """By name, numbers by value: strip2 before strip10."""
     return sorted(paths, key=lambda p: [int(s) if s.isdecimal() else s for s in re.split(r"(\d+)", p.name)])
 

@@ -10,6 +10,7 @@ from glass_core.errors import InputError
 from glass_core.pictures.datasets import (
     TestImage,
     check_test_images,
+    images_in,
     left_below,
     list_classes,
     list_images,
@@ -258,3 +259,13 @@ def test_mad_man_is_known_by_its_person(tmp_path: Path) -> None:
     for name in ("good/0", "good/1", *(f"bad/{n}" for n in range(6))):
         write(tmp_path / f"Person_1/grid/test/{name}.png")
     assert known_set(tmp_path / "Person_1/grid") == "data: grid of MAD-man, complete"
+
+
+@pytest.mark.parametrize("name", ["clip.gif", "roll.MP4", "one.webp"])
+def test_a_film_among_pictures_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    for file in ("0.png", "notes.txt", ".hidden.gif"):
+        (tmp_path / file).write_bytes(b"x")
+    assert [file.name for file in images_in(tmp_path)] == ["0.png"]
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(InputError, match=rf"^not a picture that is read, {tmp_path / name}, [^\n]+$"):
+        images_in(tmp_path)
