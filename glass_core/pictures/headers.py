@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 _MAX_PAGES = 100_000
+_MAX_BEGINNINGS = 64
+"""Of pictures after the first in a JPEG: each is followed to its end, and most of what looks like one is none."""
 _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 """Of JPEG, and none of those that stand within the data of a scan."""
 
@@ -68,7 +70,9 @@ def _jpeg(content: bytes) -> Iterator[Header]:
     """The first picture, and those after it that are as large: MPO (CIPA DC-007); smaller ones are previews or gain maps."""
     first, end = _one_jpeg(content, 0)
     yield first
-    while (start := content.find(b"\xff\xd8\xff", end)) >= 0:
+    for _ in range(_MAX_BEGINNINGS):
+        if (start := content.find(b"\xff\xd8\xff", end)) < 0:
+            return
         end = start + 2
         try:
             other, end = _one_jpeg(content, start)
@@ -88,7 +92,9 @@ def _one_jpeg(content: bytes, start: int) -> tuple[Header, int]:
             if header is None:
                 raise ValueError
             return header, at
-        if marker in (0x01, 0xD8):  # they stand alone
+        if marker == 0xD8:  # another one begins
+            raise ValueError
+        if marker == 0x01:  # it stands alone
             continue
         (length,) = struct.unpack_from(">H", content, at)
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # start of frame
@@ -110,6 +116,7 @@ def _tiff(content: bytes) -> Iterator[Header]:
     word, counter, entry = (order + (code if big else small) for code, small in (("Q", "I"), ("Q", "H"), ("HHQ8s", "HHI4s")))
     offset = _tiff_number(content, word, 8 if big else 4)
     seen: set[int] = set()
+    left = len(content)  # directories that share their entries are no file of pages, and could keep a reader for hours
     while offset:
         if offset in seen or len(seen) == _MAX_PAGES:
             raise ValueError
@@ -117,7 +124,8 @@ def _tiff(content: bytes) -> Iterator[Header]:
         entries = _tiff_number(content, counter, offset)
         first = offset + struct.calcsize(counter)
         end = first + entries * struct.calcsize(entry)
-        if end > len(content):
+        left -= end - offset
+        if end > len(content) or left < 0:
             raise ValueError
         values = {tag: _tiff_value(content, order, *field) for tag, *field in struct.iter_unpack(entry, content[first:end])}
         if not values.get(254, 0) & 5:

@@ -95,10 +95,10 @@ class Pages:
             self.error = PictureError(f"file damaged after page {len(self._headers)}", path, "copy the file again or remove it")
         if not self._headers:
             raise _damaged(path)
-        if len(self._headers) > 1:
-            if found.name != "TIFF":
-                raise _several(len(self._headers), path)
+        if found.name == "TIFF":  # the first of its pages may be a thumbnail, which decoders would take
             self._content = bytearray(content)
+        elif len(self._headers) > 1:
+            raise _several(len(self._headers), path)
 
     def __len__(self) -> int:
         return len(self._headers)

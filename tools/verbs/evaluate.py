@@ -13,7 +13,7 @@ from calibration.threshold import CARD_FILE, load_card
 from glass_core.engines import Engine
 from glass_core.errors import InputError
 from glass_core.evaluation.measure import OFFICIAL_PX
-from glass_core.evaluation.score_folder import EVALUATION_FILE
+from glass_core.evaluation.score_folder import EVALUATION_FILE, MAPS, SCORES_FILE
 from tools.verbs.display import Display
 from tools.verbs.out import add_out, claimed_out
 
@@ -49,7 +49,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def run(args: argparse.Namespace) -> int:
     """Exit 0 whatever the figures are."""
-    with claimed_out(args, EVALUATION_FILE), Display() as display:
+    with claimed_out(args, EVALUATION_FILE, SCORES_FILE, MAPS), Display() as display:
         thresholds = partial(_thresholds, args.run, display)
         found = glass_core.evaluate(args.run, args.data, args.protocol, args.crops, args.out, thresholds, display)
     if args.json:

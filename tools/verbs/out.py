@@ -6,6 +6,7 @@ import argparse
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+from glass_core.errors import InputError
 from glass_core.files.claimed_folder import claimed_folder
 
 
@@ -22,6 +23,9 @@ def add_out(
 
 def claimed_out(args: argparse.Namespace, *marks: str) -> AbstractContextManager[None]:
     """Refuses a folder that is not empty, and sees to `--replace`; one of the files `marks` is in every folder of this verb."""
+    append = getattr(args, "append", None)
     if args.out is None:
+        if append or args.replace:
+            raise InputError("--append and --replace are about --out, the command line, name a folder")
         return nullcontext()
-    return claimed_folder(args.out, marks, args.replace, getattr(args, "append", None))
+    return claimed_folder(args.out, marks, args.replace, append)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import glass_core
 from glass_core.backbones import BACKBONES
 from glass_core.config import TrainConfig, load_train_config
+from glass_core.errors import InputError
 from glass_core.evaluation.deviations import deviations
 from glass_core.evaluation.suspects import sheet_of
 from glass_core.network.checkpoint import INFO_FILE
-from glass_core.pictures.exclusions import EXCLUDE_FILE
+from glass_core.pictures.exclusions import EXCLUDE_FILE, read_exclusions
 from glass_core.pictures.split import SPLIT_FILE, load_split
 from tools.verbs.display import Display
 from tools.verbs.out import add_out, claimed_out
@@ -38,6 +39,10 @@ def run(args: argparse.Namespace) -> int:
     """Exit 0 with a model in RUN; with --append a training goes on where it was interrupted."""
     chosen = {"backbone": args.backbone} if args.backbone else {}
     config = load_train_config(args.config, instead=chosen) if args.config else TrainConfig.model_validate(chosen)
+    if args.replace and read_exclusions(args.out):
+        raise InputError(
+            f"marks of defects would be lost, {args.out / EXCLUDE_FILE}, say --append to train without these pictures"
+        )
     started = time.monotonic()
     with claimed_out(args, SPLIT_FILE, INFO_FILE), Display() as display:
         info = glass_core.train(args.data, config, args.out, display)
@@ -46,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(facts))
     else:
         print(f"model: {args.out}, {facts['train']} pictures, {facts['seconds']:.0f} s")
-        print(f"look at {facts['contact_sheet']}; mark defects in {facts['exclude']}")
+        print(f"look at {facts['contact_sheet']}; mark defects in {facts['exclude']} and train again with --append")
         for words in facts["deviations"]:
             print(f"not as in the paper's script: {words}")
         crop = info.config is not None and info.config.input == "crop"

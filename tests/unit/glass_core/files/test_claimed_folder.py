@@ -42,39 +42,39 @@ def test_what_is_added_to_stays(old: Path) -> None:
     assert sorted(p.name for p in old.iterdir()) == ["model.json", "more"]
 
 
-def test_what_is_replaced_goes_when_the_work_is_done(old: Path) -> None:
-    with claimed_folder(old, ["demo.json", "model.json"], replace=True):
-        assert not old.exists()
-        old.mkdir()
-        (old / "new").touch()
-    assert [p.name for p in old.parent.rglob("*")] == ["out", "new"]
+@pytest.mark.parametrize("way", ["as it is", "working directory", "link"])
+def test_what_is_replaced_goes_when_the_work_is_done(old: Path, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = old
+    if way == "working directory":
+        monkeypatch.chdir(old)
+        out = Path()
+    elif way == "link":
+        (out := old.with_name("current")).symlink_to(old)
+    with claimed_folder(out, ["demo.json", "model.json"], replace=True):
+        assert list(out.iterdir()) == []
+        (out / "new").touch()
+    assert [p.name for p in old.iterdir()] == ["new"] and not old.with_name(".out.replaced").exists()
 
 
-def test_what_is_replaced_comes_back_when_the_work_is_refused(old: Path) -> None:
-    with pytest.raises(InputError, match="no pictures"), claimed_folder(old, ["model.json"], replace=True):
-        old.mkdir()
+@pytest.mark.parametrize("failure", [InputError("no pictures"), OSError(28, "No space left"), RuntimeError("a fault of ours")])
+def test_what_is_replaced_comes_back_when_the_work_fails(old: Path, failure: Exception) -> None:
+    with pytest.raises(type(failure)), claimed_folder(old, ["model.json"], replace=True):
         (old / "half").touch()
-        raise InputError("no pictures")
+        raise failure
     assert [p.name for p in old.parent.rglob("*")] == ["out", "model.json"]
 
 
-def test_work_that_was_interrupted_stays_and_not_what_it_replaced(old: Path) -> None:
+def test_interrupted_work_stays_beside_what_it_was_to_replace(old: Path) -> None:
     with pytest.raises(KeyboardInterrupt), claimed_folder(old, ["model.json"], replace=True):
-        old.mkdir()
         (old / "half").touch()
         raise KeyboardInterrupt
-    assert [p.name for p in old.parent.rglob("*")] == ["out", "half"]
-
-
-def test_a_killed_replacement_is_refused_and_then_taken_up_with_what_was_there_before(old: Path) -> None:
-    old.rename(aside := old.with_name(".out.replaced"))
-    old.mkdir()
-    (old / "half").touch()
-    with pytest.raises(InputError, match="not empty"), claimed_folder(old, ["model.json"], append=True):
+    aside = old.with_name(".out.replaced")
+    assert [p.name for p in old.iterdir()] == ["half"] and [p.name for p in aside.iterdir()] == ["model.json"]
+    with pytest.raises(InputError, match=f"was interrupted, {aside}"), claimed_folder(old, ["half"], replace=True):
         pytest.fail("let in")
-    with pytest.raises(InputError, match="no pictures"), claimed_folder(old, ["model.json"], replace=True):
-        raise InputError("no pictures")
-    assert [p.name for p in old.iterdir()] == ["model.json"] and not aside.exists()
+    with claimed_folder(old, append=True):
+        (old / "half").unlink()
+    assert (aside / "model.json").exists()
 
 
 def test_a_folder_of_somebody_else_is_never_replaced(old: Path) -> None:

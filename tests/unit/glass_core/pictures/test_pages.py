@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from glass_core.pictures.headers import FORMATS
 from glass_core.pictures.reading import Pages, PictureError, read_image
 from tests.picture_bytes import animate, encode, encode_tiff
 
@@ -74,3 +75,31 @@ def test_a_data_set_takes_no_file_of_several_pictures(tmp_path: Path, content: b
 def test_an_animation_of_one_frame_is_a_picture(tmp_path: Path) -> None:
     (tmp_path / "x.png").write_bytes(animate(encode(".png", PAGES[0]), 1))
     np.testing.assert_array_equal(read_image(tmp_path / "x.png"), PAGES[0])
+
+
+def test_a_thumbnail_before_the_picture_is_not_taken_for_it() -> None:
+    content = bytearray(encode_tiff([PAGES[3], PAGES[0]]))
+    at = content.index(struct.pack("<HHI", 254, 4, 1)) + 8  # NewSubfileType of the first
+    content[at : at + 4] = struct.pack("<I", 1)
+    pages = Pages(bytes(content), NAMED)
+    assert len(pages) == 1
+    np.testing.assert_array_equal(pages.decode(0), PAGES[0])
+
+
+def test_directories_that_share_their_entries_end_soon() -> None:
+    """2,000 of them, six bytes apart, each of 4,000 entries: to follow all would take minutes."""
+    count, many, step = 4000, 2000, 6
+    content = bytearray(b"II*\0" + struct.pack("<I", 8)) + bytes(step * many + 12 * count + 8)
+    for n in range(many):
+        struct.pack_into("<H", content, 8 + step * n, count)
+        struct.pack_into("<I", content, 8 + step * n + 2 + 12 * count, 8 + step * (n + 1))
+    read: list[object] = []
+    with pytest.raises(ValueError):
+        for page in FORMATS[3].headers(bytes(content)):
+            read.append(page)
+    assert len(read) < 3
+
+
+def test_many_beginnings_after_a_jpeg_are_not_all_followed() -> None:
+    content = encode(".jpg", PAGES[0]) + b"\xff\xd8" * 200_000 + b"\xff\xd9"
+    assert len(list(FORMATS[1].headers(content))) == 1
