@@ -29,7 +29,7 @@ class Silence:
     def announced(self, frame: Announced) -> Span | None:
         """The cloth skipped before this frame, if any.
 
-        A frame with hardly any new cloth may prove to be seen again, and its verdict then adds none. So it speaks for none here.
+        A frame with hardly any new cloth may prove to be a rescan, and its verdict then adds none. So it speaks of none here.
         """
         if frame.start_mm is None or frame.end_mm is None:
             return None
