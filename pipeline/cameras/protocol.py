@@ -11,6 +11,9 @@ import numpy as np
 
 from pipeline.config.styles import Scalar
 
+MAX_MISSING = 10_000
+"""Frames in a row that lack in a video or recording; one that announces more is not believed."""
+
 
 class CameraLost(Exception):
     """The camera failed, stalled or vanished: the grabber says so, exits, and a fresh one is started."""

@@ -17,12 +17,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from glass_core.errors import InputError
 from glass_core.files.whole_file import whole_file
 from pipeline.cameras.picture import write_png
-from pipeline.cameras.protocol import Shot
+from pipeline.cameras.protocol import MAX_MISSING, Shot
+from pipeline.messages.domains import Count, FrameMm, Int64, Px, Seq
 from pipeline.messages.motion import Motion
 from pipeline.messages.states import FrameStatus
 
@@ -39,14 +40,14 @@ class RecordedFrame(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    seq: int = Field(ge=0)
-    block_id: int
-    t_mono_ns: int
-    t_utc_ns: int
-    start_mm: float | None = None
-    end_mm: float | None = None
-    encoder_count: int | None = None
-    rows: int = Field(ge=0)
+    seq: Seq
+    block_id: Seq
+    t_mono_ns: Count
+    t_utc_ns: Count
+    start_mm: FrameMm | None = None
+    end_mm: FrameMm | None = None
+    encoder_count: Int64 | None = None
+    rows: Px
     status: FrameStatus = FrameStatus.OK
     error: str = ""
 
@@ -190,8 +191,8 @@ class Extent:
 
     @property
     def frames(self) -> int:
-        """All that it speaks of."""
-        return max(self.counted or 0, self.lines, self.pictures)
+        """All that it speaks of; where that is more beyond its lines than can be believed, one of them."""
+        return self._most if self._most - self.lines <= MAX_MISSING else self.lines + 1
 
     @property
     def shortfall(self) -> str:
@@ -200,8 +201,12 @@ class Extent:
             return ""
         told = "the recorder did not end it" if self.counted is None else f"its index counts {self.counted} frames"
         unplaced = f", {self.pictures - self.lines} beyond them without a place" if self.pictures > self.lines else ""
-        lost = self.frames - max(self.lines, self.pictures)
+        lost = self._most - max(self.lines, self.pictures)
         return f"{told}, {self.lines} are written down{unplaced}" + (f", {lost} are gone" if lost else "")
+
+    @property
+    def _most(self) -> int:
+        return max(self.counted or 0, self.lines, self.pictures)
 
 
 class Recording:

@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.cameras.decoding import open_track
-
-_MAX_MISSING = 10_000
-"""Frames in a row; a video that has room for more is not believed."""
+from pipeline.cameras.protocol import MAX_MISSING
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class Video:
 
 
 def _gone(first: int, count: int, why: str) -> Iterator[VideoFrame]:
-    if count > _MAX_MISSING:
+    if count > MAX_MISSING:
         yield VideoFrame(first, None, f"damaged video: {count} frames are missing here, or its times are wrong")
         return
     for number in range(first, first + count):

@@ -99,11 +99,6 @@ class EventSpan:
     start_mm: float
     end_mm: float
 
-    @property
-    def suppresses(self) -> bool:
-        """Whether a defect in it is no reject."""
-        return self.action is not EventAction.GRADE
-
 
 class Events:
     """The spans lately told of."""
@@ -124,5 +119,5 @@ class Events:
 
     def suppress(self, start_mm: float, end_mm: float) -> EventSpan | None:
         """Of the spans that touch this one, and whose defects are no rejects, the one that ends last."""
-        touch = (s for s in self._spans if s.suppresses and s.start_mm <= end_mm and start_mm <= s.end_mm)
+        touch = (s for s in self._spans if s.action.suppresses and s.start_mm <= end_mm and start_mm <= s.end_mm)
         return max(touch, key=lambda s: s.end_mm, default=None)

@@ -21,7 +21,7 @@ from pipeline.config.outputs import OutputConfig, PublisherConfig, WiredConfig
 from pipeline.config.styles import EventsConfig, Scalar, StyleConfig
 from pipeline.config.worker import WorkerConfig
 from pipeline.grading import Rules
-from pipeline.messages.domains import MAX_CAMERAS, MAX_ROLL_MM, Label
+from pipeline.messages.domains import MAX_CAMERAS, MAX_ROLL_MM, Label, Name
 
 StyleName = Annotated[Label, Field(min_length=1)]
 
@@ -29,7 +29,7 @@ StyleName = Annotated[Label, Field(min_length=1)]
 class LineSection(Section):
     """The line as a whole."""
 
-    name: str = Field(default="line", pattern=r"^[A-Za-z0-9_-]{1,32}$")
+    name: Name = "line"
     roll_id: Label = ""
     style: Label = ""
     roll_length_m: float = Field(default=20_000.0, ge=0.01, le=MAX_ROLL_MM / 1000)

@@ -96,7 +96,7 @@ class Screen:
                 return f"ROLL {message.roll_id or 'ended'}{at} ({message.cause})"
             case SpanEvent():
                 span = f"{message.start_mm / 1000:.3f} m to {message.end_mm / 1000:.3f} m"
-                return f"{message.kind} {span}, {message.action}" + ("" if message.graded else ": no rejects there")
+                return f"{message.kind} {span}, {message.action}" + (": no rejects there" if message.action.suppresses else "")
             case Totals() if self._logged_ns is None or message.t_mono_ns - self._logged_ns >= STATUS_NS:
                 self._logged_ns = message.t_mono_ns
                 return self._status(message)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pipeline.decision.judgement import Judgement
+from pipeline.messages.domains import MAX_FAULT
 from pipeline.messages.reasons import Reason
 from pipeline.messages.states import Result
 
@@ -41,14 +42,14 @@ def unlike_the_card(judgement: Judgement, facts: Facts) -> Judgement | None:
     if not facts.unlike:
         return None
     detail = f"{judgement.result} by a card of other cloth: {facts.unlike}"
-    return replace(judgement, result=Result.NOT_INSPECTED, reason=Reason.WRONG_STYLE, detail=detail[:200])
+    return replace(judgement, result=Result.NOT_INSPECTED, reason=Reason.WRONG_STYLE, detail=detail[:MAX_FAULT])
 
 
 def not_ready(judgement: Judgement, facts: Facts) -> Judgement | None:
     """A line that is not to be trusted lets no cloth by; a DEFECT stands, since it lets none by either."""
     if judgement.result is not Result.PASS or not facts.distrust:
         return None
-    return Judgement(Result.NOT_INSPECTED, Reason.NOT_READY, facts.distrust[:200])
+    return Judgement(Result.NOT_INSPECTED, Reason.NOT_READY, facts.distrust[:MAX_FAULT])
 
 
 def set_aside(judgement: Judgement, facts: Facts) -> Judgement | None:

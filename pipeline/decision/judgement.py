@@ -10,12 +10,12 @@ import numpy as np
 from calibration.threshold import GoodLook, ThresholdCard
 from glass_core.errors import InputError
 from glass_core.pictures.tiling import Tiling
-from pipeline.messages.domains import MAX_FAULT
+from pipeline.messages.domains import MAX_FAULT, MAX_REGIONS
 from pipeline.messages.frames import Announced, ScoreMap
 from pipeline.messages.message import Payload
 from pipeline.messages.reasons import Reason
 from pipeline.messages.states import FrameStatus, Result
-from pipeline.messages.verdicts import Region, Verdict
+from pipeline.messages.verdicts import Region
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _defect(
     def along(px: int) -> float | None:
         return None if sy is None or frame.start_mm is None else round(frame.start_mm + px * sy, 3)
 
-    found = layout.regions(cells, thresholds, Verdict.MAX_REGIONS)
+    found = layout.regions(cells, thresholds, MAX_REGIONS)
     told = tuple(
         Region(
             x0_px=r.x0_px, y0_px=r.y0_px, x1_px=r.x1_px, y1_px=r.y1_px, score=r.score, lane=r.lane, cells=r.cells,

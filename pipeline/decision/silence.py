@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.decision.seen import NEW_SHARE
 from pipeline.messages.frames import Announced
 from pipeline.messages.motion import Motion
 from pipeline.messages.states import MotionState
@@ -26,15 +27,20 @@ class Silence:
         """False once the camera's source is at its end."""
 
     def announced(self, frame: Announced) -> Span | None:
-        """The cloth skipped before this frame, if any."""
+        """The cloth skipped before this frame, if any.
+
+        A frame with hardly any new cloth may prove to be a rescan, and its verdict then adds none. So it speaks of none here.
+        """
         if frame.start_mm is None or frame.end_mm is None:
             return None
         spoken_mm = self.spoken_mm
         # A slab cut short by a damaged buffer says nothing about how often frames are due.
         self._frame_mm = max(self._frame_mm, frame.end_mm - frame.start_mm)
-        self.spoken_mm = frame.end_mm if spoken_mm is None else max(spoken_mm, frame.end_mm)
-        if spoken_mm is not None and frame.start_mm > spoken_mm + TOLERANCE_MM:
-            return Span(spoken_mm, frame.start_mm)
+        if spoken_mm is None or frame.start_mm > spoken_mm + TOLERANCE_MM:
+            self.spoken_mm = frame.end_mm
+            return None if spoken_mm is None else Span(spoken_mm, frame.start_mm)
+        if frame.end_mm - spoken_mm > NEW_SHARE * (frame.end_mm - frame.start_mm) + TOLERANCE_MM:
+            self.spoken_mm = frame.end_mm
         return None
 
     def moved(self, motion: Motion) -> Span | None:

@@ -25,7 +25,6 @@ from pipeline.link.protocol import Inbox, Outbox
 from pipeline.messages.actions import Action, Reject
 from pipeline.messages.cloth import Alignment, Contact
 from pipeline.messages.commands import Acknowledge, Answer, Bypass, Command, MarkEvent, Reset, RollStart
-from pipeline.messages.domains import MAX_DETAIL, MAX_FAULT
 from pipeline.messages.frames import Announced, ScoreMap
 from pipeline.messages.line import LineState, Totals
 from pipeline.messages.message import Message, Payload, Refused
@@ -147,7 +146,7 @@ class Decision:
         try:
             self._take(message, payloads, now_ns)
         except Refused as e:
-            refused = str(e)[:MAX_FAULT]
+            refused = str(e)
             self._inbox.refused.count(message.sender)
         if isinstance(message, Command) and message.ticket:
             self._answer = Answer(
@@ -410,7 +409,7 @@ class Decision:
         self._tell(
             LineState(
                 number=self._publisher.number(LineState), generation=self._terms.generation, state=state,
-                inspection_ok=ok, detail=detail[:MAX_DETAIL], t_mono_ns=now_ns, t_utc_ns=self._utc_ns(),
+                inspection_ok=ok, detail=detail, t_mono_ns=now_ns, t_utc_ns=self._utc_ns(),
             )
         )  # fmt: skip
 

@@ -15,12 +15,10 @@ from pipeline.grabber.placing import Placing
 from pipeline.grabber.selvage import Edges
 from pipeline.grabber.slabs import Slab, SlabBuilder
 from pipeline.grabber.track import Ran
+from pipeline.messages.domains import MAX_ORIGIN
 from pipeline.messages.frames import Announced, Frame
 from pipeline.messages.states import FrameStatus
 from pipeline.messages.values import Measures
-
-MAX_ORIGIN_BYTES = 300
-"""Bytes of a long path that still fit a header."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class Waiting:
 
     def announce(self, sent: bool) -> Announced:
         """What decision is told of it; `sent`: the worker took it."""
-        return Announced.of(self.frame, self.measures, sent, self.lost, self.error[:500])
+        return Announced.of(self.frame, self.measures, sent, self.lost, self.error)
 
 
 class Framing:
@@ -123,7 +121,7 @@ class Framing:
         c, shot = self._config, self._last
         assert shot is not None  # there are no rows without a shot
         start_mm, end_mm = self._placing.span_mm(row, shape[0])
-        origin = shot.origin.encode()[-MAX_ORIGIN_BYTES:].decode(errors="ignore")
+        origin = shot.origin.encode()[-MAX_ORIGIN:].decode(errors="ignore")
         frame = Frame(
             camera=c.name, boot_id=self.boot_id, seq=self._seq, t_mono_ns=shot.t_mono_ns, t_utc_ns=shot.t_utc_ns,
             start_mm=start_mm, end_mm=end_mm, style=self._style.present,

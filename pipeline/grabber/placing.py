@@ -80,10 +80,10 @@ class Placing:
     def ends_mm(self, row: int, rows: int) -> tuple[float | None, float | None]:
         """Where the first of so many rows begins and where the last ends: the higher place first where the cloth ran back.
 
-        Nowhere, where the cloth's word has jumped further than any picture is long.
+        Nowhere, where one end is not known, or the cloth's word has jumped further than any picture is long.
         """
         start_mm, end_mm = self._recorded.span_mm(row, rows) if self._recorded else (self.mm(row), self.mm(row + rows))
-        if start_mm is not None and end_mm is not None and abs(end_mm - start_mm) > MAX_FRAME_MM:
+        if start_mm is None or end_mm is None or abs(end_mm - start_mm) > MAX_FRAME_MM:
             return None, None
         return start_mm, end_mm
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+from pipeline.messages.domains import MAX_SIDE_PX
+
 
 @dataclass(frozen=True)
 class _Told:
@@ -19,10 +21,13 @@ class _Told:
 
 
 class RecordedPlaces:
-    """Places of the last shots' rows, each shot's by itself: one need not begin where the one before it ended."""
+    """Places of the last shots' rows, each shot's by itself: one need not begin where the one before it ended.
+
+    Of shots before the newest it knows as many rows as the tallest slab has.
+    """
 
     def __init__(self) -> None:
-        self._told: deque[_Told] = deque(maxlen=64)
+        self._told: deque[_Told] = deque()
 
     def __bool__(self) -> bool:
         """Whether any place was told."""
@@ -32,6 +37,8 @@ class RecordedPlaces:
         """A shot of `rows` rows from `row` on begins and ends there."""
         if rows:
             self._told.append(_Told(row, rows, *span_mm))
+        while self._told and self._told[0].row + self._told[0].rows <= row - MAX_SIDE_PX:
+            self._told.popleft()
 
     def span_mm(self, row: int, rows: int) -> tuple[float | None, float | None]:
         """From where the first of these rows begins to where the last ends; None where it is of no such shot."""

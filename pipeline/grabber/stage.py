@@ -215,7 +215,7 @@ class Grabber:
     def _say(self, state: StageState, detail: str = "") -> None:
         status = Status(
             role="grabber", name=self._name, generation=self._generation, state=state,
-            boot_id=self._framing.boot_id, detail=detail[:500],
+            boot_id=self._framing.boot_id, detail=detail,
         )  # fmt: skip
         self._unsaid.append((self._boxes.decision, status, ()))
 

@@ -58,8 +58,3 @@ class SpanEvent(Message):
     """command, the contact, or the camera whose picture shows it over its full width."""
     t_mono_ns: Count
     t_utc_ns: Count
-
-    @property
-    def graded(self) -> bool:
-        """Whether a defect in it is one like any other; if not, it is no reject."""
-        return self.action is EventAction.GRADE

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 MAX_MM = 1e12
 """Ten years at 3 m/s; doubles still tell tenths of a micrometre apart there."""
@@ -29,6 +29,18 @@ MAX_LANES = 160
 """Of one picture: with more, a verdict might have no room in its header for even one region (messages/verdicts)."""
 MAX_NAME, MAX_LABEL, MAX_FAULT, MAX_DETAIL = 32, 64, 200, 500
 """Characters."""
+MAX_ORIGIN = 300
+"""Bytes of a long path that still fit a header."""
+MAX_REGIONS = 12
+"""Of one verdict; the strongest travel."""
+NAME = rf"^[A-Za-z0-9_-]{{1,{MAX_NAME}}}$"
+"""Letters of ASCII alone: names stand in headers, in file names and on sockets."""
+
+
+def _cut(most: int) -> BeforeValidator:
+    """Text that is too long loses its end: whoever tells of a fault must not fail by the length of it."""
+    return BeforeValidator(lambda text: text[:most] if isinstance(text, str) else text)
+
 
 Int64 = Annotated[int, Field(ge=-(1 << 63), lt=1 << 63)]
 """What msgpack, SQLite and a PLC's program can hold."""
@@ -56,7 +68,7 @@ Gain = Annotated[float, Field(ge=0, le=256)]
 Lanes = Annotated[tuple[float, ...], Field(max_length=MAX_LANES)]
 """Scores, which need not be finite: decision says so of them."""
 
-Name = Annotated[str, Field(pattern=rf"^[A-Za-z0-9_-]{{1,{MAX_NAME}}}$")]
+Name = Annotated[str, Field(pattern=NAME)]
 """Of a camera or process; it becomes part of file names."""
 NoName = Annotated[str, Field(pattern=rf"^[A-Za-z0-9_-]{{0,{MAX_NAME}}}$")]
 """A name, or none."""
@@ -64,10 +76,11 @@ BootId = Annotated[str, Field(pattern=rf"^[A-Za-z0-9._-]{{0,{MAX_NAME}}}$")]
 Label = Annotated[str, Field(max_length=MAX_LABEL, pattern=r"^[^\x00-\x1f\x7f]*$")]
 """What people name: rolls, styles, contacts."""
 Sha = Annotated[str, Field(max_length=64)]
-Origin = Annotated[str, Field(max_length=300)]
-Fault = Annotated[str, Field(max_length=MAX_FAULT)]
-"""A sentence beside many figures."""
-Detail = Annotated[str, Field(max_length=MAX_DETAIL)]
+Origin = Annotated[str, Field(max_length=MAX_ORIGIN)]
+Fault = Annotated[str, Field(max_length=MAX_FAULT), _cut(MAX_FAULT)]
+"""A sentence beside many figures; a longer one is cut."""
+Detail = Annotated[str, Field(max_length=MAX_DETAIL), _cut(MAX_DETAIL)]
+"""Sentences; what is longer is cut."""
 Shape = Annotated[tuple[Px, ...], Field(min_length=2, max_length=3)]
 """(rows, columns) or (rows, columns, 3); a damaged picture has no columns."""
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.messages.domains import MAX_NAME
+from pipeline.messages.domains import NAME
 from pipeline.messages.values import Value
 
 Payload = bytes | memoryview
@@ -44,4 +44,4 @@ def sender(fields: object) -> str:
     if not isinstance(fields, Mapping):
         return ""
     names = (fields.get(key) for key in ("camera", "name", "source", "left"))
-    return next((name for name in names if isinstance(name, str) and re.fullmatch(rf"[\w-]{{1,{MAX_NAME}}}", name)), "")
+    return next((name for name in names if isinstance(name, str) and re.fullmatch(NAME, name)), "")

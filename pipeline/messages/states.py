@@ -41,6 +41,11 @@ class EventAction(StrEnum):
     GRADE = "grade"
     """A defect like any other."""
 
+    @property
+    def suppresses(self) -> bool:
+        """Whether a defect in such a span is no reject, and no defect of the roll."""
+        return self is not EventAction.GRADE
+
 
 class MotionState(StrEnum):
     """Whether and which way the cloth runs."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,6 +10,7 @@ from glass_core.errors import InputError
 from pipeline.messages.domains import (
     MAX_HEADER_BYTES,
     MAX_LANES,
+    MAX_REGIONS,
     BootId,
     CellPx,
     Count,
@@ -62,8 +63,6 @@ class Region(BaseModel):
 class Verdict(Message):
     """The one decision about a frame, or about a span of cloth of which no frame came (`seq` null)."""
 
-    MAX_REGIONS: ClassVar[int] = 12
-
     number: Count
     generation: Count
     camera: Name
@@ -74,7 +73,7 @@ class Verdict(Message):
     detail: Detail = ""
     score: float | None = None
     lanes: Lanes = ()
-    regions: Annotated[tuple[Region, ...], Field(max_length=12)] = ()
+    regions: Annotated[tuple[Region, ...], Field(max_length=MAX_REGIONS)] = ()
     regions_total: Count = 0
     """Regions found; only the strongest MAX_REGIONS travel."""
     start_mm: RecordMm | None = None
@@ -132,7 +131,7 @@ class Verdict(Message):
     def counts_as_defect(self) -> bool:
         """Whether it asks for a reject and is a defect of the roll: not of cloth seen before, nor of a seam or the like that
         is not graded."""
-        return self.result is Result.DEFECT and not self.rescan and self.action in (None, EventAction.GRADE)
+        return self.result is Result.DEFECT and not self.rescan and not (self.action and self.action.suppresses)
 
 
 def check_lanes(lanes: int, camera: str) -> None:

@@ -92,7 +92,7 @@ class MotionStage:
         """Say READY, DEGRADED or FAULT and why, each time it changes, until it was taken; it may have been told down before."""
         self.state = StageState.DEGRADED if self._source.trouble else StageState.READY
         self.state = StageState.FAULT if self._source.fault else self.state
-        said = self.state, (self._source.fault or self._source.trouble)[:500]
+        said = self.state, self._source.fault or self._source.trouble
         if said != self._told:
             status = Status(role="motion", name="motion", generation=self._generation, state=said[0], detail=said[1])
             if self._decision.send(status):

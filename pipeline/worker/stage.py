@@ -142,7 +142,7 @@ class Worker:
         try:
             cells = engine.score(tiles)  # (B, t, t)
         except Exception as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = " ".join(str(error).split())[:MAX_FAULT]
             raise EngineFault(f"the engine failed ({type(error).__name__}: {reason})") from error
         check_scores(tiles, cells)
         return cells
@@ -187,7 +187,7 @@ class Worker:
                 layout = definition.tiling.layout(pixels.shape[0], pixels.shape[1], inspected)
                 check_lanes(layout.lanes, frame.camera)
             except InputError as e:  # one odd picture must not end the line
-                self._unsent.append((self._result(frame, model, math.nan, (), 0, str(e)[:MAX_FAULT]), ()))
+                self._unsent.append((self._result(frame, model, math.nan, (), 0, str(e)), ()))
                 continue
             self._unsent.extend((found, ()) for found in self._overlaps.look(frame, pixels, now_ns))
             began_ns = self._clock_ns()

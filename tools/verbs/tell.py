@@ -95,7 +95,7 @@ def _words(answer: Message) -> str:
             return f"roll {answer.roll_id} begun{at}" if answer.roll_id else f"roll ended{at}"
         case SpanEvent():
             span = f"{answer.start_mm / 1000:.3f} m to {answer.end_mm / 1000:.3f} m"
-            return f"{answer.kind} from {span}: {answer.action}{'' if answer.graded else ', no rejects there'}"
+            return f"{answer.kind} from {span}: {answer.action}{', no rejects there' if answer.action.suppresses else ''}"
         case Heartbeat():
             return f"the line is in state {answer.state}, rejects are {'set aside' if answer.bypass else 'given'}"
     return type(answer).__name__

@@ -230,6 +230,27 @@ def test_a_recording_cut_short_gives_what_it_holds_and_says_what_is_missing(
     assert all(s.error for s in shots[whole:])
 
 
+@pytest.mark.parametrize(("counted", "stray"), [(10**12, None), (None, "99999999999999.png")])
+def test_a_count_beyond_belief_gives_one_damaged_frame(counted: int | None, stray: str | None, tmp_path: Path) -> None:
+    path = cut(tmp_path / "r", 3, counted=counted)
+    if stray:
+        (path / "a" / stray).write_bytes(b"")
+    source = make_camera(ReplayConfig(name="a", source="replay", path=path))
+    facts = source.open()
+    shots = [s for s in islice(source.shots(), 100) if s]
+    assert facts["frames"] == 4 and [s.pixels is not None for s in shots] == [True, True, True, False]
+    assert f"{10**12 - 3} are gone" in facts["shortfall"] or "99999999999997 beyond them" in facts["shortfall"]
+
+
+@pytest.mark.parametrize("fact", [{"rows": 10**12}, {"block_id": 1 << 60}, {"start_mm": 1e300, "end_mm": 1e300}])
+def test_a_line_that_no_camera_can_have_written_is_refused(fact: dict[str, float], tmp_path: Path) -> None:
+    lines = cut(tmp_path / "r", 2) / "a/frames.jsonl"
+    first, last = lines.read_text().splitlines()
+    lines.write_text(f"{first}\n{json.dumps(json.loads(last) | fact)}\n")
+    with pytest.raises(InputError, match=r"recording damaged.* line 2"):
+        list(Recording(tmp_path / "r").frames("a"))
+
+
 def test_half_a_picture_at_the_end_is_damaged_and_keeps_its_place(tmp_path: Path) -> None:
     last = cut(tmp_path / "r", 3) / "a/000000002.png"
     last.write_bytes(last.read_bytes()[:100])

@@ -208,6 +208,23 @@ def test_no_web_is_silent_while_it_runs_back_or_is_seen_again() -> None:
     assert [(v.start_mm, v.end_mm, v.reason) for v in bench.verdicts()] == [(200, 250, Reason.NO_FRAME)]
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_rescan_speaks_for_none_of_the_little_new_cloth_at_its_end(at_once: bool) -> None:
+    bench = Bench()
+    for seq, start_mm in enumerate((0.0, 50.0, 50.6, 101.0)):  # 50 mm each
+        bench.announce(seq, start_mm=start_mm)
+        if at_once:
+            bench.score(seq)
+            bench.decision.step(0)
+    for seq in () if at_once else range(4):  # a worker that comes late
+        bench.score(seq)
+    told = [(v.start_mm, v.end_mm, v.rescan, v.reason) for v in bench.verdicts()]
+    assert sorted(told) == [
+        (0, 50, False, None), (50, 100, False, None), (50.6, 100.6, True, None),
+        (100, 101, False, Reason.NO_FRAME), (101, 151, False, None),
+    ]  # fmt: skip
+
+
 def test_cloth_told_missing_was_not_seen_so_a_late_frame_of_it_is_no_rescan() -> None:
     bench = Bench()
     bench.move(0.0)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.messages.actions import Reject
 from pipeline.messages.commands import MarkEvent
+from pipeline.messages.domains import MAX_REGIONS
 from pipeline.messages.frames import ScoreMap
 from pipeline.messages.line import Totals
 from pipeline.messages.reasons import Reason
@@ -53,7 +54,7 @@ def test_of_many_regions_the_strongest_travel_and_the_number_of_all(count: int, 
     bench.score_cells(0, cells)
     (verdict,) = bench.verdicts()
     assert verdict.regions_total == count
-    assert [r.score for r in verdict.regions] == sorted(cells[cells > 0], reverse=True)[: Verdict.MAX_REGIONS]
+    assert [r.score for r in verdict.regions] == sorted(cells[cells > 0], reverse=True)[:MAX_REGIONS]
 
 
 @pytest.mark.parametrize("beside", [False, True])

@@ -110,3 +110,10 @@ def test_the_announcement_is_of_the_very_frame_and_says_whether_the_worker_has_i
     assert (announced.t_mono_ns, announced.t_utc_ns, announced.origin, announced.style) == (11, 22, "roll/7", "twill")
     assert announced.budget_ms == made.frame.budget_ms == 250 and announced.status is FrameStatus.DAMAGED
     assert (announced.start_mm, announced.end_mm, announced.mm_per_px_x, announced.mm_per_px_y) == (0, 32, 0.2, 0.5)
+
+
+def test_a_slab_of_which_one_end_has_no_recorded_place_lies_nowhere() -> None:
+    f, _ = framing(rows=40, overlap_rows=10)
+    placed = [replace(ramp(n, 25), span_mm=(30.0 * n, 30.0 * n + 12.5)) for n in range(2)]
+    made = [w for s in (*placed, ramp(2, 25), ramp(3, 25)) for w in f.add(s)] + f.flush()
+    assert [(w.frame.start_mm, w.frame.end_mm) for w in made] == [(0, 37.5), (None, None), (None, None)]

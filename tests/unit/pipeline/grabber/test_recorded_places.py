@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.grabber.recorded_places import RecordedPlaces
+from pipeline.messages.domains import MAX_SIDE_PX
 
 
 def test_rows_lie_where_their_shot_says() -> None:
@@ -31,3 +32,12 @@ def test_rows_of_cloth_that_ran_back_are_told_from_first_to_last() -> None:
     places = RecordedPlaces()
     places.add(0, 10, (30.0, 20.0))
     assert places.span_mm(2, 4) == (pytest.approx(28), pytest.approx(24))
+
+
+def test_a_slab_of_many_low_shots_is_placed_and_what_lies_further_back_is_forgotten() -> None:
+    places = RecordedPlaces()
+    for n in range(MAX_SIDE_PX // 512 + 1):
+        places.add(512 * n, 512, (5.0 * n, 5.0 * n + 5.0))
+    assert places.span_mm(0, MAX_SIDE_PX) == (0, 640)
+    places.add(MAX_SIDE_PX + 512, 512, (645.0, 650.0))
+    assert places.span_mm(512, MAX_SIDE_PX) == (5, 645) and places.span_mm(0, 1024) == (None, 10)

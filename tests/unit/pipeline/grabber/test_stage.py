@@ -9,9 +9,9 @@ from pipeline.cameras.protocol import CameraLost, Shot
 from pipeline.config.cameras import ReplayConfig
 from pipeline.config.motion import CameraMotion, EncoderMotion
 from pipeline.grabber.camera_style import CameraStyle
-from pipeline.grabber.framing import MAX_ORIGIN_BYTES
 from pipeline.grabber.pacing import MAX_BEHIND
 from pipeline.grabber.stage import Grabber, GrabberBoxes, GrabberTerms, OpenCamera
+from pipeline.messages.domains import MAX_ORIGIN
 from pipeline.messages.frames import Announced, CameraFacts, Frame
 from pipeline.messages.motion import EncoderCount, Motion
 from pipeline.messages.stages import Status
@@ -167,7 +167,7 @@ def test_a_rate_paces_the_pictures() -> None:
 def test_a_long_origin_in_any_script_fits_the_header() -> None:
     picture = replace(shot(0), origin="布/" * 2000 + "卷.png")
     (announced,) = Bench(ScriptCamera([picture])).run()
-    assert announced.origin.endswith("布/卷.png") and len(announced.origin.encode()) <= MAX_ORIGIN_BYTES
+    assert announced.origin.endswith("布/卷.png") and len(announced.origin.encode()) <= MAX_ORIGIN
 
 
 def test_a_lost_camera_is_said_before_it_ends_the_process() -> None:

@@ -12,10 +12,15 @@ from hypothesis import strategies as st
 
 from pipeline.decision.tally import LANES_TOLD
 from pipeline.link import wire
-from pipeline.messages.frames import Frame, ScoreMap
+from pipeline.messages.commands import Answer
+from pipeline.messages.domains import MAX_DETAIL, MAX_FAULT, MAX_REGIONS
+from pipeline.messages.frames import Announced, Frame, ScoreMap
 from pipeline.messages.line import CameraCounts, Totals
+from pipeline.messages.message import sender
 from pipeline.messages.reasons import Reason
-from pipeline.messages.states import EventAction, EventKind, Result
+from pipeline.messages.stages import Progress, Status
+from pipeline.messages.states import EventAction, EventKind, Result, StageState
+from pipeline.messages.values import Measures
 from pipeline.messages.verdicts import Region, Verdict
 from pipeline.telemetry import Refusals
 
@@ -48,7 +53,7 @@ def test_verdict_with_many_regions_fits_the_header() -> None:
     region = Region(x0_px=1, y0_px=2, x1_px=3, y1_px=4, score=0.9, x0_mm=0.1, x1_mm=0.2, y0_mm=0.3, y1_mm=0.4)
     verdict = Verdict(
         number=10**9, generation=1, camera="c" * 32, boot_id="f" * 16, seq=10**9, result=Result.DEFECT, score=0.123456,
-        lanes=(0.5,) * 40, regions=(region,) * Verdict.MAX_REGIONS, start_mm=1e6, end_mm=1e6, origin="x" * 300,
+        lanes=(0.5,) * 40, regions=(region,) * MAX_REGIONS, start_mm=1e6, end_mm=1e6, origin="x" * 300,
         t_mono_ns=1 << 60, t_utc_ns=1 << 60, weights_sha="a" * 64, engine_sha="a" * 64, card_sha="a" * 64,
     )  # fmt: skip
     assert wire.decode(wire.encode(verdict))[0] == verdict
@@ -210,7 +215,28 @@ def test_the_totals_of_the_largest_line_fit_the_header() -> None:
 
 def test_refusals_are_counted_by_sender_in_bounded_memory() -> None:
     refusals = Refusals()
-    for sender in ("left", *(f"x{n}" for n in range(1000)), "left"):
-        refusals.count(sender)
+    for name in ("left", *(f"x{n}" for n in range(1000)), "left"):
+        refusals.count(name)
     assert refusals.by_sender.total() == 1002 and refusals.by_sender["left"] == 2 and len(refusals.by_sender) <= 25
     assert refusals.counters["refused left"] == 2
+
+
+def test_a_fault_that_is_told_at_length_is_cut_and_never_fails_for_it() -> None:
+    told = "verdicts.jsonl not writable (Read-only file system), /" + "länge/" * 200
+    status = Status(role="recorder", name="recorder", generation=1, state=StageState.FAULT, detail=told)
+    assert status.detail == told[:MAX_DETAIL] and wire.decode(wire.encode(status))[0] == status
+    assert Answer(number=0, generation=0, ticket="a", refused=told, t_mono_ns=0).refused == told[:MAX_FAULT]
+    assert SCORED.model_validate(SCORED.model_dump() | {"fault": told}).fault == told[:MAX_FAULT]
+    assert Announced.of(FRAME, Measures(), sent=False, error=told).error == told[:MAX_DETAIL]
+
+
+@pytest.mark.parametrize("letter", ["\U00020000", "٣", "é"])
+def test_only_letters_that_a_name_may_have_make_a_sender(letter: str) -> None:
+    refusals, most = Refusals(), (1 << 63) - 1
+    for n in range(30):
+        refusals.count(sender({"camera": f"{letter * 30}{n:02}"}) or "unknown")
+    refusals.by_sender.update(dict.fromkeys(refusals.by_sender, most - 100))
+    progress = Progress(
+        name="d" * 32, generation=most, state=None, steps=most, handled=most, waiting=most, counters=refusals.counters
+    )
+    assert list(refusals.by_sender) == ["unknown"] and wire.decode(wire.encode(progress))[0] == progress
