@@ -271,8 +271,7 @@ def _rows(
     rows = []
     for number, d in enumerate(defects, 1):
         region, size, box, word = d.strongest.region, d.size_mm, d.box_mm, words.get(d.key)
-        crop = kept_path(folder, run_id, d)
-        kept = crop if crop and crop.is_file() else None
+        kept = kept_path(folder, run_id, d)
         roll_id = d.roll_id if box is None else borders.of(box[0], box[1], d.roll_id)
         start_mm = covers[roll_id].start_mm if roll_id in covers else 0.0
         rows.append(
