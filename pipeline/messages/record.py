@@ -8,6 +8,9 @@ from pipeline.messages.line import LineState
 from pipeline.messages.message import Message
 from pipeline.messages.verdicts import Verdict
 
+MAX_UNCOMMITTED = 20_000
+"""Records that decision keeps, and rows that the recorder keeps, while the disk takes none."""
+
 RecordKey = tuple[str, int, int]
 """Kind, generation and number: no two records of a run share it, and one that comes again is written once."""
 
