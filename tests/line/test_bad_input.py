@@ -29,8 +29,8 @@ from pipeline.supervision.supervisor import Supervisor
 from tools.cli import main
 
 LIMIT_S = 90.0
-ROOM_BYTES = 300 << 10
-"""A disk that is full after a few seconds of this line, and not before it has begun."""
+ROOM_BYTES = 100 << 10
+"""That the recorder's files may still grow by once it has verdicts: full after a few seconds, and not before they came."""
 
 
 def command(*words: object) -> list[str]:
@@ -239,22 +239,22 @@ def test_one_bad_picture_among_good_ones_is_counted_and_the_others_are_judged(be
 
 
 class FullDisk:
-    """A line in a process of its own whose files cannot grow beyond ROOM_BYTES."""
+    """A line in a process of its own; once it has recorded verdicts, its recorder's files grow by no more than ROOM_BYTES."""
 
     def __init__(self, bench: Bench, *words: object) -> None:
         bench.body["line"]["inspection_ok"] = {"tolerate_not_inspected_mm": 50}
-        self._said, self._config = bench.folder / "stderr", bench.config()
-
-        def little_room() -> None:  # the soft limit: a test may give room again
-            resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM_BYTES, resource.RLIM_INFINITY))
-
+        self._said, self._config, self._out = bench.folder / "stderr", bench.config(), bench.out
         with self._said.open("w") as stderr:
             self._process = subprocess.Popen(
-                command("run", self._config, *words), stdout=subprocess.PIPE, stderr=stderr, text=True,
-                preexec_fn=little_room,
-            )  # fmt: skip
+                command("run", self._config, *words), stdout=subprocess.PIPE, stderr=stderr, text=True
+            )
 
     def __enter__(self) -> FullDisk:
+        end_s, lines = time.monotonic() + LIMIT_S, self._out / "verdicts.jsonl"
+        while not (lines.is_file() and lines.stat().st_size):
+            assert self._process.poll() is None and time.monotonic() < end_s, f"no verdict: {self.said}"
+            time.sleep(0.02)
+        self._limit(max(file.stat().st_size for file in self._out.iterdir()) + ROOM_BYTES)
         return self
 
     def __exit__(self, *failure: object) -> None:
@@ -274,12 +274,14 @@ class FullDisk:
 
     def give_room(self) -> None:
         """Let the recorder's files grow again."""
+        self._limit(resource.RLIM_INFINITY)
+
+    def _limit(self, size_bytes: int) -> None:
         for folder in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
                 if parent == self._process.pid and b"recorder-recorder.json" in (folder / "cmdline").read_bytes():
-                    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-                    resource.prlimit(int(folder.name), resource.RLIMIT_FSIZE, unlimited)
+                    resource.prlimit(int(folder.name), resource.RLIMIT_FSIZE, (size_bytes, resource.RLIM_INFINITY))
                     return
         raise AssertionError("no recorder")
 
@@ -327,6 +329,6 @@ def test_a_disk_that_stays_full_keeps_what_was_recorded(bench: Bench) -> None:
         saved = [v.number for v in read_verdicts(bench.ledger)]
         line.stop()
         assert "glassline: record incomplete: ledger not writable" in line.said
-    assert saved and saved == [v.number for v in read_verdicts(bench.ledger)]
+    assert saved and saved == [v.number for v in read_verdicts(bench.ledger)], line.said
     rows = [json.loads(row) for row in (bench.out / "verdicts.jsonl").read_text().splitlines()]
     assert [r["number"] for r in rows] == saved
