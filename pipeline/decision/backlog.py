@@ -9,6 +9,7 @@ from pipeline.link.protocol import Outbox
 from pipeline.messages.cloth import Roll, SpanEvent
 from pipeline.messages.line import LineState, Totals
 from pipeline.messages.message import Message, Payload
+from pipeline.messages.reasons import Reason
 from pipeline.messages.record import Committed, RecordKey, record_key
 from pipeline.messages.stages import Status
 from pipeline.messages.states import StageState
@@ -20,7 +21,7 @@ FAULT = 5000
 MOST = 20_000
 """Records not yet taken: beyond the first number pictures are let go, at the second the line faults. From the third on, those
 taken and not yet committed counted in, new records fall out, but for line states, rolls and events: what they said of the cloth
-is told as lost when there is room."""
+is told as lost when there is room, or at the end."""
 
 
 @dataclass
@@ -63,7 +64,7 @@ class Backlog:
 
     def add(self, message: Message, payloads: tuple[Payload, ...]) -> None:
         """Keep a record until it is committed; a verdict goes without its picture where too many wait."""
-        if self._held >= MOST and not isinstance(message, LineState | Roll | SpanEvent):  # those are few
+        if self._held >= MOST and not _few(message):
             self.dropped += not isinstance(message, Totals)  # the next ones say the same and more
             if isinstance(message, Verdict):
                 self._fallen.setdefault(message.camera, Fallen(message.number, message.number)).add(message)
@@ -97,15 +98,25 @@ class Backlog:
         self._taken.clear()
 
     def take_fallen(self) -> dict[str, Fallen]:
-        """What fell out of the backlog, by camera, once it is half empty again."""
-        if self._held > MOST // 2:
-            return {}
+        """What fell out of the backlog, by camera."""
         fallen, self._fallen = self._fallen, {}
         return fallen
 
     @property
+    def half_empty(self) -> bool:
+        """Whether there is room again to tell of what fell out."""
+        return self._held <= MOST // 2
+
+    @property
     def _held(self) -> int:
         return len(self._waiting) + len(self._taken)
+
+
+def _few(message: Message) -> bool:
+    """Whether there are so few of its kind that each is kept."""
+    if isinstance(message, Verdict):
+        return message.reason is Reason.RECORD_LOST
+    return isinstance(message, LineState | Roll | SpanEvent)
 
 
 def _bare(message: Message) -> Message:
