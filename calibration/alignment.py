@@ -72,7 +72,7 @@ def _found(left: Picture, right: Picture, overlap_px: int) -> tuple[float, float
     """Where the right picture (H, W) lies in the left one (H, W): columns, rows, and how well it fits (0..1)."""
     height = min(left.shape[0], right.shape[0])
     patch_w, patch_h = max(16, overlap_px // 2), max(16, height // 2)
-    if left.shape[1] < 2 * patch_w or right.shape[1] < patch_w or height < 32:
+    if overlap_px < 1 or left.shape[1] < 2 * patch_w or right.shape[1] < patch_w or height < 32:
         raise InputError(f"an overlap of {overlap_px} px does not fit pictures of {left.shape[1]} and {right.shape[1]} px")
     top = (right.shape[0] - patch_h) // 2
     patch = right[top : top + patch_h, :patch_w]

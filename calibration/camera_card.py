@@ -19,6 +19,7 @@ Picture = NDArray[np.uint8]
 
 VALID_DAYS = 180
 """Lamps age, screws work loose, lenses gather dust."""
+MAX_VALID_DAYS = 3650
 MAX_SIDE_PX = 1 << 16
 """Of a picture; no camera gives a wider one."""
 _MAX_CARD_BYTES = 1 << 22
@@ -38,9 +39,19 @@ class CameraCard(Sealed):
 
     @classmethod
     def measured(cls, valid_days: float = VALID_DAYS, **fields: object) -> Self:
-        """A card made now that holds for so long, with the hash over its own content filled in."""
+        """A card made now that holds for so long, with the hash over its own content filled in.
+
+        InputError for a measurement or a number of days that no card may have.
+        """
+        if not 0 < valid_days <= MAX_VALID_DAYS:
+            raise InputError(f"a card for {valid_days:g} days, --valid-days, give a number up to {MAX_VALID_DAYS}")
         now = datetime.now(UTC).replace(microsecond=0)
-        return cls.sealed(created=now, valid_until=now + timedelta(days=valid_days), **fields)
+        try:
+            return cls.sealed(created=now, valid_until=now + timedelta(days=valid_days), **fields)
+        except ValidationError as e:
+            fault = e.errors(include_url=False)[0]
+            what = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+            raise InputError(f"measured what no camera has ({what}), {fields.get('source')}, measure again") from None
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -60,8 +71,11 @@ class CameraCard(Sealed):
     def save(self, path: Path, picture: Picture | None = None) -> None:
         """Write it, and beside it the picture (H, W, 3) BGR that shows what was measured; InputError where that fails.
 
-        Both are whole or not there, and there is no card whose picture could not be written.
+        Both are whole or not there, and there is no card whose picture could not be written. A picture that was measured is
+        not written over.
         """
+        if picture is not None and str(picture_path(path)) in self.source.split(", "):
+            raise InputError(f"the card's picture would replace the one it was made from, {path}, choose another --out")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             if picture is not None:

@@ -22,8 +22,8 @@ MIN_CORRECTED_PX = 0.5
 """Distortion below this is left alone: to resample costs more sharpness than it mends."""
 MAX_RESIDUAL_PX = 1.5
 MAX_BLUR_PX = 4.0
-MAX_MM_PER_PX = 10.0
 """An edge of the board that takes longer from dark to bright is out of focus."""
+MIN_MM_PER_PX, MAX_MM_PER_PX = 1e-4, 10.0
 COVERED = 0.7
 """Share of the picture that a board must span before distortion is fitted."""
 
@@ -33,8 +33,8 @@ class ScaleCard(CameraCard):
 
     kind: Literal["scale"] = "scale"
     method: Literal["checkerboard", "charuco", "ruler"]
-    mm_per_px_x: float = Field(gt=0, le=MAX_MM_PER_PX)
-    mm_per_px_y: float | None = Field(gt=0, le=MAX_MM_PER_PX)
+    mm_per_px_x: float = Field(ge=MIN_MM_PER_PX, le=MAX_MM_PER_PX)
+    mm_per_px_y: float | None = Field(ge=MIN_MM_PER_PX, le=MAX_MM_PER_PX)
     """Null: not measured; then lengths along the cloth are null."""
     squareness_deg: float | None
     """Angle between the axes less 90: a camera askew, or rows out of step with the cloth."""
@@ -160,7 +160,9 @@ def scale_from_ruler(
     found: dict[str, float] = {}
     for x0, y0, x1, y1, length_mm in rulers:
         dx, dy = abs(x1 - x0), abs(y1 - y0)
-        if length_mm <= 0 or max(dx, dy) < 10 or min(dx, dy) > 0.1 * max(dx, dy):
+        if not all(abs(place) <= MAX_SIDE_PX for place in (x0, y0, x1, y1)):  # NaN is no place either
+            raise InputError(f"marks {x0:g},{y0:g} to {x1:g},{y1:g}, {source}, give places in the picture")
+        if not 0 < length_mm < math.inf or max(dx, dy) < 10 or min(dx, dy) > 0.1 * max(dx, dy):
             raise InputError(f"marks {x0:g},{y0:g} to {x1:g},{y1:g} of {length_mm:g} mm, {source}, lay the ruler along an axis")
         found["x" if dx > dy else "y"] = length_mm / max(dx, dy)
         cv2.line(drawn, (round(x0), round(y0)), (round(x1), round(y1)), (0, 0, 255), 2)
@@ -182,9 +184,11 @@ def counts_per_mm(first: int, last: int, bits: int, length_mm: float) -> float:
     >>> counts_per_mm(65_000, 464, bits=16, length_mm=100.0)  # it ran over
     10.0
     """
+    if not 1 <= bits <= 64:
+        raise InputError(f"a counter of {bits} bits, --bits, give 1 to 64")
     half = 1 << (bits - 1)
     step = (last - first + half) % (2 * half) - half
-    if step == 0 or length_mm <= 0:
+    if step == 0 or not 0 < length_mm < math.inf:
         raise InputError(f"{step} counts in {length_mm:g} mm, the encoder, let a longer piece of cloth run forward")
     return step / length_mm
 

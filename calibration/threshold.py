@@ -20,7 +20,8 @@ from glass_core.pictures.split import MIN_CARD_SCORES
 CARD_FILE = "card.json"
 PREVIOUS_FILE = "card.previous.json"
 _MAX_CARD_BYTES = 1 << 22
-MAX_LANES = 4096
+MAX_LANES = 160
+"""More than a line has."""
 
 
 class Model(BaseModel):
@@ -86,7 +87,7 @@ class ThresholdCard(Sealed):
     dispersion: float
     effective_samples: float
     limits_are: Literal["pooled", "per lane"]
-    limits: tuple[Limit, ...]
+    limits: tuple[Limit, ...] = Field(min_length=1)
     thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(min_length=1, max_length=MAX_LANES)
     expected_false_alarms_per_1000: float
     upper_false_alarms_per_1000: float
@@ -114,7 +115,7 @@ class ThresholdCard(Sealed):
 
     @model_validator(mode="after")
     def _one_threshold_a_lane(self) -> Self:
-        if not self.limits or len(self.thresholds) != len(self.lane_samples):
+        if len(self.thresholds) != len(self.lane_samples):
             raise ValueError(f"{len(self.thresholds)} thresholds for {len(self.lane_samples)} lanes")
         return self
 

@@ -32,7 +32,7 @@ class Sealed(BaseModel):
         """The document in a file's bytes. Raises ChangedByHand for a foreign hash, ValidationError for another kind.
 
         The hash is that of what the file says, so that a document of an earlier form stays what it was. It is looked at
-        first: of a file that somebody edited, the hand is what matters and not the value.
+        first: an edited file is told as edited, even where its values are out of range.
         """
         try:
             body = json.loads(content)

@@ -54,17 +54,18 @@ class MasksSeen:
     def add(self, path: Path, mask: Mask, any_value_marks: bool = False) -> None:
         """Takes in the mask of a defective picture."""
         if self.floored and not any_value_marks and mask.stored.max() < 255:
-            self._found["hold nothing of 255: floored as officially, they mark nothing"].append(path)
+            self._found["hold nothing of 255: floored, they mark nothing in the official figures"].append(path)
         if mask.kind == "classes":
-            self._found["hold numbers of classes: every value above 0 marks a defect"].append(path)
+            where = "at a half every value above 0 marks a defect" if self.floored else "every value above 0 marks a defect"
+            self._found[f"hold numbers of classes: {where}"].append(path)
         if mask.kind == "soft":
             self._found["are soft: cut at half of their highest value"].append(path)
         if mask.share == 1:
             self._found["mark their whole picture"].append(path)
         elif mask.share > INVERTED_SHARE:
-            self._found["mark more than half of their picture: inverted?"].append(path)
+            self._found["mark more than half of their picture (inverted?)"].append(path)
 
     @property
     def words(self) -> list[str]:
         """One line for each thing that was seen, with how many masks it is true of and the first of them."""
-        return [f"masks: {len(paths)} {what}, the first is {paths[0]}" for what, paths in self._found.items()]
+        return [f"masks that {what}: {len(paths)}, the first is {paths[0]}" for what, paths in self._found.items()]

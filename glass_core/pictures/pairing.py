@@ -56,6 +56,7 @@ def _marked(name: Callable[[Path], Name]) -> Callable[[Path], Name]:
 
 RULES: Sequence[tuple[Callable[[Path], Name], Callable[[Path], Name]]] = (
     (_whole, _whole),
+    (_whole, _marked(_whole)),
     (_any_case, _any_case),
     (_any_case, _marked(_any_case)),
     (_any_suffix, _any_suffix),

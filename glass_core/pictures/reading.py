@@ -129,7 +129,7 @@ class Pages:
 
 
 def check_jpeg(content: bytes | bytearray) -> None:
-    """ValueError where the data of a JPEG do not come out even, which OpenCV passes over with a word on stderr.
+    """ValueError where the data of a JPEG end too early or too late, which OpenCV passes over with a word on stderr.
 
     An eighth of the size is decoded: all of the data are read for it, little is computed.
     """

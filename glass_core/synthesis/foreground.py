@@ -1,5 +1,7 @@
 """Where the object of a picture is: pasted defects belong on it, not on its background (glass.md 4.4)."""
 
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -35,7 +37,8 @@ def foreground_of(source: Literal["none", "generated", "fg_mask"] | Path, image:
     folder = _official_folder(image) if source == "fg_mask" else Path(source)
     found: Path | None = folder / image.name
     if not (folder / image.name).is_file():  # else there is no need to look at all of them
-        found = pair(images_in(image.parent), images_in(folder) if folder.is_dir() else ()).masks.get(image)
+        stamps = tuple(place.stat().st_mtime_ns if place.is_dir() else 0 for place in (image.parent, folder))
+        found = _paired(image.parent, folder, stamps).get(image)
     if found is None:
         advice = "put it there or set foreground: generated"
         raise InputError(f"no foreground mask of {image.name}, {folder}, {advice}")
@@ -47,6 +50,12 @@ def foreground_of(source: Literal["none", "generated", "fg_mask"] | Path, image:
     if not values.any():
         raise InputError(f"nothing is marked in a foreground mask, {found}, mark the object or set foreground: generated")
     return values
+
+
+@lru_cache(maxsize=4)
+def _paired(pictures: Path, masks: Path, stamps: tuple[int, ...]) -> Mapping[Path, Path]:
+    """Every picture's mask, of folders as they were at these times: a class has hundreds, and each is asked for by itself."""
+    return pair(images_in(pictures), images_in(masks) if masks.is_dir() else ()).masks
 
 
 def generate(picture: NDArray[np.uint8]) -> NDArray[np.uint8] | None:

@@ -69,8 +69,8 @@ class Defect:
     number: int
     """In the order in which they were first seen."""
     strongest: Sighting
-    pictured: Sighting | None
-    """The strongest of those with a picture."""
+    pictured: tuple[Sighting, ...]
+    """Those that were its strongest with a picture in their time, the strongest first: the disk may have only a weaker one."""
     seen_mm: Box | None
     box_mm: Box | None
     """From and to along the cloth, from and to across it; null where the scale is not known."""
@@ -128,8 +128,7 @@ class Defect:
         self.number = min(self.number, other.number)
         if other.strongest.region.score > self.strongest.region.score:
             self.strongest = other.strongest
-        if other.pictured and (not self.pictured or other.pictured.region.score > self.pictured.region.score):
-            self.pictured = other.pictured
+        self.pictured = tuple(sorted(self.pictured + other.pictured, key=lambda s: -s.region.score))
         self.seen_mm, self.box_mm = _around(self.seen_mm, other.seen_mm), _around(self.box_mm, other.box_mm)
         self.cells_mm2 += other.cells_mm2
         self.sightings += other.sightings
@@ -198,7 +197,7 @@ class Joiner:
         v, box = sighting.verdict, sighting.box_mm
         lanes = set() if sighting.region.lane is None else {(v.camera, sighting.region.lane)}
         mine = Defect(
-            self._count, sighting, sighting if sighting.has_picture else None, box, sighting.extent_mm, cameras={v.camera},
+            self._count, sighting, (sighting,) if sighting.has_picture else (), box, sighting.extent_mm, cameras={v.camera},
             lanes=lanes, _last_verdict=(v.generation, v.number),
         )  # fmt: skip
         self._count += 1
@@ -208,7 +207,10 @@ class Joiner:
         wide = box[0] - gap_y, box[1] + gap_y, box[2] - gap_x, box[3] + gap_x
         near = [p for row in _rows(v.roll_id, wide) for p in self._rows.get(row, ()) if _common_mm2(wide, p.box) >= 0]
         mine.cells_mm2 = _cells_mm2(sighting, box, max((_common_mm2(box, p.box) for p in near), default=0.0))
-        oldest, *others = sorted({p.owner() for p in near} | {mine}, key=lambda d: d.number)
+        owners = {p.owner() for p in near}
+        if any(shown.region.score >= sighting.region.score for d in owners for shown in d.pictured[:1]):
+            mine.pictured = ()
+        oldest, *others = sorted(owners | {mine}, key=lambda d: d.number)
         for other in others:
             oldest._take(other)
             self._open.discard(other)

@@ -10,7 +10,7 @@ from pipeline.messages.cloth import Roll, SpanEvent
 from pipeline.messages.line import LineState, Totals
 from pipeline.messages.message import Message, Payload
 from pipeline.messages.reasons import Reason
-from pipeline.messages.record import Committed, RecordKey, record_key
+from pipeline.messages.record import MAX_UNCOMMITTED, Committed, RecordKey, record_key
 from pipeline.messages.stages import Status
 from pipeline.messages.states import StageState
 from pipeline.messages.values import Span
@@ -18,10 +18,9 @@ from pipeline.messages.verdicts import Verdict
 
 PICTURES = 64
 FAULT = 5000
-MOST = 20_000
-"""Records not yet taken: beyond the first number pictures are let go, at the second the line faults. From the third on, those
-taken and not yet committed counted in, new records fall out, but for line states, rolls and events: what they said of the cloth
-is told as lost when there is room, or at the end."""
+"""Records not yet taken: beyond the first number pictures are let go, at the second the line faults. From MAX_UNCOMMITTED on,
+those taken and not yet committed counted in, new records fall out. What they said of the cloth is told as lost when there is
+room, or at the end. Line states, rolls, events and what is told as lost are few, and fall out at twice as many."""
 
 
 @dataclass
@@ -53,23 +52,21 @@ class Backlog:
         self._generation = 0
         """Of the recorder that was heard last."""
         self.dropped = 0
+        self.overflows = False
+        """So many wait that something must be wrong with the recorder: from before the first falls out until half are safe."""
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    @property
-    def overflows(self) -> bool:
-        """So many wait that something must be wrong with the recorder; true before the first falls out."""
-        return len(self._waiting) >= FAULT or self._held >= MOST
-
     def add(self, message: Message, payloads: tuple[Payload, ...]) -> None:
         """Keep a record until it is committed; a verdict goes without its picture where too many wait."""
-        if self._held >= MOST and not _few(message):
+        if self._held >= MAX_UNCOMMITTED * (2 if _few(message) else 1):
             self.dropped += not isinstance(message, Totals)  # the next ones say the same and more
             if isinstance(message, Verdict):
                 self._fallen.setdefault(message.camera, Fallen(message.number, message.number)).add(message)
             return
         self._waiting.append((message, payloads) if len(self._waiting) <= PICTURES else (_bare(message), ()))
+        self._weigh()
 
     def pass_on(self) -> bool:
         """Send what the recorder takes; whether it took anything."""
@@ -79,12 +76,14 @@ class Backlog:
             if (key := record_key(message)) is not None:
                 self._taken[key] = _bare(message)
             moved = True
+        self._weigh()
         return moved
 
     def committed(self, safe: Committed) -> None:
         """Let go of what the recorder has on disk."""
         for key in [key for key in self._taken if key in safe]:
             del self._taken[key]
+        self._weigh()
 
     def hear(self, recorder: Status) -> None:
         """Send again what was taken and not committed, where the recorder is gone or is another one.
@@ -102,10 +101,14 @@ class Backlog:
         fallen, self._fallen = self._fallen, {}
         return fallen
 
+    def _weigh(self) -> None:
+        share = 2 if self.overflows else 1
+        self.overflows = share * len(self._waiting) >= FAULT or share * self._held >= MAX_UNCOMMITTED
+
     @property
     def half_empty(self) -> bool:
         """Whether there is room again to tell of what fell out."""
-        return self._held <= MOST // 2
+        return self._held <= MAX_UNCOMMITTED // 2
 
     @property
     def _held(self) -> int:
@@ -113,7 +116,7 @@ class Backlog:
 
 
 def _few(message: Message) -> bool:
-    """Whether there are so few of its kind that each is kept."""
+    """Whether there are so few of its kind that they fall out last."""
     if isinstance(message, Verdict):
         return message.reason is Reason.RECORD_LOST
     return isinstance(message, LineState | Roll | SpanEvent)

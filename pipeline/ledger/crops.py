@@ -44,10 +44,14 @@ def crop_path(folder: Path, run_id: str, verdict: Verdict, region: int) -> Path:
     return folder / "crops" / run_id / name
 
 
+def crop_paths(folder: Path, run_id: str, defect: Defect) -> list[Path]:
+    """Where the picture of a defect may lie: that of its strongest sighting first."""
+    return [crop_path(folder, run_id, shown.verdict, shown.index) for shown in defect.pictured]
+
+
 def kept_path(folder: Path, run_id: str, defect: Defect) -> Path | None:
-    """Where the picture of a defect lies, if it was kept; null: none of its sightings had one."""
-    shown = defect.pictured
-    return crop_path(folder, run_id, shown.verdict, shown.index) if shown else None
+    """The picture of a defect that is on the disk; null: none was kept."""
+    return next((path for path in crop_paths(folder, run_id, defect) if path.is_file()), None)
 
 
 def map_path(crop: Path) -> Path:

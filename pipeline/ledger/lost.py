@@ -92,7 +92,7 @@ def read_missing(path: Path, run_id: str | None = None) -> Missing:
                 reaches(kind, body["generation"], body["number"] + 1)
                 if kind == "verdicts":
                     last = body["generation"], body["number"]
-                elif body.get("verdict") is not None:
+                elif kind == "rejects":  # an action told again names a verdict of the generation before
                     reaches("verdicts", body["generation"], body["verdict"] + 1)
         for totals in whole_totals(db, run):
             reaches("verdicts", totals.generation, totals.verdicts)

@@ -24,14 +24,12 @@ from pipeline.messages.cloth import Alignment, Roll, SpanEvent
 from pipeline.messages.frames import CameraFacts
 from pipeline.messages.line import LineState, Totals
 from pipeline.messages.message import Message
-from pipeline.messages.record import Committed, RecordKey, record_key
+from pipeline.messages.record import MAX_UNCOMMITTED, Committed, RecordKey, record_key
 from pipeline.messages.stages import Status
 from pipeline.messages.states import Result, StageState
 from pipeline.messages.verdicts import Verdict
 
 RETRY_NS = 1_000_000_000
-HELD_ROWS = 100_000
-"""Rows kept in memory while the disk refuses; beyond it nothing is taken in, and the sender's queue counts refusals."""
 
 
 class Recorder:
@@ -39,8 +37,8 @@ class Recorder:
 
     Takes Verdict (with cells and pixels above the recording floor), LineState, Reject, Action, Roll, SpanEvent, Totals and
     CameraFacts, and tells decision what is committed. A failed write is a FAULT told to decision; the rows are kept, tried
-    again each second, and READY follows when all are safe. Pictures are written when nothing else waits, or when too many of
-    them do.
+    again each second, and READY follows when all are safe. With MAX_UNCOMMITTED rows in hand nothing more is taken in. Pictures
+    are written when nothing else waits, or when too many of them do.
     """
 
     idle_ms = 50  # each waking takes time from the engine, and a commit may be that much later
@@ -81,7 +79,7 @@ class Recorder:
 
     def step(self, now_ns: int) -> bool:
         """Take one message, or else write one picture; commit when due. True if it did something."""
-        received = None if self._album.full or self._ledger.pending >= HELD_ROWS else self._inbox.receive()
+        received = None if self._album.full or self._ledger.pending >= MAX_UNCOMMITTED else self._inbox.receive()
         if received is not None:
             self._take(*received)
             self.handled += 1

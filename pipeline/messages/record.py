@@ -11,6 +11,9 @@ from pipeline.messages.line import LineState
 from pipeline.messages.message import Message
 from pipeline.messages.verdicts import Verdict
 
+MAX_UNCOMMITTED = 20_000
+"""Records that decision keeps, and rows that the recorder keeps, while the disk takes none."""
+
 Numbered = Verdict | LineState | Reject | Action | Roll | SpanEvent | Alignment
 RecordKind = Literal["Verdict", "LineState", "Reject", "Action", "Roll", "SpanEvent", "Alignment"]
 RecordKey = tuple[str, int, int]

@@ -98,7 +98,7 @@ def kept_pictures(folder: Path, run_id: str, verdicts: Mapping[Frame, Verdict]) 
     joiner = Joiner()
     touched = {frame: joiner.add(v)[0][:1] for frame, v in verdicts.items() if v.result is Result.DEFECT}
     crops = {frame: kept_path(folder, run_id, defect.final) for frame, defects in touched.items() for defect in defects}
-    return {frame: crop for frame, crop in crops.items() if crop is not None and crop.is_file()}
+    return {frame: crop for frame, crop in crops.items() if crop is not None}
 
 
 def compare_records(a: Record, b: Record, out: Path, flips: int = 0, shift: float | None = None) -> Comparison:

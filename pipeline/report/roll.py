@@ -85,6 +85,8 @@ def summarise(ledger: Path, run_id: str | None = None) -> Summary:
     last_ns: int | None = None
     model_sha, card_sha = facts.get("weights_sha") or "", facts.get("card_sha") or ""
     for verdict in read_verdicts(ledger, run_id):
+        if verdict.reason is Reason.RECORD_LOST:
+            continue  # it stands for those that fell out, and their numbers are missing
         counts.update(["verdicts", verdict.result])
         counts["tiles"] += verdict.tiles
         model_sha, card_sha = verdict.weights_sha or model_sha, verdict.card_sha or card_sha

@@ -206,7 +206,9 @@ def read_sheet(ledger: Path, run_id: str | None = None) -> tuple[RunSheet, list[
     width = _widths(facts, styles, read_frame_shapes(ledger, run_id), read_cloth_edges(ledger, run_id))
     borders = read_borders(ledger, run_id)
     rows = _rows(defects, rules, in_force(said), covers or {}, borders, ledger.parent, run_id)
-    names = dict.fromkeys([*(covers or {}), *(r.roll_id for r in rows)]) or {"": None}
+    # Without a scale nobody can say of which rolls cloth has come: each that was told has its sheet.
+    known = covers if covers is not None else [roll.roll_id for roll in told if roll.roll_id]
+    names = dict.fromkeys([*known, *(r.roll_id for r in rows)]) or {"": None}
     events: dict[str, list[SpanEvent]] = {}
     for event in read_events(ledger, run_id):
         events.setdefault(borders.of(event.start_mm, event.end_mm, event.roll_id), []).append(event)
@@ -269,8 +271,7 @@ def _rows(
     rows = []
     for number, d in enumerate(defects, 1):
         region, size, box, word = d.strongest.region, d.size_mm, d.box_mm, words.get(d.key)
-        crop = kept_path(folder, run_id, d)
-        kept = crop if crop and crop.is_file() else None
+        kept = kept_path(folder, run_id, d)
         roll_id = d.roll_id if box is None else borders.of(box[0], box[1], d.roll_id)
         start_mm = covers[roll_id].start_mm if roll_id in covers else 0.0
         rows.append(

@@ -1,11 +1,7 @@
-"""Spoiled answers of a Modbus device against the encoder, the contacts and the output, in memory.
-
-Longer than among the tests: `python -m tests.fuzz.modbus --seed 7 --count 100000`.
-"""
+"""Spoiled answers of a Modbus device against the encoder, the contacts and the output, in memory."""
 
 from __future__ import annotations
 
-import argparse
 import random
 import struct
 from collections import Counter
@@ -193,11 +189,3 @@ def _stepped(stage: ModbusInput | ModbusOutput, box: Box, wires: list[Wire], rng
         stage.close()
     assert all(wire.closed for wire in wires), "a connection is left open"
     return "lost" if lost else "well"
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--count", type=int, default=10_000)
-    args = parser.parse_args()
-    print(dict(fuzz(args.seed, args.count)))

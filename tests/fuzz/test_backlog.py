@@ -18,7 +18,7 @@ from pipeline.messages.states import Result, StageState
 from pipeline.messages.verdicts import Verdict
 from tests.decision_bench import MS, Bench
 
-MOST = 60
+BOUND, MOST = "pipeline.decision.backlog.MAX_UNCOMMITTED", 60
 
 
 class Desk:
@@ -115,7 +115,7 @@ def fuzz(seed: int, count: int) -> tuple[int, int]:
     """All verdicts of so many lines, and those that lack; AssertionError names the seed of the first that went wrong."""
     verdicts = lacking = 0
     for n in range(seed, seed + count):
-        with tempfile.TemporaryDirectory(prefix="glassline-fuzz-") as name, patch("pipeline.decision.backlog.MOST", MOST):
+        with tempfile.TemporaryDirectory(prefix="glassline-fuzz-") as name, patch(BOUND, MOST):
             try:
                 found = run(random.Random(n), Path(name))
             except Exception as e:

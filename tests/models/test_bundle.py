@@ -233,7 +233,7 @@ def test_an_official_checkpoint_compiles_on_good_pictures_that_are_named(
 
 def test_an_existing_folder_is_not_overwritten(run: Path, made: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert compiled(run, made) == 2
-    assert "already there" in capsys.readouterr().err
+    assert "folder is not empty" in capsys.readouterr().err
 
 
 @pytest.mark.filterwarnings("ignore")

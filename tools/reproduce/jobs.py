@@ -134,7 +134,7 @@ def run_job(
     test_set, folder, started = data / job.name, job.folder(out), time.monotonic()
     test = list_test_images(test_set)
     for words in check_test_images(test, floored=True):  # a bad one is better known before hours of training
-        console.print(words)
+        console.print(words, soft_wrap=True, markup=False, highlight=False)
     changed = {"resize_px": official_resize_px(test_set, test), "seed": job.seed, **overrides, **VARIANTS[job.variant]}
     config = load_train_config(preset(data), instead=changed)
     best = BestOnTest(every, config, folder, lambda scorer: figures_of(scorer, test_set, config)) if every else None

@@ -83,7 +83,8 @@ def _word(args: argparse.Namespace, config: LineConfig) -> tuple[Command, type[M
         raise InputError(f"a roll's name of {len(roll_id)} characters, ID, give 1 to {MAX_LABEL}, all of them printable")
     if style not in (None, *config.known_styles):
         known = ", ".join(filter(None, config.known_styles))
-        raise InputError(f"no such style {style}, the config, choose one of {known or 'none: it lists no styles'}")
+        advice = f"choose one of {known}" if known else "it lists no styles, leave --style out"
+        raise InputError(f"no such style {style}, the config, {advice}")
     return RollStart(roll_id=roll_id, style=style, at_mm=args.at_mm), Roll
 
 

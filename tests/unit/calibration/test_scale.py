@@ -112,3 +112,36 @@ def test_counts_of_a_known_length(first: int, last: int, bits: int, mm: float, e
     assert counts_per_mm(first, last, bits, mm) == expected
     with pytest.raises(InputError, match="0 counts"):
         counts_per_mm(first, first, bits, mm)
+
+
+@pytest.mark.parametrize(
+    ("ruler", "days", "words"),
+    [
+        ((0, 20, 100, 20, 2000.0), 30, r"measured what no camera has \(mm_per_px_x: .* less than or equal to 10\)"),
+        ((0, 20, 100, 20, float("nan")), 30, "lay the ruler along an axis"),
+        ((float("nan"), 20, 100, 20, 9.0), 30, "give places in the picture"),
+        ((0, 20, 1e12, 20, 9.0), 30, "give places in the picture"),
+        ((0, 20, 100, 20, 9.0), float("inf"), "a card for inf days"),
+        ((0, 20, 100, 20, 9.0), float("nan"), "a card for nan days"),
+        ((0, 20, 100, 20, 9.0), 0, "a card for 0 days"),
+    ],
+)
+def test_what_no_camera_has_is_one_line(ruler: tuple[float, float, float, float, float], days: float, words: str) -> None:
+    grey = picture(Path("ruler.png"), np.full((HEIGHT, WIDTH), 99, np.uint8))
+    with pytest.raises(InputError, match=rf"^[^\n]*{words}[^\n]*$"):
+        scale_from_ruler(grey, [ruler], True, "left", valid_days=days)
+
+
+@pytest.mark.parametrize(("bits", "mm"), [(0, 10.0), (65, 10.0), (16, float("nan")), (16, float("inf"))])
+def test_a_counter_or_length_that_cannot_be_is_refused(bits: int, mm: float) -> None:
+    with pytest.raises(InputError):
+        counts_per_mm(0, 100, bits, mm)
+
+
+def test_a_card_never_replaces_the_picture_it_was_made_from() -> None:
+    grey = picture(Path("board.png"), np.full((HEIGHT, WIDTH), 99, np.uint8))
+    before = Path("board.png").read_bytes()
+    card, drawn = scale_from_ruler(grey, [(10.0, 5.0, 510.0, 8.0, 100.0)], True, "left")
+    with pytest.raises(InputError, match="would replace the one it was made from"):
+        card.save(Path("board.json"), drawn)
+    assert Path("board.png").read_bytes() == before and not Path("board.json").exists()

@@ -195,7 +195,7 @@ def test_how_the_values_of_masks_were_read_is_said(tmp_path: Path) -> None:
     write(tmp_path / "test/good/0.png")
     write(tmp_path / "test/hole/1.png")
     mask = write(tmp_path / "ground_truth/hole/1.png", np.array([[0, 0, 1, 2], *[[0, 0, 0, 0]] * 3], np.uint8))
-    told = f"masks: 1 hold numbers of classes: every value above 0 marks a defect, the first is {mask}"
+    told = f"masks that hold numbers of classes: every value above 0 marks a defect: 1, the first is {mask}"
     assert check_test_images(list_test_images(tmp_path)) == [told]
     assert len(check_test_images(list_test_images(tmp_path), floored=True)) == 2
 

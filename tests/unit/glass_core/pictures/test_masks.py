@@ -66,10 +66,10 @@ def test_what_is_to_be_said_names_the_first_of_each() -> None:
     words = " | ".join(seen.words)
     assert len(seen.words) == 4
     for told in (
-        "masks: 2 hold numbers of classes: every value above 0 marks a defect, the first is 1.png",
-        "masks: 1 are soft: cut at half of their highest value, the first is 2.png",
-        "masks: 1 mark more than half of their picture: inverted?, the first is 4.png",
-        "masks: 1 mark their whole picture, the first is 5.png",
+        "masks that hold numbers of classes: every value above 0 marks a defect: 2, the first is 1.png",
+        "masks that are soft: cut at half of their highest value: 1, the first is 2.png",
+        "masks that mark more than half of their picture (inverted?): 1, the first is 4.png",
+        "masks that mark their whole picture: 1, the first is 5.png",
     ):
         assert told in words
 
@@ -80,4 +80,6 @@ def test_what_the_official_code_floors_away_is_said() -> None:
     assert seen.words == []
     seen.add(Path("b.png"), understood(halves(200)))
     seen.add(Path("visa.png"), understood(halves(200), any_value_marks=True), any_value_marks=True)
-    assert seen.words == ["masks: 1 hold nothing of 255: floored as officially, they mark nothing, the first is b.png"]
+    assert seen.words == [
+        "masks that hold nothing of 255: floored, they mark nothing in the official figures: 1, the first is b.png"
+    ]

@@ -232,7 +232,7 @@ def test_heartbeats_come_from_progress_and_records_wait_for_the_recorder() -> No
 
 def test_a_recorder_that_takes_nothing_is_a_fault_and_what_waits_for_it_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.decision.backlog.FAULT", 20)
-    monkeypatch.setattr("pipeline.decision.backlog.MOST", 30)
+    monkeypatch.setattr("pipeline.decision.backlog.MAX_UNCOMMITTED", 30)
     bench = Bench()
     bench.recorder.room = 0
     for seq in range(60):
@@ -254,7 +254,7 @@ def test_a_recorder_that_takes_nothing_is_a_fault_and_what_waits_for_it_is_bound
 
 
 def test_what_falls_out_of_the_backlog_is_told_as_lost_record_when_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.decision.backlog.MOST", 30)
+    monkeypatch.setattr("pipeline.decision.backlog.MAX_UNCOMMITTED", 30)
     bench = Bench(("c", "d"), y_offset_mm={"d": 7.0})
     for seq in range(24):
         for camera, offset_mm in (("c", 0.0), ("d", 7.0)):
@@ -284,7 +284,7 @@ def test_what_falls_out_of_the_backlog_is_told_as_lost_record_when_there_is_room
 
 
 def test_what_fell_out_of_the_backlog_is_told_at_the_end_whatever_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.decision.backlog.MOST", 30)
+    monkeypatch.setattr("pipeline.decision.backlog.MAX_UNCOMMITTED", 30)
     bench = Bench()
     for seq in range(40):
         bench.announce(seq)

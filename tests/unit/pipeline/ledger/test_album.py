@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -122,4 +123,39 @@ def test_a_picture_that_cannot_be_written_is_counted_and_leaves_no_half_file(tmp
 
 def test_pictures_of_defects_long_past_are_not_watched_any_more(tmp_path: Path) -> None:
     album = keep(tmp_path, [verdict(90 * n, (5760.0 * n, 10, 0.9)) for n in range(20)])
-    assert len(album._kept) <= 2 and len(kept(tmp_path)) == 20
+    assert album._joiner.held <= 4 and len(kept(tmp_path)) == 20
+
+
+def rising(scores: list[float]) -> list[Verdict]:
+    """One streak through as many frames."""
+    return [verdict(n, *[(64.0 * n + y, 10, score) for y in range(0, 64, 8)]) for n, score in enumerate(scores)]
+
+
+def test_the_picture_before_stays_until_the_stronger_one_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, third = rising([0.5, 0.7, 0.9])
+    album = keep(tmp_path, [first])
+    frame = bytes(4 * 8 * 12), bytes(64 * 96)
+    album.take(second, frame)
+    assert kept(tmp_path) == {"0-0_left_0_0.png"}  # as long as the new one waits
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.write_bytes", Mock(side_effect=OSError(28, "No space left on device")))
+        album.write_one()
+    assert (album.left_out, kept(tmp_path)) == (1, {"0-0_left_0_0.png"})
+    assert as_reported(tmp_path, [first, second]) == {"0-0_left_0_0.png"}
+    album.take(third, frame)
+    album.write_one()
+    assert kept(tmp_path) == as_reported(tmp_path, [first, second, third]) == {"0-2_left_2_0.png"}
+
+
+def test_a_stronger_picture_that_does_not_fit_leaves_the_one_before(tmp_path: Path) -> None:
+    first, second = rising([0.5, 0.9])
+    keep(tmp_path / "one", [first])
+    size = sum(p.stat().st_size for p in tmp_path.glob("one/crops/r/*"))
+    noise = np.random.default_rng(1).integers(0, 256, 64 * 96, np.uint8).tobytes()
+    album = keep(tmp_path / "some", [first], 2 * size)
+    album.take(second, (bytes(4 * 8 * 12), noise))  # as PNG many times larger
+    album.write_one()
+    assert (album.left_out, kept(tmp_path / "some")) == (1, {"0-0_left_0_0.png"})
+    assert as_reported(tmp_path / "some", [first, second]) == {"0-0_left_0_0.png"}
+    replaced = keep(tmp_path / "full", [first, second], size + size // 2)  # room for one alone
+    assert (replaced.left_out, kept(tmp_path / "full")) == (0, {"0-1_left_1_0.png"})

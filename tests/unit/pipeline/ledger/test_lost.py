@@ -13,12 +13,12 @@ from pipeline.ledger.lost import Missing, read_missing, read_spans
 from pipeline.ledger.reading import read_runs, read_verdicts
 from pipeline.ledger.store import Ledger
 from pipeline.ledger.verdict_lines import VerdictLines
-from pipeline.messages.actions import Reject
+from pipeline.messages.actions import Action, Reject
 from pipeline.messages.cloth import Roll
 from pipeline.messages.line import LineState
 from pipeline.messages.message import Message
 from pipeline.messages.reasons import Reason
-from pipeline.messages.states import Result, State
+from pipeline.messages.states import ActionKind, Cause, Phase, Result, State
 from pipeline.messages.verdicts import Verdict
 from tests.fakes import totals
 
@@ -92,6 +92,28 @@ def test_the_last_totals_say_what_the_end_lacks(tmp_path: Path) -> None:
     path = write(tmp_path, [*cloth(3), reject, said])
     assert lost(path) == [("a", 75, 130), ("b", 82, 137)]
     assert read_missing(path).records == {"verdicts": 4, "rejects": 1}
+
+
+def test_an_action_told_again_after_a_restart_invents_no_verdicts(tmp_path: Path) -> None:
+    stop = Action(
+        number=0,
+        generation=0,
+        event=0,
+        kind=ActionKind.STOP,
+        cause=Cause.DEFECT,
+        phase=Phase.NOW,
+        verdict=5,
+        camera="b",
+        t_mono_ns=0,
+    )
+    again = stop.model_copy(update={"generation": 1})  # by the next decision, of a verdict of the first
+    path = write(tmp_path, [*cloth(3), stop, again, *cloth(1, generation=1, first=3)])
+    assert read_missing(path) == Missing()
+
+
+def test_a_reject_tells_of_its_verdict(tmp_path: Path) -> None:
+    reject = Reject(number=0, generation=0, verdict=8, camera="b", cause=Result.DEFECT, start_mm=57, end_mm=82, t_mono_ns=0)
+    assert read_missing(write(tmp_path, [*cloth(3), reject])).records == {"verdicts": 3}
 
 
 def test_totals_of_what_is_on_record_lose_nothing(tmp_path: Path) -> None:

@@ -293,7 +293,7 @@ def test_intake_stops_when_memory_is_full(bench: Bench, monkeypatch: pytest.Monk
         raise LedgerFull("full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "HELD_ROWS", 10)
+        patch.setattr(module, "MAX_UNCOMMITTED", 10)
         patch.setattr(bench.ledger, "commit", full)
         for number in range(20):
             bench.queue.put(verdict(number))

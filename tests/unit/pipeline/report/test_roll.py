@@ -165,6 +165,15 @@ def test_metres_by_reason_and_by_camera(tmp_path: Path) -> None:
     assert metres.cameras_mm == {"left": 10, "right": 6}
 
 
+def test_verdicts_that_fell_out_are_counted_and_not_the_word_that_tells_of_them(tmp_path: Path) -> None:
+    lost = {"seq": None, "result": Result.NOT_INSPECTED, "reason": Reason.RECORD_LOST, "lost": 3}
+    summary = summarise(write(tmp_path, [
+        verdict(0, start_mm=0, end_mm=10), verdict(4, start_mm=40, end_mm=50), verdict(5, start_mm=10, end_mm=40, **lost),
+    ]))  # fmt: skip
+    assert (summary.verdicts, summary.passed, summary.not_inspected, summary.reasons) == (5, 2, 3, {"RECORD_LOST": 3})
+    assert (summary.inspected_m, summary.not_inspected_m) == (0.02, 0.03)
+
+
 def test_a_frame_across_the_border_of_two_rolls_gives_a_part_to_each(tmp_path: Path) -> None:
     common = {"generation": 0, "style": "", "cause": "command", "t_mono_ns": 0, "t_utc_ns": 0}
     ledger = write(tmp_path, [

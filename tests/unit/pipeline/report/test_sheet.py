@@ -116,6 +116,24 @@ def test_a_run_of_which_no_roll_was_told_is_one_roll(tmp_path: Path) -> None:
     assert sheet.rolls == () and sheet.outside is not None and sheet.outside.grade is None
 
 
+def test_a_roll_without_scale_and_without_defects_has_its_sheet(tmp_path: Path) -> None:
+    common = {"generation": 0, "style": "", "cause": "command", "t_mono_ns": 0, "t_utc_ns": 0}
+    found = Region(x0_px=0, y0_px=0, x1_px=8, y1_px=8, score=0.9)
+    ledger = ledger_of(tmp_path, [verdict(0, None), verdict(1, None, roll_id="R2")])
+    held = Ledger(ledger, run_id="run")
+    for number, name in enumerate(("R1", "R2")):
+        held.add(Roll(number=number, roll_id=name, start_mm=None, **common))
+    held.commit()
+    sheet = sheet_of(ledger)
+    assert ([r.roll_id for r in sheet.rolls], sheet.outside) == (["R1", "R2"], None)
+    held.add(verdict(2, None, roll_id="R2", result=Result.DEFECT, regions=(found,)))
+    held.add(verdict(3, None, roll_id="", result=Result.DEFECT, regions=(found,)))
+    held.close()
+    sheet = sheet_of(ledger)
+    assert [(r.roll_id, len(r.defects)) for r in sheet.rolls] == [("R1", 0), ("R2", 1)]
+    assert sheet.outside is not None and len(sheet.outside.defects) == 1
+
+
 def test_the_grade_knows_where_cloth_was_not_inspected(tmp_path: Path) -> None:
     cloth = [verdict(2 * n + (c == "b"), 5000 + 100 * n, c) for n in range(100) for c in "ab"]
     for n in (1, 11, 47):  # 0.1 to 0.2 m, 1.1 to 1.2 m, 4.7 to 4.8 m: yards 1, 2 and 6
