@@ -9,6 +9,7 @@ from pipeline.link.protocol import Outbox
 from pipeline.messages.cloth import Roll, SpanEvent
 from pipeline.messages.line import LineState, Totals
 from pipeline.messages.message import Message, Payload
+from pipeline.messages.reasons import Reason
 from pipeline.messages.record import MAX_UNCOMMITTED, Committed, RecordKey, record_key
 from pipeline.messages.stages import Status
 from pipeline.messages.states import StageState
@@ -19,7 +20,7 @@ PICTURES = 64
 FAULT = 5000
 """Records not yet taken: beyond the first number pictures are let go, at the second the line faults. From MAX_UNCOMMITTED on,
 those taken and not yet committed counted in, new records fall out. What they said of the cloth is told as lost when there is
-room. Line states, rolls and events are few, and fall out at twice as many."""
+room, or at the end. Line states, rolls, events and what is told as lost are few, and fall out at twice as many."""
 
 
 @dataclass
@@ -59,7 +60,7 @@ class Backlog:
 
     def add(self, message: Message, payloads: tuple[Payload, ...]) -> None:
         """Keep a record until it is committed; a verdict goes without its picture where too many wait."""
-        if self._held >= MAX_UNCOMMITTED * (2 if isinstance(message, LineState | Roll | SpanEvent) else 1):
+        if self._held >= MAX_UNCOMMITTED * (2 if _few(message) else 1):
             self.dropped += not isinstance(message, Totals)  # the next ones say the same and more
             if isinstance(message, Verdict):
                 self._fallen.setdefault(message.camera, Fallen(message.number, message.number)).add(message)
@@ -96,9 +97,7 @@ class Backlog:
         self._taken.clear()
 
     def take_fallen(self) -> dict[str, Fallen]:
-        """What fell out of the backlog, by camera, once it is half empty again."""
-        if self._held > MAX_UNCOMMITTED // 2:
-            return {}
+        """What fell out of the backlog, by camera."""
         fallen, self._fallen = self._fallen, {}
         return fallen
 
@@ -107,8 +106,20 @@ class Backlog:
         self.overflows = share * len(self._waiting) >= FAULT or share * self._held >= MAX_UNCOMMITTED
 
     @property
+    def half_empty(self) -> bool:
+        """Whether there is room again to tell of what fell out."""
+        return self._held <= MAX_UNCOMMITTED // 2
+
+    @property
     def _held(self) -> int:
         return len(self._waiting) + len(self._taken)
+
+
+def _few(message: Message) -> bool:
+    """Whether there are so few of its kind that they fall out last."""
+    if isinstance(message, Verdict):
+        return message.reason is Reason.RECORD_LOST
+    return isinstance(message, LineState | Roll | SpanEvent)
 
 
 def _bare(message: Message) -> Message:

@@ -67,7 +67,9 @@ class Cloth:
 
     def begin(self, start: RollStart, here_mm: float | None, now_ns: int) -> None:
         """A roll begins by command, or the present one ends; Refused where that cannot be."""
-        present, at_mm = self._rolls.present, self._place(start.at_mm, here_mm)
+        if start.at_mm is not None and here_mm is None:
+            raise Refused("nobody knows yet where the cloth is, leave the place out")
+        present, at_mm = self._rolls.present, None if here_mm is None else self._place(start.at_mm, here_mm)
         style = present.style if start.style is None else start.style
         if start.style not in (None, *self._terms.styles):
             raise Refused(f"no such style {style}, choose one of {', '.join(filter(None, self._terms.styles)) or 'none'}")
@@ -79,9 +81,9 @@ class Cloth:
 
     def mark(self, event: MarkEvent, here_mm: float | None, now_ns: int) -> None:
         """A span is told of by command; Refused where that cannot be."""
+        if here_mm is None:
+            raise Refused("nobody knows yet where the cloth is, tell it once the cloth runs")
         at_mm = self._place(event.at_mm, here_mm)
-        if at_mm is None:
-            raise Refused("nobody knows yet where the cloth is, tell it once it runs")
         if event.length_mm > self._terms.longest_event_mm:
             raise Refused(f"{event.length_mm:g} mm is over decision.longest_event_m, {self._terms.longest_event_mm:g} mm")
         self._mark(event.kind, at_mm, at_mm + event.length_mm, "command", now_ns)
@@ -129,7 +131,7 @@ class Cloth:
         """The event that a span lies in."""
         return self._events.of(span.start_mm, span.end_mm)
 
-    def _place(self, at_mm: float | None, here_mm: float | None) -> float | None:
+    def _place(self, at_mm: float | None, here_mm: float) -> float:
         """Where a word means: here and now, or a place that somebody can mean; Refused for any other.
 
         A splice that was seen and the beginning of the roll that runs lie at most a roll back, the next roll begins at most a
@@ -137,8 +139,6 @@ class Cloth:
         """
         if at_mm is None:
             return here_mm
-        if here_mm is None:
-            raise Refused("nobody knows yet where the cloth is, leave the place away")
         reach_mm = self._terms.roll_length_mm
         if abs(at_mm - here_mm) > reach_mm:
             raise Refused(

@@ -117,8 +117,8 @@ class Decision:
         if now_ns >= self._totals_due_ns:
             self._totals_due_ns = now_ns + TOTALS_NS
             self._tell(self._totals(now_ns))
-        for camera, fallen in self._backlog.take_fallen().items():
-            self._fallen(camera, fallen, now_ns)
+        if self._backlog.half_empty:
+            self._tell_fallen(now_ns)
         moved |= self._backlog.pass_on()
         self.state = StageState.ENDED if self.finished else StageState.READY
         return moved
@@ -137,20 +137,23 @@ class Decision:
         """What is still undecided is not inspected; the last totals are told."""
         for frame in self._matching.give_up():
             self._decide(frame, None, (), self._now_ns)
+        self._tell_fallen(self._now_ns)
         self._tell(self._totals(self._now_ns))
         self._backlog.pass_on()
 
     def _hear(self, message: Message, payloads: tuple[Payload, ...], now_ns: int) -> None:
-        """Take a message; one that says what cannot be is counted, and whoever waits for an answer hears why."""
+        """Take a message; of one that says what cannot be, whoever waits for its answer hears why, and any other is counted."""
+        ticket = message.ticket if isinstance(message, Command) else ""
         refused = ""
         try:
             self._take(message, payloads, now_ns)
         except Refused as e:
             refused = str(e)
-            self._inbox.refused.count(message.sender)
-        if isinstance(message, Command) and message.ticket:
+            if not ticket:
+                self._inbox.refused.count(message.sender)
+        if ticket:
             self._answer = Answer(
-                number=self._publisher.number(Answer), generation=self._terms.generation, ticket=message.ticket,
+                number=self._publisher.number(Answer), generation=self._terms.generation, ticket=ticket,
                 refused=refused, t_mono_ns=now_ns,
             )  # fmt: skip
 
@@ -179,7 +182,7 @@ class Decision:
             case Contact() if abs(now_ns - message.t_mono_ns) > CARRIED_NS:
                 raise Refused("nobody knows any more where the cloth was then")
             case Contact():
-                self._cloth.closed(message, self._here_mm(message.t_mono_ns), now_ns)
+                self._cloth.closed(message, self._zero_mm(message.t_mono_ns), now_ns)
             case Alignment() if {message.left, message.right} <= self._cameras.keys():
                 self._apart.hear(message)
                 self._tell(message)
@@ -189,7 +192,7 @@ class Decision:
                 self._bypass = message.on or self._terms.observe
             case Acknowledge():
                 acknowledged = self._actions.acknowledge(message.event, now_ns)
-                if message.event is not None and not acknowledged:
+                if message.ticket and message.event is not None and not acknowledged:  # a PLC need not know who was first
                     raise Refused(f"no event {message.event} is open")
                 self._act(acknowledged)
             case Reset() if not self._fault:
@@ -287,8 +290,12 @@ class Decision:
         source, unseen = Source(camera, self._utc_ns()), (Measures(), Grounds())
         self._account(self._verdict(judgement, source, span, place, standard, now_ns, *unseen, lost=lost), (), now_ns)
 
-    def _fallen(self, camera: str, fallen: Fallen, now_ns: int) -> None:
+    def _tell_fallen(self, now_ns: int) -> None:
         """Tell of cloth that was decided in time and whose record is lost; no machine acts on it again."""
+        for camera, fallen in self._backlog.take_fallen().items():
+            self._lost(camera, fallen, now_ns)
+
+    def _lost(self, camera: str, fallen: Fallen, now_ns: int) -> None:
         detail = f"the recorder did not take numbers {fallen.first} to {fallen.last} in time"
         judgement, roll = Judgement(Result.NOT_INSPECTED, Reason.RECORD_LOST, detail), self._cloth.roll(fallen.span)
         place, standard = Place(roll.roll_id, roll.style), self._terms.standard_of(roll.style)
@@ -345,10 +352,18 @@ class Decision:
 
     def _here_mm(self, t_ns: int) -> float | None:
         """Where the cloth was under the cameras at that time, as far as is known."""
+        return max(self._spoken_mm.values(), default=None) if self._motion is None else self._motion.at_mm(t_ns)
+
+    def _zero_mm(self, t_ns: int) -> float | None:
+        """Where the cloth was at the place from which all offsets count; without motion, by what the cameras told of it."""
         if self._motion is not None:
             return self._motion.at_mm(t_ns)
-        spoken_mm = (account.silence.spoken_mm for account in self._cameras.values())
-        return max((mm for mm in spoken_mm if mm is not None), default=None)
+        return max((mm - self._terms.y_offset_mm.get(c, 0.0) for c, mm in self._spoken_mm.items()), default=None)
+
+    @property
+    def _spoken_mm(self) -> dict[str, float]:
+        """How far each camera's cloth was told of."""
+        return {c: a.silence.spoken_mm for c, a in self._cameras.items() if a.silence.spoken_mm is not None}
 
     def _reject(self, verdict: Verdict, span: Span, now_ns: int) -> None:
         if self._bypass:
@@ -375,11 +390,11 @@ class Decision:
 
     def _suppressed(self, now_ns: int) -> str:
         """In which event on the cloth under the cameras a defect is no reject, and how far; empty where there is none."""
-        here_mm = self._here_mm(now_ns)
+        zero_mm = self._zero_mm(now_ns)
         looks_mm = [self._terms.y_offset_mm.get(camera, 0.0) for camera in self._cameras]
-        if here_mm is None or not looks_mm:
+        if zero_mm is None or not looks_mm:
             return ""
-        event = self._cloth.suppress(here_mm + min(looks_mm), here_mm + max(looks_mm))
+        event = self._cloth.suppress(zero_mm + min(looks_mm), zero_mm + max(looks_mm))
         return f"no rejects in {event.kind} up to {event.end_mm / 1000:.3f} m" if event else ""
 
     def _show_state(self, now_ns: int) -> None:

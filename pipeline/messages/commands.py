@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
-
-from pipeline.messages.domains import Count, EventMm, Fault, Label, RecordMm
+from pipeline.messages.domains import Count, EventMm, Fault, Label, RecordMm, Ticket
 from pipeline.messages.message import Message
 from pipeline.messages.states import EventKind
 
@@ -14,7 +10,7 @@ from pipeline.messages.states import EventKind
 class Command(Message):
     """A word to the line."""
 
-    ticket: Annotated[str, Field(pattern="^[a-z0-9]{0,32}$")] = ""
+    ticket: Ticket = ""
     """By which its answer is known; empty: nobody waits for one."""
 
 
@@ -57,7 +53,7 @@ class Answer(Message):
 
     number: Count
     generation: Count
-    ticket: str
+    ticket: Ticket
     refused: Fault = ""
     """Why nothing was done, and what is allowed; empty: it was done."""
     t_mono_ns: Count

@@ -73,6 +73,8 @@ Name = Annotated[str, Field(pattern=NAME)]
 NoName = Annotated[str, Field(pattern=rf"^[A-Za-z0-9_-]{{0,{MAX_NAME}}}$")]
 """A name, or none."""
 BootId = Annotated[str, Field(pattern=rf"^[A-Za-z0-9._-]{{0,{MAX_NAME}}}$")]
+Ticket = Annotated[str, Field(pattern=r"^[a-z0-9]{0,32}$")]
+"""By which an answer finds whoever waits for it."""
 Label = Annotated[str, Field(max_length=MAX_LABEL, pattern=r"^[^\x00-\x1f\x7f]*$")]
 """What people name: rolls, styles, contacts."""
 Sha = Annotated[str, Field(max_length=64)]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -119,16 +120,21 @@ class Child:
         return tries if tries > RESTARTS and not ROLES[self.role].beyond_cable else None
 
 
-def terminate(children: list[Child], until_s: float) -> None:
-    """End them together, by force where they are not gone at that time."""
+def terminate(children: list[Child], until_s: float, meanwhile: Callable[[], None]) -> None:
+    """End them together, by force where they are not gone at that time.
+
+    `meanwhile` reads what they print, again and again: a process whose pipe is full waits for a reader and cannot end.
+    """
     alive = [c.process for c in children if c.process is not None]
     for process in alive:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
+    until_s = max(until_s, time.monotonic() + 0.05)
+    while any(process.poll() is None for process in alive) and time.monotonic() < until_s:
+        meanwhile()
+        time.sleep(0.01)
     for process in alive:
-        try:
-            process.wait(max(0.05, until_s - time.monotonic()))
-        except subprocess.TimeoutExpired:
+        if process.poll() is None:
             process.kill()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(0.2)

@@ -44,7 +44,8 @@ def compare(
     def judged(model: Path, record: Path) -> Record:
         with _card_in_force(model) as folder:
             load_card(folder)
-            judge(line_of(source, folder, base, record), f"judging with {model}", report)
+            if not judge(line_of(source, folder, base, record), f"judging with {model}", report):
+                raise KeyboardInterrupt  # half a record says nothing of the other
         return read_record(record, model)
 
     with place_for_record(out, "compare") as place:

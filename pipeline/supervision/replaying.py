@@ -54,7 +54,8 @@ def replay(
         make_for_here(config, report)
         if left := left_out(source):
             report(left)
-        return judge(config, "judging", report)
+        judge(config, "judging", report)
+        return summarise(config.ledger.path)
 
 
 @contextmanager
@@ -143,9 +144,9 @@ def count_frames(config: LineConfig, report: Callable[[Note], None] = keep_quiet
     return total
 
 
-def judge(config: LineConfig, title: str, report: Callable[[object], None] = keep_quiet) -> Summary:
-    """Replay the line's cameras; Ctrl-C ends early with what was judged so far."""
+def judge(config: LineConfig, title: str, report: Callable[[object], None] = keep_quiet) -> bool:
+    """Replay the line's cameras to their end; false: Ctrl-C ended it early, with what was judged so far on record."""
     total = count_frames(config, report)
     with asked_to_stop() as stopped:
         run_in_one_process(config, observe=False, stop=stopped, heard=lambda n: report(Pass(title, n, total)))
-    return summarise(config.ledger.path)
+        return not stopped()

@@ -171,8 +171,7 @@ class Supervisor:
 
     def _hear(self, now_ns: int) -> None:
         """Take in what the processes report and print, pass on what people say, and note what was published."""
-        for child in self._children:
-            self._show(child.words())
+        self._show_words()
         while received := self._inbox.receive():
             match received[0]:
                 case Progress() as progress:
@@ -214,6 +213,10 @@ class Supervisor:
                     other.asked = True
                     other.process.terminate()
 
+    def _show_words(self) -> None:
+        for child in self._children:
+            self._show(child.words())
+
     def _show(self, printed: list[str]) -> None:
         for line in printed:
             self._say(line)
@@ -239,6 +242,6 @@ class Supervisor:
             self._terminate([c for c in self._children if c.role == role], last_s)
 
     def _terminate(self, children: list[Child], until_s: float) -> None:
-        terminate(children, until_s)
+        terminate(children, until_s, self._show_words)
         for child in children:
             self._show(child.last_words())

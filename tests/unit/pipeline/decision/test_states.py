@@ -283,6 +283,23 @@ def test_what_falls_out_of_the_backlog_is_told_as_lost_record_when_there_is_room
     assert bench.air.take(Reject) == []
 
 
+def test_what_fell_out_of_the_backlog_is_told_at_the_end_whatever_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.decision.backlog.MAX_UNCOMMITTED", 30)
+    bench = Bench()
+    for seq in range(40):
+        bench.announce(seq)
+        bench.score(seq)
+        bench.decision.step(0)
+    recorded = bench.recorder.take(Verdict)
+    fallen = [v for v in bench.air.take(Verdict) if v not in recorded]
+    bench.announce(40)
+    bench.decision.step(0)
+    bench.decision.close()  # nothing was committed, and the last frame falls out, too
+    (last, lost) = bench.air.take(Verdict)
+    assert (last.seq, lost.reason, lost.lost) == (40, Reason.RECORD_LOST, len(fallen) + 1)
+    assert (lost.start_mm, lost.end_mm) == (fallen[0].start_mm, 41 * 50) and bench.recorder.take(Verdict)[-1] == lost
+
+
 def test_what_a_killed_recorder_took_is_told_to_its_successor() -> None:
     bench = Bench()
     for seq in range(3):

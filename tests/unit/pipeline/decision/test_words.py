@@ -62,7 +62,15 @@ def test_what_cannot_be_is_refused_with_what_is_allowed_and_changes_nothing(word
     ((_, refused),) = tell(bench, word)
     assert why in refused
     assert bench.air.take(Roll) == bench.air.take(SpanEvent) == []
-    assert bench.inbox.refused.by_sender == {type(word).__name__: 1}
+    assert bench.inbox.refused.by_sender == {}, "it was answered"
+
+
+def test_a_refused_word_that_nobody_waits_for_is_counted_and_an_event_may_be_acknowledged_by_two() -> None:
+    bench = bench_at()
+    for word in (mark(length_mm=800.1), Acknowledge(event=7)):
+        bench.inbox.send(word)
+        bench.decision.step(0)
+    assert bench.inbox.refused.by_sender == {"MarkEvent": 1}
 
 
 @pytest.mark.parametrize(
@@ -80,7 +88,9 @@ def test_what_somebody_can_mean_is_done(word: Command) -> None:
 def test_a_place_needs_cloth_that_is_somewhere() -> None:
     bench = Bench(cloth=TERMS)
     (_, at), (_, here), (_, roll) = tell(bench, RollStart(roll_id="R-2", at_mm=0.0), mark(), RollStart(roll_id="R-2"))
-    assert "nobody knows yet where the cloth is" in at and "nobody knows yet where the cloth is" in here and roll == ""
+    assert at == "nobody knows yet where the cloth is, leave the place out" and roll == ""
+    assert here == "nobody knows yet where the cloth is, tell it once the cloth runs"
+    assert tell(Bench(cloth=TERMS), mark(at_mm=5.0)) == [("t0", here)]
 
 
 def test_no_roll_ends_twice() -> None:
@@ -184,3 +194,23 @@ def test_motion_that_jumps_beyond_all_cloth_ends_no_line() -> None:
         bench.announce(int(abs(position_mm)), start_mm=position_mm)
     bench.decision.step(1 << 62)
     assert len(bench.air.take(Roll)) < 100 and bench.air.take(Totals)
+
+
+def test_without_motion_offsets_count_from_what_the_furthest_camera_told_less_its_own() -> None:
+    seam = SEAM.model_copy(update={"y_offset_mm": 300.0})
+    cloth = ClothTerms("R-1", "twill", 5000.0, contacts={"seam": seam})
+    bench = Bench(("c", "d"), cloth=cloth, y_offset_mm={"c": 300.0, "d": 500.0})
+    for camera, start_mm in (("c", 300.0), ("d", 500.0)):
+        bench.announce(0, camera, start_mm=start_mm)  # both to 50 mm
+        bench.score(0, camera=camera)
+    bench.inbox.send(Contact(name="seam", t_mono_ns=0))
+    bench.decision.step(0)
+    (event,) = bench.air.take(SpanEvent)
+    assert (event.start_mm, event.end_mm) == (350, 390)
+    assert bench.air.take(LineState)[-1].detail == "no rejects in SEAM up to 0.390 m"
+    for seq in range(1, 3):  # on to 150 mm, beneath the seam and beyond it
+        bench.announce(seq, "c", start_mm=300.0 + 50 * seq)
+        bench.announce(seq, "d", start_mm=500.0 + 50 * seq)
+        for camera in "cd":
+            bench.score(seq, camera=camera)
+    assert bench.state().detail == ""

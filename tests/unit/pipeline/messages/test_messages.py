@@ -3,6 +3,7 @@
 import contextlib
 import math
 import pickle  # noqa: TID251 - to see it refused
+from typing import get_args
 
 import msgpack
 import numpy as np
@@ -18,6 +19,7 @@ from pipeline.messages.frames import Announced, Frame, ScoreMap
 from pipeline.messages.line import CameraCounts, Totals
 from pipeline.messages.message import sender
 from pipeline.messages.reasons import Reason
+from pipeline.messages.record import Committed, Numbered, record_key
 from pipeline.messages.stages import Progress, Status
 from pipeline.messages.states import EventAction, EventKind, Result, StageState
 from pipeline.messages.values import Measures
@@ -104,21 +106,26 @@ def test_sizes_are_checked_before_sending() -> None:
         wire.encode(FRAME.model_copy(update={"origin": "x" * 5000}), (bytes(128),))
 
 
-def changed(kind: str, **fields: object) -> list[bytes]:
-    """The parts of a message of that kind that is right but for some fields."""
+def changed(name: str, /, **fields: object) -> list[bytes]:
+    """The parts of a message of that name that is right but for some fields."""
     good = {
         "Frame": FRAME.model_dump(), "ScoreMap": SCORED.model_dump(),
         "Motion": {"position_mm": 1.0, "speed_mm_s": 2.0, "state": "MOVING", "source": "udp", "t_mono_ns": 3},
         "Announced": {"camera": "left", "boot_id": "b", "seq": 3, "t_mono_ns": 1, "t_utc_ns": 2, "sent": True, "budget_ms": 1},
         "EncoderCount": {"count": 1}, "MarkEvent": {"kind": "SEAM", "length_mm": 60.0},
         "Contact": {"name": "seam", "t_mono_ns": 0},
-    }[kind] | fields  # fmt: skip
-    size = math.prod(good["shape"]) if kind == "Frame" else 0  # type: ignore[arg-type]
-    payloads = [bytes(size)] if kind == "Frame" else [bytes(8), bytes(128)] if kind == "ScoreMap" else []
-    return [msgpack.packb({"v": wire.VERSION, "t": kind, **good}), *payloads]
+        "Committed": {"kind": "Roll", "generation": 0, "first": 0, "last": 3},
+        "Answer": {"number": 0, "generation": 0, "ticket": "a1", "t_mono_ns": 0},
+    }[name] | fields  # fmt: skip
+    size = math.prod(good["shape"]) if name == "Frame" else 0  # type: ignore[arg-type]
+    payloads = [bytes(size)] if name == "Frame" else [bytes(8), bytes(128)] if name == "ScoreMap" else []
+    return [msgpack.packb({"v": wire.VERSION, "t": name, **good}), *payloads]
 
 
-@pytest.mark.parametrize("name", ["Frame", "ScoreMap", "Motion", "Announced", "EncoderCount", "MarkEvent", "Contact"])
+NAMELESS = ("EncoderCount", "MarkEvent", "Contact", "Committed", "Answer")
+
+
+@pytest.mark.parametrize("name", ["Frame", "ScoreMap", "Motion", "Announced", *NAMELESS])
 def test_the_messages_that_are_changed_below_are_right(name: str) -> None:
     assert type(wire.decode(changed(name))[0]).__name__ == name
 
@@ -161,12 +168,17 @@ def test_the_messages_that_are_changed_below_are_right(name: str) -> None:
         ("MarkEvent", {"at_mm": math.nan}),
         ("MarkEvent", {"ticket": "../x"}),
         ("Contact", {"name": "s" * 65}),
+        ("Committed", {"kind": "Frame"}),
+        ("Committed", {"first": -1}),
+        ("Committed", {"last": 1 << 63}),
+        ("Committed", {"generation": -1}),
+        ("Answer", {"ticket": "../x"}),
     ],
 )
 def test_a_value_out_of_its_domain_is_a_decode_error_of_whom_the_message_names(name: str, fields: dict[str, object]) -> None:
     with pytest.raises(wire.DecodeError) as caught:
         wire.decode(changed(name, **fields))
-    names_nobody = "camera" in fields or name in ("EncoderCount", "MarkEvent", "Contact")
+    names_nobody = "camera" in fields or name in NAMELESS
     assert caught.value.sender == ("unknown" if names_nobody else "udp" if name == "Motion" else "left")
 
 
@@ -240,3 +252,10 @@ def test_only_letters_that_a_name_may_have_make_a_sender(letter: str) -> None:
         name="d" * 32, generation=most, state=None, steps=most, handled=most, waiting=most, counters=refusals.counters
     )
     assert list(refusals.by_sender) == ["unknown"] and wire.decode(wire.encode(progress))[0] == progress
+
+
+def test_whatever_is_numbered_can_be_told_committed() -> None:
+    for kind in get_args(Numbered):
+        message = kind.model_construct(number=7, generation=2)
+        key = record_key(message)
+        assert key == (kind.__name__, 2, 7) and key in Committed(kind=kind.__name__, generation=2, first=5, last=7)

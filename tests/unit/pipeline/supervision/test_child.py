@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from pipeline.messages.stages import Progress
 from pipeline.supervision.child import RESTARTS, SILENT_NS, STARTING_NS, STUCK_NS, Child, terminate
+from pipeline.supervision.words import Words
 
 S = 1_000_000_000
 
@@ -20,7 +22,7 @@ def child() -> Iterator[Child]:
     child = Child("worker", "worker", generation=2)
     child.process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     yield child
-    terminate([child], 0.0)
+    terminate([child], 0.0, lambda: None)
 
 
 def word(handled: int = 0, waiting: int = 0, name: str = "worker", generation: int = 2) -> Progress:
@@ -66,3 +68,35 @@ def test_what_is_beyond_a_cable_may_come_back_after_any_time(role: str) -> None:
     child = Child(role, "left")
     assert [child.failed(0) for _ in range(20)] == [None] * 20
     assert child.restart_due_ns == 8 * S
+
+
+TALKATIVE = """
+import signal, sys
+def stop(number, frame):
+    print("x" * 99 + chr(10), end="", flush=True)
+    print(("y" * 99 + chr(10)) * 3000, end="", flush=True)
+    sys.exit(7)
+signal.signal(signal.SIGTERM, stop)
+print("ready", flush=True)
+while True:
+    signal.pause()
+"""
+
+
+def test_a_process_that_prints_much_as_it_stops_ends_by_itself() -> None:
+    children, said = [Child("recorder", "recorder"), Child("worker", "worker")], list[str]()
+    for child in children:
+        process = subprocess.Popen([sys.executable, "-c", TALKATIVE], stdout=subprocess.PIPE)
+        assert process.stdout is not None and process.stdout.readline() == b"ready\n"
+        child.process, child._said = process, Words(process.stdout)
+    processes = [child.process for child in children]
+
+    def read() -> None:
+        for child in children:
+            said.extend(child.words())
+
+    terminate(children, time.monotonic() + 20, read)
+    assert [process.returncode for process in processes if process] == [7, 7]
+    for child in children:
+        said += child.last_words()
+    assert len(said) == 6002 and {len(line) for line in said} == {99}
