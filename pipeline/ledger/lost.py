@@ -49,10 +49,11 @@ class Missing(BaseModel):
 
 
 def read_spans(path: Path, run_id: str | None = None) -> Iterator[SpanRow]:
-    """Camera, roll, from mm, to mm, result and reason of every verdict with a place, in order; fast on long runs.
+    """Camera, roll, from mm, to mm, result and reason of every verdict with a place, in order.
 
-    A frame across the border of two rolls gives a part to each; cloth seen again is left out. At the end comes the cloth of
-    which the record has lost what was decided, as NOT_INSPECTED for RECORD_LOST.
+    It parses each verdict once, and keeps in memory only what grows with the gaps and rolls. A frame across the border of two
+    rolls gives a part to each; cloth seen again is left out. At the end comes the cloth of which the record has lost what was
+    decided, as NOT_INSPECTED for RECORD_LOST.
     """
     borders, lines = read_borders(path, run_id), LinesSoFar.of(path.parent)
     lost = (str(Result.NOT_INSPECTED), str(Reason.RECORD_LOST))
@@ -126,6 +127,6 @@ def _end_mm(
         lost = totals.verdicts > 0 and (last is None or (totals.generation, totals.verdicts - 1) > last)
         if lost and totals.position_mm is not None:
             end_mm = {camera: totals.position_mm + mm for camera, mm in looks_at_mm.items()}
-    for camera, line_mm in beyond_mm.items():
-        end_mm[camera] = max(end_mm.get(camera, line_mm), line_mm)
+    for camera in beyond_mm.keys() & looks_at_mm.keys():  # a damaged line may name one that the run has not
+        end_mm[camera] = max(end_mm.get(camera, beyond_mm[camera]), beyond_mm[camera])
     return end_mm

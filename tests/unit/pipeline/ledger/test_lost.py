@@ -142,6 +142,7 @@ def test_rows_that_only_verdicts_jsonl_has_are_told(tmp_path: Path) -> None:
     [
         ("number", 10**18, 4, 125), ("generation", 10**18, 4, 125), ("number", 2**63, 3, 100), ("number", True, 3, 100),
         ("end_mm", '"text"', 3, 100), ("end_mm", "NaN", 3, 100), ("end_mm", 1e300, 3, 100), ("camera", 7, 3, 100),
+        ("camera", "\"x\"", 4, 100),
     ],
 )  # fmt: skip
 def test_a_damaged_line_of_verdicts_jsonl_says_little_or_nothing(

@@ -1,6 +1,7 @@
 """The page says what the ledger says, shows it at its place, and lets no text through unescaped."""
 
 import base64
+from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from glass_core.errors import InputError
+from pipeline.ledger import lost, reading, rows
 from pipeline.ledger.album import Album
 from pipeline.ledger.lost import read_spans
 from pipeline.ledger.reading import read_verdicts
@@ -150,6 +152,21 @@ def test_the_page_is_one_file_with_the_pictures_that_were_kept(tmp_path: Path) -
     assert files == [crop.read_bytes(), crop.with_name("0-0_left_0_0_map.png").read_bytes()]
     assert page.text.count("no picture kept") == 1
     assert images(write_page(ledger, tmp_path / "pages")) == images(page)
+
+
+def test_the_record_is_read_a_few_times_however_much_the_page_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger, read = write(tmp_path, [verdict(n) for n in range(200)]), Counter[str]()
+    whole_bodies = rows.whole_bodies
+
+    def counted(db: Any, run_id: str, table: str, where: str = "TRUE") -> Any:
+        for body in whole_bodies(db, run_id, table, where):
+            read[table] += 1
+            yield body
+
+    for module in (lost, reading):
+        monkeypatch.setattr(module, "whole_bodies", counted)
+    write_page(ledger, tmp_path / "page")
+    assert 200 <= read["verdicts"] <= 6 * 200
 
 
 def test_pictures_beyond_what_mail_takes_are_links_and_the_page_says_so(
