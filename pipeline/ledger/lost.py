@@ -43,8 +43,11 @@ class Missing(BaseModel):
         """A sentence for people; empty where nothing is missing."""
         if not self.records:
             return ""
-        counts = ", ".join(f"{n:,} {kind}" for kind, n in self.records.items())
-        still = f" {self.in_verdicts_jsonl:,} of the verdicts still stand in verdicts.jsonl." if self.in_verdicts_jsonl else ""
+        counts = ", ".join(f"{n:,} {kind if n > 1 else kind.removesuffix('s')}" for kind, n in self.records.items())
+        stand = "stand" if self.in_verdicts_jsonl > 1 else "stands"
+        still = (
+            f" {self.in_verdicts_jsonl:,} of the verdicts still {stand} in verdicts.jsonl." if self.in_verdicts_jsonl else ""
+        )
         return f"The record is not whole: it lacks {counts}.{still}"
 
 

@@ -165,6 +165,14 @@ def test_a_damaged_line_of_verdicts_jsonl_says_little_or_nothing(
     assert read_missing(path) == Missing(records={"verdicts": missing}, in_verdicts_jsonl=missing)
 
 
+def test_one_record_that_is_missing_is_told_in_the_singular() -> None:
+    one = Missing(records={"verdicts": 1, "generations": 1, "rejects": 2}, in_verdicts_jsonl=1)
+    assert str(one) == (
+        "The record is not whole: it lacks 1 verdict, 1 generation, 2 rejects. "
+        "1 of the verdicts still stands in verdicts.jsonl."
+    )
+
+
 def test_a_ledger_without_verdicts_lacks_all_that_the_lines_tell(tmp_path: Path) -> None:
     path = write(tmp_path, [])
     lines = VerdictLines(tmp_path, "r")
