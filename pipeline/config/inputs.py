@@ -37,9 +37,10 @@ class ContactConfig(Section):
 
 
 class ModbusInputConfig(ModbusAddress):
-    """Contacts of a Modbus TCP device, neighbouring addresses in one request; read five times within the shortest debounce.
+    """Contacts of a Modbus TCP device, neighbouring addresses in one request.
 
-    Where two readings do not fit into it the line is DEGRADED. Without debounce they are read as often as with one of 40 ms.
+    They are read every 20 ms, or five times within the shortest debounce where that is sooner. Where two readings do not fit
+    into the debounce the line is DEGRADED. Without debounce they are read as often as with one of 40 ms.
     """
 
     name: ProcessName = "contacts"

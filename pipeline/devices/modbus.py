@@ -25,7 +25,7 @@ MAX_PDU_BYTES = 253
 REFUSED = 0x80
 EXCEPTIONS = {
     1: "no such function", 2: "no such address", 3: "not so many, or no such value", 4: "it has failed", 5: "it needs longer",
-    6: "it is busy", 10: "the gateway has no way to it", 11: "the gateway hears nothing of it",
+    6: "it is busy", 10: "the gateway has no path to it", 11: "the gateway hears nothing of it",
 }  # fmt: skip
 
 

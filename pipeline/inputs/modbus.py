@@ -128,7 +128,7 @@ class ModbusInput:
 
     @property
     def _seldom(self) -> str:
-        remedy = "give its contacts neighbouring addresses" if len(self._blocks) > 1 else "put it on a faster way"
+        remedy = "give its contacts neighbouring addresses" if len(self._blocks) > 1 else "use a faster connection"
         return (
             f"read every {self._cycle.longest_ms:.0f} ms (requests: {len(self._blocks)}), too seldom for a debounce of "
             f"{self._shortest_ms:g} ms: {remedy}, or raise debounce_ms"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -44,16 +43,20 @@ class Missing(BaseModel):
         """A sentence for people; empty where nothing is missing."""
         if not self.records:
             return ""
-        counts = ", ".join(f"{n:,} {kind}" for kind, n in self.records.items())
-        still = f" {self.in_verdicts_jsonl:,} of the verdicts still stand in verdicts.jsonl." if self.in_verdicts_jsonl else ""
+        counts = ", ".join(f"{n:,} {kind if n > 1 else kind.removesuffix('s')}" for kind, n in self.records.items())
+        stand = "stand" if self.in_verdicts_jsonl > 1 else "stands"
+        still = (
+            f" {self.in_verdicts_jsonl:,} of the verdicts still {stand} in verdicts.jsonl." if self.in_verdicts_jsonl else ""
+        )
         return f"The record is not whole: it lacks {counts}.{still}"
 
 
 def read_spans(path: Path, run_id: str | None = None) -> Iterator[SpanRow]:
-    """Camera, roll, from mm, to mm, result and reason of every verdict with a place, in order; fast on long runs.
+    """Camera, roll, from mm, to mm, result and reason of every verdict with a place, in order.
 
-    A frame across the border of two rolls gives a part to each; cloth seen again is left out. At the end comes the cloth of
-    which the record has lost what was decided, as NOT_INSPECTED for RECORD_LOST.
+    It parses each verdict once, and keeps in memory only what grows with the gaps and rolls. A frame across the border of two
+    rolls gives a part to each; cloth seen again is left out. At the end comes the cloth of which the record has lost what was
+    decided, as NOT_INSPECTED for RECORD_LOST.
     """
     borders, lines = read_borders(path, run_id), LinesSoFar.of(path.parent)
     lost = (str(Result.NOT_INSPECTED), str(Reason.RECORD_LOST))
@@ -70,7 +73,7 @@ def read_spans(path: Path, run_id: str | None = None) -> Iterator[SpanRow]:
             spoken.add(*span)
             for part in borders.parts(*span[1:]):
                 yield span[0], *part, body["result"], body["reason"]
-        end_mm = _end_mm(looks_at_mm, last, whole_totals(db, run), lines.after(run, last))
+        end_mm = _end_mm(looks_at_mm, last, whole_totals(db, run), lines.after(run, last).end_mm)
         for camera, roll_id, start_mm, stop_mm in spoken.holes(end_mm):
             for part in borders.parts(start_mm, stop_mm, roll_id):
                 yield camera, *part, *lost
@@ -97,15 +100,15 @@ def read_missing(path: Path, run_id: str | None = None) -> Missing:
         for totals in whole_totals(db, run):
             reaches("verdicts", totals.generation, totals.verdicts)
             reaches("rejects", totals.generation, totals.rejects)
-    in_lines = lines.after(run, last)
-    for line in in_lines:
-        reaches("verdicts", line["generation"], line["number"] + 1)
+    generations = {generation for _, generation in reach}
+    beyond = lines.after(run, last).verdicts
+    for generation, count in beyond.items():
+        reaches("verdicts", generation, count + (last[1] + 1 if last is not None and last[0] == generation else 0))
     records = Counter(dict.fromkeys(NUMBERED, 0))
     for (kind, generation), count in reach.items():
         records[kind] += count - held[kind, generation]
-    generations = {generation for _, generation in reach}
     records["generations"] = max(generations, default=-1) + 1 - len(generations)
-    return Missing(records={kind: n for kind, n in records.items() if n}, in_verdicts_jsonl=len(in_lines))
+    return Missing(records={kind: n for kind, n in records.items() if n}, in_verdicts_jsonl=beyond.total())
 
 
 def _looks_at_mm(db: Connection, run_id: str) -> dict[str, float]:
@@ -115,20 +118,18 @@ def _looks_at_mm(db: Connection, run_id: str) -> dict[str, float]:
 
 
 def _end_mm(
-    looks_at_mm: dict[str, float], last: Key | None, told: Iterable[Totals], beyond: Iterable[dict[str, Any]]
+    looks_at_mm: dict[str, float], last: Key | None, told: Iterable[Totals], beyond_mm: dict[str, float]
 ) -> dict[str, float]:
     """How far cameras told of their cloth, where that was further than the last verdict on record.
 
-    Totals say how many verdicts there were, and how far the cloth had come. `beyond`: lines of verdicts.jsonl that follow the
-    last verdict.
+    Totals say how many verdicts there were, and how far the cloth had come. `beyond_mm`: how far the lines of verdicts.jsonl
+    tell that follow the last verdict.
     """
     end_mm: dict[str, float] = {}
     for totals in told:
         lost = totals.verdicts > 0 and (last is None or (totals.generation, totals.verdicts - 1) > last)
         if lost and totals.position_mm is not None:
             end_mm = {camera: totals.position_mm + mm for camera, mm in looks_at_mm.items()}
-    for line in beyond:
-        if (line_mm := line.get("end_mm")) is not None:
-            camera = str(line.get("camera"))
-            end_mm[camera] = max(end_mm.get(camera, line_mm), line_mm)
+    for camera in beyond_mm.keys() & looks_at_mm.keys():  # a damaged line may name one that the run has not
+        end_mm[camera] = max(end_mm.get(camera, beyond_mm[camera]), beyond_mm[camera])
     return end_mm

@@ -5,12 +5,12 @@ Every row stands in its columns and once more in its body. One whose two forms d
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from glass_core.errors import InputError
 from pipeline.ledger.opening import KEEP, Connection
@@ -26,6 +26,7 @@ TWICE = {
     "totals": ("generation",),
 }
 """The columns of each table that stand in its bodies as well."""
+VERDICT_FIELDS = frozenset(Verdict.model_fields)
 
 
 def find_run(db: Connection, path: Path, run_id: str | None) -> str:
@@ -44,9 +45,9 @@ def whole_bodies(db: Connection, run_id: str, table: str, where: str = "TRUE") -
     query = f"SELECT body, {', '.join(columns)} FROM {table} WHERE run_id = ? AND {where} ORDER BY {order}"
     for text, *values in db.execute(query, (run_id,)):
         body = read_object(text)
-        if body is None or (table == "verdicts" and not body.keys() <= Verdict.model_fields.keys()):
+        if body is None or (table == "verdicts" and not body.keys() <= VERDICT_FIELDS):
             continue
-        if all(body.get(name) == value for name, value in zip(columns, values, strict=True)):
+        if [body.get(name) for name in columns] == values:
             yield body
 
 
@@ -63,7 +64,7 @@ def whole_totals(db: Connection, run_id: str) -> Iterator[Totals]:
 def read_object(text: str) -> dict[str, Any] | None:
     """The JSON object in a text; null where there is none."""
     try:
-        found = json.loads(text)
+        found = from_json(text)
     except (ValueError, TypeError):
         return None
     return found if isinstance(found, dict) else None

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from glass_core.errors import InputError
 from pipeline.ledger.journal import Journal, lines_backwards
+from pipeline.messages.domains import Count, Name, RecordMm
 from pipeline.messages.verdicts import Verdict
 
 VERDICTS_FILE = "verdicts.jsonl"
@@ -23,9 +28,8 @@ class VerdictLines:
     def __init__(self, folder: Path, run_id: str) -> None:
         self._run_id = run_id
         self._journal = Journal(folder / VERDICTS_FILE)
-        told = ((line.get("run"), _key(line)) for line in map(_object, self._journal.lines_backwards()))
-        last_run, key = next(((run, key) for run, key in told if key is not None), ("", None))
-        self._written = key if key is not None and last_run == run_id else (-1, -1)
+        last = next((line for line in map(_read, self._journal.lines_backwards()) if line is not None), None)
+        self._written = last.key if last is not None and last.run == run_id else (-1, -1)
 
     def add(self, verdict: Verdict) -> None:
         """Take one verdict, written at the next flush."""
@@ -43,6 +47,39 @@ class VerdictLines:
         self._journal.close()
 
 
+class _Line(BaseModel):
+    """What is read again of a line."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    run: str
+    generation: Count
+    number: Count
+    camera: Name
+    end_mm: RecordMm | None = None
+
+    @property
+    def key(self) -> Key:
+        """By which its verdict is known within the run."""
+        return self.generation, self.number
+
+
+@dataclass(frozen=True)
+class Beyond:
+    """What lines tell of verdicts that the ledger does not have."""
+
+    verdicts: Counter[int] = field(default_factory=Counter)
+    """How many, by generation: a damaged number counts as one."""
+    end_mm: dict[str, float] = field(default_factory=dict)
+    """How far they tell of each camera's cloth."""
+
+    def add(self, line: _Line) -> None:
+        """One more."""
+        self.verdicts[line.generation] += 1
+        if line.end_mm is not None:
+            self.end_mm[line.camera] = max(self.end_mm.get(line.camera, line.end_mm), line.end_mm)
+
+
 @dataclass(frozen=True)
 class LinesSoFar:
     """The file as long as it is now: what is in it by now, the ledger has, too, unless it lost it."""
@@ -52,39 +89,42 @@ class LinesSoFar:
 
     @classmethod
     def of(cls, folder: Path) -> Self:
-        """The file of a ledger's folder; it need not be there."""
+        """The file of a ledger's folder; it need not be there. InputError where nobody may look."""
         path = folder / VERDICTS_FILE
-        return cls(path, path.stat().st_size if path.is_file() else 0)
+        try:
+            return cls(path, path.stat().st_size if path.is_file() else 0)
+        except OSError as e:
+            raise _unreadable(path, e) from None
 
-    def after(self, run_id: str, last: Key | None) -> list[dict[str, Any]]:
-        """The lines of a run behind the last verdict (generation, number) in the ledger, from the last to the first."""
-        found: list[dict[str, Any]] = []
+    def after(self, run_id: str, last: Key | None) -> Beyond:
+        """What the lines of a run tell behind the last verdict (generation, number) in the ledger; InputError if unreadable."""
+        beyond = Beyond()
         if not self.size:
-            return found
-        with self.path.open("rb") as file:
-            of_run = (raw for raw in lines_backwards(file.fileno(), self.size) if run_id.encode() in raw)
-            for line in map(_object, of_run):
-                if line.get("run") != run_id or (key := _key(line)) is None:
-                    continue
-                if last is not None and key <= last:
-                    break
-                found.append(line)
-        return found
+            return beyond
+        try:
+            with self.path.open("rb") as file:
+                of_run = (raw for raw in lines_backwards(file.fileno(), self.size) if run_id.encode() in raw)
+                for line in map(_read, of_run):
+                    if line is None or line.run != run_id:
+                        continue
+                    if last is not None and line.key <= last:
+                        break
+                    beyond.add(line)
+        except OSError as e:
+            raise _unreadable(self.path, e) from None
+        return beyond
 
 
-def _object(line: bytes) -> dict[str, Any]:
-    """A line's JSON; what is no object, a killed writer or a broken disk has left, and it says nothing."""
+def _unreadable(path: Path, e: OSError) -> InputError:
+    return InputError(f"verdicts not readable ({e.strerror}), {path}, make it readable or move it to another folder")
+
+
+def _read(line: bytes) -> _Line | None:
+    """A line; what is no verdict, a killed writer or a broken disk has left, and it says nothing."""
     try:
-        found = json.loads(line)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _key(line: dict[str, Any]) -> Key | None:
-    """Generation and number of the verdict that a line tells; null where it tells none."""
-    key = line.get("generation"), line.get("number")
-    return (key[0], key[1]) if isinstance(key[0], int) and isinstance(key[1], int) else None
+        return _Line.model_validate_json(line)
+    except ValidationError:
+        return None
 
 
 def _line(run_id: str, verdict: Verdict) -> str:

@@ -54,7 +54,7 @@ class ModbusCounts:
         may = f"silent_ms {c.silent_ms:g}"
         if c.half_wrap_ms < c.silent_ms:
             may = f"{c.bits} bits, of which max_speed_mm_s passes half in {c.half_wrap_ms:.0f} ms"
-        return f"encoder read every {self._cycle.longest_ms:.0f} ms, too seldom for {may}: put it on a faster way"
+        return f"encoder read every {self._cycle.longest_ms:.0f} ms, too seldom for {may}: use a faster connection"
 
     def close(self) -> None:
         """Hang up."""

@@ -65,7 +65,7 @@ class RecordedCourse:
         for line, ((t_s, mm), (next_s, next_mm)) in enumerate(pairwise(zip(self._t_s, self._mm, strict=True)), 2):
             if not (abs(mm) <= MAX_MM and abs(next_mm - mm) <= MAX_MM_S * (next_s - t_s)):
                 raise InputError(
-                    f"no cloth runs so, {path}:{line}, its time must go on, its speed stay under {MAX_MM_S:g} mm/s"
+                    f"no cloth runs so, {path}:{line}, times must increase and the speed stay under {MAX_MM_S:g} mm/s"
                 )
 
     def at(self, elapsed_s: float) -> tuple[float, float]:

@@ -261,7 +261,7 @@ class ModbusOutput:
     def _seldom(self) -> str:
         return (
             f"written every {self._cycle.longest_ms:.0f} ms, too seldom for a watchdog of {WATCHDOG_MS:g} ms: "
-            "put it on a faster way"
+            "use a faster connection"
         )
 
     def _say(self, trouble: str) -> None:

@@ -59,4 +59,4 @@ def event_section(rows: Sequence[EventRow]) -> str:
     ]  # fmt: skip
     cut = f"<p class='note'>The first {LISTED} of {len(rows):,}; all are in report.json.</p>" if len(rows) > LISTED else ""
     head = ["kind", "from, m", "to, m", "told by", "a defect in it is", "rejects suppressed"]
-    return section("No plain cloth", cut + table(head, cells, numbers={1, 2, 5})) if rows else ""
+    return section("Seams and other special cloth", cut + table(head, cells, numbers={1, 2, 5})) if rows else ""

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from pipeline.report.sheet import DefectRow
 
+PREFIX = "data:image/png;base64,"
 INSIDE_MB = 18
 """As text in the page. Mail makes a third more of it, and 25 MB are a common limit (gmass.co/blog/gmail-email-size-limit)."""
 
@@ -29,15 +30,12 @@ class Gallery:
         if not kept:
             return "<div>no picture kept</div>"
         try:
-            sources = [_inside(self._folder / path) for path, _ in kept]
+            self._room -= sum(_size_inside(self._folder / path) for path, _ in kept)
+            if self._room >= 0:
+                return "".join(f'<img src="{_inside(self._folder / path)}" alt="{what}" tabindex="0">' for path, what in kept)
         except OSError:  # a line that runs may give a picture up for a better one
             return "<div>no picture kept</div>"
-        size = sum(map(len, sources))
-        if size <= self._room:
-            self._room -= size
-            return "".join(
-                f'<img src="{source}" alt="{what}" tabindex="0">' for source, (_, what) in zip(sources, kept, strict=True)
-            )
+        self._room = -1  # what follows is weaker, and a link too
         self.links += 1
         links = [(escape(quote(os.path.relpath(self._folder / path, self._page))), what) for path, what in kept]
         return "".join(f'<a href="{link}"><img src="{link}" alt="{what}" loading="lazy"></a>' for link, what in links)
@@ -54,4 +52,9 @@ class Gallery:
 
 
 def _inside(picture: Path) -> str:
-    return f"data:image/png;base64,{b64encode(picture.read_bytes()).decode()}"
+    return PREFIX + b64encode(picture.read_bytes()).decode()
+
+
+def _size_inside(picture: Path) -> int:
+    """Letters of the picture as text: four for each three bytes begun."""
+    return len(PREFIX) + 4 * -(-picture.stat().st_size // 3)

@@ -11,8 +11,7 @@ import yaml
 
 from glass_core.backbones import untrained_title
 from pipeline.cloth.joining import Defect
-from pipeline.ledger.lost import read_spans
-from pipeline.ledger.reading import read_camera_facts, read_cameras, read_runs, read_states, read_verdicts
+from pipeline.ledger.reading import read_camera_facts, read_runs, read_states, read_verdicts
 from pipeline.messages.line import LineState
 from pipeline.messages.reasons import Reason
 from pipeline.report import files
@@ -20,7 +19,7 @@ from pipeline.report.events import event_section
 from pipeline.report.gallery import Gallery
 from pipeline.report.grading import grade_section, unseen_section
 from pipeline.report.pictures import clock, histogram, timeline
-from pipeline.report.roll import Metres, Summary, measure, summarise
+from pipeline.report.roll import Covered, Metres, Summary, read_covered, summarise
 from pipeline.report.roll_map import RollMap
 from pipeline.report.sheet import DefectRow, RollSheet, RunSheet, read_sheet
 from pipeline.report.style import STYLE
@@ -41,10 +40,11 @@ def write_page(ledger: Path, out: Path, comparison: Comparison | None = None, ru
     runs = read_runs(ledger)
     run_id = run_id or next(reversed(runs), None)
     facts = runs.get(run_id or "", {})
-    summary, metres = summarise(ledger, run_id), measure(ledger, run_id)
+    covered = read_covered(ledger, run_id)
+    summary, metres = summarise(ledger, run_id, covered), covered.metres
     states = list(read_states(ledger, run_id))
-    sheet, defects = read_sheet(ledger, run_id)
-    maps, end_utc_ns = _draw(ledger, facts, sheet)
+    sheet, defects = read_sheet(ledger, run_id, covered)
+    maps, end_utc_ns = _draw(ledger, facts, sheet, covered)
     rolls = "".join(_roll(r, maps.get(r.roll_id), defects, comparison, many=len(sheet.rolls) > 1) for r in sheet.rolls)
     body = "".join([
         _head(facts, sheet),
@@ -57,7 +57,7 @@ def write_page(ledger: Path, out: Path, comparison: Comparison | None = None, ru
         _defects(defects, sheet, comparison, Gallery(ledger.parent, out)),
         _gaps(summary, metres),
         _states(states, end_utc_ns),
-        _cameras(ledger, run_id, metres),
+        _cameras(read_camera_facts(ledger, run_id), covered.cameras, metres),
         _overlaps(sheet),
         _model(facts, "Model and card"),
         *(_model(known, f"Model and card of style {escape(name)}") for name, known in (facts.get("styles") or {}).items()),
@@ -72,9 +72,9 @@ def write_page(ledger: Path, out: Path, comparison: Comparison | None = None, ru
     return files.write(out, page, sheet)
 
 
-def _draw(ledger: Path, facts: dict[str, Any], sheet: RunSheet) -> tuple[dict[str, RollMap], int]:
+def _draw(ledger: Path, facts: dict[str, Any], sheet: RunSheet, covered: Covered) -> tuple[dict[str, RollMap], int]:
     """The map of each roll, filled, and the time of the last verdict."""
-    most_frames = max((frames for frames, _ in read_cameras(ledger, sheet.run_id or None).values()), default=1)
+    most_frames = max((frames for frames, _ in covered.cameras.values()), default=1)
     cameras = (facts.get("config") or {}).get("cameras", [])
     scales = {c["name"]: (c.get("mm_per_px_x"), c.get("x_offset_mm", 0.0)) for c in cameras}
     maps, end_utc_ns = {}, 0
@@ -86,8 +86,8 @@ def _draw(ledger: Path, facts: dict[str, Any], sheet: RunSheet) -> tuple[dict[st
         if v.roll_id in maps:
             maps[v.roll_id].add(v)
         end_utc_ns = max(end_utc_ns, v.t_utc_ns)
-    for camera, roll_id, start_mm, end_mm, _, reason in read_spans(ledger, sheet.run_id or None):
-        if reason == Reason.RECORD_LOST and roll_id in maps:
+    for camera, roll_id, start_mm, end_mm in covered.lost:
+        if roll_id in maps:
             maps[roll_id].lose(camera, start_mm, end_mm)
     return maps, end_utc_ns
 
@@ -303,9 +303,7 @@ def _states(states: Sequence[LineState], end_utc_ns: int) -> str:
     return section("The line", f"{bar}<details><summary>{len(states)} changes of state{cut}</summary>{shown}</details>")
 
 
-def _cameras(ledger: Path, run_id: str | None, metres: Metres | None) -> str:
-    facts = read_camera_facts(ledger, run_id)
-    seen = read_cameras(ledger, run_id)
+def _cameras(facts: dict[tuple[str, str], dict[str, Any]], seen: dict[str, tuple[int, int]], metres: Metres | None) -> str:
     rows = []
     for name in sorted({*(camera for camera, _ in facts), *seen, *(metres.cameras_mm if metres else ())}):
         own = f"{metres.cameras_mm.get(name, 0) / 1000:.3f}" if metres else "unknown"

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.cloth.coverage import Coverage
 from pipeline.cloth.joining import Defect, Joiner
-from pipeline.ledger.lost import read_missing, read_spans
+from pipeline.ledger.lost import Missing, read_missing, read_spans
 from pipeline.ledger.reading import read_cameras, read_runs, read_totals, read_verdicts
 from pipeline.messages.reasons import Reason
 from pipeline.messages.states import Result
@@ -61,6 +61,64 @@ class Metres:
     cameras_mm: dict[str, float]
 
 
+@dataclass
+class Cover:
+    """What became of one roll's millimetres, and where its first and last lie."""
+
+    coverage: Coverage
+    start_mm: float = math.inf
+    end_mm: float = -math.inf
+
+
+@dataclass(frozen=True)
+class Covered:
+    """What became of a run's cloth: read once, as a long run has many verdicts."""
+
+    cameras: dict[str, tuple[int, int]]
+    """Each camera that has verdicts: its frames, and how many have a known place."""
+    rolls: dict[str, Cover] | None
+    """In their order; null where the scale of any camera is unknown."""
+    lost: tuple[tuple[str, str, float, float], ...]
+    """Camera, roll, from mm, to mm of the cloth whose record is lost."""
+    missing: Missing
+
+    @property
+    def metres(self) -> Metres | None:
+        """Summed over the rolls; null as they are."""
+        if self.rolls is None:
+            return None
+        covers = [r.coverage for r in self.rolls.values()]
+        reasons: Counter[str] = Counter()
+        for cover in covers:
+            reasons.update(cover.reasons_mm)
+        return Metres(
+            inspected_mm=sum(c.inspected_mm for c in covers),
+            not_inspected_mm=sum(c.not_inspected_mm for c in covers),
+            reasons_mm=dict(reasons),
+            cameras_mm={name: sum(c.per_camera_mm(name) for c in covers) for name in covers[0].cameras},
+        )
+
+
+def read_covered(ledger: Path, run_id: str | None = None) -> Covered:
+    """What became of the cloth of a run (default: the last); InputError where there is none.
+
+    Every camera of the configuration must have judged a millimetre, also one that never came up.
+    """
+    runs = read_runs(ledger)
+    config = runs.get(run_id or next(reversed(runs), ""), {}).get("config") or {}
+    seen = read_cameras(ledger, run_id)
+    cameras = sorted({*seen, *(c["name"] for c in config.get("cameras", []))})
+    rolls, lost = dict[str, Cover](), list[tuple[str, str, float, float]]()
+    for camera, roll_id, start_mm, end_mm, result, reason in read_spans(ledger, run_id):
+        cover = rolls.setdefault(roll_id, Cover(Coverage(cameras, KEEP_ALL_MM)))
+        cover.coverage.add(camera, start_mm, end_mm, result in JUDGED, reason or "")
+        cover.start_mm, cover.end_mm = min(cover.start_mm, start_mm), max(cover.end_mm, end_mm)
+        if reason == Reason.RECORD_LOST:
+            lost.append((camera, roll_id, start_mm, end_mm))
+    scaled = not any(frames and not placed for frames, placed in seen.values())
+    return Covered(seen, rolls if rolls and scaled else None, tuple(lost), read_missing(ledger, run_id))
+
+
 def find_defects(verdicts: Iterable[Verdict]) -> list[Defect]:
     """The defects of a run, in the order of the cloth (of the verdicts where lengths are not known)."""
     joiner, defects = Joiner(), list[Defect]()
@@ -70,12 +128,12 @@ def find_defects(verdicts: Iterable[Verdict]) -> list[Defect]:
     return sorted(defects, key=lambda d: (d.box_mm or (math.inf,), d.number))
 
 
-def summarise(ledger: Path, run_id: str | None = None) -> Summary:
+def summarise(ledger: Path, run_id: str | None = None, covered: Covered | None = None) -> Summary:
     """The figures of a run (default: the last one in the ledger); InputError where there is none.
 
-    A verdict whose record is lost counts as NOT_INSPECTED, for RECORD_LOST.
+    A verdict whose record is lost counts as NOT_INSPECTED, for RECORD_LOST. `covered`: of that run, where it was read already.
     """
-    runs = read_runs(ledger)
+    runs, covered = read_runs(ledger), covered or read_covered(ledger, run_id)
     facts = runs.get(run_id or next(reversed(runs), ""), {})
     counts: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
@@ -100,13 +158,13 @@ def summarise(ledger: Path, run_id: str | None = None) -> Summary:
             latency_ms.append(verdict.latency_ms)
         if verdict.result is Result.DEFECT:
             found.append(verdict)
-    if lost := read_missing(ledger, run_id).records.get("verdicts", 0):
+    if lost := covered.missing.records.get("verdicts", 0):
         counts.update({"verdicts": lost, Result.NOT_INSPECTED: lost})
         reasons[Reason.RECORD_LOST] += lost
     seconds = 0.0 if first_ns is None or last_ns is None else (last_ns - first_ns) / 1e9
     # The work on the first frame lies before its verdict, so the time spans one frame less than there are.
     per_s = (counts["frames"] - 1) / counts["frames"] / seconds if seconds else None
-    metres = measure(ledger, run_id)
+    metres = covered.metres
     return Summary.model_validate({
         "frames": counts["frames"], "verdicts": counts["verdicts"], "pass": counts[Result.PASS],
         "defect": counts[Result.DEFECT], "not_inspected": counts[Result.NOT_INSPECTED], "reasons": dict(reasons),
@@ -118,51 +176,6 @@ def summarise(ledger: Path, run_id: str | None = None) -> Summary:
         "latency_ms": _percentiles(latency_ms), "defects": len(find_defects(found)),
         "model_sha": model_sha, "card_sha": card_sha, "out": str(ledger.parent),
     })  # fmt: skip
-
-
-@dataclass
-class Cover:
-    """What became of one roll's millimetres, and where its first and last lie."""
-
-    coverage: Coverage
-    start_mm: float = math.inf
-    end_mm: float = -math.inf
-
-
-def cover_rolls(ledger: Path, run_id: str | None = None) -> dict[str, Cover] | None:
-    """Each roll of a run, in their order; null where the scale of any camera is unknown.
-
-    Every camera of the configuration must have judged a millimetre, also one that never came up.
-    """
-    runs = read_runs(ledger)
-    config = runs.get(run_id or next(reversed(runs), ""), {}).get("config") or {}
-    seen = read_cameras(ledger, run_id)
-    cameras = sorted({*seen, *(c["name"] for c in config.get("cameras", []))})
-    if any(frames and not placed for frames, placed in seen.values()):
-        return None
-    rolls: dict[str, Cover] = {}
-    for camera, roll_id, start_mm, end_mm, result, reason in read_spans(ledger, run_id):
-        cover = rolls.setdefault(roll_id, Cover(Coverage(cameras, KEEP_ALL_MM)))
-        cover.coverage.add(camera, start_mm, end_mm, result in JUDGED, reason or "")
-        cover.start_mm, cover.end_mm = min(cover.start_mm, start_mm), max(cover.end_mm, end_mm)
-    return rolls or None
-
-
-def measure(ledger: Path, run_id: str | None = None) -> Metres | None:
-    """The line millimetres of a run, summed over its rolls; null as cover_rolls."""
-    rolls = cover_rolls(ledger, run_id)
-    if rolls is None:
-        return None
-    covers = [r.coverage for r in rolls.values()]
-    reasons: Counter[str] = Counter()
-    for cover in covers:
-        reasons.update(cover.reasons_mm)
-    return Metres(
-        inspected_mm=sum(c.inspected_mm for c in covers),
-        not_inspected_mm=sum(c.not_inspected_mm for c in covers),
-        reasons_mm=dict(reasons),
-        cameras_mm={name: sum(c.per_camera_mm(name) for c in covers) for name in covers[0].cameras},
-    )
 
 
 def _percentiles(values: array[float]) -> dict[str, float | None]:

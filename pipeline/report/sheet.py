@@ -18,7 +18,7 @@ from pipeline.config.cameras import CameraBase
 from pipeline.grading import Flaw, Grade, Rules, grade, severity
 from pipeline.ledger.crops import kept_path, map_path
 from pipeline.ledger.dispositions import Disposition, in_force, read_dispositions
-from pipeline.ledger.lost import Missing, read_missing
+from pipeline.ledger.lost import Missing
 from pipeline.ledger.reading import (
     read_alignments,
     read_borders,
@@ -33,7 +33,7 @@ from pipeline.ledger.reading import (
 from pipeline.messages.cloth import Alignment, SpanEvent
 from pipeline.messages.verdicts import Verdict
 from pipeline.report.events import EventRow, event_rows
-from pipeline.report.roll import Cover, cover_rolls, find_defects
+from pipeline.report.roll import Cover, Covered, find_defects, read_covered
 
 
 class DefectRow(BaseModel):
@@ -191,15 +191,19 @@ def read_roll(ledger: Path, run_id: str | None = None) -> RunSheet:
     return read_sheet(ledger, run_id)[0]
 
 
-def read_sheet(ledger: Path, run_id: str | None = None) -> tuple[RunSheet, list[Defect]]:
-    """The sheet of a run (default: the last) and its defects in the order of their numbers; InputError as the ledger's."""
+def read_sheet(ledger: Path, run_id: str | None = None, covered: Covered | None = None) -> tuple[RunSheet, list[Defect]]:
+    """The sheet of a run (default: the last) and its defects in the order of their numbers; InputError as the ledger's.
+
+    `covered`: of that run, where it was read already.
+    """
     runs = read_runs(ledger)
     run_id = run_id or next(reversed(runs), "")
     facts = runs.get(run_id, {})
     config = facts.get("config") or {}
     defects = find_defects(read_defect_verdicts(ledger, run_id))
     said = read_dispositions(ledger.parent, run_id)
-    covers = cover_rolls(ledger, run_id)
+    covered = covered or read_covered(ledger, run_id)
+    covers = covered.rolls
     rules = _rules(config)
     told = list(read_rolls(ledger, run_id))
     styles = {roll.roll_id: roll.style for roll in told}
@@ -232,7 +236,7 @@ def read_sheet(ledger: Path, run_id: str | None = None) -> tuple[RunSheet, list[
                        features_set=known.get("features_set", {}))
             for (camera, boot_id), known in read_camera_facts(ledger, run_id).items()
         ),
-        overlaps=_overlaps(read_alignments(ledger, run_id)), missing=read_missing(ledger, run_id),
+        overlaps=_overlaps(read_alignments(ledger, run_id)), missing=covered.missing,
     )  # fmt: skip
     return sheet, defects
 

@@ -29,9 +29,9 @@ def compare(
     """Judge a folder, data set, video or recording with A, in force, and with B, which is to replace it; say what differs.
 
     Each is a RUN or BUNDLE, or a card file in its folder, to compare cards. B is accepted where at most `flips` verdicts
-    differ and 99 of 100 scores moved by no more than `shift` (None: any). Of `config` its worker, decision and the geometry
-    of its first camera are used. Both records are left in `out` (None: a new folder in the temporary one). Raises InputError
-    for a source, model or card that cannot be used.
+    differ and 99 of 100 scores moved by no more than `shift` (None: any). Of `config` its worker and decision are used, and
+    the geometry of each camera by its name; a source of one camera may have that of the first. Both records are left in `out`
+    (None: a new folder in the temporary one). Raises InputError for a source, model or card that cannot be used.
 
     >>> found = compare(folder / "run", folder / "bundle_with_card", folder / "good", flips=12)
     >>> found.accepted, found.frames

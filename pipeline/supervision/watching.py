@@ -106,7 +106,7 @@ class Watched:
     def _put(self, tell: Callable[[], None]) -> None:
         try:
             if self._left_out:
-                note = f"glassline: {self._left_out} words are left out here, they came faster than they were read"
+                note = f"glassline: {self._left_out} lines are left out here, they came faster than they were read"
                 self._untold.put_nowait(partial(self._watcher.say, note))
                 self._left_out = 0
             self._untold.put_nowait(tell)

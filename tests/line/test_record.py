@@ -16,7 +16,7 @@ from pipeline.messages.actions import Reject
 from pipeline.messages.commands import Reset
 from pipeline.messages.reasons import Reason
 from pipeline.messages.states import Result, State
-from pipeline.report.roll import cover_rolls, measure, summarise
+from pipeline.report.roll import read_covered, summarise
 from tests.line.test_line import Run, config, running
 
 
@@ -61,7 +61,7 @@ def test_a_recorder_killed_on_a_full_disk_loses_nothing(model: Path, footage: Pa
     assert read_missing(line.ledger.path).records == {}
     lines = (tmp_path / "out" / "verdicts.jsonl").read_text().splitlines()
     assert len(lines) == len(got)
-    metres = measure(line.ledger.path)
+    metres = read_covered(line.ledger.path).metres
     assert metres is not None and Reason.RECORD_LOST not in metres.reasons_mm
     assert metres.inspected_mm + metres.not_inspected_mm == pytest.approx(ran_mm(line), abs=0.01)
 
@@ -77,7 +77,8 @@ def test_what_dies_with_decision_on_a_full_disk_counts_as_lost(model: Path, foot
     got = {(v.generation, v.number) for v in read_verdicts(line.ledger.path)}
     lost = [v for v in run.verdicts() if (v.generation, v.number) not in got]
     assert len(lost) >= 30
-    metres, rolls = measure(line.ledger.path), cover_rolls(line.ledger.path)
+    covered = read_covered(line.ledger.path)
+    metres, rolls = covered.metres, covered.rolls
     assert metres is not None and rolls is not None
     assert metres.reasons_mm[Reason.RECORD_LOST] > 100
     unseen = [span for cover in rolls.values() for span in cover.coverage.not_inspected()]

@@ -10,7 +10,7 @@ from pipeline.config.line import LineConfig
 from pipeline.ledger.reading import read_camera_facts, read_verdicts
 from pipeline.messages.reasons import Reason
 from pipeline.messages.verdicts import Verdict
-from pipeline.report.roll import measure
+from pipeline.report.roll import read_covered
 from pipeline.report.sheet import read_sheet
 from tests.line.conftest import make_model
 from tests.line.test_line import config, running
@@ -67,7 +67,7 @@ def test_a_roll_of_another_style_is_seen_scored_and_judged_by_its_own(
         ends = [v.end_mm for v in placed]
         assert [v.start_mm for v in placed[1:]] == pytest.approx(ends[:-1], abs=1e-6)
     assert {v.style for v in seen["b"]} == {"plain", "velvet"}
-    metres = measure(ledger)
+    metres = read_covered(ledger).metres
     assert metres is not None
     assert metres.inspected_mm + metres.not_inspected_mm == pytest.approx(
         max(v.end_mm or 0 for v in seen["a"]), abs=2 * FRAME_MM

@@ -14,7 +14,7 @@ from pipeline.ledger.reading import read_events, read_rolls, read_verdicts
 from pipeline.messages.cloth import Roll
 from pipeline.messages.line import LineState
 from pipeline.messages.states import EventKind, Result, State
-from pipeline.report.roll import measure
+from pipeline.report.roll import read_covered
 from tests.line.test_line import Run, config, running
 
 COUNTS_PER_MM = 10
@@ -112,7 +112,7 @@ def test_rolls_seams_reverse_and_restarts_on_an_encoder(model: Path, footage: Pa
     assert any(v.event is EventKind.SEAM for v in verdicts)
     assert [e.kind for e in read_events(ledger)] == [EventKind.SEAM]
     assert [r.roll_id for r in read_rolls(ledger)][:2] == ["R-1", "R-7"]
-    metres = measure(ledger)
+    metres = read_covered(ledger).metres
     assert metres is not None
     furthest = max(v.end_mm for v in placed)  # type: ignore[type-var]
     first = min(v.start_mm for v in placed)  # type: ignore[type-var]

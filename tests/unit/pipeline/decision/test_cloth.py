@@ -17,7 +17,7 @@ from pipeline.messages.stages import Decided
 from pipeline.messages.states import FrameStatus, Result, StageState, State
 from pipeline.messages.values import Span
 from pipeline.messages.verdicts import Verdict
-from pipeline.report.roll import measure
+from pipeline.report.roll import read_covered
 from tests.decision_bench import MS, Bench, outcome
 
 
@@ -266,7 +266,7 @@ def test_cloth_that_was_lost_at_first_counts_when_it_comes_again_and_only_then(t
     for verdict in bench.recorder.take(Verdict):
         held.add(verdict.model_copy(update={"cells_shape": None}))
     held.close()
-    metres = measure(held.path)
+    metres = read_covered(held.path).metres
     assert metres is not None and (metres.inspected_mm, metres.not_inspected_mm) == (340, 10)
 
 

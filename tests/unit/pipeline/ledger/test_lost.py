@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from glass_core.errors import InputError
 from pipeline.ledger.lost import Missing, read_missing, read_spans
 from pipeline.ledger.reading import read_runs, read_verdicts
 from pipeline.ledger.store import Ledger
@@ -133,6 +135,73 @@ def test_rows_that_only_verdicts_jsonl_has_are_told(tmp_path: Path) -> None:
     missing = read_missing(path)
     assert (missing.records, missing.in_verdicts_jsonl) == ({"verdicts": 4}, 4)
     assert str(missing) == "The record is not whole: it lacks 4 verdicts. 4 of the verdicts still stand in verdicts.jsonl."
+
+
+@pytest.mark.parametrize(
+    ("field", "damaged", "missing", "a_mm"),
+    [
+        ("number", 10**18, 4, 125), ("generation", 10**18, 4, 125), ("number", 2**63, 3, 100), ("number", True, 3, 100),
+        ("end_mm", '"text"', 3, 100), ("end_mm", "NaN", 3, 100), ("end_mm", 1e300, 3, 100), ("camera", 7, 3, 100),
+        ("camera", "\"x\"", 4, 100),
+    ],
+)  # fmt: skip
+def test_a_damaged_line_of_verdicts_jsonl_says_little_or_nothing(
+    tmp_path: Path, field: str, damaged: object, missing: int, a_mm: float
+) -> None:
+    path = write(tmp_path, [*cloth(3)])
+    lines = VerdictLines(tmp_path, "r")
+    for each in cloth(5):
+        lines.add(each)
+    lines.flush()
+    lines.close()
+    told = (tmp_path / "verdicts.jsonl").read_text().splitlines()
+    body = json.loads(told[8])  # camera a's last
+    said = f'"{field}": {json.dumps(body[field])}'
+    assert said in told[8]
+    value = json.dumps(damaged) if not isinstance(damaged, str) else damaged
+    told[8] = told[8].replace(said, f'"{field}": {value}')
+    (tmp_path / "verdicts.jsonl").write_text("".join(f"{line}\n" for line in told))
+    assert lost(path) == [("a", 75, a_mm), ("b", 82, 132)]
+    assert read_missing(path) == Missing(records={"verdicts": missing}, in_verdicts_jsonl=missing)
+
+
+def test_one_record_that_is_missing_is_told_in_the_singular() -> None:
+    one = Missing(records={"verdicts": 1, "generations": 1, "rejects": 2}, in_verdicts_jsonl=1)
+    assert str(one) == (
+        "The record is not whole: it lacks 1 verdict, 1 generation, 2 rejects. "
+        "1 of the verdicts still stands in verdicts.jsonl."
+    )
+
+
+def test_a_ledger_without_verdicts_lacks_all_that_the_lines_tell(tmp_path: Path) -> None:
+    path = write(tmp_path, [])
+    lines = VerdictLines(tmp_path, "r")
+    for each in [*cloth(3), *cloth(2, generation=1, first=3)]:
+        lines.add(each)
+    lines.flush()
+    lines.close()
+    assert lost(path) == [("a", 0, 125), ("b", 7, 132)]
+    assert read_missing(path) == Missing(records={"verdicts": 10}, in_verdicts_jsonl=10)
+
+
+@pytest.mark.parametrize("read", [read_missing, lambda path: list(read_spans(path))])
+def test_verdicts_jsonl_that_nobody_may_read_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[[Path], object]
+) -> None:
+    path = write(tmp_path, [*cloth(1)])
+    (tmp_path / "verdicts.jsonl").write_text("{}\n")
+    for name in ("open", "stat"):
+        real = getattr(Path, name)
+
+        def refuse(self: Path, *args: Any, real: Any = real, **options: Any) -> Any:
+            if self.name == "verdicts.jsonl":
+                raise PermissionError(13, "Permission denied")
+            return real(self, *args, **options)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, name, refuse)
+            with pytest.raises(InputError, match=r"^verdicts not readable \(Permission denied\), .*verdicts.jsonl, make it r"):
+                read(path)
 
 
 def test_lines_of_another_run_say_nothing_of_this_one(tmp_path: Path) -> None:

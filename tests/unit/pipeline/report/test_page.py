@@ -1,6 +1,7 @@
 """The page says what the ledger says, shows it at its place, and lets no text through unescaped."""
 
 import base64
+from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from glass_core.errors import InputError
+from pipeline.ledger import lost, reading, rows
 from pipeline.ledger.album import Album
 from pipeline.ledger.lost import read_spans
 from pipeline.ledger.reading import read_verdicts
@@ -152,6 +154,21 @@ def test_the_page_is_one_file_with_the_pictures_that_were_kept(tmp_path: Path) -
     assert images(write_page(ledger, tmp_path / "pages")) == images(page)
 
 
+def test_the_record_is_read_a_few_times_however_much_the_page_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger, read = write(tmp_path, [verdict(n) for n in range(200)]), Counter[str]()
+    whole_bodies = rows.whole_bodies
+
+    def counted(db: Any, run_id: str, table: str, where: str = "TRUE") -> Any:
+        for body in whole_bodies(db, run_id, table, where):
+            read[table] += 1
+            yield body
+
+    for module in (lost, reading):
+        monkeypatch.setattr(module, "whole_bodies", counted)
+    write_page(ledger, tmp_path / "page")
+    assert 200 <= read["verdicts"] <= 6 * 200
+
+
 def test_pictures_beyond_what_mail_takes_are_links_and_the_page_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,6 +181,29 @@ def test_pictures_beyond_what_mail_takes_are_links_and_the_page_says_so(
     assert inside == [False, True, False, True], "the strongest are inside"
     assert images(page)[0] == "../a%20run%20%26%20more/crops/r/0-0_left_0_0.png"
     assert any("Those of 2 weaker defects are links" in t for t in page.text)
+
+
+def test_once_a_picture_does_not_fit_all_weaker_ones_are_links_and_stay_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = pictured(tmp_path, [0.9, 0.8, 0.7, 0.6])
+    sizes = [sum(len(src) for src in pair) for pair in pairs(images(write_page(ledger, tmp_path)))]
+    wide = tmp_path / "crops/r/0-1_left_1_0.png"
+    wide.write_bytes(wide.read_bytes() + bytes(200_000))  # the second strongest
+    monkeypatch.setattr(gallery, "INSIDE_MB", (sum(sizes) + 1000) / 1e6)
+    read: list[str] = []
+    inside = gallery._inside
+    monkeypatch.setattr(gallery, "_inside", lambda picture: (read.append(picture.name), inside(picture))[1])
+    _, page = page_of(ledger)
+    assert [pair[0].startswith("data:") for pair in pairs(images(page))] == [True, False, False, False]
+    assert read == ["0-0_left_0_0.png", "0-0_left_0_0_map.png"]
+    assert any("Those of 3 weaker defects are links" in t for t in page.text)
+
+
+def test_the_room_is_measured_as_the_pictures_are_written(tmp_path: Path) -> None:
+    for size in range(5):
+        (tmp_path / "p.png").write_bytes(bytes(size))
+        assert gallery._size_inside(tmp_path / "p.png") == len(gallery._inside(tmp_path / "p.png"))
 
 
 def test_a_picture_that_is_gone_or_unreadable_is_said_to_be(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from pipeline.messages.cloth import Roll
 from pipeline.messages.reasons import Reason
 from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Region, Verdict
-from pipeline.report.roll import cover_rolls, measure, summarise
+from pipeline.report.roll import read_covered, summarise
 from tests import fakes
 
 HOUSE = [
@@ -150,16 +150,16 @@ def test_no_ledger_is_one_line(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_metres(tmp_path: Path, messages: list[BaseModel], cameras: list[str], expected: object) -> None:
     path = write(tmp_path, messages, config={"cameras": [{"name": name} for name in cameras]})
-    metres = measure(path)
+    metres = read_covered(path).metres
     assert (metres and (metres.inspected_mm, metres.not_inspected_mm)) == expected
 
 
 def test_metres_by_reason_and_by_camera(tmp_path: Path) -> None:
     gone: dict[str, Any] = {"result": Result.NOT_INSPECTED, "reason": Reason.DAMAGED}
-    metres = measure(write(tmp_path, [
+    metres = read_covered(write(tmp_path, [
         verdict(0, start_mm=0, end_mm=10, roll_id="a"), verdict(1, start_mm=10, end_mm=14, roll_id="a", **gone),
         verdict(2, start_mm=0, end_mm=3, roll_id="b", **gone), verdict(3, camera="right", start_mm=0, end_mm=6, roll_id="a"),
-    ]))  # fmt: skip
+    ])).metres  # fmt: skip
     assert metres is not None
     assert metres.reasons_mm == {"DAMAGED": 7, "NO_FRAME": 4}
     assert metres.cameras_mm == {"left": 10, "right": 6}
@@ -185,7 +185,7 @@ def test_a_frame_across_the_border_of_two_rolls_gives_a_part_to_each(tmp_path: P
         ("left", "a", 60, 100, "PASS", None), ("left", "b", 100, 130, "PASS", None),
         ("right", "a", 80, 100, "PASS", None), ("right", "b", 100, 140, "PASS", None),
     ]  # fmt: skip
-    metres = measure(ledger)
+    metres = read_covered(ledger).metres
     assert metres is not None and (metres.inspected_mm, metres.not_inspected_mm) == (50, 30)
 
 
@@ -200,7 +200,7 @@ def test_a_roll_that_was_begun_in_the_past_has_the_cloth_decided_before_it_was_t
         began(0, "a", 0), *(verdict(n, start_mm=100 * n, end_mm=100 * n + 100, roll_id="a") for n in range(4)),
         began(1, "b", 150), defect(4, region(420, 430), start_mm=400, end_mm=500, roll_id="b"),
     ])  # fmt: skip
-    covers = cover_rolls(ledger)
+    covers = read_covered(ledger).rolls
     assert covers is not None
     assert {name: (c.start_mm, c.end_mm, c.coverage.inspected_mm) for name, c in covers.items()} == {
         "a": (0, 150, 150), "b": (150, 500, 350),

@@ -70,7 +70,7 @@ def test_one_who_does_not_read_holds_up_nothing_and_learns_how_much_was_left_out
         watched.say("after")
     assert watcher.told[: MAX_UNTOLD + 1] == [str(n) for n in range(MAX_UNTOLD + 1)]
     assert watcher.told[MAX_UNTOLD + 1 :] == [
-        "glassline: 7 words are left out here, they came faster than they were read", "after",
+        "glassline: 7 lines are left out here, they came faster than they were read", "after",
     ]  # fmt: skip
 
 
