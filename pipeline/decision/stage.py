@@ -120,6 +120,7 @@ class Decision:
         if self._backlog.half_empty:
             self._tell_fallen(now_ns)
         moved |= self._backlog.pass_on()
+        self._roster.overflows = self._backlog.overflows
         self.state = StageState.ENDED if self.finished else StageState.READY
         return moved
 
@@ -175,6 +176,7 @@ class Decision:
                 self._on_status(message, now_ns)
             case Committed():
                 self._backlog.committed(message)
+                self._roster.overflows = self._backlog.overflows
             case RollStart():
                 self._cloth.begin(message, self._here_mm(now_ns), now_ns)
             case MarkEvent():
@@ -296,7 +298,7 @@ class Decision:
             self._lost(camera, fallen, now_ns)
 
     def _lost(self, camera: str, fallen: Fallen, now_ns: int) -> None:
-        detail = f"the recorder did not take numbers {fallen.first} to {fallen.last} in time"
+        detail = f"the recorder did not take {fallen.count:,} of its verdicts, from {fallen.first} to {fallen.last}, in time"
         judgement, roll = Judgement(Result.NOT_INSPECTED, Reason.RECORD_LOST, detail), self._cloth.roll(fallen.span)
         place, standard = Place(roll.roll_id, roll.style), self._terms.standard_of(roll.style)
         source, unseen = Source(camera, self._utc_ns()), (Measures(), Grounds())
@@ -434,12 +436,8 @@ class Decision:
 
     def _record(self, message: Message, payloads: tuple[Payload, ...]) -> None:
         self._backlog.add(message, payloads)
-        if self._backlog.overflows:
-            self._roster.hear(
-                Status(role="recorder", name="recorder", generation=1 << 30, state=StageState.FAULT,
-                       detail="takes no records, restart the line")
-            )  # fmt: skip
-            self._fault = "; ".join(self._roster.faults)
+        self._roster.overflows = self._backlog.overflows
+        self._fault = "; ".join(self._roster.faults) or self._fault
 
     def _totals(self, now_ns: int) -> Totals:
         return self._tally.totals(self._terms.generation, len(self._matching), self._backlog.dropped, self._motion, now_ns)

@@ -13,7 +13,7 @@ from pipeline.decision.actions import Actions
 from pipeline.decision.cloth import ClothTerms
 from pipeline.decision.drift import BASE, RECENT
 from pipeline.messages.actions import Action, Reject
-from pipeline.messages.commands import Acknowledge, Bypass, Reset, RollStart
+from pipeline.messages.commands import Acknowledge, Answer, Bypass, Reset, RollStart
 from pipeline.messages.line import Heartbeat, LineState, Totals
 from pipeline.messages.reasons import Reason
 from pipeline.messages.states import ActionKind, Cause, EventKind, Phase, Result, StageState, State
@@ -248,7 +248,7 @@ def test_a_recorder_that_takes_nothing_is_a_fault_and_what_waits_for_it_is_bound
     bench.recorder.room = 99
     bench.decision.step(1001 * MS)
     (state,) = [s for s in bench.recorder.take(LineState) if s.state is State.FAULT]
-    assert "takes no records, restart the line" in state.detail
+    assert "takes no records, make room on its disk or restart the line" in state.detail
     bench.decision.step(2000 * MS)
     assert bench.recorder.take(Totals)[-1].unrecorded == dropped  # the record knows that it is not whole
 
@@ -279,7 +279,7 @@ def test_what_falls_out_of_the_backlog_is_told_as_lost_record_when_there_is_room
     for verdict in lost:
         fallen = [v for v in told[len(recorded) :] if v.camera == verdict.camera]
         assert (verdict.start_mm, verdict.end_mm, verdict.lost) == (fallen[0].start_mm, fallen[-1].end_mm, len(fallen))
-        assert f"numbers {fallen[0].number} to {fallen[-1].number}" in verdict.detail
+        assert f"{len(fallen)} of its verdicts, from {fallen[0].number} to {fallen[-1].number}" in verdict.detail
     assert bench.air.take(Reject) == []
 
 
@@ -298,6 +298,25 @@ def test_what_fell_out_of_the_backlog_is_told_at_the_end_whatever_is_held(monkey
     (last, lost) = bench.air.take(Verdict)
     assert (last.seq, lost.reason, lost.lost) == (40, Reason.RECORD_LOST, len(fallen) + 1)
     assert (lost.start_mm, lost.end_mm) == (fallen[0].start_mm, 41 * 50) and bench.recorder.take(Verdict)[-1] == lost
+
+
+def test_the_fault_of_too_much_in_hand_is_reset_once_it_is_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.decision.backlog.MAX_UNCOMMITTED", 30)
+    bench = Bench()
+    for seq in range(40):
+        bench.announce(seq)
+        bench.score(seq)
+        bench.decision.step(seq * MS)
+    bench.inbox.send(Reset(ticket="early"))
+    bench.decision.step(50 * MS)
+    assert "takes no records" in bench.air.take(Answer)[-1].refused
+    bench.commit()
+    bench.decision.step(60 * MS)
+    bench.inbox.send(Reset(ticket="late"))
+    bench.decision.step(70 * MS)
+    assert bench.air.take(Answer)[-1].refused == "" and bench.air.take(LineState)[-1].state is not State.FAULT
+    bench.status("recorder", "recorder", StageState.FAULT, detail="disk full")  # its own words count again
+    assert "disk full" in bench.state(80 * MS).detail
 
 
 def test_what_a_killed_recorder_took_is_told_to_its_successor() -> None:
