@@ -15,7 +15,7 @@ def claimed_folder(out: Path, marks: Sequence[str] = (), replace: bool = False, 
 
     `append`: the content stays, and the work adds to it (None: this work cannot). `replace`: the content waits in a hidden
     folder beside `out`. It goes when the work is done and comes back when the work fails. Work that is interrupted leaves
-    both. One of `marks` must be in the content, so that nobody loses a folder that we did not write. Raises InputError.
+    both. One of `marks` must be in the content, so that no folder of somebody else is touched. Raises InputError.
     """
     place = out.resolve()
     aside = place.parent / f".{place.name}.replaced"
@@ -28,11 +28,14 @@ def claimed_folder(out: Path, marks: Sequence[str] = (), replace: bool = False, 
     if full and not append and not replace:
         more = "" if append is None else " --append to add to it,"
         raise InputError(f"folder is not empty, {out}, say{more} --replace to delete its content, or choose another --out")
-    if not full or not replace:
+    if not full:
         yield
         return
     if not any((place / mark).exists() for mark in marks):
         raise InputError(f"folder holds something else ({' or '.join(marks)} is not in it), {out}, choose another --out")
+    if not replace:
+        yield
+        return
     with refused_writes(out):
         aside.mkdir()
         _move(place, aside)

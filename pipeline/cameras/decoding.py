@@ -29,6 +29,8 @@ _UNTIMED = ("avi", "h264", "hevc", "m4v", "mpegvideo")
 """They say in which order frames were coded, not when each is shown."""
 _BOUND = {"max_pixels": str(MAX_PIXELS)}
 _STRICT = {"err_detect": "crccheck+bitstream+buffer+explode", **_BOUND}
+_STEADY, _OFF_STEP = 0.8, 0.2
+"""At a steady rate so many of the times between frames are multiples of the usual one, nearly: lost frames leave these."""
 _MEASURED_PACKETS = 256
 _MAX_READY = 32
 _MAX_FAULTS = 100
@@ -57,6 +59,8 @@ class Beginning:
 
     step: float
     """The usual time from frame to frame, in units of the track: a rate that is written in a file may be a mean, or a guess."""
+    widest: float
+    """The longest time between two frames that is no loss: the usual one, or at a variable rate the longest that is seen."""
     sealed: bool
     """There are checksums of FFV1."""
 
@@ -120,7 +124,9 @@ class Track:
                 sealed = sealed or (self._codec.name == "ffv1" and is_sealed(bytes(packet)))
         apart = [after - before for before, after in pairwise(sorted(times)) if after > before]
         declared = 1 / float(self._stream.average_rate or 25) / self._unit_s
-        return Beginning(statistics.median_low(apart) if apart else declared, sealed)
+        step = statistics.median_low(apart) if apart else declared
+        steady = sum(abs(each / step - round(each / step)) < _OFF_STEP for each in apart) >= _STEADY * len(apart)
+        return Beginning(step, step if steady else max(apart), sealed)
 
     def frames_per_s(self, step: float) -> float:
         """The rate of frames that are `step` apart."""

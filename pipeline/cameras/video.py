@@ -43,7 +43,7 @@ class Video:
 
     def frames(self) -> Iterator[VideoFrame]:
         """Each frame in order, decoded when it is asked for."""
-        step, number, doubtful = self._beginning.step, 0, True
+        step, number, doubtful = self._beginning.widest, 0, True
         placed: tuple[int, int] | None = None  # number and time of the latest frame
         with open_track(self._path) as track:
             for decoded in track.decode(self._beginning):

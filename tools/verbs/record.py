@@ -34,5 +34,8 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(recorded.model_dump(mode="json", by_alias=True)))
     else:
-        print(f"{recorded.frames} pictures of {len(recorded.cameras)} camera(s) in {args.out}", file=sys.stderr)
+        cameras = recorded.cameras.values()
+        lacking = {"damaged": sum(c.damaged for c in cameras), "lost": sum(c.lost for c in cameras)}
+        told = "".join(f", {count} {what}" for what, count in lacking.items() if count)
+        print(f"{recorded.frames} pictures of {len(recorded.cameras)} camera(s){told}, in {args.out}", file=sys.stderr)
     return 0

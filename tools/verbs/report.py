@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import pipeline
@@ -22,10 +23,12 @@ def run(args: argparse.Namespace) -> int:
     """Write DIR/report.html, report.json and defects.csv for the last run in DIR/ledger.sqlite and print the page's path."""
     ledger = args.folder / "ledger.sqlite"
     page = write_page(ledger, args.folder)
+    sheet = pipeline.read_roll(ledger)
+    if sheet.missing.records:
+        print(sheet.missing, file=sys.stderr)
     if not args.json:
         print(page)
         return 0
-    sheet = pipeline.read_roll(ledger)
     rolls = [
         {
             "roll_id": r.roll_id, "inspected_m": r.inspected_m, "not_inspected_m": r.not_inspected_m, "defects": len(r.defects),

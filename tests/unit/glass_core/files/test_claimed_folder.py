@@ -37,7 +37,7 @@ def test_a_full_folder_is_refused_with_what_can_be_said(old: Path) -> None:
 
 
 def test_what_is_added_to_stays(old: Path) -> None:
-    with claimed_folder(old, append=True):
+    with claimed_folder(old, ["model.json"], append=True):
         (old / "more").touch()
     assert sorted(p.name for p in old.iterdir()) == ["model.json", "more"]
 
@@ -72,13 +72,15 @@ def test_interrupted_work_stays_beside_what_it_was_to_replace(old: Path) -> None
     assert [p.name for p in old.iterdir()] == ["half"] and [p.name for p in aside.iterdir()] == ["model.json"]
     with pytest.raises(InputError, match=f"was interrupted, {aside}"), claimed_folder(old, ["half"], replace=True):
         pytest.fail("let in")
-    with claimed_folder(old, append=True):
+    with claimed_folder(old, ["half"], append=True):
         (old / "half").unlink()
     assert (aside / "model.json").exists()
 
 
 def test_a_folder_of_somebody_else_is_never_replaced(old: Path) -> None:
     (old / "model.json").rename(old / "thesis.doc")
+    with pytest.raises(InputError, match="something else"), claimed_folder(old, ["model.json"], append=True):
+        pytest.fail("let in")
     with pytest.raises(InputError, match="something else"), claimed_folder(old, ["model.json"], replace=True):
         pytest.fail("let in")
     assert (old / "thesis.doc").read_text() == "old"

@@ -69,6 +69,14 @@ def test_times_place_frames(tmp_path: Path, name: str, codec: str, pixels: str, 
         assert np.abs(frames[number].pixels - frame.astype(float)).mean() < 25  # some codecs lose much of the noise
 
 
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_a_video_of_a_variable_rate_lacks_nothing(tmp_path: Path, suffix: str) -> None:
+    times = [0, 2, 5, 9, 11, 14, 20, 23, 25, 30]
+    codec, pixels = ("mpeg4", "yuv420p") if suffix == ".mp4" else ("ffv1", "bgr0")
+    path = write_video(tmp_path / f"v{suffix}", FRAMES[:10], codec, pixels, times=times)
+    assert judged(read(path)) == list(range(10))
+
+
 def test_an_animation_is_all_its_frames_however_long_each_is_shown(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.gif", FRAMES[: len(JUMPS)], "gif", "rgb8", times=JUMPS)
     assert judged(read(path)) == list(range(6))

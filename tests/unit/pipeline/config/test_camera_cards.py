@@ -1,6 +1,6 @@
 """Cards in a line: they are checked when it is read, and go on to hold while it runs."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +60,19 @@ def test_cards_are_checked_when_a_line_is_read(tmp_path: Path) -> None:
         load_config(config)
 
 
-def test_every_kind_of_card_is_held_against_its_date_and_another_kind_is_none(tmp_path: Path) -> None:
-    old = {**WHO, "valid_days": -1.0}
+class Later(datetime):
+    """The clock of two days from now."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        return datetime.now(tz) + timedelta(days=2)
+
+
+def test_every_kind_of_card_is_held_against_its_date_and_another_kind_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.config.cards.datetime", Later)
+    old = {**WHO, "valid_days": 1.0}
     path, config = tmp_path / "card.json", tmp_path / "line.yaml"
     grey = picture(tmp_path / "grey.png", np.full((40, 640), 99, np.uint8))
     aligned = {"source": "drawn", "neighbour": "x", "right_mm": 1.0, "up_mm": 0.0, "fit": 1.0, "width_px": 9}
