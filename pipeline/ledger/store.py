@@ -128,6 +128,11 @@ class Ledger:
             os.close(self._lock)
 
 
+def check_free(path: Path) -> None:
+    """InputError while somebody writes this ledger."""
+    os.close(_lock(path))
+
+
 def _lock(path: Path) -> int:
     """Hold `<ledger>.lock`, which the kernel frees when the process dies, however it dies."""
     side = path.with_name(path.name + ".lock")

@@ -210,7 +210,8 @@ def test_a_second_line_is_refused_and_the_first_keeps_its_place(bench: Bench) ->
         assert (first.folder / "supervisor").is_socket()
     holder = Ledger(bench.ledger)
     refused(words, "ledger in use by another line", str(bench.ledger))
-    refused(bench.replay(), "ledger in use by another line", str(bench.ledger))
+    for how in ("--append", "--replace"):
+        refused([*bench.replay(), how], "ledger in use by another line", str(bench.ledger))
     holder.close()
 
 

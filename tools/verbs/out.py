@@ -8,6 +8,7 @@ from pathlib import Path
 
 from glass_core.errors import InputError
 from glass_core.files.claimed_folder import claimed_folder
+from pipeline.ledger.store import check_free
 
 
 def add_out(
@@ -28,4 +29,7 @@ def claimed_out(args: argparse.Namespace, *marks: str) -> AbstractContextManager
         if append or args.replace:
             raise InputError("--append and --replace are about --out, the command line, name a folder")
         return nullcontext()
+    if args.replace:
+        for lock in (*args.out.glob("ledger.sqlite.lock"), *args.out.glob("*/ledger.sqlite.lock")):
+            check_free(lock.with_suffix(""))  # what a line still writes is not to be taken from under it
     return claimed_folder(args.out, marks, args.replace, append)

@@ -102,6 +102,16 @@ def test_no_roll_ends_twice() -> None:
     assert [r.roll_id for r in bench.air.take(Roll)] == [""]
 
 
+def test_two_rolls_of_one_name_would_be_one_in_the_record() -> None:
+    bench = bench_at()
+    bench.move(11_000.0)
+    words = [RollStart(roll_id="R-2"), RollStart(roll_id="R-1"), RollStart(roll_id="R-2", at_mm=10_900.0)]
+    told = [why for _, why in tell(bench, *words)]
+    assert told[0] == "" and told[1].startswith("roll R-1 began at 10000 mm already, choose another name")
+    assert told[2] == "", "its own beginning, put right"
+    assert [(r.roll_id, r.start_mm) for r in bench.air.take(Roll)] == [("R-2", 11_000), ("R-2", 10_900)]
+
+
 def test_an_answer_follows_the_state_that_its_own_word_made() -> None:
     bench = bench_at()
     bench.status("recorder", "recorder", StageState.FAULT, detail="disk full")
