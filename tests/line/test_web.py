@@ -65,7 +65,9 @@ def test_rolls_seams_reverse_and_restarts_on_an_encoder(model: Path, footage: Pa
     motion = {"source": "udp", "listen": f"127.0.0.1:{port}", "counts_per_mm": COUNTS_PER_MM, "bits": 15, "max_speed_mm_s": 400}
     line = config(model, footage, tmp_path / "out", loop=True, motion=motion)
     slow = [c.model_copy(update={"rate": 8.0}) for c in line.cameras]
-    line = line.model_copy(update={"cameras": tuple(slow), "line": line.line.model_copy(update={"roll_id": "R-1"})})
+    line = line.model_copy(
+        update={"cameras": tuple(slow), "line": line.line.model_copy(update={"roll_id": "R-1", "style": "twill"})}
+    )
     path = tmp_path / "line.yaml"
     path.write_text(line.model_dump_json())
     encoder: Encoder | None = None
