@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pipeline.messages.message import Refused
@@ -25,8 +26,8 @@ class Roster:
     wires: tuple[tuple[str, str], ...] = ()
     """Role and name of the outputs and inputs."""
     stages: dict[tuple[str, str], Status] = field(default_factory=dict)
-    overflows: bool = False
-    """More waits for the recorder than may."""
+    overflows: Callable[[], bool] = lambda: False
+    """Whether more waits for the recorder than may."""
 
     def hear(self, status: Status) -> None:
         """Keep the newest word of the newest generation; DOWN is a generation's last, whatever was still on its way.
@@ -53,7 +54,7 @@ class Roster:
     def faults(self) -> list[str]:
         """What makes a PASS impossible."""
         told = [f"{s.name}: {s.detail}" for s in self.stages.values() if s.state is StageState.FAULT]
-        return told + ["recorder: takes no records, make room on its disk or restart the line"] * self.overflows
+        return told + ["recorder: takes no records, make room on its disk or restart the line"] * self.overflows()
 
     @property
     def down(self) -> list[str]:

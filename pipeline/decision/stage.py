@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pipeline.decision.account import decided_mm, each_says, open_accounts
 from pipeline.decision.actions import Actions
 from pipeline.decision.apart import Apart
-from pipeline.decision.backlog import Backlog, Fallen
+from pipeline.decision.backlog import Backlog
 from pipeline.decision.cloth import Cloth
 from pipeline.decision.doubts import Facts, overrule
 from pipeline.decision.due import Due
@@ -58,7 +58,7 @@ class Decision:
         self._backlog = Backlog(recorder)
         self._utc_ns = utc_ns
         self._actions = actions or Actions()
-        self._roster = Roster(tuple(terms.frame_mm), terms.wires)
+        self._roster = Roster(tuple(terms.frame_mm), terms.wires, overflows=lambda: self._backlog.overflows)
         self._cameras = open_accounts(terms)
         self._tally = Tally({c: mm is not None for c, mm in terms.frame_mm.items()})
         self._motion: Motion | None = None
@@ -120,7 +120,6 @@ class Decision:
         if self._backlog.half_empty:
             self._tell_fallen(now_ns)
         moved |= self._backlog.pass_on()
-        self._roster.overflows = self._backlog.overflows
         self.state = StageState.ENDED if self.finished else StageState.READY
         return moved
 
@@ -176,7 +175,6 @@ class Decision:
                 self._on_status(message, now_ns)
             case Committed():
                 self._backlog.committed(message)
-                self._roster.overflows = self._backlog.overflows
             case RollStart():
                 self._cloth.begin(message, self._here_mm(now_ns), now_ns)
             case MarkEvent():
@@ -287,22 +285,21 @@ class Decision:
     def _silent(self, camera: str, span: Span, lost: int, now_ns: int) -> None:
         down = self._roster.state("grabber", camera) is StageState.DOWN
         judgement = Judgement(Result.NOT_INSPECTED, Reason.CAMERA_DOWN if down else Reason.NO_FRAME)
-        roll = self._cloth.roll(span)
-        place, standard = Place(roll.roll_id, roll.style), self._terms.standard_of(roll.style)
-        source, unseen = Source(camera, self._utc_ns()), (Measures(), Grounds())
-        self._account(self._verdict(judgement, source, span, place, standard, now_ns, *unseen, lost=lost), (), now_ns)
+        self._account(self._unseen(camera, span, judgement, lost, now_ns), (), now_ns)
 
     def _tell_fallen(self, now_ns: int) -> None:
         """Tell of cloth that was decided in time and whose record is lost; no machine acts on it again."""
         for camera, fallen in self._backlog.take_fallen().items():
-            self._lost(camera, fallen, now_ns)
+            which = f"{fallen.count:,} of its verdicts, from {fallen.first} to {fallen.last}"
+            judgement = Judgement(Result.NOT_INSPECTED, Reason.RECORD_LOST, f"the recorder did not take {which}, in time")
+            self._give(self._unseen(camera, fallen.span, judgement, fallen.count, now_ns), ())
 
-    def _lost(self, camera: str, fallen: Fallen, now_ns: int) -> None:
-        detail = f"the recorder did not take {fallen.count:,} of its verdicts, from {fallen.first} to {fallen.last}, in time"
-        judgement, roll = Judgement(Result.NOT_INSPECTED, Reason.RECORD_LOST, detail), self._cloth.roll(fallen.span)
+    def _unseen(self, camera: str, span: Span, judgement: Judgement, lost: int, now_ns: int) -> Verdict:
+        """The verdict on cloth that no frame stands for."""
+        roll = self._cloth.roll(span)
         place, standard = Place(roll.roll_id, roll.style), self._terms.standard_of(roll.style)
-        source, unseen = Source(camera, self._utc_ns()), (Measures(), Grounds())
-        self._give(self._verdict(judgement, source, fallen.span, place, standard, now_ns, *unseen, lost=fallen.count), ())
+        source = Source(camera, self._utc_ns())
+        return self._verdict(judgement, source, span, place, standard, now_ns, Measures(), Grounds(), lost=lost)
 
     def _verdict(
         self,
@@ -436,8 +433,8 @@ class Decision:
 
     def _record(self, message: Message, payloads: tuple[Payload, ...]) -> None:
         self._backlog.add(message, payloads)
-        self._roster.overflows = self._backlog.overflows
-        self._fault = "; ".join(self._roster.faults) or self._fault
+        if self._backlog.overflows:
+            self._fault = "; ".join(self._roster.faults)
 
     def _totals(self, now_ns: int) -> Totals:
         return self._tally.totals(self._terms.generation, len(self._matching), self._backlog.dropped, self._motion, now_ns)
