@@ -5,13 +5,15 @@ A kind is a member of `CameraConfig` (pipeline/config/cameras.py), a row of CAME
 
 from __future__ import annotations
 
+from contextlib import closing
 from pkgutil import resolve_name
+from typing import Any
 
 from pipeline.cameras.protocol import Camera, CameraLost, Shot
 from pipeline.config.cameras import CameraConfig
 from pipeline.config.cards import camera_cards
 
-__all__ = ["Camera", "CameraLost", "Shot", "make_camera"]
+__all__ = ["Camera", "CameraLost", "Shot", "ask_camera", "make_camera"]
 
 CAMERAS = {
     "basler": "pipeline.cameras.basler:BaslerCamera",
@@ -30,3 +32,9 @@ def make_camera(config: CameraConfig) -> Camera:
     from pipeline.cameras.corrected import CorrectedCamera
 
     return CorrectedCamera(camera, cards)
+
+
+def ask_camera(config: CameraConfig) -> dict[str, Any]:
+    """What a camera says of itself when it is opened, which is only for a moment; InputError where it cannot be."""
+    with closing(make_camera(config)) as camera:
+        return camera.open()

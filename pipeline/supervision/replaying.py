@@ -15,7 +15,7 @@ from glass_core.errors import InputError
 from glass_core.events import LeftOut, Note, Pass, keep_quiet
 from glass_core.pictures.datasets import left_below
 from glass_core.settings.explanation import changed
-from pipeline.cameras import make_camera
+from pipeline.cameras import ask_camera
 from pipeline.cameras.recording import INDEX, Recording
 from pipeline.cameras.replay import list_pictures
 from pipeline.config.cameras import ReplayConfig
@@ -132,11 +132,7 @@ def count_frames(config: LineConfig, report: Callable[[Note], None] = keep_quiet
     """
     total: int | None = 0
     for entry in config.cameras:
-        camera = make_camera(entry)
-        try:
-            facts = camera.open()
-        finally:
-            camera.close()
+        facts = ask_camera(entry)
         if facts.get("shortfall"):
             report(Note(f"the recording of camera {entry.name} was cut short: {facts['shortfall']}"))
         frames = facts.get("frames")

@@ -11,7 +11,7 @@ from calibration.threshold import load_card
 from glass_core.errors import InputError
 from glass_core.events import keep_quiet
 from glass_core.network.checkpoint import read_info
-from pipeline.cameras import make_camera
+from pipeline.cameras import ask_camera
 from pipeline.config.line import LineConfig
 from pipeline.messages.line import Totals
 from pipeline.report.roll import Summary, summarise
@@ -94,11 +94,7 @@ def asked_of(config: LineConfig) -> list[Demand]:
     moment, since it alone knows its pictures' size."""
     sizes: dict[str, tuple[int, int]] = {}
     for entry in config.cameras:
-        camera = make_camera(entry)
-        try:
-            facts = camera.open()
-        finally:
-            camera.close()
+        facts = ask_camera(entry)
         sizes[entry.name] = (facts["height"], facts["width"])
     by_model = [demands(config, read_info(model).score, sizes) for model in config.models]
     return [max(same_camera, key=lambda d: d.tiles_per_frame) for same_camera in zip(*by_model, strict=True)]

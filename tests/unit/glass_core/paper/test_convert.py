@@ -10,14 +10,6 @@ import torch
 import glass_core
 from glass_core.errors import InputError, MissingError
 from glass_core.network.checkpoint import read_info
-from tests.official import heads
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("official") / "ckpt_best_615.pth"
-    torch.save(heads(), path)
-    return path
 
 
 @pytest.fixture(scope="module")

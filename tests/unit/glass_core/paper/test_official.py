@@ -19,13 +19,6 @@ from tests.official import Heads, heads
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("official") / "ckpt_best_615.pth"
-    torch.save(heads(), path)
-    return path
-
-
-@pytest.fixture(scope="module")
 def imported(checkpoint: Path) -> Path:
     run = checkpoint.parent / "run"
     import_official(checkpoint, "embedded", None, run)
