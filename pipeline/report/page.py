@@ -31,11 +31,18 @@ LISTED_STATES = 200
 
 
 def write_page(ledger: Path, out: Path, comparison: Comparison | None = None, run_id: str | None = None) -> Path:
+    """As `issue_report`; the page's path alone."""
+    return issue_report(ledger, out, comparison, run_id)[0]
+
+
+def issue_report(
+    ledger: Path, out: Path, comparison: Comparison | None = None, run_id: str | None = None
+) -> tuple[Path, RunSheet]:
     """Write report.html, report.json and defects.csv into the folder `out` for a run, by default the ledger's last.
 
-    Returns the page's path. The pictures of defects stand inside it, see `gallery`. `comparison`: what was found, missed and
-    falsely signalled, where the defects of the cloth are known. InputError where the ledger cannot be read or the page not
-    be written.
+    Returns the page's path and the sheet that it shows. The pictures of defects stand inside it, see `gallery`.
+    `comparison`: what was found, missed and falsely signalled, where the defects of the cloth are known. InputError where the
+    ledger cannot be read or the page not be written.
     """
     runs = read_runs(ledger)
     run_id = run_id or next(reversed(runs), None)
@@ -69,7 +76,7 @@ def write_page(ledger: Path, out: Path, comparison: Comparison | None = None, ru
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>'
         f"<body><main>{body}</main></body></html>\n"
     )
-    return files.write(out, page, sheet)
+    return files.write(out, page, sheet), sheet
 
 
 def _draw(ledger: Path, facts: dict[str, Any], sheet: RunSheet, covered: Covered) -> tuple[dict[str, RollMap], int]:

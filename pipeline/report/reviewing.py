@@ -8,7 +8,7 @@ from typing import Literal
 
 from glass_core.errors import InputError
 from pipeline.ledger.dispositions import Word, dispose
-from pipeline.report.page import write_page
+from pipeline.report.page import issue_report
 from pipeline.report.sheet import RunSheet, read_roll
 
 
@@ -40,5 +40,4 @@ def review(
             )
     for number in defects:
         dispose(folder, sheet.run_id, rows[number].key, word, kind, by, note)
-    write_page(ledger, folder)
-    return read_roll(ledger)
+    return issue_report(ledger, folder)[1]

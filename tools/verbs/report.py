@@ -7,8 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-import pipeline
-from pipeline.report import write_page
+from pipeline.report import issue_report
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -22,8 +21,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def run(args: argparse.Namespace) -> int:
     """Write DIR/report.html, report.json and defects.csv for the last run in DIR/ledger.sqlite and print the page's path."""
     ledger = args.folder / "ledger.sqlite"
-    page = write_page(ledger, args.folder)
-    sheet = pipeline.read_roll(ledger)
+    page, sheet = issue_report(ledger, args.folder)
     if sheet.missing.records:
         print(sheet.missing, file=sys.stderr)
     if not args.json:
