@@ -1,7 +1,18 @@
 """The errors that a person can act on; the command line turns them into one line and an exit status."""
 
 
-class InputError(Exception):
+class ToldError(Exception):
+    """An error whose words are for a person: always one line, with what cannot be printed written as an escape.
+
+    Its words may hold a name or a value from a file, and that must not reach a terminal as control characters.
+    """
+
+    def __init__(self, words: str) -> None:
+        line = " ".join(part.strip() for part in words.splitlines())
+        super().__init__("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line))
+
+
+class InputError(ToldError):
     """What was handed in cannot be used (exit 2); the text is `<what>, <where>, <what to do>`."""
 
 
@@ -9,5 +20,5 @@ class NotAccepted(InputError):
     """What was asked for could be made, and is not good enough to be used: the answer is no (exit 1)."""
 
 
-class MissingError(Exception):
+class MissingError(ToldError):
     """A part that the job needs is not on this machine (exit 3); the text is `<what>, <where>, <what to do>`."""

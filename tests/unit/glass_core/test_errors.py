@@ -1,0 +1,13 @@
+"""What a person is told of an error stays one harmless line, whatever file its words come from."""
+
+from __future__ import annotations
+
+import pytest
+
+from glass_core.errors import InputError, MissingError, NotAccepted
+
+
+@pytest.mark.parametrize("kind", [InputError, NotAccepted, MissingError])
+def test_control_characters_and_line_ends_are_no_part_of_its_words(kind: type[Exception]) -> None:
+    said = str(kind("key \x7frigin\x1b[2J\nof \ud800 größe,\t/a  b/x.json, remove it"))
+    assert said == r"key \x7frigin\x1b[2J of \ud800 größe,\t/a  b/x.json, remove it"
