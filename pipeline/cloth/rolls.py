@@ -37,8 +37,8 @@ class Rolls:
         return self._rolls[-1]
 
     def namesake(self, roll_id: str, at_mm: float | None) -> RollSpan | None:
-        """A roll of that name which stays where another begins at `at_mm`: in the record the two would be one."""
-        same = (r for r in self._rolls if r.roll_id == roll_id and r.start_mm is not None)
+        """A roll of that name which stays where another begins at `at_mm`: nobody could tell the two apart by it."""
+        same = (r for r in self._rolls if r.roll_id == roll_id)
         return next((r for r in same if at_mm is None or r.start_mm is None or r.start_mm < at_mm), None)
 
     def begin(self, roll_id: str, style: str, at_mm: float | None) -> RollSpan:

@@ -78,7 +78,8 @@ class Cloth:
         if not start.roll_id and at_mm is not None and present.start_mm is not None and at_mm <= present.start_mm:
             raise Refused(f"roll {present.roll_id} began at {present.start_mm:g} mm, it ends after that")
         if start.roll_id and (same := self._rolls.namesake(start.roll_id, at_mm)):
-            raise Refused(f"roll {start.roll_id} began at {same.start_mm:g} mm already, choose another name")
+            where = "has begun" if same.start_mm is None else f"began at {same.start_mm:g} mm"
+            raise Refused(f"roll {start.roll_id} {where} already, choose another name")
         self._show(self._rolls.begin(start.roll_id, style, at_mm), "command", now_ns)
 
     def mark(self, event: MarkEvent, here_mm: float | None, now_ns: int) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.ledger.opening import Connection, opened
 from pipeline.ledger.reading import read_borders
-from pipeline.ledger.rows import find_run, read_object, whole_bodies, whole_totals
+from pipeline.ledger.rows import find_run, read_config, whole_bodies, whole_totals
 from pipeline.ledger.spoken import Spoken
 from pipeline.ledger.store import SpanRow
 from pipeline.ledger.verdict_lines import Key, LinesSoFar
@@ -113,8 +113,7 @@ def read_missing(path: Path, run_id: str | None = None) -> Missing:
 
 def _looks_at_mm(db: Connection, run_id: str) -> dict[str, float]:
     """Where each camera of a run looks along the cloth."""
-    (config,) = db.execute("SELECT value FROM run WHERE run_id = ? AND key = 'config'", (run_id,)).fetchone() or ("{}",)
-    return {str(c.get("name")): c.get("y_offset_mm", 0.0) for c in (read_object(config) or {}).get("cameras", [])}
+    return {str(c.get("name")): c.get("y_offset_mm", 0.0) for c in read_config(db, run_id).get("cameras", [])}
 
 
 def _end_mm(

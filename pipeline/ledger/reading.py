@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from pipeline.cloth.borders import Borders
 from pipeline.ledger.opening import opened
-from pipeline.ledger.rows import TWICE, damaged, find_run, read_object, whole_bodies
+from pipeline.ledger.rows import TWICE, damaged, find_run, read_config, read_object, whole_bodies
 from pipeline.ledger.store import M
 from pipeline.messages.actions import Action, Reject
 from pipeline.messages.cloth import Alignment, Roll, SpanEvent
@@ -45,7 +45,8 @@ def read_defect_verdicts(path: Path, run_id: str | None = None) -> Iterator[Verd
 def _placed(path: Path, run_id: str | None, verdicts: Iterator[Verdict]) -> Iterator[Verdict]:
     borders = read_borders(path, run_id)
     for verdict in verdicts:
-        roll_id = borders.of(verdict.start_mm, verdict.end_mm, verdict.roll_id)
+        named = borders.named(verdict.roll_id, verdict.t_mono_ns)
+        roll_id = borders.of(verdict.start_mm, verdict.end_mm, named)
         yield verdict if roll_id == verdict.roll_id else verdict.model_copy(update={"roll_id": roll_id})
 
 
@@ -55,7 +56,8 @@ def read_cloth_edges(path: Path, run_id: str | None = None) -> Iterator[tuple[st
     with opened(path) as db:
         for v in whole_bodies(db, find_run(db, path, run_id), "verdicts", "result != 'NOT_INSPECTED'"):
             if v.get("cloth_x_mm") is not None and not v.get("rescan"):
-                yield v["camera"], borders.of(v["start_mm"], v["end_mm"], v["roll_id"]), *v["cloth_x_mm"]
+                named = borders.named(v["roll_id"], v["t_mono_ns"])
+                yield v["camera"], borders.of(v["start_mm"], v["end_mm"], named), *v["cloth_x_mm"]
 
 
 def read_states(path: Path, run_id: str | None = None) -> Iterator[LineState]:
@@ -80,7 +82,10 @@ def read_rolls(path: Path, run_id: str | None = None) -> Iterator[Roll]:
 
 def read_borders(path: Path, run_id: str | None = None) -> Borders:
     """Which roll of a run (default: the last) a place is on."""
-    return Borders(read_rolls(path, run_id))
+    with opened(path) as db:
+        line = read_config(db, find_run(db, path, run_id)).get("line")
+    first = line.get("roll_id") if isinstance(line, dict) else None
+    return Borders(read_rolls(path, run_id), first if isinstance(first, str) else "")
 
 
 def read_events(path: Path, run_id: str | None = None) -> Iterator[SpanEvent]:

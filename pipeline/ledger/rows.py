@@ -38,6 +38,12 @@ def find_run(db: Connection, path: Path, run_id: str | None) -> str:
     return str(found[0])
 
 
+def read_config(db: Connection, run_id: str) -> dict[str, Any]:
+    """The configuration of a run; empty where none was written, or it is damaged."""
+    (text,) = db.execute("SELECT value FROM run WHERE run_id = ? AND key = 'config'", (run_id,)).fetchone() or ("{}",)
+    return read_object(text) or {}
+
+
 def whole_bodies(db: Connection, run_id: str, table: str, where: str = "TRUE") -> Iterator[dict[str, Any]]:
     """The bodies of a run's rows that are whole, in the order of their numbers."""
     columns = TWICE[table]

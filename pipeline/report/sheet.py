@@ -27,7 +27,6 @@ from pipeline.ledger.reading import (
     read_defect_verdicts,
     read_events,
     read_frame_shapes,
-    read_rolls,
     read_runs,
 )
 from pipeline.messages.cloth import Alignment, SpanEvent
@@ -87,6 +86,7 @@ class RollSheet(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     roll_id: str
+    """Its name; of a second roll of that name in the run "NAME (2)"."""
     start_mm: float | None
     """Where it begins on the line's cloth; null where the scale is not known."""
     end_mm: float | None
@@ -205,19 +205,18 @@ def read_sheet(ledger: Path, run_id: str | None = None, covered: Covered | None 
     covered = covered or read_covered(ledger, run_id)
     covers = covered.rolls
     rules = _rules(config)
-    told = list(read_rolls(ledger, run_id))
-    styles = {roll.roll_id: roll.style for roll in told}
-    width = _widths(facts, styles, read_frame_shapes(ledger, run_id), read_cloth_edges(ledger, run_id))
     borders = read_borders(ledger, run_id)
+    styles = {name: roll.style for name, roll in borders.rolls.items()}
+    width = _widths(facts, styles, read_frame_shapes(ledger, run_id), read_cloth_edges(ledger, run_id))
     rows = _rows(defects, rules, in_force(said), covers or {}, borders, ledger.parent, run_id)
     # Without a scale nobody can say of which rolls cloth has come: each that was told has its sheet.
-    known = covers if covers is not None else [roll.roll_id for roll in told if roll.roll_id]
+    known = covers if covers is not None else [*filter(None, borders.rolls)]
     names = dict.fromkeys([*known, *(r.roll_id for r in rows)]) or {"": None}
     events: dict[str, list[SpanEvent]] = {}
     for event in read_events(ledger, run_id):
         events.setdefault(borders.of(event.start_mm, event.end_mm, event.roll_id), []).append(event)
     within = [v for v in read_defect_verdicts(ledger, run_id) if v.event is not None]
-    in_rolls = any(names) or any(roll.roll_id for roll in told)  # where no roll was ever told, the run is one
+    in_rolls = any(names) or any(borders.rolls)  # where no roll was ever told, the run is one
     sheets = {
         name: _roll(
             name, (covers or {}).get(name), rows, rules if name or not in_rolls else None, width(name), events.get(name, ()),

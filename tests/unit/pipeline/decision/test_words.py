@@ -102,7 +102,15 @@ def test_no_roll_ends_twice() -> None:
     assert [r.roll_id for r in bench.air.take(Roll)] == [""]
 
 
-def test_two_rolls_of_one_name_would_be_one_in_the_record() -> None:
+def test_a_second_roll_of_one_name_is_refused_where_the_first_has_no_place_too() -> None:
+    bench = Bench(cloth=TERMS)
+    words = [RollStart(roll_id=name) for name in ("R-1", "R-2", "R-2")]
+    assert [why for _, why in tell(bench, *words)] == [
+        "roll R-1 has begun already, choose another name", "", "roll R-2 has begun already, choose another name",
+    ]  # fmt: skip
+
+
+def test_a_second_roll_of_one_name_is_refused() -> None:
     bench = bench_at()
     bench.move(11_000.0)
     words = [RollStart(roll_id="R-2"), RollStart(roll_id="R-1"), RollStart(roll_id="R-2", at_mm=10_900.0)]

@@ -134,6 +134,55 @@ def test_a_roll_without_scale_and_without_defects_has_its_sheet(tmp_path: Path) 
     assert sheet.outside is not None and len(sheet.outside.defects) == 1
 
 
+def told(ledger: Path, *rolls: tuple[str, float | None, int], cause: str = "command") -> Path:
+    """Rolls by name, beginning and time."""
+    held = Ledger(ledger, run_id="run")
+    for number, (name, start_mm, t_ns) in enumerate(rolls):
+        held.add(
+            Roll(
+                number=number, generation=0, roll_id=name, style=f"style {number}", start_mm=start_mm, cause=cause,
+                t_mono_ns=t_ns, t_utc_ns=0,
+            )
+        )  # fmt: skip
+    held.close()
+    return ledger
+
+
+def test_two_rolls_of_one_name_are_two_rolls(tmp_path: Path) -> None:
+    again = [verdict(100 + n, 9000, c, roll_id="R1") for n, c in enumerate("ab")]
+    again[0] = defect(100, 9000, place(9010, 9020, 10, 20), roll_id="R1")
+    ledger = told(ledger_of(tmp_path, roll() + again), ("R1", 5000, 1), ("", 8000, 2), ("R1", 9010, 3), ("R1", 9000, 4))
+    sheet = sheet_of(ledger)
+    one, two = sheet.rolls
+    assert [(r.roll_id, r.start_mm, r.end_mm, len(r.defects)) for r in (one, two)] == [
+        ("R1", 5000, 8000, 2), ("R1 (2)", 9000, 9100, 1),
+    ]  # fmt: skip
+    assert two.inspected_m == pytest.approx(0.1) and two.defects[0].at_m == 0.01 and two.grade is not None
+    page = write_page(ledger, tmp_path).read_text()
+    assert "Roll R1 (2)" in page
+
+
+@pytest.mark.parametrize("first", ["R1", ""])
+def test_without_a_scale_two_rolls_of_one_name_are_told_apart_by_time(tmp_path: Path, first: str) -> None:
+    found = Region(x0_px=0, y0_px=0, x1_px=8, y1_px=8, score=0.9)
+    seen = [
+        verdict(n, None, roll_id=name, t_mono_ns=10 * n, result=Result.DEFECT, regions=(found,))
+        for n, name in enumerate(("R1", "R2", "R1", "R1"))
+    ]
+    before = [] if first else [("R1", None, 0)]  # the roll of the config is not told where nothing has a place
+    ledger = ledger_of(tmp_path, seen, line={"roll_id": first})
+    sheet = sheet_of(told(ledger, *before, ("R2", None, 5), ("R1", None, 15)))
+    assert {r.roll_id: [d.key[1] for d in r.defects] for r in sheet.rolls} == {"R1": [0], "R2": [1], "R1 (2)": [2, 3]}
+
+
+def test_a_roll_that_is_told_again_with_its_place_or_after_a_restart_is_one(tmp_path: Path) -> None:
+    ledger = told(ledger_of(tmp_path, roll(), line={"roll_id": "R1"}), ("R1", 5000, 1), cause="config")
+    held = Ledger(ledger, run_id="run")
+    held.add(Roll(number=0, generation=1, roll_id="R1", style="", start_mm=5000, cause="restart", t_mono_ns=9, t_utc_ns=0))
+    held.close()
+    assert [r.roll_id for r in sheet_of(ledger).rolls] == ["R1"]
+
+
 def test_the_grade_knows_where_cloth_was_not_inspected(tmp_path: Path) -> None:
     cloth = [verdict(2 * n + (c == "b"), 5000 + 100 * n, c) for n in range(100) for c in "ab"]
     for n in (1, 11, 47):  # 0.1 to 0.2 m, 1.1 to 1.2 m, 4.7 to 4.8 m: yards 1, 2 and 6
