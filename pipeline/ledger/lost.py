@@ -8,25 +8,24 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.ledger.found import Found
 from pipeline.ledger.opening import Connection, opened
 from pipeline.ledger.reading import read_borders
 from pipeline.ledger.rows import find_run, read_config, whole_bodies, whole_totals
 from pipeline.ledger.spoken import Spoken
 from pipeline.ledger.store import SpanRow
 from pipeline.ledger.verdict_lines import Key, LinesSoFar
+from pipeline.ledger.whole_verdicts import whole_verdicts
 from pipeline.messages.line import Totals
-from pipeline.messages.reasons import Reason
-from pipeline.messages.states import Result
 
 NUMBERED = {
-    "verdicts": ("verdicts", "TRUE"),
     "states": ("states", "TRUE"),
     "rejects": ("rejects", "TRUE"),
     "actions": ("actions", "TRUE"),
     "rolls": ("web", "kind = 'Roll'"),
     "events": ("web", "kind = 'SpanEvent'"),
 }
-"""What decision numbers from 0 in each of its generations, and where it is kept."""
+"""What decision numbers from 0 in each of its generations beside verdicts, and where it is kept."""
 
 
 class Missing(BaseModel):
@@ -38,6 +37,8 @@ class Missing(BaseModel):
     """By verdicts, rejects, states, actions, rolls, events; generations: of decision, from which there is no record at all."""
     in_verdicts_jsonl: int = 0
     """Of the verdicts those that still stand there."""
+    counted: int = 0
+    """Of these, from between two that the ledger has: they count as their lines say, the others as lost."""
 
     def __str__(self) -> str:
         """A sentence for people; empty where nothing is missing."""
@@ -48,6 +49,8 @@ class Missing(BaseModel):
         still = (
             f" {self.in_verdicts_jsonl:,} of the verdicts still {stand} in verdicts.jsonl." if self.in_verdicts_jsonl else ""
         )
+        if self.counted:
+            still += f" {self.counted:,} from its middle {'count' if self.counted > 1 else 'counts'} as told there."
         return f"The record is not whole: it lacks {counts}.{still}"
 
 
@@ -55,47 +58,59 @@ def read_spans(path: Path, run_id: str | None = None) -> Iterator[SpanRow]:
     """Camera, roll, from mm, to mm, result and reason of every verdict with a place, in order.
 
     It parses each verdict once, and keeps in memory only what grows with the gaps and rolls. A frame across the border of two
-    rolls gives a part to each; cloth seen again is left out. At the end comes the cloth of which the record has lost what was
-    decided, as NOT_INSPECTED for RECORD_LOST.
+    rolls gives a part to each; cloth seen again is left out. At the end comes the cloth of which the ledger has lost what was
+    decided: as a line of verdicts.jsonl says, where one fits in, else as NOT_INSPECTED for RECORD_LOST.
     """
     borders, lines = read_borders(path, run_id), LinesSoFar.of(path.parent)
-    lost = (str(Result.NOT_INSPECTED), str(Reason.RECORD_LOST))
+    found = Found()
     with opened(path) as db:
         run = find_run(db, path, run_id)
         looks_at_mm, last = _looks_at_mm(db, run), None
         spoken = Spoken(looks_at_mm)
-        for body in whole_bodies(db, run, "verdicts"):
+        for body, in_lines in whole_verdicts(db, run, lines):
+            span = body["camera"], body["start_mm"], body["end_mm"], body["roll_id"]
+            placed = None not in span and not body.get("rescan")
+            if in_lines:
+                if placed:
+                    found.add(*span, body["result"], body["reason"])
+                continue
             last = body["generation"], body["number"]
             spoken.count(*last)
-            span = body["camera"], body["start_mm"], body["end_mm"], body["roll_id"]
-            if None in span or body.get("rescan"):
+            if not placed:
                 continue
             spoken.add(*span)
             for part in borders.parts(*span[1:]):
                 yield span[0], *part, body["result"], body["reason"]
         end_mm = _end_mm(looks_at_mm, last, whole_totals(db, run), lines.after(run, last).end_mm)
-        for camera, roll_id, start_mm, stop_mm in spoken.holes(end_mm):
-            for part in borders.parts(start_mm, stop_mm, roll_id):
-                yield camera, *part, *lost
+        for camera, *hole in spoken.holes(end_mm):
+            for roll_id, start_mm, stop_mm, result, reason in found.fill(camera, *hole):
+                for part in borders.parts(start_mm, stop_mm, roll_id):
+                    yield camera, *part, result, reason
 
 
 def read_missing(path: Path, run_id: str | None = None) -> Missing:
     """The records that a run (default: the last) should hold and does not, by the numbers and totals that it does hold."""
-    lines = LinesSoFar.of(path.parent)
-    held, reach, last = Counter[tuple[str, int]](), dict[tuple[str, int], int](), None
+    lines, last = LinesSoFar.of(path.parent), None
+    held, reach, counted = Counter[tuple[str, int]](), dict[tuple[str, int], int](), 0
 
     def reaches(kind: str, generation: int, count: int) -> None:
         reach[kind, generation] = max(reach.get((kind, generation), 0), count)
 
     with opened(path) as db:
         run = find_run(db, path, run_id)
+        for body, in_lines in whole_verdicts(db, run, lines):
+            generation, number = body["generation"], body["number"]
+            if in_lines:
+                counted, number = counted + 1, min(number, reach.get(("verdicts", generation), 0))  # it may be damaged
+            else:
+                last = generation, number
+                held["verdicts", generation] += 1
+            reaches("verdicts", generation, number + 1)
         for kind, (table, where) in NUMBERED.items():
             for body in whole_bodies(db, run, table, where):
                 held[kind, body["generation"]] += 1
                 reaches(kind, body["generation"], body["number"] + 1)
-                if kind == "verdicts":
-                    last = body["generation"], body["number"]
-                elif kind == "rejects":  # an action told again names a verdict of the generation before
+                if kind == "rejects":  # an action told again names a verdict of the generation before
                     reaches("verdicts", body["generation"], body["verdict"] + 1)
         for totals in whole_totals(db, run):
             reaches("verdicts", totals.generation, totals.verdicts)
@@ -104,11 +119,15 @@ def read_missing(path: Path, run_id: str | None = None) -> Missing:
     beyond = lines.after(run, last).verdicts
     for generation, count in beyond.items():
         reaches("verdicts", generation, count + (last[1] + 1 if last is not None and last[0] == generation else 0))
-    records = Counter(dict.fromkeys(NUMBERED, 0))
+    records = Counter(dict.fromkeys(("verdicts", *NUMBERED), 0))
     for (kind, generation), count in reach.items():
         records[kind] += count - held[kind, generation]
     records["generations"] = max(generations, default=-1) + 1 - len(generations)
-    return Missing(records={kind: n for kind, n in records.items() if n}, in_verdicts_jsonl=beyond.total())
+    return Missing(
+        records={kind: n for kind, n in records.items() if n},
+        in_verdicts_jsonl=beyond.total() + counted,
+        counted=counted,
+    )
 
 
 def _looks_at_mm(db: Connection, run_id: str) -> dict[str, float]:

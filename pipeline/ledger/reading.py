@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,12 @@ from pipeline.cloth.borders import Borders
 from pipeline.ledger.opening import opened
 from pipeline.ledger.rows import TWICE, damaged, find_run, read_config, read_object, whole_bodies
 from pipeline.ledger.store import M
+from pipeline.ledger.verdict_lines import LinesSoFar
+from pipeline.ledger.whole_verdicts import whole_verdicts
 from pipeline.messages.actions import Action, Reject
 from pipeline.messages.cloth import Alignment, Roll, SpanEvent
 from pipeline.messages.line import LineState, Totals
+from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Verdict
 
 
@@ -34,12 +38,12 @@ def read_runs(path: Path) -> dict[str, dict[str, Any]]:
 
 def read_verdicts(path: Path, run_id: str | None = None) -> Iterator[Verdict]:
     """The verdicts of a run (default: the last) in the order in which they were given, each on the roll that it lies on."""
-    return _placed(path, run_id, _read(path, run_id, "verdicts", Verdict))
+    return _placed(path, run_id, _verdicts(path, run_id))
 
 
 def read_defect_verdicts(path: Path, run_id: str | None = None) -> Iterator[Verdict]:
     """The DEFECT verdicts of a run (default: the last), in order, each on the roll that it lies on."""
-    return _placed(path, run_id, (v for v in _read(path, run_id, "verdicts", Verdict, "result = 'DEFECT'") if not v.rescan))
+    return _placed(path, run_id, (v for v in _verdicts(path, run_id, defects=True) if not v.rescan))
 
 
 def _placed(path: Path, run_id: str | None, verdicts: Iterator[Verdict]) -> Iterator[Verdict]:
@@ -53,9 +57,9 @@ def _placed(path: Path, run_id: str | None, verdicts: Iterator[Verdict]) -> Iter
 def read_cloth_edges(path: Path, run_id: str | None = None) -> Iterator[tuple[str, str, float, float]]:
     """Camera, roll and the cloth's two edges in mm of every judged frame that shows them, of a run (default: the last)."""
     borders = read_borders(path, run_id)
-    with opened(path) as db:
-        for v in whole_bodies(db, find_run(db, path, run_id), "verdicts", "result != 'NOT_INSPECTED'"):
-            if v.get("cloth_x_mm") is not None and not v.get("rescan"):
+    with _bodies(path, run_id) as bodies:
+        for v in bodies:
+            if v.get("cloth_x_mm") is not None and not v.get("rescan") and v["result"] != Result.NOT_INSPECTED:
                 named = borders.named(v["roll_id"], v["t_mono_ns"])
                 yield v["camera"], borders.of(v["start_mm"], v["end_mm"], named), *v["cloth_x_mm"]
 
@@ -106,8 +110,8 @@ def read_totals(path: Path, run_id: str | None = None) -> Iterator[Totals]:
 def read_cameras(path: Path, run_id: str | None = None) -> dict[str, tuple[int, int]]:
     """Each camera of a run (default: the last) that has verdicts: its frames, and how many have a known place."""
     frames, placed = Counter[str](), Counter[str]()
-    with opened(path) as db:
-        for v in whole_bodies(db, find_run(db, path, run_id), "verdicts"):
+    with _bodies(path, run_id) as bodies:
+        for v in bodies:
             frames[v["camera"]] += v["seq"] is not None
             placed[v["camera"]] += v["seq"] is not None and v["start_mm"] is not None
     return {camera: (frames[camera], placed[camera]) for camera in sorted(frames)}
@@ -129,11 +133,29 @@ def read_camera_facts(path: Path, run_id: str | None = None) -> dict[tuple[str, 
         return {key: facts for key, facts in found.items() if facts is not None}
 
 
+@contextmanager
+def _bodies(path: Path, run_id: str | None) -> Iterator[Iterator[dict[str, Any]]]:
+    lines = LinesSoFar.of(path.parent)
+    with opened(path) as db:
+        yield (body for body, _ in whole_verdicts(db, find_run(db, path, run_id), lines))
+
+
+def _verdicts(path: Path, run_id: str | None, defects: bool = False) -> Iterator[Verdict]:
+    with _bodies(path, run_id) as bodies:
+        for body in bodies:
+            if not defects or body["result"] == Result.DEFECT:
+                yield _typed(path, "verdicts", Verdict, body)
+
+
 def _read(path: Path, run_id: str | None, table: str, kind: type[M], where: str = "TRUE") -> Iterator[M]:
     with opened(path) as db:
         for body in whole_bodies(db, find_run(db, path, run_id), table, where):
-            try:
-                yield kind.model_validate(body)
-            except ValidationError:
-                of = " ".join(f"{name} {body[name]}" for name in TWICE[table][:2])
-                raise damaged(path, f"{kind.__name__} {of}") from None
+            yield _typed(path, table, kind, body)
+
+
+def _typed(path: Path, table: str, kind: type[M], body: dict[str, Any]) -> M:
+    try:
+        return kind.model_validate(body)
+    except ValidationError:
+        of = " ".join(f"{name} {body[name]}" for name in TWICE[table][:2])
+        raise damaged(path, f"{kind.__name__} {of}") from None

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Self
 
@@ -114,6 +117,28 @@ class LinesSoFar:
             raise _unreadable(self.path, e) from None
         return beyond
 
+    def verdicts(self, run_id: str) -> Iterator[tuple[Key, Callable[[], dict[str, Any] | None]]]:
+        """Generation and number of each line of a run, in order, and what gives its body as the ledger has it.
+
+        That gives null for a line that is not whole. A number above that of the next line is damaged. InputError if unreadable.
+        """
+        before: tuple[_Line, bytes] | None = None
+        if not self.size:
+            return
+        try:
+            with self.path.open("rb") as file:
+                for raw in takewhile(lambda _: file.tell() <= self.size, iter(file.readline, b"")):
+                    line = _read(raw) if run_id.encode() in raw else None
+                    if line is None or line.run != run_id:
+                        continue
+                    if before is not None and before[0].key < line.key:
+                        yield before[0].key, partial(_body, before[1])
+                    before = line, raw
+        except OSError as e:
+            raise _unreadable(self.path, e) from None
+        if before is not None:
+            yield before[0].key, partial(_body, before[1])
+
 
 def _unreadable(path: Path, e: OSError) -> InputError:
     return InputError(f"verdicts not readable ({e.strerror}), {path}, make it readable or move it to another folder")
@@ -132,3 +157,15 @@ def _line(run_id: str, verdict: Verdict) -> str:
     body: dict[str, Any] = json.loads(verdict.model_dump_json())
     body["lane_scores"] = body.pop("lanes")
     return json.dumps({"schema": 1, "run": run_id, **body})
+
+
+def _body(line: bytes) -> dict[str, Any] | None:
+    """The verdict of a line, as `_line` made it."""
+    body = json.loads(line)
+    try:
+        body["lanes"] = body.pop("lane_scores")
+        del body["schema"], body["run"]
+        verdict = Verdict.model_validate_json(json.dumps(body), strict=True)
+    except (KeyError, ValidationError):
+        return None
+    return verdict.model_dump(mode="json")

@@ -158,7 +158,7 @@ def summarise(ledger: Path, run_id: str | None = None, covered: Covered | None =
             latency_ms.append(verdict.latency_ms)
         if verdict.result is Result.DEFECT:
             found.append(verdict)
-    if lost := covered.missing.records.get("verdicts", 0):
+    if lost := covered.missing.records.get("verdicts", 0) - covered.missing.counted:
         counts.update({"verdicts": lost, Result.NOT_INSPECTED: lost})
         reasons[Reason.RECORD_LOST] += lost
     seconds = 0.0 if first_ns is None or last_ns is None else (last_ns - first_ns) / 1e9

@@ -200,7 +200,8 @@ def read_sheet(ledger: Path, run_id: str | None = None, covered: Covered | None 
     run_id = run_id or next(reversed(runs), "")
     facts = runs.get(run_id, {})
     config = facts.get("config") or {}
-    defects = find_defects(read_defect_verdicts(ledger, run_id))
+    found = list(read_defect_verdicts(ledger, run_id))
+    defects = find_defects(found)
     said = read_dispositions(ledger.parent, run_id)
     covered = covered or read_covered(ledger, run_id)
     covers = covered.rolls
@@ -215,7 +216,7 @@ def read_sheet(ledger: Path, run_id: str | None = None, covered: Covered | None 
     events: dict[str, list[SpanEvent]] = {}
     for event in read_events(ledger, run_id):
         events.setdefault(borders.of(event.start_mm, event.end_mm, event.roll_id), []).append(event)
-    within = [v for v in read_defect_verdicts(ledger, run_id) if v.event is not None]
+    within = [v for v in found if v.event is not None]
     in_rolls = any(names) or any(borders.rolls)  # where no roll was ever told, the run is one
     sheets = {
         name: _roll(

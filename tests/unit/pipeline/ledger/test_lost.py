@@ -12,7 +12,7 @@ import pytest
 
 from glass_core.errors import InputError
 from pipeline.ledger.lost import Missing, read_missing, read_spans
-from pipeline.ledger.reading import read_runs, read_verdicts
+from pipeline.ledger.reading import read_defect_verdicts, read_runs, read_verdicts
 from pipeline.ledger.store import Ledger
 from pipeline.ledger.verdict_lines import VerdictLines
 from pipeline.messages.actions import Action, Reject
@@ -22,6 +22,7 @@ from pipeline.messages.message import Message
 from pipeline.messages.reasons import Reason
 from pipeline.messages.states import ActionKind, Cause, Phase, Result, State
 from pipeline.messages.verdicts import Verdict
+from pipeline.report.roll import summarise
 from tests.fakes import totals
 
 OFFSET_MM = {"a": 0.0, "b": 7.0}
@@ -135,6 +136,61 @@ def test_rows_that_only_verdicts_jsonl_has_are_told(tmp_path: Path) -> None:
     missing = read_missing(path)
     assert (missing.records, missing.in_verdicts_jsonl) == ({"verdicts": 4}, 4)
     assert str(missing) == "The record is not whole: it lacks 4 verdicts. 4 of the verdicts still stand in verdicts.jsonl."
+
+
+def write_lines(folder: Path, verdicts: list[Verdict], run_id: str = "r") -> None:
+    lines = VerdictLines(folder, run_id)
+    for each in verdicts:
+        lines.add(each)
+    lines.flush()
+    lines.close()
+
+
+def told(path: Path) -> dict[tuple[str, float, float], tuple[str, str | None]]:
+    return {(camera, a, b): (result, reason) for camera, _, a, b, result, reason in read_spans(path)}
+
+
+def test_verdicts_from_the_middle_count_as_their_lines_say(tmp_path: Path) -> None:
+    decided = [*cloth(8), *cloth(3, generation=1, first=8)]
+    decided[5] = verdict(5, "b", 2, result=Result.NOT_INSPECTED, reason=Reason.DAMAGED)
+    decided[7] = verdict(7, "b", 3, result=Result.DEFECT, score=2.0, lanes=(0.5, 2.0))
+    lost_ones = {(0, 0), (0, 4), (0, 5), (0, 7), (0, 15), (1, 0), (1, 5)}
+    path = write(tmp_path, [v for v in decided if (v.generation, v.number) not in lost_ones])
+    write_lines(tmp_path, [v.model_copy(update={"result": Result.DEFECT}) for v in decided], "earlier")
+    write_lines(tmp_path, [v for v in decided if v.number != 4])
+    spans = told(path)
+    assert len(spans) == 22
+    assert spans["b", 57, 82] == ("NOT_INSPECTED", "DAMAGED") and spans["b", 82, 107] == ("DEFECT", None)
+    assert spans["a", 0, 25] == spans["b", 182, 207] == spans["a", 200, 225] == ("PASS", None)
+    assert lost(path) == [("a", 50, 75), ("b", 257, 282)]  # no line, and the last of all
+    assert read_missing(path) == Missing(records={"verdicts": 7}, in_verdicts_jsonl=6, counted=5)
+    assert str(read_missing(path)).endswith(
+        "it lacks 7 verdicts. 6 of the verdicts still stand in verdicts.jsonl. 5 from its middle count as told there."
+    )
+    assert [(v.generation, v.number) for v in read_verdicts(path)] == [
+        (v.generation, v.number) for v in decided if (v.generation, v.number) not in {(0, 4), (1, 5)}
+    ]  # fmt: skip
+    assert [(v.number, v.lanes) for v in read_defect_verdicts(path)] == [(7, (0.5, 2.0))]
+    summary = summarise(path)
+    assert (summary.verdicts, summary.passed, summary.defect, summary.reasons) == (22, 18, 1, {"DAMAGED": 1, "RECORD_LOST": 2})
+
+
+@pytest.mark.parametrize(
+    ("field", "damaged"),
+    [("number", "400"), ("number", "2"), ("end_mm", "99.0"), ("end_mm", "null"), ("start_mm", "10.0"), ("result", '"GOOD"'),
+     ("camera", '"b"'), ("lane_scores", "7")],
+)  # fmt: skip
+def test_a_damaged_line_fills_no_gap(tmp_path: Path, field: str, damaged: str) -> None:
+    path = write(tmp_path, [v for v in cloth(8) if v.number not in (4, 10)])
+    write_lines(tmp_path, cloth(8))
+    lines = (tmp_path / "verdicts.jsonl").read_text().splitlines(keepends=True)
+    said = f'"{field}": {json.dumps(json.loads(lines[4])[field])}'
+    assert said in lines[4]
+    lines[4] = lines[4].replace(said, f'"{field}": {damaged}')
+    (tmp_path / "verdicts.jsonl").write_text("".join(lines))
+    spans = told(path)
+    assert spans["a", 50, 75] == ("NOT_INSPECTED", "RECORD_LOST") and spans["a", 125, 150] == ("PASS", None)
+    assert len(spans) == 16
 
 
 @pytest.mark.parametrize(
