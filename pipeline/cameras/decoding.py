@@ -132,6 +132,11 @@ class Track:
         """The rate of frames that are `step` apart."""
         return 1 / (step * self._unit_s)
 
+    @property
+    def counted(self) -> int | None:
+        """How many frames its header counts; None where it has no count."""
+        return self._stream.frames or None
+
     def announced(self, step: float) -> int | None:
         """How many frames the file says it has; None where it does not."""
         return self._stream.frames or round(self._duration() / step) or None

@@ -12,7 +12,9 @@ import numpy as np
 from pipeline.config.styles import Scalar
 
 MAX_MISSING = 10_000
-"""Frames in a row that lack in a video or recording; one that announces more is not believed."""
+"""So many frames in a row that lack in a video or recording are told one by one, more as one."""
+MAX_BELIEVED = 10_000_000
+"""No frame has a higher number than this because of others that lack: a source that announces more is not believed."""
 
 
 class CameraLost(Exception):

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from glass_core.errors import InputError
 from glass_core.files.whole_file import whole_file
 from pipeline.cameras.picture import write_png
-from pipeline.cameras.protocol import MAX_MISSING, Shot
+from pipeline.cameras.protocol import MAX_BELIEVED, MAX_MISSING, Shot
 from pipeline.messages.domains import Count, FrameMm, Int64, Px, Seq
 from pipeline.messages.motion import Motion
 from pipeline.messages.states import FrameStatus
@@ -191,8 +191,13 @@ class Extent:
 
     @property
     def frames(self) -> int:
-        """All that it speaks of; where that is more beyond its lines than can be believed, one of them."""
+        """All that it speaks of; where that is very many beyond its lines, one of them stands for all."""
         return self._most if self._most - self.lines <= MAX_MISSING else self.lines + 1
+
+    @property
+    def skipped(self) -> int:
+        """How many frames lie before the one that stands for all; 0 where they are too many to be believed."""
+        return self._most - self.frames if self._most < MAX_BELIEVED else 0
 
     @property
     def shortfall(self) -> str:

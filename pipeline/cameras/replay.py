@@ -133,7 +133,7 @@ class Footage:
         self._recording = Recording(path)
         self._camera = self._recording.camera(camera)
         extent = self._recording.extent(self._camera)
-        self._frames = extent.frames
+        self._frames, self._skipped = extent.frames, extent.skipped
         recorded = self._recording.cameras[self._camera]
         self.facts: dict[str, Any] = {
             "kind": "recording", "camera": self._camera, "frames": extent.frames, "recorded": recorded,
@@ -159,7 +159,8 @@ class Footage:
             )
         for beyond, number in enumerate(range(seq, self._frames), 1):  # nobody wrote down where and when
             pixels, error = _read(self._file(number))
-            yield Picture(origin=str(self._file(number)), block_id=block_id + beyond, pixels=pixels, error=error)
+            place = block_id + self._skipped + beyond
+            yield Picture(origin=str(self._file(number)), block_id=place, pixels=pixels, error=error)
 
     def _file(self, seq: int) -> Path:
         return self._recording.path / self._camera / picture_name(seq)

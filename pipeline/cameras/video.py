@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.cameras.decoding import open_track
-from pipeline.cameras.protocol import MAX_MISSING
+from pipeline.cameras.protocol import MAX_BELIEVED, MAX_MISSING
+
+MISSING = "missing from the video: "
+ENDS_EARLY = "the file announces it and ends before it"
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Video:
             self.facts: dict[str, Any] = {
                 "kind": "video",
                 "frames": track.announced(step),
+                "counted": track.counted,
                 "frames_per_s": track.frames_per_s(step),
             }
 
@@ -64,12 +68,15 @@ class Video:
                     placed = number, decoded.time
                 number += 1
             if placed is not None:
-                yield from _gone(number, track.count_short(placed[1], step), "the file announces it and ends before it")
+                yield from _gone(number, track.count_short(placed[1], step), ENDS_EARLY)
 
 
 def _gone(first: int, count: int, why: str) -> Iterator[VideoFrame]:
-    if count > MAX_MISSING:
-        yield VideoFrame(first, None, f"damaged video: {count} frames are missing here, or its times are wrong")
+    """Those that are missing: each, or where they are many the last of them, whose number leaves room for the others."""
+    if count <= MAX_MISSING:
+        for number in range(first, first + count):
+            yield VideoFrame(number, None, MISSING + why)
         return
-    for number in range(first, first + count):
-        yield VideoFrame(number, None, f"missing from the video: {why}")
+    last = first + count - 1
+    believed = last < MAX_BELIEVED
+    yield VideoFrame(last if believed else first, None, f"{MISSING}{count} frames up to here, or its times are wrong: {why}")

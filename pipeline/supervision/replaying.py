@@ -20,9 +20,11 @@ from pipeline.cameras.recording import INDEX, Recording
 from pipeline.cameras.replay import list_pictures
 from pipeline.config.cameras import ReplayConfig
 from pipeline.config.line import LineConfig
+from pipeline.ledger.reading import read_verdicts
 from pipeline.report.roll import Summary, summarise
 from pipeline.supervision.bundles import make_for_here
 from pipeline.supervision.process import run_in_one_process
+from pipeline.supervision.shortfalls import shortfalls
 from pipeline.supervision.signals import asked_to_stop, interrupted
 
 GEOMETRY = (
@@ -54,7 +56,10 @@ def replay(
         make_for_here(config, report)
         if left := left_out(source):
             report(left)
+        sources = {entry.name: ask_camera(entry) for entry in config.cameras}
         judge(config, "judging", report)
+        for words in shortfalls(sources, read_verdicts(config.ledger.path)):
+            report(Note(words))
         return summarise(config.ledger.path)
 
 

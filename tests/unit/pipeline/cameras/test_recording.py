@@ -239,7 +239,16 @@ def test_a_count_beyond_belief_gives_one_damaged_frame(counted: int | None, stra
     facts = source.open()
     shots = [s for s in islice(source.shots(), 100) if s]
     assert facts["frames"] == 4 and [s.pixels is not None for s in shots] == [True, True, True, False]
+    assert shots[-1].block_id == 3
     assert f"{10**12 - 3} are gone" in facts["shortfall"] or "99999999999997 beyond them" in facts["shortfall"]
+
+
+def test_very_many_frames_that_lack_are_one_whose_number_leaves_room_for_them(tmp_path: Path) -> None:
+    source = make_camera(ReplayConfig(name="a", source="replay", path=cut(tmp_path / "r", 3, counted=20_003)))
+    assert source.open()["frames"] == 4
+    assert [(s.block_id, s.pixels is None) for s in source.shots() if s] == [
+        (0, False), (1, False), (2, False), (20_002, True),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("fact", [{"rows": 10**12}, {"block_id": 1 << 60}, {"start_mm": 1e300, "end_mm": 1e300}])

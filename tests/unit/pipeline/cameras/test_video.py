@@ -223,7 +223,19 @@ def test_a_length_that_cannot_be_is_told_once(tmp_path: Path) -> None:
     path.write_bytes(content)
     frames = read(path)
     assert judged(frames) == [0, 1, 2] and len(frames) == 4
-    assert "24999999997 frames are missing here" in frames[3].error
+    assert "24999999997 frames up to here" in frames[3].error
+
+
+@pytest.mark.parametrize("lacking", [9_999, 10_000, 10_001, 25_000])
+def test_frames_after_however_many_that_lack_have_their_own_places(tmp_path: Path, lacking: int) -> None:
+    times = [0, 1, 2, 3 + lacking, 4 + lacking]
+    path = write_video(tmp_path / "a.mkv", FRAMES[:5], times=times)
+    frames = list(Video(path).frames())
+    assert judged(frames) == times
+    gone = [frame for frame in frames if frame.pixels is None]
+    assert gone[-1].number == 2 + lacking and len(gone) == (lacking if lacking <= 10_000 else 1)
+    assert all(frame.error.startswith("missing from the video: ") for frame in gone)
+    assert f"{lacking} frames" in gone[0].error or len(gone) > 1
 
 
 def test_a_count_that_is_too_low_leaves_nothing_out(tmp_path: Path) -> None:
@@ -234,6 +246,7 @@ def test_a_count_that_is_too_low_leaves_nothing_out(tmp_path: Path) -> None:
     content[at : at + 4] = struct.pack("<I", 3)
     path.write_bytes(content)
     assert judged(read(path)) == list(range(7))
+    assert Video(path).facts["counted"] == 3
 
 
 @pytest.mark.parametrize("turn", [90, 180, 270])
