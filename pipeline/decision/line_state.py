@@ -85,14 +85,13 @@ def line_state(
     """
     if fault:
         return State.FAULT, False, fault if roster.faults else fault + GONE
+    unlike = f"{UNLIKE}: {wrong_style}" if wrong_style else ""
     if bypass:
-        return State.BYPASS, False, "rejects are inhibited"
+        return State.BYPASS, False, _each(unlike, "rejects are inhibited")
     if roster.awaited:
-        return State.STARTING, False, "waiting for " + ", ".join(roster.awaited)
-    if roster.down:
-        return State.DEGRADED, False, "; ".join(roster.down)
-    if wrong_style:
-        return State.DEGRADED, False, f"{UNLIKE}: {wrong_style}"
+        return State.STARTING, False, _each(unlike, "waiting for " + ", ".join(roster.awaited))
+    if roster.down or unlike:
+        return State.DEGRADED, False, _each(unlike, *roster.down)
     if gap_open:
         return State.DEGRADED, False, "cloth passes that is not inspected"
     if motion is MotionState.STOPPED:
@@ -100,3 +99,8 @@ def line_state(
     if not frames:
         return State.READY, False, "no cloth seen yet"
     return State.RUNNING, every_camera_judged, ""
+
+
+def _each(*details: str) -> str:
+    """What looks like another style comes first: it must not be hidden, since a person's reset accepts it."""
+    return "; ".join(filter(None, details))

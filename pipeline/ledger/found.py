@@ -22,7 +22,8 @@ class Found:
 
     def add(self, camera: str, start_mm: float, end_mm: float, roll_id: str, result: str, reason: str | None) -> None:
         """One more."""
-        self._spans.setdefault(camera, []).append((*sorted((start_mm, end_mm)), roll_id, result, reason))
+        span = min(start_mm, end_mm), max(start_mm, end_mm), roll_id, result, reason
+        self._spans.setdefault(camera, []).append(span)
 
     def fill(self, camera: str, roll_id: str, start_mm: float, end_mm: float) -> Iterator[Part]:
         """The parts of a gap: those that lie in it whole as they were told, the rest as RECORD_LOST on `roll_id`."""

@@ -82,10 +82,10 @@ def read_spans(path: Path, run_id: str | None = None) -> Iterator[SpanRow]:
             for part in borders.parts(*span[1:]):
                 yield span[0], *part, body["result"], body["reason"]
         end_mm = _end_mm(looks_at_mm, last, whole_totals(db, run), lines.after(run, last).end_mm)
-        for camera, *hole in spoken.holes(end_mm):
-            for roll_id, start_mm, stop_mm, result, reason in found.fill(camera, *hole):
+        for hole in spoken.holes(end_mm):
+            for roll_id, start_mm, stop_mm, result, reason in found.fill(*hole):
                 for part in borders.parts(start_mm, stop_mm, roll_id):
-                    yield camera, *part, result, reason
+                    yield hole[0], *part, result, reason
 
 
 def read_missing(path: Path, run_id: str | None = None) -> Missing:

@@ -8,7 +8,7 @@ from pipeline.config.line import LineConfig
 from pipeline.decision.line_state import GONE, UNLIKE
 from pipeline.messages.actions import Action
 from pipeline.messages.commands import Acknowledge, Reset
-from pipeline.messages.line import LineState
+from pipeline.messages.line import Heartbeat, LineState
 from pipeline.messages.states import ActionKind, Phase, State
 from pipeline.supervision.telling import tell
 
@@ -32,11 +32,17 @@ class Cleared:
 
     fault: str
     unlike: str
+    now: str = ""
+    """How the line is after that."""
 
     def __str__(self) -> str:
         if self.fault:
-            return f"FAULT reset: {self.fault}"
-        return f"roll accepted though {self.unlike}" if self.unlike else "nothing to reset: no fault is latched"
+            done = f"FAULT reset: {self.fault}"
+        elif self.unlike:
+            done = f"roll accepted though {self.unlike}"
+        else:
+            done = "nothing to reset: no fault is latched, and no roll is called other cloth"
+        return f"{done}; the line is {self.now}" if self.now else done
 
 
 def acknowledge(config: LineConfig) -> Acknowledged:
@@ -58,11 +64,16 @@ def reset(config: LineConfig) -> Cleared:
 
     Raises NotConfirmed where the line refuses or does not answer, InputError where no such line runs.
 
-    >>> reset(running_line)
-    Cleared(fault='recorder: disk full', unlike='')
+    >>> reset(running_line).fault
+    'recorder: disk full'
     """
-    before = next(m for m in tell(config, Reset()) if isinstance(m, LineState))
-    return Cleared(
-        fault=before.detail.removesuffix(GONE) if before.state is State.FAULT else "",
-        unlike=before.detail if before.detail.startswith(UNLIKE) else "",
-    )
+    said = tell(config, Reset())
+    states = [m for m in said if isinstance(m, LineState)]
+    beats = [m.state for m in said if isinstance(m, Heartbeat)]
+    before, after = states[0], states[-1]
+    fault, unlike = before.detail.removesuffix(GONE) if before.state is State.FAULT else "", ""
+    if not fault and before.detail.startswith(UNLIKE):
+        left = after.detail.split("; ")
+        unlike = "; ".join(part for part in before.detail.split("; ") if part not in left)
+    now = f"{after.state}: {after.detail}".rstrip(": ") if not beats or beats[-1] is after.state else str(beats[-1])
+    return Cleared(fault, unlike, now)

@@ -12,10 +12,12 @@ from pipeline.config.styles import EventsConfig, StyleConfig
 from pipeline.decision.actions import Actions
 from pipeline.decision.cloth import ClothTerms
 from pipeline.decision.drift import BASE, RECENT
+from pipeline.decision.line_state import Roster, line_state
 from pipeline.messages.actions import Action, Reject
 from pipeline.messages.commands import Acknowledge, Answer, Bypass, Reset, RollStart
 from pipeline.messages.line import Heartbeat, LineState, Totals
 from pipeline.messages.reasons import Reason
+from pipeline.messages.stages import Status
 from pipeline.messages.states import ActionKind, Cause, EventKind, Phase, Result, StageState, State
 from pipeline.messages.verdicts import Verdict
 from tests.decision_bench import LANES, MS, STANDARD, Bench, outcome
@@ -52,6 +54,19 @@ def test_states_from_start_to_bypass() -> None:
     bench.score(2, 0.9, camera="a")
     bench.decision.step(0)
     assert bench.air.take(Reject) == [] and bench.decision._totals(0).rejects_inhibited == 1
+
+
+@pytest.mark.parametrize("lost", ["a PLC", "all cameras but one", "bypass"])
+def test_other_cloth_is_told_whatever_else_is_wrong(lost: str) -> None:
+    roster = Roster(("a", "b"), (("output", "plc"),))
+    for role, name in (("worker", "worker"), ("grabber", "a"), ("grabber", "b")):
+        roster.hear(Status(role=role, name=name, generation=0, state=StageState.READY))
+    if lost == "a PLC":
+        roster.hear(Status(role="output", name="plc", generation=0, state=StageState.DEGRADED, detail="not connected"))
+    elif lost == "all cameras but one":
+        roster = Roster(("a", "b"))
+    state, ok, detail = line_state(roster, None, 9, True, False, lost == "bypass", "", "a: darker by 30")
+    assert not ok and state is not State.RUNNING and detail.startswith("not the cloth of the card: a: darker by 30; ")
 
 
 def test_a_recorder_that_cannot_write_is_a_fault_without_pass() -> None:

@@ -10,7 +10,6 @@ from pipeline.config.line import LineConfig
 from pipeline.decision.line_state import GONE, UNLIKE
 from pipeline.messages.actions import Action
 from pipeline.messages.line import LineState
-from pipeline.messages.message import Message
 from pipeline.messages.states import ActionKind, Cause, Phase, State
 from pipeline.supervision.answering import Acknowledged, Cleared, acknowledge, reset
 from pipeline.supervision.telling import NotConfirmed
@@ -40,29 +39,39 @@ def test_nothing_was_open() -> None:
         assert acknowledge(LINE) == Acknowledged(0, 0)
 
 
+UNLIKE_A = f"{UNLIKE}: a: darker by 30"
+
+
 @pytest.mark.parametrize(
-    ("state", "detail", "after", "cleared"),
+    ("before", "after", "cleared"),
     [
-        (State.FAULT, FAULT + GONE, {"state": State.DEGRADED}, Cleared(FAULT, "")),
-        (State.RUNNING, "", {}, Cleared("", "")),
-        (State.DEGRADED, "plc: not connected yet", {}, Cleared("", "")),
+        ((State.FAULT, FAULT + GONE), (State.DEGRADED, ""), Cleared(FAULT, "", "DEGRADED")),
+        ((State.FAULT, FAULT + GONE), (State.DEGRADED, UNLIKE_A), Cleared(FAULT, "", f"DEGRADED: {UNLIKE_A}")),
+        ((State.RUNNING, ""), None, Cleared("", "", "RUNNING")),
+        ((State.DEGRADED, "plc: not connected yet"), None, Cleared("", "", "DEGRADED: plc: not connected yet")),
+        ((State.DEGRADED, UNLIKE_A), (State.RUNNING, ""), Cleared("", UNLIKE_A, "RUNNING")),
+        (
+            (State.DEGRADED, f"{UNLIKE_A}; b: brighter by 9; plc: lost"), (State.DEGRADED, "plc: lost"),
+            Cleared("", f"{UNLIKE_A}; b: brighter by 9", "DEGRADED: plc: lost"),
+        ),
+        (
+            (State.BYPASS, f"{UNLIKE_A}; rejects are inhibited"), (State.BYPASS, "rejects are inhibited"),
+            Cleared("", UNLIKE_A, "BYPASS: rejects are inhibited"),
+        ),
     ],
-)
-def test_a_reset_tells_what_it_cleared(state: State, detail: str, after: dict[str, object], cleared: Cleared) -> None:
-    with stand_in("l", state, lambda m: after, detail=detail):
+)  # fmt: skip
+def test_a_reset_tells_what_it_cleared_and_how_the_line_is_then(
+    before: tuple[State, str], after: tuple[State, str] | None, cleared: Cleared
+) -> None:
+    common = {"number": 1, "generation": 0, "t_mono_ns": 0, "t_utc_ns": 0, "inspection_ok": False}
+    made = [LineState(**common, state=after[0], detail=after[1])] if after else []  # type: ignore[arg-type]
+    beat = {"state": after[0]} if after else {}
+    with stand_in("l", before[0], lambda m: beat, lambda m: made, detail=before[1]):
         assert reset(LINE) == cleared
 
 
-def test_a_roll_called_of_another_style_is_accepted() -> None:
-    unlike = f"{UNLIKE}: camera a: darker by 30"
-
-    def relieved(message: Message) -> list[Message]:
-        return [LineState(**common, state=State.RUNNING, inspection_ok=True)]
-
-    common = {"number": 1, "generation": 0, "t_mono_ns": 0, "t_utc_ns": 0}
-    with stand_in("l", State.DEGRADED, lambda m: {"state": State.RUNNING}, relieved, detail=unlike):
-        assert reset(LINE) == Cleared("", unlike)
-    with stand_in("l", State.DEGRADED, lambda m: None, detail=unlike), pytest.raises(NotConfirmed, match="darker by 30"):
+def test_a_roll_that_stays_unlike_is_not_called_accepted() -> None:
+    with stand_in("l", State.DEGRADED, lambda m: None, detail=UNLIKE_A), pytest.raises(NotConfirmed, match="darker by 30"):
         reset(LINE)
 
 
@@ -81,7 +90,11 @@ def test_a_fault_that_persists_is_not_confirmed() -> None:
         (Acknowledged(0, 0), "nothing to acknowledge: no stop or lamp is open"),
         (Cleared(FAULT, ""), f"FAULT reset: {FAULT}"),
         (Cleared("", f"{UNLIKE}: a: darker by 30"), f"roll accepted though {UNLIKE}: a: darker by 30"),
-        (Cleared("", ""), "nothing to reset: no fault is latched"),
+        (Cleared("", ""), "nothing to reset: no fault is latched, and no roll is called other cloth"),
+        (
+            Cleared("", "", "DEGRADED: plc: lost"),
+            "nothing to reset: no fault is latched, and no roll is called other cloth; the line is DEGRADED: plc: lost",
+        ),
     ],
 )
 def test_a_person_reads_what_was_done(done: Acknowledged | Cleared, words: str) -> None:

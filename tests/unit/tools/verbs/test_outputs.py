@@ -42,8 +42,8 @@ def test_bad_input_is_one_line(
         (
             "reset",
             {"state": State.DEGRADED},
-            "FAULT reset: recorder: disk full",
-            {"fault": "recorder: disk full", "unlike": ""},
+            "FAULT reset: recorder: disk full; the line is DEGRADED",
+            {"fault": "recorder: disk full", "unlike": "", "now": "DEGRADED"},
         ),
     ],
 )
