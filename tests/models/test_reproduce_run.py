@@ -52,7 +52,7 @@ def arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(f"{folder}.png", picture.clip(0, 255).astype(np.uint8))
     (tmp_path / "own.yaml").write_text(CONFIG)
-    return [str(tmp_path / "mine"), "--tables", "3", "1", "--config", str(tmp_path / "own.yaml"), "--seeds", "1"]
+    return [str(tmp_path / "mine"), "--tables", "3", "1", "--config", str(tmp_path / "own.yaml"), "--seeds", "1", "--append"]
 
 
 def reproduced(arguments: list[str], out: Path, capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, Any], Path]:

@@ -1,7 +1,8 @@
 """The paper's tables beside ours: `python -m tools.reproduce DATA --out DIR` trains and evaluates every class of a data set.
 
-What is done is not done again, so it may be interrupted, and shards may share DIR. Figures are those of the official protocol,
-epoch: the last. DATA holds one folder a class, and is called by the name of its set (mvtec, visa, mpdd, wfdd).
+With --append what is done is not done again, so it may be interrupted, and shards may share DIR. Figures are those of the
+official protocol, epoch: the last. DATA holds one folder a class, and is called by the name of its set (mvtec, visa, mpdd,
+wfdd).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from tools.reproduce.best_on_test import LABEL
 from tools.reproduce.jobs import NEEDED, VARIANTS, Hours, Job, changes, done, run_job
 from tools.reproduce.rows import rows, show
 from tools.reproduce.weak_sets import on_weak, subsets
+from tools.verbs.out import add_out, claimed_out
 
 
 @one_line
@@ -34,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit 0 with the tables; prints one JSON object on stdout, tables and progress on stderr."""
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("data", type=Path, metavar="DATA", help="folder of the classes of a data set")
-    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="models and results; what is there is not done again")
+    add_out(p, "DIR", "models and results", required=True, adds="do what is not done there yet, and make tables of all")
     p.add_argument("--tables", type=int, nargs="+", choices=sorted(NEEDED), default=[1, 2], help="(default: 1 2)")
     p.add_argument("--classes", nargs="+", metavar="NAME", help="(default: all that DATA has)")
     p.add_argument(
@@ -49,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     args = p.parse_args(arguments)
     console = Console(stderr=True)
-    with refused_writes(args.out):
+    with claimed_out(args, *VARIANTS), refused_writes(args.out):
         found = reproduce(args, console)
     print(json.dumps(found))
     return 0

@@ -31,6 +31,7 @@ from glass_core.synthesis.perlin import draw_mask
 from glass_core.synthesis.texture import TextureSource, find_textures
 from glass_core.synthesis.texture_ops import luminance, random_ops
 from tools.cli import one_line
+from tools.verbs.out import add_out, claimed_out
 
 BETAS = (0.1, 0.3, 0.5, 0.7)
 GOOD_SHARE = 0.25
@@ -98,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Exit 0 with the sets in DIR; prints one JSON object."""
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("good", type=Path, metavar="GOOD", help="good pictures, a data set in MVTec layout, or a recording")
-    p.add_argument("--out", type=Path, required=True, metavar="DIR")
+    add_out(p, "DIR", "folder for the sets", required=True, adds="add a class to the sets that lie there")
     p.add_argument("--class", dest="name", metavar="NAME", help="name of the class (default: that of the folder GOOD)")
     p.add_argument("--beta", type=_beta, nargs="+", default=BETAS, metavar="B", help="transparencies, 0 <= B < 1")
     p.add_argument("--seed", type=int, default=0, metavar="N")
@@ -107,11 +108,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         images = list_images(args.good)
         name = args.name or args.good.resolve().name
-        if (args.out / f"{name}.json").exists() or any(args.out.glob(f"*/{name}")):
+        if not args.replace and ((args.out / f"{name}.json").exists() or any(args.out.glob(f"*/{name}"))):
             raise InputError(f"{name} is there already, {args.out}, choose another --out or --class")
         if len(images) < 2:
             raise InputError(f"only {len(images)} good picture, {args.good}, give at least 2")
-        make(images, name, args.beta, args.seed, find_textures(args.textures), args.out)
+        with claimed_out(args, *(path.name for path in args.out.glob("Beta_*")), f"Beta_{args.beta[0]:g}"):
+            make(images, name, args.beta, args.seed, find_textures(args.textures), args.out)
     except OSError as e:
         raise InputError(f"not writable ({e.strerror}), {e.filename or args.out}, make room") from None
     print(json.dumps({"schema": 1, "pictures": len(images), "betas": list(args.beta), "out": str(args.out)}))

@@ -24,6 +24,7 @@ from rich.progress import track
 from glass_core.errors import InputError
 from glass_core.pictures.reading import read_image
 from tools.cli import one_line
+from tools.verbs.out import add_out, claimed_out
 
 _MAX_BYTES = 64 << 20
 
@@ -106,16 +107,15 @@ def main() -> int:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("tiles", type=Path)
     p.add_argument("name", metavar="CLASS")
-    p.add_argument("--out", type=Path, required=True, metavar="DIR")
+    add_out(p, "DIR", "folder for the data set", required=True)
     p.add_argument("--strips", action="store_true", help="leave training tiles that touch in one picture")
     args = p.parse_args()
     tiles = read_tile_list(args.tiles)
     if args.name not in tiles.fabrics:
         raise InputError(f"no class {args.name}, {args.tiles}, use one of {', '.join(tiles.fabrics)}")
-    if args.out.exists() and any(args.out.iterdir()):
-        raise InputError(f"not empty, {args.out}, choose another --out")
     parts = tiles.fabrics[args.name]
-    cut(args.tiles.parent / args.name, parts, tiles.tile_px, args.out, args.strips)
+    with claimed_out(args, "train/good"):
+        cut(args.tiles.parent / args.name, parts, tiles.tile_px, args.out, args.strips)
     print(json.dumps({"schema": 1, **{part: len(getattr(parts, part)) for part in Parts.model_fields}, "out": str(args.out)}))
     return 0
 

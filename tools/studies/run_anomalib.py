@@ -36,7 +36,7 @@ from rich.progress import track
 from glass_core.errors import InputError, MissingError
 from glass_core.evaluation.kept_apart import refuse_seen
 from glass_core.evaluation.measure import Scored
-from glass_core.evaluation.score_folder import ScoreFolder
+from glass_core.evaluation.score_folder import MAPS, SCORES_FILE, ScoreFolder
 from glass_core.evaluation.scores import Scores
 from glass_core.files.whole_file import refused_writes
 from glass_core.network.checkpoint import ModelInfo, read_info
@@ -47,6 +47,7 @@ from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.split import load_split
 from glass_core.pictures.tiling import Tiling
 from tools.cli import one_line
+from tools.verbs.out import add_out, claimed_out
 
 BATCH = 16
 
@@ -174,7 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     p.add_argument("run", type=Path, metavar="RUN")
     p.add_argument("data", type=Path, metavar="DATA", help="test set in MVTec layout, or a class of VisA")
     p.add_argument("--model", choices=("glass", "patchcore"), required=True)
-    p.add_argument("--out", type=Path, required=True, metavar="DIR", help="scores and maps")
+    add_out(p, "DIR", "scores and maps", required=True)
     p.add_argument(
         "--textures", type=Path, metavar="DIR", help="for GLASS: pictures to paste, as DTD has them (default: noise)"
     )
@@ -191,13 +192,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.model == "glass" and asked < 1:
         raise InputError(f"no number of iterations, {args.run} or --iterations, give one of at least 1")
     definition = ScoreDefinition(tiling=Tiling(tile_px=args.px, overlap_px=0), inspect_x_px=info.score.inspect_x_px)
-    with refused_writes(args.out):
+    with claimed_out(args, SCORES_FILE, MAPS), refused_writes(args.out):
         args.out.mkdir(parents=True, exist_ok=True)
-    started = time.monotonic()
-    with contextlib.redirect_stdout(sys.stderr):  # its loop prints there
-        network, iterations = fit(args.model, args.run, info, definition, asked, args.textures)
-    seconds, scored, folder = time.monotonic() - started, [], ScoreFolder(args.out, args.data)
-    with refused_writes(args.out):
+        started = time.monotonic()
+        with contextlib.redirect_stdout(sys.stderr):  # its loop prints there
+            network, iterations = fit(args.model, args.run, info, definition, asked, args.textures)
+        seconds, scored, folder = time.monotonic() - started, [], ScoreFolder(args.out, args.data)
         for image in track(test, "scoring", console=Console(stderr=True), transient=True):
             of_picture = scores(network, read_image(image.path), definition)
             folder.write(image, of_picture)

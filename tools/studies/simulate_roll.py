@@ -38,6 +38,7 @@ from pipeline.supervision.process import run_in_one_process
 from pipeline.supervision.supervisor import Supervisor
 from tools.cli import one_line
 from tools.studies.simulated_cloth import Cloth, aitex_cloth, weave_cloth
+from tools.verbs.out import add_out, claimed_out
 
 MARGIN_MM = 3.0
 """A defect so near a known one is that one: a cell is 1.6 mm and sees cloth around it."""
@@ -230,7 +231,7 @@ def main() -> int:
     """Prints one JSON object; exit 2 and 3 as everywhere."""
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("model", type=Path, help="a RUN with its card")
-    p.add_argument("--out", type=Path, required=True, help="a new folder")
+    add_out(p, "DIR", "folder for the cloth and its record", required=True)
     p.add_argument("--frames", type=int, default=100, help="slabs of generated cloth")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--aitex", type=Path, metavar="FABRIC", help="a folder with good/, defect/ and mask/ instead")
@@ -242,9 +243,14 @@ def main() -> int:
     p.add_argument("--live", type=float, metavar="MM_S", help="as a live line at this speed, half of it, a stop and a run back")
     args = p.parse_args()
     console = Console(stderr=True)
-    if args.out.exists() and any(args.out.iterdir()):
-        raise InputError(f"folder is not empty, {args.out}, choose another --out")
     load_card(args.model)  # before cloth is woven for nothing
+    with claimed_out(args, "cloth", "ledger.sqlite"):
+        print(json.dumps(simulate(args, console), indent=1))
+    return 0
+
+
+def simulate(args: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """Makes the cloth and judges it; what was measured."""
     if args.aitex:
         scale, inspect = args.mm_per_px, (args.inspect_x_px[0], args.inspect_x_px[1])
         cloth, overlap_rows = aitex_cloth(args.out / "cloth", args.aitex, scale, inspect, args.same_light, console), 0
@@ -258,8 +264,7 @@ def main() -> int:
     else:
         with console.status("judging") as status:
             run_in_one_process(config, False, lambda: False, lambda n: status.update(f"judging, {n} verdicts"))
-    print(json.dumps(result_of(config, cloth, time.monotonic() - start_s), indent=1))
-    return 0
+    return result_of(config, cloth, time.monotonic() - start_s)
 
 
 if __name__ == "__main__":

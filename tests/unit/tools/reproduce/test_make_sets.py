@@ -70,7 +70,7 @@ def test_bad_input_of_the_weak_maker_is_one_line(kind: str, tmp_path: Path, caps
     good = pictures(tmp_path / "good", 1 if kind == "one picture" else 2, (64, 64))
     out = tmp_path / "mad"
     if kind == "there already":
-        assert weak(good, out, "--class", "another") == weak(good, out) == 0
+        assert weak(good, out, "--class", "another") == weak(good, out, "--append") == 0
         capsys.readouterr()
     assert weak(tmp_path / "none" if kind == "missing" else good, out) == 2
     assert capsys.readouterr().err.count("\n") == 1
@@ -122,6 +122,22 @@ def test_tiles_of_two_pictures_are_not_written_over_each_other(
     assert cut(monkeypatch, path, "f00", "--out", tmp_path / "set") == 2
     assert "two tiles would be called train/good/0_x0000.png" in capsys.readouterr().err
     assert not (tmp_path / "set").exists()
+
+
+def test_no_maker_writes_into_a_folder_that_is_not_empty_unless_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("GLASSLINE_TEXTURES", raising=False)
+    good, tiles, out = pictures(tmp_path / "good", 2, (64, 64)), tile_list(tmp_path), tmp_path / "out"
+    assert cut(monkeypatch, tiles, "f00", "--out", out) == 0
+    (out / "train/good/old.png").touch()
+    assert cut(monkeypatch, tiles, "f00", "--out", out) == 2 and (out / "train/good/old.png").exists()
+    assert weak(good, out) == weak(good, out, "--append") == weak(good, out, "--replace") == 2
+    assert cut(monkeypatch, tiles, "f00", "--out", out, "--replace") == 0 and not (out / "train/good/old.png").exists()
+    assert weak(good, tmp_path / "mad") == 0 and weak(good, tmp_path / "mad", "--class", "other") == 2
+    assert weak(good, tmp_path / "mad", "--class", "other", "--replace") == 0
+    assert [path.name for path in (tmp_path / "mad").glob("*.json")] == ["other.json"]
+    assert "--replace to delete its content" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["no class", "outside", "damaged", "missing", "not empty"])

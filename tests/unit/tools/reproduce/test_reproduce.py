@@ -128,7 +128,7 @@ def test_shards_share_the_work_and_nothing_is_done_twice(
         return found
 
     monkeypatch.setattr(tools.reproduce.__main__, "run_job", stand_in)
-    arguments = [str(tmp_path / "mine"), "--out", str(tmp_path / "out"), "--tables", "1"]
+    arguments = [str(tmp_path / "mine"), "--out", str(tmp_path / "out"), "--tables", "1", "--append"]
     waiting = []
     for shard in ("1/2", "2/2", "1/1"):
         assert main([*arguments, "--shard", shard]) == 0
@@ -143,7 +143,7 @@ def test_shards_share_the_work_and_nothing_is_done_twice(
     (tmp_path / "MAD-sys/Beta_0.1/a/test").mkdir(parents=True)
     assert main([*arguments, "--weak", str(tmp_path / "MAD-sys")]) == 2
     assert "--weak is for tables 3 and 4" in capsys.readouterr().err
-    assert main([str(tmp_path / "nothing"), "--out", str(tmp_path / "out")]) == 2
+    assert main([str(tmp_path / "nothing"), "--out", str(tmp_path / "out"), "--append"]) == 2
 
 
 Trained = list[Job]
@@ -183,7 +183,25 @@ def mine(root: Path, *names: str) -> list[str]:
     """A data set with these classes, as arguments."""
     for name in names:
         (root / "mine" / name / "test").mkdir(parents=True)
-    return [str(root / "mine"), "--out", str(root / "out")]
+    return [str(root / "mine"), "--out", str(root / "out"), "--append"]
+
+
+def test_a_folder_that_is_not_empty_is_added_to_or_replaced_only_when_told(
+    tmp_path: Path, trained: Trained, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [word for word in [*mine(tmp_path, "a"), "--tables", "1"] if word != "--append"]
+    assert main(arguments) == 0 and len(trained) == 2
+    assert main(arguments) == 2 and len(trained) == 2
+    assert "say --append to add to it, --replace to delete its content" in capsys.readouterr().err
+    assert main([*arguments, "--append"]) == 0
+    assert trained[2:] == [Job("h", "a", 0)]  # the other one is done
+    assert main([*arguments, "--replace"]) == 0
+    assert trained[3:] == [Job("m", "a", 0), Job("h", "a", 0)]
+    (tmp_path / "out").rename(tmp_path / "aside")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").touch()
+    assert main([*arguments, "--append"]) == main([*arguments, "--replace"]) == 2
+    assert (tmp_path / "out" / "thesis.txt").exists()
 
 
 def test_what_cannot_be_trained_is_not_run_and_the_rest_is(
