@@ -29,6 +29,7 @@ from pipeline.messages.states import FrameStatus
 
 SCHEMA = 1
 INDEX = "recording.json"
+AGAIN = "record again or name another"
 Line = TypeVar("Line", bound=BaseModel)
 
 
@@ -222,7 +223,7 @@ class Recording:
         try:
             index = json.loads((path / INDEX).read_text(encoding="utf-8"))
         except (OSError, ValueError) as e:
-            raise InputError(f"recording not readable: {e}, {path / INDEX}, record again or name another") from None
+            raise InputError(f"recording not readable: {e}, {path / INDEX}, {AGAIN}") from None
         if not isinstance(index, dict) or index.get("schema") != SCHEMA or not isinstance(index.get("cameras"), dict):
             raise InputError(f"not a schema {SCHEMA} recording, {path / INDEX}, record again with this version")
         self.cameras: dict[str, dict[str, Any]] = index["cameras"]
@@ -253,7 +254,9 @@ class Recording:
                 lines = sum(line.endswith(b"\n") for line in file)
             stems = [p.stem for p in folder.glob("*.png")]
         except OSError as e:
-            raise InputError(f"recording not readable: {e.strerror}, {folder}, record again or name another") from None
+            others = sorted(self.cameras.keys() - {camera})
+            advice = f"restore it, or replay another camera alone: --camera {others[0]}" if others else AGAIN
+            raise InputError(f"recording not readable: {e.strerror}, {folder}, {advice}") from None
         pictures = max((int(stem) + 1 for stem in stems if stem.isdecimal()), default=0)
         return Extent(counted if isinstance(counted, int) and counted > 0 else None, lines, pictures)
 
@@ -278,4 +281,4 @@ def _read_lines(path: Path, kind: type[Line]) -> Iterator[Line]:
                     fault = e.errors(include_url=False)[0]
                     raise InputError(f"recording damaged: {fault['msg']}, {path} line {number}, record again") from None
     except OSError as e:
-        raise InputError(f"recording not readable: {e.strerror}, {path}, record again or name another") from None
+        raise InputError(f"recording not readable: {e.strerror}, {path}, {AGAIN}") from None

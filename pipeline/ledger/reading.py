@@ -125,12 +125,18 @@ def read_frame_shapes(path: Path, run_id: str | None = None) -> dict[str, tuple[
 
 
 def read_camera_facts(path: Path, run_id: str | None = None) -> dict[tuple[str, str], dict[str, Any]]:
-    """What each camera of a run (default: the last) was and how it was set, by its name and the boot_id of its verdicts."""
+    """What each camera of a run (default: the last) was and how it was set, by its name and the boot_id of its verdicts.
+
+    It is empty where that is not on record: a recorder was killed that had taken it and not yet written it.
+    """
     query = "SELECT camera, boot_id, facts FROM camera_facts WHERE run_id = ? ORDER BY rowid"
+    framed = "SELECT DISTINCT camera, boot_id FROM verdicts WHERE run_id = ? AND seq IS NOT NULL"
     with opened(path) as db:
-        rows = db.execute(query, (find_run(db, path, run_id),))
-        found = {(camera, boot_id): read_object(facts) for camera, boot_id, facts in rows}
-        return {key: facts for key, facts in found.items() if facts is not None}
+        run = find_run(db, path, run_id)
+        rows = db.execute(query, (run,))
+        found = {(camera, boot_id): read_object(facts) or {} for camera, boot_id, facts in rows}
+        cameras = {c.get("name") for c in read_config(db, run).get("cameras", [])}
+        return found | {key: {} for key in db.execute(framed, (run,)) if key not in found and key[0] in cameras}
 
 
 @contextmanager

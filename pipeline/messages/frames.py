@@ -170,7 +170,10 @@ class ScoreMap(FrameKey):
 
 
 class CameraFacts(Message):
-    """What a camera was when it was opened; payload: its full feature dump as JSON."""
+    """What a camera was when it was opened; payload: its full feature dump as JSON.
+
+    Nobody acknowledges it: a recorder that is killed may have taken it and not written it. Then the report says so.
+    """
 
     camera: Name
     boot_id: BootId

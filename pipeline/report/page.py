@@ -314,14 +314,16 @@ def _cameras(facts: dict[tuple[str, str], dict[str, Any]], seen: dict[str, tuple
     rows = []
     for name in sorted({*(camera for camera, _ in facts), *seen, *(metres.cameras_mm if metres else ())}):
         own = f"{metres.cameras_mm.get(name, 0) / 1000:.3f}" if metres else "unknown"
-        shown = "".join(
-            f"<details><summary>as it was set, boot_id {escape(boot_id)}</summary><pre>"
-            f"{escape(yaml.safe_dump(known, sort_keys=False, allow_unicode=True))}</pre></details>"
-            for (camera, boot_id), known in facts.items()
-            if camera == name and known
-        )
+        shown = "".join(_setting(boot_id, known) for (camera, boot_id), known in facts.items() if camera == name)
         rows.append([escape(name), f"{seen.get(name, (0, 0))[0]:,}", own, shown])
     return section("Cameras", table(["camera", "frames", "metres judged", ""], rows, numbers={1, 2}))
+
+
+def _setting(boot_id: str, known: dict[str, Any]) -> str:
+    if not known:
+        return f"<p>How it was set is not on record, boot_id {escape(boot_id)}.</p>"
+    words = escape(yaml.safe_dump(known, sort_keys=False, allow_unicode=True))
+    return f"<details><summary>as it was set, boot_id {escape(boot_id)}</summary><pre>{words}</pre></details>"
 
 
 def _overlaps(sheet: RunSheet) -> str:

@@ -126,6 +126,8 @@ class SettingRow(BaseModel):
     """For which style it was set; null: no style sets it."""
     features_set: dict[str, bool | int | float | str]
     """By the styles, as read back."""
+    on_record: bool = True
+    """False: the record has lost how it was set."""
 
 
 class OverlapRow(BaseModel):
@@ -233,7 +235,7 @@ def read_sheet(ledger: Path, run_id: str | None = None, covered: Covered | None 
         styles={name: StyleRow.model_validate(known) for name, known in (facts.get("styles") or {}).items()},
         settings=tuple(
             SettingRow(camera=camera, boot_id=boot_id, cards=known.get("cards", {}), style=known.get("style"),
-                       features_set=known.get("features_set", {}))
+                       features_set=known.get("features_set", {}), on_record=bool(known))
             for (camera, boot_id), known in read_camera_facts(ledger, run_id).items()
         ),
         overlaps=_overlaps(read_alignments(ledger, run_id)), missing=covered.missing,

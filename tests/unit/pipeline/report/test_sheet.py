@@ -13,6 +13,7 @@ from glass_core.errors import InputError
 from pipeline.ledger.dispositions import FILE, dispose, read_dispositions
 from pipeline.ledger.store import Ledger
 from pipeline.messages.cloth import Roll, SpanEvent
+from pipeline.messages.frames import CameraFacts
 from pipeline.messages.reasons import Reason
 from pipeline.messages.states import EventAction, EventKind, Result
 from pipeline.messages.verdicts import Region, Verdict
@@ -132,6 +133,20 @@ def test_a_roll_without_scale_and_without_defects_has_its_sheet(tmp_path: Path) 
     sheet = sheet_of(ledger)
     assert [(r.roll_id, len(r.defects)) for r in sheet.rolls] == [("R1", 0), ("R2", 1)]
     assert sheet.outside is not None and len(sheet.outside.defects) == 1
+
+
+def test_a_camera_whose_setting_the_record_has_lost_is_told(tmp_path: Path) -> None:
+    ledger = ledger_of(tmp_path, [*roll(), verdict(99, 9000, "b", boot_id="b2"), verdict(100, 9100, "b", seq=None, boot_id="")])
+    text = b'{"style": "twill"}'
+    held = Ledger(ledger, run_id="run")
+    for camera in "ab":
+        held.add(CameraFacts(camera=camera, boot_id="b", t_utc_ns=0, size=len(text)), (text,))
+    held.close()
+    assert [(s.camera, s.boot_id, s.style, s.on_record) for s in sheet_of(ledger).settings] == [
+        ("a", "b", "twill", True), ("b", "b", "twill", True), ("b", "b2", None, False),
+    ]  # fmt: skip
+    page = write_page(ledger, tmp_path).read_text()
+    assert page.count("How it was set is not on record") == 1 and "not on record, boot_id b2" in page
 
 
 def told(ledger: Path, *rolls: tuple[str, float | None, int], cause: str = "command") -> Path:

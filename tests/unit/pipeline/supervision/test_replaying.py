@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import tempfile
 from pathlib import Path
@@ -101,6 +102,20 @@ def test_a_replay_says_which_recordings_were_cut_short(tmp_path: Path) -> None:
     assert count_frames(line_of(footage, Path("m"), LineConfig(), Path("o")), told.append) == 3 + 7
     said = "its index counts 7 frames, 2 are written down, 5 are gone"
     assert [str(each) for each in told] == [f"the recording of camera right was cut short: {said}"]
+
+
+def test_a_camera_whose_folder_is_gone_can_be_left_out(tmp_path: Path) -> None:
+    footage = recording(tmp_path / "r", LEFT, RIGHT)
+    shutil.rmtree(footage / "right")
+    with pytest.raises(InputError, match=r"No such file or directory, .*/r/right, restore it, .*: --camera left$"):
+        count_frames(line_of(footage, Path("m"), LineConfig(), Path("o")))
+    assert count_frames(line_of(footage, Path("m"), LineConfig(), Path("o"), "left")) == 3
+    with pytest.raises(InputError, match="/r/right, restore it"):
+        count_frames(line_of(footage, Path("m"), LineConfig(), Path("o"), "right"))
+    alone = recording(tmp_path / "s", LEFT)
+    shutil.rmtree(alone / "left")
+    with pytest.raises(InputError, match=r"/s/left, record again or name another$"):
+        count_frames(line_of(alone, Path("m"), LineConfig(), Path("o")))
 
 
 @pytest.fixture
