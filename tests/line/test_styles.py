@@ -14,7 +14,7 @@ from pipeline.report.roll import read_covered
 from pipeline.report.sheet import read_sheet
 from tests.line.conftest import make_model
 from tests.line.test_line import config, running
-from tests.line.test_web import told
+from tests.line.test_web import COUNTS_PER_MM, Encoder, free_port, told
 
 FRAME_MM = 25.6
 EMULATED = {
@@ -33,7 +33,9 @@ def velvet(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_roll_of_another_style_is_seen_scored_and_judged_by_its_own(
     model: Path, velvet: Path, footage: Path, tmp_path: Path
 ) -> None:
-    line = config(model, footage, tmp_path / "out", loop=True, speed_mm_s=80.0)
+    port = free_port()
+    motion = {"source": "udp", "listen": f"127.0.0.1:{port}", "counts_per_mm": COUNTS_PER_MM, "bits": 15, "max_speed_mm_s": 400}
+    line = config(model, footage, tmp_path / "out", loop=True, motion=motion)
     body = line.model_dump(mode="json") | {
         "cameras": [line.cameras[0].model_dump(mode="json"), EMULATED],
         "styles": {"velvet": {"model": str(velvet), "features": {"b": {"ExposureTime": 160.0}, "a": {"Gain": 1}}}, "plain": {}},
@@ -42,14 +44,24 @@ def test_a_roll_of_another_style_is_seen_scored_and_judged_by_its_own(
     line = LineConfig.model_validate(body)
     path = tmp_path / "line.yaml"
     path.write_text(line.model_dump_json())
-    with running(line) as run:
-        run.until(lambda: len(run.verdicts()) >= 12)
-        at_mm = 600.0  # ahead of the cloth, across a frame
-        begun = told(run, path, "roll", "start", "R-2", "--style", "velvet", "--at-mm", f"{at_mm}")
-        assert begun["style"] == "velvet"
-        run.until(lambda: any((v.start_mm or 0) > at_mm + 4 * FRAME_MM for v in run.verdicts()))
-        back = told(run, path, "roll", "start", "R-3", "--style", "plain")
-        run.until(lambda: any((v.start_mm or 0) > float(str(back["start_mm"])) + 3 * FRAME_MM for v in run.verdicts()))
+    encoder = Encoder(port)
+    try:
+        with running(line) as run:
+            run.until(lambda: run.line.ready)
+            encoder.speed_mm_s = 80.0
+            run.until(lambda: len(run.verdicts()) >= 12)
+            encoder.speed_mm_s = 0.0  # the cloth waits, however long a word takes on a busy machine
+            at_mm = encoder.position_mm + 250.0  # ahead of the cloth, across a frame
+            begun = told(run, path, "roll", "start", "R-2", "--style", "velvet", "--at-mm", f"{at_mm}")
+            assert begun["style"] == "velvet"
+            encoder.speed_mm_s = 80.0
+            run.until(lambda: any((v.start_mm or 0) > at_mm + 4 * FRAME_MM for v in run.verdicts()))
+            encoder.speed_mm_s = 0.0
+            back = told(run, path, "roll", "start", "R-3", "--style", "plain")
+            encoder.speed_mm_s = 80.0
+            run.until(lambda: any((v.start_mm or 0) > float(str(back["start_mm"])) + 3 * FRAME_MM for v in run.verdicts()))
+    finally:
+        encoder.close()
     ledger = line.ledger.path
     cards = {"plain": load_card(model), "velvet": load_card(velvet)}
     seen: dict[str, list[Verdict]] = defaultdict(list)
