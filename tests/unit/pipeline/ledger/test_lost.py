@@ -221,6 +221,14 @@ def test_a_damaged_line_of_verdicts_jsonl_says_little_or_nothing(
     assert read_missing(path) == Missing(records={"verdicts": missing}, in_verdicts_jsonl=missing)
 
 
+def test_a_damaged_number_at_a_generations_end_invents_no_verdicts(tmp_path: Path) -> None:
+    path = write(tmp_path, [*cloth(3)[:-1], *cloth(2, generation=1, first=3)])
+    write_lines(
+        tmp_path, [*cloth(3)[:-1], cloth(3)[-1].model_copy(update={"number": 10**18}), *cloth(2, generation=1, first=3)]
+    )
+    assert read_missing(path) == Missing(records={"verdicts": 1}, in_verdicts_jsonl=1, counted=1)
+
+
 def test_one_record_that_is_missing_is_told_in_the_singular() -> None:
     one = Missing(records={"verdicts": 1, "generations": 1, "rejects": 2}, in_verdicts_jsonl=1)
     assert str(one) == (

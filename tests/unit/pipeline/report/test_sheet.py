@@ -137,6 +137,9 @@ def test_a_roll_without_scale_and_without_defects_has_its_sheet(tmp_path: Path) 
 
 def test_a_camera_whose_setting_the_record_has_lost_is_told(tmp_path: Path) -> None:
     ledger = ledger_of(tmp_path, [*roll(), verdict(99, 9000, "b", boot_id="b2"), verdict(100, 9100, "b", seq=None, boot_id="")])
+    damaged = Ledger(ledger, run_id="run")
+    damaged.add(verdict(101, 9200, "x"))  # a camera that the run has not
+    damaged.close()
     text = b'{"style": "twill"}'
     held = Ledger(ledger, run_id="run")
     for camera in "ab":
