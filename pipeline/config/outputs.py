@@ -28,6 +28,8 @@ class ModbusConfig(ModbusAddress):
     """Remote I/O or a PLC, over Modbus TCP; the register map stands in pipeline/outputs/modbus.py and in the README."""
 
     name: ProcessName = "plc"
+    carries_rejects: bool = True
+    """The machine acts on what is written here: while it is mute, no cloth may pass. False: it only shows how the line is."""
     coils_at: int = Field(default=0, ge=0, le=65000)
     registers_at: int | None = Field(default=0, ge=0, le=65000)
     """Null: remote I/O that has only coils."""
@@ -36,7 +38,7 @@ class ModbusConfig(ModbusAddress):
 
 
 WiredConfig = ModbusConfig
-"""The kinds of output that are processes of their own, each with a `name`; their modules stand in pipeline/outputs."""
+"""The kinds of output that are processes of their own, each with a `name` and whether it `carries_rejects`; their modules stand in pipeline/outputs."""
 
 
 OutputConfig = Annotated[PublisherConfig | WiredConfig, Field(discriminator="kind")]

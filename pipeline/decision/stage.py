@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from pipeline.decision.account import decided_mm, each_says, open_accounts
+from pipeline.decision.account import decided, each_says, open_accounts
 from pipeline.decision.actions import Actions
 from pipeline.decision.apart import Apart
 from pipeline.decision.backlog import Backlog
@@ -17,8 +17,9 @@ from pipeline.decision.cloth import Cloth
 from pipeline.decision.doubts import Facts, overrule
 from pipeline.decision.due import Due
 from pipeline.decision.judgement import Judgement, Standard, judge, unscored
-from pipeline.decision.line_state import Roster, line_state
+from pipeline.decision.line_state import UNLIKE, Roster, line_state
 from pipeline.decision.matching import Matching
+from pipeline.decision.pace import LATENESS_NS
 from pipeline.decision.tally import Tally
 from pipeline.decision.terms import DecisionTerms
 from pipeline.link.protocol import Inbox, Outbox
@@ -32,14 +33,19 @@ from pipeline.messages.motion import CARRIED_NS, Motion
 from pipeline.messages.reasons import Reason
 from pipeline.messages.record import Committed
 from pipeline.messages.stages import Decided, Status
-from pipeline.messages.states import Cause, FrameStatus, Result, StageState, State
-from pipeline.messages.values import Grounds, Measures, Place, Source, Span
+from pipeline.messages.states import Cause, FrameStatus, MotionState, Result, StageState, State
+from pipeline.messages.values import Grounds, Lapse, Measures, Place, Source, Span
 from pipeline.messages.verdicts import Verdict
 from pipeline.outputs.publisher import Publisher
 
 HEARTBEAT_NS = 100_000_000
 TOTALS_NS = 500_000_000
 MESSAGES_PER_STEP = 64
+ASLEEP_NS = LATENESS_NS
+"""Who has not been stepped for so long was stopped: what others said meanwhile is still on its way to it."""
+MOTION_LOST_NS = 1_000_000_000
+"""Motion is told fifty times a second; without a word for so long nobody knows where the cloth is."""
+NO_LAPSE = Lapse()
 
 
 class Decision:
@@ -53,23 +59,26 @@ class Decision:
         terms: DecisionTerms,
         utc_ns: Callable[[], int],
         actions: Actions | None = None,
+        clock_ns: Callable[[], int] = lambda: 0,
     ) -> None:
         self._inbox, self._publisher, self._terms = inbox, publisher, terms
         self._backlog = Backlog(recorder)
-        self._utc_ns = utc_ns
+        self._utc_ns, self._clock_ns = utc_ns, clock_ns
         self._actions = actions or Actions()
-        self._roster = Roster(tuple(terms.frame_mm), terms.wires, overflows=lambda: self._backlog.overflows)
+        self._roster = Roster(tuple(terms.frame_mm), terms.wires, terms.reject_wires, overflows=lambda: self._backlog.overflows)
         self._cameras = open_accounts(terms)
         self._tally = Tally({c: mm is not None for c, mm in terms.frame_mm.items()})
         self._motion: Motion | None = None
         self._bypass, self._fault = terms.observe or terms.bypass, terms.fault
         self._cloth = Cloth(terms.cloth, self._tell, publisher, terms.generation, utc_ns)
         self._due = Due({c: mm - terms.y_offset_mm.get(c, 0.0) for c, mm in terms.actuator_mm.items()})
-        self._matching = Matching(self._due)
+        self._matching = Matching(self._due, terms.decided.cameras)
         self._apart = Apart(terms.alignment_tolerance_mm)
         self._shown: tuple[object, ...] | None = None
         self._answer: Answer | None = None
-        self._now_ns = 0
+        self._now_ns, self._awake_ns = 0, -LATENESS_NS
+        self._motion_ns = 0
+        """When it was heard of last."""
         self._heartbeat_due_ns = self._totals_due_ns = 0
         self.state = StageState.READY
         self.handled = 0
@@ -92,20 +101,24 @@ class Decision:
         return bool(self._cameras) and all(ended) and not self._matching and not self._backlog
 
     def step(self, now_ns: int) -> bool:
-        """Expire, hear, listen for silence, say how the line is, pass records on."""
-        self._due.step(now_ns, self._motion)
-        self._now_ns = now_ns
+        """Hear, expire, listen for silence, say how the line is, pass records on."""
+        if now_ns - self._now_ns > ASLEEP_NS:
+            self._awake_ns = now_ns
         self._publisher.welcome(self._actions.unacknowledged)
-        moved = self._expire(now_ns)  # first: a score found now in the inbox is too late for a frame that is overdue
+        moved = False
         for _ in range(MESSAGES_PER_STEP):
             received = self._inbox.receive()
             if received is None:
                 break
+            now_ns = max(now_ns, self._clock_ns())  # this process may have been stopped since the step began
             self._hear(received[0], received[1], now_ns)
             self.handled += 1
             moved = True
             if self._answer is not None:
                 break  # what a word made is told before the next one is heard
+        self._now_ns = now_ns
+        moved |= self._expire(now_ns)
+        self._listen(now_ns)
         self._act(self._actions.reached(self._position_mm(now_ns), now_ns, self._bypass))
         self._show_state(now_ns)
         if now_ns >= self._heartbeat_due_ns or self._answer is not None:
@@ -131,7 +144,7 @@ class Decision:
     @property
     def kept(self) -> Decided:
         """What a restart goes on from."""
-        return Decided(mm=decided_mm(self._cameras, self._matching.frames))
+        return decided(self._cameras, self._matching)
 
     def close(self) -> None:
         """What is still undecided is not inspected; the last totals are told."""
@@ -166,11 +179,11 @@ class Decision:
             case ScoreMap():
                 self._on_score(message, payloads, now_ns)
             case Motion():
-                self._motion = message
+                self._motion, self._motion_ns = message, now_ns
+                self._due.hear(message)
                 self._cloth.moved(message.position_mm, now_ns)
-                for name, account in self._cameras.items():
-                    if self._terms.frame_mm[name] is not None and (span := account.silence.moved(message)):
-                        self._silent(name, span, 0, now_ns)
+                for account in self._cameras.values():
+                    account.silence.begin(message)
             case Status():
                 self._on_status(message, now_ns)
             case Committed():
@@ -215,11 +228,11 @@ class Decision:
             self._backlog.hear(status)
         if status.role != "grabber" or status.name not in self._cameras:
             return
-        state = self._roster.state("grabber", status.name)
-        self._cameras[status.name].silence.listening = state is not StageState.ENDED
-        measured = self._motion is not None and self._terms.frame_mm[status.name] is not None
-        if before is StageState.READY and state is StageState.DOWN and not measured:
-            self._silent(status.name, Span(), 0, now_ns)  # how much cloth goes by unseen nobody can tell
+        state, pace = self._roster.state("grabber", status.name), self._cameras[status.name].pace
+        went = before is StageState.READY and state is StageState.DOWN
+        lapse = pace.down(now_ns) if went else pace.ready(now_ns) if state is StageState.READY else None
+        if (went or lapse) and not self._measured(status.name, now_ns):
+            self._silent(status.name, Span(), now_ns, lapse)  # how much cloth goes by unseen nobody can tell
 
     def _on_announced(self, frame: Announced, now_ns: int) -> None:
         lost = self._matching.announced(frame)
@@ -228,35 +241,71 @@ class Decision:
             return
         if self._motion is None and frame.start_mm is not None:
             self._cloth.moved(frame.start_mm, now_ns)
-        silence = self._cameras[frame.camera].silence
-        skipped = silence.announced(frame)
-        if skipped or lost:
+        account = self._cameras[frame.camera]
+        skipped, lapse = account.silence.announced(frame), account.pace.announced(min(frame.t_mono_ns, now_ns))
+        if self._measured(frame.camera, now_ns):
+            lapse = None
+        if skipped or lost or lapse:
             # Lost, and nothing skipped: that cloth has had its silent verdicts already, only the count is new.
             here = Span(frame.start_mm, frame.start_mm)
-            self._silent(frame.camera, skipped or here, lost, now_ns)
-        if frame.status is not FrameStatus.OK or not frame.sent:
+            self._silent(frame.camera, skipped or here, now_ns, lapse, lost)
+        if frame.status is not FrameStatus.OK or not frame.sent or self._due.over(frame, now_ns):
             self._decide(frame, None, (), now_ns)
         elif early := self._matching.wait(frame):
             self._decide(frame, *early, now_ns)
 
     def _on_score(self, scored: ScoreMap, payloads: tuple[Payload, ...], now_ns: int) -> None:
-        if frame := self._matching.match(scored):
+        if not self._roster.scores(scored.generation):
+            self._tally.late_scores += 1
+        elif frame := self._matching.match(scored):
             self._decide(frame, scored, payloads, now_ns)
         elif not self._matching.keep(scored, payloads):
             self._tally.late_scores += 1
 
+    def _measured(self, camera: str, now_ns: int) -> bool:
+        """Whether the camera's silence is found by the cloth that passes; else it is found by the time."""
+        tells = self._motion is not None or self._terms.motion
+        return tells and not self._motion_lost(now_ns) and self._terms.frame_mm[camera] is not None
+
+    def _motion_lost(self, now_ns: int) -> bool:
+        """Whether nothing says any more how the cloth runs, where something did or should."""
+        tells = self._motion is not None or self._terms.motion
+        return tells and now_ns - max(self._motion_ns, self._awake_ns) > MOTION_LOST_NS
+
+    def _listen(self, now_ns: int) -> None:
+        """Tell of cloth, and of time, that a camera let pass without a word; not while its words may still be on their way."""
+        if now_ns - self._awake_ns < LATENESS_NS:
+            return
+        moves = self._motion is None or self._motion.state is MotionState.MOVING
+        for name, account in self._cameras.items():
+            if self._roster.state("grabber", name) is StageState.ENDED:
+                continue
+            if self._measured(name, now_ns):
+                if self._motion and (span := account.silence.moved(self._motion)):
+                    self._silent(name, span, now_ns)
+            elif not moves and not self._motion_lost(now_ns):
+                account.pace.rest(now_ns)
+            elif lapse := account.pace.passed(now_ns):
+                self._silent(name, Span(), now_ns, lapse)
+
     def _expire(self, now_ns: int) -> bool:
-        overdue = self._matching.overdue()
+        overdue = self._matching.overdue(now_ns)
         for frame in overdue:
             self._decide(frame, None, (), now_ns)
         return bool(overdue)
 
     def _decide(self, frame: Announced, scored: ScoreMap | None, payloads: tuple[Payload, ...], now_ns: int) -> None:
-        """Judge, collect the facts, let the doubts overrule in their order, and make the verdict."""
+        """Judge, collect the facts, let the doubts overrule in their order, and make the verdict.
+
+        A score that comes too late is none, whatever way it came.
+        """
+        if scored and self._due.over(frame, now_ns):
+            self._tally.late_scores += 1
+            scored, payloads = None, ()
         account = self._cameras[frame.camera]
         roll, standard = self._cloth.roll(frame.span), self._terms.standard_of(frame.style)
         ready = self._roster.state("worker", "worker") is StageState.READY
-        judgement = judge(frame, scored, payloads, standard) if scored else unscored(frame, ready)
+        judgement = judge(frame, scored, payloads, standard) if scored else unscored(frame, ready, now_ns)
         rescan, suits, unlike = account.seen.again(frame), self._cloth.suits(frame), ""
         # What the model of another style found has no place of its own, and says nothing of the cloth.
         lies = Span(*judgement.above_mm) if judgement.above_mm and suits else frame.span
@@ -282,10 +331,10 @@ class Decision:
         """Why nothing may pass, whatever its score; empty while all is well."""
         return self._fault or ("nobody has said where the web is" if self._terms.motion and self._motion is None else "")
 
-    def _silent(self, camera: str, span: Span, lost: int, now_ns: int) -> None:
+    def _silent(self, camera: str, span: Span, now_ns: int, lapse: Lapse | None = None, lost: int = 0) -> None:
         down = self._roster.state("grabber", camera) is StageState.DOWN
         judgement = Judgement(Result.NOT_INSPECTED, Reason.CAMERA_DOWN if down else Reason.NO_FRAME)
-        self._account(self._unseen(camera, span, judgement, lost, now_ns), (), now_ns)
+        self._account(self._unseen(camera, span, judgement, lost, now_ns, lapse or Lapse()), (), now_ns)
 
     def _tell_fallen(self, now_ns: int) -> None:
         """Tell of cloth that was decided in time and whose record is lost; no machine acts on it again."""
@@ -294,12 +343,14 @@ class Decision:
             judgement = Judgement(Result.NOT_INSPECTED, Reason.RECORD_LOST, f"the recorder did not take {which}, in time")
             self._give(self._unseen(camera, fallen.span, judgement, fallen.count, now_ns), ())
 
-    def _unseen(self, camera: str, span: Span, judgement: Judgement, lost: int, now_ns: int) -> Verdict:
+    def _unseen(
+        self, camera: str, span: Span, judgement: Judgement, lost: int, now_ns: int, lapse: Lapse = NO_LAPSE
+    ) -> Verdict:
         """The verdict on cloth that no frame stands for."""
         roll = self._cloth.roll(span)
         place, standard = Place(roll.roll_id, roll.style), self._terms.standard_of(roll.style)
         source = Source(camera, self._utc_ns())
-        return self._verdict(judgement, source, span, place, standard, now_ns, Measures(), Grounds(), lost=lost)
+        return self._verdict(judgement, source, span, place, standard, now_ns, Measures(), Grounds(), lost=lost, lapse=lapse)
 
     def _verdict(
         self,
@@ -313,13 +364,14 @@ class Decision:
         grounds: Grounds,
         latency_ms: float | None = None,
         lost: int = 0,
+        lapse: Lapse = NO_LAPSE,
     ) -> Verdict:
         return Verdict(
             number=self._publisher.number(Verdict), generation=self._terms.generation,
             result=judgement.result, reason=judgement.reason, detail=judgement.detail,
             regions=judgement.regions, regions_total=judgement.regions_total,
             card_sha=standard.card_sha if standard else "", t_mono_ns=now_ns, latency_ms=latency_ms, lost=lost,
-            **vars(source), **vars(span), **vars(place), **vars(measures), **vars(grounds),
+            **vars(source), **vars(span), **vars(place), **vars(measures), **vars(grounds), **vars(lapse),
         ).fitting()  # fmt: skip
 
     def _account(self, verdict: Verdict, payloads: tuple[Payload, ...], now_ns: int) -> None:
@@ -398,6 +450,7 @@ class Decision:
 
     def _show_state(self, now_ns: int) -> None:
         accounts = self._cameras.values()
+        warning = each_says((c, a.likeness.drift.warning) for c, a in self._cameras.items())
         shown = line_state(
             self._roster,
             self._motion.state if self._motion else None,
@@ -406,15 +459,13 @@ class Decision:
             every_camera_judged=all(a.gap.ever_judged for a in accounts),
             bypass=self._bypass,
             fault=self._fault,
-            wrong_style=each_says((c, a.likeness.wrong) for c, a in self._cameras.items()),
+            blind=self._blind(now_ns),
+            impaired=[*filter(None, (warning, *self._apart.warnings))],
         )
-        warning = each_says((c, a.likeness.drift.warning) for c, a in self._cameras.items())
-        if not shown[2]:  # it warns where nothing worse is to be said
-            shown = (*shown[:2], "; ".join(filter(None, (warning, *self._apart.warnings))))
-        if shown[0] not in (State.FAULT, State.BYPASS):  # neither gives rejects anyhow
-            shown = (*shown[:2], "; ".join(filter(None, (shown[2], self._suppressed(now_ns)))))
+        if shown.state not in (State.FAULT, State.BYPASS):  # neither gives rejects anyhow
+            shown = shown._replace(detail="; ".join(filter(None, (shown.detail, self._suppressed(now_ns)))))
         if not self._bypass:
-            causes = {Cause.FAULT: shown[0] is State.FAULT, Cause.DRIFT: bool(warning)}
+            causes = {Cause.FAULT: shown.state is State.FAULT, Cause.DRIFT: bool(warning)}
             self._act(self._actions.present({cause for cause, here in causes.items() if here}, now_ns))
         if shown == self._shown:
             return
@@ -426,6 +477,13 @@ class Decision:
                 inspection_ok=ok, detail=detail, t_mono_ns=now_ns, t_utc_ns=self._utc_ns(),
             )
         )  # fmt: skip
+
+    def _blind(self, now_ns: int) -> list[str]:
+        """Why no cloth may pass, beside what the stages say of themselves."""
+        wrong = each_says((c, a.likeness.wrong) for c, a in self._cameras.items())
+        down = self._roster.state("motion", "motion") is StageState.DOWN
+        lost = self._motion_lost(now_ns) and not down
+        return [*[f"{UNLIKE}: {wrong}"] * bool(wrong), *["motion: says nothing"] * lost]
 
     def _tell(self, message: Message) -> None:
         self._publisher.publish(message)
