@@ -38,7 +38,9 @@ class ModbusConfig(ModbusAddress):
 
 
 WiredConfig = ModbusConfig
-"""The kinds of output that are processes of their own, each with a `name` and whether it `carries_rejects`; their modules stand in pipeline/outputs."""
+"""The kinds of output that are processes of their own, each with a `name` and whether it `carries_rejects`.
+
+Their modules stand in pipeline/outputs."""
 
 
 OutputConfig = Annotated[PublisherConfig | WiredConfig, Field(discriminator="kind")]

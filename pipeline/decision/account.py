@@ -18,7 +18,7 @@ from pipeline.messages.stages import Decided, Mark
 
 @dataclass
 class CameraAccount:
-    """One camera's cloth: where and when nothing came of it, what was judged, what passed unjudged, whether it is the card's."""
+    """One camera's cloth: where and when nothing came of it, what was judged, what was not, and whether it is the card's."""
 
     silence: Silence
     pace: Pace

@@ -132,15 +132,15 @@ def line_state(
     """
     awaited, blinding = ", ".join(roster.awaited), [*roster.blind, *blind]
     ailing = [*blinding, *roster.impaired, *impaired]
-    table = (
-        (bool(fault), State.FAULT, False, fault if roster.faults else fault + GONE),
-        (bypass, State.BYPASS, False, "rejects are inhibited"),
-        (bool(awaited), State.STARTING, False, f"waiting for {awaited}"),
-        (bool(blinding), State.DEGRADED, False, "; ".join(ailing)),
-        (gap_open, State.DEGRADED, False, "; ".join(["cloth passes that is not inspected", *ailing])),
-        (bool(ailing), State.DEGRADED, every_camera_judged, "; ".join(ailing)),
-        (motion is MotionState.STOPPED, State.STOPPED, every_camera_judged, "the web is at rest"),
-        (not frames, State.READY, False, "no cloth seen yet"),
-        (True, State.RUNNING, every_camera_judged, ""),
+    judged = every_camera_judged
+    conditions = (
+        (bool(fault), Standing(State.FAULT, False, fault if roster.faults else fault + GONE)),
+        (bypass, Standing(State.BYPASS, False, "rejects are inhibited")),
+        (bool(awaited), Standing(State.STARTING, False, f"waiting for {awaited}")),
+        (bool(blinding), Standing(State.DEGRADED, False, "; ".join(ailing))),
+        (gap_open, Standing(State.DEGRADED, False, "; ".join(["cloth passes that is not inspected", *ailing]))),
+        (bool(ailing), Standing(State.DEGRADED, judged, "; ".join(ailing))),
+        (motion is MotionState.STOPPED, Standing(State.STOPPED, judged, "the web is at rest")),
+        (not frames, Standing(State.READY, False, "no cloth seen yet")),
     )
-    return next(Standing(*told) for holds, *told in table if holds)
+    return next((standing for holds, standing in conditions if holds), Standing(State.RUNNING, judged, ""))

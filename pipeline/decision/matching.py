@@ -18,7 +18,7 @@ Scored = tuple[ScoreMap, tuple[Payload, ...]]
 
 
 class Matching:
-    """Frames that wait for their scores, and scores that came before their frames; `marks`: by camera, from before a restart."""
+    """Frames that wait for their scores, and scores that came before their frames; `marks`: of cameras before a restart."""
 
     def __init__(self, due: Due, marks: Mapping[str, Mark]) -> None:
         self._due = due

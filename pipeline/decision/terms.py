@@ -20,7 +20,7 @@ class DecisionTerms:
     tolerate_not_inspected_mm: float
     observe: bool
     generation: int
-    decided: Decided = Decided(cameras={})
+    decided: Decided = field(default_factory=lambda: Decided(cameras={}))
     """What had its verdicts before a restart."""
     interval_ms: Mapping[str, float | None] = field(default_factory=dict)
     """From frame to frame of each camera that keeps time; null: to be learned from its frames."""
