@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 
-from pipeline.decision.silence import LATENESS_S
+from pipeline.decision.silence import LATENESS_NS
 from pipeline.messages.values import Lapse
 
-LATENESS_NS = int(LATENESS_S * 1e9)
 FACTOR = 3
 """A camera without a known rate may be silent for so many times the longest interval between its latest frames."""
 RECENT = 16

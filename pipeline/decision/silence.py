@@ -10,7 +10,7 @@ from pipeline.messages.values import Span
 
 FIRST_FRAME_MM = 100.0
 """Assumed length of a frame until a camera has announced one and when the line does not state it."""
-LATENESS_S = 0.25
+LATENESS_NS = 250_000_000
 """A frame may be announced so much later than its last row passed."""
 TOLERANCE_MM = 1e-3
 
@@ -51,7 +51,7 @@ class Silence:
         if self.spoken_mm is None or motion.state is not MotionState.MOVING:
             return None
         frame_mm = self._frame_mm if self._frame_mm > TOLERANCE_MM else FIRST_FRAME_MM
-        margin_mm = 0.25 * frame_mm + LATENESS_S * motion.speed_mm_s
+        margin_mm = 0.25 * frame_mm + LATENESS_NS / 1e9 * motion.speed_mm_s
         frames = int((motion.position_mm + self._offset_mm - self.spoken_mm - margin_mm) // frame_mm)
         if frames < 1:
             return None
