@@ -28,6 +28,7 @@ from pipeline.messages.stages import Progress
 from pipeline.supervision.builders import build
 from pipeline.supervision.loop import loop
 from pipeline.supervision.spec import Spec
+from pipeline.telemetry import Refusals
 
 PROGRESS_NS = 200_000_000
 LAST_WORDS_NS = 150_000_000
@@ -64,8 +65,8 @@ def run_in_one_process(config: LineConfig, observe: bool, stop: Callable[[], boo
 class Reporter:
     """Sends a stage's progress to the supervisor, from the stage's own steps."""
 
-    def __init__(self, stage: Stage, spec: Spec, supervisor: Outbox) -> None:
-        self._stage, self._spec, self._supervisor = stage, spec, supervisor
+    def __init__(self, stage: Stage, spec: Spec, supervisor: Outbox, strangers: Refusals) -> None:
+        self._stage, self._spec, self._supervisor, self._strangers = stage, spec, supervisor, strangers
         self._due_ns = 0
 
     def __call__(self, now_ns: int, steps: int) -> None:
@@ -74,9 +75,10 @@ class Reporter:
             return
         self._due_ns = now_ns + PROGRESS_NS
         stage = self._stage
+        strangers = {f"refused tcp {address}": n for address, n in self._strangers.by_sender.items()}
         progress = Progress(
             name=self._spec.name, generation=self._spec.generation, state=stage.state, steps=steps,
-            handled=stage.handled, waiting=stage.waiting, counters=getattr(stage, "counters", {}),
+            handled=stage.handled, waiting=stage.waiting, counters=getattr(stage, "counters", {}) | strangers,
             kept=getattr(stage, "kept", None),
         )  # fmt: skip
         self._supervisor.send(progress)
@@ -110,7 +112,7 @@ def main(arguments: Iterable[str]) -> int:
             [stage],
             link.wait,
             lambda: bool(stopped) and time.monotonic_ns() - stopped[0] >= grace_ns,
-            Reporter(stage, spec, link.outbox("supervisor")),
+            Reporter(stage, spec, link.outbox("supervisor"), link.strangers),
         )
         ended = stage
         stage = None
