@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from glass_core.errors import InputError
 from glass_core.files.whole_file import whole_file
 from pipeline.cameras.picture import write_png
 from pipeline.cameras.protocol import MAX_MISSING, Shot
-from pipeline.messages.domains import Count, FrameMm, Int64, Px, Seq
+from pipeline.messages.domains import NAME, Count, FrameMm, Int64, Px, Seq
 from pipeline.messages.motion import Motion
 from pipeline.messages.states import FrameStatus
 
@@ -222,6 +223,8 @@ class Recording:
             raise InputError(f"not a schema {SCHEMA} recording, {path / INDEX}, record again with this version")
         self.cameras: dict[str, dict[str, Any]] = index["cameras"]
         for name, facts in self.cameras.items():
+            if not re.fullmatch(NAME, name):
+                raise InputError(f"recording damaged: {name[:40]!r} is no camera's name, {path / INDEX}, record again")
             if not isinstance(facts, dict):
                 raise InputError(f"recording damaged: camera {name} is not described, {path / INDEX}, record again")
 

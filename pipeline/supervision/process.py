@@ -10,6 +10,7 @@ import ctypes
 import faulthandler
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -92,11 +93,19 @@ def die_with_parent(parent_pid: int | None = None) -> None:
         raise SystemExit(1)
 
 
+def confine() -> None:
+    """Whatever this process runs gains no rights, and a crash leaves no core: it would hold pictures, and fill the disk."""
+    pr_set_no_new_privs = 38
+    ctypes.CDLL(None).prctl(pr_set_no_new_privs, 1, 0, 0, 0)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def main(arguments: Iterable[str]) -> int:
     """Run one stage until SIGTERM; exit 0 asked to, 1 the camera or engine failed, 2 and 3 as house.md's."""
     (path,) = arguments
     spec = Spec.model_validate(json.loads(Path(path).read_text(encoding="utf-8")))
     die_with_parent(spec.supervisor_pid)
+    confine()
     faulthandler.enable()
     stopped: list[int] = []
     signal.signal(signal.SIGTERM, lambda signum, frame: stopped.append(time.monotonic_ns()))
