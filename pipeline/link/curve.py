@@ -6,6 +6,7 @@ The line is a CURVE server (https://rfc.zeromq.org/spec/26/). libzmq asks about 
 
 from __future__ import annotations
 
+import resource
 import time
 
 import zmq
@@ -20,7 +21,7 @@ ZAP = "inproc://zeromq.zap.01"
 DOMAIN = b"glassline"
 PORTION = 16
 """Handshakes that are answered in one go; a flood of them waits, and the line goes on."""
-HANDSHAKE_MS = 2000
+HANDSHAKE_MS = 1000
 """Who has not got in by then is cut off."""
 HEARTBEAT_MS, DEAD_MS = 5000, 15_000
 """A client whose machine is gone does not keep its connection."""
@@ -45,6 +46,8 @@ def protect(socket: zmq.Socket, keys: Keys, endpoint: str) -> None:
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, DEAD_MS)
     socket.setsockopt(zmq.MAXMSGSIZE, MAX_HEARD_BYTES)
     socket.setsockopt(zmq.IPV6, "[" in endpoint)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # strangers must not use up what the line's own processes need
 
 
 class Gate:
