@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -13,7 +14,9 @@ from pydantic import ValidationError
 
 from glass_core.engines.bundle import Manifest
 from glass_core.errors import InputError
-from glass_core.pictures.datasets import list_images
+from glass_core.evaluation.score_folder import ScoreFolder
+from glass_core.pictures.datasets import TestImage, list_images
+from glass_core.pictures.reading import PictureError, read_content
 from pipeline.cameras.recording import INDEX, Recording, RecordingWriter
 from pipeline.config.line import LineConfig
 from pipeline.ledger.reading import read_runs, read_verdicts
@@ -110,3 +113,25 @@ def test_a_name_that_leads_elsewhere_is_refused(place: Callable[[str, Path], Non
 @pytest.mark.parametrize("place", [p for p in PLACES if p is not picture_of_a_split_file])
 def test_a_good_name_is_taken(place: Callable[[str, Path], None], tmp_path: Path) -> None:
     place("left_2", tmp_path)
+
+
+def test_the_map_of_a_linked_picture_lies_with_the_others(tmp_path: Path) -> None:
+    (tmp_path / "set" / "test" / "good").mkdir(parents=True)
+    (tmp_path / "elsewhere.png").touch()
+    picture = tmp_path / "set" / "test" / "good" / "a.png"
+    picture.symlink_to(tmp_path / "elsewhere.png")
+    place = ScoreFolder(tmp_path / "out", tmp_path / "set")._map_of(TestImage(picture, "good", None))
+    assert place == tmp_path / "out" / "maps" / "test" / "good" / "a.safetensors"
+
+
+def test_what_is_no_file_of_a_recording_holds_nobody_up(tmp_path: Path) -> None:
+    with RecordingWriter(tmp_path / "r", "", 0) as writer:
+        writer.add_camera("a", {})
+    for name in ("a/frames.jsonl", INDEX):
+        (tmp_path / "r" / name).unlink()
+        os.mkfifo(tmp_path / "r" / name)  # opening it would wait for ever
+        with pytest.raises(InputError, match="not readable"):
+            Recording(tmp_path / "r").extent("a")
+    os.mkfifo(tmp_path / "000000000.png")
+    with pytest.raises(PictureError, match="not a file"):
+        read_content(tmp_path / "000000000.png")
