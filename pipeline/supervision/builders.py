@@ -165,7 +165,7 @@ def _decision(spec: Spec, link: Link, model: Path) -> Stage:
         bypass=before.bypass,
         fault=before.fault,
     )
-    publisher = Publisher(link.broadcast(spec.config.publisher.bind), spec.generation)
+    publisher = Publisher(link.broadcast(spec.config.publisher.bind, spec.config.publisher.keys), spec.generation)
     actions = Actions(
         spec.config.actions, spec.config.grading,
         getattr(spec.config.motion, "counts_per_mm", None), spec.generation, lambda: publisher.number(Action),
