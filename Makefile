@@ -8,16 +8,18 @@ TORCH ?= torch==2.13.0
 # torch's idle threads would spin, and starve the other processes of a test
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo test check unit models emulator tensorrt line fuzz clean
+.PHONY: help demo test check unit models emulator tensorrt line fuzz lock sbom clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   the whole story on generated cloth (about five minutes), result in ./demo"
 	@echo "make test   style, types, import contracts, unit tests, trainings and engines, emulated cameras, TensorRT dry run, whole lines"
 	@echo "make fuzz   ten minutes of broken pictures, settings, messages, answers and files; MINUTES=60 for longer"
+	@echo "make lock   resolve the dependencies anew into requirements.lock"
+	@echo "make sbom   what is installed, as CycloneDX, into sbom.json"
 	@echo "make clean  remove the environment"
 
-$(VENV)/.ready: pyproject.toml
+$(VENV)/.ready: pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "glassline: Python 3.11 or newer is needed, $(PYTHON), install it or run make PYTHON=python3.12"; exit 3; }
 	@$(PYTHON) -c 'import ctypes; ctypes.CDLL("libGL.so.1"); ctypes.CDLL("libglib-2.0.so.0")' 2>/dev/null || \
@@ -25,8 +27,9 @@ $(VENV)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "glassline: Python's venv module is missing, $(PYTHON), run: sudo apt-get install python3-venv"; exit 3; }
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check "$(TORCH)"
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 demo: $(VENV)/.ready
@@ -66,6 +69,22 @@ line: $(VENV)/.ready
 MINUTES ?= 10
 fuzz: $(VENV)/.ready
 	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+
+$(VENV)/supply:
+	$(PYTHON) -m venv $@
+	$@/bin/pip install --quiet --disable-pip-version-check uv==0.13.9 cyclonedx-bom==7.5.0 || { rm -rf $@; exit 3; }
+
+# What is installed, each file by its hash, on Python 3.11 and newer. Not torch and the GPU libraries that it names itself:
+# its builds differ, for CPU and GPU and by index, so that no one hash holds everywhere.
+lock: $(VENV)/supply
+	echo "$(TORCH)" > $(VENV)/torch.txt
+	$(VENV)/supply/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--extra dev --constraint $(VENV)/torch.txt --output-file $(VENV)/all.lock pyproject.toml
+	awk '/^[a-z]/ { kept = !/^(torch|triton|cuda-|nvidia-)/ || /^nvidia-ml-py/ } kept' $(VENV)/all.lock > requirements.lock
+
+# What this environment holds, in CycloneDX's form, for whoever must know of each part and its licence.
+sbom: $(VENV)/.ready $(VENV)/supply
+	$(VENV)/supply/bin/cyclonedx-py environment --pyproject pyproject.toml --output-file sbom.json $(BIN)/python
 
 clean:
 	rm -rf $(VENV)

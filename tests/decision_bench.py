@@ -58,6 +58,7 @@ class Bench:
     def announce(self, seq: int, camera: str = "c", start_mm: float | None = None, boot: str = "b", **facts: Any) -> None:
         start = seq * 50.0 if start_mm is None else start_mm
         body = {
+            "t_mono_ns": self.decision._now_ns,  # taken as the line was stepped last
             "sent": True,
             "budget_ms": 100.0,
             "start_mm": start,
@@ -65,7 +66,7 @@ class Bench:
             "mm_per_px_x": 2.0,
             "mm_per_px_y": 0.5,
         }
-        self.inbox.send(Announced(camera=camera, boot_id=boot, seq=seq, t_mono_ns=0, t_utc_ns=1, **{**body, **facts}))
+        self.inbox.send(Announced(camera=camera, boot_id=boot, seq=seq, t_utc_ns=1, **{**body, **facts}))
 
     def score(
         self,

@@ -95,7 +95,7 @@ class ScoreFolder:
 
     def _name(self, image: TestImage) -> str:
         """The picture's path below the test set; of VisA, whose pictures lie in the folder above too, below that."""
-        path, root = image.path.resolve(), self._test_set.resolve()
+        path, root = image.path.absolute(), self._test_set.absolute()  # not where a link leads: that may be anywhere
         return str(path.relative_to(root if path.is_relative_to(root) else root.parent))
 
     def _map_of(self, image: TestImage) -> Path:

@@ -14,6 +14,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     OSError is left to the caller, who knows what to do about it.
     """
     part = path.with_name(f".{path.name}.part")
+    with suppress(FileNotFoundError):
+        part.unlink()  # a link there would be written through
     try:
         yield part
         part.replace(path)

@@ -62,6 +62,8 @@ def decode_image(content: bytes, path: Path) -> NDArray[np.uint8]:
 def read_content(path: Path) -> bytes:
     """All bytes of a file; PictureError where they cannot be read or are too many."""
     try:
+        if path.is_fifo() or path.is_char_device():  # they have no end
+            raise PictureError("not a file", path, "take it out of the folder")
         with path.open("rb") as file:
             content = file.read(_MAX_FILE_BYTES + 1)
     except OSError as error:

@@ -1,7 +1,7 @@
 """VisA's split file: which picture of which class belongs to which part, with which mask."""
 
 import csv
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from glass_core.errors import InputError
 
@@ -34,6 +34,9 @@ def _rows(table: Path) -> list[dict[str, str]]:
         raise InputError(f"split file not readable ({error}), {table}, restore VisA's own") from None
     columns = ("object", "split", "label", "image", "mask")
     for number, row in enumerate(rows, 1):
+        for name in (PurePosixPath(row.get(column) or "") for column in ("image", "mask")):
+            if name.is_absolute() or ".." in name.parts or "\0" in str(name):
+                raise InputError(f"a picture outside the data set in row {number}, {table}, restore VisA's own")
         if any(row.get(column) is None for column in columns):
             raise InputError(
                 f"split file without the columns {', '.join(columns)} in row {number}, {table}, restore VisA's own"

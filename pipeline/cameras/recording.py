@@ -11,11 +11,12 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -23,13 +24,14 @@ from glass_core.errors import InputError
 from glass_core.files.whole_file import whole_file
 from pipeline.cameras.picture import write_png
 from pipeline.cameras.protocol import MAX_BELIEVED, MAX_MISSING, Shot
-from pipeline.messages.domains import Count, FrameMm, Int64, Px, Seq
+from pipeline.messages.domains import NAME, Count, FrameMm, Int64, Px, Seq
 from pipeline.messages.motion import Motion
 from pipeline.messages.states import FrameStatus
 
 SCHEMA = 1
 INDEX = "recording.json"
 AGAIN = "record again or name another"
+MAX_INDEX_BYTES = 16 << 20
 Line = TypeVar("Line", bound=BaseModel)
 
 
@@ -221,13 +223,16 @@ class Recording:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            index = json.loads((path / INDEX).read_text(encoding="utf-8"))
+            with _opened(path / INDEX) as file:
+                index = json.loads(file.read(MAX_INDEX_BYTES))
         except (OSError, ValueError) as e:
             raise InputError(f"recording not readable: {e}, {path / INDEX}, {AGAIN}") from None
         if not isinstance(index, dict) or index.get("schema") != SCHEMA or not isinstance(index.get("cameras"), dict):
             raise InputError(f"not a schema {SCHEMA} recording, {path / INDEX}, record again with this version")
         self.cameras: dict[str, dict[str, Any]] = index["cameras"]
         for name, facts in self.cameras.items():
+            if not re.fullmatch(NAME, name):
+                raise InputError(f"recording damaged: {name[:40]!r} is no camera's name, {path / INDEX}, record again")
             if not isinstance(facts, dict):
                 raise InputError(f"recording damaged: camera {name} is not described, {path / INDEX}, record again")
 
@@ -250,7 +255,7 @@ class Recording:
         counted = self.cameras[camera].get("frames")
         folder = self.path / camera
         try:
-            with (folder / "frames.jsonl").open("rb") as file:
+            with _opened(folder / "frames.jsonl") as file:
                 lines = sum(line.endswith(b"\n") for line in file)
             stems = [p.stem for p in folder.glob("*.png")]
         except OSError as e:
@@ -269,9 +274,15 @@ class Recording:
         return _read_lines(self.path / "motion.jsonl", Motion) if (self.path / "motion.jsonl").exists() else iter(())
 
 
+def _opened(path: Path) -> BinaryIO:
+    if path.is_fifo() or path.is_char_device():  # they have no end
+        raise OSError(errno.EINVAL, "not a file", str(path))
+    return path.open("rb")
+
+
 def _read_lines(path: Path, kind: type[Line]) -> Iterator[Line]:
     try:
-        with path.open("rb") as file:
+        with _opened(path) as file:
             for number, line in enumerate(file, 1):
                 if not line.endswith(b"\n"):
                     return

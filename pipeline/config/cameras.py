@@ -87,6 +87,19 @@ class CameraBase(Section):
             raise ValueError("lamp needs a level, or a flatfield card that has that of plain white")
         return self
 
+    @property
+    def keeps_time(self) -> bool:
+        """Whether it gives pictures by a clock, so that its silence means loss.
+
+        All others wait for a trigger from outside, for the cloth, or for the line itself, and may be silent.
+        """
+        return self.rate is not None
+
+    @property
+    def frame_ms(self) -> float | None:
+        """From frame to frame of one that has a rate; null: not known, also where its pictures are cut into slabs."""
+        return None if self.rate is None or self.rows is not None else 1000 / self.rate
+
     def inspected_px(self, width: int, model_px: Pixels | None) -> Pixels | None:
         """The columns that are judged of a picture so wide: this camera's own, else those the model was trained on.
 
@@ -157,6 +170,12 @@ class BaslerConfig(CameraBase):
     buffers: int = Field(default=16, ge=2, le=1024)
     encoder_chunk: str | None = None
     """The chunk node that holds the encoder's count, e.g. ChunkCounterValue; switched on by `features` or the .pfs file."""
+
+    @property
+    def keeps_time(self) -> bool:
+        """Also one that times itself, which `stall_ms` says of it."""
+        asked = self.trigger is not None and self.trigger.source == "Software"
+        return self.rate is not None or (self.stall_ms is not None and not asked)
 
 
 CameraConfig = Annotated[ReplayConfig | WeaveConfig | BaslerConfig, Field(discriminator="source")]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -15,12 +17,22 @@ class PublisherConfig(Section):
 
     kind: Literal["publisher"]
     bind: str = "ipc://auto"
+    """`ipc://auto`: a socket in the line's own folder, for this user alone; `ipc://PATH`: one elsewhere.
+
+    `tcp://ADDRESS:PORT`: that one, too, for clients with a key.
+    """
+    keys: Path | None = None
+    """The folder that `glassline keys` made: the line's own pair, and the public keys of those who may listen over TCP."""
 
     @model_validator(mode="after")
-    def _loopback(self) -> PublisherConfig:
-        host = self.bind.removeprefix("tcp://").rsplit(":", 1)[0]
-        if not (self.bind.startswith("ipc://") or (self.bind.startswith("tcp://") and host in ("127.0.0.1", "[::1]"))):
-            raise ValueError(f"bind {self.bind}: ipc://PATH, ipc://auto or tcp://127.0.0.1:PORT are allowed")
+    def _closed(self) -> PublisherConfig:
+        tcp = re.fullmatch(r"tcp://[^\s/;]+:[1-9][0-9]{0,4}", self.bind) is not None
+        if not tcp and not re.fullmatch(r"ipc://[^@*\x00][^\x00]*", self.bind):  # @ is a name that every user may connect to
+            raise ValueError(f"bind {self.bind}: ipc://auto, ipc://PATH or tcp://ADDRESS:PORT are allowed")
+        if tcp and self.keys is None:
+            raise ValueError(f"bind {self.bind} needs `keys:`, make them with `glassline keys DIR NAME`, or use ipc://auto")
+        if self.keys is not None and not tcp:
+            raise ValueError(f"keys are for tcp://, bind is {self.bind}: leave them out")
         return self
 
 
@@ -28,6 +40,8 @@ class ModbusConfig(ModbusAddress):
     """Remote I/O or a PLC, over Modbus TCP; the register map stands in pipeline/outputs/modbus.py and in the README."""
 
     name: ProcessName = "plc"
+    carries_rejects: bool = True
+    """The machine acts on what is written here: while it is mute, no cloth may pass. False: it only shows how the line is."""
     coils_at: int = Field(default=0, ge=0, le=65000)
     registers_at: int | None = Field(default=0, ge=0, le=65000)
     """Null: remote I/O that has only coils."""
@@ -36,7 +50,9 @@ class ModbusConfig(ModbusAddress):
 
 
 WiredConfig = ModbusConfig
-"""The kinds of output that are processes of their own, each with a `name`; their modules stand in pipeline/outputs."""
+"""The kinds of output that are processes of their own, each with a `name` and whether it `carries_rejects`.
+
+Their modules stand in pipeline/outputs."""
 
 
 OutputConfig = Annotated[PublisherConfig | WiredConfig, Field(discriminator="kind")]

@@ -52,9 +52,10 @@ class Cloth:
         self._told = False
         self._events = Events()
 
-    def suppress(self, start_mm: float, end_mm: float) -> EventSpan | None:
-        """The event on that stretch of the line in which a defect is no reject, and that ends last."""
-        return self._events.suppress(start_mm, end_mm)
+    def suppressed(self, stretch_mm: tuple[float, float] | None) -> str:
+        """In which event on that stretch of the line a defect is no reject, and how far; empty where there is none."""
+        event = self._events.suppress(*stretch_mm) if stretch_mm else None
+        return f"no rejects in {event.kind} up to {event.end_mm / 1000:.3f} m" if event else ""
 
     def moved(self, position_mm: float, now_ns: int) -> None:
         """The cloth is there: the first roll is placed, and a roll that is full ends."""

@@ -1,65 +1,69 @@
-"""When a verdict is due: after a time, or before the cloth is at the actuator (pure but for the time handed in)."""
+"""When a score comes too late: after a time, or once the cloth is at the actuator (pure but for the time handed in)."""
 
 from __future__ import annotations
 
-import math
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from pipeline.messages.frames import Announced
 from pipeline.messages.motion import Motion
 from pipeline.messages.states import MotionState
 
-AHEAD_NS = 100_000_000
-"""The cloth's position is carried on for so long after the last word of it."""
-
-
-@dataclass(frozen=True)
-class Deadline:
-    """Whichever comes first."""
-
-    clock_ns: float
-    cloth_mm: float
-    """The cloth's position at which the frame's first row is at the actuator."""
-    by_cloth: bool
+REST_NS = 100_000_000
+"""Cloth rests from a word of rest to the next word, where that is no further off: motion is told fifty times a second."""
+RESTS = 1024
+"""Rests that are remembered; time at rest before them is not taken off."""
 
 
 class Due:
-    """The clock of a line and its actuators: time that cloth stands brings it no nearer to one.
+    """A line's actuators, and when its cloth stood: time that cloth stands brings it no nearer to one.
 
-    `actuator_mm` maps a camera to the distance from the line's zero; frames of other
-    cameras, and frames without a place, have only time.
+    A frame's time counts from its own `t_mono_ns`, whenever decision hears of it. So one that comes long after it was taken
+    is late from the first. One from the future is late, too: there is one clock a machine, so its time cannot be true.
+    `actuator_mm` maps a camera to the distance from the line's zero; frames of other cameras, and frames without a place,
+    have only time.
     """
 
     def __init__(self, actuator_mm: Mapping[str, float]) -> None:
         self._actuator_mm = actuator_mm
         self._motion: Motion | None = None
-        self._now_ns = 0
-        self._rested_ns = 0
+        self._rests: deque[tuple[int, int]] = deque(maxlen=RESTS)
+        """From when to when, in ns, one after another."""
 
-    def step(self, now_ns: int, motion: Motion | None) -> None:
-        """Time goes on; `motion` is the last word of it."""
-        if motion is not None and motion.state is MotionState.STOPPED:
-            self._rested_ns += now_ns - self._now_ns
-        self._now_ns, self._motion = now_ns, motion
+    def hear(self, motion: Motion) -> None:
+        """One more word of how the cloth moves."""
+        before, self._motion = self._motion, motion
+        if before is None or before.state is not MotionState.STOPPED:
+            return
+        since_ns, t_ns = before.t_mono_ns, motion.t_mono_ns
+        if not 0 < t_ns - since_ns <= REST_NS:
+            return
+        if self._rests and self._rests[-1][1] == since_ns:
+            since_ns, _ = self._rests.pop()
+        self._rests.append((since_ns, t_ns))
 
-    def deadline(self, frame: Announced) -> Deadline:
-        """Of a frame that is announced now."""
-        budget_ns = math.inf if frame.budget_ms is None else frame.budget_ms * 1e6
+    def over(self, frame: Announced, now_ns: int) -> bool:
+        """Whether a score for the frame comes too late now."""
+        if frame.budget_ms is None:
+            return False
+        age_ns = now_ns - frame.t_mono_ns
+        if age_ns < 0:
+            return True
         actuator_mm = self._actuator_mm.get(frame.camera)
-        if actuator_mm is None or frame.start_mm is None or frame.budget_ms is None:
-            return Deadline(self._now_ns + budget_ns, math.inf, False)
-        return Deadline(self._now_ns - self._rested_ns + budget_ns, frame.start_mm + actuator_mm, True)
+        if actuator_mm is not None and frame.start_mm is not None:
+            if self._furthest_mm(now_ns) >= frame.start_mm + actuator_mm:
+                return True
+            age_ns -= self._rested_ns(frame.t_mono_ns, now_ns)
+        return age_ns > frame.budget_ms * 1e6
 
-    def over(self, deadline: Deadline) -> bool:
-        """Whether it has passed."""
-        if not deadline.by_cloth:
-            return self._now_ns > deadline.clock_ns
-        return self._now_ns - self._rested_ns > deadline.clock_ns or self._here_mm >= deadline.cloth_mm
+    def _rested_ns(self, since_ns: int, now_ns: int) -> int:
+        rested_ns = 0
+        for from_ns, to_ns in reversed(self._rests):
+            if to_ns <= since_ns:
+                break
+            rested_ns += max(0, min(to_ns, now_ns) - max(from_ns, since_ns))
+        return rested_ns
 
-    @property
-    def _here_mm(self) -> float:
-        if self._motion is None:
-            return -math.inf
-        ahead_ns = min(max(0, self._now_ns - self._motion.t_mono_ns), AHEAD_NS)
-        return self._motion.position_mm + self._motion.speed_mm_s * ahead_ns / 1e9
+    def _furthest_mm(self, now_ns: int) -> float:
+        """Where the cloth may have come by now, also while no word of it comes."""
+        return float("-inf") if self._motion is None else max(self._motion.position_mm, self._motion.at_mm(now_ns))

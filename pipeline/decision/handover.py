@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from pipeline.decision.actions import UNACKNOWLEDGED
 from pipeline.decision.line_state import GONE
@@ -29,8 +29,8 @@ class Handover(BaseModel):
     """Those that nobody has acknowledged, and those whose place on the cloth is still to come."""
     events: int = 0
     """How many there were: numbers go on from there."""
-    decided_mm: dict[str, float] = Field(default_factory=dict)
-    """Up to where each camera's cloth has its verdicts."""
+    decided: Decided = Decided(cameras={})
+    """What has its verdicts."""
     travelled: Elapsed | Counted | None = None
     """How far the motion source has come; null: it starts at 0."""
 
@@ -43,7 +43,7 @@ class Heard:
         self._fault = ""
         self._actions: dict[int, Action] = {}
         self._events = 0
-        self._decided = Decided(mm={})
+        self._decided = Decided(cameras={})
         self._travelled: Elapsed | Counted | None = None
 
     def handover(self, bypass: bool) -> Handover:
@@ -51,7 +51,7 @@ class Heard:
         actions = tuple(self._actions.values())
         return Handover(
             roll=self._roll, bypass=bypass, fault=self._fault, actions=actions, events=self._events,
-            decided_mm=self._decided.mm, travelled=self._travelled,
+            decided=self._decided, travelled=self._travelled,
         )  # fmt: skip
 
     def hear(self, message: Message) -> None:

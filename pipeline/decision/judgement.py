@@ -112,11 +112,13 @@ def _defect(
     return Judgement(Result.DEFECT, regions=told, regions_total=found.total, above_mm=above_mm)
 
 
-def unscored(frame: Announced, worker_ready: bool) -> Judgement:
+def unscored(frame: Announced, worker_ready: bool, now_ns: int) -> Judgement:
     """Why a frame has no score in time."""
     if frame.status is not FrameStatus.OK:
         reason = Reason.LAMP if frame.status is FrameStatus.LAMP else Reason.DAMAGED
         return Judgement(Result.NOT_INSPECTED, reason, frame.error)
     if not worker_ready:
         return Judgement(Result.NOT_INSPECTED, Reason.NOT_READY, "the worker is not ready")
-    return Judgement(Result.NOT_INSPECTED, Reason.NO_SCORE if frame.sent else Reason.OVERLOAD)
+    early_ms = (frame.t_mono_ns - now_ns) / 1e6
+    detail = f"its time is {early_ms:.0f} ms ahead of this machine's clock" if frame.budget_ms and early_ms > 0 else ""
+    return Judgement(Result.NOT_INSPECTED, Reason.NO_SCORE if frame.sent else Reason.OVERLOAD, detail)

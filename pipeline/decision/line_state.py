@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pipeline.messages.message import Refused
 from pipeline.messages.stages import Status
@@ -25,6 +26,8 @@ class Roster:
     cameras: tuple[str, ...]
     wires: tuple[tuple[str, str], ...] = ()
     """Role and name of the outputs and inputs."""
+    reject_wires: tuple[str, ...] = ()
+    """The outputs that carry rejects to the machine."""
     stages: dict[tuple[str, str], Status] = field(default_factory=dict)
     overflows: Callable[[], bool] = lambda: False
     """Whether more waits for the recorder than may."""
@@ -50,6 +53,13 @@ class Roster:
         status = self.stages.get((role, name))
         return status.state if status else None
 
+    def scores(self, generation: int) -> bool:
+        """Whether a score of that generation of the worker counts: not after its successor spoke, or it was told down."""
+        known = self.stages.get(("worker", "worker"))
+        if known is None or generation > known.generation:
+            return True
+        return generation == known.generation and known.state is not StageState.DOWN
+
     @property
     def faults(self) -> list[str]:
         """What makes a PASS impossible."""
@@ -57,16 +67,40 @@ class Roster:
         return told + ["recorder: takes no records, make room on its disk or restart the line"] * self.overflows()
 
     @property
-    def down(self) -> list[str]:
-        """Stages that have gone after they were there, or cannot do all of their work."""
-        ailing = (StageState.DOWN, StageState.DEGRADED)
-        return [f"{s.name}: {s.detail}".rstrip(": ") for s in self.stages.values() if s.state in ailing]
+    def blind(self) -> list[str]:
+        """What ails of the stages without which cloth is not judged, or its reject does not reach the machine."""
+        return [f"{s.name}: {s.detail}".rstrip(": ") for s in self._ailing if self._blinds(s)]
+
+    @property
+    def impaired(self) -> list[str]:
+        """What ails of all others."""
+        return [f"{s.name}: {s.detail}".rstrip(": ") for s in self._ailing if not self._blinds(s)]
 
     @property
     def awaited(self) -> list[str]:
-        """Stages without a word so far."""
-        wanted = [("worker", "worker"), *(("grabber", c) for c in self.cameras)]
-        return [name for role, name in wanted if (role, name) not in self.stages]
+        """Stages without a word so far, without which cloth is not judged, or its reject does not reach the machine."""
+        return [name for role, name in self._needed if (role, name) not in self.stages]
+
+    @property
+    def _needed(self) -> list[tuple[str, str]]:
+        return [("worker", "worker"), *(("grabber", c) for c in self.cameras), *(("output", o) for o in self.reject_wires)]
+
+    @property
+    def _ailing(self) -> list[Status]:
+        """They have gone after they were there, or cannot do all of their work."""
+        return [s for s in self.stages.values() if s.state in (StageState.DOWN, StageState.DEGRADED)]
+
+    def _blinds(self, status: Status) -> bool:
+        """Motion that lacks something while its place is right does not."""
+        return (status.role, status.name) in self._needed or (status.role == "motion" and status.state is StageState.DOWN)
+
+
+class Standing(NamedTuple):
+    """How the line is, and whether cloth that passes may be trusted to be judged."""
+
+    state: State
+    inspection_ok: bool
+    detail: str
 
 
 def line_state(
@@ -78,29 +112,38 @@ def line_state(
     bypass: bool,
     fault: str,
     wrong_style: str = "",
-) -> tuple[State, bool, str]:
-    """State, inspection_ok, and why: inspection is ok only once every camera has judged cloth and none has a gap open.
+    blind: Sequence[str] = (),
+    impaired: Sequence[str] = (),
+) -> Standing:
+    """How the line is: the first condition that holds.
 
-    Cloth at rest is healthy, however long. `fault` is the latched one: it stays until a person resets it.
+    condition                                                                       state     may cloth pass (inspection_ok)
+    a FAULT was told (the recorder writes nothing, ...) and is not reset yet        FAULT     no
+    the operator has set rejects aside, or the line only observes                   BYPASS    no
+    no word yet of the worker, of a camera, of a wire that carries rejects          STARTING  no
+    one of these, or motion, is lost; the roll is unlike the card's cloth           DEGRADED  no
+    a camera's last cloth was not judged                                            DEGRADED  no
+    any other stage is lost or ails; a camera drifts or is misaligned               DEGRADED  once every camera has judged cloth
+    the cloth is at rest, however long                                              STOPPED   once every camera has judged cloth
+    no camera has told of cloth yet                                                 READY     no
+    none of these                                                                   RUNNING   once every camera has judged cloth
+
+    `fault` is the latched one: it stays until a person resets it. `blind` and `impaired`: what decision itself knows of these
+    kinds, beside what the roster's stages say. A roll of another look comes first in the detail, and nothing but a fault hides
+    it: a person's reset would accept it.
     """
-    if fault:
-        return State.FAULT, False, fault if roster.faults else fault + GONE
-    unlike = f"{UNLIKE}: {wrong_style}" if wrong_style else ""
-    if bypass:
-        return State.BYPASS, False, _each(unlike, "rejects are inhibited")
-    if roster.awaited:
-        return State.STARTING, False, _each(unlike, "waiting for " + ", ".join(roster.awaited))
-    if roster.down or unlike:
-        return State.DEGRADED, False, _each(unlike, *roster.down)
-    if gap_open:
-        return State.DEGRADED, False, "cloth passes that is not inspected"
-    if motion is MotionState.STOPPED:
-        return State.STOPPED, every_camera_judged, "the web is at rest"
-    if not frames:
-        return State.READY, False, "no cloth seen yet"
-    return State.RUNNING, every_camera_judged, ""
-
-
-def _each(*details: str) -> str:
-    """What looks like another style comes first: it must not be hidden, since a person's reset accepts it."""
-    return "; ".join(filter(None, details))
+    unlike = [f"{UNLIKE}: {wrong_style}"] * bool(wrong_style)
+    awaited, blinding = ", ".join(roster.awaited), [*unlike, *roster.blind, *blind]
+    ailing = [*blinding, *roster.impaired, *impaired]
+    judged = every_camera_judged
+    conditions = (
+        (bool(fault), Standing(State.FAULT, False, fault if roster.faults else fault + GONE)),
+        (bypass, Standing(State.BYPASS, False, "; ".join([*unlike, "rejects are inhibited"]))),
+        (bool(awaited), Standing(State.STARTING, False, "; ".join([*unlike, f"waiting for {awaited}"]))),
+        (bool(blinding), Standing(State.DEGRADED, False, "; ".join(ailing))),
+        (gap_open, Standing(State.DEGRADED, False, "; ".join(["cloth passes that is not inspected", *ailing]))),
+        (bool(ailing), Standing(State.DEGRADED, judged, "; ".join(ailing))),
+        (motion is MotionState.STOPPED, Standing(State.STOPPED, judged, "the web is at rest")),
+        (not frames, Standing(State.READY, False, "no cloth seen yet")),
+    )
+    return next((standing for holds, standing in conditions if holds), Standing(State.RUNNING, judged, ""))

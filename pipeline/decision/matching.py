@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pipeline.decision.due import Deadline, Due
+from collections.abc import Mapping
+
+from pipeline.decision.due import Due
 from pipeline.messages.frames import Announced, ScoreMap
 from pipeline.messages.message import Payload
+from pipeline.messages.stages import Mark
 
 MAX_EARLY = 32
 """Scores kept that came before their frame was announced, some with pixels; those of a killed grabber wait in vain."""
@@ -15,13 +18,13 @@ Scored = tuple[ScoreMap, tuple[Payload, ...]]
 
 
 class Matching:
-    """Frames that wait for their scores, and scores that came before their frames."""
+    """Frames that wait for their scores, and scores that came before their frames; `marks`: of cameras before a restart."""
 
-    def __init__(self, due: Due) -> None:
+    def __init__(self, due: Due, marks: Mapping[str, Mark]) -> None:
         self._due = due
-        self._waiting: dict[Key, tuple[Announced, Deadline]] = {}
+        self._waiting: dict[Key, Announced] = {}
         self._early: dict[Key, Scored] = {}
-        self._last: dict[tuple[str, str], int] = {}
+        self._last = {(camera, mark.boot_id): mark.next_seq - 1 for camera, mark in marks.items() if mark.boot_id}
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -29,10 +32,10 @@ class Matching:
     @property
     def frames(self) -> list[Announced]:
         """Those that wait, in the order of their announcement."""
-        return [frame for frame, _ in self._waiting.values()]
+        return list(self._waiting.values())
 
     def announced(self, frame: Announced) -> int | None:
-        """How many frames were lost just before this one; null: it was announced before.
+        """How many frames were lost just before this one; null: it was announced, or told as lost, before.
 
         Frames that nobody announced count as lost, too.
         """
@@ -49,13 +52,12 @@ class Matching:
     def wait(self, frame: Announced) -> Scored | None:
         """Its scores, where they have come already; else it waits for them from now on."""
         if (early := self._early.pop(frame.key, None)) is None:
-            self._waiting[frame.key] = frame, self._due.deadline(frame)
+            self._waiting[frame.key] = frame
         return early
 
     def match(self, scored: ScoreMap) -> Announced | None:
         """The frame that waits for these scores, and waits no longer."""
-        frame, _ = self._waiting.pop(scored.key, (None, None))
-        return frame
+        return self._waiting.pop(scored.key, None)
 
     def keep(self, scored: ScoreMap, payloads: tuple[Payload, ...]) -> bool:
         """Hold scores until their frame is announced; false: it was, and has its verdict."""
@@ -66,13 +68,19 @@ class Matching:
             self._early.pop(next(iter(self._early)))
         return True
 
-    def overdue(self) -> list[Announced]:
+    def overdue(self, now_ns: int) -> list[Announced]:
         """Frames whose time is up; they wait no longer."""
-        keys = [key for key, (_, deadline) in self._waiting.items() if self._due.over(deadline)]
-        return [self._waiting.pop(key)[0] for key in keys]
+        keys = [key for key, frame in self._waiting.items() if self._due.over(frame, now_ns)]
+        return [self._waiting.pop(key) for key in keys]
 
     def give_up(self) -> list[Announced]:
         """All frames that wait; they wait no longer."""
         frames = self.frames
         self._waiting.clear()
         return frames
+
+    def undecided(self, camera: str) -> tuple[str, int]:
+        """Of the start of a camera that spoke last: its boot_id, and its first frame that has no verdict."""
+        boot_id, last = next(((boot, seq) for (name, boot), seq in reversed(self._last.items()) if name == camera), ("", -1))
+        waiting = (frame.seq for frame in self._waiting.values() if (frame.camera, frame.boot_id) == (camera, boot_id))
+        return boot_id, min(waiting, default=last + 1)

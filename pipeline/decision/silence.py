@@ -10,7 +10,7 @@ from pipeline.messages.values import Span
 
 FIRST_FRAME_MM = 100.0
 """Assumed length of a frame until a camera has announced one and when the line does not state it."""
-LATENESS_S = 0.25
+LATENESS_NS = 250_000_000
 """A frame may be announced so much later than its last row passed."""
 TOLERANCE_MM = 1e-3
 
@@ -23,8 +23,6 @@ class Silence:
         self._frame_mm = frame_mm or 0.0
         self.spoken_mm = spoken_mm
         """The furthest that was announced or told missing; null before the first word."""
-        self.listening = True
-        """False once the camera's source is at its end."""
 
     def announced(self, frame: Announced) -> Span | None:
         """The cloth skipped before this frame, if any.
@@ -43,14 +41,17 @@ class Silence:
             self.spoken_mm = frame.end_mm
         return None
 
-    def moved(self, motion: Motion) -> Span | None:
-        """The cloth that has passed by now in whole frames without a word; None at rest, in reverse, and while all is well."""
+    def begin(self, motion: Motion) -> None:
+        """Cloth counts from where it is when it is first heard of."""
         if self.spoken_mm is None:
             self.spoken_mm = motion.position_mm + self._offset_mm
-        if not self.listening or motion.state is not MotionState.MOVING:
+
+    def moved(self, motion: Motion) -> Span | None:
+        """The cloth that has passed by now in whole frames without a word; None at rest, in reverse, and while all is well."""
+        if self.spoken_mm is None or motion.state is not MotionState.MOVING:
             return None
         frame_mm = self._frame_mm if self._frame_mm > TOLERANCE_MM else FIRST_FRAME_MM
-        margin_mm = 0.25 * frame_mm + LATENESS_S * motion.speed_mm_s
+        margin_mm = 0.25 * frame_mm + LATENESS_NS / 1e9 * motion.speed_mm_s
         frames = int((motion.position_mm + self._offset_mm - self.spoken_mm - margin_mm) // frame_mm)
         if frames < 1:
             return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pipeline.decision.cloth import ClothTerms
 from pipeline.decision.judgement import Standard
+from pipeline.messages.stages import Decided
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,10 @@ class DecisionTerms:
     tolerate_not_inspected_mm: float
     observe: bool
     generation: int
-    decided_mm: dict[str, float] = field(default_factory=dict)
-    """Up to where each camera's cloth was decided before a restart."""
+    decided: Decided = field(default_factory=lambda: Decided(cameras={}))
+    """What had its verdicts before a restart."""
+    interval_ms: Mapping[str, float | None] = field(default_factory=dict)
+    """From frame to frame of each camera that keeps time; null: to be learned from its frames."""
     actuator_mm: dict[str, float] = field(default_factory=dict)
     """From a camera to its actuator, where there is one and lengths are known."""
     y_offset_mm: dict[str, float] = field(default_factory=dict)
@@ -29,6 +32,8 @@ class DecisionTerms:
     alignment_tolerance_mm: float = 2.0
     wires: tuple[tuple[str, str], ...] = ()
     """Role and name of each output and input: they report, too."""
+    reject_wires: tuple[str, ...] = ()
+    """Outputs that carry rejects to the machine: while one is mute, no cloth may pass."""
     motion: bool = False
     """Something says where the cloth is, also at rest: nothing passes before its first word."""
     bypass: bool = False

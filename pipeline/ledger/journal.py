@@ -18,7 +18,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._lines: list[str] = []
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
             self._end = _after_last_line(self._file, os.fstat(self._file).st_size)
             os.ftruncate(self._file, self._end)
         except OSError as e:

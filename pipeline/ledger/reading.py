@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from pipeline.cloth.borders import Borders
 from pipeline.ledger.opening import opened
-from pipeline.ledger.rows import TWICE, damaged, find_run, read_config, read_object, whole_bodies
+from pipeline.ledger.rows import TWICE, damaged, find_run, known_as, read_config, read_object, whole_bodies
 from pipeline.ledger.store import M
 from pipeline.ledger.verdict_lines import LinesSoFar
 from pipeline.ledger.whole_verdicts import whole_verdicts
@@ -30,7 +30,7 @@ def read_runs(path: Path) -> dict[str, dict[str, Any]]:
     with opened(path) as db:
         for run_id, key, value in db.execute("SELECT run_id, key, value FROM run ORDER BY rowid"):
             try:
-                runs.setdefault(run_id, {})[key] = json.loads(value)
+                runs.setdefault(known_as(path, run_id), {})[key] = json.loads(value)
             except ValueError:
                 raise damaged(path, f"{key} of run {run_id}") from None
     return runs

@@ -5,6 +5,7 @@ Every row stands in its columns and once more in its body. One whose two forms d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,14 @@ def find_run(db: Connection, path: Path, run_id: str | None) -> str:
     found = db.execute(query, (run_id,)).fetchone()
     if found is None:
         raise InputError(f"ledger has no such run {run_id or ''}, {path}, give a ledger that a line has written")
-    return str(found[0])
+    return known_as(path, found[0])
+
+
+def known_as(path: Path, run_id: Any) -> str:
+    """A run's name as a line gives it: a folder of pictures is called so. InputError for any other."""
+    if not isinstance(run_id, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", run_id):
+        raise damaged(path, "the name of a run")
+    return run_id
 
 
 def read_config(db: Connection, run_id: str) -> dict[str, Any]:

@@ -138,7 +138,7 @@ def _lock(path: Path) -> int:
     side = path.with_name(path.name + ".lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(side, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        handle = os.open(side, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     except OSError as e:
         raise InputError(f"ledger not writable ({e.strerror}), {path}, choose another ledger.path") from None
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from pathlib import Path
 
 from pipeline.link.protocol import CAPACITY, DEFAULT_CAPACITY, Received
 from pipeline.link.wire import DecodeError, decode, encode
@@ -69,7 +70,7 @@ class MemoryLink:
         """The same queue."""
         return self.inbox(name)
 
-    def broadcast(self, bind: str) -> MemoryBroadcast:
+    def broadcast(self, bind: str, keys: Path | None = None) -> MemoryBroadcast:
         """A listener's ear."""
         self.broadcasts.append(MemoryBroadcast())
         return self.broadcasts[-1]

@@ -6,6 +6,7 @@ small high-water marks and non-blocking sends: a refused send is an answer, neve
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Protocol
 
 from pipeline.messages.message import Message, Payload
@@ -64,8 +65,8 @@ class Link(Protocol):
         """A way to the inbox called `name`, wherever it is."""
         ...
 
-    def broadcast(self, bind: str) -> Broadcast:
-        """A publisher bound to `bind`."""
+    def broadcast(self, bind: str, keys: Path | None = None) -> Broadcast:
+        """A publisher bound to `bind`; `keys` says who may listen over TCP."""
         ...
 
     def wait(self, timeout_ms: int) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import zmq
 
 from glass_core.errors import InputError
+from pipeline.link.curve import Gate, protect
+from pipeline.link.keys import read_keys
 from pipeline.link.protocol import CAPACITY, DEFAULT_CAPACITY, LINGER_MS, Received
 from pipeline.link.wire import MAX_PAYLOAD_BYTES, DecodeError, decode, encode
 from pipeline.messages.domains import MAX_HEADER_BYTES
@@ -18,8 +20,8 @@ from pipeline.telemetry import Refusals
 
 
 def publisher_endpoint(bind: str, folder: Path) -> str:
-    """`ipc://auto` means: in the line's own folder."""
-    return f"ipc://{folder / 'publisher'}" if bind == "ipc://auto" else bind
+    """Where the line's own processes hear it: in its own folder, also when others hear it over TCP."""
+    return f"ipc://{folder / 'publisher'}" if bind == "ipc://auto" or bind.startswith("tcp://") else bind
 
 
 class ZmqInbox:
@@ -61,15 +63,17 @@ class ZmqOutbox:
 class ZmqBroadcast:
     """An XPUB socket; the message's type is its topic."""
 
-    def __init__(self, socket: zmq.Socket) -> None:
-        self._socket = socket
+    def __init__(self, socket: zmq.Socket, gate: Gate | None = None) -> None:
+        self._socket, self._gate = socket, gate
 
     def publish(self, message: Message) -> None:
         """To every present subscriber."""
         self._socket.send_multipart([type(message).__name__.encode(), *encode(message)], zmq.NOBLOCK)
 
     def joined(self) -> bool:
-        """Whether somebody subscribed since the last call."""
+        """Whether somebody subscribed since the last call; those with a key are let in."""
+        if self._gate is not None:
+            self._gate.answer()
         seen = False
         while self._socket.poll(0):
             seen |= self._socket.recv(zmq.NOBLOCK).startswith(b"\x01")
@@ -97,6 +101,8 @@ class ZmqLink:
         self._poller = zmq.Poller()
         self._sockets: list[zmq.Socket] = []
         self._bound: list[Path] = []
+        self.strangers = Refusals()
+        """Who was not let in over TCP, by address."""
 
     def _socket(self, kind: int, capacity: int) -> zmq.Socket:
         socket = self._context.socket(kind)
@@ -107,13 +113,18 @@ class ZmqLink:
         return socket
 
     def _bind(self, socket: zmq.Socket, endpoint: str) -> None:
+        path = Path(endpoint.removeprefix("ipc://")) if endpoint.startswith("ipc://") else None
+        if path is not None and path.exists() and not path.is_socket():  # libzmq would delete it
+            raise InputError(f"address not free, {endpoint}, it is not a socket: choose another")
+        others = os.umask(0o077)  # only this user may connect
         try:
             socket.bind(endpoint)
         except zmq.ZMQError as e:
             raise InputError(f"address not free, {endpoint}, {e.strerror}: stop the other user or choose another") from None
-
-        if endpoint.startswith("ipc://"):
-            self._bound.append(Path(endpoint.removeprefix("ipc://")))
+        finally:
+            os.umask(others)
+        if path is not None:
+            self._bound.append(path)
 
     def inbox(self, name: str) -> ZmqInbox:
         """Binds `folder/name`."""
@@ -131,13 +142,26 @@ class ZmqLink:
         socket.connect(f"ipc://{self.folder / name}")
         return ZmqOutbox(socket)
 
-    def broadcast(self, bind: str) -> ZmqBroadcast:
-        """Binds an XPUB socket."""
+    def broadcast(self, bind: str, keys: Path | None = None) -> ZmqBroadcast:
+        """Binds an XPUB socket; over TCP as well, for clients whose keys are in the folder `keys`."""
         socket = self._socket(zmq.XPUB, 1000)
         socket.setsockopt(zmq.XPUB_VERBOSE, 1)  # a second subscriber wants the present state too
         self._bind(socket, publisher_endpoint(bind, self.folder))
+        gate = self._open_tcp(socket, bind, keys) if bind.startswith("tcp://") else None
         self._poller.register(socket, zmq.POLLIN)
-        return ZmqBroadcast(socket)
+        return ZmqBroadcast(socket, gate)
+
+    def _open_tcp(self, socket: zmq.Socket, bind: str, keys: Path | None) -> Gate:
+        if keys is None:
+            raise InputError(f"no keys, {bind}, make some with `glassline keys` or use ipc://auto")
+        own = read_keys(keys)
+        gate = Gate(self._context, own.clients, self.strangers)
+        self._sockets.append(gate.socket)
+        self._poller.register(gate.socket, zmq.POLLIN)
+        protect(socket, own, bind)
+        self._bind(socket, bind)
+        gate.prove(socket.getsockopt_string(zmq.LAST_ENDPOINT), own.public)
+        return gate
 
     def subscribe(self, bind: str, *topics: str) -> ZmqInbox:
         """What the broadcast bound at `bind` says from now on: of these kinds, by default everything."""

@@ -12,7 +12,11 @@ from pipeline.messages.states import ActionKind, State
 
 
 class LineState(Message):
-    """How the line is; `inspection_ok` false means: do not trust that passing cloth is judged."""
+    """How the line is; `inspection_ok` false means: do not trust that passing cloth is judged.
+
+    It need not be false in DEGRADED: which condition gives which state, and whether cloth may pass in it, is one table
+    (`line_state` in pipeline/decision/line_state).
+    """
 
     number: Count
     generation: Count

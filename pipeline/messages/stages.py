@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.messages.domains import MAX_CAMERAS, BootId, Count, Detail, FrameMm, Int64, Label, Name, Sha
+from pipeline.messages.domains import MAX_CAMERAS, BootId, Count, Detail, FrameMm, Int64, Label, Name, Seq, Sha
 from pipeline.messages.message import Message
 from pipeline.messages.states import StageState
 
@@ -24,12 +24,26 @@ class Status(Message):
     engine_sha: Sha = ""
 
 
-class Decided(BaseModel):
-    """Up to where each camera's cloth has its verdicts, in mm of the line's position."""
+class Mark(BaseModel):
+    """Up to where, and up to when, all that is known of one camera's cloth has its verdicts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    mm: Annotated[dict[Name, FrameMm], Field(max_length=MAX_CAMERAS)]
+    mm: FrameMm | None = None
+    """Of the line's position; null: not known."""
+    t_mono_ns: Count | None = None
+    """Null: the camera was never there."""
+    boot_id: BootId = ""
+    next_seq: Seq = 0
+    """The first frame of that start without a verdict; without a `boot_id` none was announced."""
+
+
+class Decided(BaseModel):
+    """What has its verdicts, by camera: decision goes on from there when it is started again."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cameras: Annotated[dict[Name, Mark], Field(max_length=MAX_CAMERAS)]
 
 
 class Elapsed(BaseModel):

@@ -21,6 +21,14 @@ class Span(Value):
 
 
 @dataclass(frozen=True)
+class Lapse(Value):
+    """From when to when, by the machine's monotonic clock; both null where cloth is told of by its place alone."""
+
+    from_ns: int | None = None
+    to_ns: int | None = None
+
+
+@dataclass(frozen=True)
 class Source(Value):
     """Which picture of which camera, and when it was taken; `seq` null: a span of cloth of which no picture came."""
 

@@ -105,6 +105,9 @@ class Verdict(Message):
     frame_shape: Shape | None = None
     cells_shape: tuple[Px, Px] | None = None
     cell_px: CellPx = 8
+    from_ns: Count | None = None
+    to_ns: Count | None = None
+    """From when to when a camera said nothing, by the clock of `t_mono_ns`, where its silence has no place on the cloth."""
 
     def payload_sizes(self) -> tuple[int, ...]:
         """The cells and the pixels of a frame above the recording floor, or nothing."""

@@ -157,19 +157,21 @@ def _decision(spec: Spec, link: Link, model: Path) -> Stage:
         ),
         actuator_mm={c.name: c.actuator_mm for c in spec.config.cameras if c.actuator_mm is not None and c.mm_per_px_y},
         y_offset_mm={c.name: c.y_offset_mm for c in spec.config.cameras},
-        decided_mm=before.decided_mm,
+        decided=before.decided,
+        interval_ms={c.name: c.frame_ms for c in spec.config.cameras if c.keeps_time} if spec.live else {},
         wires=tuple((role, name) for role in ("output", "input") for name in ROLES[role].names(spec.config)),
+        reject_wires=tuple(o.name for o in spec.config.wired if o.carries_rejects),
         motion=spec.live and spec.config.motion is not None and not isinstance(spec.config.motion, CameraMotion),
         bypass=before.bypass,
         fault=before.fault,
     )
-    publisher = Publisher(link.broadcast(spec.config.publisher.bind), spec.generation)
+    publisher = Publisher(link.broadcast(spec.config.publisher.bind, spec.config.publisher.keys), spec.generation)
     actions = Actions(
         spec.config.actions, spec.config.grading,
         getattr(spec.config.motion, "counts_per_mm", None), spec.generation, lambda: publisher.number(Action),
         before.actions, before.events, bool(before.fault) and not before.bypass,
     )  # fmt: skip
-    return Decision(link.inbox("decision"), link.outbox("recorder"), publisher, terms, time.time_ns, actions)
+    return Decision(link.inbox("decision"), link.outbox("recorder"), publisher, terms, time.time_ns, actions, time.monotonic_ns)
 
 
 def _recorder(spec: Spec, link: Link, model: Path) -> Stage:

@@ -10,6 +10,7 @@ import ctypes
 import faulthandler
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -28,6 +29,7 @@ from pipeline.messages.stages import Progress
 from pipeline.supervision.builders import build
 from pipeline.supervision.loop import loop
 from pipeline.supervision.spec import Spec
+from pipeline.telemetry import Refusals
 
 PROGRESS_NS = 200_000_000
 LAST_WORDS_NS = 150_000_000
@@ -64,8 +66,8 @@ def run_in_one_process(config: LineConfig, observe: bool, stop: Callable[[], boo
 class Reporter:
     """Sends a stage's progress to the supervisor, from the stage's own steps."""
 
-    def __init__(self, stage: Stage, spec: Spec, supervisor: Outbox) -> None:
-        self._stage, self._spec, self._supervisor = stage, spec, supervisor
+    def __init__(self, stage: Stage, spec: Spec, supervisor: Outbox, strangers: Refusals) -> None:
+        self._stage, self._spec, self._supervisor, self._strangers = stage, spec, supervisor, strangers
         self._due_ns = 0
 
     def __call__(self, now_ns: int, steps: int) -> None:
@@ -74,9 +76,10 @@ class Reporter:
             return
         self._due_ns = now_ns + PROGRESS_NS
         stage = self._stage
+        strangers = {f"refused tcp {address}": n for address, n in self._strangers.by_sender.items()}
         progress = Progress(
             name=self._spec.name, generation=self._spec.generation, state=stage.state, steps=steps,
-            handled=stage.handled, waiting=stage.waiting, counters=getattr(stage, "counters", {}),
+            handled=stage.handled, waiting=stage.waiting, counters=getattr(stage, "counters", {}) | strangers,
             kept=getattr(stage, "kept", None),
         )  # fmt: skip
         self._supervisor.send(progress)
@@ -90,11 +93,19 @@ def die_with_parent(parent_pid: int | None = None) -> None:
         raise SystemExit(1)
 
 
+def confine() -> None:
+    """Whatever this process runs gains no rights, and a crash leaves no core: it would hold pictures, and fill the disk."""
+    pr_set_no_new_privs = 38
+    ctypes.CDLL(None).prctl(pr_set_no_new_privs, 1, 0, 0, 0)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def main(arguments: Iterable[str]) -> int:
     """Run one stage until SIGTERM; exit 0 asked to, 1 the camera or engine failed, 2 and 3 as house.md's."""
     (path,) = arguments
     spec = Spec.model_validate(json.loads(Path(path).read_text(encoding="utf-8")))
     die_with_parent(spec.supervisor_pid)
+    confine()
     faulthandler.enable()
     stopped: list[int] = []
     signal.signal(signal.SIGTERM, lambda signum, frame: stopped.append(time.monotonic_ns()))
@@ -110,7 +121,7 @@ def main(arguments: Iterable[str]) -> int:
             [stage],
             link.wait,
             lambda: bool(stopped) and time.monotonic_ns() - stopped[0] >= grace_ns,
-            Reporter(stage, spec, link.outbox("supervisor")),
+            Reporter(stage, spec, link.outbox("supervisor"), link.strangers),
         )
         ended = stage
         stage = None

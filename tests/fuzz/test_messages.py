@@ -16,6 +16,7 @@ import pytest
 from pipeline.link import wire
 from pipeline.supervision.process import Reporter
 from pipeline.supervision.spec import Spec
+from pipeline.telemetry import Refusals
 from tests.fuzz.messages import Mutator
 from tests.fuzz.stages import STAGES, Drain, Inbox
 
@@ -50,7 +51,7 @@ def _fuzz(name: str, folder: Path, seed: int, count: int) -> None:
     inbox = Inbox()
     folder.mkdir()
     stage, kinds = STAGES[name](inbox, folder)
-    report = Reporter(stage, cast(Spec, SimpleNamespace(name="left", generation=0)), Drain())
+    report = Reporter(stage, cast(Spec, SimpleNamespace(name="left", generation=0)), Drain(), Refusals())
     bad: Counter[str] = Counter()
     mutator, sent = Mutator(seed, kinds), 0
     now_ns = mutator.now_ns = 12_000_000_000

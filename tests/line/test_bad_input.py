@@ -23,6 +23,7 @@ import yaml
 from pipeline.config.line import LineConfig
 from pipeline.ledger.reading import read_states, read_verdicts
 from pipeline.ledger.store import Ledger
+from pipeline.link.keys import make_keys
 from pipeline.messages.reasons import Reason
 from pipeline.messages.states import Result, State
 from pipeline.supervision.supervisor import Supervisor
@@ -220,7 +221,11 @@ def test_a_second_line_at_the_same_address_is_refused(bench: Bench) -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         address = f"tcp://127.0.0.1:{other.getsockname()[1]}"
-        refused(bench.run(outputs=[{"kind": "publisher", "bind": address}]), "address not free", address)
+        make_keys(bench.folder / "keys", ["plc"])
+        publisher = {"kind": "publisher", "bind": address, "keys": str(bench.folder / "keys")}
+        refused(bench.run(outputs=[publisher]), "address not free", address)
+    (bench.folder / "keys" / "server.key_secret").chmod(0o644)
+    refused(bench.run(outputs=[publisher]), "open to others", "server.key_secret")
 
 
 def test_one_bad_picture_among_good_ones_is_counted_and_the_others_are_judged(bench: Bench) -> None:

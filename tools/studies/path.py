@@ -149,7 +149,7 @@ def run_stage(path: Path) -> int:
         stack.callback(link.close)
         stage = (grabber_stage if spec.role == "grabber" else worker_stage)(spec, camera, link)
         stack.callback(stage.close)
-        loop([stage], link.wait, lambda: bool(stopped), Reporter(stage, spec, link.outbox("supervisor")))
+        loop([stage], link.wait, lambda: bool(stopped), Reporter(stage, spec, link.outbox("supervisor"), link.strangers))
     return 0
 
 

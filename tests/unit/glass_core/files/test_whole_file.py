@@ -31,3 +31,15 @@ def test_a_place_that_cannot_be_written_is_an_oserror(tmp_path: Path) -> None:
     for path in (tmp_path / "nowhere" / "card.json", tmp_path / "file" / "card.json"):
         with pytest.raises(OSError, match=r"No such file|Not a directory"), whole_file(path) as part:
             part.write_text("x")
+
+
+def test_a_link_that_somebody_left_is_not_written_through(tmp_path: Path) -> None:
+    path, elsewhere = tmp_path / "given" / "card.json", tmp_path / "elsewhere"
+    path.parent.mkdir()
+    elsewhere.write_text("precious")
+    path.symlink_to(elsewhere)
+    (path.parent / ".card.json.part").symlink_to(elsewhere)
+    with whole_file(path) as part:
+        part.write_text("mine")
+    assert elsewhere.read_text() == "precious"
+    assert path.read_text() == "mine" and not path.is_symlink()

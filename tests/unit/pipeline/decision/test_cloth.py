@@ -13,7 +13,7 @@ from pipeline.messages.actions import Reject
 from pipeline.messages.frames import Announced
 from pipeline.messages.line import LineState
 from pipeline.messages.reasons import Reason
-from pipeline.messages.stages import Decided
+from pipeline.messages.stages import Decided, Mark
 from pipeline.messages.states import FrameStatus, Result, StageState, State
 from pipeline.messages.values import Span
 from pipeline.messages.verdicts import Verdict
@@ -56,6 +56,7 @@ def test_frames_lost_in_a_span_that_was_already_silent_give_no_second_span() -> 
     bench.announce(0)
     bench.score(0)
     bench.move(200.0)
+    bench.decision.step(0)
     bench.announce(1, start_mm=150.0, lost=2)
     silent = [v for v in bench.verdicts() if v.seq is None]
     assert [(v.start_mm, v.end_mm, v.lost) for v in silent] == [(50, 150, 0), (150, 150, 2)]
@@ -112,6 +113,7 @@ def test_a_web_at_rest_for_hours_is_healthy_and_resumes_without_a_fault() -> Non
     assert (state.state, state.inspection_ok) == (State.STOPPED, True)
     bench.move(105.0, -20.0)
     bench.move(151.0, 100.0)
+    bench.decision.step(10**14)
     bench.announce(2)
     bench.score(2)
     assert [v.result for v in bench.verdicts(10**14)] == [Result.PASS]
@@ -293,8 +295,9 @@ def test_the_high_water_mark_outlives_a_restart_of_decision() -> None:
     bench.score(0)
     bench.score(2)
     bench.decision.step(0)
-    assert bench.decision.kept == Decided(mm={"c": 550})  # frame 1 is pending: should it be lost, it is found missing
-    again = Bench(decided_mm={"c": 550.0})
+    kept = bench.decision.kept  # frame 1 is pending: should it be lost, it is found missing
+    assert kept == Decided(cameras={"c": Mark(mm=550, t_mono_ns=0, boot_id="b", next_seq=1)})
+    again = Bench(decided=kept)
     again.announce(0, start_mm=450.0, boot="b2")
     again.score(0, boot="b2")
     assert [v.rescan for v in again.verdicts()] == [True]
@@ -322,9 +325,9 @@ def test_with_an_actuator_a_verdict_is_due_when_the_first_row_is_there() -> None
 def test_with_an_actuator_time_stands_while_the_web_does_and_runs_out_while_it_moves() -> None:
     bench = Bench(actuator_mm={"c": 300.0})
     bench.announce(1)  # 100 ms
-    bench.move(100.0, 0.0)
-    assert bench.verdicts(0) == []
-    assert bench.verdicts(60_000 * MS) == [] and bench.decision.waiting > 0  # pending, neither inspected nor lost
+    for now_ms in range(0, 60_000, 100):
+        bench.move(100.0, 0.0, now_ns=now_ms * MS)
+        assert bench.verdicts(now_ms * MS) == [] and bench.decision.waiting > 0  # pending, neither inspected nor lost
     bench.move(100.0, 1.0, now_ns=60_000 * MS)
     assert bench.verdicts(60_000 * MS) == []
     assert bench.verdicts(60_099 * MS) == []

@@ -10,7 +10,7 @@ from pipeline.messages.cloth import Roll
 from pipeline.messages.commands import RollStart
 from pipeline.messages.line import LineState
 from pipeline.messages.message import Message
-from pipeline.messages.stages import Counted, Decided, Elapsed, Progress
+from pipeline.messages.stages import Counted, Decided, Elapsed, Mark, Progress
 from pipeline.messages.states import State
 
 
@@ -28,6 +28,8 @@ def kept(what: Decided | Elapsed | Counted | None) -> Progress:
 
 
 COUNTED = Counted(raw=5, read_ns=7, total=70_005)
+DECIDED = Decided(cameras={"c": Mark(mm=5.0)})
+FURTHER = Decided(cameras={"c": Mark(mm=9.0, t_mono_ns=7, boot_id="b", next_seq=3), "d": Mark(t_mono_ns=8)})
 
 
 @pytest.mark.parametrize(
@@ -40,9 +42,9 @@ COUNTED = Counted(raw=5, read_ns=7, total=70_005)
         ([roll("A", "config"), roll("B", "command")], Handover(roll=RollStart(roll_id="B", style="s", at_mm=5.0))),
         ([roll("A", "config"), roll("A", "config", generation=1)], Handover(roll=RollStart(roll_id="A", style="s", at_mm=5.0))),
         ([roll("A", "config", generation=1)], Handover()),
-        ([kept(Decided(mm={"c": 5.0})), kept(Decided(mm={"c": 9.0}))], Handover(decided_mm={"c": 9.0})),
+        ([kept(DECIDED), kept(FURTHER)], Handover(decided=FURTHER)),
         ([kept(Elapsed(elapsed_s=2.5)), kept(None)], Handover(travelled=Elapsed(elapsed_s=2.5))),
-        ([kept(COUNTED), kept(Decided(mm={"c": 5.0}))], Handover(decided_mm={"c": 5.0}, travelled=COUNTED)),
+        ([kept(COUNTED), kept(DECIDED)], Handover(decided=DECIDED, travelled=COUNTED)),
     ],
 )
 def test_it_is_what_was_published_or_reported_last(heard: list[Message], kept: Handover) -> None:
@@ -53,7 +55,7 @@ def test_it_is_what_was_published_or_reported_last(heard: list[Message], kept: H
     assert memory.handover(bypass=True) == kept.model_copy(update={"bypass": True})
 
 
-@pytest.mark.parametrize("what", [Decided(mm={"c": 5.0}), Decided(mm={}), Elapsed(elapsed_s=2.5), COUNTED, None])
+@pytest.mark.parametrize("what", [DECIDED, FURTHER, Decided(cameras={}), Elapsed(elapsed_s=2.5), COUNTED, None])
 def test_it_reaches_the_next_generation_as_what_it_was(what: Decided | Elapsed | Counted | None) -> None:
     memory, (reported, _) = Heard(), decode(encode(kept(what)))
     assert reported == kept(what)

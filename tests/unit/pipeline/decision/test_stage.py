@@ -234,3 +234,37 @@ def test_starts_of_cameras_are_forgotten_in_the_order_in_which_they_fell_silent(
         bench.decision.step(0)
     assert len(bench.decision._matching._last) <= 1024
     assert [v.lost for v in bench.air.take(Verdict) if v.lost] == []
+
+
+def test_a_frame_of_an_older_boot_gets_its_one_verdict_too() -> None:
+    bench = Bench()
+    for seq, boot in ((0, "old"), (0, "new"), (1, "old"), (1, "new"), (1, "old")):
+        bench.announce(seq, start_mm=100.0 * seq + 50.0 * (boot == "new"), boot=boot)
+        bench.score(seq, boot=boot)
+    told = bench.verdicts()
+    assert [(v.boot_id, v.seq, v.result) for v in told] == [
+        (boot, seq, Result.PASS) for seq, boot in ((0, "old"), (0, "new"), (1, "old"), (1, "new"))
+    ]
+    assert bench.decision._totals(0).duplicates == 1
+
+
+def test_a_seq_that_goes_back_speaks_for_no_cloth() -> None:
+    bench = Bench()
+    bench.move(0.0)
+    for seq, start_mm in ((7, 0.0), (5, 50.0), (6, 100.0)):
+        bench.announce(seq, start_mm=start_mm)
+        bench.score(seq)
+    bench.move(160.0, 10.0)
+    told = bench.verdicts()
+    assert [(v.seq, v.start_mm, v.result) for v in told] == [(7, 0, Result.PASS), (None, 50, Result.NOT_INSPECTED)]
+    assert bench.decision._totals(0).duplicates == 2
+
+
+def test_a_frame_announced_twice_is_decided_once_whatever_it_says_the_second_time() -> None:
+    bench = Bench()
+    bench.announce(0)
+    bench.announce(0, sent=False, start_mm=500.0)
+    bench.score(0)
+    bench.announce(0, status=FrameStatus.DAMAGED)
+    bench.score(0)
+    assert [(outcome(v), v.start_mm) for v in bench.verdicts()] == [((0, Result.PASS, None), 0)]

@@ -91,7 +91,8 @@ def test_before_the_encoder_s_first_word_nothing_passes_and_then_it_does_without
         assert [outcome(v) for v in bench.verdicts()] == [(seq, Result.NOT_INSPECTED, Reason.NOT_READY)]
         bench.status("motion", "motion", StageState.DEGRADED, detail="no count yet")
     state = bench.state()
-    assert (state.state, state.inspection_ok, state.detail) == (State.DEGRADED, False, "motion: no count yet")
+    assert (state.state, state.inspection_ok) == (State.DEGRADED, False)
+    assert state.detail == "cloth passes that is not inspected; motion: no count yet"
     bench.status("motion", "motion")
     bench.move(100.0)
     bench.announce(2)
@@ -381,14 +382,14 @@ def test_at_the_end_nothing_stays_undecided() -> None:
     assert bench.decision.finished
 
 
-def test_drift_is_told_with_the_state_and_lights_the_lamp_and_changes_no_verdict() -> None:
+def test_drift_makes_the_line_degraded_and_lights_the_lamp_and_changes_no_verdict() -> None:
     bench = Bench(actions=Actions((DriftAction(when="DRIFT", do="lamp"),)))
     for seq in range(BASE + RECENT):
         bench.announce(seq, level=100.0 if seq < BASE else 70.0, texture=8.0)
         bench.score(seq)
         assert [v.result for v in bench.verdicts() if v.seq is not None] == [Result.PASS]
     told = bench.air.take(LineState)[-1]
-    assert (told.state, told.inspection_ok, told.detail) == (State.RUNNING, True, "c: brightness -30%")
+    assert (told.state, told.inspection_ok, told.detail) == (State.DEGRADED, True, "c: brightness -30%")
     assert [(a.kind, a.cause) for a in bench.air.take(Action)] == [(ActionKind.LAMP, Cause.DRIFT)]
 
 

@@ -10,6 +10,7 @@ import zmq
 
 from glass_core.errors import InputError
 from pipeline.link import wire
+from pipeline.link.keys import make_keys
 from pipeline.link.memory_link import MemoryLink
 from pipeline.link.protocol import Inbox, Link, Received
 from pipeline.link.zmq_link import ZmqLink
@@ -130,11 +131,12 @@ def test_subscribers_hear_from_now_on_and_a_late_one_is_noticed(tmp_path: Path) 
 def test_a_taken_address_and_an_open_folder_are_refused(tmp_path: Path) -> None:
     blocker = zmq.Context()
     link = ZmqLink(tmp_path / "line")
+    make_keys(tmp_path / "keys", ["plc"])
     socket = blocker.socket(zmq.PULL)
     try:
         port = socket.bind_to_random_port("tcp://127.0.0.1")
         with pytest.raises(InputError, match="address not free"):
-            link.broadcast(f"tcp://127.0.0.1:{port}")
+            link.broadcast(f"tcp://127.0.0.1:{port}", tmp_path / "keys")
     finally:
         socket.close()
         blocker.term()

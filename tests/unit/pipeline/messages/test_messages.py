@@ -20,7 +20,7 @@ from pipeline.messages.line import CameraCounts, Totals
 from pipeline.messages.message import sender
 from pipeline.messages.reasons import Reason
 from pipeline.messages.record import Committed, Numbered, record_key
-from pipeline.messages.stages import Progress, Status
+from pipeline.messages.stages import Decided, Mark, Progress, Status
 from pipeline.messages.states import EventAction, EventKind, Result, StageState
 from pipeline.messages.values import Measures
 from pipeline.messages.verdicts import Region, Verdict
@@ -223,6 +223,17 @@ def test_the_totals_of_the_largest_line_fit_the_header() -> None:
         "cameras": cameras, "last_defect": f"{'c' * 32} 123456.123 m score 0.123", "t_mono_ns": most,
     })  # fmt: skip
     assert len(wire.encode(told)[0]) <= 4096
+
+
+def test_the_marks_of_the_largest_line_fit_the_header() -> None:
+    most = (1 << 63) - 1
+    mark = Mark(mm=0.1, t_mono_ns=most, boot_id="b" * 32, next_seq=(1 << 53) - 1)
+    progress = Progress(
+        name="d" * 32, generation=most, state=StageState.DEGRADED, steps=most, handled=most, waiting=most,
+        counters={f"refused {'c' * 30}{n:02d}": most for n in range(25)},
+        kept=Decided(cameras={f"{'c' * 30}{n:02d}": mark for n in range(16)}),
+    )  # fmt: skip
+    assert wire.decode(wire.encode(progress))[0] == progress
 
 
 def test_refusals_are_counted_by_sender_in_bounded_memory() -> None:
