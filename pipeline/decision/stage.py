@@ -95,7 +95,7 @@ class Decision:
         """Expire, hear, listen for silence, say how the line is, pass records on."""
         self._due.step(now_ns, self._motion)
         self._now_ns = now_ns
-        self._publisher.welcome(self._actions.unacknowledged)
+        self._publisher.welcome(self._actions.unacknowledged, now_ns)
         moved = self._expire(now_ns)  # first: a score found now in the inbox is too late for a frame that is overdue
         for _ in range(MESSAGES_PER_STEP):
             received = self._inbox.receive()
