@@ -168,6 +168,7 @@ class ZmqLink:
         """Binds an XPUB socket."""
         socket = self._socket(zmq.XPUB, 1000, MAX_TOPIC_BYTES)
         socket.setsockopt(zmq.XPUB_VERBOSE, 1)  # a second subscriber wants the present state too
+        socket.setsockopt(zmq.RCVHWM, 1)  # else libzmq takes in all that a flood brings before we see the first of it
         self._bind(socket, publisher_endpoint(bind, self.folder))
         self._poller.register(socket, zmq.POLLIN)
         return ZmqBroadcast(socket)
