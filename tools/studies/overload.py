@@ -2,7 +2,7 @@
 
 The real worker in a process of its own, over ipc sockets; this process sends it frames of two cameras of different width, and
 counts the scores that come within the budget. The engine is a run's or a bundle's (--model), or a stand-in that multiplies
-matrices. Capacity is what the same worker scores of frames without a budget, sent as fast as it takes them. All of it is
+matrices. Capacity is what the same worker scores of frames without a budget, sent as fast as it takes them, before and after each load. All of it is
 measured twice, the second time beside as many processes that do nothing but compute as there are processors.
 """
 
@@ -40,7 +40,7 @@ LOADS = (0.5, 1.0, 2.0, 4.0)
 SHAPES = {"narrow": (256, 704), "wide": (256, 1600)}
 """Height and width in px of each camera's frames: 3 and 7 tiles."""
 MAX_BATCH = 16
-SIDE = 640
+SIDE = 320
 """Of the matrices that the stand-in multiplies for each tile."""
 READY_S = 120.0
 
@@ -94,11 +94,15 @@ class Offer:
             for message, _ in portion(self._inbox):
                 if not isinstance(message, ScoreMap) or (taken_ns := self._taken_ns.get(message.seq)) is None:
                     continue
-                if taken_ns >= begin_ns and time.monotonic_ns() <= taken_ns + (budget_ms or seconds * 1000) * 1e6:
+                if budget_ms is None or begin_ns <= taken_ns >= time.monotonic_ns() - budget_ms * 1e6:
                     judged[message.camera] += 1
                     tiles += message.tiles
             self._link.wait(1)
         return offered, judged, tiles
+
+    def capacity_per_s(self, seconds: float) -> float:
+        """Tiles that the worker scores where nothing is ever late."""
+        return self.run(seconds, 1, None)[2] / seconds
 
     def _send(self, camera: str, budget_ms: float | None) -> bool:
         seq, now_ns = next(self._numbers), time.monotonic_ns()
@@ -116,7 +120,7 @@ class Offer:
             if time.monotonic() > end_s:
                 raise InputError(f"no score for {READY_S:.0f} s, the worker, see the lines above")
         while any(isinstance(m, ScoreMap) for m, _ in portion(self._inbox)):
-            time.sleep(1)
+            time.sleep(2)
 
 
 @contextmanager
@@ -137,18 +141,20 @@ def measure(model: Path | None, seconds: float, budget_ms: float) -> list[dict[s
     with tempfile.TemporaryDirectory(prefix="glassline-study-") as name, ExitStack() as stack:
         link = ZmqLink(Path(name) / "ipc")
         stack.callback(link.close)
-        worker = subprocess.Popen([*command, str(link.folder)])
+        one_thread = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # more of them would wait for each other beside busy processes
+        worker = subprocess.Popen([*command, str(link.folder)], env=one_thread)
         stack.callback(worker.wait)
         stack.callback(worker.kill)
         offer = Offer(link)
         for others in (0, os.cpu_count() or 1):
             with busy(others):
-                offer.wait()
-                per_s = offer.run(seconds, 1, None)[2] / seconds
                 for load in LOADS:
                     offer.wait()
+                    before_per_s = offer.capacity_per_s(seconds / 2)
+                    offer.wait()
                     of_both = sum(-(-width // 240) for _, width in SHAPES.values())
-                    offered, judged, tiles = offer.run(seconds, load * per_s / of_both, budget_ms)
+                    offered, judged, tiles = offer.run(seconds, load * before_per_s / of_both, budget_ms)
+                    per_s = (before_per_s + offer.capacity_per_s(seconds / 2)) / 2  # other people's work comes and goes
                     shares = {camera: judged[camera] / offered[camera] for camera in SHAPES}
                     rows.append({
                         "busy_processes": others, "capacity_tiles_per_s": per_s, "load": load,
