@@ -2,8 +2,9 @@
 
 The real worker in a process of its own, over ipc sockets; this process sends it frames of two cameras of different width, and
 counts the scores that come within the budget. The engine is a run's or a bundle's (--model), or a stand-in that multiplies
-matrices. Capacity is what the same worker scores of frames without a budget, sent as fast as it takes them, before and after each load. All of it is
-measured twice, the second time beside as many processes that do nothing but compute as there are processors.
+matrices. Capacity is what the same worker scores of frames without a budget, sent as fast as it takes them, before and
+after each load. All of it is measured twice, the second time beside as many processes that only compute as there are
+processors. On a machine that others use as well the capacity moves between the measurements, and so do the shares of it.
 """
 
 from __future__ import annotations
