@@ -97,7 +97,7 @@ class Decision:
     def step(self, now_ns: int) -> bool:
         """Hear, expire, listen for silence, say how the line is, pass records on."""
         self._whereabouts.step(now_ns)
-        self._publisher.welcome(self._actions.unacknowledged)
+        self._publisher.welcome(self._actions.unacknowledged, now_ns)
         moved = False
         for _ in range(MESSAGES_PER_STEP):
             received = self._inbox.receive()

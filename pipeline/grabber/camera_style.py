@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.cameras.protocol import Camera
 from pipeline.cloth.rolls import Rolls
 from pipeline.config.styles import Scalar
-from pipeline.link.protocol import Inbox
+from pipeline.link.protocol import Inbox, portion
 from pipeline.messages.cloth import Roll
 
 
@@ -35,9 +35,9 @@ class CameraStyle:
 
     def coming(self, place_mm: float | None) -> str:
         """The style of the cloth at that place; of the present roll where no place is known."""
-        while self._inbox and (received := self._inbox.receive()):
-            if isinstance(received[0], Roll):
-                self._rolls.begin(received[0].roll_id, received[0].style, received[0].start_mm)
+        for message, _ in portion(self._inbox) if self._inbox else ():
+            if isinstance(message, Roll):
+                self._rolls.begin(message.roll_id, message.style, message.start_mm)
         return self._rolls.at(place_mm, place_mm).style
 
     def sets_camera(self, style: str) -> bool:

@@ -13,7 +13,7 @@ from pipeline.grabber.camera_style import CameraStyle
 from pipeline.grabber.framing import Framing, Waiting
 from pipeline.grabber.pacing import Pacing
 from pipeline.grabber.placing import Placing
-from pipeline.link.protocol import IDLE_MS, Inbox, Outbox
+from pipeline.link.protocol import IDLE_MS, Inbox, Outbox, portion
 from pipeline.messages.frames import CameraFacts
 from pipeline.messages.message import Message
 from pipeline.messages.motion import EncoderCount, Motion
@@ -142,11 +142,13 @@ class Grabber:
         self._camera.close()
 
     def _hear(self) -> None:
-        while self._boxes.motion and (received := self._boxes.motion.receive()):
-            if isinstance(received[0], Motion):
-                self._placing.motion = received[0]
+        if (inbox := self._boxes.motion) is None:
+            return
+        for message, _ in portion(inbox):
+            if isinstance(message, Motion):
+                self._placing.motion = message
             else:
-                self._boxes.motion.refused.count(received[0].sender)
+                inbox.refused.count(message.sender)
 
     def _follow_style(self, now_ns: int) -> None:
         """Where the next shot's style asks for other features, set the camera and begin a new boot_id.

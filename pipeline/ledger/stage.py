@@ -18,7 +18,7 @@ from pipeline.ledger.album import Album
 from pipeline.ledger.reading import read_runs
 from pipeline.ledger.store import Ledger, LedgerFull
 from pipeline.ledger.verdict_lines import VerdictLines
-from pipeline.link.protocol import Inbox, Outbox
+from pipeline.link.protocol import Inbox, Outbox, portion
 from pipeline.messages.actions import Action, Reject
 from pipeline.messages.cloth import Alignment, Roll, SpanEvent
 from pipeline.messages.frames import CameraFacts
@@ -30,6 +30,8 @@ from pipeline.messages.states import Result, StageState
 from pipeline.messages.verdicts import Verdict
 
 RETRY_NS = 1_000_000_000
+LAST_WORDS = 4096
+"""Taken in at the end: more than can be on its way, and nobody keeps a line from ending by sending on."""
 
 
 class Recorder:
@@ -94,7 +96,7 @@ class Recorder:
     def close(self) -> None:
         """Take what was sent, make the rows safe, then the pictures; InputError where the disk still refuses rows."""
         try:
-            while (received := self._inbox.receive()) is not None:
+            for received in portion(self._inbox, LAST_WORDS):
                 self._take(*received)
             self._commit()
             while self._album.write_one():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from pathlib import Path
 
-from pipeline.link.protocol import CAPACITY, DEFAULT_CAPACITY, Received
+from pipeline.link.protocol import CAPACITY, DEFAULT_CAPACITY, MAX_BAD, Received
 from pipeline.link.wire import DecodeError, decode, encode
 from pipeline.messages.message import Message, Payload
 from pipeline.telemetry import Refusals
@@ -31,8 +31,8 @@ class MemoryQueue:
         return True
 
     def receive(self) -> Received | None:
-        """The oldest good message, or None; bad ones are counted and dropped."""
-        while self._queue:
+        """The oldest good message, or None; bad ones are counted and dropped, MAX_BAD at a time."""
+        for _ in range(min(MAX_BAD, len(self._queue))):
             try:
                 return decode(list(self._queue.popleft()))
             except DecodeError as e:

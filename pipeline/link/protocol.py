@@ -6,6 +6,7 @@ small high-water marks and non-blocking sends: a refused send is an answer, neve
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +18,10 @@ Received = tuple[Message, tuple[memoryview, ...]]
 CAPACITY = {"worker": 4}
 """Messages that wait on each side of an inbox; pictures are big and soon stale, so the worker's is short."""
 DEFAULT_CAPACITY = 64
+PORTION = 64
+"""Messages that a stage takes at a time: whatever comes in, it comes back to its own work soon."""
+MAX_BAD = 8
+"""Bad messages dropped on the way to a good one; of more, the rest is dropped at the next call."""
 IDLE_MS = 5
 """Longest wait for something to come, unless a stage says otherwise: the grain of deadlines and of simulated pulses."""
 LINGER_MS = 200
@@ -30,8 +35,16 @@ class Inbox(Protocol):
     """What was dropped: messages that are not ours or not in their domain, and those that its stage has no use for."""
 
     def receive(self) -> Received | None:
-        """The next message and its payloads, or None at once."""
+        """The next message and its payloads; None at once where there is none, or after MAX_BAD that were dropped."""
         ...
+
+
+def portion(inbox: Inbox, most: int = PORTION) -> Iterator[Received]:
+    """What has come, in its order, but at most so many."""
+    for _ in range(most):
+        if (received := inbox.receive()) is None:
+            return
+        yield received
 
 
 class Outbox(Protocol):

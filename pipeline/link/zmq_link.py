@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket as sockets
 import stat
 import time
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import zmq
@@ -12,11 +15,16 @@ import zmq
 from glass_core.errors import InputError
 from pipeline.link.curve import Gate, protect
 from pipeline.link.keys import read_keys
-from pipeline.link.protocol import CAPACITY, DEFAULT_CAPACITY, LINGER_MS, Received
-from pipeline.link.wire import MAX_PAYLOAD_BYTES, DecodeError, decode, encode
+from pipeline.link.protocol import CAPACITY, DEFAULT_CAPACITY, LINGER_MS, MAX_BAD, PORTION, Received
+from pipeline.link.wire import MAX_PAYLOAD_BYTES, TYPES, DecodeError, decode, encode
 from pipeline.messages.domains import MAX_HEADER_BYTES
 from pipeline.messages.message import Message, Payload
 from pipeline.telemetry import Refusals
+
+TOPICS = frozenset(sign + topic for sign in (b"\x00", b"\x01") for topic in (b"", *(name.encode() for name in TYPES)))
+"""What a subscriber may say: that it leaves or joins everything, or the messages of one kind."""
+MAX_TOPIC_BYTES = 1024
+"""Of whatever a subscriber sends; the longest are not topics but the handshake of an encrypted connection."""
 
 
 def publisher_endpoint(bind: str, folder: Path) -> str:
@@ -33,8 +41,8 @@ class ZmqInbox:
         self.refused = Refusals()
 
     def receive(self) -> Received | None:
-        """The next good message; bad ones are counted and dropped."""
-        while True:
+        """The next good message; bad ones are counted and dropped, MAX_BAD at a time."""
+        for _ in range(MAX_BAD):
             try:
                 parts = self._socket.recv_multipart(zmq.NOBLOCK, copy=False)
             except zmq.Again:
@@ -43,6 +51,7 @@ class ZmqInbox:
                 return decode([p.buffer for p in parts[self._first_part :]])
             except DecodeError as e:
                 self.refused.count(e.sender)
+        return None
 
 
 class ZmqOutbox:
@@ -61,7 +70,11 @@ class ZmqOutbox:
 
 
 class ZmqBroadcast:
-    """An XPUB socket; the message's type is its topic."""
+    """An XPUB socket; the message's type is its topic.
+
+    libzmq keeps every topic that a subscriber names for as long as it is connected, without a limit. So one that names
+    another than ours, or names ours again and again, is hung up on, and its topics go with it.
+    """
 
     def __init__(self, socket: zmq.Socket, gate: Gate | None = None) -> None:
         self._socket, self._gate = socket, gate
@@ -71,13 +84,33 @@ class ZmqBroadcast:
         self._socket.send_multipart([type(message).__name__.encode(), *encode(message)], zmq.NOBLOCK)
 
     def joined(self) -> bool:
-        """Whether somebody subscribed since the last call; those with a key are let in."""
+        """Whether somebody subscribed since the last call, heard a portion at a time; those with a key are let in."""
         if self._gate is not None:
             self._gate.answer()
-        seen = False
-        while self._socket.poll(0):
-            seen |= self._socket.recv(zmq.NOBLOCK).startswith(b"\x01")
+        seen, words = False, Counter[int]()
+        for _ in range(PORTION):
+            try:
+                frame = self._socket.recv(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                break
+            with suppress(zmq.ZMQError):  # who is gone has no descriptor
+                peer = int(frame.get(zmq.SRCFD))
+                words[peer] += 1
+                if frame.bytes not in TOPICS or words[peer] > len(TYPES) + 1:
+                    _hang_up(peer)
+                    continue
+            seen |= frame.bytes in TOPICS and frame.bytes.startswith(b"\x01")
         return seen
+
+
+def _hang_up(descriptor: int) -> None:
+    """End a connection of libzmq's, which clears up after it; an honest peer that is hit by mistake comes back."""
+    with suppress(OSError):  # gone already
+        connection = sockets.socket(fileno=descriptor)
+        try:
+            connection.shutdown(sockets.SHUT_RDWR)
+        finally:
+            connection.detach()  # libzmq closes it
 
 
 def make_private(folder: Path) -> None:
@@ -104,10 +137,10 @@ class ZmqLink:
         self.strangers = Refusals()
         """Who was not let in over TCP, by address."""
 
-    def _socket(self, kind: int, capacity: int) -> zmq.Socket:
+    def _socket(self, kind: int, capacity: int, max_bytes: int = MAX_HEADER_BYTES + MAX_PAYLOAD_BYTES) -> zmq.Socket:
         socket = self._context.socket(kind)
         self._sockets.append(socket)
-        socket.setsockopt(zmq.MAXMSGSIZE, MAX_HEADER_BYTES + MAX_PAYLOAD_BYTES)
+        socket.setsockopt(zmq.MAXMSGSIZE, max_bytes)
         socket.setsockopt(zmq.SNDHWM, capacity)  # before bind and connect: later it would not count
         socket.setsockopt(zmq.RCVHWM, capacity)
         return socket
@@ -144,8 +177,9 @@ class ZmqLink:
 
     def broadcast(self, bind: str, keys: Path | None = None) -> ZmqBroadcast:
         """Binds an XPUB socket; over TCP as well, for clients whose keys are in the folder `keys`."""
-        socket = self._socket(zmq.XPUB, 1000)
+        socket = self._socket(zmq.XPUB, 1000, MAX_TOPIC_BYTES)
         socket.setsockopt(zmq.XPUB_VERBOSE, 1)  # a second subscriber wants the present state too
+        socket.setsockopt(zmq.RCVHWM, 1)  # else libzmq takes in all that a flood brings before we see the first of it
         self._bind(socket, publisher_endpoint(bind, self.folder))
         gate = self._open_tcp(socket, bind, keys) if bind.startswith("tcp://") else None
         self._poller.register(socket, zmq.POLLIN)

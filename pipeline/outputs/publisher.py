@@ -11,6 +11,9 @@ from pipeline.messages.line import Heartbeat, LineState
 from pipeline.messages.message import Message
 from pipeline.messages.states import ActionKind
 
+WELCOME_NS = 250_000_000
+"""Between two welcomes, which everybody hears: they must not multiply what a crowd of newcomers sends."""
+
 
 class Publisher:
     """Each kind has a number of its own, contiguous from 0 within a generation: a gap tells a consumer what it missed."""
@@ -21,6 +24,8 @@ class Publisher:
         self._numbers: dict[type[Message], int] = {}
         self._state: LineState | None = None
         self._roll: Roll | None = None
+        self._newcomers = False
+        self._welcome_due_ns = 0
 
     def number(self, kind: type[Message]) -> int:
         """The next number of that kind."""
@@ -37,9 +42,11 @@ class Publisher:
                 self._roll = message
         self._broadcast.publish(message)
 
-    def welcome(self, unacknowledged: Iterable[Action]) -> None:
-        """Whoever joined since the last call gets the present state and roll first, and what is open, as they were told."""
-        if self._broadcast.joined():
+    def welcome(self, unacknowledged: Iterable[Action], now_ns: int) -> None:
+        """Whoever joined gets the present state and roll first, and what is open, as they were told; four times a second."""
+        self._newcomers |= self._broadcast.joined()
+        if self._newcomers and now_ns >= self._welcome_due_ns:
+            self._newcomers, self._welcome_due_ns = False, now_ns + WELCOME_NS
             for told in filter(None, (self._state, self._roll, *unacknowledged)):
                 self._broadcast.publish(told)
 

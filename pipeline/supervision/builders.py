@@ -106,7 +106,8 @@ def _worker(spec: Spec, link: Link, model: Path) -> Stage:
     from glass_core.engines.speed import quick_tiles_per_s
     from pipeline.supervision.demand import refuse_slow
     from pipeline.telemetry import Gpu
-    from pipeline.worker.stage import Model, Worker
+    from pipeline.worker.job import Model
+    from pipeline.worker.stage import Worker
 
     w = spec.config.worker
     models: dict[Path, Model] = {}

@@ -15,7 +15,7 @@ from pipeline.grabber.pacing import Pacing
 from pipeline.grabber.placing import Placing, is_cloth_triggered
 from pipeline.grabber.track import Ran
 from pipeline.link.memory_link import MemoryQueue
-from pipeline.link.protocol import DEFAULT_CAPACITY
+from pipeline.link.protocol import DEFAULT_CAPACITY, portion
 from pipeline.messages.domains import MAX_MM_S
 from pipeline.messages.motion import Motion
 from pipeline.messages.states import MotionState
@@ -126,9 +126,9 @@ class PlayedCloth:
     def moved(self, now_ns: int) -> Iterator[Motion]:
         """See Cloth."""
         self._stage.step(now_ns)
-        while received := self._said.receive():
-            if isinstance(received[0], Motion):
-                yield received[0]
+        for message, _ in portion(self._said):
+            if isinstance(message, Motion):
+                yield message
 
 
 class CountedCloth:

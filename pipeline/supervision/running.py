@@ -13,6 +13,7 @@ from glass_core.events import keep_quiet
 from glass_core.network.checkpoint import read_info
 from pipeline.cameras import ask_camera
 from pipeline.config.line import LineConfig
+from pipeline.link.protocol import portion
 from pipeline.messages.line import Totals
 from pipeline.report.roll import Summary, summarise
 from pipeline.supervision.bundles import make_for_here
@@ -104,8 +105,7 @@ def _watch(line: Supervisor, watched: Watched, stopped: Callable[[], bool], fram
     ready_s: float | None = None
     while not stopped() and not line.ended:
         line.step()
-        while received := line.events.receive():
-            message = received[0]
+        for message, _ in portion(line.events):
             watched.hear(message)
             if frames is not None and isinstance(message, Totals) and message.verdicts >= frames:
                 return

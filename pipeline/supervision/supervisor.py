@@ -16,6 +16,7 @@ from typing import IO
 from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
 from pipeline.decision.handover import Heard
+from pipeline.link.protocol import portion
 from pipeline.link.zmq_link import ZmqLink, make_private
 from pipeline.messages.commands import Bypass, Command
 from pipeline.messages.message import Message
@@ -172,8 +173,8 @@ class Supervisor:
     def _hear(self, now_ns: int) -> None:
         """Take in what the processes report and print, pass on what people say, and note what was published."""
         self._show_words()
-        while received := self._inbox.receive():
-            match received[0]:
+        for received, _ in portion(self._inbox):
+            match received:
                 case Progress() as progress:
                     for child in self._children:
                         if child.hears(progress, now_ns):
@@ -182,8 +183,8 @@ class Supervisor:
                     self._pass_on(word)
                 case message:
                     self._inbox.refused.count(message.sender)
-        while received := self._published.receive():
-            self._heard.hear(received[0])
+        for published, _ in portion(self._published):
+            self._heard.hear(published)
 
     def _start(self, child: Child, now_ns: int) -> None:
         spec = Spec(

@@ -8,6 +8,7 @@ from contextlib import closing
 
 from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
+from pipeline.link.protocol import portion
 from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.commands import Answer, Command
 from pipeline.messages.line import LineState
@@ -38,8 +39,7 @@ def tell(config: LineConfig, word: Command) -> list[Message]:
         supervisor = link.outbox("supervisor")
         sent, said = False, list[Message]()
         while time.monotonic() < end_s:
-            while received := heard.receive():
-                message = received[0]
+            for message, _ in portion(heard):
                 said.append(message)
                 if isinstance(message, Answer) and message.ticket == word.ticket:
                     if message.refused:

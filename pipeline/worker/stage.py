@@ -6,15 +6,13 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from glass_core.engines import Engine
 from glass_core.engines.canary import EngineFault, check_scores
 from glass_core.errors import InputError
-from glass_core.pictures.tiling import Layout
-from pipeline.link.protocol import Inbox, Outbox
+from pipeline.link.protocol import PORTION, Inbox, Outbox
 from pipeline.messages.domains import MAX_FAULT
 from pipeline.messages.frames import Frame, ScoreMap
 from pipeline.messages.message import Message, Payload
@@ -22,32 +20,14 @@ from pipeline.messages.stages import Status
 from pipeline.messages.states import StageState
 from pipeline.messages.verdicts import check_lanes
 from pipeline.telemetry import Gpu, Percentiles
+from pipeline.worker.job import Job, Model
 from pipeline.worker.overlap import Overlaps
+from pipeline.worker.schedule import Schedule
 
 STATUS_INTERVAL_NS = 1_000_000_000
 CANARY_INTERVAL_NS = 10_000_000_000
-
-
-@dataclass(frozen=True)
-class Model:
-    """What scores the frames of a style; a frame whose score is above `floor` takes its cells and pixels along to decision."""
-
-    engine: Engine
-    floor: float
-
-
-@dataclass
-class Job:
-    """A frame under way."""
-
-    frame: Frame
-    model: Model
-    pixels: np.ndarray
-    layout: Layout
-    tiles: np.ndarray
-    arrived_ns: int
-    taken: int = 0
-    cells: list[np.ndarray] = field(default_factory=list)
+MAX_WAITING = 16
+"""Frames with a deadline that are taken in at most, and more where they are too small to fill a batch."""
 
 
 class Worker:
@@ -58,7 +38,7 @@ class Worker:
     the engine, a score that is not finite, one number for all cells of different pixels, or a golden tile, scored again every
     ten seconds, whose known score does not come out; nothing of the batch in hand gets a score then.
 
-    A frame whose score would come after its budget is left alone (decision has said so of it by then): under overload the
+    A frame whose score would come after its budget is given up (decision says so of it when it is over): under overload the
     time goes to frames that can still be judged, instead of making all of them late.
     """
 
@@ -78,49 +58,46 @@ class Worker:
         self._inbox, self._decision, self._models = inbox, decision, models
         self._engines = list({id(m.engine): m.engine for m in models.values()}.values())
         self._max_batch, self._batch_wait_ns, self._generation = max_batch, batch_wait_ns, generation
-        self._jobs: deque[Job] = deque()
+        self._schedule = Schedule(max_batch)
         self._unsent: deque[tuple[Message, tuple[Payload, ...]]] = deque()
         self._overlaps = Overlaps(generation)
         self._status_due_ns = 0
-        self._scoring_since_ns: int | None = None
-        self._batch_ns = 0
         self._canary_due_ns: int | None = None
         self._canary_next = 0
-        self.too_late = 0
         self.state = StageState.READY
         self.handled = 0
 
     @property
     def waiting(self) -> int:
         """Frames in hand."""
-        return len(self._jobs) + len(self._unsent)
+        return len(self._schedule.jobs) + len(self._unsent)
 
     @property
     def counters(self) -> dict[str, int | float]:
         """Figures for the screen: medians over the latest batches and frames, and what the GPU says of itself.
 
+        `too_late`: frames given up; `too_large`: those of them that take longer than their whole budget at this pace.
         `wait_ms`: from a frame's arrival here to the call that takes its first tiles; `prepare_ms`: cutting a frame into
         tiles; `infer_ms`: one call of the engine; `post_ms`: putting a frame's cells together.
         """
         medians = {name: values.report()["p50"] for name, values in self._spent.items() if values}
         gpu = self._gpu.read() if self._gpu else {}
         refused = self._inbox.refused.counters
-        return {"too_late": self.too_late, "most_tiles": self._max_batch, **medians, **gpu, **refused}
+        given_up = {"too_late": self._schedule.given_up, "too_large": self._schedule.too_large}
+        return {**given_up, "most_tiles": self._max_batch, **medians, **gpu, **refused}
 
     def step(self, now_ns: int) -> bool:
         """Send what is done, take what has come, and score one batch if it is full or its time is up."""
-        if self._scoring_since_ns is not None:
-            self._batch_ns, self._scoring_since_ns = now_ns - self._scoring_since_ns, None
         self._report(now_ns)
         self._try_canary(now_ns)
         moved = self._send()
         if self._unsent:
             return moved
         moved |= self._receive(now_ns)
-        open_tiles = sum(len(j.tiles) - j.taken for j in self._jobs)
-        if not open_tiles or (open_tiles < self._max_batch and now_ns - self._jobs[0].arrived_ns < self._batch_wait_ns):
+        self._give_up(now_ns)
+        jobs, full = self._schedule.jobs, self._schedule.tiles >= self._max_batch
+        if not jobs or (not full and now_ns - min(j.arrived_ns for j in jobs) < self._batch_wait_ns):
             return moved
-        self._scoring_since_ns = now_ns
         self._score(now_ns)
         self._send()
         return True
@@ -144,6 +121,10 @@ class Worker:
         except Exception as error:
             reason = " ".join(str(error).split())[:MAX_FAULT]
             raise EngineFault(f"the engine failed ({type(error).__name__}: {reason})") from error
+        side = engine.definition.tiling.cell_px
+        wanted = len(tiles), tiles.shape[1] // side, tiles.shape[2] // side
+        if cells.shape != wanted or cells.dtype != np.float32:
+            raise EngineFault(f"the engine gave {cells.dtype} scores of shape {cells.shape}, not float32 of shape {wanted}")
         check_scores(tiles, cells)
         return cells
 
@@ -165,67 +146,75 @@ class Worker:
 
     def _receive(self, now_ns: int) -> bool:
         moved = False
-        while sum(len(j.tiles) - j.taken for j in self._jobs) < self._max_batch and (received := self._inbox.receive()):
+        for _ in range(PORTION):
+            if not self._has_room or (received := self._inbox.receive()) is None:
+                break
             frame, payloads = received
             if not isinstance(frame, Frame):
                 self._inbox.refused.count(frame.sender)
                 continue
             moved = True
-            if frame.budget_ms is not None and now_ns + self._batch_ns > frame.t_mono_ns + frame.budget_ms * 1e6:
-                self.too_late += 1
-                self._batch_ns //= 2  # one slow batch must not condemn all that follow
-                continue
-            pixels = frame.pixels(payloads[0])
-            model = self._models.get(frame.style, self._models[""])
-            definition = model.engine.definition
             try:
-                if (takes := model.engine.pixel_format) not in (None, frame.pixel_format):
-                    raise InputError(
-                        f"pixels are {frame.pixel_format}, {frame.camera}, the bundle takes {takes}: compile for it"
-                    )
-                inspected = frame.inspect_x_px or definition.inspect_x_px
-                layout = definition.tiling.layout(pixels.shape[0], pixels.shape[1], inspected)
-                check_lanes(layout.lanes, frame.camera)
+                self._schedule.add(self._job(frame, payloads[0], now_ns))
             except InputError as e:  # one odd picture must not end the line
-                self._unsent.append((self._result(frame, model, math.nan, (), 0, str(e)), ()))
-                continue
-            self._unsent.extend((found, ()) for found in self._overlaps.look(frame, pixels, now_ns))
-            began_ns = self._clock_ns()
-            self._jobs.append(Job(frame, model, pixels, layout, layout.cut(pixels), now_ns))
-            self._note("prepare_ms", began_ns)
+                self._unsent.append((self._result(frame, self._model(frame), math.nan, (), 0, str(e)), ()))
+            self._give_up(now_ns)
         return moved
+
+    @property
+    def _has_room(self) -> bool:
+        """Frames with a deadline are taken in before there is time for them: only here are they seen to grow old."""
+        jobs = self._schedule.jobs
+        in_time = bool(jobs) and jobs[-1].deadline_ns < math.inf
+        return self._schedule.tiles < self._max_batch or (in_time and len(jobs) < MAX_WAITING)
+
+    def _give_up(self, now_ns: int) -> None:
+        before = self._schedule.given_up
+        self._schedule.give_up(now_ns)
+        self.handled += self._schedule.given_up - before  # who gives up in time is not stuck
+
+    def _model(self, frame: Frame) -> Model:
+        return self._models.get(frame.style, self._models[""])
+
+    def _job(self, frame: Frame, payload: Payload, now_ns: int) -> Job:
+        pixels, model = frame.pixels(payload), self._model(frame)
+        definition = model.engine.definition
+        if (takes := model.engine.pixel_format) not in (None, frame.pixel_format):
+            raise InputError(f"pixels are {frame.pixel_format}, {frame.camera}, the bundle takes {takes}: compile for it")
+        inspected = frame.inspect_x_px or definition.inspect_x_px
+        layout = definition.tiling.layout(pixels.shape[0], pixels.shape[1], inspected)
+        check_lanes(layout.lanes, frame.camera)
+        return Job(frame, model, pixels, layout, now_ns)
 
     def _note(self, what: str, began_ns: int) -> None:
         self._spent[what].add((self._clock_ns() - began_ns) / 1e6)
 
     def _score(self, now_ns: int) -> None:
-        """One engine call over the oldest open tiles; frames of two engines, or mono and colour, do not share one."""
-        batch: list[np.ndarray] = []
-        engine = self._jobs[0].model.engine
-        shares: list[tuple[Job, int]] = []
-        for job in self._jobs:
-            room = self._max_batch - sum(n for _, n in shares)
-            n = min(room, len(job.tiles) - job.taken)
-            if n == 0 or job.model.engine is not engine or (batch and batch[0].ndim != job.tiles.ndim):
-                break
-            if not job.taken:
+        """One engine call; what it takes with all around it is the pace by which frames are given up."""
+        shares = self._schedule.batch(now_ns)
+        first, started_ns = shares[0][0], self._clock_ns()
+        for job, _ in shares:
+            if job.tiles is None:
                 self._spent["wait_ms"].add((now_ns - job.arrived_ns) / 1e6)
-            batch.append(job.tiles[job.taken : job.taken + n])
-            shares.append((job, n))
+                self._unsent.extend((found, ()) for found in self._overlaps.look(job.frame, job.pixels, now_ns))
+                began_ns = self._clock_ns()
+                job.cut()
+                self._note("prepare_ms", began_ns)
+        tiles = np.concatenate([job.take(n) for job, n in shares])
         began_ns = self._clock_ns()
-        cells = self._cells(engine, np.concatenate(batch))
+        cells = self._cells(first.model.engine, tiles)
         self._note("infer_ms", began_ns)
         self._spent["batch_tiles"].add(len(cells))
-        first = 0
-        for job, n in shares:
-            job.cells.append(cells[first : first + n])
-            job.taken += n
-            first += n
+        ends = np.cumsum([n for _, n in shares])
+        for (job, n), end in zip(shares, ends, strict=True):
+            job.cells.append(cells[end - n : end])
         self.handled += 1  # a batch, not a frame: a frame of very many tiles is slow, not stuck
-        while self._jobs and self._jobs[0].taken == len(self._jobs[0].tiles):
+        for job in self._schedule.take_done():
             began_ns = self._clock_ns()
-            self._finish(self._jobs.popleft())
+            self._finish(job)
             self._note("post_ms", began_ns)
+        took_ns = self._clock_ns() - started_ns
+        self._schedule.pace(first).called(len(tiles), took_ns, now_ns + took_ns)
 
     def _finish(self, job: Job) -> None:
         cells = job.layout.stitch(np.concatenate(job.cells))  # (rows, cols)
@@ -234,12 +223,12 @@ class Worker:
             first, last = max(0, -(-left_px // job.layout.tiling.cell_px)), right_px // job.layout.tiling.cell_px
             if first >= min(last, job.layout.cols):
                 fault = "no cloth within the inspected range"
-                self._unsent.append((self._result(job.frame, job.model, math.nan, (), len(job.tiles), fault), ()))
+                self._unsent.append((self._result(job.frame, job.model, math.nan, (), len(job.layout.tiles), fault), ()))
                 return
             cells[:, :first], cells[:, last:] = 0.0, 0.0
         lanes = tuple(float(s) for s in job.layout.lane_scores(cells))
         score = max(lanes) if all(math.isfinite(s) for s in lanes) else math.nan
-        result = self._result(job.frame, job.model, score, lanes, len(job.tiles))
+        result = self._result(job.frame, job.model, score, lanes, len(job.layout.tiles))
         payloads: tuple[Payload, ...] = ()
         if score > job.model.floor:
             x_px = (job.layout.x0_px, job.layout.x1_px)

@@ -32,7 +32,8 @@ from pipeline.motion.message import MessageCounts
 from pipeline.motion.stage import MotionStage
 from pipeline.outputs.modbus import ModbusOutput
 from pipeline.outputs.publisher import Publisher
-from pipeline.worker.stage import Model, Worker
+from pipeline.worker.job import Model
+from pipeline.worker.stage import Worker
 from tests.decision_bench import STANDARD
 from tests.fakes import BrightnessEngine
 

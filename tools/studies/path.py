@@ -127,7 +127,8 @@ def grabber_stage(spec: Spec, camera: WeaveConfig, link: Link) -> Stage:
 
 def worker_stage(spec: Spec, camera: WeaveConfig, link: Link) -> Stage:
     """The real worker over a StillEngine."""
-    from pipeline.worker.stage import Model, Worker
+    from pipeline.worker.job import Model
+    from pipeline.worker.stage import Worker
 
     config, tiling = spec.config.worker, StillEngine.definition.tiling
     engine = StillEngine(len(tiling.layout(camera.frame_rows, camera.width_px).tiles))

@@ -23,7 +23,8 @@ from pipeline.messages.frames import Announced, CameraFacts, Frame, ScoreMap
 from pipeline.messages.reasons import Reason
 from pipeline.messages.states import FrameStatus, Result
 from pipeline.supervision.running import check
-from pipeline.worker.stage import Model, Worker
+from pipeline.worker.job import Model
+from pipeline.worker.stage import Worker
 from tests.decision_bench import STANDARD
 from tests.decision_bench import Bench as DecisionBench
 from tests.fakes import TILING, Box, BrightnessEngine, ScriptCamera, shot

@@ -1,6 +1,8 @@
 """Both ways of travelling keep the same promises."""
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,14 +13,16 @@ import zmq
 from glass_core.errors import InputError
 from pipeline.link import wire
 from pipeline.link.keys import make_keys
-from pipeline.link.memory_link import MemoryLink
-from pipeline.link.protocol import Inbox, Link, Received
+from pipeline.link.memory_link import MemoryLink, MemoryQueue
+from pipeline.link.protocol import MAX_BAD, PORTION, Inbox, Link, Received, portion
 from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.commands import Bypass
 from pipeline.messages.frames import Frame
 from pipeline.messages.line import LineState
 from pipeline.messages.motion import Motion
 from pipeline.messages.states import MotionState, State
+
+STATE = LineState(number=0, generation=0, state=State.READY, inspection_ok=False, t_mono_ns=0, t_utc_ns=0, detail="x" * 300)
 
 
 def frame(seq: int, size: int = 64) -> Frame:
@@ -121,9 +125,8 @@ def test_subscribers_hear_from_now_on_and_a_late_one_is_noticed(tmp_path: Path) 
             assert time.monotonic() < end_s
             link.wait(10)
         broadcast.publish(Motion(position_mm=0, speed_mm_s=0, state=MotionState.STOPPED, source="s", t_mono_ns=0))
-        state = LineState(number=0, generation=0, state=State.READY, inspection_ok=False, t_mono_ns=0, t_utc_ns=0)
-        broadcast.publish(state)
-        assert receive(link, ear)[0] == state
+        broadcast.publish(STATE)
+        assert receive(link, ear)[0] == STATE
     finally:
         link.close()
 
@@ -169,3 +172,149 @@ def test_memory_drops_what_is_not_ours_too_and_goes_on() -> None:
         assert queue.send_parts(list(parts))
     assert (received := queue.receive()) is not None and received[0] == Bypass(on=True)
     assert queue.receive() is None and queue.refused.by_sender == {"unknown": 3}
+
+
+def test_of_many_bad_messages_a_portion_is_dropped_at_a_time() -> None:
+    queue = MemoryQueue(1000)
+    for _ in range(MAX_BAD + 1):
+        assert queue.send_parts([b"\xc1"])
+    assert queue.send(Bypass(on=True))
+    assert queue.receive() is None and queue.refused.by_sender == {"unknown": MAX_BAD}
+    assert receive(MemoryLink(), queue)[0] == Bypass(on=True)
+
+
+def test_a_portion_leaves_the_rest_in_its_order() -> None:
+    queue = MemoryQueue(1000)
+    for seq in range(PORTION + 3):
+        assert queue.send(frame(seq), bytes(64 * 64))
+    seqs = [[m.seq for m, _ in portion(queue) if isinstance(m, Frame)] for _ in range(3)]
+    assert seqs == [list(range(PORTION)), list(range(PORTION, PORTION + 3)), []]
+
+
+class Strangers:
+    """Peers of the broadcast that are no processes of a line."""
+
+    def __init__(self, address: str) -> None:
+        self._address, self._context, self._sockets = address, zmq.Context(), list[zmq.Socket]()
+
+    def say(self, words: list[bytes]) -> zmq.Socket:
+        """One more says so to the broadcast; what is returned tells when it is hung up on."""
+        peer = self._context.socket(zmq.XSUB)
+        peer.sndhwm = 0
+        peer.rcvhwm = 10
+        events = peer.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+        self._sockets += [peer, events]
+        peer.connect(self._address)
+        for word in words:
+            peer.send(word)
+        return events
+
+    def close(self) -> None:
+        for each in self._sockets:
+            each.close(linger=0)
+        self._context.term()
+
+
+@pytest.fixture
+def strangers(tmp_path: Path) -> Iterator[Strangers]:
+    made = Strangers(f"ipc://{tmp_path / 'line' / 'publisher'}")
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [b"\x01Verdict", b"\x01Verdicts"],
+        [b"\x01V"],
+        [b"hello"],
+        [b"\x01" + b"Verdict" * 1000],
+        [b"\x01Verdict", b"\x00Verdict"] * 100,
+    ],
+)
+def test_a_subscriber_that_asks_for_what_is_not_ours_or_does_not_stop_is_hung_up_on(
+    tmp_path: Path, strangers: Strangers, words: list[bytes]
+) -> None:
+    link = ZmqLink(tmp_path / "line")
+    try:
+        broadcast = link.broadcast("ipc://auto")
+        ear = link.subscribe("ipc://auto", "LineState")
+        events = strangers.say(words)
+        end_s = time.monotonic() + 5
+        while not events.poll(0):
+            assert time.monotonic() < end_s, "it is still connected"
+            broadcast.joined()
+            link.wait(5)
+        broadcast.publish(STATE)
+        assert receive(link, ear)[0] == STATE  # the others are served as before
+    finally:
+        link.close()
+
+
+def test_many_subscribers_that_ask_for_every_kind_are_no_flood(tmp_path: Path, strangers: Strangers) -> None:
+    link = ZmqLink(tmp_path / "line")
+    try:
+        broadcast = link.broadcast("ipc://auto")
+        every = [b"\x01", *(b"\x01" + name.encode() for name in wire.TYPES)]
+        ends = [strangers.say(every) for _ in range(6)]
+        quiet = 0
+        while quiet < 20:
+            quiet = 0 if broadcast.joined() else quiet + 1
+            link.wait(5)
+        assert not any(events.poll(0) for events in ends)
+    finally:
+        link.close()
+
+
+FLOOD = """
+import sys, time, zmq
+peer = zmq.Context().socket(zmq.XSUB)
+peer.sndhwm = 0
+peer.connect(sys.argv[1])
+for n in range(40_000):
+    peer.send(b"\\x01" + b"%08d" % (n * 7919 % 10**8) * 8)
+print("said", flush=True)
+time.sleep(60)
+"""
+
+
+def rss_mib() -> float:
+    """Resident memory of this process."""
+    return int(Path("/proc/self/status").read_text().split("VmRSS:")[1].split()[0]) / 1024
+
+
+def test_a_flood_of_topics_costs_no_memory(tmp_path: Path) -> None:
+    link = ZmqLink(tmp_path / "line")
+    try:
+        broadcast = link.broadcast("ipc://auto")
+        address = f"ipc://{link.folder / 'publisher'}"
+        before_mib = rss_mib()
+        with subprocess.Popen([sys.executable, "-c", FLOOD, address], stdout=subprocess.PIPE) as flooder:
+            try:
+                assert flooder.stdout is not None
+                os.set_blocking(flooder.stdout.fileno(), False)
+                end_s = time.monotonic() + 30
+                while not flooder.stdout.read():
+                    assert time.monotonic() < end_s
+                    broadcast.joined()
+                    link.wait(5)
+                assert rss_mib() - before_mib < 30  # kept, they would cost 150 MiB, and stay
+            finally:
+                flooder.kill()
+    finally:
+        link.close()
+
+
+def test_a_subscriber_that_does_not_read_costs_what_its_queue_holds(tmp_path: Path, strangers: Strangers) -> None:
+    link = ZmqLink(tmp_path / "line")
+    try:
+        broadcast = link.broadcast("ipc://auto")
+        strangers.say([b"\x01"])
+        while not broadcast.joined():
+            link.wait(5)
+        before_mib = rss_mib()
+        for _ in range(60_000):
+            broadcast.publish(STATE)
+        assert rss_mib() - before_mib < 10  # all of them would be 20 MiB and more
+    finally:
+        link.close()

@@ -79,8 +79,8 @@ def test_a_recording_that_does_not_say_how_it_was_made_is_replayed_without_lengt
     ("cameras", "said"),
     [
         ({}, "recording of several cameras, or none"),
-        ({"a b": {}}, "recording damaged: name"),
-        ({"../a": {}}, "recording damaged: name"),
+        ({"a b": {}}, "recording damaged: 'a b' is no camera's name"),
+        ({"../a": {}}, "recording damaged: '../a' is no camera's name"),
         ({"a": 3}, "recording damaged: camera a is not described"),
         ({"a": {"config": {"mm_per_px_y": "wide"}}}, "recording damaged: mm_per_px_y"),
         ({"a": {"config": {"rows": 8, "overlap_rows": 9}}}, "recording damaged"),

@@ -1,6 +1,7 @@
 """The worker: batches close by size or time and mix cameras; every frame gets its own scores back."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from pipeline.messages.frames import Frame, ScoreMap
 from pipeline.messages.stages import Status
 from pipeline.messages.states import StageState
 from pipeline.telemetry import Gpu
-from pipeline.worker.stage import Model, Worker
+from pipeline.worker.job import Model
+from pipeline.worker.stage import Worker
 from tests.fakes import Box, BrightnessEngine
 
 MS = 1_000_000
@@ -116,13 +118,70 @@ def test_it_tells_where_its_time_goes_and_leaves_out_a_gpu_that_is_not_there(mon
     worker = Worker(
         inbox, decision, {"": Model(BrightnessEngine(), 0.5)}, 6, 5 * MS, 0, Gpu(), lambda: next(ticks)
     )  # fmt: skip
-    assert worker.counters == {"too_late": 0, "most_tiles": 6}
+    assert worker.counters == {"too_late": 0, "too_large": 0, "most_tiles": 6}
     inbox.send(*frame("a", 0, grey()))
     worker.step(0)
     worker.step(5 * MS)
     told = worker.counters
     expected = {"batch_tiles": 3, "most_tiles": 6, "wait_ms": 5, "prepare_ms": 2, "infer_ms": 2, "post_ms": 2}
     assert {name: told[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        lambda cells: cells[:-1],
+        lambda cells: np.concatenate([cells, cells]),
+        lambda cells: cells[:, :-1],
+        lambda cells: cells.reshape(len(cells), -1),
+        lambda cells: cells.astype(np.float64),
+        lambda cells: (cells * 255).astype(np.uint8),
+        lambda cells: np.where(np.arange(cells.size).reshape(cells.shape) == 70, np.float32(math.nan), cells),
+    ],
+)
+def test_scores_of_another_form_or_one_that_is_no_number_end_the_worker_and_nobody_gets_a_score(
+    odd: Callable[[np.ndarray], np.ndarray],
+) -> None:
+    bench = Bench(max_batch=6)
+    score = bench.engine.score
+    bench.engine.score = lambda tiles: odd(score(tiles))  # type: ignore[method-assign]
+    bench.inbox.send(*frame("a", 0, spotted()))
+    bench.inbox.send(*frame("b", 0, spotted()))
+    with pytest.raises(EngineFault, match=r"float32 of shape|not finite"):
+        bench.worker.step(0)
+    assert bench.decision.take(ScoreMap) == []
+
+
+def test_frames_of_two_models_share_no_batch_and_each_is_scored_by_its_own() -> None:
+    bench = Bench(max_batch=99)
+    other = BrightnessEngine("another")
+    bench.worker = Worker(
+        bench.inbox, bench.decision, {"": Model(bench.engine, 1), "satin": Model(other, 1)}, 99, 5 * MS, 2
+    )  # fmt: skip
+    for seq, style in enumerate(("", "satin", "satin", "")):
+        made, payload = frame("a", seq, grey(51 * (seq + 1)))
+        bench.inbox.send(made.model_copy(update={"style": style}), payload)
+    scored = [s for ms in range(0, 60, 6) for s in bench.step(ms * MS)]
+    told = [(s.seq, s.engine_sha, round(s.score, 3)) for s in scored]
+    assert told == [(0, "engine", 0.2), (1, "another", 0.4), (2, "another", 0.6), (3, "engine", 0.8)]
+    assert (bench.engine.batches, other.batches) == ([3, 3], [6])
+
+
+def test_when_a_golden_tile_fails_scores_in_hand_and_frames_under_way_are_dropped_with_the_worker() -> None:
+    bench = Bench(max_batch=3)
+    tiles = np.stack([spotted()[:, :64], spotted()[::-1, :64]])
+    bench.engine.canary = Canary(tiles, bench.engine.score(tiles))
+    bench.decision.room = 0
+    bench.inbox.send(*frame("a", 0, spotted()))
+    bench.worker.step(0)  # scored, and nobody takes the score
+    assert bench.worker.waiting == 1
+    bench.inbox.send(*frame("a", 1, spotted()))
+    bench.engine.replace = 0.5
+    bench.decision.room = 99
+    with pytest.raises(EngineFault):
+        bench.worker.step(10_000 * MS)
+    bench.worker.close()
+    assert bench.decision.take(ScoreMap) == []
 
 
 @pytest.mark.parametrize(("value", "words"), [(math.nan, "not finite"), (math.inf, "not finite"), (0.1, "gives 0.1 for")])
@@ -204,19 +263,6 @@ def test_it_says_who_it_is_until_heard_and_keeps_results_that_are_refused() -> N
         "engine",
         2,
     )
-
-
-def test_time_goes_to_frames_that_can_still_be_judged() -> None:
-    bench = Bench(max_batch=3)
-    bench.inbox.send(*frame("a", 0, grey(), budget_ms=100))
-    assert [s.seq for s in bench.step(0)] == [0]
-    bench.worker.step(60 * MS)  # the batch took 60 ms
-    for seq, budget_ms in ((1, 69), (2, 79), (3, None)):
-        bench.inbox.send(*frame("a", seq, grey(), budget_ms=budget_ms))
-    assert [s.seq for s in bench.step(70 * MS)] == [3]  # 1 is over, 2 would be by the time it is scored
-    assert bench.worker.too_late == 2
-    bench.inbox.send(*frame("a", 4, grey(), budget_ms=100))
-    assert [s.seq for s in bench.step(71 * MS)] == [4]
 
 
 def test_what_lies_beside_the_cloth_is_left_out() -> None:
