@@ -37,6 +37,11 @@ class Violation:
     where: str
     what: str
 
+    @property
+    def kind(self) -> str:
+        """What it is without its figures."""
+        return self.what.partition(":")[0]
+
     def __str__(self) -> str:
         return f"seed {self.seed}: {self.invariant} {self.camera or 'line'} {self.where}: {self.what}"
 
@@ -57,7 +62,7 @@ def one_verdict_a_frame(h: History) -> Found:
         given = Counter(_key(v) for v in verdicts if v["seq"] is not None)
         for (camera, boot, seq), count in given.items():
             if count > 1:
-                yield "I1", camera, f"seq {seq} of {boot}", f"{count} verdicts on one frame, {source}"
+                yield "I1", camera, f"seq {seq} of {boot}", f"more than one verdict on a frame: {count}, {source}"
             if (camera, boot, seq) not in known:
                 yield "I1", camera, f"seq {seq} of {boot}", f"a verdict on a frame that nobody announced, {source}"
 
@@ -69,8 +74,8 @@ def record_is_whole(h: History) -> Found:
     lines = {(v["generation"], v["number"]): v for v in h.lines}
     for place in sorted(told.keys() ^ rows.keys()):
         v = told.get(place) or rows[place]
-        missing = "the ledger" if place in told else "what was published"
-        yield "I1", v["camera"], f"verdict {place}", f"{v['result']} of seq {v['seq']} is not in {missing}"
+        what = "published, and not in the ledger" if place in told else "in the ledger, and never published"
+        yield "I1", v["camera"], f"verdict {place}", f"{what}: {v['result']} of seq {v['seq']}"
     for place in sorted(told.keys() & rows.keys()):
         a, b = told[place], rows[place]
         if any(a.get(f) != b[f] for f in ("camera", "seq", "result", "start_mm", "end_mm", "score")):
@@ -117,7 +122,7 @@ def time_without_a_hole(h: History) -> Found:
             if lost or (start == end and end < h.facts["ended_ns"]):
                 continue
             if start - at_ns > slack_ns + told_ns:
-                yield "I1", name, _at(h, at_ns), f"silent for {(start - at_ns) / S:.2f} s without a verdict"
+                yield "I1", name, _at(h, at_ns), f"silence without a verdict: {(start - at_ns) / S:.2f} s"
             if end > at_ns:
                 at_ns, told_ns = end, 0
 
@@ -137,17 +142,17 @@ def passes_are_true(h: History) -> Found:
         camera, n = v["origin"].split(":")
         exposure, score = exposed.get((camera, int(n))), v.get("score")
         if exposure is None or camera != v["camera"] or exposure["fate"] != "given":
-            yield "I2", v["camera"], where, f"PASS of a picture that was not given, {v['origin']}"
+            yield "I2", v["camera"], where, f"PASS of a picture that was not given: {v['origin']}"
             continue
         if score is None or not math.isfinite(score):
-            yield "I2", camera, where, f"PASS with the score {score}"
+            yield "I2", camera, where, f"PASS without a finite score: {score}"
         elif abs(score - true_score(camera, int(n))) > 1e-6:
-            yield "I2", camera, where, f"PASS with the score {score:.6f}, its own is {true_score(camera, int(n)):.6f}"
+            yield "I2", camera, where, f"PASS with a foreign score: {score:.6f}, its own is {true_score(camera, int(n)):.6f}"
         elif score > 0.5:
-            yield "I2", camera, where, f"PASS above the threshold, {score:.3f}"
+            yield "I2", camera, where, f"PASS above the threshold: {score:.3f}"
         for sha in ("weights_sha", "engine_sha", "card_sha"):
             if v.get(sha, "") != h.facts[sha]:
-                yield "I2", camera, where, f"PASS by another {sha}, {v.get(sha, '')!r}"
+                yield "I2", camera, where, f"PASS by another {sha}: {v.get(sha, '')!r}"
         yield from _in_time(h, v, frame, exposure, where)
     yield from _trusted(h)
 
@@ -159,14 +164,14 @@ def _in_time(h: History, v: Said, frame: Said, exposure: Said, where: str) -> Fo
     rest_ns = _rest_ns(h, taken_ns, given_ns) if by_cloth else 0
     age_ns = given_ns - taken_ns - rest_ns - (RESTED_NS if rest_ns else 0)
     if age_ns > h.facts["budget_ms"] * MS + GRAIN_NS:
-        yield "I2", v["camera"], where, f"PASS {age_ns / MS:.0f} ms after its picture, budget {h.facts['budget_ms']:.0f} ms"
+        yield "I2", v["camera"], where, f"late PASS: {age_ns / MS:.0f} ms after its picture, budget {h.facts['budget_ms']:.0f} ms"
     if by_cloth:
         words = [m for m in h.motions if m["heard"] and m["sent_ns"] <= given_ns - RESTED_NS]
         beyond_mm = (words[-1]["position_mm"] if words else -math.inf) - (
             frame["start_mm"] + camera["actuator_mm"] - camera["y_offset_mm"]
         )
         if beyond_mm > 0.5:
-            yield "I2", v["camera"], where, f"PASS when its cloth was {beyond_mm:.1f} mm beyond the actuator"
+            yield "I2", v["camera"], where, f"PASS beyond the actuator: its cloth was {beyond_mm:.1f} mm past it"
 
 
 def _trusted(h: History) -> Found:
@@ -178,7 +183,7 @@ def _trusted(h: History) -> Found:
         elif m["t"] == "Verdict" and m["result"] == "PASS" and state.get("state") in ("FAULT", "BYPASS"):
             changed = any(s["t"] == "LineState" and t == t_ns and s["state"] != state["state"] for t, s in h.published)
             if not changed and m["generation"] == state["generation"]:
-                yield "I2", m["camera"], f"seq {m['seq']} of {m['boot_id']}", f"PASS in {state['state']}"
+                yield "I2", m["camera"], f"seq {m['seq']} of {m['boot_id']}", f"PASS while nothing may pass: {state['state']}"
 
 
 def counters_add_up(h: History) -> Found:
@@ -193,7 +198,7 @@ def counters_add_up(h: History) -> Found:
             if m["number"] == wanted:
                 numbers[kind, generation] += 1
             elif not (kind in told_again and m["number"] < wanted):
-                yield "I3", "", f"{kind} {m['number']} of generation {generation}", f"number {wanted} was next"
+                yield "I3", "", f"{kind} {m['number']} of generation {generation}", f"a gap in numbers: {wanted} was next"
         if kind == "Verdict":
             made[generation].append(m)
         if kind == "Totals":
@@ -212,7 +217,7 @@ def _totals(totals: Said, verdicts: list[Said], source: str) -> Found:
     for name, value in wanted.items():
         if totals.get(name) != value:
             yield "I3", "", f"totals of generation {totals.get('generation')}", (
-                f"{name} is {totals.get(name)}, verdicts say {value}, {source}"
+                f"{source} totals are wrong: {name} is {totals.get(name)}, verdicts say {value}"
             )
     if sum(reasons.values()) != results["NOT_INSPECTED"]:
         yield "I3", "", f"totals of generation {totals.get('generation')}", "NOT_INSPECTED without a reason"
@@ -221,7 +226,7 @@ def _totals(totals: Said, verdicts: list[Said], source: str) -> Found:
         if (counts["passed"], counts["defect"], counts["not_inspected"]) != (
             own["PASS"], own["DEFECT"], own["NOT_INSPECTED"],
         ):  # fmt: skip
-            yield "I3", name, f"totals of generation {totals['generation']}", f"{counts} is not {dict(own)}, {source}"
+            yield "I3", name, f"totals of generation {totals['generation']}", f"{source} totals are wrong: {counts} is not {dict(own)}"
 
 
 def losses_are_told(h: History) -> Found:
@@ -245,7 +250,8 @@ def losses_are_told(h: History) -> Found:
         if told != len(unjudged) + skipped:
             seqs = ", ".join(f"{a['seq']} of {a['boot_id']}" for a in unjudged[:4]) or "-"
             yield "I4", name, f"seq {seqs}", (
-                f"{told} told as lost, {skipped} lost by the camera and {len(unjudged)} announced without a verdict"
+                f"{'too few' if told < len(unjudged) + skipped else 'too many'} told as lost: {told}, where the camera lost "
+                f"{skipped} and {len(unjudged)} were announced without a verdict"
             )
         if camera["kind"] in ("rate", "self"):
             yield from _blocks(h, name)
@@ -258,7 +264,7 @@ def _blocks(h: History, name: str) -> Found:
     for (before, _), (now, a) in pairwise(frames):
         gap = now["block"] - before["block"] - 1
         if before["open"] == now["open"] and gap != a.get("lost", 0):
-            yield "I4", name, f"seq {a['seq']} of {a['boot_id']}", f"its grabber says {a.get('lost', 0)} lost, the counter {gap}"
+            yield "I4", name, f"seq {a['seq']} of {a['boot_id']}", f"the grabber miscounts: {a.get('lost', 0)} lost, the camera's counter says {gap}"
 
 
 def nothing_grows(h: History) -> Found:
@@ -279,7 +285,7 @@ def runs_again(h: History) -> Found:
         if running and passed == set(h.facts["cameras"]):
             late_ns = t_ns - peace_ns - PROMISED_NS - int(h.facts["load_s"] * S)
             if late_ns > 0:
-                yield "I6", "", _at(h, t_ns), f"runs again {late_ns / S:.2f} s too late"
+                yield "I6", "", _at(h, t_ns), f"runs again too late: by {late_ns / S:.2f} s"
             return
     states = [(m["state"], m.get("detail", "")) for _, m in h.said("LineState")]
     yield "I6", "", _at(h, h.facts["ended_ns"]), f"does not run again: {states[-1:]}, passed {sorted(passed)}"
@@ -312,7 +318,7 @@ def gate_lets_nothing_by(h: History) -> Found:
                 yield "GATE", name, _at(h, t_ns), "open without a fresh PASS"
         for said_ns, v in bad[wrong:]:
             if said_ns + window_ns <= t_ns <= said_ns + window_ns + S // 10:
-                yield "GATE", v["camera"], _at(h, t_ns), f"open after {v['result']} of seq {v['seq']}"
+                yield "GATE", v["camera"], _at(h, t_ns), f"open after a bad word: {v['result']} of seq {v['seq']}"
 
 
 CHECKS: tuple[Callable[[History], Found], ...] = (

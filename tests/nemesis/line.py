@@ -22,6 +22,7 @@ from pipeline.cameras.protocol import CameraLost
 from pipeline.config.line import LineConfig
 from pipeline.decision.handover import Heard
 from pipeline.ledger.store import LedgerFull
+from pipeline.link.protocol import IDLE_MS
 from pipeline.link.stage import Stage
 from pipeline.messages import commands
 from pipeline.messages.message import Message
@@ -58,9 +59,16 @@ class Process:
     report: Reporter | None = None
     up_ns: int | None = BEGAN_NS
     """When it will be ready; null while it lives."""
-    busy_until_ns: int = 0
+    wakes_ns: int = 0
+    """Busy, or asleep unless something comes, until then."""
+    busy: bool = False
     failures: int = 0
     steps: int = 0
+
+    @property
+    def inbox(self) -> str:
+        """Of that name."""
+        return f"grabber-{self.name}" if self.role == "grabber" else self.name
 
 
 def make_card(folder: Path) -> ThresholdCard:
@@ -112,6 +120,7 @@ class Line:
         self._decision = self._links.outbox("decision")
         self._begun: set[int] = set()
         self._reset_ns = 0
+        self._taken_back_s = 0.0
         self._gate = Gate(
             tuple(c.name for c in schedule.cameras), verdict_ms=1500.0, weights_sha="weights", engine_sha="engine"
         )
@@ -146,7 +155,7 @@ class Line:
             self._links.send("motion", EncoderCount(count=count, t_mono_ns=plant.now_ns))
         self._supervise()
         for process in self._rng.sample(self._processes, len(self._processes)):
-            if process.stage is not None and plant.now_ns >= process.busy_until_ns:
+            if process.stage is not None and (plant.now_ns >= process.wakes_ns or self._awoken(process)):
                 self._step(process)
         while parcel := take(self._links.pipe("consumer"), plant.now_ns):
             header = bytes(parcel.parts[0]) if parcel.parts else b""
@@ -154,6 +163,13 @@ class Line:
                 self._consumed.append((plant.now_ns, msgpack.unpackb(header)))
             self._gate.hear(header, plant.now_ns)
         self._gated.append((plant.now_ns, self._gate.on(plant.now_ns)))
+
+    def _awoken(self, process: Process) -> bool:
+        """Whether something has come for one that sleeps."""
+        if process.busy:
+            return False
+        pipe = self._links.pipe(process.inbox)
+        return any(parcel.due_ns <= self._plant.now_ns for parcel in pipe.parcels)
 
     def _begin_faults(self) -> None:
         for i, fault in enumerate(self._schedule.faults):
@@ -165,11 +181,13 @@ class Line:
                 self._kill(next(p for p in self._processes if p.name == fault.target), "killed")
             elif fault.kind == "clock":
                 self._plant.wall_jump_ns += int(fault.share * S)
-            elif fault.target == "people":
+            if fault.target == "people":
                 self._untold.append(self._word(fault.kind))
-        for fault in self._schedule.active(self._plant.t_s, "people", "bypass"):
-            if self._plant.t_s + TICK_NS / S >= fault.end_s:
-                self._untold.append(commands.Bypass(on=False))
+            if fault.kind == "bypass":
+                self._taken_back_s = max(self._taken_back_s, fault.end_s)
+        if self._taken_back_s and self._plant.t_s >= self._taken_back_s:
+            self._taken_back_s = 0.0
+            self._untold.append(commands.Bypass(on=False))
         overdue = self._plant.t_s >= self._schedule.last_fault_s and self._plant.now_ns >= self._reset_ns
         if overdue and self._state().get("state") == "FAULT":
             self._reset_ns = self._plant.now_ns + S // 2
@@ -236,7 +254,7 @@ class Line:
         if self._schedule.active(self._plant.t_s, process.name, "pause"):
             return
         stage: Stage = process.stage
-        now_ns = self._plant.now_ns
+        now_ns, process.busy = self._plant.now_ns, False
         try:
             for _ in range(STEPS):
                 batches = stage.handled if process.role == "worker" else 0
@@ -246,6 +264,7 @@ class Line:
                     self._take_time(process)
                     break
                 if not moved:
+                    process.wakes_ns = now_ns + getattr(stage, "idle_ms", IDLE_MS) * MS
                     break
         except (EngineFault, CameraLost) as e:
             self._kill(process, str(e))
@@ -256,7 +275,7 @@ class Line:
     def _take_time(self, worker: Process) -> None:
         """A batch was scored: its scores leave when the engine is done, and until then the worker does nothing."""
         busy_ns = max(m.engine.busy_ns for m in worker.stage._models.values())
-        worker.busy_until_ns = self._plant.now_ns + busy_ns
+        worker.wakes_ns, worker.busy = self._plant.now_ns + busy_ns, True
         for parcel in self._links.pipe("decision").parcels:
             if b"ScoreMap" in bytes(parcel.parts[0] if parcel.parts else b"")[:24] and parcel.due_ns == self._plant.now_ns:
                 parcel.due_ns += busy_ns
@@ -297,8 +316,8 @@ class Line:
 
     def _gone(self, process: Process) -> None:
         process.stage = process.report = None
-        name = f"grabber-{process.name}" if process.role == "grabber" else process.name
-        self._links.die(name)
+        process.wakes_ns, process.busy = 0, False
+        self._links.die(process.inbox)
         if process.role == "grabber":
             self._plant.devices[process.name].held = False
 

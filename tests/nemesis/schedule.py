@@ -8,7 +8,7 @@ from dataclasses import dataclass
 S = 1_000_000_000
 MS = 1_000_000
 ROWS = 64
-FIRST_S, LAST_S = 1.0, 3.2
+FIRST_S, LAST_S = 0.8, 2.6
 """Faults begin and end between these times."""
 LINK_FAULTS = ("drop", "delay", "duplicate", "reorder", "corrupt")
 CAMERA_FAULTS = ("late", "damaged", "frozen", "vanish", "hang", "jump")
