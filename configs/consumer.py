@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("cameras", nargs="+")
     arguments = parser.parse_args()
     gate, shown = Gate(tuple(arguments.cameras)), None
-    socket = zmq.Context.instance().socket(zmq.SUB)
+    socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
     for kind in NUMBERED:
         socket.setsockopt(zmq.SUBSCRIBE, kind.encode())
     socket.connect(arguments.endpoint)

@@ -8,23 +8,21 @@ import time
 from collections import Counter
 from dataclasses import replace
 
-from tests.nemesis.checker import Violation
 from tests.nemesis.known import reason
 from tests.nemesis.play import Stage, violations
 from tests.nemesis.schedule import Schedule, draw
 
 
-def new(stage: Stage, schedule: Schedule) -> list[Violation]:
-    """What is violated for no known reason."""
-    return [v for v in violations(stage.play(schedule)) if not reason(v, schedule)]
-
-
 def shrink(stage: Stage, schedule: Schedule) -> Schedule:
-    """The same with those faults alone that its new violations need."""
-    kinds = {(v.invariant, v.kind) for v in new(stage, schedule)}
+    """The same with those faults alone that its violations need."""
+
+    def kinds(of: Schedule) -> set[tuple[str, str]]:
+        return {(v.invariant, v.kind) for v in violations(stage.play(of))}
+
+    wanted = kinds(schedule)
     for fault in schedule.faults:
         less = replace(schedule, faults=tuple(f for f in schedule.faults if f is not fault))
-        if kinds <= {(v.invariant, v.kind) for v in new(stage, less)}:
+        if wanted <= kinds(less):
             schedule = less
     return schedule
 

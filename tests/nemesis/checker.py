@@ -162,9 +162,10 @@ def _in_time(h: History, v: Said, frame: Said, exposure: Said, where: str) -> Fo
     taken_ns, given_ns = exposure["t_ns"], v["t_mono_ns"]
     by_cloth = camera["actuator_mm"] is not None and frame.get("start_mm") is not None
     rest_ns = _rest_ns(h, taken_ns, given_ns) if by_cloth else 0
-    age_ns = given_ns - taken_ns - rest_ns - (RESTED_NS if rest_ns else 0)
-    if age_ns > h.facts["budget_ms"] * MS + GRAIN_NS:
-        yield "I2", v["camera"], where, f"late PASS: {age_ns / MS:.0f} ms after its picture, budget {h.facts['budget_ms']:.0f} ms"
+    age_ms = (given_ns - taken_ns - rest_ns - (RESTED_NS if rest_ns else 0)) / MS
+    budget_ms = h.facts["budget_ms"]
+    if age_ms > budget_ms + GRAIN_NS / MS:
+        yield "I2", v["camera"], where, f"late PASS: {age_ms:.0f} ms after its picture, budget {budget_ms:.0f} ms"
     if by_cloth:
         words = [m for m in h.motions if m["heard"] and m["sent_ns"] <= given_ns - RESTED_NS]
         beyond_mm = (words[-1]["position_mm"] if words else -math.inf) - (
@@ -210,29 +211,27 @@ def counters_add_up(h: History) -> Found:
 
 def _totals(totals: Said, verdicts: list[Said], source: str) -> Found:
     results, reasons = Counter(v["result"] for v in verdicts), Counter(v["reason"] for v in verdicts if v.get("reason"))
+    where, wrong = f"totals of generation {totals.get('generation')}", f"{source} totals are wrong"
     wanted = {
         "verdicts": len(verdicts), "passed": results["PASS"], "defect": results["DEFECT"],
         "not_inspected": results["NOT_INSPECTED"], "reasons": dict(reasons),
     }  # fmt: skip
     for name, value in wanted.items():
         if totals.get(name) != value:
-            yield "I3", "", f"totals of generation {totals.get('generation')}", (
-                f"{source} totals are wrong: {name} is {totals.get(name)}, verdicts say {value}"
-            )
+            yield "I3", "", where, f"{wrong}: {name} is {totals.get(name)}, verdicts say {value}"
     if sum(reasons.values()) != results["NOT_INSPECTED"]:
-        yield "I3", "", f"totals of generation {totals.get('generation')}", "NOT_INSPECTED without a reason"
+        yield "I3", "", where, "NOT_INSPECTED without a reason"
     for name, counts in totals.get("cameras", {}).items():
         own = Counter(v["result"] for v in verdicts if v["camera"] == name)
-        if (counts["passed"], counts["defect"], counts["not_inspected"]) != (
-            own["PASS"], own["DEFECT"], own["NOT_INSPECTED"],
-        ):  # fmt: skip
-            yield "I3", name, f"totals of generation {totals['generation']}", f"{source} totals are wrong: {counts} is not {dict(own)}"
+        told = {"PASS": counts["passed"], "DEFECT": counts["defect"], "NOT_INSPECTED": counts["not_inspected"]}
+        if +Counter(told) != own:
+            yield "I3", name, where, f"{wrong}: {told}, verdicts say {dict(own)}"
 
 
 def losses_are_told(h: History) -> Found:
     """Pictures that the camera lost, and announcements without a verdict, are just those that verdicts tell as lost.
 
-    What a grabber said last before it died may never have been heard: then nobody can count it, and its cloth is a hole or none.
+    What a grabber said last before it died may never have been heard: nobody can count that; its cloth is covered otherwise.
     """
     judged = {_key(v) for _, v in h.said("Verdict") if v["seq"] is not None}
     for name, camera in h.facts["cameras"].items():
@@ -249,10 +248,9 @@ def losses_are_told(h: History) -> Found:
         told = sum(v.get("lost", 0) for _, v in h.said("Verdict") if v["camera"] == name and v.get("reason") != "RECORD_LOST")
         if told != len(unjudged) + skipped:
             seqs = ", ".join(f"{a['seq']} of {a['boot_id']}" for a in unjudged[:4]) or "-"
-            yield "I4", name, f"seq {seqs}", (
-                f"{'too few' if told < len(unjudged) + skipped else 'too many'} told as lost: {told}, where the camera lost "
-                f"{skipped} and {len(unjudged)} were announced without a verdict"
-            )
+            few = "too few" if told < len(unjudged) + skipped else "too many"
+            what = f"{few} told as lost: {told}; its camera lost {skipped}, {len(unjudged)} announced ones have no verdict"
+            yield "I4", name, f"seq {seqs}", what
         if camera["kind"] in ("rate", "self"):
             yield from _blocks(h, name)
 
@@ -264,7 +262,8 @@ def _blocks(h: History, name: str) -> Found:
     for (before, _), (now, a) in pairwise(frames):
         gap = now["block"] - before["block"] - 1
         if before["open"] == now["open"] and gap != a.get("lost", 0):
-            yield "I4", name, f"seq {a['seq']} of {a['boot_id']}", f"the grabber miscounts: {a.get('lost', 0)} lost, the camera's counter says {gap}"
+            what = f"the grabber miscounts: {a.get('lost', 0)} lost, the camera's counter says {gap}"
+            yield "I4", name, f"seq {a['seq']} of {a['boot_id']}", what
 
 
 def nothing_grows(h: History) -> Found:

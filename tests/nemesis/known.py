@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from tests.nemesis.checker import Violation
 from tests.nemesis.schedule import Schedule
 
-
 Fits = Callable[[Violation, Schedule], bool]
 
 
@@ -52,8 +51,9 @@ KNOWN = (
           _died_together),
     Known("I1", ("verdicts.jsonl and the ledger differ",), "verdicts.jsonl leaves out what comes out of order",
           _with("recorder", "delay", "reorder", "duplicate", "drop", "corrupt")),
-    Known("I4", ("too few told as lost",), "what a killed decision had in hand is covered and not counted", _with("decision", "kill")),
-    Known("I4", ("too few told as lost",), "losses before the first word heard of a boot, and those in a lost word, are not counted",
+    Known("I4", ("too few told as lost",), "what a killed decision had in hand is covered and not counted",
+          _with("decision", "kill")),
+    Known("I4", ("too few told as lost",), "losses before a boot's first word, and those told in a lost word, are not counted",
           _with("decision", "drop", "delay", "reorder", "corrupt")),
     Known("I6", ("does not run again",), "a Status is said once: where it is lost, the line stays DEGRADED",
           _with("decision", "drop", "corrupt")),

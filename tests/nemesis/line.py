@@ -102,6 +102,10 @@ def make_config(schedule: Schedule, folder: Path, model: Path) -> LineConfig:
     })  # fmt: skip
 
 
+def _handles() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
 class Line:
     """Runs one schedule; `say` hears what happens."""
 
@@ -130,7 +134,7 @@ class Line:
 
     def run(self) -> History:
         """The whole schedule, then peace until the line has recovered or failed to."""
-        before = len(os.listdir("/proc/self/fd"))
+        before = _handles()
         limit_s = self._schedule.last_fault_s + PROMISED_S + self._schedule.load_s + 0.5
         with (
             patch("pipeline.cameras.make_camera", lambda config: SigningCamera(self._plant.devices[config.name], self._plant)),
@@ -143,7 +147,7 @@ class Line:
                 self._end(process)
         history = self._history()
         history.read(self._folder)
-        history.handles = before, len(os.listdir("/proc/self/fd"))
+        history.handles = before, _handles()
         return history
 
     def _tick(self) -> None:

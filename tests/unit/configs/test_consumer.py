@@ -34,7 +34,7 @@ class Air:
         self.numbers[kind] += 1
         base = {"number": number, "generation": self.generation, "t_mono_ns": t_ns}
         if kind == "Verdict":
-            frame = {"camera": "left", "boot_id": "b", "seq": number, "result": Result.PASS, "score": 0.1, "engine_sha": "engine"}
+            frame = {"camera": "left", "boot_id": "b", "seq": number, "result": Result.PASS, "engine_sha": "engine"}
             message: Any = Verdict.model_validate({**base, **frame, "t_utc_ns": 1, **changes})
         elif kind == "Heartbeat":
             told = {"state": State.RUNNING, "inspection_ok": True, "verdicts": self.numbers["Verdict"]}
