@@ -23,6 +23,8 @@ GRAIN_NS = 10 * MS
 """Time passes in such steps."""
 RESTED_NS = 100 * MS
 """So late may the word come that the cloth runs again."""
+SLEPT_NS = 5 * S // 2
+"""No schedule stops a process for longer, its way there and the start of a successor counted in."""
 PROMISED_NS = 5 * S
 NUMBERED = ("Verdict", "LineState", "Reject", "Heartbeat", "Action")
 
@@ -65,6 +67,19 @@ def one_verdict_a_frame(h: History) -> Found:
                 yield "I1", camera, f"seq {seq} of {boot}", f"more than one verdict on a frame: {count}, {source}"
             if (camera, boot, seq) not in known:
                 yield "I1", camera, f"seq {seq} of {boot}", f"a verdict on a frame that nobody announced, {source}"
+
+
+def verdicts_come(h: History) -> Found:
+    """No frame waits until the line is closed, also where decision itself slept for a while."""
+    exposed = {f"{e['camera']}:{e['n']}": e["t_ns"] for e in h.exposures}
+    for _, v in h.said("Verdict"):
+        if v["seq"] is None or v["origin"] not in exposed:
+            continue
+        taken_ns = exposed[v["origin"]]
+        age_ns = v["t_mono_ns"] - taken_ns - _rest_ns(h, taken_ns, v["t_mono_ns"]) - int(h.facts["budget_ms"] * MS)
+        if age_ns > SLEPT_NS:
+            where = f"seq {v['seq']} of {v['boot_id']}"
+            yield "I1", v["camera"], where, f"a verdict much too late: {v['result']} {age_ns / S:.2f} s after its budget"
 
 
 def record_is_whole(h: History) -> Found:
@@ -321,7 +336,7 @@ def gate_lets_nothing_by(h: History) -> Found:
 
 
 CHECKS: tuple[Callable[[History], Found], ...] = (
-    one_verdict_a_frame, record_is_whole, cloth_without_a_hole, time_without_a_hole, passes_are_true, counters_add_up,
+    one_verdict_a_frame, verdicts_come, record_is_whole, cloth_without_a_hole, time_without_a_hole, passes_are_true, counters_add_up,
     losses_are_told, nothing_grows, runs_again, gate_lets_nothing_by,
 )  # fmt: skip
 

@@ -45,7 +45,9 @@ BACKOFF_S = 0.25
 STEPS = 40
 """Of one stage in one tick, while it says that there is more to do."""
 DECISION_TAKES_ALL = True
-"""The supervisor has everybody begin anew when decision has died."""
+"""The supervisor has everybody begin anew when decision has died; false where those that live go on."""
+SAID_AGAIN_NS = S
+"""Who is down is told again so often until its successor is there."""
 
 
 @dataclass
@@ -64,6 +66,9 @@ class Process:
     busy: bool = False
     failures: int = 0
     steps: int = 0
+    down: Status | None = None
+    """What decision is told of one that is not there."""
+    told_ns: int = 0
 
     @property
     def inbox(self) -> str:
@@ -136,10 +141,11 @@ class Line:
         """The whole schedule, then peace until the line has recovered or failed to."""
         before = _handles()
         limit_s = self._schedule.last_fault_s + PROMISED_S + self._schedule.load_s + 0.5
+        clocks = SimpleNamespace(time_ns=self._plant.wall_ns, monotonic_ns=lambda: self._plant.now_ns)
         with (
             patch("pipeline.cameras.make_camera", lambda config: SigningCamera(self._plant.devices[config.name], self._plant)),
             patch("glass_core.engines.load_engine", lambda *args, **kwargs: StandInEngine(self._plant)),
-            patch.object(builders, "time", SimpleNamespace(time_ns=self._plant.wall_ns)),
+            patch.object(builders, "time", clocks),
         ):
             while self._plant.t_s < limit_s and not self._at_peace():
                 self._tick()
@@ -224,6 +230,7 @@ class Line:
             self._bypass = word.on if isinstance(word, commands.Bypass) else self._bypass
             self._say(f"told {word!r}")
         for process in self._processes:
+            self._tell_down(process)
             if process.up_ns is not None and self._plant.now_ns >= process.up_ns:
                 self._start(process)
 
@@ -239,7 +246,8 @@ class Line:
             self._fail(process, str(e))
             return
         process.report = Reporter(process.stage, spec, self._links.outbox("supervisor"))
-        process.up_ns = None
+        process.up_ns = process.down = None
+        process.told_ns = 0
         self._say(f"{process.name} {process.generation} is up")
         if process.role == "recorder":
             self._let_disk_fill(process.stage)
@@ -305,9 +313,14 @@ class Line:
         backoff_s = min(BACKOFF_S * 2 ** (process.failures - 1), 8.0 if process.role != "grabber" else 1.0)
         process.up_ns = self._plant.now_ns + int(backoff_s * S) + self._load_ns(process)
         self._say(f"{process.name} {process.generation} died: {why}")
-        self._decision.send(
-            Status(role=process.role, name=process.name, generation=process.generation, state=StageState.DOWN, detail=why)
+        process.down = Status(
+            role=process.role, name=process.name, generation=process.generation, state=StageState.DOWN, detail=why
         )
+        self._tell_down(process)
+
+    def _tell_down(self, process: Process) -> None:
+        if process.down is not None and self._plant.now_ns >= process.told_ns and self._decision.send(process.down):
+            process.told_ns = self._plant.now_ns + SAID_AGAIN_NS
 
     def _load_ns(self, process: Process) -> int:
         return int((self._schedule.load_s if process.role == "worker" else 0.1) * S)

@@ -91,6 +91,11 @@ def a_late_pass(h: History) -> None:
     passes(h, "b")[9]["t_mono_ns"] += 320 * MS
 
 
+def a_verdict_that_came_at_the_end(h: History) -> None:
+    v = next(v for _, v in h.said("Verdict") if v["camera"] == "b" and v["result"] == "DEFECT")
+    v["t_mono_ns"] += 3 * S
+
+
 def a_pass_beyond_the_actuator(h: History) -> None:
     h.facts["cameras"]["a"]["actuator_mm"] = 2.0
 
@@ -202,6 +207,7 @@ PLANTS: tuple[tuple[str, str, Callable[[History], None]], ...] = (
     ("I2", "PASS with a foreign score", a_pass_with_the_score_of_another_frame),
     ("I2", "PASS of a picture that was not given", a_pass_of_a_damaged_picture),
     ("I2", "late PASS", a_late_pass),
+    ("I1", "a verdict much too late", a_verdict_that_came_at_the_end),
     ("I2", "PASS beyond the actuator", a_pass_beyond_the_actuator),
     ("I2", "PASS by another engine_sha", a_pass_by_another_engine),
     ("I2", "PASS by another card_sha", a_pass_by_another_card),
