@@ -24,7 +24,7 @@ GRAIN_NS = 10 * MS
 RESTED_NS = 100 * MS
 """So late may the word come that the cloth runs again."""
 SLEPT_NS = 5 * S // 2
-"""No schedule stops a process for longer, its way there and the start of a successor counted in."""
+"""No schedule stops a process for longer, the start of its successor counted in."""
 PROMISED_NS = 5 * S
 NUMBERED = ("Verdict", "LineState", "Reject", "Heartbeat", "Action")
 
@@ -336,8 +336,8 @@ def gate_lets_nothing_by(h: History) -> Found:
 
 
 CHECKS: tuple[Callable[[History], Found], ...] = (
-    one_verdict_a_frame, verdicts_come, record_is_whole, cloth_without_a_hole, time_without_a_hole, passes_are_true, counters_add_up,
-    losses_are_told, nothing_grows, runs_again, gate_lets_nothing_by,
+    one_verdict_a_frame, verdicts_come, record_is_whole, cloth_without_a_hole, time_without_a_hole, passes_are_true,
+    counters_add_up, losses_are_told, nothing_grows, runs_again, gate_lets_nothing_by,
 )  # fmt: skip
 
 
