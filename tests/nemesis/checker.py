@@ -25,6 +25,8 @@ RESTED_NS = 100 * MS
 """So late may the word come that the cloth runs again."""
 SLEPT_NS = 5 * S // 2
 """No schedule stops a process for longer, the start of its successor counted in."""
+LOST_MM = 60.0
+"""Two jumps of an encoder, each of which costs the step on which it came."""
 PROMISED_NS = 5 * S
 NUMBERED = ("Verdict", "LineState", "Reject", "Heartbeat", "Action")
 
@@ -116,6 +118,17 @@ def cloth_without_a_hole(h: History) -> Found:
             at_mm = max(at_mm, end)
         if at_mm + 0.5 < end_mm:
             yield "I1", name, f"{at_mm:.1f} to {end_mm:.1f} mm", "cloth without a verdict"
+
+
+def place_is_known(h: History) -> Found:
+    """In the end the line has told as much cloth as has run, but for a step at each jump of its encoder."""
+    heard = [m for m in h.motions if m["heard"]]
+    if heard:
+        ends_ns = [(m["t_mono_ns"], m["position_mm"]) for m in (heard[0], heard[-1])]
+        ran_mm = _ran_mm(h, ends_ns[1][0]) - _ran_mm(h, ends_ns[0][0])
+        off_mm = ends_ns[1][1] - ends_ns[0][1] - ran_mm
+        if abs(off_mm) > LOST_MM:
+            yield "I1", "", _at(h, ends_ns[1][0]), f"the line has lost its place: {off_mm:+.0f} mm"
 
 
 def time_without_a_hole(h: History) -> Found:
@@ -336,8 +349,9 @@ def gate_lets_nothing_by(h: History) -> Found:
 
 
 CHECKS: tuple[Callable[[History], Found], ...] = (
-    one_verdict_a_frame, verdicts_come, record_is_whole, cloth_without_a_hole, time_without_a_hole, passes_are_true,
-    counters_add_up, losses_are_told, nothing_grows, runs_again, gate_lets_nothing_by,
+    one_verdict_a_frame, verdicts_come, record_is_whole, cloth_without_a_hole, place_is_known,
+    time_without_a_hole, passes_are_true, counters_add_up, losses_are_told, nothing_grows, runs_again,
+    gate_lets_nothing_by,
 )  # fmt: skip
 
 
@@ -351,6 +365,12 @@ def _measured(h: History, camera: Said) -> bool:
 
 def _lies(verdict: Said, camera: str) -> bool:
     return verdict["camera"] == camera and verdict.get("start_mm") is not None and verdict.get("end_mm") is not None
+
+
+def _ran_mm(h: History, t_ns: int) -> float:
+    """How far the cloth had run by then."""
+    speeds = [*h.facts["speeds"], (1 << 62, 0.0)]
+    return sum(v * max(0, min(end, t_ns) - start) / S for (start, v), (end, _) in pairwise(speeds))
 
 
 def _rest_ns(h: History, from_ns: int, to_ns: int) -> int:

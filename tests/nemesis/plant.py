@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -72,7 +73,7 @@ class Plant:
         for fault in self.schedule.active(self.t_s, "encoder", "silent", "jump", "tremble"):
             if fault.kind == "silent":
                 return None
-            count += fault.share * (1e6 if fault.kind == "jump" else 3 * (self.now_ns // MS % 3))
+            count += math.copysign(1e6, fault.share) if fault.kind == "jump" else fault.share * 3 * (self.now_ns // MS % 3)
         return round(count) % (1 << 32)
 
 

@@ -119,6 +119,11 @@ def a_millimetre_without_a_verdict(h: History) -> None:
         v["end_mm"] += 1.0
 
 
+def a_place_that_was_lost(h: History) -> None:
+    for m in h.motions[len(h.motions) // 2 :]:
+        m["position_mm"] -= 100.0
+
+
 def a_counter_off_by_one(h: History) -> None:
     h.said("Totals")[2][1]["passed"] += 1
 
@@ -213,6 +218,7 @@ PLANTS: tuple[tuple[str, str, Callable[[History], None]], ...] = (
     ("I2", "PASS by another card_sha", a_pass_by_another_card),
     ("I2", "PASS while nothing may pass", a_pass_in_fault),
     ("I1", "cloth without a verdict", a_millimetre_without_a_verdict),
+    ("I1", "the line has lost its place", a_place_that_was_lost),
     ("I3", "published totals are wrong", a_counter_off_by_one),
     ("I3", "published totals are wrong", a_camera_counter_off_by_one),
     ("I3", "record totals are wrong", totals_on_record_off_by_one),
