@@ -89,11 +89,18 @@ def make_card(folder: Path) -> ThresholdCard:
     return card
 
 
+def _source(kind: str) -> dict[str, object]:
+    """A camera that times itself is one whose silence is a fault; all others wait for the line or the cloth."""
+    if kind == "self":
+        return {"source": "basler", "serial": "1", "stall_ms": 3000.0}
+    return {"source": "weave", "width_px": WIDTH, "frame_rows": ROWS}
+
+
 def make_config(schedule: Schedule, folder: Path, model: Path) -> LineConfig:
     """The line's configuration, as a file would have it."""
     cameras = [
         {
-            "name": c.name, "source": "weave", "width_px": WIDTH, "frame_rows": ROWS, "y_offset_mm": c.y_offset_mm,
+            **_source(c.kind), "name": c.name, "y_offset_mm": c.y_offset_mm,
             "mm_per_px_x": c.mm_per_px, "mm_per_px_y": c.mm_per_px, "rows": ROWS if c.kind == "rows" else None,
             "rate": 1000 / c.period_ms if c.kind == "rate" else None, "actuator_mm": c.actuator_mm,
         }
