@@ -23,8 +23,9 @@ GRAIN_NS = 10 * MS
 """Time passes in such steps."""
 RESTED_NS = 100 * MS
 """So late may the word come that the cloth runs again."""
-SLEPT_NS = 5 * S // 2
-"""No schedule stops a process for longer, the start of its successor counted in."""
+BEAT_NS = 100 * MS
+UNDER_WAY_NS = 700 * MS
+"""No link holds a message up for longer."""
 LOST_MM = 60.0
 """Two jumps of an encoder, each of which costs the step on which it came."""
 PROMISED_NS = 5 * S
@@ -72,14 +73,17 @@ def one_verdict_a_frame(h: History) -> Found:
 
 
 def verdicts_come(h: History) -> Found:
-    """No frame waits until the line is closed, also where decision itself slept for a while."""
+    """No frame waits for its verdict beyond its budget, but while decision itself sleeps or is dead: then no heart beats."""
+    beats_ns = [t_ns for t_ns, _ in h.said("Heartbeat")]
+    asleep = [(a, b) for a, b in pairwise([h.facts["began_ns"], *beats_ns]) if b - a > 2 * BEAT_NS]
     exposed = {f"{e['camera']}:{e['n']}": e["t_ns"] for e in h.exposures}
     for _, v in h.said("Verdict"):
         if v["seq"] is None or v["origin"] not in exposed:
             continue
         taken_ns = exposed[v["origin"]]
         age_ns = v["t_mono_ns"] - taken_ns - _rest_ns(h, taken_ns, v["t_mono_ns"]) - int(h.facts["budget_ms"] * MS)
-        if age_ns > SLEPT_NS:
+        age_ns -= sum(max(0, min(b, v["t_mono_ns"]) - max(a, taken_ns)) for a, b in asleep)
+        if age_ns > UNDER_WAY_NS:
             where = f"seq {v['seq']} of {v['boot_id']}"
             yield "I1", v["camera"], where, f"a verdict much too late: {v['result']} {age_ns / S:.2f} s after its budget"
 
