@@ -36,6 +36,12 @@ def _died_together(violation: Violation, schedule: Schedule) -> bool:
     return held and _with("decision", "kill")(violation, schedule)
 
 
+def _leapt(violation: Violation, schedule: Schedule) -> bool:
+    """The counter of a camera that the line's cloth triggers went on while it gave nothing."""
+    triggered = {c.name for c in schedule.cameras if c.kind == "cloth"}
+    return any(f.target in triggered and f.kind in ("hang", "jump", "late") for f in schedule.faults)
+
+
 _LOST_RECORD = "a record that the link lost is not sent again to a living recorder"
 _SLEPT = "a decision that slept or hears late believes old words of time and place"
 
@@ -57,6 +63,8 @@ KNOWN = (
           _with("decision", "drop", "delay", "reorder", "corrupt")),
     Known("I6", ("does not run again",), "a Status is said once: where it is lost, the line stays DEGRADED",
           _with("decision", "drop", "corrupt")),
+    Known("I6", ("does not run again",), "a triggered camera whose counter leaps lies ahead of the cloth, and waits for it unseen",
+          _leapt),
 )  # fmt: skip
 
 
