@@ -63,7 +63,7 @@ KNOWN = (
           _with("decision", "drop", "delay", "reorder", "corrupt")),
     Known("I6", ("does not run again",), "a Status is said once: where it is lost, the line stays DEGRADED",
           _with("decision", "drop", "corrupt")),
-    Known("I6", ("does not run again",), "a triggered camera whose counter leaps lies ahead of the cloth, and waits for it unseen",
+    Known("I6", ("does not run again",), "a triggered camera whose counter leaps is placed ahead of the cloth and waits for it",
           _leapt),
 )  # fmt: skip
 
