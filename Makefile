@@ -8,13 +8,14 @@ TORCH ?= torch==2.13.0
 # torch's idle threads would spin, and starve the other processes of a test
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo test check unit models emulator tensorrt line fuzz lock sbom clean
+.PHONY: help demo test check unit nemesis models emulator tensorrt line fuzz lock sbom clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   the whole story on generated cloth (about five minutes), result in ./demo"
 	@echo "make test   style, types, import contracts, unit tests, trainings and engines, emulated cameras, TensorRT dry run, whole lines"
 	@echo "make fuzz   ten minutes of broken pictures, settings, messages, answers and files; MINUTES=60 for longer"
+	@echo "make nemesis  two thousand seeded fault schedules against the line in one process; SCHEDULES=20000 for more"
 	@echo "make lock   resolve the dependencies anew into requirements.lock"
 	@echo "make sbom   what is installed, as CycloneDX, into sbom.json"
 	@echo "make clean  remove the environment"
@@ -44,7 +45,7 @@ check: $(VENV)/.ready
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.ready
-	$(BIN)/pytest -n 2 tests/unit tests/fuzz
+	$(BIN)/pytest -n 2 tests/unit tests/fuzz tests/nemesis
 
 # Whole trainings, bundles and engines: slower than a unit test may be.
 models: $(VENV)/.ready
@@ -69,6 +70,11 @@ line: $(VENV)/.ready
 MINUTES ?= 10
 fuzz: $(VENV)/.ready
 	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+
+# Whatever fails, the promise holds: a short run of it is part of the unit tests.
+SCHEDULES ?= 2000
+nemesis: $(VENV)/.ready
+	$(BIN)/python -m tests.nemesis --count $(SCHEDULES)
 
 $(VENV)/supply:
 	$(PYTHON) -m venv $@
