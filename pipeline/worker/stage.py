@@ -15,16 +15,15 @@ from glass_core.engines.canary import EngineFault, check_scores
 from glass_core.errors import InputError
 from glass_core.pictures.tiling import Layout
 from pipeline.link.protocol import Inbox, Outbox
+from pipeline.link.status import StatusReport
 from pipeline.messages.domains import MAX_FAULT
 from pipeline.messages.frames import Frame, ScoreMap
 from pipeline.messages.message import Message, Payload
-from pipeline.messages.stages import Status
 from pipeline.messages.states import StageState
 from pipeline.messages.verdicts import check_lanes
 from pipeline.telemetry import Gpu, Percentiles
 from pipeline.worker.overlap import Overlaps
 
-STATUS_INTERVAL_NS = 1_000_000_000
 CANARY_INTERVAL_NS = 10_000_000_000
 
 
@@ -81,7 +80,7 @@ class Worker:
         self._jobs: deque[Job] = deque()
         self._unsent: deque[tuple[Message, tuple[Payload, ...]]] = deque()
         self._overlaps = Overlaps(generation)
-        self._status_due_ns = 0
+        self._status = StatusReport(decision, "worker", "worker", generation)
         self._scoring_since_ns: int | None = None
         self._batch_ns = 0
         self._canary_due_ns: int | None = None
@@ -111,7 +110,8 @@ class Worker:
         """Send what is done, take what has come, and score one batch if it is full or its time is up."""
         if self._scoring_since_ns is not None:
             self._batch_ns, self._scoring_since_ns = now_ns - self._scoring_since_ns, None
-        self._report(now_ns)
+        said = self._models[""].engine
+        self._status.tell(now_ns, StageState.READY, weights_sha=said.weights_sha, engine_sha=said.sha)
         self._try_canary(now_ns)
         moved = self._send()
         if self._unsent:
@@ -146,15 +146,6 @@ class Worker:
             raise EngineFault(f"the engine failed ({type(error).__name__}: {reason})") from error
         check_scores(tiles, cells)
         return cells
-
-    def _report(self, now_ns: int) -> None:
-        if now_ns >= self._status_due_ns:
-            ready = Status(
-                role="worker", name="worker", generation=self._generation, state=StageState.READY,
-                weights_sha=self._models[""].engine.weights_sha, engine_sha=self._models[""].engine.sha,
-            )  # fmt: skip
-            if self._decision.send(ready):
-                self._status_due_ns = now_ns + STATUS_INTERVAL_NS
 
     def _send(self) -> bool:
         moved = False

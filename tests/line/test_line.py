@@ -76,9 +76,14 @@ class Run:
         return next((m for m in reversed(self.heard) if isinstance(m, LineState)), None)
 
     def pid(self, name: str) -> int:
+        pid = self.pid_or_none(name)
+        assert pid is not None
+        return pid
+
+    def pid_or_none(self, name: str) -> int | None:
+        """None while the process is down."""
         child = next(c for c in self.line._children if c.name == name)
-        assert child.process is not None
-        return child.process.pid
+        return child.process.pid if child.process else None
 
 
 @contextlib.contextmanager
