@@ -105,6 +105,7 @@ def _motion(spec: Spec, link: Link, model: Path) -> Stage:
 
 def _worker(spec: Spec, link: Link, model: Path) -> Stage:
     from glass_core.engines import load_engine
+    from glass_core.engines.cache import cache_folder
     from glass_core.engines.speed import quick_tiles_per_s
     from pipeline.supervision.demand import refuse_slow
     from pipeline.telemetry import Gpu
@@ -114,7 +115,7 @@ def _worker(spec: Spec, link: Link, model: Path) -> Stage:
     w = spec.config.worker
     models: dict[Path, Model] = {}
     for folder in spec.config.models:
-        engine = load_engine(folder, backend=w.backend, precision=w.precision, threads=w.threads)
+        engine = load_engine(folder, backend=w.backend, precision=w.precision, threads=w.threads, cache=cache_folder())
         card = None if spec.observe and load_card(folder, required=False) is None else load_card(folder)
         if card is not None:
             card.check(engine.weights_sha, engine.sha, engine.definition)

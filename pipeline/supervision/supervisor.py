@@ -94,6 +94,14 @@ class Supervisor:
         self._heard = Heard()
 
     def __enter__(self) -> Supervisor:
+        try:
+            self._open()
+        except BaseException:
+            self._let_go()
+            raise
+        return self
+
+    def _open(self) -> None:
         make_private(self.folder)  # before anything in it is opened, emptied or removed
         try:
             self._lock = self._take_lock()
@@ -108,17 +116,19 @@ class Supervisor:
         self.events = self._link.subscribe(self._config.publisher.bind)
         """What the line publishes."""
         self._published = self._link.subscribe(self._config.publisher.bind, "Roll", "LineState", "Action")
-        return self
 
     def __exit__(self, *failure: object) -> None:
         try:
             self.stop()
         finally:
-            if self._link is not None:
-                self._link.close()
             shutil.rmtree(self.folder, ignore_errors=True)
-            if self._lock is not None:
-                self._lock.close()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._link is not None:
+            self._link.close()
+        if self._lock is not None:
+            self._lock.close()
 
     def _take_lock(self) -> IO[str]:
         lock = (self.folder / "lock").open("a+")

@@ -60,7 +60,7 @@ def is_well(run: Run, since: int) -> bool:
 
 def seconds_to_recover(run: Run, name: str, number: int = signal.SIGKILL) -> float:
     """From a process's end to the line being well with another process in its place."""
-    run.until(lambda: is_well(run, 0))
+    run.until(lambda: is_well(run, 0) and (run.line._standby is None or run.line._standby.ready))
     before = run.pid(name)
     began_s = time.monotonic()
     os.kill(before, number)
