@@ -166,6 +166,7 @@ def _decision(spec: Spec, link: Link, model: Path) -> Stage:
             {c.name: c for i in spec.config.inputs for c in i.contacts},
             spec.config.known_styles,
             spec.config.decision.longest_event_m * 1000,
+            before.spans,
         ),
         actuator_mm={c.name: c.actuator_mm for c in spec.config.cameras if c.actuator_mm is not None and c.mm_per_px_y},
         y_offset_mm={c.name: c.y_offset_mm for c in spec.config.cameras},

@@ -115,7 +115,7 @@ class Supervisor:
         self._decision = self._link.outbox("decision")
         self.events = self._link.subscribe(self._config.publisher.bind)
         """What the line publishes."""
-        self._published = self._link.subscribe(self._config.publisher.bind, "Roll", "LineState", "Action")
+        self._published = self._link.subscribe(self._config.publisher.bind, "Roll", "LineState", "Action", "SpanEvent")
 
     def __exit__(self, *failure: object) -> None:
         try:
@@ -245,7 +245,7 @@ class Supervisor:
     def _failed(self, child: Child, why: str, now_ns: int) -> None:
         """It is started again, or the standby takes its place; LineFailed where it has failed too often."""
         tries = child.failed(now_ns)
-        if child is self._standby:  # the line does not depend on it
+        if child is self._standby:
             self._say(f"glassline: standby {child.name} {why}, starting it again")
             return
         self._note_down(child, why)
@@ -261,6 +261,8 @@ class Supervisor:
 
     def _note_down(self, child: Child, why: str) -> None:
         """From now on decision hears of it, also one that was started meanwhile, until the child's successor is ready."""
+        if child is self._standby:  # the line does not depend on it
+            return
         report = StatusReport(self._decision, child.role, child.name, child.generation)
         self._down[child.role, child.name] = report, why
 
@@ -296,6 +298,8 @@ class Supervisor:
     def stop(self) -> None:
         """Reverse order: sources first, then what is in hand is decided and recorded; nothing outlives STOP_S."""
         end_s = time.monotonic() + STOP_S
+        if self._standby is not None:
+            self._terminate([self._standby], 0.0)  # it has nothing in hand, and may not hear while it loads its engine
         sources = [c for c in self._children if ROLES[c.role].source]
         self._terminate(sources, end_s - 1.5)
         decision = next(c for c in self._children if c.role == "decision")
@@ -305,7 +309,6 @@ class Supervisor:
             if decision.heard_ns > seen_ns and decision.progress is not None and not decision.progress.waiting:
                 break
             time.sleep(0.02)
-        self._terminate([self._standby] if self._standby else [], end_s)
         for role in reversed(ROLES):
             last_s = end_s if role == "recorder" else end_s - 0.5
             self._terminate([c for c in self._children if c.role == role], last_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ import pytest
 
 from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
+from pipeline.config.worker import WorkerConfig
 from pipeline.supervision import child as children
 from pipeline.supervision.child import RESTARTS
 from pipeline.supervision.supervisor import LineFailed, Supervisor
@@ -130,18 +132,24 @@ def test_something_foreign_in_its_folder_is_told_in_one_line() -> None:
 
 
 def test_processes_that_are_stopped_hold_up_neither_a_step_nor_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    started = instead(monkeypatch, SLEEP)
-    with Supervisor(CONFIG, say=lambda words: None) as line:
+    started, said = instead(monkeypatch, SLEEP), list[str]()
+    config = CONFIG.model_copy(update={"worker": WorkerConfig(standby=True)})
+    with Supervisor(config, say=said.append) as line:
         for child in line._children:
             child.was_ready = True  # so that all are started
-        while len(started) < len(line._children):
+        assert line._standby is not None
+        processes = [*line._children, line._standby]
+        while len(started) < len(processes):
             line.step()
-        for child in line._children:
+        assert [json.loads(spec)["standby"] for spec in started] == [False] * len(line._children) + [True]
+        for child in processes:
             assert child.process is not None
             os.kill(child.process.pid, signal.SIGSTOP)
         monkeypatch.setattr(children, "STARTING_NS", 0)
         began_s = time.monotonic()
         line.step()  # all of them hang
         assert time.monotonic() - began_s < 1.0
+        assert len(said) == len(processes)
+        assert {report._generation for report, why in line._down.values()} == {0}  # decision hears nothing of the standby
         began_s = time.monotonic()
     assert time.monotonic() - began_s < 4.0
