@@ -23,7 +23,7 @@ from pipeline.messages.message import Message
 from pipeline.messages.stages import Progress
 from pipeline.messages.states import StageState
 from pipeline.supervision.builders import ROLES
-from pipeline.supervision.child import Child, terminate
+from pipeline.supervision.child import RESTARTS_NS, Child, terminate
 from pipeline.supervision.spec import Spec
 
 MAX_UNTOLD = 64
@@ -223,7 +223,9 @@ class Supervisor:
     def _start(self, child: Child, now_ns: int) -> None:
         if not self._has_folder():
             self._give_up(child, f"the line's socket folder was removed, {self.folder}, start the line again")
-        alike = [c.generation for c in filter(None, (*self._children, self._standby)) if c.name == child.name]
+        alike = [
+            c.generation for c in filter(None, (*self._children, self._standby)) if (c.role, c.name) == (child.role, child.name)
+        ]
         spec = Spec(
             role=child.role, name=child.name, generation=max(alike) + 1, folder=self.folder,
             supervisor_pid=os.getpid(), config=self._config, observe=self._observe, standby=child is self._standby,
@@ -247,6 +249,8 @@ class Supervisor:
         tries = child.failed(now_ns)
         if child is self._standby:
             self._say(f"glassline: standby {child.name} {why}, starting it again")
+            if tries is not None:  # each try takes time from the one that works
+                child.restart_due_ns = now_ns + RESTARTS_NS
             return
         self._note_down(child, why)
         if tries is not None:
@@ -278,7 +282,9 @@ class Supervisor:
 
         Where decision is gone, or an output does not stop, the other side sees that the heartbeat is silent.
         """
-        report = StatusReport(self._decision, child.role, child.name, max(0, child.generation))
+        report = StatusReport(
+            self._decision, child.role, child.name, child.generation + 1
+        )  # of this one DOWN was the last word
         end_s = time.monotonic() + FAULT_S
         while time.monotonic() < end_s and not self._heard.handover(self._bypass).fault:
             report.tell(time.monotonic_ns(), StageState.FAULT, why)
