@@ -46,6 +46,17 @@ def leftovers(before: tuple[set[int], set[str], set[str]], folder: Path) -> list
     return found + [f"ipc file {p}" for p in folder.rglob("*") if p.is_socket()]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Engines that workers keep are not the user's; weights and fonts are."""
+    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, folder in (("TORCH_HOME", "torch"), ("MPLCONFIGDIR", "matplotlib")):
+            patch.setenv(name, os.environ.get(name) or str(user / folder))
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def no_leaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Fails the test that leaked."""

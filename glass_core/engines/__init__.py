@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from glass_core.engines.backend import Runner, Tiles, backend, check_precision, choose
 from glass_core.engines.bundle import Bundle, is_bundle
+from glass_core.engines.cache import EngineCache, Wanted
 from glass_core.engines.canary import Canary, drawn_tiles
 from glass_core.network.checkpoint import read_info
 from glass_core.pictures.scoring import ScoreDefinition
@@ -41,18 +42,23 @@ class Engine(Protocol):
 
 
 def load_engine(
-    model: Path, backend: BackendChoice = "auto", precision: PrecisionChoice = "auto", threads: int | None = None
+    model: Path,
+    backend: BackendChoice = "auto",
+    precision: PrecisionChoice = "auto",
+    threads: int | None = None,
+    cache: Path | None = None,
 ) -> Engine:
     """The engine of a BUNDLE, proven by its golden tiles; or one made ready now for the model of a RUN.
 
     Of a run, "auto" is torch on a CUDA device, else OpenVINO if it can be had, else torch; fp32. Half precision is never
     chosen by itself: it moves scores, and a threshold card with them. `threads` limits the CPU threads (None: the backend's
-    choice). Raises InputError for a folder without a sound model, an engine of another machine, or a bundle that is not what
-    is asked for; MissingError when the backend is absent.
+    choice). `cache` is a folder for engines of runs, which are then made only once on a machine. Raises InputError for a folder
+    without a sound model, an engine of another machine, or a bundle that is not what is asked for; MissingError when the
+    backend is absent.
     """
     if is_bundle(model):
         return Bundle(model, backend, precision, threads)
-    return RunEngine(model, backend, precision, threads)
+    return RunEngine(model, backend, precision, threads, EngineCache(cache) if cache else None)
 
 
 class RunEngine:
@@ -61,13 +67,21 @@ class RunEngine:
     pixel_format: str | None = None
     precision: str
 
-    def __init__(self, run: Path, asked: BackendChoice, precision: PrecisionChoice, threads: int | None) -> None:
-        info = read_info(run)  # the cheap refusal first
+    def __init__(
+        self,
+        run: Path,
+        asked: BackendChoice,
+        precision: PrecisionChoice,
+        threads: int | None,
+        cache: EngineCache | None = None,
+    ) -> None:
+        self._info = info = read_info(run)  # the cheap refusal first
         self.backend, self.reason = choose(asked, built_ahead=False)
         self.precision = "fp32" if precision == "auto" else precision
         check_precision(self.backend, self.precision)
         self._run, self._threads, self._runners = run, threads, dict[tuple[int, ...], Runner]()
         self._backend = backend(self.backend)
+        self._cache = cache
         self.weights_sha, self.definition = info.weights_sha, info.score
         device = self._backend.device()
         self.device = device.kind
@@ -77,11 +91,15 @@ class RunEngine:
 
     @cached_property
     def canary(self) -> Canary | None:
-        tiles = drawn_tiles(self.definition.tiling.tile_px)
+        tiles = drawn_tiles((self.definition.tiling.tile_px,) * 2)
         return Canary(tiles, self.score(tiles))
 
     def score(self, tiles: Tiles) -> NDArray[np.float32]:
         shape = tiles.shape[1:]
         if shape not in self._runners:
-            self._runners[shape] = self._backend.prepare(self._run, shape, self.precision, self._threads)
+            self._runners[shape] = self._make(shape)
         return self._runners[shape](tiles)
+
+    def _make(self, shape: tuple[int, ...]) -> Runner:
+        wanted = Wanted(self._run, self._info, self.sha, self.backend, self.precision, shape, self._threads)
+        return wanted.make() if self._cache is None else self._cache.runner(wanted)

@@ -1,9 +1,10 @@
 """What a backend is: a module that makes a trained network ready, at once or as files of a bundle."""
 
+import ctypes
 import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, Protocol, cast
+from typing import Literal, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,16 @@ Tiles = NDArray[np.uint8]
 """(B, h, w) mono or (B, h, w, 3) RGB."""
 Runner = Callable[[Tiles], NDArray[np.float32]]
 """Raw cell scores (B, h/c, w/c) of tiles of one shape, in memory that stays the caller's."""
+
+
+@runtime_checkable
+class Exportable(Protocol):
+    """A runner that took long to prepare and need not be prepared again."""
+
+    def export(self, out: Path) -> Sequence[str]:
+        """Leaves files in the folder `out`, of which `read` makes the very same runner; their names."""
+        ...
+
 
 _MODULES = {name: f"glass_core.engines.{name}_engine" for name in ("torch", "openvino", "tensorrt")}
 _REMEDIES = {
@@ -121,6 +132,7 @@ def check_precision(name: str, precision: str) -> None:
 def _cuda_name() -> str:
     """The name of the CUDA device; empty without torch or without a device."""
     try:
+        ctypes.CDLL("libcuda.so.1")  # without the driver there is no device, and torch takes seconds to say so
         import torch
     except Exception:
         return ""

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from glass_core.config import TrainConfig
 from glass_core.engines import RunEngine
 from glass_core.engines.backend import Runner, Tiles, backend, check_precision
-from glass_core.engines.bundle import GOLDENS_FILE, MANIFEST_FILE, Manifest, hashes
+from glass_core.engines.bundle import Manifest, seal
 from glass_core.engines.canary import MIN_TOLERANCE
 from glass_core.errors import InputError, NotAccepted
-from glass_core.network.checkpoint import read_info, write_tensors
+from glass_core.network.checkpoint import read_info
 from glass_core.synthesis.samples import TileSource
 from glass_core.synthesis.texture import find_textures
 
@@ -83,7 +83,7 @@ def build(
     """
     check_precision(name, precision)
     info, module = read_info(folder), backend(name)
-    files = module.write(folder, examples, precision, folder)
+    files = tuple(module.write(folder, examples, precision, folder))
     shape = examples.shape[1:]
     runner = module.read(folder, shape, precision, None)
     tolerance = max(MIN_TOLERANCE, 2 * prove_batches(runner, held_out.all, module.BUCKETS, ALLOWED[precision].among_others))
@@ -93,22 +93,7 @@ def build(
     )
     refuse_beyond(guard, ALLOWED[precision], f"{name} {precision}")
     tiles = np.ascontiguousarray(held_out.all[:GOLDENS])
-    write_tensors(folder / GOLDENS_FILE, {"tiles": tiles, "cells": runner(tiles)}, {})
-    manifest = Manifest.sealed(
-        weights_sha=info.weights_sha,
-        backend=name,
-        version=module.version(),
-        device=module.device(),
-        precision=precision,
-        buckets=module.BUCKETS,
-        tile_shape=shape,
-        score=info.score,
-        tolerance=tolerance,
-        guard=guard,
-        files=hashes(folder, (*files, GOLDENS_FILE)),
-    )
-    (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=1, by_alias=True) + "\n")
-    return manifest
+    return seal(folder, info, name, precision, tiles, runner(tiles), tolerance, guard, files)
 
 
 def prove_batches(runner: Runner, tiles: Tiles, buckets: Sequence[int], allowed: float) -> float:

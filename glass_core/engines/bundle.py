@@ -15,7 +15,7 @@ from glass_core.engines.backend import Backend, BackendName, Device, PrecisionNa
 from glass_core.engines.canary import MIN_TOLERANCE, Canary, EngineFault
 from glass_core.errors import InputError
 from glass_core.files.sealed import ChangedByHand, Sealed
-from glass_core.network.checkpoint import read_info, read_tensors
+from glass_core.network.checkpoint import ModelInfo, read_info, read_tensors, write_tensors
 from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.tiling import MAX_TILE_PX
 
@@ -130,9 +130,35 @@ def check_device(folder: Path, manifest: Manifest, module: Backend) -> None:
         )
 
 
-def hashes(folder: Path, names: tuple[str, ...]) -> dict[str, str]:
-    """sha256 of each file of the folder."""
-    return {name: _sha256(folder / name) for name in names}
+def seal(
+    folder: Path,
+    info: ModelInfo,
+    name: str,
+    precision: str,
+    tiles: Tiles,
+    cells: NDArray[np.float32],
+    tolerance: float,
+    guard: dict[str, float],
+    files: tuple[str, ...],
+) -> Manifest:
+    """Makes a bundle of a folder with a model and its engine's files: adds golden `tiles`, their `cells`, and a manifest."""
+    module = backend(name)
+    write_tensors(folder / GOLDENS_FILE, {"tiles": tiles, "cells": cells}, {})
+    manifest = Manifest.sealed(
+        weights_sha=info.weights_sha,
+        backend=name,
+        version=module.version(),
+        device=module.device(),
+        precision=precision,
+        buckets=module.BUCKETS,
+        tile_shape=tiles.shape[1:],
+        score=info.score,
+        tolerance=tolerance,
+        guard=guard,
+        files={name: _sha256(folder / name) for name in (*files, GOLDENS_FILE)},
+    )
+    (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=1, by_alias=True) + "\n")
+    return manifest
 
 
 def _sha256(path: Path) -> str:

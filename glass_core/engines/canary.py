@@ -38,6 +38,6 @@ def check_scores(tiles: NDArray[np.uint8], cells: NDArray[np.float32]) -> None:
         raise EngineFault(f"the engine gives {cells.flat[0]:.4g} for whatever it is shown")
 
 
-def drawn_tiles(side_px: int) -> NDArray[np.uint8]:
-    """Two different tiles (2, side, side) for a model that has no golden ones."""
-    return np.random.default_rng(0).integers(0, 256, (2, side_px, side_px), dtype=np.uint8)
+def drawn_tiles(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Two different tiles of `shape` (h, w) or (h, w, 3) for a model that has no golden ones."""
+    return np.random.default_rng(0).integers(0, 256, (2, *shape), dtype=np.uint8)

@@ -20,6 +20,8 @@ BUCKETS = (1, 4)
 HINTS = {"fp32": "f32", "fp16": "f16", "bf16": "bf16", "int8": "f32"}
 """What is computed in where the network itself does not say: an int8 network says so for its convolutions."""
 _FILES = ("engine.xml", "engine.bin")
+_COMPILED = "engine.blob"
+"""What was exported; a network that is written as _FILES is compiled otherwise, and its scores differ in the last bit."""
 
 
 def version() -> str:
@@ -62,7 +64,12 @@ def write(run: Path, examples: Tiles, precision: str, out: Path) -> Sequence[str
 
 def read(folder: Path, shape: tuple[int, ...], precision: str, threads: int | None) -> Runner:
     """See Backend."""
-    return _compiled(ov.Core().read_model(folder / _FILES[0]), precision, threads)
+    if not (folder / _COMPILED).exists():
+        return _compiled(ov.Core().read_model(folder / _FILES[0]), precision, threads)
+    try:
+        return Compiled(ov.Core().import_model((folder / _COMPILED).read_bytes(), "CPU", _settings(precision, threads)))
+    except RuntimeError as error:
+        raise InputError(f"OpenVINO refuses the engine ({str(error).splitlines()[-1]}), {folder}, make it again") from None
 
 
 def _convert(run: Path, shape: tuple[int, ...]) -> ov.Model:
@@ -87,14 +94,28 @@ def _quantised(model: ov.Model, examples: Tiles) -> ov.Model:
 
 
 def _compiled(model: ov.Model, precision: str, threads: int | None) -> Runner:
+    return Compiled(ov.Core().compile_model(model, "CPU", _settings(precision, threads)))
+
+
+def _settings(precision: str, threads: int | None) -> dict[str, str | int]:
     settings: dict[str, str | int] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": HINTS[precision]}
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = threads
-    compiled = ov.Core().compile_model(model, "CPU", settings)
+    return settings
 
-    def score(tiles: Tiles) -> NDArray[np.float32]:
+
+class Compiled:
+    """A compiled network; see Runner and Exportable."""
+
+    def __init__(self, compiled: ov.CompiledModel) -> None:
+        self._compiled = compiled
+
+    def __call__(self, tiles: Tiles) -> NDArray[np.float32]:
         most = BUCKETS[-1]  # larger batches are not faster on a processor, and ask for more memory
-        parts = [np.array(compiled(tiles[n : n + most])[0], dtype=np.float32) for n in range(0, len(tiles), most)]
+        parts = [np.array(self._compiled(tiles[n : n + most])[0], dtype=np.float32) for n in range(0, len(tiles), most)]
         return np.concatenate(parts)  # (B, h/c, w/c)
 
-    return score
+    def export(self, out: Path) -> Sequence[str]:
+        """See Exportable."""
+        (out / _COMPILED).write_bytes(self._compiled.export_model().getvalue())
+        return (_COMPILED,)

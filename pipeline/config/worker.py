@@ -18,4 +18,6 @@ class WorkerConfig(Section):
     """What to do with a BUNDLE that was compiled for another device or library."""
     max_batch: int = Field(default=16, ge=1, le=256)
     batch_wait_ms: float = Field(default=5.0, ge=0)
+    standby: bool = False
+    """A second worker waits with its engine loaded and takes over when the first one dies or hangs."""
     threads: int | None = Field(default=None, ge=1)

@@ -90,6 +90,8 @@ class Backlog:
 
         Its successor ignores what it wrote. Nobody need have said that it is gone.
         """
+        if recorder.generation < self._generation:
+            return
         if recorder.state is not StageState.DOWN and recorder.generation == self._generation:
             return
         self._generation = recorder.generation

@@ -33,6 +33,8 @@ class ClothTerms:
     styles: tuple[str, ...] = ("",)
     """All that there are."""
     longest_event_mm: float = 50_000.0
+    events: tuple[SpanEvent, ...] = ()
+    """Those told of before a restart."""
 
 
 class Cloth:
@@ -51,6 +53,8 @@ class Cloth:
         self._rolls = Rolls(terms.roll_id, terms.style, terms.roll_length_mm, terms.start_mm)
         self._told = False
         self._events = Events()
+        for told in terms.events:
+            self._events.add(EventSpan(told.kind, told.action, told.start_mm, told.end_mm))
 
     def suppressed(self, stretch_mm: tuple[float, float] | None) -> str:
         """In which event on that stretch of the line a defect is no reject, and how far; empty where there is none."""

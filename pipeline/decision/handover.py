@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from pydantic import BaseModel, ConfigDict
 
+from pipeline.cloth.rolls import EVENTS_KEPT
 from pipeline.decision.actions import UNACKNOWLEDGED
 from pipeline.decision.line_state import GONE
 from pipeline.messages.actions import Action
-from pipeline.messages.cloth import Roll
+from pipeline.messages.cloth import Roll, SpanEvent
 from pipeline.messages.commands import RollStart
 from pipeline.messages.line import LineState
 from pipeline.messages.message import Message
@@ -29,6 +32,8 @@ class Handover(BaseModel):
     """Those that nobody has acknowledged, and those whose place on the cloth is still to come."""
     events: int = 0
     """How many there were: numbers go on from there."""
+    spans: tuple[SpanEvent, ...] = ()
+    """Seams and the like, told of lately."""
     decided: Decided = Decided(cameras={})
     """What has its verdicts."""
     travelled: Elapsed | Counted | None = None
@@ -43,6 +48,7 @@ class Heard:
         self._fault = ""
         self._actions: dict[int, Action] = {}
         self._events = 0
+        self._spans: deque[SpanEvent] = deque(maxlen=EVENTS_KEPT)
         self._decided = Decided(cameras={})
         self._travelled: Elapsed | Counted | None = None
 
@@ -50,7 +56,7 @@ class Heard:
         """As it stands."""
         actions = tuple(self._actions.values())
         return Handover(
-            roll=self._roll, bypass=bypass, fault=self._fault, actions=actions, events=self._events,
+            roll=self._roll, bypass=bypass, fault=self._fault, actions=actions, events=self._events, spans=tuple(self._spans),
             decided=self._decided, travelled=self._travelled,
         )  # fmt: skip
 
@@ -63,6 +69,8 @@ class Heard:
                 self._fault = message.detail.removesuffix(GONE) if message.state is State.FAULT else ""
             case Action():
                 self._hear_action(message)
+            case SpanEvent():
+                self._spans.append(message)
             case Progress(kept=Decided() as decided):
                 self._decided = decided
             case Progress(kept=Elapsed() | Counted() as travelled):

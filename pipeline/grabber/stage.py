@@ -14,10 +14,10 @@ from pipeline.grabber.framing import Framing, Waiting
 from pipeline.grabber.pacing import Pacing
 from pipeline.grabber.placing import Placing
 from pipeline.link.protocol import IDLE_MS, Inbox, Outbox, portion
+from pipeline.link.status import StatusReport
 from pipeline.messages.frames import CameraFacts
 from pipeline.messages.message import Message
 from pipeline.messages.motion import EncoderCount, Motion
-from pipeline.messages.stages import Status
 from pipeline.messages.states import FrameStatus, StageState
 
 MAX_IDLE_MS = 50
@@ -77,7 +77,8 @@ class Grabber:
         style: CameraStyle | None = None,
     ) -> None:
         self._camera, self._name, self._facts = opened.camera, opened.config.name, opened.facts
-        self._generation, self._boxes, self._utc_ns = terms.generation, boxes, utc_ns
+        self._boxes, self._utc_ns = boxes, utc_ns
+        self._status = StatusReport(boxes.decision, "grabber", self._name, terms.generation)
         self._style = style or CameraStyle(self._camera, "", {})
         self._shots: Iterator[Shot | None] = self._camera.shots()
         config, self_timed, on_motion = opened.config, self._camera.self_timed, boxes.motion is not None
@@ -93,7 +94,6 @@ class Grabber:
         self._unsaid: deque[tuple[Outbox, Message, tuple[bytes, ...]]] = deque()
         self._tell_facts()
         self.state = StageState.READY
-        self._say(self.state)
         self.handled = 0
 
     @property
@@ -174,8 +174,8 @@ class Grabber:
             self._at_end = True
             return True
         except CameraLost as e:
-            self._say(StageState.DOWN, str(e))
             self._pass_on()
+            self._tell(StageState.DOWN, str(e))
             raise
         if shot is None:
             return False
@@ -200,13 +200,14 @@ class Grabber:
             moved = True
         if self._at_end and not self._frames and self.state is not StageState.ENDED:
             self.state = StageState.ENDED
-            self._say(self.state)
         while self._unsaid:
             outbox, message, payloads = self._unsaid[0]
             if not outbox.send(message, *payloads):
                 break
             self._unsaid.popleft()
             moved = True
+        if not self._unsaid:  # decision hears of the end after the last frame
+            self._tell(self.state)
         return moved
 
     def _pass_count(self, shot: Shot) -> None:
@@ -214,12 +215,8 @@ class Grabber:
             count = EncoderCount(source=self._name, count=shot.encoder_count, t_mono_ns=shot.t_mono_ns)
             self._boxes.counts.send(count)  # a refusal is no loss: the next count is newer
 
-    def _say(self, state: StageState, detail: str = "") -> None:
-        status = Status(
-            role="grabber", name=self._name, generation=self._generation, state=state,
-            boot_id=self._framing.boot_id, detail=detail,
-        )  # fmt: skip
-        self._unsaid.append((self._boxes.decision, status, ()))
+    def _tell(self, state: StageState, detail: str = "") -> None:
+        self._status.tell(self._now_ns, state, detail, boot_id=self._framing.boot_id)
 
     def _tell_facts(self) -> None:
         """What the camera is and how it is set from here on, by its boot_id."""

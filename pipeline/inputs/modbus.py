@@ -9,8 +9,8 @@ from pipeline.devices import DeviceLost
 from pipeline.devices.cycle import Cycle
 from pipeline.devices.modbus import MAX_READ, ModbusDevice, blocks
 from pipeline.link.protocol import IDLE_MS, Outbox
+from pipeline.link.status import StatusReport
 from pipeline.messages.cloth import Contact
-from pipeline.messages.stages import Status
 from pipeline.messages.states import StageState
 
 MAX_CYCLE_MS = 20.0
@@ -19,7 +19,6 @@ CYCLES = 5
 NO_DEBOUNCE_MS = 40.0
 """A contact without debounce is read as often as one of so many ms."""
 RETRY_NS = 1_000_000_000
-STATUS_NS = 1_000_000_000
 
 
 def make(config: ModbusInputConfig, decision: Outbox, generation: int) -> ModbusInput:
@@ -57,7 +56,8 @@ class ModbusInput:
     """
 
     def __init__(self, decision: Outbox, config: ModbusInputConfig, generation: int) -> None:
-        self._decision, self._config, self._generation = decision, config, generation
+        self._decision, self._config = decision, config
+        self._status = StatusReport(decision, "input", config.name, generation)
         self._device = ModbusDevice(config.host, config.port, config.unit, config.timeout_ms)
         self._blocks = blocks((c.address for c in config.contacts), MAX_READ[config.table])
         self._shortest_ms = min(c.debounce_ms or NO_DEBOUNCE_MS for c in config.contacts)
@@ -67,7 +67,7 @@ class ModbusInput:
         self._unsaid: deque[Contact] = deque()
         self._connected = False
         self._trouble = "not connected yet"
-        self._now_ns = self._due_ns = self._status_ns = 0
+        self._now_ns = self._due_ns = 0
         self.state = StageState.READY
         self.handled = 0
 
@@ -96,11 +96,11 @@ class ModbusInput:
             except DeviceLost as e:
                 self._connected, self._due_ns = False, now_ns + RETRY_NS
                 self._cycle.forget()
-                self._say(str(e))
+                self._trouble = str(e)
         while self._unsaid and self._decision.send(self._unsaid[0]):
             self._unsaid.popleft()
             self.handled += 1
-        self._report(now_ns)
+        self._status.tell(now_ns, StageState.DEGRADED if self._trouble else StageState.READY, self._trouble)
         return due  # a reading takes its time: the next may be due by now
 
     def close(self) -> None:
@@ -120,11 +120,11 @@ class ModbusInput:
                 self._unsaid.append(Contact(name=contact.name, t_mono_ns=since_ns))
         if not self._connected:  # connecting takes its time, and is no cycle
             self._connected = True
-            self._say("")
+            self._trouble = ""
             return
         self._cycle.read(now_ns)
         if self._cycle.too_seldom is not bool(self._trouble):
-            self._say(self._seldom if self._cycle.too_seldom else "")
+            self._trouble = self._seldom if self._cycle.too_seldom else ""
 
     @property
     def _seldom(self) -> str:
@@ -133,17 +133,3 @@ class ModbusInput:
             f"read every {self._cycle.longest_ms:.0f} ms (requests: {len(self._blocks)}), too seldom for a debounce of "
             f"{self._shortest_ms:g} ms: {remedy}, or raise debounce_ms"
         )
-
-    def _say(self, trouble: str) -> None:
-        """With the next report, which is now."""
-        self._trouble, self._status_ns = trouble, 0
-
-    def _report(self, now_ns: int) -> None:
-        if now_ns < self._status_ns:
-            return
-        status = Status(
-            role="input", name=self._config.name, generation=self._generation,
-            state=StageState.DEGRADED if self._trouble else StageState.READY, detail=self._trouble,
-        )  # fmt: skip
-        if self._decision.send(status):
-            self._status_ns = now_ns + STATUS_NS

@@ -19,13 +19,13 @@ from pipeline.ledger.reading import read_runs
 from pipeline.ledger.store import Ledger, LedgerFull
 from pipeline.ledger.verdict_lines import VerdictLines
 from pipeline.link.protocol import Inbox, Outbox, portion
+from pipeline.link.status import StatusReport
 from pipeline.messages.actions import Action, Reject
 from pipeline.messages.cloth import Alignment, Roll, SpanEvent
 from pipeline.messages.frames import CameraFacts
 from pipeline.messages.line import LineState, Totals
 from pipeline.messages.message import Message
 from pipeline.messages.record import MAX_UNCOMMITTED, Committed, RecordKey, record_key
-from pipeline.messages.stages import Status
 from pipeline.messages.states import Result, StageState
 from pipeline.messages.verdicts import Verdict
 
@@ -55,13 +55,12 @@ class Recorder:
         crops_bytes: int = 2_000_000_000,
     ) -> None:
         self._inbox, self._to_decision, self._ledger, self._folder = inbox, to_decision, ledger, folder
-        self._generation = generation
         self._lines = VerdictLines(folder, ledger.run_id)
         self._album = Album(folder, ledger.run_id, crops_bytes)
         self._unsafe: list[RecordKey] = []
         self._safe: deque[Committed] = deque()
         self._failure = ""
-        self._told: StageState | None = None
+        self._status = StatusReport(to_decision, "recorder", "recorder", generation)
         self._retry_ns = 0
         self.state = StageState.READY
         self.handled = 0
@@ -90,7 +89,7 @@ class Recorder:
         if due:
             self._commit()
             self._retry_ns = now_ns + RETRY_NS
-        self._tell()
+        self._tell(now_ns)
         return received is not None or drew or due
 
     def close(self) -> None:
@@ -134,17 +133,12 @@ class Recorder:
             self._safe.extend(_ranges(self._unsafe))
             self._unsafe = []
 
-    def _tell(self) -> None:
-        """Say what is committed, and READY or FAULT once each time it changes, again and again until it was taken."""
+    def _tell(self, now_ns: int) -> None:
+        """Say what is committed, and READY or FAULT."""
         while self._safe and self._to_decision.send(self._safe[0]):
             self._safe.popleft()
         self.state = StageState.FAULT if self._failure else StageState.READY
-        if self.state is not self._told:
-            status = Status(
-                role="recorder", name="recorder", generation=self._generation, state=self.state, detail=self._failure
-            )
-            if self._to_decision.send(status):
-                self._told = self.state
+        self._status.tell(now_ns, self.state, self._failure)
 
 
 def _ranges(keys: list[RecordKey]) -> Iterator[Committed]:

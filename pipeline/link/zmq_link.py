@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket as sockets
-import stat
 import time
 from collections import Counter
 from contextlib import suppress
@@ -13,6 +12,7 @@ from pathlib import Path
 import zmq
 
 from glass_core.errors import InputError
+from glass_core.files import private_folder
 from pipeline.link.curve import Gate, protect
 from pipeline.link.keys import read_keys
 from pipeline.link.protocol import CAPACITY, DEFAULT_CAPACITY, LINGER_MS, MAX_BAD, PORTION, Received
@@ -115,13 +115,7 @@ def _hang_up(descriptor: int) -> None:
 
 def make_private(folder: Path) -> None:
     """Make the folder, for this user alone; InputError where somebody else made it, made it a link, or may look in."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as e:
-        raise InputError(f"socket folder not made, {folder}, {e.strerror}: point XDG_RUNTIME_DIR at your own") from None
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise InputError(f"socket folder is open to others, {folder}, remove it or run `chmod 700` on it")
+    private_folder.make_private(folder, "socket folder", "point XDG_RUNTIME_DIR at your own")
 
 
 class ZmqLink:
@@ -138,7 +132,10 @@ class ZmqLink:
         """Who was not let in over TCP, by address."""
 
     def _socket(self, kind: int, capacity: int, max_bytes: int = MAX_HEADER_BYTES + MAX_PAYLOAD_BYTES) -> zmq.Socket:
-        socket = self._context.socket(kind)
+        try:
+            socket = self._context.socket(kind)
+        except zmq.ZMQError as e:
+            raise InputError(f"no more sockets, {self.folder}, {e.strerror}: raise the limit of open files") from None
         self._sockets.append(socket)
         socket.setsockopt(zmq.MAXMSGSIZE, max_bytes)
         socket.setsockopt(zmq.SNDHWM, capacity)  # before bind and connect: later it would not count

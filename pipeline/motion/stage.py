@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from pipeline.link.protocol import Outbox
+from pipeline.link.status import StatusReport
 from pipeline.messages.motion import Motion
-from pipeline.messages.stages import Counted, Elapsed, Status
+from pipeline.messages.stages import Counted, Elapsed
 from pipeline.messages.states import MotionState, StageState
 
 INTERVAL_NS = 20_000_000
@@ -49,10 +50,10 @@ class MotionStage:
     """Speaks fifty times a second; cloth that exists only here starts when everybody has heard its first position."""
 
     def __init__(self, cloth: MotionSource, decision: Outbox, grabbers: list[Outbox], generation: int = 0) -> None:
-        self._source, self._decision, self._generation = cloth, decision, generation
+        self._source = cloth
+        self._status = StatusReport(decision, "motion", "motion", generation)
         self._outboxes = [decision, *grabbers]
         self._unaware = list(self._outboxes)
-        self._told: tuple[StageState, str] | None = None
         self._spoke_ns: int | None = None
         self.state = StageState.READY
         self.handled = 0
@@ -73,7 +74,7 @@ class MotionStage:
         if self._spoke_ns is not None and now_ns - self._spoke_ns < INTERVAL_NS:
             return False
         read = self._source.read(now_ns, held=bool(self._unaware))
-        self._tell()
+        self._tell(now_ns)
         if read is None:
             return False
         self._spoke_ns = now_ns
@@ -88,15 +89,11 @@ class MotionStage:
         self.handled += 1
         return True
 
-    def _tell(self) -> None:
-        """Say READY, DEGRADED or FAULT and why, each time it changes, until it was taken; it may have been told down before."""
+    def _tell(self, now_ns: int) -> None:
+        """Say READY, DEGRADED or FAULT and why."""
         self.state = StageState.DEGRADED if self._source.trouble else StageState.READY
         self.state = StageState.FAULT if self._source.fault else self.state
-        said = self.state, self._source.fault or self._source.trouble
-        if said != self._told:
-            status = Status(role="motion", name="motion", generation=self._generation, state=said[0], detail=said[1])
-            if self._decision.send(status):
-                self._told = said
+        self._status.tell(now_ns, self.state, self._source.fault or self._source.trouble)
 
     def _motion(self, position_mm: float, speed_mm_s: float, t_ns: int) -> Motion:
         state = MotionState.MOVING if speed_mm_s > 0 else MotionState.REVERSE

@@ -28,11 +28,11 @@ from pipeline.devices import DeviceLost
 from pipeline.devices.cycle import Cycle
 from pipeline.devices.modbus import ModbusDevice
 from pipeline.link.protocol import Inbox, Outbox
+from pipeline.link.status import StatusReport
 from pipeline.messages.actions import Action
 from pipeline.messages.commands import Acknowledge, Reset
 from pipeline.messages.line import Heartbeat, LineState, Totals
 from pipeline.messages.message import Message
-from pipeline.messages.stages import Status
 from pipeline.messages.states import ActionKind, Cause, Phase, StageState, State
 
 CYCLE_NS = 100_000_000
@@ -42,7 +42,6 @@ WATCHDOG_MS = 1000.0
 """A PLC takes a heartbeat that stands still for so long as a stop (configs/plc.st)."""
 RETRY_NS = 1_000_000_000
 TAKE_NS = 1_000_000_000
-STATUS_NS = 1_000_000_000
 MESSAGES_PER_STEP = 64
 RECORDS = 64
 ALL = 65535
@@ -99,7 +98,8 @@ class ModbusOutput:
     """
 
     def __init__(self, heard: Inbox, decision: Outbox, plc: Plc, config: ModbusConfig, generation: int) -> None:
-        self._heard, self._decision, self._plc, self._config, self._generation = heard, decision, plc, config, generation
+        self._heard, self._decision, self._plc, self._config = heard, decision, plc, config
+        self._status = StatusReport(decision, "output", config.name, generation)
         self._pulse_ns = int(config.pulse_ms * 1e6)
         self._line: LineState | Heartbeat | None = None
         self._beat: Heartbeat | None = None
@@ -116,7 +116,7 @@ class ModbusOutput:
         self._cycle = Cycle(WATCHDOG_MS)
         self._connected = False
         self._trouble = "not connected yet"
-        self._retry_ns = self._cycle_ns = self._status_ns = 0
+        self._retry_ns = self._cycle_ns = 0
         self._written: list[bool] | None = None
         self.marks_lost = self.records_untaken = 0
         self.state = StageState.READY
@@ -148,8 +148,8 @@ class ModbusOutput:
             self._mark_until_ns = 0
             self._retry_ns = now_ns + RETRY_NS
             self._cycle.forget()
-            self._say(str(e))
-        self._report(now_ns)
+            self._trouble = str(e)
+        self._status.tell(now_ns, StageState.DEGRADED if self._trouble else StageState.READY, self._trouble)
         return moved
 
     def close(self) -> None:
@@ -213,11 +213,11 @@ class ModbusOutput:
             self._written = coils
         if not self._connected:
             self._connected = True
-            self._say("")
+            self._trouble = ""
         elif due:
             self._cycle.read(now_ns)
             if self._cycle.too_seldom is not bool(self._trouble):
-                self._say(self._seldom if self._cycle.too_seldom else "")
+                self._trouble = self._seldom if self._cycle.too_seldom else ""
         if self._config.registers_at is not None and (self._next_record(now_ns) or due):
             self._plc.registers(self._words(coils))
             if due or self._records:
@@ -263,20 +263,6 @@ class ModbusOutput:
             f"written every {self._cycle.longest_ms:.0f} ms, too seldom for a watchdog of {WATCHDOG_MS:g} ms: "
             "use a faster connection"
         )
-
-    def _say(self, trouble: str) -> None:
-        """With the next report, which is now."""
-        self._trouble, self._status_ns = trouble, 0
-
-    def _report(self, now_ns: int) -> None:
-        if now_ns < self._status_ns:
-            return
-        status = Status(
-            role="output", name=self._config.name, generation=self._generation,
-            state=StageState.DEGRADED if self._trouble else StageState.READY, detail=self._trouble,
-        )  # fmt: skip
-        if self._decision.send(status):
-            self._status_ns = now_ns + STATUS_NS
 
 
 def _record(action: Action) -> int:

@@ -5,6 +5,7 @@ A builder's imports are its own, so that only the worker loads an engine's libra
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from pipeline.link.protocol import Link
 from pipeline.link.stage import Stage
 from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.commands import RollStart
+from pipeline.supervision.signals import TAKE_OVER
 from pipeline.supervision.spec import Spec
 
 T = TypeVar("T")
@@ -103,16 +105,18 @@ def _motion(spec: Spec, link: Link, model: Path) -> Stage:
 
 def _worker(spec: Spec, link: Link, model: Path) -> Stage:
     from glass_core.engines import load_engine
+    from glass_core.engines.cache import cache_folder
     from glass_core.engines.speed import quick_tiles_per_s
     from pipeline.supervision.demand import refuse_slow
     from pipeline.telemetry import Gpu
     from pipeline.worker.job import Model
     from pipeline.worker.stage import Worker
+    from pipeline.worker.standby import Standby
 
     w = spec.config.worker
     models: dict[Path, Model] = {}
     for folder in spec.config.models:
-        engine = load_engine(folder, backend=w.backend, precision=w.precision, threads=w.threads)
+        engine = load_engine(folder, backend=w.backend, precision=w.precision, threads=w.threads, cache=cache_folder())
         card = None if spec.observe and load_card(folder, required=False) is None else load_card(folder)
         if card is not None:
             card.check(engine.weights_sha, engine.sha, engine.definition)
@@ -124,10 +128,18 @@ def _worker(spec: Spec, link: Link, model: Path) -> Stage:
             refuse_slow(spec.needed_tiles_per_s, quick_tiles_per_s(engine, w.max_batch))
         models[folder] = Model(engine, min(spec.config.decision.recording_floor, *(card.thresholds if card else (1.0,))))
     gpu = Gpu() if any(m.engine.device == "cuda" for m in models.values()) else None
-    return Worker(
-        link.inbox("worker"), link.outbox("decision"), _by_style(spec.config, models),
-        w.max_batch, int(w.batch_wait_ms * 1e6), spec.generation, gpu,
-    )  # fmt: skip
+
+    def begin() -> Worker:
+        return Worker(
+            link.inbox("worker"), link.outbox("decision"), _by_style(spec.config, models),
+            w.max_batch, int(w.batch_wait_ms * 1e6), spec.generation, gpu,
+        )  # fmt: skip
+
+    if not spec.standby:
+        return begin()
+    told: list[int] = []
+    signal.signal(TAKE_OVER, lambda number, frame: told.append(number))
+    return Standby(begin, lambda: bool(told))
 
 
 def _decision(spec: Spec, link: Link, model: Path) -> Stage:
@@ -155,6 +167,7 @@ def _decision(spec: Spec, link: Link, model: Path) -> Stage:
             {c.name: c for i in spec.config.inputs for c in i.contacts},
             spec.config.known_styles,
             spec.config.decision.longest_event_m * 1000,
+            before.spans,
         ),
         actuator_mm={c.name: c.actuator_mm for c in spec.config.cameras if c.actuator_mm is not None and c.mm_per_px_y},
         y_offset_mm={c.name: c.y_offset_mm for c in spec.config.cameras},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from pipeline.messages.stages import Progress
 from pipeline.supervision.builders import ROLES
+from pipeline.supervision.signals import TAKE_OVER
 from pipeline.supervision.spec import Spec
 from pipeline.supervision.words import Words
 
@@ -26,7 +26,12 @@ STUCK_NS = 15_000_000_000
 """Work in hand and none handled for so long is a hang, too."""
 RESTARTS, RESTARTS_NS = 3, 60_000_000_000
 BACKOFF_NS = 250_000_000
+"""Before the second restart in a minute; the first is at once."""
 MAX_BACKOFF_NS = 8_000_000_000
+ABORT_NS = 100_000_000
+"""A process that hangs has so long to write where."""
+REAP_S = 0.2
+"""A process that was killed is gone by then, unless a driver holds it: nobody waits for that."""
 
 
 @dataclass
@@ -40,17 +45,17 @@ class Child:
     progress: Progress | None = None
     """Its last word, or that of the generation before."""
     heard_ns: int = 0
-    restart_due_ns: int | None = None
-    """Null: at once."""
+    restart_due_ns: int = 0
     was_ready: bool = False
     """In any generation."""
-    asked: bool = False
-    """To begin anew with decision: its end is no failure."""
+    waits: bool = False
+    """It is a worker that stands by, and does nothing before it is told to take over."""
     _started_ns: int = 0
     _handled_ns: int = 0
     failures_ns: deque[int] = field(default_factory=deque)
     """Those of the last minute."""
     _said: Words | None = None
+    _aborted_ns: int | None = None
 
     @property
     def ready(self) -> bool:
@@ -59,7 +64,7 @@ class Child:
 
     def start(self, spec: Spec, now_ns: int) -> None:
         """Run the next generation, the one that the spec is of."""
-        self.generation = spec.generation
+        self.generation, self.waits = spec.generation, spec.standby
         path = spec.folder / f"{self.role}-{self.name}.json"
         path.write_text(spec.model_dump_json(), encoding="utf-8")
         home = str(Path(__file__).parents[2])
@@ -73,7 +78,7 @@ class Child:
         assert self.process.stdout is not None
         self._said = Words(self.process.stdout)
         self._started_ns = self.heard_ns = self._handled_ns = now_ns
-        self.restart_due_ns = None
+        self._aborted_ns = None
 
     def words(self) -> list[str]:
         """Lines that it has printed since the last call."""
@@ -101,22 +106,37 @@ class Child:
             return "reports no progress"
         return "has work and does none" if now_ns - self._handled_ns > STUCK_NS else ""
 
-    def kill(self) -> None:
-        """End it by force, with a word of where it hangs."""
+    def take_over(self) -> None:
+        """Let a worker that stands by begin; it must be ready to hear it."""
         assert self.process is not None
-        self.process.send_signal(signal.SIGABRT)  # faulthandler writes where it hangs
-        time.sleep(0.1)
-        self.process.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):  # a process inside a driver may take its time: the line goes on
-            self.process.wait(1)
+        self.process.send_signal(TAKE_OVER)
+        self.waits = False
+
+    def kill(self, now_ns: int) -> bool:
+        """End it by force, at the first call with a word of where it hangs; whether this was the first.
+
+        To be called again until it has ended: nobody waits for it here.
+        """
+        assert self.process is not None
+        first = self._aborted_ns is None
+        if self._aborted_ns is None:
+            self._aborted_ns = now_ns
+            self.process.send_signal(signal.SIGABRT)  # faulthandler writes where it hangs
+        elif now_ns - self._aborted_ns >= ABORT_NS:
+            self.process.kill()
+        return first
 
     def failed(self, now_ns: int) -> int | None:
-        """It has died: it starts again, each time later. How often it failed in a minute, where that is too often."""
+        """It is down, and starts again: the first time at once, and then each time later.
+
+        Returns how often it failed in a minute, where that is too often.
+        """
+        self.process = None
         self.failures_ns.append(now_ns)
         while now_ns - self.failures_ns[0] > RESTARTS_NS:
             self.failures_ns.popleft()
         tries = len(self.failures_ns)
-        self.restart_due_ns = now_ns + min(BACKOFF_NS * 2 ** (tries - 1), MAX_BACKOFF_NS)
+        self.restart_due_ns = now_ns + (min(BACKOFF_NS * 2 ** (tries - 2), MAX_BACKOFF_NS) if tries > 1 else 0)
         return tries if tries > RESTARTS and not ROLES[self.role].beyond_cable else None
 
 
@@ -126,17 +146,17 @@ def terminate(children: list[Child], until_s: float, meanwhile: Callable[[], Non
     `meanwhile` reads what they print, again and again: a process whose pipe is full waits for a reader and cannot end.
     """
     alive = [c.process for c in children if c.process is not None]
+
+    def wait(end_s: float) -> None:
+        while any(process.poll() is None for process in alive) and time.monotonic() < end_s:
+            meanwhile()
+            time.sleep(0.01)
+
     for process in alive:
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-    until_s = max(until_s, time.monotonic() + 0.05)
-    while any(process.poll() is None for process in alive) and time.monotonic() < until_s:
-        meanwhile()
-        time.sleep(0.01)
+        process.terminate()
+    wait(max(until_s, time.monotonic() + 0.05))
     for process in alive:
-        if process.poll() is None:
-            process.kill()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(0.2)
+        process.kill()  # those that have ended are left alone
+    wait(time.monotonic() + REAP_S)
     for child in children:
         child.process = None

@@ -6,6 +6,9 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+TAKE_OVER = signal.SIGUSR1
+"""To a worker that stands by."""
+
 
 @contextmanager
 def handled(handlers: Mapping[signal.Signals, Callable[[], None]]) -> Iterator[None]:

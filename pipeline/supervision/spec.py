@@ -28,5 +28,7 @@ class Spec(BaseModel):
     """False: replay in one process, without deadlines and losses."""
     needed_tiles_per_s: float = 0.0
     """A worker that is measured slower at the line's start refuses it."""
+    standby: bool = False
+    """It loads its engine and then waits for the signal to take over."""
     before: Handover = Handover()
     """What a stage that is started again must not forget."""

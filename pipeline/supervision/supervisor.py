@@ -11,25 +11,30 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
 from pipeline.decision.handover import Heard
 from pipeline.link.protocol import portion
+from pipeline.link.status import StatusReport
 from pipeline.link.zmq_link import ZmqLink, make_private
 from pipeline.messages.commands import Bypass, Command
 from pipeline.messages.message import Message
-from pipeline.messages.stages import Progress, Status
+from pipeline.messages.stages import Progress
 from pipeline.messages.states import StageState
 from pipeline.supervision.builders import ROLES
-from pipeline.supervision.child import Child, terminate
+from pipeline.supervision.child import RESTARTS_NS, Child, terminate
 from pipeline.supervision.spec import Spec
 
 MAX_UNTOLD = 64
 """Words that wait while decision is not there; of more, the oldest are dropped: nobody waits for their answer any more."""
 STOP_S = 2.5
 """From the request to the last process: what has not stopped by then is killed."""
+FAULT_S = 0.5
+"""Before a line ends that cannot go on, decision has so long to publish FAULT, and then the outputs to switch off."""
+WAIT_MS = 20
+"""The longest until a process that has ended is seen."""
 
 
 class LineFailed(Exception):
@@ -79,6 +84,10 @@ class Supervisor:
         self._config, self._observe, self._needed_tiles_per_s, self._say = config, observe, needed_tiles_per_s, say
         self.folder = runtime_folder(config.line.name)
         self._children = [Child(role, name) for role, row in ROLES.items() for name in row.names(config)]
+        self._standby = Child("worker", "worker") if config.worker.standby else None
+        """A worker that waits to take over; it is none of the line's children until then."""
+        self._down: dict[tuple[str, str], tuple[StatusReport, str]] = {}
+        """What decision is told of those that are not there."""
         self._lock: IO[str] | None = None
         self._link: ZmqLink | None = None
         self._untold: deque[Message] = deque(maxlen=MAX_UNTOLD)
@@ -86,30 +95,43 @@ class Supervisor:
         self._heard = Heard()
 
     def __enter__(self) -> Supervisor:
-        self._lock = self._take_lock()
-        for stale in self.folder.iterdir():
-            if stale.name != "lock":
-                stale.unlink(missing_ok=True)
+        try:
+            self._open()
+        except BaseException:
+            self._let_go()
+            raise
+        return self
+
+    def _open(self) -> None:
+        make_private(self.folder)  # before anything in it is opened, emptied or removed
+        try:
+            self._lock = self._take_lock()
+            for stale in self.folder.iterdir():
+                if stale.name != "lock":
+                    stale.unlink(missing_ok=True)
+        except OSError as e:
+            raise InputError(f"socket folder not usable ({e.strerror}), {self.folder}, remove it or make room there") from None
         self._link = ZmqLink(self.folder)
         self._inbox = self._link.inbox("supervisor")
         self._decision = self._link.outbox("decision")
         self.events = self._link.subscribe(self._config.publisher.bind)
         """What the line publishes."""
-        self._published = self._link.subscribe(self._config.publisher.bind, "Roll", "LineState", "Action")
-        return self
+        self._published = self._link.subscribe(self._config.publisher.bind, "Roll", "LineState", "Action", "SpanEvent")
 
     def __exit__(self, *failure: object) -> None:
         try:
             self.stop()
         finally:
-            if self._link is not None:
-                self._link.close()
             shutil.rmtree(self.folder, ignore_errors=True)
-            if self._lock is not None:
-                self._lock.close()
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._link is not None:
+            self._link.close()
+        if self._lock is not None:
+            self._lock.close()
 
     def _take_lock(self) -> IO[str]:
-        make_private(self.folder)  # before anything in it is opened, emptied or removed
         lock = (self.folder / "lock").open("a+")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -156,19 +178,32 @@ class Supervisor:
         self._hear(now_ns)
         while self._untold and self._decision.send(self._untold[0]):
             self._untold.popleft()
-        for child in self._children:
-            if child.process is None:
-                if child.restart_due_ns is None or now_ns >= child.restart_due_ns:
-                    self._start(child, now_ns)
-            elif (code := child.process.poll()) is not None:
-                self._died(child, code, now_ns)
-            elif hang := child.hangs(now_ns):
-                self._say(f"glassline: {child.name} {hang}, killed and started again")
-                child.kill()
-            child.was_ready |= child.ready
+        for child in [*self._children]:
+            self._see_to(child, now_ns)
             if not child.was_ready:
                 break  # those that come later need it
-        self._link.wait(50)
+        else:
+            if self._standby is not None:
+                self._see_to(self._standby, now_ns)
+        self._tell_who_is_down(now_ns)
+        self._link.wait(WAIT_MS)
+
+    def _see_to(self, child: Child, now_ns: int) -> None:
+        """Start it where it is down, start it again where it has ended, kill it where it hangs."""
+        if child.process is None:
+            if now_ns >= child.restart_due_ns:
+                self._start(child, now_ns)
+        elif (code := child.process.poll()) is not None:
+            self._show(child.last_words())
+            if not child.was_ready and code in (2, 3) and child is not self._standby:
+                raise LineFailed("", code)  # it has said why
+            self._failed(child, f"ended with status {code}", now_ns)
+        elif (hang := child.hangs(now_ns)) and child.kill(now_ns):
+            self._note_down(child, hang)
+            self._say(f"glassline: {child.name} {hang}, killed and started again")
+        elif child.waits and child.ready and child is not self._standby:
+            child.take_over()
+        child.was_ready |= child.ready
 
     def _hear(self, now_ns: int) -> None:
         """Take in what the processes report and print, pass on what people say, and note what was published."""
@@ -176,7 +211,7 @@ class Supervisor:
         for received, _ in portion(self._inbox):
             match received:
                 case Progress() as progress:
-                    for child in self._children:
+                    for child in filter(None, (*self._children, self._standby)):
                         if child.hears(progress, now_ns):
                             self._heard.hear(progress)
                 case Command() as word:
@@ -187,48 +222,91 @@ class Supervisor:
             self._heard.hear(published)
 
     def _start(self, child: Child, now_ns: int) -> None:
+        if not self._has_folder():
+            self._give_up(child, f"the line's socket folder was removed, {self.folder}, start the line again")
+        alike = [
+            c.generation for c in filter(None, (*self._children, self._standby)) if (c.role, c.name) == (child.role, child.name)
+        ]
         spec = Spec(
-            role=child.role, name=child.name, generation=child.generation + 1, folder=self.folder,
-            supervisor_pid=os.getpid(), config=self._config, observe=self._observe,
+            role=child.role, name=child.name, generation=max(alike) + 1, folder=self.folder,
+            supervisor_pid=os.getpid(), config=self._config, observe=self._observe, standby=child is self._standby,
             before=self._heard.handover(self._bypass), needed_tiles_per_s=self._needed_tiles_per_s,
         )  # fmt: skip
-        child.start(spec, now_ns)
+        try:
+            child.start(spec, now_ns)
+        except OSError as e:  # no memory, no more processes or files, a full disk
+            self._failed(child, f"cannot be started ({e.strerror})", now_ns)
 
-    def _died(self, child: Child, code: int, now_ns: int) -> None:
-        child.process = None
-        self._show(child.last_words())
-        if not child.was_ready and code in (2, 3):
-            raise LineFailed("", code)  # it has said why
-        detail = f"ended with status {code}"
-        if child.asked:
-            child.asked, child.restart_due_ns = False, now_ns
-            return
+    def _has_folder(self) -> bool:
+        """Whether the folder is still the one that was made: whoever is started finds the others only there."""
+        assert self._lock is not None
+        try:
+            return os.path.samestat((self.folder / "lock").stat(), os.fstat(self._lock.fileno()))
+        except OSError:
+            return False
+
+    def _failed(self, child: Child, why: str, now_ns: int) -> None:
+        """It is started again, or the standby takes its place; LineFailed where it has failed too often."""
         tries = child.failed(now_ns)
-        self._tell(child, StageState.DOWN if tries is None else StageState.FAULT, detail)
+        if child is self._standby:
+            self._say(f"glassline: standby {child.name} {why}, starting it again")
+            if tries is not None:  # each try takes time from the one that works
+                child.restart_due_ns = now_ns + RESTARTS_NS
+            return
+        self._note_down(child, why)
         if tries is not None:
-            raise LineFailed(f"{child.name} failed {tries} times in a minute, {detail}, see the lines above", 1)
-        self._say(f"glassline: {child.name} {detail}, starting it again")
-        if child.role == "decision":  # everybody's partner: all begin anew and repeat who they are
-            for other in self._children:
-                if other.process is not None:
-                    other.asked = True
-                    other.process.terminate()
+            self._give_up(child, f"{child.name} failed {tries} times in a minute, {why}, see the lines above")
+        if child.role == "worker" and self._standby is not None and self._standby.process is not None:
+            self._say(f"glassline: {child.name} {why}, the standby takes over")
+            self._standby.failures_ns, self._standby.was_ready = child.failures_ns, child.was_ready
+            self._children[self._children.index(child)] = self._standby
+            self._standby = Child("worker", "worker")
+        else:
+            self._say(f"glassline: {child.name} {why}, starting it again")
+
+    def _note_down(self, child: Child, why: str) -> None:
+        """From now on decision hears of it, also one that was started meanwhile, until the child's successor is ready."""
+        if child is self._standby:  # the line does not depend on it
+            return
+        report = StatusReport(self._decision, child.role, child.name, child.generation)
+        self._down[child.role, child.name] = report, why
+
+    def _tell_who_is_down(self, now_ns: int) -> None:
+        for child in self._children:
+            if child.ready:
+                self._down.pop((child.role, child.name), None)
+        for report, why in self._down.values():
+            report.tell(now_ns, StageState.DOWN, why)
+
+    def _give_up(self, child: Child, why: str) -> NoReturn:
+        """The line ends, but first decision publishes FAULT and the outputs switch everything off.
+
+        Where decision is gone, or an output does not stop, the other side sees that the heartbeat is silent.
+        """
+        report = StatusReport(
+            self._decision, child.role, child.name, child.generation + 1
+        )  # of this one DOWN was the last word
+        end_s = time.monotonic() + FAULT_S
+        while time.monotonic() < end_s and not self._heard.handover(self._bypass).fault:
+            report.tell(time.monotonic_ns(), StageState.FAULT, why)
+            self._hear(time.monotonic_ns())
+            time.sleep(WAIT_MS / 1000)
+        self._terminate([c for c in self._children if c.role == "output"], time.monotonic() + FAULT_S)
+        raise LineFailed(why, 1)
 
     def _show_words(self) -> None:
-        for child in self._children:
+        for child in filter(None, (*self._children, self._standby)):
             self._show(child.words())
 
     def _show(self, printed: list[str]) -> None:
         for line in printed:
             self._say(line)
 
-    def _tell(self, child: Child, state: StageState, detail: str) -> None:
-        status = Status(role=child.role, name=child.name, generation=child.generation, state=state, detail=detail)
-        self._decision.send(status)
-
     def stop(self) -> None:
         """Reverse order: sources first, then what is in hand is decided and recorded; nothing outlives STOP_S."""
         end_s = time.monotonic() + STOP_S
+        if self._standby is not None:
+            self._terminate([self._standby], 0.0)  # it has nothing in hand, and may not hear while it loads its engine
         sources = [c for c in self._children if ROLES[c.role].source]
         self._terminate(sources, end_s - 1.5)
         decision = next(c for c in self._children if c.role == "decision")

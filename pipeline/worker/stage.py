@@ -13,10 +13,10 @@ from glass_core.engines import Engine
 from glass_core.engines.canary import EngineFault, check_scores
 from glass_core.errors import InputError
 from pipeline.link.protocol import PORTION, Inbox, Outbox
+from pipeline.link.status import StatusReport
 from pipeline.messages.domains import MAX_FAULT
 from pipeline.messages.frames import Frame, ScoreMap
 from pipeline.messages.message import Message, Payload
-from pipeline.messages.stages import Status
 from pipeline.messages.states import StageState
 from pipeline.messages.verdicts import check_lanes
 from pipeline.telemetry import Gpu, Percentiles
@@ -24,7 +24,6 @@ from pipeline.worker.job import Job, Model
 from pipeline.worker.overlap import Overlaps
 from pipeline.worker.schedule import Schedule
 
-STATUS_INTERVAL_NS = 1_000_000_000
 CANARY_INTERVAL_NS = 10_000_000_000
 MAX_WAITING = 16
 """Frames with a deadline that are taken in at most, and more where they are too small to fill a batch."""
@@ -61,7 +60,7 @@ class Worker:
         self._schedule = Schedule(max_batch)
         self._unsent: deque[tuple[Message, tuple[Payload, ...]]] = deque()
         self._overlaps = Overlaps(generation)
-        self._status_due_ns = 0
+        self._status = StatusReport(decision, "worker", "worker", generation)
         self._canary_due_ns: int | None = None
         self._canary_next = 0
         self.state = StageState.READY
@@ -88,7 +87,8 @@ class Worker:
 
     def step(self, now_ns: int) -> bool:
         """Send what is done, take what has come, and score one batch if it is full or its time is up."""
-        self._report(now_ns)
+        said = self._models[""].engine
+        self._status.tell(now_ns, StageState.READY, weights_sha=said.weights_sha, engine_sha=said.sha)
         self._try_canary(now_ns)
         moved = self._send()
         if self._unsent:
@@ -127,15 +127,6 @@ class Worker:
             raise EngineFault(f"the engine gave {cells.dtype} scores of shape {cells.shape}, not float32 of shape {wanted}")
         check_scores(tiles, cells)
         return cells
-
-    def _report(self, now_ns: int) -> None:
-        if now_ns >= self._status_due_ns:
-            ready = Status(
-                role="worker", name="worker", generation=self._generation, state=StageState.READY,
-                weights_sha=self._models[""].engine.weights_sha, engine_sha=self._models[""].engine.sha,
-            )  # fmt: skip
-            if self._decision.send(ready):
-                self._status_due_ns = now_ns + STATUS_INTERVAL_NS
 
     def _send(self) -> bool:
         moved = False

@@ -76,9 +76,14 @@ class Run:
         return next((m for m in reversed(self.heard) if isinstance(m, LineState)), None)
 
     def pid(self, name: str) -> int:
+        pid = self.pid_or_none(name)
+        assert pid is not None
+        return pid
+
+    def pid_or_none(self, name: str) -> int | None:
+        """None while the process is down."""
         child = next(c for c in self.line._children if c.name == name)
-        assert child.process is not None
-        return child.process.pid
+        return child.process.pid if child.process else None
 
 
 @contextlib.contextmanager
@@ -173,17 +178,56 @@ def test_a_killed_camera_is_a_gap_and_a_restart(model: Path, footage: Path, tmp_
         covered_mm = max(covered_mm, end_mm or 0.0)
 
 
-def test_a_killed_decision_starts_everybody_anew(model: Path, footage: Path, tmp_path: Path) -> None:
+def test_a_killed_decision_comes_back_among_the_others_who_go_on(model: Path, footage: Path, tmp_path: Path) -> None:
     with running(config(model, footage, tmp_path, loop=True)) as run:
         run.until(lambda: len(run.verdicts()) >= 2)
         run.line.bypass(True)
         run.until(lambda: (s := run.state()) is not None and s.state is State.BYPASS)
+        others = {name: run.pid(name) for name in ("recorder", "worker", "a", "b", "motion")}
+        boots = {(v.camera, v.boot_id) for v in run.verdicts() if v.seq is not None}
         os.kill(run.pid("decision"), signal.SIGKILL)
         run.until(lambda: any(v.generation == 1 and v.reason is Reason.BYPASS for v in run.verdicts()))
         run.until(lambda: (s := run.state()) is not None and s.generation == 1 and s.state is State.BYPASS)
         run.line.bypass(False)
         run.until(lambda: (s := run.state()) is not None and s.state is State.RUNNING)
-        assert not any(c.failures_ns for c in run.line._children if c.role != "decision")  # they were asked to
+        assert {name: run.pid(name) for name in others} == others
+        assert {(v.camera, v.boot_id) for v in run.verdicts() if v.seq is not None} == boots
+
+
+def test_a_standby_worker_takes_over_and_the_next_one_stands_by(model: Path, footage: Path, tmp_path: Path) -> None:
+    line = config(model, footage, tmp_path, loop=True, worker={"backend": "torch", "standby": True})
+    with running(line) as run:
+
+        def passes(count: int = 1) -> None:
+            before = len(run.verdicts())
+            run.until(lambda: sum(v.result is Result.PASS for v in run.verdicts()[before:]) >= count)
+
+        for number in (signal.SIGKILL, signal.SIGABRT):
+            run.until(lambda: run.line._standby is not None and run.line._standby.ready)
+            standby = run.line._standby
+            assert standby is not None and standby.process is not None
+            passes()
+            os.kill(run.pid("worker"), number)
+            passes(8)  # more than were on their way
+            assert run.pid("worker") == standby.process.pid
+        assert len(next(c for c in run.line._children if c.role == "worker").failures_ns) == 2
+    got = list(read_verdicts(line.ledger.path))
+    for camera in "ab":  # exactly one verdict a frame, none left out
+        seqs = sorted(v.seq for v in got if v.camera == camera and v.seq is not None)
+        assert seqs == list(range(len(seqs)))
+    assert {v.reason for v in got} <= {None, Reason.NOT_READY, Reason.NO_SCORE, Reason.OVERLOAD}
+
+
+def test_a_standby_that_dies_is_another_one_and_costs_nothing(model: Path, footage: Path, tmp_path: Path) -> None:
+    line = config(model, footage, tmp_path, loop=True, worker={"backend": "torch", "standby": True})
+    with running(line) as run:
+        run.until(lambda: run.line._standby is not None and run.line._standby.ready)
+        standby, working = run.line._standby, run.pid("worker")
+        assert standby is not None and standby.process is not None
+        os.kill(standby.process.pid, signal.SIGKILL)
+        run.until(lambda: standby.generation == 2 and standby.ready)
+        assert run.line._standby is standby and run.pid("worker") == working
+        assert not any("worker" in m.detail and m.state is State.DEGRADED for m in run.heard if isinstance(m, LineState))
 
 
 def test_a_killed_motion_comes_back_and_the_line_is_well_again(model: Path, footage: Path, tmp_path: Path) -> None:

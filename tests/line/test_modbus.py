@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from pipeline.config.cards import load_config
+from pipeline.config.line import LineConfig
 from pipeline.config.outputs import ModbusConfig
 from pipeline.ledger.reading import read_actions
 from pipeline.messages.actions import Action
@@ -23,8 +24,9 @@ from pipeline.messages.line import Heartbeat, LineState
 from pipeline.messages.stages import Status
 from pipeline.messages.states import ActionKind, Cause, Phase, StageState, State
 from pipeline.outputs.modbus import ALL, COILS, CYCLE_NS, FROM_PLC, RETRY_NS, STALE_NS, TAKE_NS, ModbusOutput, Plc
-from pipeline.supervision.supervisor import Supervisor
+from pipeline.supervision.supervisor import LineFailed, Supervisor
 from tests.fakes import Box, totals
+from tests.line.test_line import SCALE
 from tests.modbus_server import ModbusServer
 from tools.cli import main
 
@@ -305,3 +307,46 @@ def test_a_whole_line_stops_the_machine_until_somebody_acknowledges(
     rig.stop()
     assert main(["outputs", "test", str(path)]) == 1
     assert "does not answer, plc, no connection" in capsys.readouterr().err
+
+
+DIES = """
+import os, sys
+from pathlib import Path
+if Path({flag!r}).exists() and sys.orig_argv[-1].endswith("/{role}-{role}.json"):
+    os._exit(0)
+"""
+"""Python runs it at the start of each process of the line."""
+
+
+@pytest.mark.parametrize("role", ["motion", "decision"])
+def test_before_a_line_ends_that_cannot_go_on_the_outputs_are_off(
+    rig: Rig, model: Path, footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, role: str
+) -> None:
+    """Where decision lives it says FAULT; where it is the one that is gone, its heartbeat is silent."""
+    rig.start()
+    flag = tmp_path / "broken"
+    (tmp_path / "sitecustomize.py").write_text(DIES.format(flag=str(flag), role=role))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    body = {
+        "line": {"name": "wired"}, "model": str(model), "motion": {"source": "simulated", "speed_mm_s": 30.0},
+        "cameras": [{"name": "a", "source": "replay", "path": str(footage), "loop": True, **SCALE}],
+        "outputs": [{"kind": "publisher"}, {"kind": "modbus", "host": "127.0.0.1", "port": rig.port}],
+        "worker": {"backend": "torch"}, "decision": {"budget_ms": 30000},
+        "ledger": {"path": str(tmp_path / "ledger.sqlite")},
+    }  # fmt: skip
+    end_s = time.monotonic() + 90
+    with Supervisor(LineConfig.model_validate(body)) as line:
+        while rig.coils[:2] != [True, True]:
+            line.step()
+            assert time.monotonic() < end_s
+        flag.touch()
+        child = next(c for c in line._children if c.role == role)
+        assert child.process is not None
+        child.process.kill()
+        with pytest.raises(LineFailed, match=f"{role} failed 4 times in a minute, ended with status 0"):
+            while time.monotonic() < end_s:
+                line.step()
+        assert rig.coils == [False] * 4  # by now, while all others still run
+        said = [m for m in iter(lambda: (line.events.receive() or (None,))[0], None) if isinstance(m, LineState)]
+        faults = [m for m in said if m.state is State.FAULT]
+        assert bool(faults) is (role == "motion") and all("motion: motion failed 4 times" in m.detail for m in faults)

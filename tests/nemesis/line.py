@@ -45,7 +45,7 @@ PROMISED_S = 5.0
 BACKOFF_S = 0.25
 STEPS = 40
 """Of one stage in one tick, while it says that there is more to do."""
-DECISION_TAKES_ALL = True
+DECISION_TAKES_ALL = False
 """The supervisor has everybody begin anew when decision has died; false where those that live go on."""
 SAID_AGAIN_NS = S
 """Who is down is told again so often until its successor is there."""

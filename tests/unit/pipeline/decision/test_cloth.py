@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.decision.cloth import ClothTerms
 from pipeline.decision.gap import Gap
 from pipeline.ledger.store import Ledger
 from pipeline.messages.actions import Reject
+from pipeline.messages.cloth import SpanEvent
 from pipeline.messages.frames import Announced
 from pipeline.messages.line import LineState
 from pipeline.messages.reasons import Reason
 from pipeline.messages.stages import Decided, Mark
-from pipeline.messages.states import FrameStatus, Result, StageState, State
+from pipeline.messages.states import EventAction, EventKind, FrameStatus, Result, StageState, State
 from pipeline.messages.values import Span
 from pipeline.messages.verdicts import Verdict
 from pipeline.report.roll import read_covered
@@ -301,6 +303,19 @@ def test_the_high_water_mark_outlives_a_restart_of_decision() -> None:
     again.announce(0, start_mm=450.0, boot="b2")
     again.score(0, boot="b2")
     assert [v.rescan for v in again.verdicts()] == [True]
+
+
+def test_a_seam_told_of_before_a_restart_is_one_after_it() -> None:
+    seam = SpanEvent(
+        number=4, generation=2, kind=EventKind.SEAM, action=EventAction.IGNORE, start_mm=90, end_mm=160, roll_id="",
+        cause="command", t_mono_ns=0, t_utc_ns=0,
+    )  # fmt: skip
+    bench = Bench(cloth=ClothTerms(events=(seam,)))
+    for seq in range(4):
+        bench.announce(seq)
+        bench.score(seq, 0.9)
+    assert [v.event for v in bench.verdicts()] == [None, None, EventKind.SEAM, None]
+    assert len(bench.air.take(Reject)) == 3 and bench.air.take(SpanEvent) == []  # it is on record already
 
 
 def test_rows_astray_are_never_taken_for_cloth_seen_before() -> None:

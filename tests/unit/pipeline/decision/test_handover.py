@@ -6,12 +6,12 @@ import pytest
 
 from pipeline.decision.handover import Handover, Heard
 from pipeline.link.wire import decode, encode
-from pipeline.messages.cloth import Roll
+from pipeline.messages.cloth import Roll, SpanEvent
 from pipeline.messages.commands import RollStart
 from pipeline.messages.line import LineState
 from pipeline.messages.message import Message
 from pipeline.messages.stages import Counted, Decided, Elapsed, Mark, Progress
-from pipeline.messages.states import State
+from pipeline.messages.states import EventAction, EventKind, State
 
 
 def state(word: State, detail: str = "") -> LineState:
@@ -25,6 +25,13 @@ def roll(roll_id: str, cause: str, generation: int = 0) -> Roll:
 
 def kept(what: Decided | Elapsed | Counted | None) -> Progress:
     return Progress(name="p", generation=0, state=None, steps=0, handled=0, waiting=0, kept=what)
+
+
+def seam(start_mm: float) -> SpanEvent:
+    return SpanEvent(
+        number=0, generation=0, kind=EventKind.SEAM, action=EventAction.IGNORE, start_mm=start_mm, end_mm=start_mm + 50,
+        roll_id="A", cause="command", t_mono_ns=0, t_utc_ns=0,
+    )  # fmt: skip
 
 
 COUNTED = Counted(raw=5, read_ns=7, total=70_005)
@@ -43,6 +50,7 @@ FURTHER = Decided(cameras={"c": Mark(mm=9.0, t_mono_ns=7, boot_id="b", next_seq=
         ([roll("A", "config"), roll("A", "config", generation=1)], Handover(roll=RollStart(roll_id="A", style="s", at_mm=5.0))),
         ([roll("A", "config", generation=1)], Handover()),
         ([kept(DECIDED), kept(FURTHER)], Handover(decided=FURTHER)),
+        ([seam(100), seam(300)], Handover(spans=(seam(100), seam(300)))),
         ([kept(Elapsed(elapsed_s=2.5)), kept(None)], Handover(travelled=Elapsed(elapsed_s=2.5))),
         ([kept(COUNTED), kept(DECIDED)], Handover(decided=DECIDED, travelled=COUNTED)),
     ],

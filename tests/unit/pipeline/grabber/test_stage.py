@@ -72,6 +72,22 @@ def test_every_shot_is_sent_announced_and_placed() -> None:
     assert bench.grabber.ended
 
 
+def test_a_decision_that_comes_anew_hears_of_the_end_after_the_last_frame() -> None:
+    bench = Bench(ScriptCamera([shot(0), shot(1)]))
+    bench.run(rounds=1)
+    bench.decision.queue.clear()
+    bench.decision.room = 0  # it is gone
+    bench.run(now_ns=1500 * MS)
+    bench.decision.room = 1  # and takes one word a step
+    heard: list[object] = []
+    for ms in range(1600, 2800, 100):
+        bench.grabber.step(ms * MS)
+        heard += [m for m, _ in bench.decision.queue]
+        bench.decision.queue.clear()
+    assert [type(m) for m in heard] == [Announced, Status, Status]
+    assert {(m.state, m.boot_id, m.generation) for m in heard if isinstance(m, Status)} == {(StageState.ENDED, "boot", 0)}
+
+
 def test_without_a_scale_and_after_a_blind_restart_lengths_are_null() -> None:
     assert [a.start_mm for a in Bench(ScriptCamera([shot(0)])).run()] == [None]
     assert [a.start_mm for a in Bench(ScriptCamera([shot(0)]), mm_per_px_y=1.0, restart=True).run()] == [None]

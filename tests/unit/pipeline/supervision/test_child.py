@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from pipeline.messages.stages import Progress
-from pipeline.supervision.child import RESTARTS, SILENT_NS, STARTING_NS, STUCK_NS, Child, terminate
+from pipeline.supervision.child import ABORT_NS, RESTARTS, SILENT_NS, STARTING_NS, STUCK_NS, Child, terminate
 from pipeline.supervision.words import Words
 
 S = 1_000_000_000
@@ -58,9 +59,21 @@ def test_it_starts_again_later_each_time_and_not_for_ever() -> None:
     for _ in range(RESTARTS):
         assert child.failed(0) is None
         due_s.append((child.restart_due_ns or 0) / S)
-    assert due_s == [0.25, 0.5, 1.0]
+    assert due_s == [0.0, 0.25, 0.5]
     assert child.failed(0) == RESTARTS + 1
     assert child.failed(61 * S) is None  # the minute is over
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 5, 19])
+def test_a_start_does_not_make_up_for_the_failures_before_it(seconds: int) -> None:
+    child, now_ns = Child("worker", "worker"), 0
+    for generation in range(RESTARTS):
+        now_ns = max(now_ns, child.restart_due_ns)
+        child.generation = generation
+        child.hears(word(generation=generation), now_ns)
+        now_ns += seconds * S
+        assert child.failed(now_ns) is None
+    assert child.failed(max(now_ns, child.restart_due_ns) + seconds * S) == RESTARTS + 1
 
 
 @pytest.mark.parametrize("role", ["grabber", "output", "input"])
@@ -68,6 +81,20 @@ def test_what_is_beyond_a_cable_may_come_back_after_any_time(role: str) -> None:
     child = Child(role, "left")
     assert [child.failed(0) for _ in range(20)] == [None] * 20
     assert child.restart_due_ns == 8 * S
+
+
+def test_a_hanging_process_may_say_where_and_is_then_ended_and_nobody_waits() -> None:
+    child = Child("worker", "worker")
+    deaf = "import signal, time; signal.signal(signal.SIGABRT, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
+    child.process = subprocess.Popen([sys.executable, "-c", deaf], stdout=subprocess.PIPE)
+    with child.process as process:
+        assert process.stdout is not None and process.stdout.readline() == b"1\n"
+        assert child.kill(5)
+        assert not child.kill(ABORT_NS)
+        time.sleep(0.1)
+        assert process.poll() is None
+        assert not child.kill(5 + ABORT_NS)
+        assert process.wait(10) == -signal.SIGKILL
 
 
 TALKATIVE = """

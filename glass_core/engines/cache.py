@@ -1,0 +1,126 @@
+"""Engines of runs, kept on the machine that made them, so that a process which starts again need not convert its model.
+
+What is kept is a bundle without a card for one shape of tiles. It is used only where it is the very engine that would be made
+now: its key holds all that an engine follows from, its golden tiles are scored again when it is loaded, and it was kept only
+because it scored them as the fresh one did, bit for bit. What does not fit is thrown away and made again.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+
+from glass_core.engines.backend import Exportable, Runner, backend
+from glass_core.engines.bundle import Bundle, seal
+from glass_core.engines.canary import MIN_TOLERANCE, drawn_tiles
+from glass_core.errors import InputError
+from glass_core.files.private_folder import make_private
+from glass_core.files.whole_folder import whole_folder
+from glass_core.network.checkpoint import INFO_FILE, ModelInfo
+
+MAX_KEPT = 16
+"""Engines; of more, those that were not used for longest go."""
+_PRIVATE = "folder of engines", "point XDG_CACHE_HOME at your own"
+
+
+def cache_folder() -> Path | None:
+    """Where this user's engines are kept: below $XDG_CACHE_HOME, or ~/.cache; None for a user without a home."""
+    try:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    except RuntimeError:
+        return None
+    return Path(base) / "glassline" / "engines"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The engine of a run for tiles of one shape; `sha` is that of the run's engine."""
+
+    run: Path
+    info: ModelInfo
+    sha: str
+    backend: str
+    precision: str
+    shape: tuple[int, ...]
+    threads: int | None
+
+    def make(self) -> Runner:
+        """Converted now."""
+        return backend(self.backend).prepare(self.run, self.shape, self.precision, self.threads)
+
+    @property
+    def key(self) -> str:
+        """All that the engine follows from: model, score definition, libraries, this machine's device, and our own code."""
+        code = hashlib.sha256()
+        for source in sorted(Path(__file__).parents[1].rglob("*.py")):
+            code.update(source.read_bytes())
+        device, definition = backend(self.backend).device(), self.info.score.model_dump_json()
+        parts = (self.sha, definition, _torch(), str(device), str(self.shape), str(self.threads), code.hexdigest())
+        return hashlib.sha256("|".join(parts).encode()).hexdigest()
+
+
+class EngineCache:
+    """The engines of one user; a folder that cannot be used keeps nothing, and nobody fails by that."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def runner(self, wanted: Wanted) -> Runner:
+        """The engine that was kept, or one made now. Raises what making one raises."""
+        place = self._folder / wanted.key
+        if place.is_dir():
+            try:
+                make_private(self._folder, *_PRIVATE)
+                kept = Bundle(place, threads=wanted.threads).score
+                os.utime(place)
+            except (InputError, OSError):  # damaged, or not this user's alone
+                shutil.rmtree(place, ignore_errors=True)
+            else:
+                return kept
+        fresh = wanted.make()
+        if isinstance(fresh, Exportable):
+            with suppress(InputError, OSError), self._alone(), whole_folder(place) as part:
+                _keep(wanted, fresh, fresh.export(part), part)
+                self._make_room()
+        return fresh
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While nobody else keeps an engine; OSError where somebody does, InputError where the folder is not this user's."""
+        make_private(self._folder, *_PRIVATE)
+        with (self._folder / "lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+
+    def _make_room(self) -> None:
+        """For one more."""
+        kept = [p for p in self._folder.iterdir() if p.is_dir() and not p.name.startswith(".")]
+        for oldest in sorted(kept, key=lambda p: p.stat().st_mtime)[: max(0, len(kept) + 1 - MAX_KEPT)]:
+            shutil.rmtree(oldest, ignore_errors=True)
+
+
+def _keep(wanted: Wanted, fresh: Runner, files: Sequence[str], part: Path) -> None:
+    """Make a bundle of the exported `files` in the folder `part`; InputError where it does not score as the fresh one does."""
+    module, tiles = backend(wanted.backend), drawn_tiles(wanted.shape)
+    shutil.copyfile(wanted.run / INFO_FILE, part / INFO_FILE)
+    seal(part, wanted.info, wanted.backend, wanted.precision, tiles, fresh(tiles), MIN_TOLERANCE, {}, tuple(files))
+    written = Bundle(part, threads=wanted.threads)
+    for bucket in module.BUCKETS:
+        among_others = np.resize(tiles, (bucket, *wanted.shape))
+        if not np.array_equal(written.score(among_others), fresh(among_others)):
+            raise InputError(f"an engine scores otherwise once it was exported, {wanted.run}, it is made at each start")
+
+
+def _torch() -> str:
+    """The version of what converts a network, found without loading it."""
+    try:
+        return version("torch")
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,143 @@
+"""Engines of runs that are kept: the very scores and identity of fresh ones, or none at all."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from glass_core.config import TrainConfig
+from glass_core.engines import cache as kept
+from glass_core.engines import load_engine, openvino_engine
+from glass_core.network.checkpoint import ModelInfo, save_model, tensors_of, weights_sha
+from glass_core.network.model import Glass
+from glass_core.pictures.scoring import ScoreDefinition
+from glass_core.pictures.tiling import Tiling
+
+TILES = np.random.default_rng(3).integers(0, 256, (5, 64, 64), dtype=np.uint8)
+
+
+def make_run(folder: Path, seed: int = 1, overlap_px: int = 16) -> Path:
+    glass = Glass("embedded").eval()
+    glass.init_heads(torch.Generator().manual_seed(seed))
+    tensors = tensors_of(glass)
+    definition = ScoreDefinition(tiling=Tiling(tile_px=64, overlap_px=overlap_px))
+    info = ModelInfo(
+        arch="embedded", weights_sha=weights_sha(tensors), score=definition, config=TrainConfig(backbone="embedded"),
+        split_digest="", weights=None, textures="procedural", curve=(), versions={},
+    )  # fmt: skip
+    save_model(folder, tensors, info)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture
+def conversions(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The runs whose models were made ready from scratch."""
+    made: list[Path] = []
+    prepare = openvino_engine.prepare
+
+    def noted(run: Path, *asked: object) -> object:
+        made.append(run)
+        return prepare(run, *asked)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(openvino_engine, "prepare", noted)
+    return made
+
+
+def scores(run: Path, cache: Path | None, tiles: np.ndarray = TILES) -> np.ndarray:
+    engine = load_engine(run, backend="openvino", cache=cache)
+    assert engine.sha == load_engine(run, backend="openvino").sha and engine.pixel_format is None
+    return engine.score(tiles)
+
+
+def test_the_second_start_converts_nothing_and_scores_the_same(run: Path, tmp_path: Path, conversions: list[Path]) -> None:
+    cache = tmp_path / "engines"
+    fresh = scores(run, None)
+    np.testing.assert_array_equal(scores(run, cache), fresh)
+    assert len(conversions) == 2 and cache.stat().st_mode & 0o777 == 0o700
+    np.testing.assert_array_equal(scores(run, cache), fresh)
+    assert len(conversions) == 2
+    colour = np.repeat(TILES[..., None], 3, axis=-1)
+    scores(run, cache, colour)  # another shape is another engine
+    assert len(conversions) == 3 and len([p for p in cache.iterdir() if p.is_dir()]) == 2
+    np.testing.assert_array_equal(scores(run, cache, colour), scores(run, None, colour))
+    assert len(conversions) == 4
+
+
+@pytest.mark.parametrize("file", ["engine.blob", "manifest.json"])
+def test_a_damaged_one_is_made_again(run: Path, tmp_path: Path, conversions: list[Path], file: str) -> None:
+    cache = tmp_path / "engines"
+    fresh = scores(run, cache)
+    (place,) = (p for p in cache.iterdir() if p.is_dir())
+    content = bytearray((place / file).read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    (place / file).write_bytes(content)
+    np.testing.assert_array_equal(scores(run, cache), fresh)
+    assert len(conversions) == 2
+    np.testing.assert_array_equal(scores(run, cache), fresh)
+    assert len(conversions) == 2
+
+
+def test_another_model_definition_library_or_device_is_another_engine(
+    run: Path, tmp_path: Path, conversions: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "engines"
+    scores(run, cache)
+    scores(make_run(tmp_path / "weights", seed=2), cache)
+    scores(make_run(tmp_path / "definition", overlap_px=32), cache)
+    assert len(conversions) == 3
+    monkeypatch.setattr(kept, "_torch", lambda: "0.0")
+    scores(run, cache)
+    assert len(conversions) == 4
+    device = openvino_engine.device().model_copy(update={"name": "another processor"})
+    monkeypatch.setattr(openvino_engine, "device", lambda: device)
+    scores(run, cache)
+    assert len(conversions) == 5
+
+
+def test_an_engine_that_scores_otherwise_once_written_is_not_kept(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = openvino_engine.read
+
+    def a_little_off(*asked: object) -> object:
+        runner = read(*asked)  # type: ignore[arg-type]
+        return lambda tiles: np.nextafter(runner(tiles), np.float32(1))
+
+    monkeypatch.setattr(openvino_engine, "read", a_little_off)
+    cache = tmp_path / "engines"
+    np.testing.assert_array_equal(scores(run, cache), scores(run, None))
+    assert not [p for p in cache.iterdir() if p.is_dir()]
+
+
+def test_the_number_is_bounded_and_the_one_not_used_for_longest_goes(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "MAX_KEPT", 2)
+    cache, places = tmp_path / "engines", list[set[str]]()
+    for age, seed in ((300, 1), (200, 2), (100, 3)):
+        scores(make_run(tmp_path / str(seed), seed=seed), cache)
+        places.append({p.name for p in cache.iterdir() if p.is_dir()})
+        (new,) = places[-1] - {name for before in places[:-1] for name in before}
+        os.utime(cache / new, (1e9 - age, 1e9 - age))
+    first, second, third = places
+    assert len(second) == len(third) == 2 and third & second == second - first
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o500])
+def test_a_folder_that_cannot_be_used_keeps_nothing_and_fails_nobody(run: Path, tmp_path: Path, mode: int) -> None:
+    cache = tmp_path / "engines"
+    cache.mkdir(mode=mode)
+    cache.chmod(mode)
+    if mode == 0o500 and os.geteuid() == 0:
+        shutil.rmtree(cache)
+        cache.write_text("a file lies here")
+    np.testing.assert_array_equal(scores(run, cache), scores(run, None))
+    assert not cache.is_dir() or not list(cache.iterdir())
