@@ -68,7 +68,7 @@ def test_the_grabber_trims_says_so_and_lets_no_dark_frame_be_judged() -> None:
     assert [a.lamp_gain for a in told] == pytest.approx([1.0, 100 / 95, 100 / 95, 1.0], abs=1e-4)
     assert [a.level for a in told] == [100.0, 95.0, None, 100.0]
     assert [f.seq for f in bench.worker.take(Frame)] == [0, 1, 3]
-    verdict = unscored(told[2], worker_ready=True)
+    verdict = unscored(told[2], worker_ready=True, now_ns=told[2].t_mono_ns)
     assert (verdict.result, verdict.reason) == (Result.NOT_INSPECTED, Reason.LAMP) and "at 40% of its level" in verdict.detail
     assert isinstance(told[2], Announced) and not told[2].sent
 
