@@ -9,7 +9,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import IO, NoReturn
 
 from glass_core.errors import InputError
@@ -132,6 +131,17 @@ class Supervisor:
     def progress(self) -> dict[str, Progress]:
         """The last word of each process, by name."""
         return {c.name: c.progress for c in self._children if c.progress}
+
+    @property
+    def at_work(self) -> dict[str, Progress]:
+        """The same of those that the line cannot do without, by role and name; not of one that is being started."""
+        needed = [c for c in self._children if c.ready and not ROLES[c.role].beyond_cable]
+        return {f"{c.role} {c.name}": c.progress for c in needed if c.progress}
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Each process that lives, by name."""
+        return {c.name: c.process.pid for c in self._children if c.process}
 
     @property
     def ready(self) -> bool:
