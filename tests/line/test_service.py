@@ -1,4 +1,4 @@
-"""A line as systemd holds it: it says when it is up, nothing outlives it, and the next one goes on where the record can tell."""
+"""A line as systemd holds it: it says when it is up, nothing outlives it, and the next one runs."""
 
 from __future__ import annotations
 
