@@ -59,6 +59,8 @@ OOMPolicy=continue
 LimitCORE=0
 RuntimeDirectory={runtime}
 RuntimeDirectoryMode=0700
+# What a supervisor that was killed has left there is what the next one goes on from.
+RuntimeDirectoryPreserve=restart
 StateDirectory={state}
 StateDirectoryMode=0700
 CacheDirectory={cache}

@@ -23,6 +23,7 @@ from pipeline.messages.stages import Progress
 from pipeline.messages.states import StageState
 from pipeline.supervision.builders import ROLES
 from pipeline.supervision.child import RESTARTS_NS, Child, terminate
+from pipeline.supervision.left import Left, read_left, write_left
 from pipeline.supervision.runtime_folder import LOCK, runtime_folder
 from pipeline.supervision.spec import Spec
 
@@ -32,6 +33,8 @@ STOP_S = 2.5
 """From the request to the last process: what has not stopped by then is killed."""
 FAULT_S = 0.5
 """Before a line ends that cannot go on, decision has so long to publish FAULT, and then the outputs to switch off."""
+KEEP_NS = 200_000_000
+"""As often as the stages report."""
 WAIT_MS = 20
 """The longest until a process that has ended is seen."""
 
@@ -74,6 +77,8 @@ class Supervisor:
         self._untold: deque[Message] = deque(maxlen=MAX_UNTOLD)
         self._bypass = False
         self._heard = Heard()
+        self._begun_by = os.getpid()
+        self._kept_due_ns = 0
 
     def __enter__(self) -> Supervisor:
         try:
@@ -87,6 +92,7 @@ class Supervisor:
         make_private(self.folder)  # before anything in it is opened, emptied or removed
         try:
             self._lock = self._take_lock()
+            self._go_on()
             for stale in self.folder.iterdir():
                 if stale.name != LOCK:
                     stale.unlink(missing_ok=True)
@@ -98,6 +104,29 @@ class Supervisor:
         self.events = self._link.subscribe(self._config.publisher.bind)
         """What the line publishes."""
         self._published = self._link.subscribe(self._config.publisher.bind, "Roll", "LineState", "Action", "SpanEvent")
+
+    def _go_on(self) -> None:
+        """Where the supervisor before this one was killed, its run goes on: the next generation of every process."""
+        if (left := read_left(self.folder, self._config.sha)) is None:
+            return
+        self._begun_by, self._bypass, self._heard = left.begun_by, left.before.bypass, Heard(left.before)
+        for child in filter(None, (*self._children, self._standby)):
+            child.generation = left.generations.get(f"{child.role} {child.name}", -1)
+        self._say("glassline: the line was killed, its run goes on")
+
+    def _keep(self, now_ns: int) -> None:
+        """Leave word of the run for who comes after this supervisor, should it be killed."""
+        if now_ns < self._kept_due_ns:
+            return
+        self._kept_due_ns = now_ns + KEEP_NS
+        generations: dict[str, int] = {}
+        for child in filter(None, (*self._children, self._standby)):
+            key = f"{child.role} {child.name}"
+            generations[key] = max(child.generation, generations.get(key, -1))
+        write_left(self.folder, Left(
+            config_sha=self._config.sha, begun_by=self._begun_by, generations=generations,
+            before=self._heard.handover(self._bypass),
+        ))  # fmt: skip
 
     def __exit__(self, *failure: object) -> None:
         try:
@@ -178,6 +207,7 @@ class Supervisor:
             if self._standby is not None:
                 self._see_to(self._standby, now_ns)
         self._tell_who_is_down(now_ns)
+        self._keep(now_ns)
         self._link.wait(WAIT_MS)
 
     def _see_to(self, child: Child, now_ns: int) -> None:
@@ -221,9 +251,11 @@ class Supervisor:
         ]
         spec = Spec(
             role=child.role, name=child.name, generation=max(alike) + 1, folder=self.folder,
-            supervisor_pid=os.getpid(), config=self._config, observe=self._observe, standby=child is self._standby,
-            before=self._heard.handover(self._bypass), needed_tiles_per_s=self._needed_tiles_per_s,
+            supervisor_pid=os.getpid(), begun_by=self._begun_by, config=self._config, observe=self._observe,
+            standby=child is self._standby, before=self._heard.handover(self._bypass),
+            needed_tiles_per_s=self._needed_tiles_per_s,
         )  # fmt: skip
+        self._kept_due_ns = now_ns  # no generation is given twice
         try:
             child.start(spec, now_ns)
         except OSError as e:  # no memory, no more processes or files, a full disk

@@ -29,7 +29,8 @@ class Trend(BaseModel):
     in_30_days: float
     """Level and slope carried on in a straight line: what really happens later may be less, as caches fill, or more."""
     allowed_per_day: float
-    grain: float
+    seen_from_per_day: float
+    """Less than this is not seen in the time looked at."""
     grows: bool
 
 
@@ -55,8 +56,9 @@ def trend(times_s: Sequence[float], values: Sequence[float], allowed_per_day: fl
     low = slopes[max(0, math.floor((slopes.size - reach) / 2) - 1)]
     high = slopes[min(slopes.size - 1, math.ceil((slopes.size + reach) / 2))]
     slope, level = float(np.median(slopes)), float(np.median(v))
-    came_to = slope * (t[-1] - t[0]) / DAY_S
+    seen_from = grain * DAY_S / (t[-1] - t[0])
     return Trend(
-        level=level, per_day=slope, low_per_day=float(low), high_per_day=float(high), in_30_days=level + slope * MONTH_DAYS,
-        allowed_per_day=allowed_per_day, grain=grain, grows=bool(low > max(0.0, allowed_per_day) and came_to >= grain),
+        level=level, per_day=slope, low_per_day=float(low), high_per_day=float(high),
+        in_30_days=max(0.0, level + slope * MONTH_DAYS), allowed_per_day=allowed_per_day, seen_from_per_day=seen_from,
+        grows=bool(low > max(0.0, allowed_per_day) and slope >= seen_from),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The picture of a soak: each figure over time, a curve for each process, and in red what grows more than it may."""
+"""The picture of a soak: each figure over time, a curve for each process, thick where it grows more than it may."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def draw(soaked: Soaked, path: Path) -> None:
             found = soaked.trends.get(name)
             grows = found is not None and found.grows
             minutes = [t / 60 for t in times_s]
-            (drawn,) = panel.plot(minutes, values, label=process, color="red" if grows else None, linewidth=1)
+            label, width = (f"{process} grows", 3) if grows else (process, 1)
+            (drawn,) = panel.plot(minutes, values, label=label, linewidth=width)
             if found is not None:
                 half, end = minutes[0] + (minutes[-1] - minutes[0]) / 2, minutes[-1]
                 rise = found.per_day * (end - half) * 60 / DAY_S / 2

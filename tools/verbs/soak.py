@@ -58,13 +58,15 @@ def show(found: Soaked) -> None:
     console = answers()
     names = found.growing or list(found.trends)
     table = Table("figure", title="these grow more than they may" if found.growing else "nothing grows more than it may")
-    for heading in ("level", "a day", "at least", "may grow", "in 30 days"):
+    for heading in ("level", "a day", "at least", "may grow", "seen from", "in 30 days"):
         table.add_column(heading, justify="right")
     for name in names:
         t = found.trends[name]
-        values = (t.level, t.per_day, t.low_per_day, t.allowed_per_day, t.in_30_days)
+        values = (t.level, t.per_day, t.low_per_day, t.allowed_per_day, t.seen_from_per_day, t.in_30_days)
         table.add_row(name, *(f"{value:,.1f}" for value in values))
     console.print(table)
     judged = f"{found.minutes:g} minutes, {found.frames:,} frames, {found.not_inspected:,} not inspected"
     died = "".join(f"; {name} was started again {n} times" for name, n in found.restarts.items())
+    if any(t.seen_from_per_day > t.allowed_per_day for t in found.trends.values()):
+        console.print("so short a soak sees only what grows faster than `seen from`; a day or more sees all that may not be")
     console.print(f"{'steady' if found.steady else 'NOT STEADY'}: {judged}{died}; {found.out}/{PICTURE}")
