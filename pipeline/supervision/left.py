@@ -5,6 +5,7 @@ One that stops in order removes the folder with all that is in it, and the next 
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from glass_core.files.whole_file import whole_file
 from pipeline.decision.handover import Handover
 
+GO_ON_NS = 300_000_000_000
+"""Who starts a line later than this begins anew: roll, model and people may be others by then."""
 FILE, BOOT = "left.json", Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -27,7 +30,9 @@ class Left(BaseModel):
 
     boot: str = Field(default_factory=_boot)
     """Of the machine: the times in it are of one clock, which begins anew there."""
+    t_mono_ns: int = Field(default_factory=time.monotonic_ns)
     config_sha: str
+    observe: bool
     begun_by: int
     """The process that began the run."""
     generations: dict[str, int]
@@ -41,10 +46,11 @@ def write_left(folder: Path, left: Left) -> None:
         part.write_text(left.model_dump_json(), encoding="utf-8")
 
 
-def read_left(folder: Path, config_sha: str) -> Left | None:
-    """What the supervisor before has left of a run of this very configuration; None where there is nothing to go on from."""
+def read_left(folder: Path, config_sha: str, observe: bool) -> Left | None:
+    """What the supervisor before has left of just such a run; None where there is nothing to go on from."""
     try:
         left = Left.model_validate_json((folder / FILE).read_text(encoding="utf-8"))
     except (OSError, ValidationError, UnicodeDecodeError):
         return None
-    return left if (left.boot, left.config_sha) == (_boot(), config_sha) else None
+    same = (left.boot, left.config_sha, left.observe) == (_boot(), config_sha, observe)
+    return left if same and time.monotonic_ns() - left.t_mono_ns < GO_ON_NS else None

@@ -107,7 +107,7 @@ class Supervisor:
 
     def _go_on(self) -> None:
         """Where the supervisor before this one was killed, its run goes on: the next generation of every process."""
-        if (left := read_left(self.folder, self._config.sha)) is None:
+        if (left := read_left(self.folder, self._config.sha, self._observe)) is None:
             return
         self._begun_by, self._bypass, self._heard = left.begun_by, left.before.bypass, Heard(left.before)
         for child in filter(None, (*self._children, self._standby)):
@@ -124,7 +124,7 @@ class Supervisor:
             key = f"{child.role} {child.name}"
             generations[key] = max(child.generation, generations.get(key, -1))
         write_left(self.folder, Left(
-            config_sha=self._config.sha, begun_by=self._begun_by, generations=generations,
+            config_sha=self._config.sha, observe=self._observe, begun_by=self._begun_by, generations=generations,
             before=self._heard.handover(self._bypass),
         ))  # fmt: skip
 

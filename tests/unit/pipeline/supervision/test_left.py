@@ -15,7 +15,7 @@ from pipeline.decision.handover import Handover
 from pipeline.messages.commands import RollStart
 from pipeline.messages.stages import Counted, Decided, Mark
 from pipeline.supervision import left as module
-from pipeline.supervision.left import FILE, Left, read_left, write_left
+from pipeline.supervision.left import FILE, GO_ON_NS, Left, read_left, write_left
 from pipeline.supervision.runtime_folder import runtime_folder
 from pipeline.supervision.supervisor import Supervisor
 from tests.unit.pipeline.supervision.test_supervisor import SLEEP, instead
@@ -30,7 +30,7 @@ BEFORE = Handover(
 
 def of_the_killed(config: LineConfig = CONFIG, begun_by: int = 4711, **generations: int) -> Left:
     of = {name.replace("_", " "): generation for name, generation in generations.items()}
-    return Left(config_sha=config.sha, begun_by=begun_by, generations=of, before=BEFORE)
+    return Left(config_sha=config.sha, observe=False, begun_by=begun_by, generations=of, before=BEFORE)
 
 
 def first_spec(monkeypatch: pytest.MonkeyPatch, config: LineConfig = CONFIG) -> dict[str, object]:
@@ -40,7 +40,7 @@ def first_spec(monkeypatch: pytest.MonkeyPatch, config: LineConfig = CONFIG) -> 
         end_s = time.monotonic() + 10
         while not started and time.monotonic() < end_s:
             line.step()
-        kept = read_left(line.folder, config.sha)
+        kept = read_left(line.folder, config.sha, False)
         spec = json.loads(started[0])
         assert kept is not None and kept.generations["recorder recorder"] == spec["generation"]
         assert (kept.begun_by, kept.before.model_dump(mode="json")) == (spec["begun_by"], spec["before"])
@@ -68,7 +68,7 @@ def test_a_process_that_the_killed_never_started_is_the_first(monkeypatch: pytes
     assert first_spec(monkeypatch)["generation"] == 0
 
 
-@pytest.mark.parametrize("how", ["nothing", "another config", "another boot", "broken", "cut"])
+@pytest.mark.parametrize("how", ["nothing", "another config", "another boot", "observed", "long ago", "broken", "cut"])
 def test_else_a_run_begins(monkeypatch: pytest.MonkeyPatch, folder: Path, how: str) -> None:
     write_left(folder, of_the_killed(recorder_recorder=4))
     whole = (folder / FILE).read_text()
@@ -81,6 +81,9 @@ def test_else_a_run_begins(monkeypatch: pytest.MonkeyPatch, folder: Path, how: s
         boot = folder.parent / "boot"
         boot.write_text("2c3b\n")
         monkeypatch.setattr(module, "BOOT", boot)
+    elif how in ("observed", "long ago"):
+        change = {"observe": True} if how == "observed" else {"t_mono_ns": time.monotonic_ns() - GO_ON_NS}
+        write_left(folder, of_the_killed(recorder_recorder=4).model_copy(update=change))
     else:
         (folder / FILE).write_bytes(b"\xff\xfe" if how == "broken" else whole[:-9].encode())
     spec = first_spec(monkeypatch)
@@ -90,4 +93,15 @@ def test_else_a_run_begins(monkeypatch: pytest.MonkeyPatch, folder: Path, how: s
 
 def test_a_folder_without_room_ends_no_line(tmp_path: Path) -> None:
     write_left(tmp_path / "gone", of_the_killed())
-    assert read_left(tmp_path / "gone", CONFIG.sha) is None
+    assert read_left(tmp_path / "gone", CONFIG.sha, False) is None
+
+
+def test_no_generation_is_given_twice_however_soon_the_supervisor_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.supervision.supervisor.KEEP_NS", 1 << 60)
+    started = instead(monkeypatch, "pass")
+    with Supervisor(CONFIG, say=lambda words: None) as line:
+        end_s = time.monotonic() + 20
+        while len(started) < 3 and time.monotonic() < end_s:
+            line.step()
+        kept = read_left(line.folder, CONFIG.sha, False)
+    assert kept is not None and kept.generations["recorder recorder"] == 2 == json.loads(started[-1])["generation"]
