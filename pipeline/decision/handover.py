@@ -43,14 +43,12 @@ class Handover(BaseModel):
 class Heard:
     """Keeps a Handover up to date from what is published and reported."""
 
-    def __init__(self) -> None:
-        self._roll: RollStart | None = None
-        self._fault = ""
-        self._actions: dict[int, Action] = {}
-        self._events = 0
-        self._spans: deque[SpanEvent] = deque(maxlen=EVENTS_KEPT)
-        self._decided = Decided(cameras={})
-        self._travelled: Elapsed | Counted | None = None
+    def __init__(self, before: Handover | None = None) -> None:
+        before = before or Handover()
+        self._roll, self._fault, self._events = before.roll, before.fault, before.events
+        self._actions = {action.event: action for action in before.actions}
+        self._spans = deque(before.spans, EVENTS_KEPT)
+        self._decided, self._travelled = before.decided, before.travelled
 
     def handover(self, bypass: bool) -> Handover:
         """As it stands."""

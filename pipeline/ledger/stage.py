@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
@@ -158,16 +157,18 @@ def _committed(run: list[RecordKey]) -> Committed:
     return Committed(kind=kind, generation=generation, first=first, last=run[-1][2])
 
 
-def make_recorder(inbox: Inbox, to_decision: Outbox, config: LineConfig, model: Path, generation: int) -> Recorder:
+def make_recorder(
+    inbox: Inbox, to_decision: Outbox, config: LineConfig, model: Path, generation: int, begun_by: int
+) -> Recorder:
     """The recorder of a line, with the facts of the run written down first; InputError where it cannot write.
 
-    A recorder that is started again under the same parent goes on with its predecessor's run.
+    A recorder that is started again in the run that process `begun_by` began goes on with it.
     """
-    path, parent = config.ledger.path, os.getppid()
+    path = config.ledger.path
     facts = {
         "line": config.line.name,
         "version": _version(),
-        "parent_pid": parent,
+        "parent_pid": begun_by,
         "config": config.model_dump(mode="json"),
         "config_sha": config.sha,
         **_model_facts(model),
@@ -176,7 +177,7 @@ def make_recorder(inbox: Inbox, to_decision: Outbox, config: LineConfig, model: 
     run_id = None
     if generation > 0 and path.is_file():
         last, known = next(reversed(read_runs(path).items()), (None, {}))  # none: it was killed before its first row
-        run_id = last if known.get("parent_pid") == parent else None
+        run_id = last if known.get("parent_pid") == begun_by else None
     ledger = Ledger(path, facts, run_id)
     return Recorder(inbox, to_decision, ledger, path.parent, generation, int(config.ledger.crops_mb * 1e6))
 

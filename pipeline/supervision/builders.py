@@ -5,6 +5,7 @@ A builder's imports are its own, so that only the worker loads an engine's libra
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -191,7 +192,9 @@ def _decision(spec: Spec, link: Link, model: Path) -> Stage:
 def _recorder(spec: Spec, link: Link, model: Path) -> Stage:
     from pipeline.ledger.stage import make_recorder
 
-    return make_recorder(link.inbox("recorder"), link.outbox("decision"), spec.config, model, spec.generation)
+    return make_recorder(
+        link.inbox("recorder"), link.outbox("decision"), spec.config, model, spec.generation, spec.begun_by or os.getppid()
+    )
 
 
 def _output(spec: Spec, link: Link, model: Path) -> Stage:

@@ -6,11 +6,9 @@ import fcntl
 import os
 import shutil
 import sys
-import tempfile
 import time
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 from typing import IO, NoReturn
 
 from glass_core.errors import InputError
@@ -25,6 +23,8 @@ from pipeline.messages.stages import Progress
 from pipeline.messages.states import StageState
 from pipeline.supervision.builders import ROLES
 from pipeline.supervision.child import RESTARTS_NS, Child, terminate
+from pipeline.supervision.left import Left, read_left, write_left
+from pipeline.supervision.runtime_folder import LOCK, runtime_folder
 from pipeline.supervision.spec import Spec
 
 MAX_UNTOLD = 64
@@ -33,6 +33,8 @@ STOP_S = 2.5
 """From the request to the last process: what has not stopped by then is killed."""
 FAULT_S = 0.5
 """Before a line ends that cannot go on, decision has so long to publish FAULT, and then the outputs to switch off."""
+KEEP_NS = 200_000_000
+"""As often as the stages report."""
 WAIT_MS = 20
 """The longest until a process that has ended is seen."""
 
@@ -43,24 +45,6 @@ class LineFailed(Exception):
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.code = code
-
-
-def runtime_folder(name: str) -> Path:
-    """Where a line of that name keeps its sockets: private to the user."""
-    base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
-    return Path(base) / f"glassline-{os.getuid()}-{name}"
-
-
-def is_running(name: str) -> bool:
-    """Whether a line of that name runs here."""
-    try:
-        with (runtime_folder(name) / "lock").open("a+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return False
 
 
 def _to_stderr(words: str) -> None:
@@ -93,6 +77,8 @@ class Supervisor:
         self._untold: deque[Message] = deque(maxlen=MAX_UNTOLD)
         self._bypass = False
         self._heard = Heard()
+        self._begun_by = os.getpid()
+        self._kept_due_ns = 0
 
     def __enter__(self) -> Supervisor:
         try:
@@ -106,8 +92,9 @@ class Supervisor:
         make_private(self.folder)  # before anything in it is opened, emptied or removed
         try:
             self._lock = self._take_lock()
+            self._go_on()
             for stale in self.folder.iterdir():
-                if stale.name != "lock":
+                if stale.name != LOCK:
                     stale.unlink(missing_ok=True)
         except OSError as e:
             raise InputError(f"socket folder not usable ({e.strerror}), {self.folder}, remove it or make room there") from None
@@ -117,6 +104,29 @@ class Supervisor:
         self.events = self._link.subscribe(self._config.publisher.bind)
         """What the line publishes."""
         self._published = self._link.subscribe(self._config.publisher.bind, "Roll", "LineState", "Action", "SpanEvent")
+
+    def _go_on(self) -> None:
+        """Where the supervisor before this one was killed, its run goes on: the next generation of every process."""
+        if (left := read_left(self.folder, self._config.sha, self._observe)) is None:
+            return
+        self._begun_by, self._bypass, self._heard = left.begun_by, left.before.bypass, Heard(left.before)
+        for child in filter(None, (*self._children, self._standby)):
+            child.generation = left.generations.get(f"{child.role} {child.name}", -1)
+        self._say("glassline: the line was killed, its run goes on")
+
+    def _keep(self, now_ns: int) -> None:
+        """Leave word of the run for who comes after this supervisor, should it be killed."""
+        if now_ns < self._kept_due_ns:
+            return
+        self._kept_due_ns = now_ns + KEEP_NS
+        generations: dict[str, int] = {}
+        for child in filter(None, (*self._children, self._standby)):
+            key = f"{child.role} {child.name}"
+            generations[key] = max(child.generation, generations.get(key, -1))
+        write_left(self.folder, Left(
+            config_sha=self._config.sha, observe=self._observe, begun_by=self._begun_by, generations=generations,
+            before=self._heard.handover(self._bypass),
+        ))  # fmt: skip
 
     def __exit__(self, *failure: object) -> None:
         try:
@@ -132,7 +142,7 @@ class Supervisor:
             self._lock.close()
 
     def _take_lock(self) -> IO[str]:
-        lock = (self.folder / "lock").open("a+")
+        lock = (self.folder / LOCK).open("a+")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -150,6 +160,17 @@ class Supervisor:
     def progress(self) -> dict[str, Progress]:
         """The last word of each process, by name."""
         return {c.name: c.progress for c in self._children if c.progress}
+
+    @property
+    def at_work(self) -> dict[str, Progress]:
+        """The same of those that the line cannot do without, by role and name; not of one that is being started."""
+        needed = [c for c in self._children if c.ready and not ROLES[c.role].beyond_cable]
+        return {f"{c.role} {c.name}": c.progress for c in needed if c.progress}
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Each process that lives, by name."""
+        return {c.name: c.process.pid for c in self._children if c.process}
 
     @property
     def ready(self) -> bool:
@@ -186,6 +207,7 @@ class Supervisor:
             if self._standby is not None:
                 self._see_to(self._standby, now_ns)
         self._tell_who_is_down(now_ns)
+        self._keep(now_ns)
         self._link.wait(WAIT_MS)
 
     def _see_to(self, child: Child, now_ns: int) -> None:
@@ -229,9 +251,11 @@ class Supervisor:
         ]
         spec = Spec(
             role=child.role, name=child.name, generation=max(alike) + 1, folder=self.folder,
-            supervisor_pid=os.getpid(), config=self._config, observe=self._observe, standby=child is self._standby,
-            before=self._heard.handover(self._bypass), needed_tiles_per_s=self._needed_tiles_per_s,
+            supervisor_pid=os.getpid(), begun_by=self._begun_by, config=self._config, observe=self._observe,
+            standby=child is self._standby, before=self._heard.handover(self._bypass),
+            needed_tiles_per_s=self._needed_tiles_per_s,
         )  # fmt: skip
+        self._kept_due_ns = now_ns  # no generation is given twice
         try:
             child.start(spec, now_ns)
         except OSError as e:  # no memory, no more processes or files, a full disk
@@ -241,7 +265,7 @@ class Supervisor:
         """Whether the folder is still the one that was made: whoever is started finds the others only there."""
         assert self._lock is not None
         try:
-            return os.path.samestat((self.folder / "lock").stat(), os.fstat(self._lock.fileno()))
+            return os.path.samestat((self.folder / LOCK).stat(), os.fstat(self._lock.fileno()))
         except OSError:
             return False
 

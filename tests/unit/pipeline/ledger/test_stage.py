@@ -337,7 +337,7 @@ def test_a_recorder_started_again_goes_on_with_the_run(tmp_path: Path, generatio
     for started in (0, generation):
         queue = Queue()
         queue.put(verdict(started))
-        make_recorder(queue, queue, config, tmp_path / "model", started).close()
+        make_recorder(queue, queue, config, tmp_path / "model", started, os.getpid()).close()
     runs = read_runs(config.ledger.path)
     assert len(runs) == (1 if same else 2)
     facts = next(iter(runs.values()))
@@ -346,17 +346,16 @@ def test_a_recorder_started_again_goes_on_with_the_run(tmp_path: Path, generatio
 
 def test_a_recorder_whose_predecessor_wrote_nothing_begins_the_run(tmp_path: Path) -> None:
     config = LineConfig.model_validate({"ledger": {"path": tmp_path / "ledger.sqlite"}})
-    make_recorder(queue := Queue(), queue, config, tmp_path / "model", 0).close()
+    make_recorder(queue := Queue(), queue, config, tmp_path / "model", 0, os.getpid()).close()
     with contextlib.closing(sqlite3.connect(config.ledger.path)) as db, db:
         db.execute("DELETE FROM run")
-    make_recorder(queue, queue, config, tmp_path / "model", 1).close()
+    make_recorder(queue, queue, config, tmp_path / "model", 1, os.getpid()).close()
     assert len(read_runs(config.ledger.path)) == 1
 
 
-def test_a_recorder_started_again_never_joins_a_run_of_another_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recorder_started_again_never_joins_a_run_of_another_line(tmp_path: Path) -> None:
     config = LineConfig.model_validate({"ledger": {"path": tmp_path / "ledger.sqlite"}})
     for generation, parent in ((0, 11), (1, 12)):
-        monkeypatch.setattr("os.getppid", lambda parent=parent: parent)
         queue = Queue()
-        make_recorder(queue, queue, config, tmp_path / "model", generation).close()
+        make_recorder(queue, queue, config, tmp_path / "model", generation, parent).close()
     assert len(read_runs(config.ledger.path)) == 2
