@@ -19,6 +19,8 @@ import pytest
 from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
 from pipeline.config.worker import WorkerConfig
+from pipeline.ledger.black_box import read_box
+from pipeline.ledger.box_folder import boxes
 from pipeline.supervision import child as children
 from pipeline.supervision.child import RESTARTS
 from pipeline.supervision.supervisor import LineFailed, Supervisor
@@ -33,12 +35,19 @@ def instead(monkeypatch: pytest.MonkeyPatch, code: str, before: Callable[[], Non
     started: list[str] = []
 
     def start(command: list[str], **how: Any) -> subprocess.Popen[bytes]:
+        if "pipeline.supervision.process" not in command:
+            return START(command, **how)
         before()
         started.append(Path(command[-1]).read_text())
         return START([sys.executable, "-S", "-c", code], **how)
 
     monkeypatch.setattr(children.subprocess, "Popen", start)
     return started
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # black boxes lie beside the ledger
 
 
 def until_it_fails(line: Supervisor, limit_s: float = 20) -> LineFailed:
@@ -63,7 +72,10 @@ def test_a_process_that_ends_again_and_again_ends_the_line_however_it_ends(
         1, f"recorder failed 4 times in a minute, ended with status {status}, see the lines above",
     )  # fmt: skip
     assert [f'"generation":{n},' in spec for n, spec in enumerate(started)] == [True] * (RESTARTS + 1)
-    assert said == [f"glassline: recorder ended with status {status}, starting it again"] * RESTARTS
+    assert said[:-1] == [f"glassline: recorder ended with status {status}, starting it again"] * RESTARTS
+    (path,) = boxes(Path("out"))
+    assert said[-1] == f"glassline: what led to it is kept, {path}"
+    assert [(f.process, f.status) for f in read_box(path).faults] == [("recorder", int(status))] * 4 + [("supervisor", None)]
 
 
 @pytest.mark.parametrize(("number", "words"), [(errno.EMFILE, "Too many open files"), (errno.EAGAIN, "temporarily")])
