@@ -209,7 +209,8 @@ def _entry(path: Path, number: int, line: bytes) -> AnyEntry:
     try:
         return _ENTRY.validate_json(line)
     except ValidationError as e:
-        raise _refused(path, f"line {number}: {e.errors()[0]['msg']}") from None
+        shown = "".join(c if c.isprintable() else "?" for c in e.errors()[0]["msg"][:200])  # it may quote the line
+        raise _refused(path, f"line {number}: {shown}") from None
 
 
 def _refused(path: Path, why: str) -> InputError:

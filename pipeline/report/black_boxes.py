@@ -178,7 +178,7 @@ def _words(message: Message) -> str:
         case Action():
             return f"action {message.kind} {message.phase}: {message.cause} {message.camera}".rstrip()
         case Roll():
-            return f"roll {message.roll_id} begins"
+            return f"roll {message.roll_id} begins" if message.roll_id else "the roll ends"
     return type(message).__name__
 
 

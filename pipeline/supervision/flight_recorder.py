@@ -129,8 +129,11 @@ class FlightRecorder:
         self._begin_box(now_ns)
 
     def leave(self, until_s: float) -> None:
-        """Give the box that is being written until then."""
+        """The last word: give the box that is being written until then, and leave it behind if need be."""
         self._await_writer(max(until_s, time.monotonic() + LEAVE_S))
+        if self._writer_words is not None and self._last is not None:
+            self._writer_words.last()
+            self._say(f"glassline: the disk is slow, a black box may still come, {self._last.path}")
 
     def _begin_box(self, now_ns: int) -> None:
         assert self._episode is not None
