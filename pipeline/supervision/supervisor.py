@@ -234,8 +234,12 @@ class Supervisor:
             self._flight.hear(spoken, now_ns)
 
     def _last_words(self) -> list[LastWord]:
-        now_ns = time.monotonic_ns()
-        return [LastWord(role=c.role, name=c.name, progress=c.progress, t_mono_ns=c.heard_ns or now_ns) for c in self._children]
+        """Of each process; one that was started again and has not spoken has none yet."""
+        return [
+            LastWord(role=c.role, name=c.name, progress=c.progress, t_mono_ns=c.heard_ns)
+            for c in self._children
+            if c.progress is None or c.progress.generation == c.generation
+        ]
 
     def _start(self, child: Child, now_ns: int) -> None:
         if not self._has_folder():

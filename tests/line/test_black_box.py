@@ -43,6 +43,8 @@ def test_whoever_dies_the_box_tells_of_the_seconds_before(
 def check(box: BlackBox, victim: str) -> None:
     last = {word.name: word.progress for word in box.processes if word.progress and word.progress.generation == 0}
     assert last.keys() >= {victim, "motion"} and {w.name for w in box.processes} == {*VICTIMS, "a", "motion"}
+    (dead,) = [w for w in box.processes if w.name == victim and w.progress and w.progress.generation == 0]
+    assert dead.t_mono_ns < box.fault.t_mono_ns
     said = [p.message for p in box.published if p.t_mono_ns <= box.fault.t_mono_ns]
     assert sum(isinstance(m, Verdict) for m in said) > 8 and any(isinstance(m, Heartbeat) for m in said)
     assert box.states

@@ -98,7 +98,7 @@ def test_one_alone_shows_the_seconds_around_the_fault(tmp_path: Path) -> None:
         "FAULT: worker ended with status -9", "FAULT: left <b>later", "action STOP NOW: FAULT", "roll <roll> begins",
     ]  # fmt: skip
     assert f"|+0.500|FAULT, inspection NOT ok, {EVIL}|" in shown
-    assert "|worker|2|READY|1,234|5|-0.250|" in shown and "|motion||nothing|" in shown
+    assert "|worker|2|READY|1,234|5|-0.250|" in shown and "|motion|nothing|" in shown
     assert "Older entries that had no room: 3." in shown and "|<sha>|" in shown and " GB|" in shown
     (image,) = (dict(attrs)["src"] for tag, attrs in page.tags if tag == "img")
     png = base64.b64decode(str(image).removeprefix("data:image/png;base64,"))
