@@ -14,15 +14,18 @@ from typing import IO, NoReturn
 from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
 from pipeline.decision.handover import Heard
+from pipeline.ledger.black_box import LastWord
 from pipeline.link.protocol import portion
 from pipeline.link.status import StatusReport
 from pipeline.link.zmq_link import ZmqLink, make_private
 from pipeline.messages.commands import Bypass, Command
+from pipeline.messages.frames import Frame
 from pipeline.messages.message import Message
 from pipeline.messages.stages import Progress
 from pipeline.messages.states import StageState
 from pipeline.supervision.builders import ROLES
 from pipeline.supervision.child import RESTARTS_NS, Child, terminate
+from pipeline.supervision.flight_recorder import FlightRecorder
 from pipeline.supervision.left import Left, read_left, write_left
 from pipeline.supervision.runtime_folder import LOCK, runtime_folder
 from pipeline.supervision.spec import Spec
@@ -79,6 +82,7 @@ class Supervisor:
         self._heard = Heard()
         self._begun_by = os.getpid()
         self._kept_due_ns = 0
+        self._flight = FlightRecorder(config, self._last_words, say)
 
     def __enter__(self) -> Supervisor:
         try:
@@ -104,6 +108,8 @@ class Supervisor:
         self.events = self._link.subscribe(self._config.publisher.bind)
         """What the line publishes."""
         self._published = self._link.subscribe(self._config.publisher.bind, "Roll", "LineState", "Action", "SpanEvent")
+        self._spoken = self._link.subscribe(self._config.publisher.bind, "Verdict", "Reject", "Heartbeat")
+        """The many: they must not push out what a handover is made of."""
 
     def _go_on(self) -> None:
         """Where the supervisor before this one was killed, its run goes on: the next generation of every process."""
@@ -208,6 +214,7 @@ class Supervisor:
                 self._see_to(self._standby, now_ns)
         self._tell_who_is_down(now_ns)
         self._keep(now_ns)
+        self._flight.step(now_ns)
         self._link.wait(WAIT_MS)
 
     def _see_to(self, child: Child, now_ns: int) -> None:
@@ -216,12 +223,12 @@ class Supervisor:
             if now_ns >= child.restart_due_ns:
                 self._start(child, now_ns)
         elif (code := child.process.poll()) is not None:
-            self._show(child.last_words())
+            self._show(child, child.last_words())
             if not child.was_ready and code in (2, 3) and child is not self._standby:
                 raise LineFailed("", code)  # it has said why
-            self._failed(child, f"ended with status {code}", now_ns)
+            self._failed(child, f"ended with status {code}", now_ns, code)
         elif (hang := child.hangs(now_ns)) and child.kill(now_ns):
-            self._note_down(child, hang)
+            self._note_down(child, hang, now_ns)
             self._say(f"glassline: {child.name} {hang}, killed and started again")
         elif child.waits and child.ready and child is not self._standby:
             child.take_over()
@@ -230,7 +237,7 @@ class Supervisor:
     def _hear(self, now_ns: int) -> None:
         """Take in what the processes report and print, pass on what people say, and note what was published."""
         self._show_words()
-        for received, _ in portion(self._inbox):
+        for received, payloads in portion(self._inbox):
             match received:
                 case Progress() as progress:
                     for child in filter(None, (*self._children, self._standby)):
@@ -238,10 +245,23 @@ class Supervisor:
                             self._heard.hear(progress)
                 case Command() as word:
                     self._pass_on(word)
+                case Frame() as frame if self._flight.see(frame, payloads[0], now_ns):
+                    pass
                 case message:
                     self._inbox.refused.count(message.sender)
         for published, _ in portion(self._published):
             self._heard.hear(published)
+            self._flight.hear(published, now_ns)
+        for spoken, _ in portion(self._spoken):
+            self._flight.hear(spoken, now_ns)
+
+    def _last_words(self) -> list[LastWord]:
+        """Of each process; one that was started again and has not spoken has none yet."""
+        return [
+            LastWord(role=c.role, name=c.name, progress=c.progress, t_mono_ns=c.heard_ns)
+            for c in self._children
+            if c.progress is None or c.progress.generation == c.generation
+        ]
 
     def _start(self, child: Child, now_ns: int) -> None:
         if not self._has_folder():
@@ -269,7 +289,7 @@ class Supervisor:
         except OSError:
             return False
 
-    def _failed(self, child: Child, why: str, now_ns: int) -> None:
+    def _failed(self, child: Child, why: str, now_ns: int, status: int | None = None) -> None:
         """It is started again, or the standby takes its place; LineFailed where it has failed too often."""
         tries = child.failed(now_ns)
         if child is self._standby:
@@ -277,7 +297,7 @@ class Supervisor:
             if tries is not None:  # each try takes time from the one that works
                 child.restart_due_ns = now_ns + RESTARTS_NS
             return
-        self._note_down(child, why)
+        self._note_down(child, why, now_ns, status)
         if tries is not None:
             self._give_up(child, f"{child.name} failed {tries} times in a minute, {why}, see the lines above")
         if child.role == "worker" and self._standby is not None and self._standby.process is not None:
@@ -288,12 +308,13 @@ class Supervisor:
         else:
             self._say(f"glassline: {child.name} {why}, starting it again")
 
-    def _note_down(self, child: Child, why: str) -> None:
+    def _note_down(self, child: Child, why: str, now_ns: int, status: int | None = None) -> None:
         """From now on decision hears of it, also one that was started meanwhile, until the child's successor is ready."""
         if child is self._standby:  # the line does not depend on it
             return
         report = StatusReport(self._decision, child.role, child.name, child.generation)
         self._down[child.role, child.name] = report, why
+        self._flight.fault(child.name, why, now_ns, status)
 
     def _tell_who_is_down(self, now_ns: int) -> None:
         for child in self._children:
@@ -316,19 +337,22 @@ class Supervisor:
             self._hear(time.monotonic_ns())
             time.sleep(WAIT_MS / 1000)
         self._terminate([c for c in self._children if c.role == "output"], time.monotonic() + FAULT_S)
+        self._flight.fault("supervisor", why, time.monotonic_ns())
         raise LineFailed(why, 1)
 
     def _show_words(self) -> None:
         for child in filter(None, (*self._children, self._standby)):
-            self._show(child.words())
+            self._show(child, child.words())
 
-    def _show(self, printed: list[str]) -> None:
+    def _show(self, child: Child, printed: list[str]) -> None:
         for line in printed:
+            self._flight.read(child.name, line, time.monotonic_ns())
             self._say(line)
 
     def stop(self) -> None:
         """Reverse order: sources first, then what is in hand is decided and recorded; nothing outlives STOP_S."""
         end_s = time.monotonic() + STOP_S
+        self._flight.close(time.monotonic_ns())
         if self._standby is not None:
             self._terminate([self._standby], 0.0)  # it has nothing in hand, and may not hear while it loads its engine
         sources = [c for c in self._children if ROLES[c.role].source]
@@ -343,8 +367,9 @@ class Supervisor:
         for role in reversed(ROLES):
             last_s = end_s if role == "recorder" else end_s - 0.5
             self._terminate([c for c in self._children if c.role == role], last_s)
+        self._flight.leave(end_s)
 
     def _terminate(self, children: list[Child], until_s: float) -> None:
         terminate(children, until_s, self._show_words)
         for child in children:
-            self._show(child.last_words())
+            self._show(child, child.last_words())
