@@ -12,7 +12,7 @@ from pipeline.decision.line_state import GONE
 from pipeline.messages.actions import Action
 from pipeline.messages.cloth import Roll, SpanEvent
 from pipeline.messages.commands import RollStart
-from pipeline.messages.line import LineState
+from pipeline.messages.line import LineState, Totals
 from pipeline.messages.message import Message
 from pipeline.messages.stages import Counted, Decided, Elapsed, Progress
 from pipeline.messages.states import ActionKind, Phase, State
@@ -36,6 +36,8 @@ class Handover(BaseModel):
     """Seams and the like, told of lately."""
     decided: Decided = Decided(cameras={})
     """What has its verdicts."""
+    totals: Totals | None = None
+    """The last that were told."""
     travelled: Elapsed | Counted | None = None
     """How far the motion source has come; null: it starts at 0."""
 
@@ -50,6 +52,7 @@ class Heard:
         self._events = 0
         self._spans: deque[SpanEvent] = deque(maxlen=EVENTS_KEPT)
         self._decided = Decided(cameras={})
+        self._totals: Totals | None = None
         self._travelled: Elapsed | Counted | None = None
 
     def handover(self, bypass: bool) -> Handover:
@@ -57,7 +60,7 @@ class Heard:
         actions = tuple(self._actions.values())
         return Handover(
             roll=self._roll, bypass=bypass, fault=self._fault, actions=actions, events=self._events, spans=tuple(self._spans),
-            decided=self._decided, travelled=self._travelled,
+            decided=self._decided, totals=self._totals, travelled=self._travelled,
         )  # fmt: skip
 
     def hear(self, message: Message) -> None:
@@ -67,6 +70,8 @@ class Heard:
                 self._roll = RollStart(roll_id=message.roll_id, style=message.style, at_mm=message.start_mm)
             case LineState():
                 self._fault = message.detail.removesuffix(GONE) if message.state is State.FAULT else ""
+            case Totals():
+                self._totals = message
             case Action():
                 self._hear_action(message)
             case SpanEvent():

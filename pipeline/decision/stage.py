@@ -76,6 +76,8 @@ class Decision:
         self._heartbeat_due_ns = self._totals_due_ns = 0
         self.state = StageState.READY
         self.handled = 0
+        if terms.totals is not None:
+            self._backlog.add(terms.totals, ())  # the predecessor may have died before the recorder had them
         self._giving.act(self._actions.again())
 
     @property
@@ -148,6 +150,7 @@ class Decision:
             self._giving.decide(frame, None, (), self._now_ns)
         self._giving.fallen(self._backlog.take_fallen(), self._now_ns)
         self._voice.tell(self._totals(self._now_ns))
+        self._backlog.send_uncommitted_again()  # whether it arrived will not be heard any more
         self._backlog.pass_on()
 
     def _hear(self, message: Message, payloads: tuple[Payload, ...], now_ns: int) -> None:
