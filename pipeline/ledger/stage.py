@@ -6,15 +6,12 @@ import os
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
-from calibration.threshold import load_card
 from glass_core.errors import InputError
-from glass_core.network.checkpoint import read_info
 from pipeline.config.line import LineConfig
 from pipeline.ledger.album import Album
+from pipeline.ledger.facts import run_facts
 from pipeline.ledger.reading import read_runs
 from pipeline.ledger.store import Ledger, LedgerFull
 from pipeline.ledger.verdict_lines import VerdictLines
@@ -56,6 +53,7 @@ class Recorder:
     ) -> None:
         self._inbox, self._to_decision, self._ledger, self._folder = inbox, to_decision, ledger, folder
         self._lines = VerdictLines(folder, ledger.run_id)
+        self._lines.catch_up(ledger)
         self._album = Album(folder, ledger.run_id, crops_bytes)
         self._unsafe: list[RecordKey] = []
         self._safe: deque[Committed] = deque()
@@ -114,15 +112,14 @@ class Recorder:
         self._ledger.add(message, payloads)
         if (key := record_key(message)) is not None:
             self._unsafe.append(key)
-        if not isinstance(message, Verdict):
-            return
-        self._lines.add(message)
-        if message.result is Result.DEFECT:
+        if isinstance(message, Verdict) and message.result is Result.DEFECT:
             self._album.take(message, payloads)
 
     def _commit(self) -> None:
         try:
-            self._ledger.commit()
+            for message in self._ledger.commit():
+                if isinstance(message, Verdict):
+                    self._lines.add(message)
             self._lines.flush()
         except OSError as e:
             # LedgerFull carries its own line; other errors of the system carry only their cause.
@@ -164,46 +161,10 @@ def make_recorder(inbox: Inbox, to_decision: Outbox, config: LineConfig, model: 
     A recorder that is started again under the same parent goes on with its predecessor's run.
     """
     path, parent = config.ledger.path, os.getppid()
-    facts = {
-        "line": config.line.name,
-        "version": _version(),
-        "parent_pid": parent,
-        "config": config.model_dump(mode="json"),
-        "config_sha": config.sha,
-        **_model_facts(model),
-        "styles": {name: _model_facts(style.model) for name, style in config.styles.items() if style.model is not None},
-    }
     run_id = None
     if generation > 0 and path.is_file():
-        last, known = next(reversed(read_runs(path).items()), (None, {}))  # none: it was killed before its first row
-        run_id = last if known.get("parent_pid") == parent else None
-    ledger = Ledger(path, facts, run_id)
+        with suppress(InputError):  # the ledger itself refuses the file, or moves it aside
+            last, known = next(reversed(read_runs(path).items()), (None, {}))  # none: it was killed before its first row
+            run_id = last if known.get("parent_pid") == parent else None
+    ledger = Ledger(path, {"parent_pid": parent, **run_facts(config, model)}, run_id)
     return Recorder(inbox, to_decision, ledger, path.parent, generation, int(config.ledger.crops_mb * 1e6))
-
-
-def _version() -> str:
-    try:
-        return version("glassline")
-    except PackageNotFoundError:
-        return "run from its source folder"
-
-
-def _model_facts(model: Path) -> dict[str, Any]:
-    card = load_card(model, required=False)
-    return {
-        "model": str(model),
-        "model_info": _model_info(model),
-        "card": card.model_dump(mode="json") if card else None,
-        "weights_sha": card.weights_sha if card else None,
-        "engine_sha": card.engine_sha if card else None,
-        "card_sha": card.sha if card else None,
-        "card_provisional": card.provisional if card else None,
-    }
-
-
-def _model_info(model: Path) -> dict[str, Any] | None:
-    """What the model's folder says about it, without the training curve; null where the worker will refuse it anyway."""
-    try:
-        return read_info(model).model_dump(mode="json", exclude={"curve"})
-    except InputError:
-        return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 from collections import deque
 from dataclasses import dataclass
@@ -263,10 +262,10 @@ class Line:
     def _let_disk_fill(self, recorder: Any) -> None:
         commit = recorder._ledger.commit
 
-        def full_or_not() -> None:
+        def full_or_not() -> list[Message]:
             if self._schedule.active(self._plant.t_s, "recorder", "disk"):
                 raise LedgerFull("ledger not writable (database or disk is full), make room on the disk")
-            commit()
+            return commit()
 
         recorder._ledger.commit = full_or_not
 
@@ -305,8 +304,7 @@ class Line:
         if process.stage is None:
             return
         if process.role == "recorder":  # the kernel would close its files; nothing is committed
-            process.stage._ledger._db.close()
-            os.close(process.stage._ledger._lock)
+            process.stage._ledger.let_go()
             process.stage._lines.close()
         self._gone(process)
         self._fail(process, why)
