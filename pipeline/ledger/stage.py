@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,6 +14,8 @@ from pipeline.config.line import LineConfig
 from pipeline.ledger.album import Album
 from pipeline.ledger.facts import run_facts
 from pipeline.ledger.reading import read_runs
+from pipeline.ledger.retention import Retention, put_away
+from pipeline.ledger.room import Room
 from pipeline.ledger.store import Ledger, LedgerFull
 from pipeline.ledger.verdict_lines import VerdictLines
 from pipeline.link.protocol import Inbox, Outbox, portion
@@ -27,6 +30,7 @@ from pipeline.messages.states import Result, StageState
 from pipeline.messages.verdicts import Verdict
 
 RETRY_NS = 1_000_000_000
+TOLD_NS = 600_000_000_000
 LAST_WORDS = 4096
 """Taken in at the end: more than can be on its way, and nobody keeps a line from ending by sending on."""
 
@@ -36,8 +40,9 @@ class Recorder:
 
     Takes Verdict (with cells and pixels above the recording floor), LineState, Reject, Action, Roll, SpanEvent, Totals and
     CameraFacts, and tells decision what is committed. A failed write is a FAULT told to decision; the rows are kept, tried
-    again each second, and READY follows when all are safe. With MAX_UNCOMMITTED rows in hand nothing more is taken in. Pictures
-    are written when nothing else waits, or when too many of them do.
+    again each second, and READY follows when all are safe. A ledger that was moved aside, and a disk that fills, are told as
+    DEGRADED. With MAX_UNCOMMITTED rows in hand nothing more is taken in. Pictures are written when nothing else waits, or when
+    too many of them do.
     """
 
     idle_ms = 50  # each waking takes time from the engine, and a commit may be that much later
@@ -50,6 +55,7 @@ class Recorder:
         folder: Path,
         generation: int = 0,
         crops_bytes: int = 2_000_000_000,
+        retention: Retention | None = None,
     ) -> None:
         self._inbox, self._to_decision, self._ledger, self._folder = inbox, to_decision, ledger, folder
         self._lines = VerdictLines(folder, ledger.run_id)
@@ -58,6 +64,8 @@ class Recorder:
         self._unsafe: list[RecordKey] = []
         self._safe: deque[Committed] = deque()
         self._failure = ""
+        self._room, self._retention = Room(folder), retention
+        self._aside_until_ns: int | None = None
         self._status = StatusReport(to_decision, "recorder", "recorder", generation)
         self._retry_ns = 0
         self.state = StageState.READY
@@ -82,7 +90,7 @@ class Recorder:
         if received is not None:
             self._take(*received)
             self.handled += 1
-        drew = received is None and self._album.write_one()
+        drew = received is None and (self._album.write_one() or (self._retention is not None and self._retention.step(now_ns)))
         due = now_ns >= self._retry_ns if self._failure else self._ledger.commit_due(now_ns)
         if due:
             self._commit()
@@ -131,11 +139,18 @@ class Recorder:
             self._unsafe = []
 
     def _tell(self, now_ns: int) -> None:
-        """Say what is committed, and READY or FAULT."""
+        """Say what is committed, and READY, DEGRADED or FAULT."""
         while self._safe and self._to_decision.send(self._safe[0]):
             self._safe.popleft()
-        self.state = StageState.FAULT if self._failure else StageState.READY
-        self._status.tell(now_ns, self.state, self._failure)
+        warnings = "; ".join(filter(None, (self._aside(now_ns), self._room.warning(now_ns))))
+        self.state = StageState.FAULT if self._failure else StageState.DEGRADED if warnings else StageState.READY
+        self._status.tell(now_ns, self.state, self._failure or warnings)
+
+    def _aside(self, now_ns: int) -> str:
+        """What became of a damaged ledger, for some minutes: the record keeps it among the facts of the run."""
+        if self._ledger.aside and self._aside_until_ns is None:
+            self._aside_until_ns = now_ns + TOLD_NS
+        return self._ledger.aside if now_ns < (self._aside_until_ns or 0) else ""
 
 
 def _ranges(keys: list[RecordKey]) -> Iterator[Committed]:
@@ -162,9 +177,12 @@ def make_recorder(inbox: Inbox, to_decision: Outbox, config: LineConfig, model: 
     """
     path, parent = config.ledger.path, os.getppid()
     run_id = None
+    if generation == 0 and config.ledger.removes:
+        put_away(path)
     if generation > 0 and path.is_file():
         with suppress(InputError):  # the ledger itself refuses the file, or moves it aside
             last, known = next(reversed(read_runs(path).items()), (None, {}))  # none: it was killed before its first row
             run_id = last if known.get("parent_pid") == parent else None
     ledger = Ledger(path, {"parent_pid": parent, **run_facts(config, model)}, run_id)
-    return Recorder(inbox, to_decision, ledger, path.parent, generation, int(config.ledger.crops_mb * 1e6))
+    retention = Retention(ledger, config.ledger, time.time_ns) if config.ledger.removes else None
+    return Recorder(inbox, to_decision, ledger, path.parent, generation, int(config.ledger.crops_mb * 1e6), retention)

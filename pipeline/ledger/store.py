@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -58,14 +58,14 @@ class Ledger:
         self._max_rows, self._max_ns = max_rows, int(max_ms * 1e6)
         self._pending: list[tuple[Message | None, Row]] = []
         self._first_ns: int | None = None
-        self._facts: list[tuple[str, str, str]] = []
+        self._facts: dict[str, tuple[str, str, str]] = {}
         self._db: sqlite3.Connection | None = None
         for key, value in {"started": datetime.now(UTC).isoformat(), **(facts or {})}.items():
             self._state(key, value)
-        self._lock = _lock(path)
+        self._lock = lock(path)
         try:
             try:
-                self._db = _open(path, self._facts)
+                self._db = _open(path, self._facts.values())
             except sqlite3.Error as e:
                 if not _broken(e) or not _ours(path):
                     raise
@@ -157,7 +157,7 @@ class Ledger:
 
     def _write(self) -> list[Message]:
         if self._db is None:
-            self._db = _open(self.path, self._facts)
+            self._db = _open(self.path, self._facts.values())
         new = []
         with self._db:
             for message, (statement, values) in self._pending:
@@ -167,9 +167,7 @@ class Ledger:
 
     def _state(self, key: str, value: Any) -> tuple[str, str, str]:
         """Keep a fact of the run for every file that it may be written to."""
-        fact = self.run_id, key, json.dumps(value, default=str)
-        self._facts.append(fact)
-        return fact
+        return self._facts.setdefault(key, (self.run_id, key, json.dumps(value, default=str)))
 
     def _begin_anew(self, damage: sqlite3.Error) -> None:
         """Move the damaged file aside, under a name of its own, and open a new one that says so."""
@@ -179,12 +177,12 @@ class Ledger:
         place = set_aside(self.path)
         self.aside = f"ledger was damaged ({damage}), {place}, is kept there; a new one goes on"
         self._state(f"damaged before {place.name}", self.aside)
-        self._db = _open(self.path, self._facts)
+        self._db = _open(self.path, self._facts.values())
 
 
 def check_free(path: Path) -> None:
     """InputError while somebody writes this ledger."""
-    os.close(_lock(path))
+    os.close(lock(path))
 
 
 def set_aside(path: Path) -> Path:
@@ -198,6 +196,15 @@ def set_aside(path: Path) -> Path:
     return place
 
 
+def stands_alone(path: Path) -> bool:
+    """Whether a ledger that nobody writes is whole in its one file, after what a killed writer had begun is finished."""
+    try:
+        _open(path, ()).close()
+    except sqlite3.Error:
+        return False
+    return not any(path.with_name(path.name + end).exists() for end in SIDES)
+
+
 def _ours(path: Path) -> bool:
     """Whether a line wrote this file: anything else that somebody named by mistake stays where it is."""
     with path.open("rb") as file:
@@ -209,7 +216,7 @@ def _broken(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in BROKEN
 
 
-def _lock(path: Path) -> int:
+def lock(path: Path) -> int:
     """Hold `<ledger>.lock`, which the kernel frees when the process dies, however it dies."""
     side = path.with_name(path.name + ".lock")
     try:
@@ -225,7 +232,7 @@ def _lock(path: Path) -> int:
     return handle
 
 
-def _open(path: Path, facts: list[tuple[str, str, str]]) -> sqlite3.Connection:
+def _open(path: Path, facts: Iterable[tuple[str, str, str]]) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=BUSY_S)
     try:
         db.create_function("told_later", 2, told_later, deterministic=True)
