@@ -17,6 +17,9 @@ from pipeline.messages.message import Message
 from pipeline.messages.stages import Counted, Decided, Elapsed, Progress
 from pipeline.messages.states import ActionKind, Phase, State
 
+TOLD = "verdicts"
+"""How many there were, in decision's reports: newer than its last totals."""
+
 
 class Handover(BaseModel):
     """Part of a process's Spec."""
@@ -53,14 +56,17 @@ class Heard:
         self._spans: deque[SpanEvent] = deque(maxlen=EVENTS_KEPT)
         self._decided = Decided(cameras={})
         self._totals: Totals | None = None
+        self._verdicts = 0
         self._travelled: Elapsed | Counted | None = None
 
     def handover(self, bypass: bool) -> Handover:
         """As it stands."""
-        actions = tuple(self._actions.values())
+        actions, totals = tuple(self._actions.values()), self._totals
+        if totals is not None and totals.verdicts < self._verdicts:
+            totals = totals.model_copy(update={"verdicts": self._verdicts})
         return Handover(
             roll=self._roll, bypass=bypass, fault=self._fault, actions=actions, events=self._events, spans=tuple(self._spans),
-            decided=self._decided, totals=self._totals, travelled=self._travelled,
+            decided=self._decided, totals=totals, travelled=self._travelled,
         )  # fmt: skip
 
     def hear(self, message: Message) -> None:
@@ -71,13 +77,15 @@ class Heard:
             case LineState():
                 self._fault = message.detail.removesuffix(GONE) if message.state is State.FAULT else ""
             case Totals():
-                self._totals = message
+                self._totals, self._verdicts = message, 0
             case Action():
                 self._hear_action(message)
             case SpanEvent():
                 self._spans.append(message)
             case Progress(kept=Decided() as decided):
                 self._decided = decided
+                if self._totals is not None and message.generation == self._totals.generation:
+                    self._verdicts = int(message.counters.get(TOLD, 0))
             case Progress(kept=Elapsed() | Counted() as travelled):
                 self._travelled = travelled
 

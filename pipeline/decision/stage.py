@@ -15,6 +15,7 @@ from pipeline.decision.backlog import Backlog
 from pipeline.decision.cloth import Cloth
 from pipeline.decision.due import Due
 from pipeline.decision.giving import Giving
+from pipeline.decision.handover import TOLD
 from pipeline.decision.line_state import Roster, Standing, line_state
 from pipeline.decision.listening import NOWHEN, NOWHERE, Listening
 from pipeline.decision.matching import Matching
@@ -87,8 +88,8 @@ class Decision:
 
     @property
     def counters(self) -> dict[str, int]:
-        """Figures for the screen."""
-        return self._inbox.refused.counters
+        """Figures for the screen, and what the supervisor remembers."""
+        return {TOLD: self.verdicts, **self._inbox.refused.counters}
 
     @property
     def finished(self) -> bool:

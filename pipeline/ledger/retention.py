@@ -81,9 +81,7 @@ class Retention:
         if not away:
             return None
         days = (self._utc_ns() - _ended_ns(away[0])) / DAY_NS if self._config.keep_days else 0.0
-        total = (
-            sum(self._sizes[folder.name] for folder in away) + self._ledger.path.stat().st_size if self._config.keep_gb else 0
-        )
+        total = sum(self._sizes[folder.name] for folder in away) + self._ledger.path.stat().st_size
         if self._config.keep_days and days > self._config.keep_days:
             why = f"keep_days {self._config.keep_days:g}"
         elif self._config.keep_gb and total > self._config.keep_gb * 1e9:

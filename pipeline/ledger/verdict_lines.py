@@ -21,6 +21,8 @@ from pipeline.messages.domains import Count, Name, RecordMm
 from pipeline.messages.verdicts import Verdict
 
 AT_ONCE = 500
+LATE = 1000
+"""A verdict that was lost on its way and sent again stands behind fewer lines that it precedes."""
 Key = tuple[int, int]
 
 
@@ -111,7 +113,7 @@ class LinesSoFar:
 
     def after(self, run_id: str, last: Key | None) -> Beyond:
         """What the lines of a run tell behind the last verdict (generation, number) in the ledger; InputError if unreadable."""
-        beyond = Beyond()
+        beyond, known = Beyond(), 0
         if not self.size:
             return beyond
         try:
@@ -120,10 +122,10 @@ class LinesSoFar:
                 for line in map(_read, of_run):
                     if line is None or line.run != run_id:
                         continue
-                    if line.key == last:
-                        break
-                    if last is None or line.key > last:  # one that came late stands behind those that it precedes
+                    if last is None or line.key > last:
                         beyond.add(line)
+                    elif (known := known + 1) > LATE:
+                        break
         except OSError as e:
             raise _unreadable(self.path, e) from None
         return beyond
