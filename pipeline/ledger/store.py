@@ -23,6 +23,8 @@ from pipeline.messages.verdicts import Verdict
 BUSY_S = 0.5
 """How long a commit waits for a foreign program that holds the file before it counts as failed."""
 BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+MOST_DAMAGED = 3
+"""So many files may a disk damage in one life of a recorder: after that it is a fault."""
 SIDES = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a ledger: it belongs to that very file."""
 
@@ -56,6 +58,7 @@ class Ledger:
         self.aside = ""
         """What became of a damaged file, for people; empty: there was none."""
         self._max_rows, self._max_ns = max_rows, int(max_ms * 1e6)
+        self._begun_anew = 0
         self._pending: list[tuple[Message | None, Row]] = []
         self._first_ns: int | None = None
         self._facts: dict[str, tuple[str, str, str]] = {}
@@ -108,12 +111,13 @@ class Ledger:
             try:
                 new = self._write()
             except sqlite3.Error as e:
-                if not _broken(e):
+                if not _broken(e) or self._begun_anew >= MOST_DAMAGED:
                     raise
                 self._begin_anew(e)
                 new = self._write()
         except (sqlite3.Error, OSError, InputError) as e:
-            raise LedgerFull(f"ledger not writable ({e}), {self.path}, make room on the disk") from e
+            mend = "use another disk" if _broken(e) else "make room on the disk"
+            raise LedgerFull(f"ledger not writable ({e}), {self.path}, {mend}") from e
         self.committed += len(self._pending)
         self._pending, self._first_ns = [], None
         return new
@@ -175,6 +179,7 @@ class Ledger:
             self._db.close()
             self._db = None
         place = set_aside(self.path)
+        self._begun_anew += 1
         self.aside = f"ledger was damaged ({damage}), {place}, is kept there; a new one goes on"
         self._state(f"damaged before {place.name}", self.aside)
         self._db = _open(self.path, self._facts.values())
@@ -211,7 +216,7 @@ def _ours(path: Path) -> bool:
         return file.read(16) == b"SQLite format 3\0" or path.with_name(VERDICTS_FILE).exists()
 
 
-def _broken(error: sqlite3.Error) -> bool:
+def _broken(error: Exception) -> bool:
     """The primary result code says so: https://www.sqlite.org/rescode.html."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in BROKEN
 

@@ -15,7 +15,7 @@ from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
 from pipeline.ledger.reading import read_runs, read_verdicts
 from pipeline.ledger.stage import make_recorder
-from pipeline.ledger.store import Ledger
+from pipeline.ledger.store import Ledger, LedgerFull
 from pipeline.messages.states import StageState
 from tests.unit.pipeline.ledger.test_stage import Bench, Queue, verdict
 
@@ -101,6 +101,37 @@ def test_damage_that_shows_at_a_commit_costs_none_of_the_records_in_hand(tmp_pat
     bench.run(2)
     assert bench.queue.sent[-1].state is StageState.READY, "it is told for a while"
     bench.recorder.close()
+
+
+def test_a_disk_that_damages_every_file_is_a_fault_and_fills_with_no_more_of_them(tmp_path: Path) -> None:
+    held = Ledger(tmp_path / "ledger.sqlite", run_id="r")
+    failed = []
+    for number in range(8):
+        held.add(verdict(number))
+        broken = sqlite3.DatabaseError("database disk image is malformed")
+        broken.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+        write = held._write
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(held, "_write", damaged_once(broken, write))
+            try:
+                held.commit()
+            except LedgerFull as e:
+                failed.append(str(e))
+    assert len(aside(tmp_path)) == 3 and len(failed) == 5
+    assert failed[0].endswith("use another disk") and held.pending == 5
+    held.let_go()
+
+
+def damaged_once(broken: Exception, write: Callable[[], object]) -> Callable[[], object]:
+    """The first call finds the damage, the next one writes."""
+    calls = iter([broken])
+
+    def call() -> object:
+        for error in calls:
+            raise error
+        return write()
+
+    return call
 
 
 def test_a_recorder_that_is_started_again_goes_on_beside_a_damaged_ledger(tmp_path: Path) -> None:
