@@ -173,6 +173,7 @@ def _decision(spec: Spec, link: Link, model: Path) -> Stage:
         actuator_mm={c.name: c.actuator_mm for c in spec.config.cameras if c.actuator_mm is not None and c.mm_per_px_y},
         y_offset_mm={c.name: c.y_offset_mm for c in spec.config.cameras},
         decided=before.decided,
+        totals=before.totals,
         interval_ms={c.name: c.frame_ms for c in spec.config.cameras if c.keeps_time} if spec.live else {},
         wires=tuple((role, name) for role in ("output", "input") for name in ROLES[role].names(spec.config)),
         reject_wires=tuple(o.name for o in spec.config.wired if o.carries_rejects),

@@ -107,7 +107,9 @@ class Supervisor:
         self._decision = self._link.outbox("decision")
         self.events = self._link.subscribe(self._config.publisher.bind)
         """What the line publishes."""
-        self._published = self._link.subscribe(self._config.publisher.bind, "Roll", "LineState", "Action", "SpanEvent")
+        self._published = self._link.subscribe(
+            self._config.publisher.bind, "Roll", "LineState", "Action", "SpanEvent", "Totals"
+        )
         self._spoken = self._link.subscribe(self._config.publisher.bind, "Verdict", "Reject", "Heartbeat")
         """The many: they must not push out what a handover is made of."""
 
