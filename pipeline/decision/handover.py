@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.cloth.rolls import EVENTS_KEPT
 from pipeline.decision.actions import UNACKNOWLEDGED
 from pipeline.decision.line_state import GONE
+from pipeline.decision.since import Since
 from pipeline.messages.actions import Action
 from pipeline.messages.cloth import Roll, SpanEvent
 from pipeline.messages.commands import RollStart
@@ -16,6 +17,7 @@ from pipeline.messages.line import LineState
 from pipeline.messages.message import Message
 from pipeline.messages.stages import Counted, Decided, Elapsed, Progress
 from pipeline.messages.states import ActionKind, Phase, State
+from pipeline.messages.verdicts import Verdict
 
 
 class Handover(BaseModel):
@@ -49,7 +51,7 @@ class Heard:
         self._actions: dict[int, Action] = {}
         self._events = 0
         self._spans: deque[SpanEvent] = deque(maxlen=EVENTS_KEPT)
-        self._decided = Decided(cameras={})
+        self._since = Since()
         self._travelled: Elapsed | Counted | None = None
 
     def handover(self, bypass: bool) -> Handover:
@@ -57,7 +59,7 @@ class Heard:
         actions = tuple(self._actions.values())
         return Handover(
             roll=self._roll, bypass=bypass, fault=self._fault, actions=actions, events=self._events, spans=tuple(self._spans),
-            decided=self._decided, travelled=self._travelled,
+            decided=self._since.decided, travelled=self._travelled,
         )  # fmt: skip
 
     def hear(self, message: Message) -> None:
@@ -72,7 +74,9 @@ class Heard:
             case SpanEvent():
                 self._spans.append(message)
             case Progress(kept=Decided() as decided):
-                self._decided = decided
+                self._since.report(message.generation, decided)
+            case Verdict():
+                self._since.hear(message)
             case Progress(kept=Elapsed() | Counted() as travelled):
                 self._travelled = travelled
 

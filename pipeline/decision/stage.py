@@ -140,7 +140,7 @@ class Decision:
     @property
     def kept(self) -> Decided:
         """What a restart goes on from."""
-        return decided(self._cameras, self._matching)
+        return decided(self._cameras, self._matching, self.verdicts)
 
     def close(self) -> None:
         """What is still undecided is not inspected; the last totals are told."""
@@ -238,7 +238,7 @@ class Decision:
             # Lost, and nothing skipped: that cloth has had its silent verdicts already, only the count is new.
             span, lapse = missed or (NOWHERE, NOWHEN)
             here = Span(frame.start_mm, frame.start_mm) if span == NOWHERE else span
-            self._giving.silent(frame.camera, here, lapse, now_ns, lost)
+            self._giving.silent(frame.camera, here, lapse, now_ns, lost, frame.boot_id if lost else "")
         if frame.status is not FrameStatus.OK or not frame.sent:
             self._giving.decide(frame, None, (), now_ns)
         elif early := self._matching.wait(frame):

@@ -116,7 +116,9 @@ class Supervisor:
         self._decision = self._link.outbox("decision")
         self.events = self._link.subscribe(self._config.publisher.bind)
         """What the line publishes."""
-        self._published = self._link.subscribe(self._config.publisher.bind, "Roll", "LineState", "Action", "SpanEvent")
+        self._published = self._link.subscribe(
+            self._config.publisher.bind, "Roll", "LineState", "Action", "SpanEvent", "Verdict"
+        )
 
     def __exit__(self, *failure: object) -> None:
         try:
