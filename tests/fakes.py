@@ -54,9 +54,9 @@ class Box:
 class ScriptCamera:
     """Gives the shots it was made with; an exception among them is raised."""
 
-    def __init__(self, script: list[Shot | CameraLost | None], self_timed: bool = False) -> None:
+    def __init__(self, script: list[Shot | CameraLost | None], self_timed: bool = False, noisy: bool = False) -> None:
         self.script = script
-        self.self_timed = self_timed
+        self.self_timed, self.noisy = self_timed, noisy
         self.pulses = 0
         self.closed = False
         self.adjusted: list[dict[str, Any]] = []

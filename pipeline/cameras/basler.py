@@ -43,6 +43,7 @@ class BaslerCamera:
         self._config = config
         self._latest_only = latest_only
         self.self_timed = not (config.trigger and config.trigger.source == "Software")
+        self.noisy = not config.serial.startswith(EMULATED)
         self._where = f"camera {config.name} ({config.serial})"
         self._camera: Any = None
         self._converter: Any = None

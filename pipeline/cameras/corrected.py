@@ -26,7 +26,7 @@ class CorrectedCamera:
         self._scale = scale if isinstance(scale := cards.get("scale"), ScaleCard) else None
         self._maps: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
         self._mapped: tuple[int, int] | None = None
-        self.self_timed = camera.self_timed
+        self.self_timed, self.noisy = camera.self_timed, camera.noisy
 
     def open(self) -> dict[str, Any]:
         """The camera's facts, and the hashes of the cards."""

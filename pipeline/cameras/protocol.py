@@ -47,6 +47,8 @@ class Camera(Protocol):
 
     self_timed: bool
     """True: pictures come when the device takes them. False: `trigger` asks for the next one."""
+    noisy: bool
+    """True: a sensor's noise makes each picture unlike all others, so one that comes twice, bit by bit, is a fault."""
 
     def open(self) -> dict[str, Any]:
         """Make ready; the full dump of what the device is and how it is set (JSON types). InputError where it cannot."""

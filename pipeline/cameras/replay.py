@@ -40,6 +40,7 @@ class ReplayCamera:
     """A camera that gives what lies at `config.path`, one picture in memory at a time."""
 
     self_timed = False
+    noisy = False
 
     def __init__(self, config: ReplayConfig) -> None:
         self._config = config

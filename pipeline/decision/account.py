@@ -42,7 +42,7 @@ def _open_account(terms: DecisionTerms, name: str, mark: Mark) -> CameraAccount:
     )
 
 
-def decided(accounts: Mapping[str, CameraAccount], matching: Matching) -> Decided:
+def decided(accounts: Mapping[str, CameraAccount], matching: Matching, verdicts: int) -> Decided:
     """What has its verdicts, by camera: all that was told of, less the frames that wait."""
     marks_mm = {name: a.silence.spoken_mm for name, a in accounts.items() if a.silence.spoken_mm is not None}
     marks_ns = {name: a.pace.spoken_ns for name, a in accounts.items() if a.pace.spoken_ns is not None}
@@ -53,9 +53,11 @@ def decided(accounts: Mapping[str, CameraAccount], matching: Matching) -> Decide
         marks_ns[name] = min(max(0, int(frame.t_mono_ns - account.pace.usual_ns)), marks_ns[name])
     marks = {}
     for name in accounts:
-        boot_id, next_seq = matching.undecided(name)
-        marks[name] = Mark(mm=marks_mm.get(name), t_mono_ns=marks_ns.get(name), boot_id=boot_id, next_seq=next_seq)
-    return Decided(cameras={name: mark for name, mark in marks.items() if mark != Mark()})
+        boot_id, next_seq, undecided = matching.spoken(name)
+        marks[name] = Mark(
+            mm=marks_mm.get(name), t_mono_ns=marks_ns.get(name), boot_id=boot_id, next_seq=next_seq, undecided=undecided
+        )
+    return Decided(cameras={name: mark for name, mark in marks.items() if mark != Mark()}, verdicts=verdicts)
 
 
 def each_says(words: Iterable[tuple[str, str]]) -> str:

@@ -70,11 +70,11 @@ class Giving:
         )  # fmt: skip
         self._account(verdict, payloads, now_ns)
 
-    def silent(self, camera: str, span: Span, lapse: Lapse, now_ns: int, lost: int = 0) -> None:
-        """Of cloth, or of time, in which the camera gave no frame; `lost`: as many frames as are known to be."""
+    def silent(self, camera: str, span: Span, lapse: Lapse, now_ns: int, lost: int = 0, boot_id: str = "") -> None:
+        """Of cloth, or of time, in which the camera gave no frame; `lost`: so many are known to be, told by that start."""
         down = self._roster.state("grabber", camera) is StageState.DOWN
         judgement = Judgement(Result.NOT_INSPECTED, Reason.CAMERA_DOWN if down else Reason.NO_FRAME)
-        self._account(self._unseen(camera, span, judgement, lost, now_ns, lapse), (), now_ns)
+        self._account(self._unseen(camera, span, judgement, lost, now_ns, lapse, boot_id), (), now_ns)
 
     def fallen(self, by_camera: Mapping[str, Fallen], now_ns: int) -> None:
         """Of cloth that was decided in time and whose record is lost; no machine acts on it again."""
@@ -93,11 +93,13 @@ class Giving:
         """Why nothing may pass, whatever its score; empty while all is well."""
         return self._mode.fault or ("nobody has said where the web is" if self._whereabouts.unknown else "")
 
-    def _unseen(self, camera: str, span: Span, judgement: Judgement, lost: int, now_ns: int, lapse: Lapse) -> Verdict:
+    def _unseen(
+        self, camera: str, span: Span, judgement: Judgement, lost: int, now_ns: int, lapse: Lapse, boot_id: str = ""
+    ) -> Verdict:
         """The verdict on cloth that no frame stands for."""
         roll = self._cloth.roll(span)
         place, standard = Place(roll.roll_id, roll.style), self._terms.standard_of(roll.style)
-        source = Source(camera, self._utc_ns())
+        source = Source(camera, self._utc_ns(), boot_id)
         return self._verdict(judgement, source, span, place, standard, now_ns, Measures(), Grounds(), lost=lost, lapse=lapse)
 
     def _verdict(

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.cloth.rolls import EVENTS_KEPT
 from pipeline.decision.actions import UNACKNOWLEDGED
 from pipeline.decision.line_state import GONE
+from pipeline.decision.since import Since
 from pipeline.messages.actions import Action
 from pipeline.messages.cloth import Roll, SpanEvent
 from pipeline.messages.commands import RollStart
@@ -16,9 +17,7 @@ from pipeline.messages.line import LineState, Totals
 from pipeline.messages.message import Message
 from pipeline.messages.stages import Counted, Decided, Elapsed, Progress
 from pipeline.messages.states import ActionKind, Phase, State
-
-TOLD = "verdicts"
-"""How many there were, in decision's reports: newer than its last totals."""
+from pipeline.messages.verdicts import Verdict
 
 
 class Handover(BaseModel):
@@ -53,7 +52,7 @@ class Heard:
         self._roll, self._fault, self._events = before.roll, before.fault, before.events
         self._actions = {action.event: action for action in before.actions}
         self._spans = deque(before.spans, EVENTS_KEPT)
-        self._decided, self._travelled = before.decided, before.travelled
+        self._since, self._travelled = Since(before.decided), before.travelled
         self._totals, self._verdicts = before.totals, 0
 
     def handover(self, bypass: bool) -> Handover:
@@ -63,7 +62,7 @@ class Heard:
             totals = totals.model_copy(update={"verdicts": self._verdicts})
         return Handover(
             roll=self._roll, bypass=bypass, fault=self._fault, actions=actions, events=self._events, spans=tuple(self._spans),
-            decided=self._decided, totals=totals, travelled=self._travelled,
+            decided=self._since.decided, totals=totals, travelled=self._travelled,
         )  # fmt: skip
 
     def hear(self, message: Message) -> None:
@@ -80,9 +79,11 @@ class Heard:
             case SpanEvent():
                 self._spans.append(message)
             case Progress(kept=Decided() as decided):
-                self._decided = decided
+                self._since.report(message.generation, decided)
                 if self._totals is not None and message.generation == self._totals.generation:
-                    self._verdicts = int(message.counters.get(TOLD, 0))
+                    self._verdicts = decided.verdicts
+            case Verdict():
+                self._since.hear(message)
             case Progress(kept=Elapsed() | Counted() as travelled):
                 self._travelled = travelled
 

@@ -25,6 +25,8 @@ class Matching:
         self._waiting: dict[Key, Announced] = {}
         self._early: dict[Key, Scored] = {}
         self._last = {(camera, mark.boot_id): mark.next_seq - 1 for camera, mark in marks.items() if mark.boot_id}
+        self._owed = {camera: mark.undecided for camera, mark in marks.items() if mark.undecided}
+        """By camera: frames that a decision before this one had in hand, until they are told as lost."""
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -37,17 +39,19 @@ class Matching:
     def announced(self, frame: Announced) -> int | None:
         """How many frames were lost just before this one; null: it was announced, or told as lost, before.
 
-        Frames that nobody announced count as lost, too.
+        Frames that nobody announced count as lost, too, and so do those that nobody will decide any more.
         """
         start = frame.camera, frame.boot_id
-        last = self._last.get(start)
-        if last is not None and frame.seq <= last:
+        last = self._last.get(start, -1)
+        lost = frame.seq - last - 1 + self._owed.get(frame.camera, 0)
+        if frame.seq <= last or lost < 0:
             return None
+        self._owed.pop(frame.camera, None)
         self._last.pop(start, None)  # the one that spoke last is the last to be forgotten
         self._last[start] = frame.seq
         if len(self._last) > MAX_STARTS:
             del self._last[next(iter(self._last))]
-        return frame.lost + (0 if last is None else frame.seq - last - 1)
+        return lost
 
     def wait(self, frame: Announced) -> Scored | None:
         """Its scores, where they have come already; else it waits for them from now on."""
@@ -79,8 +83,8 @@ class Matching:
         self._waiting.clear()
         return frames
 
-    def undecided(self, camera: str) -> tuple[str, int]:
-        """Of the start of a camera that spoke last: its boot_id, and its first frame that has no verdict."""
+    def spoken(self, camera: str) -> tuple[str, int, int]:
+        """Of the start of a camera that spoke last: its boot_id and next frame; and how many of the camera have no verdict."""
         boot_id, last = next(((boot, seq) for (name, boot), seq in reversed(self._last.items()) if name == camera), ("", -1))
-        waiting = (frame.seq for frame in self._waiting.values() if (frame.camera, frame.boot_id) == (camera, boot_id))
-        return boot_id, min(waiting, default=last + 1)
+        waiting = sum(name == camera for name, _, _ in self._waiting)
+        return boot_id, last + 1, waiting + self._owed.get(camera, 0)

@@ -15,7 +15,6 @@ from pipeline.decision.backlog import Backlog
 from pipeline.decision.cloth import Cloth
 from pipeline.decision.due import Due
 from pipeline.decision.giving import Giving
-from pipeline.decision.handover import TOLD
 from pipeline.decision.line_state import Roster, Standing, line_state
 from pipeline.decision.listening import NOWHEN, NOWHERE, Listening
 from pipeline.decision.matching import Matching
@@ -88,8 +87,8 @@ class Decision:
 
     @property
     def counters(self) -> dict[str, int]:
-        """Figures for the screen, and what the supervisor remembers."""
-        return {TOLD: self.verdicts, **self._inbox.refused.counters}
+        """Figures for the screen."""
+        return self._inbox.refused.counters
 
     @property
     def finished(self) -> bool:
@@ -143,7 +142,7 @@ class Decision:
     @property
     def kept(self) -> Decided:
         """What a restart goes on from."""
-        return decided(self._cameras, self._matching)
+        return decided(self._cameras, self._matching, self.verdicts)
 
     def close(self) -> None:
         """What is still undecided is not inspected; the last totals are told."""
@@ -242,7 +241,7 @@ class Decision:
             # Lost, and nothing skipped: that cloth has had its silent verdicts already, only the count is new.
             span, lapse = missed or (NOWHERE, NOWHEN)
             here = Span(frame.start_mm, frame.start_mm) if span == NOWHERE else span
-            self._giving.silent(frame.camera, here, lapse, now_ns, lost)
+            self._giving.silent(frame.camera, here, lapse, now_ns, lost, frame.boot_id if lost else "")
         if frame.status is not FrameStatus.OK or not frame.sent:
             self._giving.decide(frame, None, (), now_ns)
         elif early := self._matching.wait(frame):

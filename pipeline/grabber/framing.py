@@ -69,7 +69,8 @@ class Framing:
         """The frames that this shot completes; those that the camera lost before it are counted, their rows skipped."""
         made: list[Waiting] = []
         if self._last is not None and shot.block_id > self._last.block_id + 1:
-            made += self.lose(shot.block_id - self._last.block_id - 1, shot.rows)
+            lost = shot.block_id - self._last.block_id - 1
+            made += self._lose(lost, self._placing.passed(shot, self.row, lost * shot.rows))
         ran = self._placing.add(shot, self.row)
         row, self._last = self.row, shot
         if ran is Ran.TURNED:  # pending: what is new of it passes again, what does not is found missing
@@ -85,18 +86,22 @@ class Framing:
 
     def lose(self, frames: int, rows: int) -> list[Waiting]:
         """So many frames of so many rows went by unseen: what was held comes first, the next frame tells of the loss."""
-        made = self._make_all(self._slabs.skip(frames * rows))
-        self._lost += frames
-        return made
+        return self._lose(frames, frames * rows)
 
     def flush(self) -> list[Waiting]:
         """The rest as a short frame: the source is at its end, or the camera is set anew."""
         return self._make_all(self._slabs.flush())
 
     def begin(self) -> None:
-        """The camera is set anew: frames are numbered from 0 under a new boot_id."""
+        """The camera is set anew: frames are numbered from 0 under a new boot_id, lost ones that are still to be told first."""
         self._settings += 1
-        self.boot_id, self._seq = f"{self._first_boot_id}.{self._settings}", 0
+        self.boot_id, self._seq = f"{self._first_boot_id}.{self._settings}", self._lost
+
+    def _lose(self, frames: int, rows: int) -> list[Waiting]:
+        made = self._make_all(self._slabs.skip(rows))
+        self._lost += frames
+        self._seq += frames
+        return made
 
     def _make_all(self, slabs: list[Slab]) -> list[Waiting]:
         return [self._make(slab.row, slab.pixels, "") for slab in slabs]

@@ -71,6 +71,16 @@ class Placing:
             self._origin_mm = position_mm - (row + shot.rows) * self._step_mm
         return Ran.FORWARD
 
+    def passed(self, shot: Shot, row: int, rows: int) -> int:
+        """Of so many rows that are said to be lost from `row` on, those that can lie before this shot.
+
+        It can end no further than the cloth has come: a counter may leap, and triggers that nobody answered count as frames.
+        """
+        position_mm = self.position_mm(shot.t_mono_ns)
+        if self._track or not (self._follow and self._step_mm) or self._origin_mm is None or position_mm is None:
+            return rows
+        return min(rows, max(0, int((position_mm - self._origin_mm) / self._step_mm + 1e-6) - row - shot.rows))
+
     def mm(self, row: int) -> float | None:
         """Where the edge before that row lies; None where that is not known."""
         if self._track is not None:

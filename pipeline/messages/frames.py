@@ -42,7 +42,10 @@ MAX_SHRUNK_BYTES = 1 << 15
 
 
 class FrameKey(Message):
-    """Which frame: the n-th (`seq`, from 0) that this start (`boot_id`) of this camera's grabber made."""
+    """Which frame: the n-th (`seq`, from 0) of this start (`boot_id`) of this camera's grabber.
+
+    Frames that the camera lost have numbers, too: so a gap tells of them, also where the word that told of them is lost.
+    """
 
     camera: Name
     boot_id: BootId

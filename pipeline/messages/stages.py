@@ -34,8 +34,11 @@ class Mark(BaseModel):
     t_mono_ns: Count | None = None
     """Null: the camera was never there."""
     boot_id: BootId = ""
+    """The start that spoke last; empty: none did."""
     next_seq: Seq = 0
-    """The first frame of that start without a verdict; without a `boot_id` none was announced."""
+    """After the last frame of it that was announced."""
+    undecided: Int64 = 0
+    """Frames announced before that, of earlier starts too, without a verdict; below 0: so many after it were told as lost."""
 
 
 class Decided(BaseModel):
@@ -44,6 +47,8 @@ class Decided(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     cameras: Annotated[dict[Name, Mark], Field(max_length=MAX_CAMERAS)]
+    verdicts: Count = 0
+    """How many there were: those with a number from there on came later."""
 
 
 class Elapsed(BaseModel):

@@ -111,7 +111,7 @@ class Supervisor:
             self._config.publisher.bind, "Roll", "LineState", "Action", "SpanEvent", "Totals"
         )
         self._spoken = self._link.subscribe(self._config.publisher.bind, "Verdict", "Reject", "Heartbeat")
-        """The many: they must not push out what a handover is made of."""
+        """The many: they must not push out the few."""
 
     def _go_on(self) -> None:
         """Where the supervisor before this one was killed, its run goes on: the next generation of every process."""
@@ -255,6 +255,7 @@ class Supervisor:
             self._heard.hear(published)
             self._flight.hear(published, now_ns)
         for spoken, _ in portion(self._spoken):
+            self._heard.hear(spoken)
             self._flight.hear(spoken, now_ns)
 
     def _last_words(self) -> list[LastWord]:

@@ -26,32 +26,26 @@ def _with(targets: str, *kinds: str) -> Fits:
     return lambda violation, schedule: any(f.target in targets.split() and f.kind in kinds for f in schedule.faults)
 
 
-def _at_its_camera(*kinds: str) -> Fits:
-    return lambda violation, schedule: any(f.target == violation.camera and f.kind in kinds for f in schedule.faults)
+def _both_knew(violation: Violation, schedule: Schedule) -> bool:
+    """A camera's process died shortly after or before decision: what the one said last and the other heard, no third knows."""
+    deaths = [f.start_s for f in schedule.faults if f.target == "decision" and f.kind == "kill"]
+    own = [f for f in schedule.faults if f.target == violation.camera and f.kind in ("kill", "vanish")]
+    return any(abs(f.start_s - death_s) < 0.6 for f in own for death_s in deaths)
 
 
-def _leapt(violation: Violation, schedule: Schedule) -> bool:
-    """The counter of a camera that the line's cloth triggers went on while it gave nothing."""
-    triggered = {c.name for c in schedule.cameras if c.kind == "cloth"}
-    return any(f.target in triggered and f.kind in ("hang", "jump", "late") for f in schedule.faults)
+def _jumped_unheard(violation: Violation, schedule: Schedule) -> bool:
+    """The encoder's register jumped while none of its words came."""
+    silent = _with("motion", "drop", "corrupt", "delay", "pause", "kill")(violation, schedule) or _with("encoder", "silent")(
+        violation, schedule
+    )
+    return silent and _with("encoder", "jump")(violation, schedule)
 
-
-_SLEPT = "a decision that slept or hears late believes old words of time and place"
 
 KNOWN = (
-    Known("I2", ("late PASS",), "the budget counts from when decision hears of a frame"),
-    Known("I2", ("PASS beyond the actuator",), _SLEPT, _with("decision", "pause", "delay", "drop", "corrupt", "reorder")),
-    Known("I1", ("silence without a verdict",), "silence is not counted in time where lengths are not known"),
-    Known("I2", ("PASS with a foreign score", "PASS above the threshold"), "a camera that repeats one picture is not noticed",
-          _at_its_camera("frozen")),
-    Known("I4", ("too few told as lost",), "what a killed decision had in hand is covered and not counted",
-          _with("decision", "kill")),
-    Known("I4", ("too few told as lost",), "losses before a boot's first word, and those told in a lost word, are not counted",
-          _with("decision", "drop", "delay", "reorder", "corrupt")),
-    Known("I6", ("does not run again",), "a Status is said once: where it is lost, the line stays DEGRADED",
-          _with("decision", "drop", "corrupt")),
-    Known("I6", ("does not run again",), "a triggered camera whose counter leaps is placed ahead of the cloth and waits for it",
-          _leapt),
+    Known("I4", ("too few told as lost",), "what a camera's process and decision alone knew when both died is not counted",
+          _both_knew),
+    Known("I1", ("the line has lost its place",), "how far cloth ran between two words with a jump between them is not known",
+          _jumped_unheard),
 )  # fmt: skip
 
 

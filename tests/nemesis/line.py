@@ -118,6 +118,11 @@ def _handles() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
+def _spent_ns(stage: Any) -> int:
+    """The time that a worker's engines took; 0 for all others."""
+    return sum(m.engine.spent_ns for m in getattr(stage, "_models", {}).values())
+
+
 class Line:
     """Runs one schedule; `say` hears what happens."""
 
@@ -259,6 +264,9 @@ class Line:
         self._say(f"{process.name} {process.generation} is up")
         if process.role == "recorder":
             self._let_disk_fill(process.stage)
+        if process.role == "worker":
+            stage = process.stage
+            stage._clock_ns = lambda: self._plant.now_ns + _spent_ns(stage)
 
     def _let_disk_fill(self, recorder: Any) -> None:
         commit = recorder._ledger.commit
@@ -277,11 +285,11 @@ class Line:
         now_ns, process.busy = self._plant.now_ns, False
         try:
             for _ in range(STEPS):
-                batches = stage.handled if process.role == "worker" else 0
+                spent_ns = _spent_ns(stage)
                 moved = stage.step(now_ns)
                 process.steps += 1
-                if process.role == "worker" and stage.handled > batches:
-                    self._take_time(process)
+                if (busy_ns := _spent_ns(stage) - spent_ns) > 0:
+                    self._take_time(process, busy_ns)
                     break
                 if not moved:
                     process.wakes_ns = now_ns + getattr(stage, "idle_ms", IDLE_MS) * MS
@@ -292,9 +300,8 @@ class Line:
         assert process.report is not None
         process.report(now_ns, process.steps)
 
-    def _take_time(self, worker: Process) -> None:
+    def _take_time(self, worker: Process, busy_ns: int) -> None:
         """A batch was scored: its scores leave when the engine is done, and until then the worker does nothing."""
-        busy_ns = max(m.engine.busy_ns for m in worker.stage._models.values())
         worker.wakes_ns, worker.busy = self._plant.now_ns + busy_ns, True
         for parcel in self._links.pipe("decision").parcels:
             if b"ScoreMap" in bytes(parcel.parts[0] if parcel.parts else b"")[:24] and parcel.due_ns == self._plant.now_ns:

@@ -142,7 +142,9 @@ class Device:
 
 
 class SigningCamera:
-    """A process's view of a device; each picture carries (camera, n) in its first and last row."""
+    """A process's view of a device; each picture carries (camera, n) in its first and last row: no two are alike."""
+
+    noisy = True
 
     def __init__(self, device: Device, plant: Plant) -> None:
         self._device, self._plant = device, plant
@@ -201,14 +203,14 @@ class StandInEngine:
 
     def __init__(self, plant: Plant) -> None:
         self._plant = plant
-        self.busy_ns = 0
-        """What the last call took."""
+        self.spent_ns = 0
+        """What all its calls took."""
 
     def score(self, tiles: np.ndarray) -> np.ndarray:
         """Cells (B, 8, 8); a tile that nobody signed is a defect."""
         faults = {f.kind: f for f in self._plant.schedule.active(self._plant.t_s, "engine", "slow", "nan", "constant", "crash")}
         slow = 1 + 30 * faults["slow"].share if "slow" in faults else 1.0
-        self.busy_ns = int(self._plant.schedule.tile_ms * slow * len(tiles) * MS)
+        self.spent_ns += int(self._plant.schedule.tile_ms * slow * len(tiles) * MS)
         if "crash" in faults:
             raise RuntimeError("device lost")
         cells = np.tile(np.linspace(0.01, 0.05, 64, dtype=np.float32).reshape(8, 8), (len(tiles), 1, 1))

@@ -61,6 +61,7 @@ class StillCamera:
     """Gives copies of one picture, `frames` times, and then nothing, as over cloth at rest."""
 
     self_timed = False
+    noisy = False
 
     def __init__(self, config: WeaveConfig) -> None:
         shape = (config.frame_rows, config.width_px)

@@ -31,6 +31,7 @@ class WeaveCamera:
     """A camera over synthetic cloth; each `next` is the next picture of the cloth."""
 
     self_timed = False
+    noisy = False
 
     def __init__(self, config: WeaveConfig) -> None:
         self._config = config

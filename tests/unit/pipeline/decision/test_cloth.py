@@ -59,7 +59,7 @@ def test_frames_lost_in_a_span_that_was_already_silent_give_no_second_span() -> 
     bench.score(0)
     bench.move(200.0)
     bench.decision.step(0)
-    bench.announce(1, start_mm=150.0, lost=2)
+    bench.announce(3, start_mm=150.0, lost=2)
     silent = [v for v in bench.verdicts() if v.seq is None]
     assert [(v.start_mm, v.end_mm, v.lost) for v in silent] == [(50, 150, 0), (150, 150, 2)]
     assert bench.air.take(Reject) == []  # 100 mm are within the tolerance
@@ -67,10 +67,10 @@ def test_frames_lost_in_a_span_that_was_already_silent_give_no_second_span() -> 
 
 def test_a_frame_of_which_decision_never_heard_is_lost_not_forgotten() -> None:
     bench = Bench()
-    bench.announce(5)  # a decision that was started again may hear of a late one first
-    bench.announce(7, start_mm=300.0)
+    bench.announce(2, start_mm=100.0)  # the first words of the camera's start did not come
+    bench.announce(6, start_mm=300.0, lost=1)
     silent = [v for v in bench.verdicts() if v.seq is None]
-    assert [(v.start_mm, v.end_mm, v.lost) for v in silent] == [(300, 300, 1)]
+    assert [(v.start_mm, v.end_mm, v.lost, v.boot_id) for v in silent] == [(100, 100, 2, "b"), (150, 300, 3, "b")]
 
 
 def test_a_camera_that_goes_down_where_silence_cannot_be_measured_leaves_a_gap() -> None:
@@ -125,9 +125,9 @@ def test_a_web_at_rest_for_hours_is_healthy_and_resumes_without_a_fault() -> Non
 def test_web_between_two_frames_is_a_silent_span() -> None:
     bench = Bench()
     bench.announce(0)
-    bench.announce(1, start_mm=90.0, lost=2)
+    bench.announce(3, start_mm=90.0, lost=2)
     bench.score(0)
-    bench.score(1)
+    bench.score(3)
     got = bench.verdicts()
     spans = [(v.start_mm, v.end_mm, v.lost) for v in got if v.seq is None]
     assert spans == [(50, 90, 2)] and Counter(v.result for v in got)[Result.PASS] == 2
@@ -298,11 +298,12 @@ def test_the_high_water_mark_outlives_a_restart_of_decision() -> None:
     bench.score(2)
     bench.decision.step(0)
     kept = bench.decision.kept  # frame 1 is pending: should it be lost, it is found missing
-    assert kept == Decided(cameras={"c": Mark(mm=550, t_mono_ns=0, boot_id="b", next_seq=1)})
+    assert kept == Decided(cameras={"c": Mark(mm=550, t_mono_ns=0, boot_id="b", next_seq=3, undecided=1)}, verdicts=2)
     again = Bench(decided=kept)
     again.announce(0, start_mm=450.0, boot="b2")
     again.score(0, boot="b2")
-    assert [v.rescan for v in again.verdicts()] == [True]
+    lost, verdict = again.verdicts()
+    assert (lost.seq, lost.lost, verdict.rescan) == (None, 1, True)
 
 
 def test_a_seam_told_of_before_a_restart_is_one_after_it() -> None:
@@ -329,21 +330,21 @@ def test_rows_astray_are_never_taken_for_cloth_seen_before() -> None:
 
 def test_with_an_actuator_a_verdict_is_due_when_the_first_row_is_there() -> None:
     bench = Bench(actuator_mm={"c": 300.0})
-    bench.announce(1, budget_ms=1000.0)  # from 50 mm: due at 350 mm
+    bench.announce(0, start_mm=50.0, budget_ms=1000.0)  # due at 350 mm
     bench.move(100.0, 1000.0)
     assert bench.verdicts(0) == []
     bench.move(349.0, 1000.0, now_ns=240 * MS)
     assert bench.verdicts(240 * MS) == []
-    assert [outcome(v) for v in bench.verdicts(241 * MS)] == [(1, Result.NOT_INSPECTED, Reason.NO_SCORE)]
+    assert [outcome(v) for v in bench.verdicts(241 * MS)] == [(0, Result.NOT_INSPECTED, Reason.NO_SCORE)]
 
 
 def test_with_an_actuator_time_stands_while_the_web_does_and_runs_out_while_it_moves() -> None:
     bench = Bench(actuator_mm={"c": 300.0})
-    bench.announce(1)  # 100 ms
+    bench.announce(0, start_mm=50.0)  # 100 ms
     for now_ms in range(0, 60_000, 100):
         bench.move(100.0, 0.0, now_ns=now_ms * MS)
         assert bench.verdicts(now_ms * MS) == [] and bench.decision.waiting > 0  # pending, neither inspected nor lost
     bench.move(100.0, 1.0, now_ns=60_000 * MS)
     assert bench.verdicts(60_000 * MS) == []
     assert bench.verdicts(60_099 * MS) == []
-    assert [outcome(v) for v in bench.verdicts(60_101 * MS)] == [(1, Result.NOT_INSPECTED, Reason.NO_SCORE)]
+    assert [outcome(v) for v in bench.verdicts(60_101 * MS)] == [(0, Result.NOT_INSPECTED, Reason.NO_SCORE)]

@@ -24,10 +24,12 @@ def roll(roll_id: str, cause: str, generation: int = 0) -> Roll:
     return Roll.model_validate({**facts, "roll_id": roll_id, "cause": cause, "generation": generation})
 
 
-def kept(what: Decided | Elapsed | Counted | None, generation: int = 0, **counters: int) -> Progress:
-    return Progress(
-        name="p", generation=generation, state=None, steps=0, handled=0, waiting=0, kept=what, counters=counters
-    )  # fmt: skip
+def kept(what: Decided | Elapsed | Counted | None) -> Progress:
+    return Progress(name="p", generation=0, state=None, steps=0, handled=0, waiting=0, kept=what)
+
+
+def after(verdicts: int) -> Decided:
+    return DECIDED.model_copy(update={"verdicts": verdicts})
 
 
 def seam(start_mm: float) -> SpanEvent:
@@ -55,11 +57,11 @@ FURTHER = Decided(cameras={"c": Mark(mm=9.0, t_mono_ns=7, boot_id="b", next_seq=
         ([kept(DECIDED), kept(FURTHER)], Handover(decided=FURTHER)),
         ([seam(100), seam(300)], Handover(spans=(seam(100), seam(300)))),
         ([totals(verdicts=3), totals(verdicts=5)], Handover(totals=totals(verdicts=5))),
-        ([totals(verdicts=5), kept(DECIDED, verdicts=8)], Handover(decided=DECIDED, totals=totals(verdicts=8))),
-        ([totals(verdicts=5), kept(DECIDED, verdicts=4)], Handover(decided=DECIDED, totals=totals(verdicts=5))),
+        ([totals(verdicts=5), kept(after(8))], Handover(decided=after(8), totals=totals(verdicts=8))),
+        ([totals(verdicts=5), kept(after(4))], Handover(decided=after(4), totals=totals(verdicts=5))),
         (
-            [totals(verdicts=5, generation=1), kept(DECIDED, verdicts=80)],
-            Handover(decided=DECIDED, totals=totals(verdicts=5, generation=1)),
+            [totals(verdicts=5, generation=1), kept(after(80))],
+            Handover(decided=after(80), totals=totals(verdicts=5, generation=1)),
         ),
         ([kept(Elapsed(elapsed_s=2.5)), kept(None)], Handover(travelled=Elapsed(elapsed_s=2.5))),
         ([kept(COUNTED), kept(DECIDED)], Handover(decided=DECIDED, travelled=COUNTED)),

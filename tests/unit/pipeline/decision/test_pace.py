@@ -134,7 +134,7 @@ def test_a_killed_decision_s_time_and_frames_are_told_by_its_successor(interval_
     before = Line(interval_ms)
     before.run(0, 2001)  # frames 0 to 8
     mark = before.decision.kept
-    assert mark == Decided(cameras={"c": Mark(t_mono_ns=2000 * MS, boot_id="b", next_seq=9)})
+    assert mark == Decided(cameras={"c": Mark(t_mono_ns=2000 * MS, boot_id="b", next_seq=9)}, verdicts=9)
     line = Line(interval_ms, ready=False, decided=mark)
     line.run(6100, 6250, camera=None)  # frames 9 to 24 went with it
     line.picture(25 if boot == "b" else 0, 6250, boot=boot)
@@ -152,7 +152,7 @@ def test_what_waited_in_a_killed_decision_is_not_decided() -> None:
     before.picture(5, 1005)
     before.told += before.verdicts(1010 * MS)
     assert before.told[-1].seq == 5
-    assert before.decision.kept.cameras["c"] == Mark(t_mono_ns=750 * MS, boot_id="b", next_seq=4)
+    assert before.decision.kept.cameras["c"] == Mark(t_mono_ns=750 * MS, boot_id="b", next_seq=6, undecided=1)
 
 
 def test_a_successor_that_hears_nothing_tells_of_it_as_time_goes_on() -> None:

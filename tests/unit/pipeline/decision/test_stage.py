@@ -38,8 +38,8 @@ def test_pass_and_defect_by_lane() -> None:
 
 def test_a_defect_carries_cells_and_pixels_to_the_recorder_and_a_reject_at_once() -> None:
     bench = Bench()
-    bench.announce(4)
-    bench.score(4, 0.9, lane=2)
+    bench.announce(0, start_mm=200.0)
+    bench.score(0, 0.9, lane=2)
     bench.decision.step(0)
     verdict, payloads = next(r for r in bench.recorder.queue if isinstance(r[0], Verdict))
     assert isinstance(verdict, Verdict) and verdict.cells_shape == (8, 20) and len(payloads) == 2
@@ -251,12 +251,14 @@ def test_a_frame_of_an_older_boot_gets_its_one_verdict_too() -> None:
 def test_a_seq_that_goes_back_speaks_for_no_cloth() -> None:
     bench = Bench()
     bench.move(0.0)
-    for seq, start_mm in ((7, 0.0), (5, 50.0), (6, 100.0)):
+    bench.announce(0, start_mm=-50.0, sent=False)
+    for seq, start_mm in ((3, 0.0), (1, 50.0), (2, 100.0)):
         bench.announce(seq, start_mm=start_mm)
         bench.score(seq)
     bench.move(160.0, 10.0)
-    told = bench.verdicts()
-    assert [(v.seq, v.start_mm, v.result) for v in told] == [(7, 0, Result.PASS), (None, 50, Result.NOT_INSPECTED)]
+    _, lost, *told = bench.verdicts()
+    assert (lost.seq, lost.lost) == (None, 2)
+    assert [(v.seq, v.start_mm, v.result) for v in told] == [(3, 0, Result.PASS), (None, 50, Result.NOT_INSPECTED)]
     assert bench.decision._totals(0).duplicates == 2
 
 

@@ -50,6 +50,16 @@ def test_a_gap_in_the_cameras_counter_skips_its_rows_and_is_told_once() -> None:
     assert f.lose(3, 20) == []
     (after,) = f.add(ramp(4, 40))
     assert (after.frame.start_mm, after.lost) == (80, 3)
+    assert [w.frame.seq for w in made] == [0, 3] and after.frame.seq == 7  # those that are lost have numbers, too
+
+
+def test_what_is_lost_before_the_camera_is_set_anew_has_numbers_of_the_new_start() -> None:
+    f, _ = framing()
+    f.add(ramp(0, 25))
+    f.lose(2, 25)
+    f.begin()
+    (after,) = f.add(ramp(1, 25))
+    assert (after.frame.boot_id, after.frame.seq, after.lost) == ("b7.1", 2, 2)
 
 
 def test_what_was_held_comes_before_a_damaged_shot_which_keeps_its_rows() -> None:

@@ -131,7 +131,7 @@ def test_damage_and_loss_are_told_with_their_place() -> None:
         128,
     )
     assert (first.lost, after.lost, after.start_mm) == (0, 2, 256)
-    assert [f.seq for f in bench.worker.take(Frame)] == [0, 2]
+    assert [f.seq for f in bench.worker.take(Frame)] == [0, 4]  # those that are lost have numbers, too
 
 
 def test_slabs_carry_rows_over_and_a_short_last_one_is_sent() -> None:
@@ -166,6 +166,41 @@ def test_a_pulse_train_far_behind_lets_frames_go_and_says_so() -> None:
     bench.move(64.0 * (MAX_BEHIND + 5))
     announced = bench.run(rounds=1)
     assert announced[0].lost == MAX_BEHIND + 3 and announced[0].start_mm == 64.0 * (1 + announced[0].lost)
+
+
+def test_a_camera_that_does_not_answer_is_asked_once_for_each_picture_of_the_cloth() -> None:
+    bench = Bench(ScriptCamera([shot(0), *[None] * 100, shot(4), shot(5)]), motion=True, mm_per_px_y=1.0)
+    bench.move(0.0)
+    assert len(bench.run()) == 1 and bench.camera.pulses == 1
+    for mm in (130.0, 200.0, 260.0):
+        bench.move(mm)
+        bench.run(rounds=30)
+    assert bench.camera.pulses == 4
+    bench.move(256.0 + 64.0)
+    told = bench.run(rounds=30)
+    assert [(a.lost, a.start_mm) for a in told] == [(3, 256.0)] and bench.camera.pulses == 5
+    bench.move(384.0)
+    assert [(a.seq, a.lost, a.start_mm) for a in bench.run()] == [(5, 0, 320.0)]
+
+
+def test_a_camera_that_answers_late_is_heard_though_nothing_more_is_due() -> None:
+    bench = Bench(ScriptCamera([shot(0), None, None, shot(1)]), motion=True, mm_per_px_y=1.0)
+    bench.move(0.0)
+    bench.run(rounds=1)
+    bench.move(128.0)
+    assert [a.start_mm for a in bench.run(rounds=3)] == [64.0] and bench.camera.pulses == 2
+
+
+@pytest.mark.parametrize(("come_mm", "start_mm"), [(130.0, 66.0), (320.0, 256.0), (100_000.0, 100_000.0 - 64.0)])
+def test_however_far_the_counter_leaps_no_frame_lies_ahead_of_the_cloth(come_mm: float, start_mm: float) -> None:
+    bench = Bench(ScriptCamera([shot(0), shot(5000), shot(5001)]), motion=True, mm_per_px_y=1.0, y_offset_mm=-30.0)
+    bench.move(30.0)
+    bench.run()
+    bench.move(30.0 + come_mm)
+    (leapt,) = bench.run(rounds=1)
+    assert (leapt.lost, leapt.start_mm) == (4999 + (1560 if come_mm > 1000 else 0), start_mm)
+    bench.move(30.0 + come_mm + 64.0)
+    assert [(a.lost, a.start_mm) for a in bench.run()] == [(0, start_mm + 64.0)]
 
 
 def test_a_free_running_camera_is_placed_by_the_web() -> None:

@@ -136,9 +136,9 @@ def damaged_once(broken: Exception, write: Callable[[], object]) -> Callable[[],
 
 def test_a_recorder_that_is_started_again_goes_on_beside_a_damaged_ledger(tmp_path: Path) -> None:
     config = LineConfig.model_validate({"ledger": {"path": tmp_path / "ledger.sqlite"}})
-    make_recorder(queue := Queue(), queue, config, tmp_path / "model", 0).close()
+    make_recorder(queue := Queue(), queue, config, tmp_path / "model", 0, os.getpid()).close()
     zero_the_header(config.ledger.path)
-    recorder = make_recorder(queue := Queue(), queue, config, tmp_path / "model", 1)
+    recorder = make_recorder(queue := Queue(), queue, config, tmp_path / "model", 1, os.getpid())
     recorder.step(0)
     recorder.close()
     assert queue.sent[0].state is StageState.DEGRADED and "damaged" in queue.sent[0].detail

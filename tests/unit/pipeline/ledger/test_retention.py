@@ -33,7 +33,7 @@ def shift(folder: Path, first: int, **changes: Any) -> None:
 
 
 def begin(folder: Path, queue: Queue, generation: int = 0, **changes: Any) -> Recorder:
-    return make_recorder(queue, queue, config(folder, **changes), folder / "model", generation)
+    return make_recorder(queue, queue, config(folder, **changes), folder / "model", generation, begun_by=1)
 
 
 def away(folder: Path) -> list[Path]:

@@ -111,6 +111,7 @@ class Ticking:
     """A camera that times itself: a picture of 10 rows each 20 ms, whatever the cloth does."""
 
     self_timed = True
+    noisy = False
 
     def open(self) -> dict[str, Any]:
         return {}
@@ -147,6 +148,7 @@ class Sticking(Ticking):
     """A camera that takes a picture of 10 rows when it is told to; the first takes 0.1 s, the third 0.3 s."""
 
     self_timed = False
+    noisy = False
 
     def trigger(self) -> None: ...
 
@@ -200,6 +202,7 @@ class Faulty:
     """A camera that damages, loses and finally is lost."""
 
     self_timed = False
+    noisy = False
 
     def open(self) -> dict[str, Any]:
         return {}
