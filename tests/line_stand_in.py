@@ -13,7 +13,7 @@ from pipeline.messages.commands import Answer, Command
 from pipeline.messages.line import Heartbeat, LineState
 from pipeline.messages.message import Message
 from pipeline.messages.states import State
-from pipeline.supervision.supervisor import runtime_folder
+from pipeline.supervision.runtime_folder import runtime_folder
 
 FAULT = "recorder: disk full"
 

@@ -11,7 +11,7 @@ from glass_core.events import Note, keep_quiet
 from pipeline.config.line import LineConfig
 from pipeline.devices import DeviceLost
 from pipeline.outputs import OUTPUTS, output_kind
-from pipeline.supervision.supervisor import is_running
+from pipeline.supervision.runtime_folder import is_running
 
 PULSE_S = 0.5
 

@@ -6,7 +6,6 @@ import fcntl
 import os
 import shutil
 import sys
-import tempfile
 import time
 from collections import deque
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from pipeline.messages.stages import Progress
 from pipeline.messages.states import StageState
 from pipeline.supervision.builders import ROLES
 from pipeline.supervision.child import RESTARTS_NS, Child, terminate
+from pipeline.supervision.runtime_folder import LOCK, runtime_folder
 from pipeline.supervision.spec import Spec
 
 MAX_UNTOLD = 64
@@ -43,24 +43,6 @@ class LineFailed(Exception):
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.code = code
-
-
-def runtime_folder(name: str) -> Path:
-    """Where a line of that name keeps its sockets: private to the user."""
-    base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
-    return Path(base) / f"glassline-{os.getuid()}-{name}"
-
-
-def is_running(name: str) -> bool:
-    """Whether a line of that name runs here."""
-    try:
-        with (runtime_folder(name) / "lock").open("a+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return False
 
 
 def _to_stderr(words: str) -> None:
@@ -107,7 +89,7 @@ class Supervisor:
         try:
             self._lock = self._take_lock()
             for stale in self.folder.iterdir():
-                if stale.name != "lock":
+                if stale.name != LOCK:
                     stale.unlink(missing_ok=True)
         except OSError as e:
             raise InputError(f"socket folder not usable ({e.strerror}), {self.folder}, remove it or make room there") from None
@@ -132,7 +114,7 @@ class Supervisor:
             self._lock.close()
 
     def _take_lock(self) -> IO[str]:
-        lock = (self.folder / "lock").open("a+")
+        lock = (self.folder / LOCK).open("a+")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -241,7 +223,7 @@ class Supervisor:
         """Whether the folder is still the one that was made: whoever is started finds the others only there."""
         assert self._lock is not None
         try:
-            return os.path.samestat((self.folder / "lock").stat(), os.fstat(self._lock.fileno()))
+            return os.path.samestat((self.folder / LOCK).stat(), os.fstat(self._lock.fileno()))
         except OSError:
             return False
 

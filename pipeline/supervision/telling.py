@@ -13,7 +13,7 @@ from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.commands import Answer, Command
 from pipeline.messages.line import LineState
 from pipeline.messages.message import Message
-from pipeline.supervision.supervisor import is_running, runtime_folder
+from pipeline.supervision.runtime_folder import is_running, runtime_folder
 
 ANSWER_S = 3.0
 """A line that runs answers within a step of decision."""

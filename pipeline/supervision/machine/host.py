@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from pipeline.supervision.machine.part import Part
-from pipeline.supervision.supervisor import runtime_folder
+from pipeline.supervision.runtime_folder import runtime_folder
 
 GIGE_RMEM_BYTES = 2 << 20
 """pylon's own advice for the receive buffer of GigE cameras."""
