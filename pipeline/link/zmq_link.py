@@ -113,6 +113,11 @@ def _hang_up(descriptor: int) -> None:
             connection.detach()  # libzmq closes it
 
 
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_ctime_ns  # a number alone may be given to the next file
+
+
 def make_private(folder: Path) -> None:
     """Make the folder, for this user alone; InputError where somebody else made it, made it a link, or may look in."""
     private_folder.make_private(folder, "socket folder", "point XDG_RUNTIME_DIR at your own")
@@ -127,7 +132,8 @@ class ZmqLink:
         self._context = zmq.Context(io_threads=1)
         self._poller = zmq.Poller()
         self._sockets: list[zmq.Socket] = []
-        self._bound: list[Path] = []
+        self._bound: dict[Path, tuple[int, int]] = {}
+        """Each socket's file, and which one it was."""
         self.strangers = Refusals()
         """Who was not let in over TCP, by address."""
 
@@ -154,7 +160,8 @@ class ZmqLink:
         finally:
             os.umask(others)
         if path is not None:
-            self._bound.append(path)
+            with suppress(OSError):  # removed already
+                self._bound[path] = _identity(path)
 
     def inbox(self, name: str) -> ZmqInbox:
         """Binds `folder/name`."""
@@ -215,5 +222,7 @@ class ZmqLink:
         for socket in self._sockets:
             socket.close(linger=LINGER_MS)
         self._context.term()
-        for path in self._bound:  # libzmq leaves its files behind
-            path.unlink(missing_ok=True)
+        for path, made in self._bound.items():  # libzmq leaves its files behind
+            with suppress(OSError):
+                if _identity(path) == made:  # and not that of another line, or of our successor
+                    path.unlink()
