@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -23,9 +22,10 @@ from pipeline.supervision.child import RESTARTS_NS, Child, terminate
 from pipeline.supervision.held_folder import HeldFolder
 from pipeline.supervision.runtime_folder import runtime_folder
 from pipeline.supervision.spec import Spec
+from pipeline.supervision.watching import to_stderr
 
 MAX_UNTOLD = 64
-"""Words that wait while decision is not there; of more, the oldest are dropped: nobody waits for their answer any more."""
+"""Words that wait while decision is not there; beyond that the oldest are dropped, as nobody waits for their answer any more."""
 STOP_S = 2.5
 """From the request to the last process: what has not stopped by then is killed."""
 FAULT_S = 0.5
@@ -50,10 +50,6 @@ class Down(NamedTuple):
     why: str
 
 
-def _to_stderr(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)
-
-
 class Supervisor:
     """One line; used as a context manager, `step` called again and again.
 
@@ -66,7 +62,7 @@ class Supervisor:
         config: LineConfig,
         observe: bool = False,
         needed_tiles_per_s: float = 0.0,
-        say: Callable[[str], None] = _to_stderr,
+        say: Callable[[str], None] = to_stderr,
     ) -> None:
         self._config, self._observe, self._needed_tiles_per_s, self._say = config, observe, needed_tiles_per_s, say
         self._children = [Child(role, name) for role, row in ROLES.items() for name in row.names(config)]
