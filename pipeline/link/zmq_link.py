@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket as sockets
 import time
 from collections import Counter
@@ -24,7 +25,7 @@ from pipeline.telemetry import Refusals
 TOPICS = frozenset(sign + topic for sign in (b"\x00", b"\x01") for topic in (b"", *(name.encode() for name in TYPES)))
 """What a subscriber may say: that it leaves or joins everything, or the messages of one kind."""
 MAX_TOPIC_BYTES = 1024
-"""Of whatever a subscriber sends; the longest are not topics but the handshake of an encrypted connection."""
+"""Longest message that a subscriber may send; the longest are no topics but the handshake of an encrypted connection."""
 
 
 def publisher_endpoint(bind: str, folder: Path) -> str:
@@ -73,7 +74,7 @@ class ZmqBroadcast:
     """An XPUB socket; the message's type is its topic.
 
     libzmq keeps every topic that a subscriber names for as long as it is connected, without a limit. So one that names
-    another than ours, or names ours again and again, is hung up on, and its topics go with it.
+    another than ours, or more of ours at once than there are kinds, is hung up on, and its topics go with it.
     """
 
     def __init__(self, socket: zmq.Socket, gate: Gate | None = None) -> None:
@@ -190,12 +191,15 @@ class ZmqLink:
         return ZmqBroadcast(socket, gate)
 
     def _open_tcp(self, socket: zmq.Socket, bind: str, keys: Path | None) -> Gate:
+        """Let clients in over TCP; this process may then open as many files as the system lets it."""
         if keys is None:
             raise InputError(f"no keys, {bind}, make some with `glassline keys` or use ipc://auto")
         own = read_keys(keys)
         gate = Gate(self._context, own.clients, self.strangers)
         self._sockets.append(gate.socket)
         self._poller.register(gate.socket, zmq.POLLIN)
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # strangers must not use up what the line's own processes need
         protect(socket, own, bind)
         self._bind(socket, bind)
         gate.prove(socket.getsockopt_string(zmq.LAST_ENDPOINT), own.public)
