@@ -40,7 +40,9 @@ class Found:
         spans.sort(key=lambda span: span[:2])  # it stays so: at once from the second time on
         least_um, most_um = _um(start_mm) - MEET_UM, _um(end_mm) + MEET_UM
         longest_um = self._longest_um.get(camera, 0)
-        for from_mm, to_mm, *how in spans[bisect_left(spans, least_um - longest_um, key=lambda span: _um(span[0])) :]:
+        for from_mm, to_mm, roll, result, reason in spans[
+            bisect_left(spans, least_um - longest_um, key=lambda span: _um(span[0])) :
+        ]:
             if _um(from_mm) > most_um:
                 break
             if _um(from_mm) < least_um or _um(to_mm) > most_um:
@@ -49,7 +51,7 @@ class Found:
                 from_mm, to_mm = max(from_mm, start_mm), min(to_mm, end_mm)
             if from_mm < to_mm:
                 told.add(_um(from_mm), _um(to_mm))
-                yield how[0], from_mm, to_mm, how[1], how[2]
+                yield roll, from_mm, to_mm, result, reason
         for a, b in told.gaps(_um(start_mm), _um(end_mm)):
             if b - a > MEET_UM or not told.length:
                 yield roll_id, a / 1000, b / 1000, Result.NOT_INSPECTED, Reason.RECORD_LOST

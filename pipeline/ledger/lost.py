@@ -36,9 +36,9 @@ class Missing(BaseModel):
     records: dict[str, int] = Field(default_factory=dict)
     """By verdicts, rejects, states, actions, rolls, events; generations: of decision, from which there is no record at all."""
     in_verdicts_jsonl: int = 0
-    """Of the verdicts those that still stand there."""
+    """How many of the verdicts still stand there."""
     counted: int = 0
-    """Of these, those before the last that the ledger has: they count as their lines say, the others as lost."""
+    """How many of these lie before the last that the ledger has. They count as their lines say, the others as lost."""
 
     def __str__(self) -> str:
         """A sentence for people; empty where nothing is missing."""
