@@ -40,9 +40,8 @@ class Found:
         spans.sort(key=lambda span: span[:2])  # it stays so: at once from the second time on
         least_um, most_um = _um(start_mm) - MEET_UM, _um(end_mm) + MEET_UM
         longest_um = self._longest_um.get(camera, 0)
-        for from_mm, to_mm, roll, result, reason in spans[
-            bisect_left(spans, least_um - longest_um, key=lambda span: _um(span[0])) :
-        ]:
+        first = bisect_left(spans, least_um - longest_um, key=lambda span: _um(span[0]))
+        for from_mm, to_mm, roll, result, reason in spans[first:]:
             if _um(from_mm) > most_um:
                 break
             if _um(from_mm) < least_um or _um(to_mm) > most_um:

@@ -25,7 +25,7 @@ from pipeline.supervision.spec import Spec
 from pipeline.supervision.watching import to_stderr
 
 MAX_UNTOLD = 64
-"""Words that wait while decision is not there; beyond that the oldest are dropped, as nobody waits for their answer any more."""
+"""Words that wait while decision is not there; beyond that the oldest are dropped: nobody waits for their answer now."""
 STOP_S = 2.5
 """From the request to the last process: what has not stopped by then is killed."""
 FAULT_S = 0.5
