@@ -1,5 +1,7 @@
-"""Files are written beside their place and then renamed: whole or not at all."""
+"""Files are written beside their place and then renamed: whole or not at all, also after a power cut."""
 
+import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -8,20 +10,53 @@ from glass_core.errors import InputError
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, durable: bool = True) -> Iterator[Path]:
     """Where to write what is to become the file `path`, which it does at the end; after an error what was there stays.
 
-    OSError is left to the caller, who knows what to do about it.
+    It waits for the disk, so that the file is there and whole after a power cut; not `durable` spares that where many are
+    written in a hurry. OSError is left to the caller, who knows what to do about it.
     """
     part = path.with_name(f".{path.name}.part")
     with suppress(FileNotFoundError):
         part.unlink()  # a link there would be written through
     try:
         yield part
+        if durable:
+            _sync(part)
         part.replace(path)
+        if durable:
+            sync_folder(path.parent)
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, with those above it, that is there after a power cut."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk: https://man7.org/linux/man-pages/man2/fsync.2.html.
+
+    Some network disks know no such wait, and a folder that may be written need not be readable.
+    """
+    try:
+        _sync(folder)
+    except OSError as e:
+        if e.errno not in (errno.EINVAL, errno.EACCES):
+            raise
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What decision has for the recorder and the recorder has not committed yet: bounded, and repeated after a kill."""
+"""What decision has for the recorder and the recorder has not committed yet: bounded, and repeated where it was lost."""
 
 from __future__ import annotations
 
@@ -80,9 +80,21 @@ class Backlog:
         return moved
 
     def committed(self, safe: Committed) -> None:
-        """Let go of what the recorder has on disk."""
-        for key in [key for key in self._taken if key in safe]:
-            del self._taken[key]
+        """Let go of what the recorder has on disk, and send again what was lost on the way there.
+
+        Messages arrive in the order in which they were sent. So one that went before its like, and is not committed when that
+        is, never arrived, or the word that it is safe did not; the recorder writes no record twice.
+        """
+        before: list[RecordKey] = []
+        lost: list[Message] = []
+        for key in list(self._taken):
+            if key in safe:
+                del self._taken[key]
+                lost += [self._taken.pop(earlier) for earlier in before]
+                before = []
+            elif key[:2] == (safe.kind, safe.generation):
+                before.append(key)
+        self._send_again(lost)
         self._weigh()
 
     def hear(self, recorder: Status) -> None:
@@ -95,8 +107,15 @@ class Backlog:
         if recorder.state is not StageState.DOWN and recorder.generation == self._generation:
             return
         self._generation = recorder.generation
-        self._waiting.extendleft((message, ()) for message in reversed(self._taken.values()))
+        self.send_uncommitted_again()
+
+    def send_uncommitted_again(self) -> None:
+        """Whatever was taken and is not known to be safe goes out once more."""
+        self._send_again(list(self._taken.values()))
         self._taken.clear()
+
+    def _send_again(self, lost: list[Message]) -> None:
+        self._waiting.extendleft((message, ()) for message in reversed(lost))
 
     def take_fallen(self) -> dict[str, Fallen]:
         """What fell out of the backlog, by camera."""

@@ -12,10 +12,13 @@ from pipeline.decision.line_state import GONE
 from pipeline.messages.actions import Action
 from pipeline.messages.cloth import Roll, SpanEvent
 from pipeline.messages.commands import RollStart
-from pipeline.messages.line import LineState
+from pipeline.messages.line import LineState, Totals
 from pipeline.messages.message import Message
 from pipeline.messages.stages import Counted, Decided, Elapsed, Progress
 from pipeline.messages.states import ActionKind, Phase, State
+
+TOLD = "verdicts"
+"""How many there were, in decision's reports: newer than its last totals."""
 
 
 class Handover(BaseModel):
@@ -36,6 +39,8 @@ class Handover(BaseModel):
     """Seams and the like, told of lately."""
     decided: Decided = Decided(cameras={})
     """What has its verdicts."""
+    totals: Totals | None = None
+    """The last that were told."""
     travelled: Elapsed | Counted | None = None
     """How far the motion source has come; null: it starts at 0."""
 
@@ -43,21 +48,22 @@ class Handover(BaseModel):
 class Heard:
     """Keeps a Handover up to date from what is published and reported."""
 
-    def __init__(self) -> None:
-        self._roll: RollStart | None = None
-        self._fault = ""
-        self._actions: dict[int, Action] = {}
-        self._events = 0
-        self._spans: deque[SpanEvent] = deque(maxlen=EVENTS_KEPT)
-        self._decided = Decided(cameras={})
-        self._travelled: Elapsed | Counted | None = None
+    def __init__(self, before: Handover | None = None) -> None:
+        before = before or Handover()
+        self._roll, self._fault, self._events = before.roll, before.fault, before.events
+        self._actions = {action.event: action for action in before.actions}
+        self._spans = deque(before.spans, EVENTS_KEPT)
+        self._decided, self._travelled = before.decided, before.travelled
+        self._totals, self._verdicts = before.totals, 0
 
     def handover(self, bypass: bool) -> Handover:
         """As it stands."""
-        actions = tuple(self._actions.values())
+        actions, totals = tuple(self._actions.values()), self._totals
+        if totals is not None and totals.verdicts < self._verdicts:
+            totals = totals.model_copy(update={"verdicts": self._verdicts})
         return Handover(
             roll=self._roll, bypass=bypass, fault=self._fault, actions=actions, events=self._events, spans=tuple(self._spans),
-            decided=self._decided, travelled=self._travelled,
+            decided=self._decided, totals=totals, travelled=self._travelled,
         )  # fmt: skip
 
     def hear(self, message: Message) -> None:
@@ -67,12 +73,16 @@ class Heard:
                 self._roll = RollStart(roll_id=message.roll_id, style=message.style, at_mm=message.start_mm)
             case LineState():
                 self._fault = message.detail.removesuffix(GONE) if message.state is State.FAULT else ""
+            case Totals():
+                self._totals, self._verdicts = message, 0
             case Action():
                 self._hear_action(message)
             case SpanEvent():
                 self._spans.append(message)
             case Progress(kept=Decided() as decided):
                 self._decided = decided
+                if self._totals is not None and message.generation == self._totals.generation:
+                    self._verdicts = int(message.counters.get(TOLD, 0))
             case Progress(kept=Elapsed() | Counted() as travelled):
                 self._travelled = travelled
 

@@ -15,6 +15,7 @@ from pipeline.decision.backlog import Backlog
 from pipeline.decision.cloth import Cloth
 from pipeline.decision.due import Due
 from pipeline.decision.giving import Giving
+from pipeline.decision.handover import TOLD
 from pipeline.decision.line_state import Roster, Standing, line_state
 from pipeline.decision.listening import NOWHEN, NOWHERE, Listening
 from pipeline.decision.matching import Matching
@@ -76,6 +77,8 @@ class Decision:
         self._heartbeat_due_ns = self._totals_due_ns = 0
         self.state = StageState.READY
         self.handled = 0
+        if terms.totals is not None:
+            self._backlog.add(terms.totals, ())  # the predecessor may have died before the recorder had them
         self._giving.act(self._actions.again())
 
     @property
@@ -85,8 +88,8 @@ class Decision:
 
     @property
     def counters(self) -> dict[str, int]:
-        """Figures for the screen."""
-        return self._inbox.refused.counters
+        """Figures for the screen, and what the supervisor remembers."""
+        return {TOLD: self.verdicts, **self._inbox.refused.counters}
 
     @property
     def finished(self) -> bool:
@@ -148,6 +151,7 @@ class Decision:
             self._giving.decide(frame, None, (), self._now_ns)
         self._giving.fallen(self._backlog.take_fallen(), self._now_ns)
         self._voice.tell(self._totals(self._now_ns))
+        self._backlog.send_uncommitted_again()  # whether it arrived will not be heard any more
         self._backlog.pass_on()
 
     def _hear(self, message: Message, payloads: tuple[Payload, ...], now_ns: int) -> None:

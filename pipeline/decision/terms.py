@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from pipeline.decision.cloth import ClothTerms
 from pipeline.decision.judgement import Standard
+from pipeline.messages.line import Totals
 from pipeline.messages.stages import Decided
 
 
@@ -22,6 +23,8 @@ class DecisionTerms:
     generation: int
     decided: Decided = field(default_factory=lambda: Decided(cameras={}))
     """What had its verdicts before a restart."""
+    totals: Totals | None = None
+    """The last of the generation before: by them the record knows what it lacks of it."""
     interval_ms: Mapping[str, float | None] = field(default_factory=dict)
     """From frame to frame of each camera that keeps time; null: to be learned from its frames."""
     actuator_mm: dict[str, float] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from pipeline.grabber.pacing import Pacing
 from pipeline.grabber.placing import Placing
 from pipeline.link.protocol import IDLE_MS, Inbox, Outbox, portion
 from pipeline.link.status import StatusReport
-from pipeline.messages.frames import CameraFacts
+from pipeline.messages.frames import CameraFacts, Frame
 from pipeline.messages.message import Message
 from pipeline.messages.motion import EncoderCount, Motion
 from pipeline.messages.states import FrameStatus, StageState
@@ -92,6 +92,7 @@ class Grabber:
         self._at_end = False
         self._frames: deque[Waiting] = deque()
         self._unsaid: deque[tuple[Outbox, Message, tuple[bytes, ...]]] = deque()
+        self._seen: Waiting | None = None
         self._tell_facts()
         self.state = StageState.READY
         self.handled = 0
@@ -118,6 +119,11 @@ class Grabber:
     def ended(self) -> bool:
         """The source is at its end and all of it was accepted."""
         return self.state is StageState.ENDED and not self._unsaid
+
+    def glimpse(self) -> tuple[Frame, bytes] | None:
+        """The latest whole frame, made small; none where there was no new one since the last call."""
+        seen, self._seen = self._seen, None
+        return seen.frame.shrunk(seen.pixels) if seen else None
 
     def step(self, now_ns: int) -> bool:
         """Pass on what waits, then take one shot if one is due; CameraLost when the camera is gone."""
@@ -196,6 +202,7 @@ class Grabber:
             if whole and not sent and self._patient:
                 break
             self._frames.popleft()
+            self._seen = next_one if whole else self._seen
             self._unsaid.append((self._boxes.decision, next_one.announce(sent), ()))
             moved = True
         if self._at_end and not self._frames and self.state is not StageState.ENDED:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from glass_core.files.whole_file import whole_file
+from glass_core.files.whole_file import make_folder, whole_file
 from pipeline.cloth.joining import Defect, Joiner
 from pipeline.ledger.crops import Crop, crop_paths, cut_crop, kept_path, map_path
 from pipeline.messages.message import Payload
@@ -28,6 +28,7 @@ class Album:
         self._joiner = Joiner()
         self._waiting: dict[Path, tuple[Crop, Defect]] = {}
         self._room = budget_bytes - sum(p.stat().st_size for p in (folder / "crops" / run_id).glob("*.png"))
+        self._last = (-1, -1)
         self.left_out = 0
 
     def __len__(self) -> int:
@@ -40,7 +41,13 @@ class Album:
         return len(self._waiting) >= WAITING
 
     def take(self, verdict: Verdict, payloads: tuple[Payload, ...]) -> None:
-        """Cut what a DEFECT verdict shows best, and give up what it shows better."""
+        """Cut what a DEFECT verdict shows best, and give up what it shows better.
+
+        One that comes again, or after its turn, comes without a picture and changes nothing.
+        """
+        if (verdict.generation, verdict.number) <= self._last:
+            return
+        self._last = verdict.generation, verdict.number
         for defect in self._joiner.add(verdict)[0]:
             for shown in defect.pictured[:1]:
                 if shown.verdict is verdict:
@@ -61,7 +68,7 @@ class Album:
             return True
         try:
             for file, data in files.items():
-                file.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(file.parent)
                 with whole_file(file) as part:
                     part.write_bytes(data)
             self._room -= size

@@ -70,6 +70,7 @@ def dispose(
     try:
         journal.add(said.model_dump_json(by_alias=True))
         journal.flush()
+        journal.sync()
     except OSError as e:
         raise InputError(f"disposition not written ({e.strerror}), {folder / FILE}, make room on the disk") from None
     finally:

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from glass_core.errors import InputError
+from glass_core.files.whole_file import sync_folder
+
+VERDICTS_FILE = "verdicts.jsonl"
 
 
 class Journal:
@@ -16,6 +19,7 @@ class Journal:
     """
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._lines: list[str] = []
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
@@ -44,6 +48,11 @@ class Journal:
             raise
         self._end += done
         self._lines = []
+
+    def sync(self) -> None:
+        """Wait until all that was flushed is on the disk; OSError where it is not."""
+        os.fsync(self._file)
+        sync_folder(self._path.parent)
 
     def close(self) -> None:
         """Close the file; may be called after a failed flush."""

@@ -13,7 +13,7 @@ from pipeline.ledger.opening import Connection, opened
 from pipeline.ledger.reading import read_borders
 from pipeline.ledger.rows import find_run, read_config, whole_bodies, whole_totals
 from pipeline.ledger.spoken import Spoken
-from pipeline.ledger.store import SpanRow
+from pipeline.ledger.tables import SpanRow
 from pipeline.ledger.verdict_lines import Key, LinesSoFar
 from pipeline.ledger.whole_verdicts import whole_verdicts
 from pipeline.messages.line import Totals

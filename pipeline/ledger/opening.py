@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from glass_core.errors import InputError
-from pipeline.ledger.store import SCHEMA
+from pipeline.ledger.tables import SCHEMA
 
 Connection = sqlite3.Connection
 

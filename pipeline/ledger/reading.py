@@ -7,21 +7,23 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from pipeline.cloth.borders import Borders
 from pipeline.ledger.opening import opened
 from pipeline.ledger.rows import TWICE, damaged, find_run, known_as, read_config, read_object, whole_bodies
-from pipeline.ledger.store import M
 from pipeline.ledger.verdict_lines import LinesSoFar
 from pipeline.ledger.whole_verdicts import whole_verdicts
 from pipeline.messages.actions import Action, Reject
 from pipeline.messages.cloth import Alignment, Roll, SpanEvent
 from pipeline.messages.line import LineState, Totals
+from pipeline.messages.message import Message
 from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Verdict
+
+M = TypeVar("M", bound=Message)
 
 
 def read_runs(path: Path) -> dict[str, dict[str, Any]]:

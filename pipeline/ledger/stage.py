@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
-from calibration.threshold import load_card
 from glass_core.errors import InputError
-from glass_core.network.checkpoint import read_info
 from pipeline.config.line import LineConfig
 from pipeline.ledger.album import Album
+from pipeline.ledger.facts import run_facts
 from pipeline.ledger.reading import read_runs
+from pipeline.ledger.retention import Retention, put_away
+from pipeline.ledger.room import Room
 from pipeline.ledger.store import Ledger, LedgerFull
 from pipeline.ledger.verdict_lines import VerdictLines
 from pipeline.link.protocol import Inbox, Outbox, portion
@@ -30,6 +29,7 @@ from pipeline.messages.states import Result, StageState
 from pipeline.messages.verdicts import Verdict
 
 RETRY_NS = 1_000_000_000
+TOLD_NS = 600_000_000_000
 LAST_WORDS = 4096
 """Taken in at the end: more than can be on its way, and nobody keeps a line from ending by sending on."""
 
@@ -39,8 +39,9 @@ class Recorder:
 
     Takes Verdict (with cells and pixels above the recording floor), LineState, Reject, Action, Roll, SpanEvent, Totals and
     CameraFacts, and tells decision what is committed. A failed write is a FAULT told to decision; the rows are kept, tried
-    again each second, and READY follows when all are safe. With MAX_UNCOMMITTED rows in hand nothing more is taken in. Pictures
-    are written when nothing else waits, or when too many of them do.
+    again each second, and READY follows when all are safe. A ledger that was moved aside, and a disk that fills, are told as
+    DEGRADED. With MAX_UNCOMMITTED rows in hand nothing more is taken in. Pictures are written when nothing else waits, or when
+    too many of them do.
     """
 
     idle_ms = 50  # each waking takes time from the engine, and a commit may be that much later
@@ -53,13 +54,17 @@ class Recorder:
         folder: Path,
         generation: int = 0,
         crops_bytes: int = 2_000_000_000,
+        retention: Retention | None = None,
     ) -> None:
         self._inbox, self._to_decision, self._ledger, self._folder = inbox, to_decision, ledger, folder
         self._lines = VerdictLines(folder, ledger.run_id)
+        self._lines.catch_up(ledger)
         self._album = Album(folder, ledger.run_id, crops_bytes)
         self._unsafe: list[RecordKey] = []
         self._safe: deque[Committed] = deque()
         self._failure = ""
+        self._room, self._retention = Room(folder), retention
+        self._aside_until_ns: int | None = None
         self._status = StatusReport(to_decision, "recorder", "recorder", generation)
         self._retry_ns = 0
         self.state = StageState.READY
@@ -84,7 +89,7 @@ class Recorder:
         if received is not None:
             self._take(*received)
             self.handled += 1
-        drew = received is None and self._album.write_one()
+        drew = received is None and (self._album.write_one() or (self._retention is not None and self._retention.step(now_ns)))
         due = now_ns >= self._retry_ns if self._failure else self._ledger.commit_due(now_ns)
         if due:
             self._commit()
@@ -114,15 +119,14 @@ class Recorder:
         self._ledger.add(message, payloads)
         if (key := record_key(message)) is not None:
             self._unsafe.append(key)
-        if not isinstance(message, Verdict):
-            return
-        self._lines.add(message)
-        if message.result is Result.DEFECT:
+        if isinstance(message, Verdict) and message.result is Result.DEFECT:
             self._album.take(message, payloads)
 
     def _commit(self) -> None:
         try:
-            self._ledger.commit()
+            for message in self._ledger.commit():
+                if isinstance(message, Verdict):
+                    self._lines.add(message)
             self._lines.flush()
         except OSError as e:
             # LedgerFull carries its own line; other errors of the system carry only their cause.
@@ -134,11 +138,18 @@ class Recorder:
             self._unsafe = []
 
     def _tell(self, now_ns: int) -> None:
-        """Say what is committed, and READY or FAULT."""
+        """Say what is committed, and READY, DEGRADED or FAULT."""
         while self._safe and self._to_decision.send(self._safe[0]):
             self._safe.popleft()
-        self.state = StageState.FAULT if self._failure else StageState.READY
-        self._status.tell(now_ns, self.state, self._failure)
+        warnings = "; ".join(filter(None, (self._aside(now_ns), self._room.warning(now_ns))))
+        self.state = StageState.FAULT if self._failure else StageState.DEGRADED if warnings else StageState.READY
+        self._status.tell(now_ns, self.state, self._failure or warnings)
+
+    def _aside(self, now_ns: int) -> str:
+        """What became of a damaged ledger, for some minutes: the record keeps it among the facts of the run."""
+        if self._ledger.aside and self._aside_until_ns is None:
+            self._aside_until_ns = now_ns + TOLD_NS
+        return self._ledger.aside if now_ns < (self._aside_until_ns or 0) else ""
 
 
 def _ranges(keys: list[RecordKey]) -> Iterator[Committed]:
@@ -158,52 +169,21 @@ def _committed(run: list[RecordKey]) -> Committed:
     return Committed(kind=kind, generation=generation, first=first, last=run[-1][2])
 
 
-def make_recorder(inbox: Inbox, to_decision: Outbox, config: LineConfig, model: Path, generation: int) -> Recorder:
+def make_recorder(
+    inbox: Inbox, to_decision: Outbox, config: LineConfig, model: Path, generation: int, begun_by: int
+) -> Recorder:
     """The recorder of a line, with the facts of the run written down first; InputError where it cannot write.
 
-    A recorder that is started again under the same parent goes on with its predecessor's run.
+    A recorder that is started again in the run that process `begun_by` began goes on with it.
     """
-    path, parent = config.ledger.path, os.getppid()
-    facts = {
-        "line": config.line.name,
-        "version": _version(),
-        "parent_pid": parent,
-        "config": config.model_dump(mode="json"),
-        "config_sha": config.sha,
-        **_model_facts(model),
-        "styles": {name: _model_facts(style.model) for name, style in config.styles.items() if style.model is not None},
-    }
+    path = config.ledger.path
     run_id = None
+    if generation == 0 and config.ledger.removes:
+        put_away(path)
     if generation > 0 and path.is_file():
-        last, known = next(reversed(read_runs(path).items()), (None, {}))  # none: it was killed before its first row
-        run_id = last if known.get("parent_pid") == parent else None
-    ledger = Ledger(path, facts, run_id)
-    return Recorder(inbox, to_decision, ledger, path.parent, generation, int(config.ledger.crops_mb * 1e6))
-
-
-def _version() -> str:
-    try:
-        return version("glassline")
-    except PackageNotFoundError:
-        return "run from its source folder"
-
-
-def _model_facts(model: Path) -> dict[str, Any]:
-    card = load_card(model, required=False)
-    return {
-        "model": str(model),
-        "model_info": _model_info(model),
-        "card": card.model_dump(mode="json") if card else None,
-        "weights_sha": card.weights_sha if card else None,
-        "engine_sha": card.engine_sha if card else None,
-        "card_sha": card.sha if card else None,
-        "card_provisional": card.provisional if card else None,
-    }
-
-
-def _model_info(model: Path) -> dict[str, Any] | None:
-    """What the model's folder says about it, without the training curve; null where the worker will refuse it anyway."""
-    try:
-        return read_info(model).model_dump(mode="json", exclude={"curve"})
-    except InputError:
-        return None
+        with suppress(InputError):  # the ledger itself refuses the file, or moves it aside
+            last, known = next(reversed(read_runs(path).items()), (None, {}))  # none: it was killed before its first row
+            run_id = last if known.get("parent_pid") == begun_by else None
+    ledger = Ledger(path, {"parent_pid": begun_by, **run_facts(config, model)}, run_id)
+    retention = Retention(ledger, config.ledger, time.time_ns) if config.ledger.removes else None
+    return Recorder(inbox, to_decision, ledger, path.parent, generation, int(config.ledger.crops_mb * 1e6), retention)

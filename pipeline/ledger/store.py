@@ -6,44 +6,27 @@ import fcntl
 import json
 import os
 import sqlite3
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
+
+from pydantic import ValidationError
 
 from glass_core.errors import InputError
-from pipeline.messages.actions import Action, Reject
-from pipeline.messages.cloth import Alignment, Roll, SpanEvent
-from pipeline.messages.frames import CameraFacts
-from pipeline.messages.line import LineState, Totals
+from glass_core.files.whole_file import make_folder, sync_folder
+from pipeline.ledger.journal import VERDICTS_FILE
+from pipeline.ledger.tables import NAMES, SCHEMA, TABLES, Row, row, told_later
 from pipeline.messages.message import Message, Payload
 from pipeline.messages.verdicts import Verdict
 
-SCHEMA = 2
 BUSY_S = 0.5
 """How long a commit waits for a foreign program that holds the file before it counts as failed."""
-TABLES = """
-CREATE TABLE run (run_id TEXT, key TEXT, value TEXT NOT NULL, PRIMARY KEY (run_id, key));
-CREATE TABLE verdicts (run_id TEXT, generation INTEGER, number INTEGER, camera TEXT NOT NULL, boot_id TEXT NOT NULL,
-    seq INTEGER, result TEXT NOT NULL, reason TEXT, score REAL, start_mm REAL, end_mm REAL, roll_id TEXT NOT NULL,
-    origin TEXT NOT NULL, latency_ms REAL, t_utc_ns INTEGER NOT NULL, tiles INTEGER NOT NULL, body TEXT NOT NULL,
-    PRIMARY KEY (run_id, generation, number));
-CREATE TABLE states (run_id TEXT, generation INTEGER, number INTEGER, state TEXT NOT NULL,
-    inspection_ok INTEGER NOT NULL, t_utc_ns INTEGER NOT NULL, body TEXT NOT NULL,
-    PRIMARY KEY (run_id, generation, number));
-CREATE TABLE rejects (run_id TEXT, generation INTEGER, number INTEGER, verdict INTEGER NOT NULL, camera TEXT NOT NULL,
-    body TEXT NOT NULL, PRIMARY KEY (run_id, generation, number));
-CREATE TABLE actions (run_id TEXT, generation INTEGER, number INTEGER, event INTEGER NOT NULL, body TEXT NOT NULL,
-    PRIMARY KEY (run_id, generation, number));
-CREATE TABLE camera_facts (run_id TEXT, camera TEXT, boot_id TEXT, t_utc_ns INTEGER NOT NULL, facts TEXT NOT NULL,
-    PRIMARY KEY (run_id, camera, boot_id));
-CREATE TABLE web (run_id TEXT, generation INTEGER, kind TEXT, number INTEGER, body TEXT NOT NULL,
-    PRIMARY KEY (run_id, generation, kind, number));
-CREATE TABLE totals (run_id TEXT, generation INTEGER, body TEXT NOT NULL, PRIMARY KEY (run_id, generation));
-"""
-
-M = TypeVar("M", bound=Message)
-Row = tuple[str, tuple[Any, ...]]
-SpanRow = tuple[str, str, float, float, str, str | None]
+BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+MOST_DAMAGED = 3
+"""So many files may a disk damage in one life of a recorder: after that it is a fault."""
+SIDES = ("-wal", "-shm", "-journal")
+"""What SQLite keeps beside a ledger: it belongs to that very file."""
 
 
 class LedgerFull(OSError):
@@ -56,8 +39,9 @@ class Ledger:
     Rows wait in memory until `commit`; one is due after `max_rows` rows or `max_ms` after the first. A row that was
     written before (same run, generation and number) stays as it was. Each `run_id` is a run of its own, by default
     named by its start; a writer that is started again within one run passes the same `run_id` and goes on.
-    `facts` (configuration, hashes, version) are written at once. InputError where the file cannot be used: no ledger,
-    not writable, or another line is writing it.
+    `facts` (configuration, hashes, version) are written at once. A file that is found damaged, now or at a later commit, is
+    moved aside, and a new one goes on: `aside` says so. InputError where the file cannot be used: no ledger, of another
+    schema, not writable, or another line is writing it.
     """
 
     def __init__(
@@ -73,17 +57,27 @@ class Ledger:
         self.path = path
         self.run_id = run_id or datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         self.committed = 0
+        self.aside = ""
+        """What became of a damaged file, for people; empty: there was none."""
         self._max_rows, self._max_ns = max_rows, int(max_ms * 1e6)
-        self._pending: list[Row] = []
+        self._begun_anew = 0
+        self._pending: list[tuple[Message | None, Row]] = []
         self._first_ns: int | None = None
-        started = {"started": datetime.now(UTC).isoformat(), **(facts or {})}
-        rows = [(self.run_id, key, json.dumps(value, default=str)) for key, value in started.items()]
-        self._lock = _lock(path)
+        self._facts: dict[str, tuple[str, str, str]] = {}
+        self._db: sqlite3.Connection | None = None
+        for key, value in {"started": datetime.now(UTC).isoformat(), **(facts or {})}.items():
+            self._state(key, value)
+        self._lock = lock(path)
         try:
-            self._db = _open(path, rows)
+            try:
+                self._db = _open(path, self._facts.values())
+            except sqlite3.Error as e:
+                if not _broken(e) or not _ours(path):
+                    raise
+                self._begin_anew(e)
         except BaseException as e:
             os.close(self._lock)
-            if isinstance(e, sqlite3.Error):
+            if isinstance(e, sqlite3.Error | OSError):
                 raise InputError(f"ledger not writable ({e}), {path}, choose another ledger.path") from None
             raise
 
@@ -94,7 +88,11 @@ class Ledger:
 
     def add(self, message: Message, payloads: tuple[Payload, ...] = ()) -> None:
         """Take one row; ValueError for a kind of message that has no table."""
-        self._pending.append(_row(self.run_id, message, payloads))
+        self._pending.append((message, row(self.run_id, message, payloads)))
+
+    def add_fact(self, key: str, value: Any) -> None:
+        """Take one more fact of the run, written with the next commit."""
+        self._pending.append((None, ("INSERT OR IGNORE INTO run VALUES (?, ?, ?)", self._state(key, value))))
 
     def commit_due(self, now_ns: int) -> bool:
         """Whether enough rows, or old enough ones, are waiting."""
@@ -104,18 +102,47 @@ class Ledger:
             self._first_ns = now_ns
         return len(self._pending) >= self._max_rows or now_ns - self._first_ns >= self._max_ns
 
-    def commit(self) -> None:
-        """Write all that waits and return when it is safe on disk; LedgerFull where that fails, nothing is lost."""
+    def commit(self) -> list[Message]:
+        """Write all that waits, return when it is safe on disk, and give what was not there before.
+
+        LedgerFull where that fails; nothing is lost then.
+        """
         if not self._pending:
-            return
+            return []
         try:
-            with self._db:
-                for statement, values in self._pending:
-                    self._db.execute(statement, values)
-        except sqlite3.Error as e:
-            raise LedgerFull(f"ledger not writable ({e}), {self.path}, make room on the disk") from e
+            try:
+                new = self._write()
+            except sqlite3.Error as e:
+                if not _broken(e) or self._begun_anew >= MOST_DAMAGED:
+                    raise
+                self._begin_anew(e)
+                new = self._write()
+        except (sqlite3.Error, OSError, InputError) as e:
+            mend = "use another disk" if _broken(e) else "make room on the disk"
+            raise LedgerFull(f"ledger not writable ({e}), {self.path}, {mend}") from e
         self.committed += len(self._pending)
         self._pending, self._first_ns = [], None
+        return new
+
+    def verdicts_after(self, run_id: str, generation: int, number: int) -> Iterator[tuple[str, Verdict]]:
+        """Run and verdict of what was written later than that one, in the order of writing; nothing where it is not there."""
+        after = "rowid > (SELECT rowid FROM verdicts WHERE run_id = ? AND generation = ? AND number = ?)"
+        return self._verdicts(after, run_id, generation, number)
+
+    def verdicts_of_run(self) -> Iterator[tuple[str, Verdict]]:
+        """Run and verdict of all that was written of this run, in the order of writing."""
+        return self._verdicts("run_id = ?", self.run_id)
+
+    def _verdicts(self, where: str, *values: Any) -> Iterator[tuple[str, Verdict]]:
+        assert self._db is not None
+        try:
+            for run, body in self._db.execute(f"SELECT run_id, body FROM verdicts WHERE {where} ORDER BY rowid", values):
+                try:
+                    yield run, Verdict.model_validate(json.loads(body))
+                except (ValueError, ValidationError):
+                    continue  # damaged: whoever reads the ledger counts it as lost
+        except sqlite3.Error:
+            return  # a commit will find the damage, too, and see to it
 
     def close(self) -> None:
         """Commit what waits, close the file and let others write; LedgerFull where rows could not be saved.
@@ -126,20 +153,81 @@ class Ledger:
         try:
             self.commit()
         finally:
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Close the file with what is committed, as when the process dies."""
+        if self._db is not None:
             self._db.close()
-            os.close(self._lock)
+        os.close(self._lock)
+
+    def _write(self) -> list[Message]:
+        if self._db is None:
+            self._db = _open(self.path, self._facts.values())
+        new = []
+        with self._db:
+            for message, (statement, values) in self._pending:
+                if self._db.execute(statement, values).rowcount and message is not None:
+                    new.append(message)
+        return new
+
+    def _state(self, key: str, value: Any) -> tuple[str, str, str]:
+        """Keep a fact of the run for every file that it may be written to."""
+        return self._facts.setdefault(key, (self.run_id, key, json.dumps(value, default=str)))
+
+    def _begin_anew(self, damage: sqlite3.Error) -> None:
+        """Move the damaged file aside, under a name of its own, and open a new one that says so."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+        place = set_aside(self.path)
+        self._begun_anew += 1
+        self.aside = f"ledger was damaged ({damage}), {place}, is kept there; a new one goes on"
+        self._state(f"damaged before {place.name}", self.aside)
+        self._db = _open(self.path, self._facts.values())
 
 
 def check_free(path: Path) -> None:
     """InputError while somebody writes this ledger."""
-    os.close(_lock(path))
+    os.close(lock(path))
 
 
-def _lock(path: Path) -> int:
+def set_aside(path: Path) -> Path:
+    """Give a damaged ledger another name, with what SQLite keeps beside it; where it lies now. OSError where that fails."""
+    place = path.with_name(f"{path.stem}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}{path.suffix}")
+    for end in (*SIDES, ""):  # the file itself last: without it nobody would look for its sides
+        side = path.with_name(path.name + end)
+        if side.exists():
+            side.rename(place.with_name(place.name + end))
+    sync_folder(path.parent)
+    return place
+
+
+def stands_alone(path: Path) -> bool:
+    """Whether a ledger that nobody writes is whole in its one file, after what a killed writer had begun is finished."""
+    try:
+        _open(path, ()).close()
+    except sqlite3.Error:
+        return False
+    return not any(path.with_name(path.name + end).exists() for end in SIDES)
+
+
+def _ours(path: Path) -> bool:
+    """Whether a line wrote this file: anything else that somebody named by mistake stays where it is."""
+    with path.open("rb") as file:
+        return file.read(16) == b"SQLite format 3\0" or path.with_name(VERDICTS_FILE).exists()
+
+
+def _broken(error: Exception) -> bool:
+    """The primary result code says so: https://www.sqlite.org/rescode.html."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in BROKEN
+
+
+def lock(path: Path) -> int:
     """Hold `<ledger>.lock`, which the kernel frees when the process dies, however it dies."""
     side = path.with_name(path.name + ".lock")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         handle = os.open(side, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     except OSError as e:
         raise InputError(f"ledger not writable ({e.strerror}), {path}, choose another ledger.path") from None
@@ -151,64 +239,26 @@ def _lock(path: Path) -> int:
     return handle
 
 
-def _open(path: Path, facts: list[tuple[str, str, str]]) -> sqlite3.Connection:
+def _open(path: Path, facts: Iterable[tuple[str, str, str]]) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=BUSY_S)
     try:
+        db.create_function("told_later", 2, told_later, deterministic=True)
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version == 0 and not db.execute("SELECT 1 FROM sqlite_master").fetchone():
+        names = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if version == 0 and not names:
             db.executescript(f"BEGIN;{TABLES}PRAGMA user_version={SCHEMA};COMMIT;")
         elif version != SCHEMA:
             raise InputError(f"ledger is not of schema {SCHEMA}, {path}, choose another ledger.path")
+        elif not names >= NAMES:
+            lost = sqlite3.DatabaseError(f"no table {min(NAMES - names)}")
+            lost.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+            raise lost
         with db:
             db.executemany("INSERT OR IGNORE INTO run VALUES (?, ?, ?)", facts)
+        sync_folder(path.parent)  # SQLite sees to what is in its files, and not to their names
     except BaseException:
         db.close()
         raise
     return db
-
-
-def _row(run_id: str, message: Message, payloads: tuple[Payload, ...]) -> Row:
-    # json.dumps keeps NaN and infinity, which pydantic's own JSON would turn into null.
-    body = json.dumps(message.model_dump(mode="json"))
-    values: tuple[Any, ...]
-    match message:
-        case Verdict() as v:
-            table = "verdicts"
-            values = (
-                v.generation,
-                v.number,
-                v.camera,
-                v.boot_id,
-                v.seq,
-                v.result,
-                v.reason,
-                v.score,
-                v.start_mm,
-                v.end_mm,
-                v.roll_id,
-                v.origin,
-                v.latency_ms,
-                v.t_utc_ns,
-                v.tiles,
-                body,
-            )
-        case LineState() as s:
-            table, values = "states", (s.generation, s.number, s.state, s.inspection_ok, s.t_utc_ns, body)
-        case Reject() as r:
-            table, values = "rejects", (r.generation, r.number, r.verdict, r.camera, body)
-        case Action() as a:
-            table, values = "actions", (a.generation, a.number, a.event, body)
-        case Roll() | SpanEvent() | Alignment():
-            table, values = "web", (message.generation, type(message).__name__, message.number, body)
-        case CameraFacts() as f:
-            table = "camera_facts"
-            values = (f.camera, f.boot_id, f.t_utc_ns, bytes(payloads[0]).decode(errors="replace"))
-        case Totals() as t:
-            table, values = "totals", (t.generation, body)
-        case _:
-            raise ValueError(f"the ledger has no table for {type(message).__name__}")
-    conflict = "REPLACE" if table == "totals" else "IGNORE"
-    marks = ", ".join("?" * (1 + len(values)))
-    return f"INSERT OR {conflict} INTO {table} VALUES ({marks})", (run_id, *values)

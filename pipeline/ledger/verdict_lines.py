@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import takewhile
@@ -14,31 +15,42 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from glass_core.errors import InputError
-from pipeline.ledger.journal import Journal, lines_backwards
+from pipeline.ledger.journal import VERDICTS_FILE, Journal, lines_backwards
+from pipeline.ledger.store import Ledger
 from pipeline.messages.domains import Count, Name, RecordMm
 from pipeline.messages.verdicts import Verdict
 
-VERDICTS_FILE = "verdicts.jsonl"
+AT_ONCE = 500
+LATE = 1000
+"""A verdict that was lost on its way and sent again stands behind fewer lines that it precedes."""
 Key = tuple[int, int]
 
 
 class VerdictLines:
-    """Takes each verdict of a run once; InputError where the file cannot be opened.
+    """Takes each verdict once it is new in the ledger, and so in the order of the ledger's writing.
 
-    Decision repeats its latest records to the successor of a killed recorder: what is there already is left out.
+    The lines are not waited for on the disk. What a kill or a power cut took of them is written again from the ledger, when a
+    line next begins. InputError where the file cannot be opened.
     """
 
     def __init__(self, folder: Path, run_id: str) -> None:
         self._run_id = run_id
         self._journal = Journal(folder / VERDICTS_FILE)
+
+    def catch_up(self, ledger: Ledger) -> None:
+        """Write what the ledger has, and the file lacks at its end; what the disk does not take waits for the next flush."""
         last = next((line for line in map(_read, self._journal.lines_backwards()) if line is not None), None)
-        self._written = last.key if last is not None and last.run == run_id else (-1, -1)
+        lacking = ledger.verdicts_after(last.run, *last.key) if last is not None else ledger.verdicts_of_run()
+        for number, (run_id, verdict) in enumerate(lacking):
+            self._journal.add(_line(run_id, verdict))
+            if number % AT_ONCE == 0:
+                with suppress(OSError):
+                    self._journal.flush()
+        with suppress(OSError):
+            self._journal.flush()
 
     def add(self, verdict: Verdict) -> None:
         """Take one verdict, written at the next flush."""
-        if (verdict.generation, verdict.number) <= self._written:
-            return
-        self._written = verdict.generation, verdict.number
         self._journal.add(_line(self._run_id, verdict))
 
     def flush(self) -> None:
@@ -101,7 +113,7 @@ class LinesSoFar:
 
     def after(self, run_id: str, last: Key | None) -> Beyond:
         """What the lines of a run tell behind the last verdict (generation, number) in the ledger; InputError if unreadable."""
-        beyond = Beyond()
+        beyond, known = Beyond(), 0
         if not self.size:
             return beyond
         try:
@@ -110,9 +122,10 @@ class LinesSoFar:
                 for line in map(_read, of_run):
                     if line is None or line.run != run_id:
                         continue
-                    if last is not None and line.key <= last:
+                    if last is None or line.key > last:
+                        beyond.add(line)
+                    elif (known := known + 1) > LATE:
                         break
-                    beyond.add(line)
         except OSError as e:
             raise _unreadable(self.path, e) from None
         return beyond

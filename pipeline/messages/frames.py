@@ -37,6 +37,9 @@ from pipeline.messages.message import Message, Payload
 from pipeline.messages.states import FrameStatus
 from pipeline.messages.values import Measures, Span
 
+MAX_SHRUNK_BYTES = 1 << 15
+"""Of a picture that people look at after a fault."""
+
 
 class FrameKey(Message):
     """Which frame: the n-th (`seq`, from 0) that this start (`boot_id`) of this camera's grabber made."""
@@ -113,6 +116,15 @@ class Frame(Taken):
     def pixels(self, payload: Payload) -> np.ndarray:
         """The picture as a read-only array, (H, W) or (H, W, 3) uint8."""
         return np.frombuffer(payload, np.uint8).reshape(self.shape)
+
+    def shrunk(self, payload: Payload) -> tuple[Self, bytes]:
+        """Every so-many-eth pixel of every so-many-eth row, MAX_SHRUNK_BYTES at most; without what is told in pixels."""
+        pixels, step = self.pixels(payload), 1
+        while pixels[::step, ::step].size > MAX_SHRUNK_BYTES:
+            step += 1
+        small = pixels[::step, ::step]
+        bare = {"mm_per_px_x": None, "mm_per_px_y": None, "inspect_x_px": None, "cloth_x_px": None}
+        return self.model_copy(update={"shape": small.shape, **bare}), small.tobytes()
 
 
 class Announced(Taken):

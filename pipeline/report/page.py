@@ -15,6 +15,7 @@ from pipeline.ledger.reading import read_camera_facts, read_runs, read_states, r
 from pipeline.messages.line import LineState
 from pipeline.messages.reasons import Reason
 from pipeline.report import files
+from pipeline.report.black_boxes import box_section
 from pipeline.report.events import event_section
 from pipeline.report.gallery import Gallery
 from pipeline.report.grading import grade_section, unseen_section
@@ -64,6 +65,7 @@ def issue_report(
         _defects(defects, sheet, comparison, Gallery(ledger.parent, out)),
         _gaps(summary, metres),
         _states(states, end_utc_ns),
+        box_section(ledger.parent, facts),
         _cameras(read_camera_facts(ledger, run_id), covered.cameras, metres),
         _overlaps(sheet),
         _model(facts, "Model and card"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.cloth.joining import Defect
-from pipeline.ledger.store import SpanRow
+from pipeline.ledger.tables import SpanRow
 from pipeline.messages.reasons import Reason
 from pipeline.messages.states import Result
 

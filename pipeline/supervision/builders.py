@@ -5,6 +5,7 @@ A builder's imports are its own, so that only the worker loads an engine's libra
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -175,6 +176,7 @@ def _decision(spec: Spec, link: Link, model: Path) -> Stage:
         actuator_mm={c.name: c.actuator_mm for c in spec.config.cameras if c.actuator_mm is not None and c.mm_per_px_y},
         y_offset_mm={c.name: c.y_offset_mm for c in spec.config.cameras},
         decided=before.decided,
+        totals=before.totals,
         interval_ms={c.name: c.frame_ms for c in spec.config.cameras if c.keeps_time} if spec.live else {},
         wires=tuple((role, name) for role in ("output", "input") for name in ROLES[role].names(spec.config)),
         reject_wires=tuple(o.name for o in spec.config.wired if o.carries_rejects),
@@ -194,7 +196,9 @@ def _decision(spec: Spec, link: Link, model: Path) -> Stage:
 def _recorder(spec: Spec, link: Link, model: Path) -> Stage:
     from pipeline.ledger.stage import make_recorder
 
-    return make_recorder(link.inbox("recorder"), link.outbox("decision"), spec.config, model, spec.generation)
+    return make_recorder(
+        link.inbox("recorder"), link.outbox("decision"), spec.config, model, spec.generation, spec.begun_by or os.getppid()
+    )
 
 
 def _output(spec: Spec, link: Link, model: Path) -> Stage:

@@ -67,13 +67,11 @@ class Child:
         self.generation, self.waits = spec.generation, spec.standby
         path = spec.folder / f"{self.role}-{self.name}.json"
         path.write_text(spec.model_dump_json(), encoding="utf-8")
-        home = str(Path(__file__).parents[2])
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))}
-        environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads would starve the other processes
         # A session of its own: Ctrl-C in the terminal reaches the supervisor alone, which stops all in order.
         self.process = subprocess.Popen(
             [sys.executable, "-m", "pipeline.supervision.process", str(path)],
-            env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+            env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            start_new_session=True,
         )  # fmt: skip
         assert self.process.stdout is not None
         self._said = Words(self.process.stdout)
@@ -138,6 +136,14 @@ class Child:
         tries = len(self.failures_ns)
         self.restart_due_ns = now_ns + (min(BACKOFF_NS * 2 ** (tries - 2), MAX_BACKOFF_NS) if tries > 1 else 0)
         return tries if tries > RESTARTS and not ROLES[self.role].beyond_cable else None
+
+
+def environment() -> dict[str, str]:
+    """In which a process of the line finds this program."""
+    home = str(Path(__file__).parents[2])
+    found = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))}
+    found.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads would starve the other processes
+    return found
 
 
 def terminate(children: list[Child], until_s: float, meanwhile: Callable[[], None]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -14,7 +16,7 @@ from pipeline.supervision.runtime_folder import LOCK
 
 
 class HeldFolder:
-    """The folder at `path` of the line called `name`, empty and held from here on.
+    """The folder at `path` of the line called `name`, held from here on.
 
     Raises InputError where such a line runs already, or where the folder is not this user's own.
     """
@@ -22,13 +24,16 @@ class HeldFolder:
     def __init__(self, path: Path, name: str) -> None:
         self.path = path
         make_private(self.path)  # before anything in it is opened, emptied or removed
-        try:
+        with self._usable():
             self._lock = self._take_lock(name)
-            try:
-                self._empty()
-            except BaseException:
+            if not self.is_ours:  # the line before removed it just now, and a third may have made it anew
                 self._lock.close()
-                raise
+                raise InputError(f"another line of that name starts or ends, {self.path}, start the line again")
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as e:
             raise InputError(f"socket folder not usable ({e.strerror}), {self.path}, remove it or make room there") from None
 
@@ -41,17 +46,17 @@ class HeldFolder:
             pid = lock.read().strip()
             lock.close()
             raise InputError(f"line already runs (process {pid}), {name}, stop it or choose another line.name") from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
         return lock
 
-    def _empty(self) -> None:
-        if not self.is_ours:  # the line before removed it just now, and a third may have made it anew
-            raise InputError(f"another line of that name starts or ends, {self.path}, start the line again")
-        self._lock.truncate(0)
-        self._lock.write(str(os.getpid()))
-        self._lock.flush()
-        for stale in self.path.iterdir():
-            if stale.name != LOCK:
-                stale.unlink(missing_ok=True)
+    def empty(self) -> None:
+        """Remove what a line that was killed has left."""
+        with self._usable():
+            for stale in self.path.iterdir():
+                if stale.name != LOCK:
+                    stale.unlink(missing_ok=True)
 
     @property
     def is_ours(self) -> bool:

@@ -10,7 +10,6 @@ import ctypes
 import faulthandler
 import json
 import os
-import resource
 import signal
 import sys
 import time
@@ -25,8 +24,10 @@ from pipeline.link.memory_link import MemoryLink
 from pipeline.link.protocol import Outbox
 from pipeline.link.stage import Stage
 from pipeline.link.zmq_link import ZmqLink
+from pipeline.messages.frames import Frame
 from pipeline.messages.stages import Progress
 from pipeline.supervision.builders import build
+from pipeline.supervision.confinement import confine
 from pipeline.supervision.loop import loop
 from pipeline.supervision.spec import Spec
 from pipeline.telemetry import Refusals
@@ -64,7 +65,7 @@ def run_in_one_process(config: LineConfig, observe: bool, stop: Callable[[], boo
 
 
 class Reporter:
-    """Sends a stage's progress to the supervisor, from the stage's own steps."""
+    """Sends a stage's progress to the supervisor, from the stage's own steps, and what its camera saw last, made small."""
 
     def __init__(self, stage: Stage, spec: Spec, supervisor: Outbox, strangers: Refusals) -> None:
         self._stage, self._spec, self._supervisor, self._strangers = stage, spec, supervisor, strangers
@@ -83,6 +84,9 @@ class Reporter:
             kept=getattr(stage, "kept", None),
         )  # fmt: skip
         self._supervisor.send(progress)
+        glimpse: Callable[[], tuple[Frame, bytes] | None] = getattr(stage, "glimpse", lambda: None)
+        if (seen := glimpse()) is not None:
+            self._supervisor.send(*seen)  # kept in case of a fault; a refusal costs nothing but that
 
 
 def die_with_parent(parent_pid: int | None = None) -> None:
@@ -91,13 +95,6 @@ def die_with_parent(parent_pid: int | None = None) -> None:
     ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
     if parent_pid not in (None, os.getppid()):  # gone before the kernel was asked
         raise SystemExit(1)
-
-
-def confine() -> None:
-    """Whatever this process runs gains no rights, and a crash leaves no core: it would hold pictures, and fill the disk."""
-    pr_set_no_new_privs = 38
-    ctypes.CDLL(None).prctl(pr_set_no_new_privs, 1, 0, 0, 0)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def main(arguments: Iterable[str]) -> int:

@@ -18,6 +18,7 @@ from pipeline.messages.line import Totals
 from pipeline.report.roll import Summary, summarise
 from pipeline.supervision.bundles import make_for_here
 from pipeline.supervision.demand import Demand, demands, needed_tiles_per_s
+from pipeline.supervision.notifying import ServiceManager
 from pipeline.supervision.reach import reaches
 from pipeline.supervision.signals import asked_to_stop, handled
 from pipeline.supervision.supervisor import LineFailed, Supervisor
@@ -48,6 +49,7 @@ def run(
     `observe`: outputs are inhibited and scores kept for calibration. Unless `slow_ok`, a line whose cameras ask for more
     than its engine is measured to do does not start. `watcher` sees what it does, from a thread of its own, so that it may
     take its time; `report` hears what is to be said before.
+    Under systemd it tells it is up, pings its watchdog and says that it stops.
     SIGINT, SIGTERM and SIGHUP stop it; SIGUSR1 sets rejects aside (BYPASS), SIGUSR2 takes that back.
     Raises InputError and MissingError for what cannot start, LineFailed when the line cannot go on.
 
@@ -63,9 +65,11 @@ def run(
         line = Supervisor(config, observe, needed, watched.say)
         bypass = {signal.SIGUSR1: lambda: line.bypass(True), signal.SIGUSR2: lambda: line.bypass(False)}
         with asked_to_stop() as stopped, handled(bypass), line:
+            manager = ServiceManager()
             try:
-                _watch(line, watched, stopped, frames, seconds)
+                _watch(line, watched, manager, stopped, frames, seconds)
             finally:
+                manager.stops()
                 watched.leave()
     if "recorder" not in line.progress:  # what the ledger holds is then of an earlier run
         raise LineFailed("stopped before the line was up, nothing was recorded", 0)
@@ -101,10 +105,18 @@ def asked_of(config: LineConfig) -> list[Demand]:
     return [max(same_camera, key=lambda d: d.tiles_per_frame) for same_camera in zip(*by_model, strict=True)]
 
 
-def _watch(line: Supervisor, watched: Watched, stopped: Callable[[], bool], frames: int | None, seconds: float | None) -> None:
+def _watch(
+    line: Supervisor,
+    watched: Watched,
+    manager: ServiceManager,
+    stopped: Callable[[], bool],
+    frames: int | None,
+    seconds: float | None,
+) -> None:
     ready_s: float | None = None
     while not stopped() and not line.ended:
         line.step()
+        manager.see(line.ready, line.at_work, time.monotonic_ns())
         for message, _ in portion(line.events):
             watched.hear(message)
             if frames is not None and isinstance(message, Totals) and message.verdicts >= frames:

@@ -20,6 +20,8 @@ class Spec(BaseModel):
     generation: int
     supervisor_pid: int | None = None
     """Whom it does not outlive."""
+    begun_by: int | None = None
+    """The supervisor that began the run: this one, or one that was killed and whose run goes on."""
     folder: Path
     """Sockets."""
     config: LineConfig

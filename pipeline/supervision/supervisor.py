@@ -10,16 +10,20 @@ from typing import NamedTuple, NoReturn
 
 from pipeline.config.line import LineConfig
 from pipeline.decision.handover import Heard
+from pipeline.ledger.black_box import LastWord
 from pipeline.link.protocol import portion
 from pipeline.link.status import StatusReport
 from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.commands import Bypass, Command
+from pipeline.messages.frames import Frame
 from pipeline.messages.message import Message
 from pipeline.messages.stages import Progress
 from pipeline.messages.states import StageState
 from pipeline.supervision.builders import ROLES
 from pipeline.supervision.child import RESTARTS_NS, Child, terminate
+from pipeline.supervision.flight_recorder import FlightRecorder
 from pipeline.supervision.held_folder import HeldFolder
+from pipeline.supervision.left import Left, read_left, write_left
 from pipeline.supervision.runtime_folder import runtime_folder
 from pipeline.supervision.spec import Spec
 from pipeline.supervision.watching import to_stderr
@@ -30,6 +34,8 @@ STOP_S = 2.5
 """From the request to the last process: what has not stopped by then is killed."""
 FAULT_S = 0.5
 """Before a line ends that cannot go on, decision has so long to publish FAULT, and then the outputs to switch off."""
+KEEP_NS = 200_000_000
+"""As often as the stages report."""
 WAIT_MS = 20
 """The longest until a process that has ended is seen."""
 
@@ -76,6 +82,9 @@ class Supervisor:
         self._untold: deque[Message] = deque(maxlen=MAX_UNTOLD)
         self._bypass = False
         self._heard = Heard()
+        self._begun_by = os.getpid()
+        self._kept_due_ns = 0
+        self._flight = FlightRecorder(config, self._last_words, say)
 
     def __enter__(self) -> Supervisor:
         try:
@@ -87,12 +96,42 @@ class Supervisor:
 
     def _open(self) -> None:
         self._held = HeldFolder(self.folder, self._config.line.name)
+        self._go_on()
+        self._held.empty()
         self._link = ZmqLink(self.folder)
         self._inbox = self._link.inbox("supervisor")
         self._decision = self._link.outbox("decision")
         self.events = self._link.subscribe(self._config.publisher.bind)
         """What the line publishes."""
-        self._published = self._link.subscribe(self._config.publisher.bind, "Roll", "LineState", "Action", "SpanEvent")
+        self._published = self._link.subscribe(
+            self._config.publisher.bind, "Roll", "LineState", "Action", "SpanEvent", "Totals"
+        )
+        self._spoken = self._link.subscribe(self._config.publisher.bind, "Verdict", "Reject", "Heartbeat")
+        """The many: they must not push out what a handover is made of."""
+
+    def _go_on(self) -> None:
+        """Where the supervisor before this one was killed, its run goes on: the next generation of every process."""
+        if (left := read_left(self.folder, self._config.sha, self._observe)) is None:
+            return
+        self._begun_by, self._bypass, self._heard = left.begun_by, left.before.bypass, Heard(left.before)
+        for child in self._processes:
+            child.generation = left.generations.get(f"{child.role} {child.name}", -1)
+        self._say("glassline: the line was killed, its run goes on")
+
+    def _keep(self, now_ns: int) -> None:
+        """Leave word of the run for who comes after this supervisor, should it be killed."""
+        assert self._held is not None
+        if now_ns < self._kept_due_ns or not self._held.is_ours:  # another line may have made it anew
+            return
+        self._kept_due_ns = now_ns + KEEP_NS
+        generations: dict[str, int] = {}
+        for child in self._processes:
+            key = f"{child.role} {child.name}"
+            generations[key] = max(child.generation, generations.get(key, -1))
+        write_left(self.folder, Left(
+            config_sha=self._config.sha, observe=self._observe, begun_by=self._begun_by, generations=generations,
+            before=self._heard.handover(self._bypass),
+        ))  # fmt: skip
 
     def __exit__(self, *failure: object) -> None:
         try:
@@ -115,6 +154,17 @@ class Supervisor:
     def progress(self) -> dict[str, Progress]:
         """The last word of each process, by name."""
         return {c.name: c.progress for c in self._children if c.progress}
+
+    @property
+    def at_work(self) -> dict[str, Progress]:
+        """The same of those that the line cannot do without, by role and name; not of one that is being started."""
+        needed = [c for c in self._children if c.ready and not ROLES[c.role].beyond_cable]
+        return {f"{c.role} {c.name}": c.progress for c in needed if c.progress}
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Each process that lives, by name."""
+        return {c.name: c.process.pid for c in self._children if c.process}
 
     @property
     def ready(self) -> bool:
@@ -151,6 +201,8 @@ class Supervisor:
             if self._standby is not None:
                 self._see_to(self._standby, now_ns)
         self._tell_who_is_down(now_ns)
+        self._keep(now_ns)
+        self._flight.step(now_ns)
         self._link.wait(WAIT_MS)
 
     def _see_to(self, child: Child, now_ns: int) -> None:
@@ -159,12 +211,12 @@ class Supervisor:
             if now_ns >= child.restart_due_ns:
                 self._start(child, now_ns)
         elif (code := child.process.poll()) is not None:
-            self._show(child.last_words())
+            self._show(child, child.last_words())
             if not child.was_ready and code in (2, 3) and child is not self._standby:
                 raise LineFailed("", code)  # it has said why
-            self._failed(child, f"ended with status {code}", now_ns)
+            self._failed(child, f"ended with status {code}", now_ns, code)
         elif (hang := child.hangs(now_ns)) and child.kill(now_ns):
-            self._note_down(child, hang)
+            self._note_down(child, hang, now_ns)
             self._say(f"glassline: {child.name} {hang}, killed and started again")
         elif child.waits and child.ready and child is not self._standby:
             child.take_over()
@@ -173,7 +225,7 @@ class Supervisor:
     def _hear(self, now_ns: int) -> None:
         """Take in what the processes report and print, pass on what people say, and note what was published."""
         self._show_words()
-        for received, _ in portion(self._inbox):
+        for received, payloads in portion(self._inbox):
             match received:
                 case Progress() as progress:
                     for child in self._processes:
@@ -181,10 +233,23 @@ class Supervisor:
                             self._heard.hear(progress)
                 case Command() as word:
                     self._pass_on(word)
+                case Frame() as frame if self._flight.see(frame, payloads[0], now_ns):
+                    pass
                 case message:
                     self._inbox.refused.count(message.sender)
         for published, _ in portion(self._published):
             self._heard.hear(published)
+            self._flight.hear(published, now_ns)
+        for spoken, _ in portion(self._spoken):
+            self._flight.hear(spoken, now_ns)
+
+    def _last_words(self) -> list[LastWord]:
+        """Of each process; one that was started again and has not spoken has none yet."""
+        return [
+            LastWord(role=c.role, name=c.name, progress=c.progress, t_mono_ns=c.heard_ns)
+            for c in self._children
+            if c.progress is None or c.progress.generation == c.generation
+        ]
 
     def _start(self, child: Child, now_ns: int) -> None:
         assert self._held is not None
@@ -193,15 +258,17 @@ class Supervisor:
         alike = [c.generation for c in self._processes if (c.role, c.name) == (child.role, child.name)]
         spec = Spec(
             role=child.role, name=child.name, generation=max(alike) + 1, folder=self.folder,
-            supervisor_pid=os.getpid(), config=self._config, observe=self._observe, standby=child is self._standby,
-            before=self._heard.handover(self._bypass), needed_tiles_per_s=self._needed_tiles_per_s,
+            supervisor_pid=os.getpid(), begun_by=self._begun_by, config=self._config, observe=self._observe,
+            standby=child is self._standby, before=self._heard.handover(self._bypass),
+            needed_tiles_per_s=self._needed_tiles_per_s,
         )  # fmt: skip
+        self._kept_due_ns = now_ns  # no generation is given twice
         try:
             child.start(spec, now_ns)
         except OSError as e:  # no memory, no more processes or files, a full disk
             self._failed(child, f"cannot be started ({e.strerror})", now_ns)
 
-    def _failed(self, child: Child, why: str, now_ns: int) -> None:
+    def _failed(self, child: Child, why: str, now_ns: int, status: int | None = None) -> None:
         """It is started again, or the standby takes its place; LineFailed where it has failed too often."""
         tries = child.failed(now_ns)
         if child is self._standby:
@@ -209,7 +276,7 @@ class Supervisor:
             if tries is not None:  # each try takes time from the one that works
                 child.restart_due_ns = now_ns + RESTARTS_NS
             return
-        self._note_down(child, why)
+        self._note_down(child, why, now_ns, status)
         if tries is not None:
             self._give_up(child, f"{child.name} failed {tries} times in a minute, {why}, see the lines above")
         if child.role == "worker" and self._standby is not None and self._standby.process is not None:
@@ -220,12 +287,14 @@ class Supervisor:
         else:
             self._say(f"glassline: {child.name} {why}, starting it again")
 
-    def _note_down(self, child: Child, why: str) -> None:
+    def _note_down(self, child: Child, why: str, now_ns: int, status: int | None = None) -> None:
         """From now on decision hears of it, also one that was started meanwhile, until the child's successor works."""
-        if child is self._standby or child.role == "decision":  # the line does not depend on the one; the other is who is told
+        if child is self._standby:  # the line does not depend on it
             return
-        report = StatusReport(self._decision, child.role, child.name, child.generation)
-        self._down[child.role, child.name] = Down(child.generation, report, why)
+        self._flight.fault(child.name, why, now_ns, status)
+        if child.role != "decision":  # it hears nothing of itself
+            report = StatusReport(self._decision, child.role, child.name, child.generation)
+            self._down[child.role, child.name] = Down(child.generation, report, why)
 
     def _tell_who_is_down(self, now_ns: int) -> None:
         for child in self._children:
@@ -243,6 +312,7 @@ class Supervisor:
         if child.role != "decision":
             self._publish_fault(child, why)
         self._terminate([c for c in self._children if c.role == "output"], time.monotonic() + FAULT_S)
+        self._flight.fault("supervisor", why, time.monotonic_ns())
         raise LineFailed(why, 1)
 
     def _publish_fault(self, child: Child, why: str) -> None:
@@ -256,15 +326,17 @@ class Supervisor:
 
     def _show_words(self) -> None:
         for child in self._processes:
-            self._show(child.words())
+            self._show(child, child.words())
 
-    def _show(self, printed: list[str]) -> None:
+    def _show(self, child: Child, printed: list[str]) -> None:
         for line in printed:
+            self._flight.read(child.name, line, time.monotonic_ns())
             self._say(line)
 
     def stop(self) -> None:
         """Reverse order: sources first, then what is in hand is decided and recorded; nothing outlives STOP_S."""
         end_s = time.monotonic() + STOP_S
+        self._flight.close(time.monotonic_ns())
         if self._standby is not None:
             self._terminate([self._standby], 0.0)  # it has nothing in hand, and may not hear while it loads its engine
         sources = [c for c in self._children if ROLES[c.role].source]
@@ -279,8 +351,9 @@ class Supervisor:
         for role in reversed(ROLES):
             last_s = end_s if role == "recorder" else end_s - 0.5
             self._terminate([c for c in self._children if c.role == role], last_s)
+        self._flight.leave(end_s)
 
     def _terminate(self, children: list[Child], until_s: float) -> None:
         terminate(children, until_s, self._show_words)
         for child in children:
-            self._show(child.last_words())
+            self._show(child, child.last_words())

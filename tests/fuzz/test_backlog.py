@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import tempfile
 from pathlib import Path
@@ -13,6 +12,7 @@ from pipeline.ledger.reading import read_rejects, read_states, read_verdicts
 from pipeline.ledger.stage import Recorder
 from pipeline.ledger.store import Ledger, LedgerFull
 from pipeline.messages.line import LineState
+from pipeline.messages.message import Message
 from pipeline.messages.reasons import Reason
 from pipeline.messages.states import Result, StageState
 from pipeline.messages.verdicts import Verdict
@@ -37,18 +37,17 @@ class Desk:
         self.recorder = Recorder(self._bench.recorder, self._bench.inbox, self._ledger, self._folder, self._generation)
         commit = self._ledger.commit
 
-        def try_commit() -> None:
+        def try_commit() -> list[Message]:
             if self.full:
                 raise LedgerFull("ledger not writable (full), make room on the disk")
-            commit()
+            return commit()
 
         self._ledger.commit = try_commit  # type: ignore[method-assign]
 
     def kill(self, told: bool) -> None:
         """It is gone with all that it had taken; `told`: the supervisor has said so."""
         self.recorder._lines.close()
-        self._ledger._db.close()
-        os.close(self._ledger._lock)
+        self._ledger.let_go()
         self._bench.recorder.queue.clear()
         if told:
             self._bench.status("recorder", "recorder", StageState.DOWN, self._generation)

@@ -89,12 +89,17 @@ def verdicts_come(h: History) -> Found:
 
 
 def record_is_whole(h: History) -> Found:
-    """What was published stands in the ledger, and what stands there in verdicts.jsonl too."""
+    """What was published stands in the ledger, and what stands there in verdicts.jsonl too.
+
+    What a decision that was killed still held for a recorder that failed is lost; the record must know that it lacks it.
+    """
     told = {(v["generation"], v["number"]): v for _, v in h.said("Verdict")}
     rows = {(v["generation"], v["number"]): v for v in h.rows}
     lines = {(v["generation"], v["number"]): v for v in h.lines}
     for place in sorted(told.keys() ^ rows.keys()):
         v = told.get(place) or rows[place]
+        if place in told and _told_as_missing(h, *place):
+            continue
         what = "published, and not in the ledger" if place in told else "in the ledger, and never published"
         yield "I1", v["camera"], f"verdict {place}", f"{what}: {v['result']} of seq {v['seq']}"
     for place in sorted(told.keys() & rows.keys()):
@@ -357,6 +362,13 @@ CHECKS: tuple[Callable[[History], Found], ...] = (
     time_without_a_hole, passes_are_true, counters_add_up, losses_are_told, nothing_grows, runs_again,
     gate_lets_nothing_by,
 )  # fmt: skip
+
+
+def _told_as_missing(h: History, generation: int, number: int) -> bool:
+    """Whether nobody was left who held it, and the ledger says that there was such a verdict."""
+    held_by_nobody = generation in h.facts["killed_decisions"] and h.facts["recorder_failed"]
+    last = max((v["number"] for v in h.rows if v["generation"] == generation), default=-1)
+    return held_by_nobody and number < max(last, h.totals.get(generation, {}).get("verdicts", 0))
 
 
 def _key(said: Said) -> tuple[Any, ...]:

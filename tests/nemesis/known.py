@@ -30,19 +30,12 @@ def _at_its_camera(*kinds: str) -> Fits:
     return lambda violation, schedule: any(f.target == violation.camera and f.kind in kinds for f in schedule.faults)
 
 
-def _died_together(violation: Violation, schedule: Schedule) -> bool:
-    """Decision died (and took the recorder along), while records were under way to the recorder."""
-    held = any(f.target == "recorder" and f.kind in ("kill", "delay", "reorder", "duplicate", "pause") for f in schedule.faults)
-    return held and _with("decision", "kill")(violation, schedule)
-
-
 def _leapt(violation: Violation, schedule: Schedule) -> bool:
     """The counter of a camera that the line's cloth triggers went on while it gave nothing."""
     triggered = {c.name for c in schedule.cameras if c.kind == "cloth"}
     return any(f.target in triggered and f.kind in ("hang", "jump", "late") for f in schedule.faults)
 
 
-_LOST_RECORD = "a record that the link lost is not sent again to a living recorder"
 _SLEPT = "a decision that slept or hears late believes old words of time and place"
 
 KNOWN = (
@@ -51,12 +44,6 @@ KNOWN = (
     Known("I1", ("silence without a verdict",), "silence is not counted in time where lengths are not known"),
     Known("I2", ("PASS with a foreign score", "PASS above the threshold"), "a camera that repeats one picture is not noticed",
           _at_its_camera("frozen")),
-    Known("I1", ("published, and not in the ledger",), _LOST_RECORD, _with("recorder", "drop", "corrupt")),
-    Known("I3", ("record totals are wrong",), _LOST_RECORD, _with("recorder", "drop", "corrupt")),
-    Known("I1", ("published, and not in the ledger",), "what recorder and decision held when both died is on no record",
-          _died_together),
-    Known("I1", ("verdicts.jsonl and the ledger differ",), "verdicts.jsonl leaves out what comes out of order",
-          _with("recorder", "delay", "reorder", "duplicate", "drop", "corrupt")),
     Known("I4", ("too few told as lost",), "what a killed decision had in hand is covered and not counted",
           _with("decision", "kill")),
     Known("I4", ("too few told as lost",), "losses before a boot's first word, and those told in a lost word, are not counted",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 from collections import deque
 from dataclasses import dataclass
@@ -144,6 +143,7 @@ class Line:
         self._gated: list[tuple[int, bool]] = []
         self._consumed: list[tuple[int, dict[str, Any]]] = []
         self._recovered_ns: int | None = None
+        self._killed_decisions: list[int] = []
 
     def run(self) -> History:
         """The whole schedule, then peace until the line has recovered or failed to."""
@@ -263,10 +263,10 @@ class Line:
     def _let_disk_fill(self, recorder: Any) -> None:
         commit = recorder._ledger.commit
 
-        def full_or_not() -> None:
+        def full_or_not() -> list[Message]:
             if self._schedule.active(self._plant.t_s, "recorder", "disk"):
                 raise LedgerFull("ledger not writable (database or disk is full), make room on the disk")
-            commit()
+            return commit()
 
         recorder._ledger.commit = full_or_not
 
@@ -304,9 +304,10 @@ class Line:
         """It is gone without a last word; what it held is lost."""
         if process.stage is None:
             return
+        if process.role == "decision":
+            self._killed_decisions.append(process.generation)
         if process.role == "recorder":  # the kernel would close its files; nothing is committed
-            process.stage._ledger._db.close()
-            os.close(process.stage._ledger._lock)
+            process.stage._ledger.let_go()
             process.stage._lines.close()
         self._gone(process)
         self._fail(process, why)
@@ -376,6 +377,7 @@ class Line:
             "speeds": [(BEGAN_NS + int(t_s * S), v) for t_s, v in s.speeds], "weights_sha": "weights", "engine_sha": "engine",
             "card_sha": self._card_sha, "peace_ns": BEGAN_NS + int(s.last_fault_s * S), "ended_ns": self._plant.now_ns,
             "window_ns": int(self._gate.window_ms * MS), "verdict_ns": int(self._gate.verdict_ms * MS),
+            "killed_decisions": self._killed_decisions, "recorder_failed": any(f.target == "recorder" for f in s.faults),
             "capacity": max(len(p.parcels) for p in self._links.pipes.values()),
         }  # fmt: skip
         exposures = [entry for device in self._plant.devices.values() for entry in device.log]

@@ -157,6 +157,17 @@ def a_row_is_missing(h: History) -> None:
     del h.rows[7]
 
 
+def a_row_is_missing_of_a_decision_that_died_alone(h: History) -> None:
+    h.facts["killed_decisions"] = [0]
+    del h.rows[7]
+
+
+def the_last_row_is_missing_and_nothing_tells_of_it(h: History) -> None:
+    h.facts |= {"killed_decisions": [0], "recorder_failed": True}
+    h.totals[0]["verdicts"] -= 1
+    h.rows.remove(max(h.rows, key=lambda v: v["number"]))
+
+
 def a_row_says_something_else(h: History) -> None:
     row_of(h, passes(h, "a")[3])["result"] = "DEFECT"
 
@@ -227,6 +238,8 @@ PLANTS: tuple[tuple[str, str, Callable[[History], None]], ...] = (
     ("I4", "the grabber miscounts", a_gap_in_the_camera_counter),
     ("I4", "too many told as lost", a_loss_that_never_was),
     ("I1", "published, and not in the ledger", a_row_is_missing),
+    ("I1", "published, and not in the ledger", a_row_is_missing_of_a_decision_that_died_alone),
+    ("I1", "published, and not in the ledger", the_last_row_is_missing_and_nothing_tells_of_it),
     ("I1", "the ledger says something else than what was published", a_row_says_something_else),
     ("I1", "verdicts.jsonl and the ledger differ", a_line_is_missing),
     ("I1", "in the ledger, and never published", a_row_that_was_never_published),

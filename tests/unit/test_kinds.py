@@ -371,7 +371,7 @@ verdict = Verdict(
 Publisher(link.broadcasts[0], 0).publish(verdict)
 print(heard[0].reason)
 config = LineConfig.model_validate({"ledger": {"path": "out/ledger.sqlite"}})
-recorder = make_recorder(link.inbox("recorder"), link.outbox("decision"), config, Path("run"), 0)
+recorder = make_recorder(link.inbox("recorder"), link.outbox("decision"), config, Path("run"), 0, 1)
 link.outbox("recorder").send(verdict)
 recorder.step(time.monotonic_ns())
 recorder.close()

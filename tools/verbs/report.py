@@ -1,4 +1,4 @@
-"""`glassline report`: the roll report again, from the ledger and from what people said of its defects."""
+"""`glassline report`: the roll report again, from the ledger and from what people said of its defects; or a black box."""
 
 from __future__ import annotations
 
@@ -7,19 +7,27 @@ import json
 import sys
 from pathlib import Path
 
-from pipeline.report import issue_report
+from pipeline.ledger.black_box import read_box
+from pipeline.report import issue_report, show_box
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the verb."""
-    p = subparsers.add_parser("report", help="write the roll report again from the ledger")
-    p.add_argument("folder", type=Path, metavar="DIR", help="folder that run, replay or demo wrote")
+    p = subparsers.add_parser("report", help="write the roll report again from the ledger, or open a black box")
+    p.add_argument(
+        "folder", type=Path, metavar="DIR", help="folder that run, replay or demo wrote, or a file of its black_boxes"
+    )
     p.add_argument("--json", action="store_true", help="print one JSON object")
     p.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write DIR/report.html, report.json and defects.csv for the last run in DIR/ledger.sqlite and print the page's path."""
+    """Write DIR/report.html, report.json and defects.csv for the last run in DIR/ledger.sqlite and print the page's path.
+
+    Of a black box: its page beside it.
+    """
+    if args.folder.is_file():
+        return _open_box(args.folder, args.json)
     ledger = args.folder / "ledger.sqlite"
     page, sheet = issue_report(ledger, args.folder)
     if sheet.missing.records:
@@ -39,4 +47,11 @@ def run(args: argparse.Namespace) -> int:
             {"schema": 1, "page": str(page), "revision": sheet.revision, "missing": sheet.missing.model_dump(), "rolls": rolls}
         )
     )
+    return 0
+
+
+def _open_box(path: Path, as_json: bool) -> int:
+    box, page = read_box(path), show_box(path)
+    faults = [fault.model_dump(exclude={"kind"}) for fault in box.faults]
+    print(json.dumps({"schema": 1, "page": str(page), "line": box.opening.line, "faults": faults}) if as_json else page)
     return 0

@@ -92,3 +92,62 @@ def test_the_few_that_matter_most_fall_out_last_and_are_counted(recorder: Box, k
     backlog.pass_on()
     records += [m for m, _ in recorder.queue]
     assert records == [*map(reject, range(10)), *map(kind, range(10))]
+
+
+def taken(recorder: Box) -> list[tuple[str, int]]:
+    """Kind and number of what the recorder was sent since it was last asked."""
+    sent = [(type(m).__name__, m.number) for m, _ in recorder.queue]  # type: ignore[attr-defined]
+    recorder.queue.clear()
+    return sent
+
+
+def safe(kind: str, first: int, last: int, generation: int = 0) -> Committed:
+    return Committed.model_validate({"kind": kind, "generation": generation, "first": first, "last": last})
+
+
+def test_what_went_before_its_like_and_is_not_committed_with_it_is_sent_again_once(recorder: Box) -> None:
+    recorder.room = 99
+    backlog = Backlog(recorder)
+    for number in range(5):
+        backlog.add(reject(number), ())
+    backlog.add(state(0), ())
+    backlog.pass_on()
+    taken(recorder)
+    backlog.committed(safe("Reject", 0, 1))
+    backlog.committed(safe("LineState", 0, 0))  # of another kind: those still to come may be in the same commit
+    backlog.pass_on()
+    assert taken(recorder) == []
+    backlog.committed(safe("Reject", 3, 3))  # 2 was lost; 4 may be under way
+    backlog.pass_on()
+    assert taken(recorder) == [("Reject", 2)]
+    backlog.committed(safe("Reject", 4, 4))  # it went before 2 was sent again
+    backlog.pass_on()
+    assert taken(recorder) == []
+    backlog.committed(safe("Reject", 2, 2))
+    backlog.send_uncommitted_again()
+    assert not backlog
+
+
+def test_another_generation_says_nothing_of_this_one(recorder: Box) -> None:
+    recorder.room = 99
+    backlog = Backlog(recorder)
+    backlog.add(reject(0), ())
+    backlog.add(reject(1).model_copy(update={"generation": 1}), ())
+    backlog.pass_on()
+    taken(recorder)
+    backlog.committed(safe("Reject", 1, 1, generation=1))
+    backlog.pass_on()
+    assert taken(recorder) == []
+
+
+def test_at_the_end_all_that_is_not_known_to_be_safe_goes_once_more(recorder: Box) -> None:
+    recorder.room = 99
+    backlog = Backlog(recorder)
+    for number in range(4):
+        backlog.add(reject(number), ())
+    backlog.pass_on()
+    taken(recorder)
+    backlog.committed(safe("Reject", 0, 2))
+    backlog.send_uncommitted_again()
+    backlog.pass_on()
+    assert taken(recorder) == [("Reject", 3)]

@@ -12,6 +12,7 @@ from pipeline.messages.line import LineState
 from pipeline.messages.message import Message
 from pipeline.messages.stages import Counted, Decided, Elapsed, Mark, Progress
 from pipeline.messages.states import EventAction, EventKind, State
+from tests.fakes import totals
 
 
 def state(word: State, detail: str = "") -> LineState:
@@ -23,8 +24,10 @@ def roll(roll_id: str, cause: str, generation: int = 0) -> Roll:
     return Roll.model_validate({**facts, "roll_id": roll_id, "cause": cause, "generation": generation})
 
 
-def kept(what: Decided | Elapsed | Counted | None) -> Progress:
-    return Progress(name="p", generation=0, state=None, steps=0, handled=0, waiting=0, kept=what)
+def kept(what: Decided | Elapsed | Counted | None, generation: int = 0, **counters: int) -> Progress:
+    return Progress(
+        name="p", generation=generation, state=None, steps=0, handled=0, waiting=0, kept=what, counters=counters
+    )  # fmt: skip
 
 
 def seam(start_mm: float) -> SpanEvent:
@@ -51,6 +54,13 @@ FURTHER = Decided(cameras={"c": Mark(mm=9.0, t_mono_ns=7, boot_id="b", next_seq=
         ([roll("A", "config", generation=1)], Handover()),
         ([kept(DECIDED), kept(FURTHER)], Handover(decided=FURTHER)),
         ([seam(100), seam(300)], Handover(spans=(seam(100), seam(300)))),
+        ([totals(verdicts=3), totals(verdicts=5)], Handover(totals=totals(verdicts=5))),
+        ([totals(verdicts=5), kept(DECIDED, verdicts=8)], Handover(decided=DECIDED, totals=totals(verdicts=8))),
+        ([totals(verdicts=5), kept(DECIDED, verdicts=4)], Handover(decided=DECIDED, totals=totals(verdicts=5))),
+        (
+            [totals(verdicts=5, generation=1), kept(DECIDED, verdicts=80)],
+            Handover(decided=DECIDED, totals=totals(verdicts=5, generation=1)),
+        ),
         ([kept(Elapsed(elapsed_s=2.5)), kept(None)], Handover(travelled=Elapsed(elapsed_s=2.5))),
         ([kept(COUNTED), kept(DECIDED)], Handover(decided=DECIDED, travelled=COUNTED)),
     ],
@@ -70,3 +80,10 @@ def test_it_reaches_the_next_generation_as_what_it_was(what: Decided | Elapsed |
     memory.hear(reported)
     handover = memory.handover(bypass=False)
     assert Handover.model_validate_json(handover.model_dump_json()) == handover
+
+
+def test_its_totals_reach_the_next_generation_whole() -> None:
+    memory = Heard()
+    memory.hear(totals(verdicts=7, reasons={"NO_FRAME": 2}, position_mm=4.5))
+    handover = memory.handover(bypass=False)
+    assert Handover.model_validate_json(handover.model_dump_json()) == handover and handover.totals is not None

@@ -262,3 +262,16 @@ def test_it_sleeps_until_the_next_picture_of_a_rate_is_due_and_looks_often_where
     ended = Bench(ScriptCamera([]), rate=50)
     ended.run(now_ns=1 * MS)
     assert held_up.grabber.idle_ms == ended.grabber.idle_ms == 5
+
+
+def test_it_shows_its_latest_whole_frame_once_and_small() -> None:
+    bench = Bench(
+        ScriptCamera([shot(0), shot(1), replace(shot(2), pixels=None, error="torn")]), mm_per_px_y=0.5, mm_per_px_x=0.2
+    )
+    assert bench.grabber.glimpse() is None
+    bench.run()
+    assert [f.seq for f in bench.worker.take(Frame)] == [0, 1]
+    seen = bench.grabber.glimpse()
+    assert seen is not None and seen[0].seq == 1 and seen[0].start_mm == 32
+    assert np.array_equal(seen[0].pixels(seen[1]), shot(1).pixels)
+    assert bench.grabber.glimpse() is None

@@ -404,10 +404,13 @@ def test_a_last_line_that_tells_no_verdict_stops_nobody(tmp_path: Path, last: st
     before.close()
     path = tmp_path / "verdicts.jsonl"
     path.write_bytes(path.read_bytes() + last.encode() + b"\n\xff\xfe\n")
-    after = VerdictLines(tmp_path, "r")
+    held = Ledger(tmp_path / "ledger.sqlite", run_id="r")
     for each in cloth(1):
-        after.add(each)
-    after.flush()
+        held.add(each)
+    held.commit()
+    after = VerdictLines(tmp_path, "r")
+    after.catch_up(held)
     after.close()
+    held.close()
     told = [json.loads(line)["number"] for line in path.read_bytes().splitlines() if line.startswith(b'{"schema"')]
     assert told == [0, 1]

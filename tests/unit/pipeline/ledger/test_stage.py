@@ -15,6 +15,7 @@ from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
 from pipeline.ledger import album
 from pipeline.ledger import stage as module
+from pipeline.ledger.lost import read_missing
 from pipeline.ledger.reading import read_camera_facts, read_rejects, read_runs, read_states, read_totals, read_verdicts
 from pipeline.ledger.stage import Recorder, make_recorder
 from pipeline.ledger.store import Ledger, LedgerFull
@@ -337,7 +338,7 @@ def test_a_recorder_started_again_goes_on_with_the_run(tmp_path: Path, generatio
     for started in (0, generation):
         queue = Queue()
         queue.put(verdict(started))
-        make_recorder(queue, queue, config, tmp_path / "model", started).close()
+        make_recorder(queue, queue, config, tmp_path / "model", started, os.getpid()).close()
     runs = read_runs(config.ledger.path)
     assert len(runs) == (1 if same else 2)
     facts = next(iter(runs.values()))
@@ -346,17 +347,72 @@ def test_a_recorder_started_again_goes_on_with_the_run(tmp_path: Path, generatio
 
 def test_a_recorder_whose_predecessor_wrote_nothing_begins_the_run(tmp_path: Path) -> None:
     config = LineConfig.model_validate({"ledger": {"path": tmp_path / "ledger.sqlite"}})
-    make_recorder(queue := Queue(), queue, config, tmp_path / "model", 0).close()
+    make_recorder(queue := Queue(), queue, config, tmp_path / "model", 0, os.getpid()).close()
     with contextlib.closing(sqlite3.connect(config.ledger.path)) as db, db:
         db.execute("DELETE FROM run")
-    make_recorder(queue, queue, config, tmp_path / "model", 1).close()
+    make_recorder(queue, queue, config, tmp_path / "model", 1, os.getpid()).close()
     assert len(read_runs(config.ledger.path)) == 1
 
 
-def test_a_recorder_started_again_never_joins_a_run_of_another_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recorder_started_again_never_joins_a_run_of_another_line(tmp_path: Path) -> None:
     config = LineConfig.model_validate({"ledger": {"path": tmp_path / "ledger.sqlite"}})
     for generation, parent in ((0, 11), (1, 12)):
-        monkeypatch.setattr("os.getppid", lambda parent=parent: parent)
         queue = Queue()
-        make_recorder(queue, queue, config, tmp_path / "model", generation).close()
+        make_recorder(queue, queue, config, tmp_path / "model", generation, parent).close()
     assert len(read_runs(config.ledger.path)) == 2
+
+
+def test_what_comes_late_or_twice_has_one_line_and_costs_no_other_its_own(bench: Bench) -> None:
+    for number in (0, 3, 1, 1):
+        bench.queue.put(verdict(number))
+    bench.run(40)
+    for number in (3, 2, 4):
+        bench.queue.put(verdict(number))
+    bench.run(40)
+    assert [line["number"] for line in bench.lines()] == [0, 3, 1, 2, 4]
+
+
+def test_lines_that_a_kill_or_a_power_cut_took_are_written_again_from_the_ledger(tmp_path: Path) -> None:
+    for run_id, numbers in (("before", (0, 1, 2)), ("r", (2, 0, 1))):
+        held = Ledger(tmp_path / "ledger.sqlite", run_id=run_id)
+        for number in numbers:
+            held.add(verdict(number))
+        held.close()
+    Bench(tmp_path).recorder.close()
+    assert [(li["run"], li["number"]) for li in lines_of(tmp_path)] == [("r", 2), ("r", 0), ("r", 1)], "no file: this run's"
+    with (tmp_path / "verdicts.jsonl").open("r+b") as file:
+        file.truncate(len(file.readline()) + 100)
+    Bench(tmp_path).recorder.close()
+    assert [(li["run"], li["number"]) for li in lines_of(tmp_path)] == [("r", 2), ("r", 0), ("r", 1)]
+    first = lines_of(tmp_path)[0] | {"run": "before", "number": 1}
+    (tmp_path / "verdicts.jsonl").write_text(json.dumps(first) + "\n")
+    Bench(tmp_path).recorder.close()
+    assert [(li["run"], li["number"]) for li in lines_of(tmp_path)[1:]] == [("before", 2), ("r", 2), ("r", 0), ("r", 1)]
+
+
+def lines_of(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "verdicts.jsonl").read_text().splitlines()]
+
+
+def test_totals_that_are_told_again_replace_no_later_ones(bench: Bench) -> None:
+    for t, verdicts in ((5, 50), (9, 90), (7, 70)):
+        bench.queue.put(fakes.totals(verdicts=verdicts, t_mono_ns=t))
+        bench.run(30)
+    assert [t.verdicts for t in read_totals(bench.folder / "ledger.sqlite")] == [90]
+    with contextlib.closing(sqlite3.connect(bench.folder / "ledger.sqlite")) as db, db:
+        db.execute("UPDATE totals SET body = '{'")
+    bench.queue.put(fakes.totals(verdicts=10, t_mono_ns=1))
+    bench.run(30)
+    assert [t.verdicts for t in read_totals(bench.folder / "ledger.sqlite")] == [10]
+
+
+def test_a_reader_finds_lines_behind_one_that_came_late(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    for number in (0, 1, 3, 4, 2):
+        bench.queue.put(verdict(number))
+        bench.run(30)
+    bench.recorder.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as db, db:
+        db.execute("DELETE FROM verdicts WHERE number > 2")
+    missing = read_missing(tmp_path / "ledger.sqlite")
+    assert (missing.records, missing.in_verdicts_jsonl) == ({"verdicts": 2}, 2)

@@ -15,7 +15,7 @@ from pipeline.decision.tally import LANES_TOLD
 from pipeline.link import wire
 from pipeline.messages.commands import Answer
 from pipeline.messages.domains import MAX_DETAIL, MAX_FAULT, MAX_REGIONS
-from pipeline.messages.frames import Announced, Frame, ScoreMap
+from pipeline.messages.frames import MAX_SHRUNK_BYTES, Announced, Frame, ScoreMap
 from pipeline.messages.line import CameraCounts, Totals
 from pipeline.messages.message import sender
 from pipeline.messages.reasons import Reason
@@ -270,3 +270,18 @@ def test_whatever_is_numbered_can_be_told_committed() -> None:
         message = kind.model_construct(number=7, generation=2)
         key = record_key(message)
         assert key == (kind.__name__, 2, 7) and key in Committed(kind=kind.__name__, generation=2, first=5, last=7)
+
+
+@pytest.mark.parametrize("shape", [(1024, 6000), (3, 60_000), (700, 500, 3), (5, 65_536, 3)])
+def test_a_shrunk_frame_is_small_and_shows_the_same_place(shape: tuple[int, ...]) -> None:
+    pixels = np.broadcast_to(np.linspace(0, 255, shape[1]).astype(np.uint8).reshape(-1, *[1] * (len(shape) - 2)), shape)
+    kind = "RGB8" if len(shape) == 3 else "Mono8"
+    frame = FRAME.model_copy(update={"shape": shape, "pixel_format": kind, "mm_per_px_x": 9.0, "mm_per_px_y": 9.0})
+    made, sent = frame.shrunk(pixels.tobytes())
+    small, payload = wire.decode(wire.encode(made, (sent,)))
+    assert isinstance(small, Frame) and small.start_mm == frame.start_mm and small.inspect_x_px is None
+    seen = small.pixels(payload[0])
+    assert MAX_SHRUNK_BYTES / 8 < seen.size <= MAX_SHRUNK_BYTES and seen.ndim == len(shape)
+    assert seen[0].min() == 0 and seen[0].max() > 230 and np.all(np.diff(seen[0, :, ...].astype(int), axis=0) >= 0)
+    whole, same = FRAME.shrunk(bytes(range(128)))
+    assert (whole.shape, same) == ((8, 16), bytes(range(128)))

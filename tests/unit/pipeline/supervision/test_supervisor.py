@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,17 @@ import pytest
 from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
 from pipeline.config.worker import WorkerConfig
+from pipeline.ledger.black_box import read_box
+from pipeline.ledger.box_folder import boxes
 from pipeline.link import status
 from pipeline.link.memory_link import MemoryQueue
 from pipeline.link.protocol import portion
+from pipeline.link.zmq_link import ZmqLink
+from pipeline.messages.frames import Frame
 from pipeline.messages.stages import Progress, Status
 from pipeline.messages.states import StageState
 from pipeline.supervision import child as children
-from pipeline.supervision.child import RESTARTS
+from pipeline.supervision.child import RESTARTS, Child
 from pipeline.supervision.runtime_folder import is_running
 from pipeline.supervision.supervisor import LineFailed, Supervisor
 
@@ -40,12 +45,19 @@ def instead(monkeypatch: pytest.MonkeyPatch, code: str, before: Callable[[], Non
     started: list[str] = []
 
     def start(command: list[str], **how: Any) -> subprocess.Popen[bytes]:
+        if "pipeline.supervision.process" not in command:
+            return START(command, **how)
         before()
         started.append(Path(command[-1]).read_text())
         return START([sys.executable, "-S", "-c", code], **how)
 
     monkeypatch.setattr(children.subprocess, "Popen", start)
     return started
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # black boxes lie beside the ledger
 
 
 def until_it_fails(line: Supervisor, limit_s: float = 20) -> LineFailed:
@@ -70,7 +82,10 @@ def test_a_process_that_ends_again_and_again_ends_the_line_however_it_ends(
         1, f"recorder failed 4 times in a minute, ended with status {status}, see the lines above",
     )  # fmt: skip
     assert [f'"generation":{n},' in spec for n, spec in enumerate(started)] == [True] * (RESTARTS + 1)
-    assert said == [f"glassline: recorder ended with status {status}, starting it again"] * RESTARTS
+    assert said[:-1] == [f"glassline: recorder ended with status {status}, starting it again"] * RESTARTS
+    (path,) = boxes(Path("out"))
+    assert said[-1] == f"glassline: what led to it is kept, {path}"
+    assert [(f.process, f.status) for f in read_box(path).faults] == [("recorder", int(status))] * 4 + [("supervisor", None)]
 
 
 @pytest.mark.parametrize(("number", "words"), [(errno.EMFILE, "Too many open files"), (errno.EAGAIN, "temporarily")])
@@ -157,6 +172,29 @@ def test_processes_that_are_stopped_hold_up_neither_a_step_nor_the_end(monkeypat
         line.step()  # all of them hang
         assert len(said) == len(processes)
     assert time.monotonic() - began_s < 30  # none of them would have ended by then
+    (path,) = boxes(Path("out"))
+    told = {(f.process, f.why) for f in read_box(path).faults}
+    assert told == {(c.name, "does not get ready") for c in line._children}
+
+
+def test_only_small_pictures_of_its_own_cameras_are_kept_and_others_are_counted() -> None:
+    body = {"name": "left", "source": "replay", "path": "."}
+    config = LineConfig.model_validate({**CONFIG.model_dump(exclude={"cameras"}), "cameras": [body]})
+    pictures = [("left", 4), ("right", 4), ("left", 300)]
+    with Supervisor(config, say=lambda words: None) as line, closing(ZmqLink(line.folder)) as link:
+        line._children = []
+        supervisor = link.outbox("supervisor")
+        for camera, side in pictures:
+            frame = Frame(
+                camera=camera, boot_id="b", seq=0, t_mono_ns=1, t_utc_ns=1, block_id=1, shape=(side, side), pixel_format="Mono8"
+            )
+            while not supervisor.send(frame, bytes(side * side)):
+                time.sleep(0.01)
+        end_s = time.monotonic() + 10
+        while line._inbox.refused.by_sender.total() < 2 and time.monotonic() < end_s:
+            line._hear(1)
+        assert line._inbox.refused.by_sender == {"left": 1, "right": 1}
+        line._children = [Child("decision", "decision")]
 
 
 def reported(child: children.Child) -> None:
