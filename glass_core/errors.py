@@ -1,15 +1,21 @@
 """The errors that a person can act on; the command line turns them into one line and an exit status."""
 
 
-class ToldError(Exception):
-    """An error whose words are for a person: always one line, with what cannot be printed written as an escape.
+def as_line(words: str) -> str:
+    """The words as one line for a person, with what cannot be printed written as an escape.
 
-    Its words may hold a name or a value from a file, and that must not reach a terminal as control characters.
+    They may hold a name or a value from a file, and that must not reach a terminal as control characters.
     """
+    first, *others = words.splitlines() or [""]
+    line = " ".join([first.rstrip(), *(other.strip() for other in others)])
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
+class ToldError(Exception):
+    """An error whose words are for a person: always one line, see `as_line`."""
 
     def __init__(self, words: str) -> None:
-        line = " ".join(part.strip() for part in words.splitlines())
-        super().__init__("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line))
+        super().__init__(as_line(words))
 
 
 class InputError(ToldError):

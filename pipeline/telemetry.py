@@ -48,6 +48,11 @@ class Refusals:
         self.by_sender[sender if known else "others"] += 1
 
     @property
+    def total(self) -> int:
+        """Of all senders."""
+        return self.by_sender.total()
+
+    @property
     def counters(self) -> dict[str, int]:
         """As figures for the screen."""
         return {f"refused {sender}": n for sender, n in self.by_sender.items()}

@@ -1,6 +1,7 @@
 """What scores tiles on this machine; importing this imports no torch, loading an engine may."""
 
 import hashlib
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, Protocol
@@ -12,6 +13,7 @@ from glass_core.engines.backend import Runner, Tiles, backend, check_precision, 
 from glass_core.engines.bundle import Bundle, is_bundle
 from glass_core.engines.cache import EngineCache, Wanted
 from glass_core.engines.canary import Canary, drawn_tiles
+from glass_core.events import keep_quiet
 from glass_core.network.checkpoint import read_info
 from glass_core.pictures.scoring import ScoreDefinition
 
@@ -47,18 +49,19 @@ def load_engine(
     precision: PrecisionChoice = "auto",
     threads: int | None = None,
     cache: Path | None = None,
+    report: Callable[[object], None] = keep_quiet,
 ) -> Engine:
     """The engine of a BUNDLE, proven by its golden tiles; or one made ready now for the model of a RUN.
 
     Of a run, "auto" is torch on a CUDA device, else OpenVINO if it can be had, else torch; fp32. Half precision is never
     chosen by itself: it moves scores, and a threshold card with them. `threads` limits the CPU threads (None: the backend's
-    choice). `cache` is a folder for engines of runs, which are then made only once on a machine. Raises InputError for a folder
-    without a sound model, an engine of another machine, or a bundle that is not what is asked for; MissingError when the
-    backend is absent.
+    choice). `cache` is a folder for engines of runs, which are then made only once on a machine; `report` hears why one is not
+    kept. Raises InputError for a folder without a sound model, an engine of another machine, or a bundle that is not what is
+    asked for; MissingError when the backend is absent.
     """
     if is_bundle(model):
         return Bundle(model, backend, precision, threads)
-    return RunEngine(model, backend, precision, threads, EngineCache(cache) if cache else None)
+    return RunEngine(model, backend, precision, threads, EngineCache(cache, report) if cache else None)
 
 
 class RunEngine:

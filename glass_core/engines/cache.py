@@ -1,15 +1,16 @@
 """Engines of runs, kept on the machine that made them, so that a process which starts again need not convert its model.
 
 What is kept is a bundle without a card for one shape of tiles. It is used only where it is the very engine that would be made
-now: its key holds all that an engine follows from, its golden tiles are scored again when it is loaded, and it was kept only
+now. Its key holds all that an engine follows from. Its golden tiles are scored again when it is loaded. It was kept only
 because it scored them as the fresh one did, bit for bit. What does not fit is thrown away and made again.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -21,12 +22,15 @@ from glass_core.engines.backend import Exportable, Runner, backend
 from glass_core.engines.bundle import Bundle, seal
 from glass_core.engines.canary import MIN_TOLERANCE, drawn_tiles
 from glass_core.errors import InputError
+from glass_core.events import Note, keep_quiet
 from glass_core.files.private_folder import make_private
 from glass_core.files.whole_folder import whole_folder
 from glass_core.network.checkpoint import INFO_FILE, ModelInfo
 
 MAX_KEPT = 16
-"""Engines; of more, those that were not used for longest go."""
+"""Engines on one machine; beyond that, those that were not used for longest are removed."""
+_USED_UP = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+"""What this process lacks for the moment: it says nothing of the engine."""
 _PRIVATE = "folder of engines", "point XDG_CACHE_HOME at your own"
 
 
@@ -52,7 +56,7 @@ class Wanted:
     threads: int | None
 
     def make(self) -> Runner:
-        """Converted now."""
+        """Convert the run's model now."""
         return backend(self.backend).prepare(self.run, self.shape, self.precision, self.threads)
 
     @property
@@ -67,29 +71,50 @@ class Wanted:
 
 
 class EngineCache:
-    """The engines of one user; a folder that cannot be used keeps nothing, and nobody fails by that."""
+    """The engines of one user; a folder that cannot be used keeps nothing: `report` hears why, and nobody fails by that."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, report: Callable[[object], None] = keep_quiet) -> None:
+        self._folder, self._report = folder, report
 
     def runner(self, wanted: Wanted) -> Runner:
         """The engine that was kept, or one made now. Raises what making one raises."""
         place = self._folder / wanted.key
-        if place.is_dir():
-            try:
-                make_private(self._folder, *_PRIVATE)
-                kept = Bundle(place, threads=wanted.threads).score
-                os.utime(place)
-            except (InputError, OSError):  # damaged, or not this user's alone
-                shutil.rmtree(place, ignore_errors=True)
-            else:
-                return kept
+        kept = self._read(place, wanted)
+        if kept is not None:
+            return kept
         fresh = wanted.make()
         if isinstance(fresh, Exportable):
-            with suppress(InputError, OSError), self._alone(), whole_folder(place) as part:
-                _keep(wanted, fresh, fresh.export(part), part)
-                self._make_room()
+            try:
+                with self._alone():
+                    if not place.is_dir():  # a sound one that could not be read stays
+                        with whole_folder(place) as part:
+                            _keep(wanted, fresh, fresh.export(part), part)
+                            self._make_room()
+            except InputError as refused:
+                self._report(Note(f"engine not kept: {refused}"))
+            except OSError:  # somebody else keeps one
+                pass
         return fresh
+
+    def _read(self, place: Path, wanted: Wanted) -> Runner | None:
+        """The engine that was kept there; one that is damaged goes."""
+        try:
+            if not place.is_dir():
+                return None
+            make_private(self._folder, *_PRIVATE)
+        except (InputError, OSError):  # told when one is to be kept
+            return None
+        try:
+            kept = Bundle(place, threads=wanted.threads).score
+        except InputError as damaged:
+            if not (isinstance(damaged.__context__, OSError) and damaged.__context__.errno in _USED_UP):
+                shutil.rmtree(place, ignore_errors=True)
+            return None
+        except OSError:
+            return None
+        with suppress(OSError):
+            os.utime(place)
+        return kept
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -100,7 +125,7 @@ class EngineCache:
             yield
 
     def _make_room(self) -> None:
-        """For one more."""
+        """Remove the oldest engines until there is room for one more."""
         kept = [p for p in self._folder.iterdir() if p.is_dir() and not p.name.startswith(".")]
         for oldest in sorted(kept, key=lambda p: p.stat().st_mtime)[: max(0, len(kept) + 1 - MAX_KEPT)]:
             shutil.rmtree(oldest, ignore_errors=True)

@@ -117,5 +117,9 @@ class Compiled:
 
     def export(self, out: Path) -> Sequence[str]:
         """See Exportable."""
-        (out / _COMPILED).write_bytes(self._compiled.export_model().getvalue())
+        try:
+            exported = self._compiled.export_model()
+        except RuntimeError as error:
+            raise InputError(f"OpenVINO cannot export ({str(error).splitlines()[-1]}), {out}, use the run") from None
+        (out / _COMPILED).write_bytes(exported.getvalue())
         return (_COMPILED,)

@@ -9,15 +9,16 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from glass_core.errors import ToldError
 from pipeline.config.styles import Scalar
 
 MAX_MISSING = 10_000
-"""So many frames in a row that lack in a video or recording are told one by one, more as one."""
+"""So many frames in a row that are missing in a video or recording are told one by one, more as one."""
 MAX_BELIEVED = 10_000_000
-"""No frame has a higher number than this because of others that lack: a source that announces more is not believed."""
+"""No frame has a higher number than this because of others that are missing: a source that announces more is not believed."""
 
 
-class CameraLost(Exception):
+class CameraLost(ToldError):
     """The camera failed, stalled or vanished: the grabber says so, exits, and a fresh one is started."""
 
 

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import from_json
 
 from glass_core.errors import InputError
 from glass_core.files.whole_file import whole_file
@@ -224,7 +225,10 @@ class Recording:
         self.path = path
         try:
             with _opened(path / INDEX) as file:
-                index = json.loads(file.read(MAX_INDEX_BYTES))
+                text = file.read(MAX_INDEX_BYTES + 1)
+            if len(text) > MAX_INDEX_BYTES:
+                raise InputError(f"recording's index is too large to be one, {path / INDEX}, {AGAIN}")
+            index = from_json(text)
         except (OSError, ValueError) as e:
             raise InputError(f"recording not readable: {e}, {path / INDEX}, {AGAIN}") from None
         if not isinstance(index, dict) or index.get("schema") != SCHEMA or not isinstance(index.get("cameras"), dict):

@@ -159,7 +159,8 @@ class Footage:
                 error=error,
             )
         for beyond, number in enumerate(range(seq, self._frames), 1):  # nobody wrote down where and when
-            pixels, error = _read(self._file(number))
+            # one that stands for all is at the place of the last: the next picture is not that one's
+            pixels, error = (None, "of the frames up to here nothing is left") if self._skipped else _read(self._file(number))
             place = block_id + self._skipped + beyond
             yield Picture(origin=str(self._file(number)), block_id=place, pixels=pixels, error=error)
 

@@ -36,9 +36,9 @@ class Missing(BaseModel):
     records: dict[str, int] = Field(default_factory=dict)
     """By verdicts, rejects, states, actions, rolls, events; generations: of decision, from which there is no record at all."""
     in_verdicts_jsonl: int = 0
-    """Of the verdicts those that still stand there."""
+    """How many of the verdicts still stand there."""
     counted: int = 0
-    """Of these, from between two that the ledger has: they count as their lines say, the others as lost."""
+    """How many of these lie before the last that the ledger has. They count as their lines say, the others as lost."""
 
     def __str__(self) -> str:
         """A sentence for people; empty where nothing is missing."""
@@ -79,6 +79,8 @@ def read_spans(path: Path, run_id: str | None = None) -> Iterator[SpanRow]:
             if not placed:
                 continue
             spoken.add(*span)
+            if body["seq"] is not None:
+                found.compare(*span[:3])
             for part in borders.parts(*span[1:]):
                 yield span[0], *part, body["result"], body["reason"]
         end_mm = _end_mm(looks_at_mm, last, whole_totals(db, run), lines.after(run, last).end_mm)
@@ -92,6 +94,7 @@ def read_missing(path: Path, run_id: str | None = None) -> Missing:
     """The records that a run (default: the last) should hold and does not, by the numbers and totals that it does hold."""
     lines, last = LinesSoFar.of(path.parent), None
     held, reach, counted = Counter[tuple[str, int]](), dict[tuple[str, int], int](), 0
+    doubted: Key | None = None
 
     def reaches(kind: str, generation: int, count: int) -> None:
         reach[kind, generation] = max(reach.get((kind, generation), 0), count)
@@ -100,8 +103,12 @@ def read_missing(path: Path, run_id: str | None = None) -> Missing:
         run = find_run(db, path, run_id)
         for body, in_lines in whole_verdicts(db, run, lines):
             generation, number = body["generation"], body["number"]
+            if doubted is not None and doubted[0] == generation:  # another of its generation follows: it was right
+                reaches("verdicts", generation, doubted[1] + 1)
+            doubted = None
             if in_lines:
-                counted, number = counted + 1, min(number, reach.get(("verdicts", generation), 0))  # it may be damaged
+                doubted, counted = (generation, number), counted + 1
+                number = min(number, reach.get(("verdicts", generation), 0))
             else:
                 last = generation, number
                 held["verdicts", generation] += 1

@@ -52,6 +52,8 @@ class Ledger:
         max_rows: int = 64,
         max_ms: float = 50.0,
     ) -> None:
+        if path.is_symlink():  # SQLite would write where it leads
+            raise InputError(f"ledger is a link, {path}, give the place where it leads as ledger.path")
         self.path = path
         self.run_id = run_id or datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         self.committed = 0

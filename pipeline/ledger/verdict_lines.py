@@ -173,7 +173,7 @@ def _line(run_id: str, verdict: Verdict) -> str:
 
 
 def _body(line: bytes) -> dict[str, Any] | None:
-    """The verdict of a line, as `_line` made it."""
+    """Read back the verdict that `_line` wrote; null where the line is not whole."""
     body = json.loads(line)
     try:
         body["lanes"] = body.pop("lane_scores")

@@ -13,7 +13,7 @@ from pipeline.ledger.verdict_lines import Key, LinesSoFar
 def whole_verdicts(db: Connection, run_id: str, lines: LinesSoFar) -> Iterator[tuple[dict[str, Any], bool]]:
     """The body of each verdict in the order of their numbers, and whether verdicts.jsonl alone has it.
 
-    A line is believed where its number is one that the ledger lacks between two that it has. Behind the last nothing says
+    A line is believed where its number is one that the ledger lacks before the last that it has. Behind that, nothing says
     that a line's number is right. InputError where the lines cannot be read.
     """
     following, last, coming = (0, 0), (-1, -1), None

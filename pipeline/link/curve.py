@@ -6,7 +6,6 @@ The line is a CURVE server (https://rfc.zeromq.org/spec/26/). libzmq asks about 
 
 from __future__ import annotations
 
-import resource
 import time
 
 import zmq
@@ -26,7 +25,7 @@ HANDSHAKE_MS = 1000
 HEARTBEAT_MS, DEAD_MS = 5000, 15_000
 """A client whose machine is gone does not keep its connection."""
 MAX_HEARD_BYTES = 1024
-"""Of a handshake or a subscription: all that a client may say."""
+"""Longest handshake or subscription: a client may say nothing else."""
 PROOF_S = 5.0
 
 _HANDSHAKE = (
@@ -46,8 +45,6 @@ def protect(socket: zmq.Socket, keys: Keys, endpoint: str) -> None:
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, DEAD_MS)
     socket.setsockopt(zmq.MAXMSGSIZE, MAX_HEARD_BYTES)
     socket.setsockopt(zmq.IPV6, "[" in endpoint)
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # strangers must not use up what the line's own processes need
 
 
 class Gate:

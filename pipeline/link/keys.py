@@ -50,13 +50,15 @@ def make_keys(folder: Path, clients: Sequence[str]) -> list[Path]:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _check_private(folder, folder=True)
-        if not (folder / f"{SERVER}{SECRET}").exists():
+        if _is_missing(folder):
             names.insert(0, SERVER)
         for name in names:
             public, secret = zmq.curve_keypair()
             for suffix, lines in ((PUBLIC, _text(public)), (SECRET, _text(public, secret))):
-                _write_new(folder / f"{name}{suffix}", lines)
-                made.append(folder / f"{name}{suffix}")
+                path = folder / f"{name}{suffix}"
+                with os.fdopen(_new(path), "w") as file:
+                    made.append(path)
+                    file.write(lines)
     except (OSError, InputError) as e:
         for path in made:
             with suppress(OSError):
@@ -78,13 +80,14 @@ def read_keys(folder: Path) -> Keys:
         public = _read(folder / f"{SERVER}{PUBLIC}", "public-key")
         secret = _read(folder / f"{SERVER}{SECRET}", "secret-key")
         listed = [p for p in sorted(folder.iterdir()) if p.suffix == PUBLIC and p.stem != SERVER]
+        clients = frozenset(_read(p, "public-key") for p in listed)
     except OSError as e:
         raise InputError(f"keys not readable ({e.strerror}), {e.filename or folder}, {MAKE}") from None
     if zmq.curve_public(z85.encode(secret)) != z85.encode(public):
         raise InputError(f"the two keys of the line are no pair, {folder}, {MAKE} in another folder")
     if not listed:
         raise InputError(f"no client may listen, {folder}, {MAKE}")
-    return Keys(public, secret, frozenset(_read(p, "public-key") for p in listed))
+    return Keys(public, secret, clients)
 
 
 def _text(public: bytes, secret: bytes | None = None) -> str:
@@ -92,9 +95,18 @@ def _text(public: bytes, secret: bytes | None = None) -> str:
     return "\n".join(["metadata", "curve", *(f'    {what} = "{key.decode()}"' for what, key in both.items()), ""])
 
 
-def _write_new(path: Path, text: str) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as file:
-        file.write(text)
+def _new(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+
+
+def _is_missing(folder: Path) -> bool:
+    """Whether the line has no pair; InputError where it has lost one of the two."""
+    lost = [name for name in (f"{SERVER}{PUBLIC}", f"{SERVER}{SECRET}") if not (folder / name).exists()]
+    if len(lost) == 1:
+        raise InputError(
+            f"{lost[0]} is lost, {folder}, restore it, or make all keys in another folder: no client knows a new one"
+        )
+    return bool(lost)
 
 
 def _check_private(path: Path, folder: bool = False) -> None:

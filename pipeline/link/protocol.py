@@ -21,7 +21,7 @@ DEFAULT_CAPACITY = 64
 PORTION = 64
 """Messages that a stage takes at a time: whatever comes in, it comes back to its own work soon."""
 MAX_BAD = 8
-"""Bad messages dropped on the way to a good one; of more, the rest is dropped at the next call."""
+"""Bad messages dropped on the way to a good one; further ones wait for the next call."""
 IDLE_MS = 5
 """Longest wait for something to come, unless a stage says otherwise: the grain of deadlines and of simulated pulses."""
 LINGER_MS = 200
@@ -40,11 +40,13 @@ class Inbox(Protocol):
 
 
 def portion(inbox: Inbox, most: int = PORTION) -> Iterator[Received]:
-    """What has come, in its order, but at most so many."""
+    """What has come, in its order, but at most so many; MAX_BAD that are dropped together count as one."""
     for _ in range(most):
-        if (received := inbox.receive()) is None:
+        refused = inbox.refused.total
+        if (received := inbox.receive()) is not None:
+            yield received
+        elif inbox.refused.total == refused:  # nothing is left
             return
-        yield received
 
 
 class Outbox(Protocol):

@@ -10,7 +10,7 @@ INTERVAL_NS = 1_000_000_000
 
 
 class StatusReport:
-    """A stage's Status; it is repeated because decision may be started anew, and must then learn who is there.
+    """A stage's Status; it is repeated because a decision that is started anew has to learn who is there.
 
     What decision does not take is told again at the next step: a new decision hears it as soon as it can be reached.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket as sockets
 import time
 from collections import Counter
@@ -24,7 +25,7 @@ from pipeline.telemetry import Refusals
 TOPICS = frozenset(sign + topic for sign in (b"\x00", b"\x01") for topic in (b"", *(name.encode() for name in TYPES)))
 """What a subscriber may say: that it leaves or joins everything, or the messages of one kind."""
 MAX_TOPIC_BYTES = 1024
-"""Of whatever a subscriber sends; the longest are not topics but the handshake of an encrypted connection."""
+"""Longest message that a subscriber may send; the longest are no topics but the handshake of an encrypted connection."""
 
 
 def publisher_endpoint(bind: str, folder: Path) -> str:
@@ -73,7 +74,7 @@ class ZmqBroadcast:
     """An XPUB socket; the message's type is its topic.
 
     libzmq keeps every topic that a subscriber names for as long as it is connected, without a limit. So one that names
-    another than ours, or names ours again and again, is hung up on, and its topics go with it.
+    another than ours, or more of ours at once than there are kinds, is hung up on, and its topics go with it.
     """
 
     def __init__(self, socket: zmq.Socket, gate: Gate | None = None) -> None:
@@ -113,6 +114,11 @@ def _hang_up(descriptor: int) -> None:
             connection.detach()  # libzmq closes it
 
 
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_ino, found.st_ctime_ns  # a number alone may be given to the next file
+
+
 def make_private(folder: Path) -> None:
     """Make the folder, for this user alone; InputError where somebody else made it, made it a link, or may look in."""
     private_folder.make_private(folder, "socket folder", "point XDG_RUNTIME_DIR at your own")
@@ -127,7 +133,8 @@ class ZmqLink:
         self._context = zmq.Context(io_threads=1)
         self._poller = zmq.Poller()
         self._sockets: list[zmq.Socket] = []
-        self._bound: list[Path] = []
+        self._bound: dict[Path, tuple[int, int]] = {}
+        """Each socket's file, and which one it was."""
         self.strangers = Refusals()
         """Who was not let in over TCP, by address."""
 
@@ -154,7 +161,8 @@ class ZmqLink:
         finally:
             os.umask(others)
         if path is not None:
-            self._bound.append(path)
+            with suppress(OSError):  # removed already
+                self._bound[path] = _identity(path)
 
     def inbox(self, name: str) -> ZmqInbox:
         """Binds `folder/name`."""
@@ -183,12 +191,15 @@ class ZmqLink:
         return ZmqBroadcast(socket, gate)
 
     def _open_tcp(self, socket: zmq.Socket, bind: str, keys: Path | None) -> Gate:
+        """Let clients in over TCP; this process may then open as many files as the system lets it."""
         if keys is None:
             raise InputError(f"no keys, {bind}, make some with `glassline keys` or use ipc://auto")
         own = read_keys(keys)
         gate = Gate(self._context, own.clients, self.strangers)
         self._sockets.append(gate.socket)
         self._poller.register(gate.socket, zmq.POLLIN)
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # strangers must not use up what the line's own processes need
         protect(socket, own, bind)
         self._bind(socket, bind)
         gate.prove(socket.getsockopt_string(zmq.LAST_ENDPOINT), own.public)
@@ -215,5 +226,7 @@ class ZmqLink:
         for socket in self._sockets:
             socket.close(linger=LINGER_MS)
         self._context.term()
-        for path in self._bound:  # libzmq leaves its files behind
-            path.unlink(missing_ok=True)
+        for path, made in self._bound.items():  # libzmq leaves its files behind
+            with suppress(OSError):
+                if _identity(path) == made:  # and not that of another line, or of our successor
+                    path.unlink()

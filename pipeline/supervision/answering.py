@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 
 from pipeline.config.line import LineConfig
 from pipeline.decision.line_state import GONE, UNLIKE
@@ -73,7 +74,13 @@ def reset(config: LineConfig) -> Cleared:
     before, after = states[0], states[-1]
     fault, unlike = before.detail.removesuffix(GONE) if before.state is State.FAULT else "", ""
     if not fault and before.detail.startswith(UNLIKE):
-        left = after.detail.split("; ")
-        unlike = "; ".join(part for part in before.detail.split("; ") if part not in left)
+        unlike = _unlike(before.detail, after.detail, {camera.name for camera in config.cameras})
     now = f"{after.state}: {after.detail}".rstrip(": ") if not beats or beats[-1] is after.state else str(beats[-1])
     return Cleared(fault, unlike, now)
+
+
+def _unlike(before: str, after: str, cameras: set[str]) -> str:
+    """What the cameras saw of other cloth; what follows is of the line's other parts, which may have come back meanwhile."""
+    seen = takewhile(lambda part: part.partition(": ")[0] in cameras, before.removeprefix(f"{UNLIKE}: ").split("; "))
+    left = after.split("; ")
+    return f"{UNLIKE}: {'; '.join(part for part in seen if part not in left)}"

@@ -117,7 +117,10 @@ def _worker(spec: Spec, link: Link, model: Path) -> Stage:
     w = spec.config.worker
     models: dict[Path, Model] = {}
     for folder in spec.config.models:
-        engine = load_engine(folder, backend=w.backend, precision=w.precision, threads=w.threads, cache=cache_folder())
+        engine = load_engine(
+            folder, backend=w.backend, precision=w.precision, threads=w.threads, cache=cache_folder(),
+            report=lambda note: print(f"glassline: {note}", flush=True),
+        )  # fmt: skip
         card = None if spec.observe and load_card(folder, required=False) is None else load_card(folder)
         if card is not None:
             card.check(engine.weights_sha, engine.sha, engine.definition)

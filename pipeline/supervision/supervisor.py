@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import IO, NoReturn
+from typing import NamedTuple, NoReturn
 
-from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
 from pipeline.decision.handover import Heard
 from pipeline.ledger.black_box import LastWord
 from pipeline.link.protocol import portion
 from pipeline.link.status import StatusReport
-from pipeline.link.zmq_link import ZmqLink, make_private
+from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.commands import Bypass, Command
 from pipeline.messages.frames import Frame
 from pipeline.messages.message import Message
@@ -26,12 +22,14 @@ from pipeline.messages.states import StageState
 from pipeline.supervision.builders import ROLES
 from pipeline.supervision.child import RESTARTS_NS, Child, terminate
 from pipeline.supervision.flight_recorder import FlightRecorder
+from pipeline.supervision.held_folder import HeldFolder
 from pipeline.supervision.left import Left, read_left, write_left
-from pipeline.supervision.runtime_folder import LOCK, runtime_folder
+from pipeline.supervision.runtime_folder import runtime_folder
 from pipeline.supervision.spec import Spec
+from pipeline.supervision.watching import to_stderr
 
 MAX_UNTOLD = 64
-"""Words that wait while decision is not there; of more, the oldest are dropped: nobody waits for their answer any more."""
+"""Words that wait while decision is not there; beyond that the oldest are dropped: nobody waits for their answer now."""
 STOP_S = 2.5
 """From the request to the last process: what has not stopped by then is killed."""
 FAULT_S = 0.5
@@ -50,8 +48,12 @@ class LineFailed(Exception):
         self.code = code
 
 
-def _to_stderr(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)
+class Down(NamedTuple):
+    """A process that is not there, and what decision is told of it."""
+
+    generation: int
+    report: StatusReport
+    why: str
 
 
 class Supervisor:
@@ -66,16 +68,16 @@ class Supervisor:
         config: LineConfig,
         observe: bool = False,
         needed_tiles_per_s: float = 0.0,
-        say: Callable[[str], None] = _to_stderr,
+        say: Callable[[str], None] = to_stderr,
     ) -> None:
         self._config, self._observe, self._needed_tiles_per_s, self._say = config, observe, needed_tiles_per_s, say
-        self.folder = runtime_folder(config.line.name)
         self._children = [Child(role, name) for role, row in ROLES.items() for name in row.names(config)]
         self._standby = Child("worker", "worker") if config.worker.standby else None
         """A worker that waits to take over; it is none of the line's children until then."""
-        self._down: dict[tuple[str, str], tuple[StatusReport, str]] = {}
-        """What decision is told of those that are not there."""
-        self._lock: IO[str] | None = None
+        self._down: dict[tuple[str, str], Down] = {}
+        """What decision is told of those that are not there, by role and name."""
+        self.folder = runtime_folder(config.line.name)
+        self._held: HeldFolder | None = None
         self._link: ZmqLink | None = None
         self._untold: deque[Message] = deque(maxlen=MAX_UNTOLD)
         self._bypass = False
@@ -93,15 +95,9 @@ class Supervisor:
         return self
 
     def _open(self) -> None:
-        make_private(self.folder)  # before anything in it is opened, emptied or removed
-        try:
-            self._lock = self._take_lock()
-            self._go_on()
-            for stale in self.folder.iterdir():
-                if stale.name != LOCK:
-                    stale.unlink(missing_ok=True)
-        except OSError as e:
-            raise InputError(f"socket folder not usable ({e.strerror}), {self.folder}, remove it or make room there") from None
+        self._held = HeldFolder(self.folder, self._config.line.name)
+        self._go_on()
+        self._held.empty()
         self._link = ZmqLink(self.folder)
         self._inbox = self._link.inbox("supervisor")
         self._decision = self._link.outbox("decision")
@@ -118,17 +114,18 @@ class Supervisor:
         if (left := read_left(self.folder, self._config.sha, self._observe)) is None:
             return
         self._begun_by, self._bypass, self._heard = left.begun_by, left.before.bypass, Heard(left.before)
-        for child in filter(None, (*self._children, self._standby)):
+        for child in self._processes:
             child.generation = left.generations.get(f"{child.role} {child.name}", -1)
         self._say("glassline: the line was killed, its run goes on")
 
     def _keep(self, now_ns: int) -> None:
         """Leave word of the run for who comes after this supervisor, should it be killed."""
-        if now_ns < self._kept_due_ns:
+        assert self._held is not None
+        if now_ns < self._kept_due_ns or not self._held.is_ours:  # another line may have made it anew
             return
         self._kept_due_ns = now_ns + KEEP_NS
         generations: dict[str, int] = {}
-        for child in filter(None, (*self._children, self._standby)):
+        for child in self._processes:
             key = f"{child.role} {child.name}"
             generations[key] = max(child.generation, generations.get(key, -1))
         write_left(self.folder, Left(
@@ -140,29 +137,18 @@ class Supervisor:
         try:
             self.stop()
         finally:
-            shutil.rmtree(self.folder, ignore_errors=True)
             self._let_go()
 
     def _let_go(self) -> None:
         if self._link is not None:
             self._link.close()
-        if self._lock is not None:
-            self._lock.close()
+        if self._held is not None:  # last: as long as it is held, no other line of that name has sockets there
+            self._held.remove()
 
-    def _take_lock(self) -> IO[str]:
-        lock = (self.folder / LOCK).open("a+")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.seek(0)
-            pid = lock.read().strip()
-            lock.close()
-            name = self._config.line.name
-            raise InputError(f"line already runs (process {pid}), {name}, stop it or choose another line.name") from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        return lock
+    @property
+    def _processes(self) -> list[Child]:
+        """The line's children and the standby."""
+        return [*self._children, *([self._standby] if self._standby is not None else [])]
 
     @property
     def progress(self) -> dict[str, Progress]:
@@ -242,7 +228,7 @@ class Supervisor:
         for received, payloads in portion(self._inbox):
             match received:
                 case Progress() as progress:
-                    for child in filter(None, (*self._children, self._standby)):
+                    for child in self._processes:
                         if child.hears(progress, now_ns):
                             self._heard.hear(progress)
                 case Command() as word:
@@ -267,11 +253,10 @@ class Supervisor:
         ]
 
     def _start(self, child: Child, now_ns: int) -> None:
-        if not self._has_folder():
+        assert self._held is not None
+        if not self._held.is_ours:
             self._give_up(child, f"the line's socket folder was removed, {self.folder}, start the line again")
-        alike = [
-            c.generation for c in filter(None, (*self._children, self._standby)) if (c.role, c.name) == (child.role, child.name)
-        ]
+        alike = [c.generation for c in self._processes if (c.role, c.name) == (child.role, child.name)]
         spec = Spec(
             role=child.role, name=child.name, generation=max(alike) + 1, folder=self.folder,
             supervisor_pid=os.getpid(), begun_by=self._begun_by, config=self._config, observe=self._observe,
@@ -283,14 +268,6 @@ class Supervisor:
             child.start(spec, now_ns)
         except OSError as e:  # no memory, no more processes or files, a full disk
             self._failed(child, f"cannot be started ({e.strerror})", now_ns)
-
-    def _has_folder(self) -> bool:
-        """Whether the folder is still the one that was made: whoever is started finds the others only there."""
-        assert self._lock is not None
-        try:
-            return os.path.samestat((self.folder / LOCK).stat(), os.fstat(self._lock.fileno()))
-        except OSError:
-            return False
 
     def _failed(self, child: Child, why: str, now_ns: int, status: int | None = None) -> None:
         """It is started again, or the standby takes its place; LineFailed where it has failed too often."""
@@ -312,39 +289,44 @@ class Supervisor:
             self._say(f"glassline: {child.name} {why}, starting it again")
 
     def _note_down(self, child: Child, why: str, now_ns: int, status: int | None = None) -> None:
-        """From now on decision hears of it, also one that was started meanwhile, until the child's successor is ready."""
+        """From now on decision hears of it, also one that was started meanwhile, until the child's successor works."""
         if child is self._standby:  # the line does not depend on it
             return
-        report = StatusReport(self._decision, child.role, child.name, child.generation)
-        self._down[child.role, child.name] = report, why
         self._flight.fault(child.name, why, now_ns, status)
+        if child.role != "decision":  # it hears nothing of itself
+            report = StatusReport(self._decision, child.role, child.name, child.generation)
+            self._down[child.role, child.name] = Down(child.generation, report, why)
 
     def _tell_who_is_down(self, now_ns: int) -> None:
         for child in self._children:
-            if child.ready:
-                self._down.pop((child.role, child.name), None)
-        for report, why in self._down.values():
-            report.tell(now_ns, StageState.DOWN, why)
+            down = self._down.get((child.role, child.name))
+            if down is not None and child.generation > down.generation and child.ready and not child.waits:
+                del self._down[child.role, child.name]
+        for down in self._down.values():
+            down.report.tell(now_ns, StageState.DOWN, down.why)
 
     def _give_up(self, child: Child, why: str) -> NoReturn:
-        """The line ends, but first decision publishes FAULT and the outputs switch everything off.
+        """The line ends, but first decision publishes FAULT, where it is there, and the outputs switch everything off.
 
-        Where decision is gone, or an output does not stop, the other side sees that the heartbeat is silent.
+        Where an output does not stop, the other side sees that the heartbeat is silent.
         """
-        report = StatusReport(
-            self._decision, child.role, child.name, child.generation + 1
-        )  # of this one DOWN was the last word
+        if child.role != "decision":
+            self._publish_fault(child, why)
+        self._terminate([c for c in self._children if c.role == "output"], time.monotonic() + FAULT_S)
+        self._flight.fault("supervisor", why, time.monotonic_ns())
+        raise LineFailed(why, 1)
+
+    def _publish_fault(self, child: Child, why: str) -> None:
+        generation = child.generation + 1  # of this one DOWN was the last word
+        report = StatusReport(self._decision, child.role, child.name, generation)
         end_s = time.monotonic() + FAULT_S
         while time.monotonic() < end_s and not self._heard.handover(self._bypass).fault:
             report.tell(time.monotonic_ns(), StageState.FAULT, why)
             self._hear(time.monotonic_ns())
             time.sleep(WAIT_MS / 1000)
-        self._terminate([c for c in self._children if c.role == "output"], time.monotonic() + FAULT_S)
-        self._flight.fault("supervisor", why, time.monotonic_ns())
-        raise LineFailed(why, 1)
 
     def _show_words(self) -> None:
-        for child in filter(None, (*self._children, self._standby)):
+        for child in self._processes:
             self._show(child, child.words())
 
     def _show(self, child: Child, printed: list[str]) -> None:

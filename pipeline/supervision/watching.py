@@ -10,6 +10,7 @@ from queue import Full, Queue
 from threading import Thread
 from typing import Protocol, Self
 
+from glass_core.errors import as_line
 from pipeline.messages.message import Message
 from pipeline.messages.stages import Progress
 
@@ -38,6 +39,11 @@ class Watcher(Protocol):
         ...
 
 
+def to_stderr(words: str) -> None:
+    """Say one line, with nothing in it that a terminal would obey."""
+    print(as_line(words), file=sys.stderr, flush=True)
+
+
 class Unwatched:
     """Nobody looks; what is said goes to stderr."""
 
@@ -46,7 +52,7 @@ class Unwatched:
 
     def say(self, words: str) -> None:
         """One line."""
-        print(words, file=sys.stderr, flush=True)
+        to_stderr(words)
 
     def progress(self, progress: Mapping[str, Progress]) -> None:
         """Nothing."""

@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -139,5 +140,73 @@ def test_a_folder_that_cannot_be_used_keeps_nothing_and_fails_nobody(run: Path, 
     if mode == 0o500 and os.geteuid() == 0:
         shutil.rmtree(cache)
         cache.write_text("a file lies here")
-    np.testing.assert_array_equal(scores(run, cache), scores(run, None))
+    said = list[str]()
+    engine = load_engine(run, backend="openvino", cache=cache, report=lambda note: said.append(str(note)))
+    np.testing.assert_array_equal(engine.score(TILES), scores(run, None))
     assert not cache.is_dir() or not list(cache.iterdir())
+    (line,) = said
+    assert line.startswith("engine not kept: folder of engines ") and str(cache) in line and "\n" not in line
+
+
+def test_a_parent_that_may_not_be_entered_fails_nobody(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("is_dir", "mkdir", "lstat"):
+        real = getattr(Path, name)
+
+        def refuse(self: Path, *asked: object, real: object = real, **how: object) -> object:
+            if self.is_relative_to(tmp_path / "home"):
+                raise PermissionError(13, "Permission denied", str(self))
+            return real(self, *asked, **how)  # type: ignore[operator]
+
+        monkeypatch.setattr(Path, name, refuse)
+    said = list[str]()
+    engine = load_engine(
+        run, backend="openvino", cache=tmp_path / "home" / "engines", report=lambda note: said.append(str(note))
+    )
+    np.testing.assert_array_equal(engine.score(TILES), scores(run, None))
+    (line,) = said
+    assert "Permission denied" in line
+
+
+def test_an_engine_that_openvino_does_not_export_is_made_at_each_start(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Sealed:
+        def __init__(self, compiled: Any) -> None:
+            self._compiled = compiled
+
+        def __call__(self, tiles: Any) -> Any:
+            return self._compiled(tiles)
+
+        def export_model(self) -> None:
+            raise RuntimeError("Check failed\nnot implemented")
+
+    compiled: Any = openvino_engine._compiled
+
+    def seal(*asked: object) -> openvino_engine.Compiled:
+        return openvino_engine.Compiled(Sealed(compiled(*asked)._compiled))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(openvino_engine, "_compiled", seal)
+    said = list[str]()
+    load_engine(run, backend="openvino", cache=tmp_path / "engines", report=lambda note: said.append(str(note))).score(TILES)
+    (line,) = said
+    assert "OpenVINO cannot export (not implemented)" in line
+
+
+def test_a_process_without_free_files_deletes_no_good_engine(
+    run: Path, tmp_path: Path, conversions: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "engines"
+    fresh = scores(run, cache)
+    real = Path.open
+
+    def refuse(self: Path, *asked: object, **how: object) -> object:
+        if self.name == "engine.blob" and self.parent.parent == cache:
+            raise OSError(24, "Too many open files", str(self))
+        return real(self, *asked, **how)  # type: ignore[call-overload]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refuse)
+        np.testing.assert_array_equal(scores(run, cache), fresh)
+    assert len(conversions) == 2
+    np.testing.assert_array_equal(scores(run, cache), fresh)
+    assert len(conversions) == 2

@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.progress import track
 
 from glass_core.errors import InputError
+from glass_core.files.whole_file import whole_file
 from glass_core.pictures.datasets import list_images
 from glass_core.pictures.reading import read_image
 from glass_core.pictures.split import file_sha256
@@ -78,7 +79,8 @@ def make(images: Sequence[Path], name: str, betas: Sequence[float], seed: int, t
         made.append({**entry, "label": "good" if index in good else "weak"})
     # glass_core.evaluation.kept_apart reads names and hashes, so that no model is evaluated on what it has learned
     manifest = {"schema": 1, "class": name, "betas": list(betas), "seed": seed, "textures": textures.name, "pictures": made}
-    (out / f"{name}.json").write_text(json.dumps(manifest, indent=1) + "\n")
+    with whole_file(out / f"{name}.json") as part:
+        part.write_text(json.dumps(manifest, indent=1) + "\n")
 
 
 def _write(path: Path, picture: NDArray[np.uint8]) -> None:

@@ -27,6 +27,7 @@ import numpy as np
 
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
+from glass_core.network.checkpoint import read_info
 from pipeline.link.protocol import portion
 from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.frames import Frame, ScoreMap
@@ -95,7 +96,7 @@ class Offer:
             for message, _ in portion(self._inbox):
                 if not isinstance(message, ScoreMap) or (taken_ns := self._taken_ns.get(message.seq)) is None:
                     continue
-                if budget_ms is None or begin_ns <= taken_ns >= time.monotonic_ns() - budget_ms * 1e6:
+                if budget_ms is None or taken_ns >= max(begin_ns, time.monotonic_ns() - budget_ms * 1e6):
                     judged[message.camera] += 1
                     tiles += message.tiles
             self._link.wait(1)
@@ -146,14 +147,14 @@ def measure(model: Path | None, seconds: float, budget_ms: float) -> list[dict[s
         worker = subprocess.Popen([*command, str(link.folder)], env=one_thread)
         stack.callback(worker.wait)
         stack.callback(worker.kill)
-        offer = Offer(link)
+        offer, tiling = Offer(link), (read_info(model).score if model else StillEngine.definition).tiling
         for others in (0, os.cpu_count() or 1):
             with busy(others):
                 for load in LOADS:
                     offer.wait()
                     before_per_s = offer.capacity_per_s(seconds / 2)
                     offer.wait()
-                    of_both = sum(-(-width // 240) for _, width in SHAPES.values())
+                    of_both = sum(len(tiling.layout(*shape).tiles) for shape in SHAPES.values())
                     offered, judged, tiles = offer.run(seconds, load * before_per_s / of_both, budget_ms)
                     per_s = (before_per_s + offer.capacity_per_s(seconds / 2)) / 2  # other people's work comes and goes
                     shares = {camera: judged[camera] / offered[camera] for camera in SHAPES}

@@ -19,6 +19,7 @@ from rich.progress import track
 import calibration
 import glass_core
 import pipeline
+from glass_core.files.whole_file import whole_file
 from pipeline.cameras.picture import write_png
 from pipeline.cameras.synthetic.weave import render, write_folder
 from pipeline.config.cameras import WeaveConfig
@@ -150,7 +151,8 @@ def line_yaml(out: Path, speed_mm_s: float) -> Path:
         "ledger": {"path": str(out / "ledger.sqlite")},
     }  # fmt: skip
     path = out / "line.yaml"
-    path.write_text(f"# glassline run {path}\n" + yaml.safe_dump(body, sort_keys=False), encoding="utf-8")
+    with whole_file(path) as part:
+        part.write_text(f"# glassline run {path}\n" + yaml.safe_dump(body, sort_keys=False), encoding="utf-8")
     return path
 
 
@@ -214,11 +216,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _mark(out: Path, result: dict[str, Any]) -> None:
+    with whole_file(out / MARK) as part:
+        part.write_text(json.dumps(result, indent=1) + "\n")
+
+
 def play(out: Path, console: Console) -> dict[str, Any]:
     """The whole story, told as it goes on; its figures, as the --json object."""
     start_s = time.monotonic()
     out.mkdir(parents=True, exist_ok=True)
-    (out / MARK).write_text("{}\n")
+    _mark(out, {})
     images = weave_good(out / "good", console)
     backbone = learn(images, out / "model", console)
     injected = weave_roll(out / "roll", console)
@@ -240,6 +247,6 @@ def play(out: Path, console: Console) -> dict[str, Any]:
         "backbone": backbone,
         "seconds": round(time.monotonic() - start_s, 1), "page": str(page),
     }  # fmt: skip
-    (out / MARK).write_text(json.dumps(result, indent=1) + "\n")
+    _mark(out, result)
     tell(comparison, summary, console)
     return result

@@ -8,6 +8,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from glass_core.errors import as_line
 from glass_core.events import Pass
 from glass_core.network.checkpoint import EpochFigures
 from glass_core.training.events import Step
@@ -59,7 +60,7 @@ class Display:
 
     def say(self, words: str) -> None:
         """One line, however long."""
-        self.console.print(words, soft_wrap=True, highlight=False, markup=False, emoji=False)
+        self.console.print(as_line(words), soft_wrap=True, highlight=False, markup=False, emoji=False)
 
     def _show(self, title: str, done: int, total: int | None, figures: str = "") -> None:
         if not self.console.is_terminal:  # a bar in a file is noise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from itertools import islice
@@ -249,6 +250,23 @@ def test_very_many_frames_that_lack_are_one_whose_number_leaves_room_for_them(tm
     assert [(s.block_id, s.pixels is None) for s in source.shots() if s] == [
         (0, False), (1, False), (2, False), (20_002, True),
     ]  # fmt: skip
+
+
+def test_one_picture_is_not_shown_in_the_place_of_another_that_stands_for_many(tmp_path: Path) -> None:
+    first = cut(tmp_path / "r", 3) / "a/000000000.png"
+    for number in (3, 20_002):
+        shutil.copy(first, first.with_name(f"{number:09}.png"))
+    assert [(s.block_id, s.pixels is None) for s in replayed(tmp_path / "r")][-1] == (20_002, True)
+
+
+def test_a_hostile_index_is_refused_in_one_line(tmp_path: Path) -> None:
+    index = cut(tmp_path / "r", 1) / INDEX
+    index.write_text("[" * 200_000)
+    with pytest.raises(InputError, match="recording not readable"):
+        Recording(tmp_path / "r")
+    index.write_text(" " * (16 << 20) + "{}")
+    with pytest.raises(InputError, match="too large"):
+        Recording(tmp_path / "r")
 
 
 @pytest.mark.parametrize("fact", [{"rows": 10**12}, {"block_id": 1 << 60}, {"start_mm": 1e300, "end_mm": 1e300}])

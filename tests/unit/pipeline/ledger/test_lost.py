@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +227,51 @@ def test_a_damaged_number_at_a_generations_end_invents_no_verdicts(tmp_path: Pat
         tmp_path, [*cloth(3)[:-1], cloth(3)[-1].model_copy(update={"number": 10**18}), *cloth(2, generation=1, first=3)]
     )
     assert read_missing(path) == Missing(records={"verdicts": 1}, in_verdicts_jsonl=1, counted=1)
+
+
+@pytest.mark.parametrize(
+    ("kept", "lines", "verdicts"),
+    [
+        (range(14), (18, 19), 6), (range(14), range(14, 20), 6), (range(14), (16,), 1), ((), (18, 19), 20), ((), (3,), 1),
+        (range(14), (17, 10**18), 5),
+    ],
+)  # fmt: skip
+def test_lines_at_a_generations_end_tell_how_many_are_lost_before_them(
+    tmp_path: Path, kept: Sequence[int], lines: Sequence[int], verdicts: int
+) -> None:
+    first = cloth(10)
+    following = cloth(2, generation=1, first=10)
+    path = write(tmp_path, [*(first[n] for n in kept), *following])
+    still = [first[min(n, 19)].model_copy(update={"number": n}) for n in lines]
+    write_lines(tmp_path, [*(first[n] for n in kept), *still, *following])
+    found = read_missing(path)
+    assert (found.records, found.counted) == ({"verdicts": verdicts}, len(lines))
+
+
+def overlapping(number: int) -> Verdict:
+    """30 mm of cloth every 25 mm."""
+    return verdict(
+        number, "a", number, end_mm=25.0 * number + 30, **({"result": Result.DEFECT, "score": 2.0} if number == 2 else {})
+    )
+
+
+def test_what_is_found_of_overlapping_frames_fills_its_gap(tmp_path: Path) -> None:
+    path = write(tmp_path, [overlapping(n) for n in range(8) if n not in (2, 5, 6)])
+    write_lines(tmp_path, [overlapping(n) for n in range(8)])
+    spans = told(path)
+    assert lost(path) == []
+    assert spans["a", 55, 75] == ("DEFECT", None)
+    assert spans["a", 130, 155] == spans["a", 150, 175] == ("PASS", None)
+
+
+def test_a_line_that_tells_of_more_than_a_frame_covers_no_other_gap(tmp_path: Path) -> None:
+    path = write(tmp_path, [overlapping(n) for n in range(9) if n not in (1, 3, 5)])
+    write_lines(
+        tmp_path,
+        [v.model_copy(update={"end_mm": 160.0}) if v.number == 3 else v for v in map(overlapping, range(9)) if v.number != 5],
+    )
+    assert lost(path) == [("a", 80, 100), ("a", 130, 150)]
+    assert told(path)["a", 30, 50] == ("PASS", None)
 
 
 def test_one_record_that_is_missing_is_told_in_the_singular() -> None:

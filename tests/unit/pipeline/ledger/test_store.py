@@ -311,3 +311,16 @@ def test_a_record_that_no_line_writes_is_told_on_one_line(tmp_path: Path) -> Non
     with sqlite3.connect(path) as db:
         db.execute("UPDATE verdicts SET camera = 'c' WHERE number = 1")  # its two forms differ: that one is lost
     assert [v.number for v in read_verdicts(path)] == [0, 2] and read_missing(path).records == {"verdicts": 1}
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_ledger_that_is_a_link_is_refused_and_not_followed(tmp_path: Path, there: bool) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    place = tmp_path / "elsewhere" / "ledger.sqlite"
+    if there:
+        Ledger(place).close()
+    before = {p: p.read_bytes() for p in place.parent.iterdir()}
+    (tmp_path / "ledger.sqlite").symlink_to(place)
+    with pytest.raises(InputError, match="ledger is a link"):
+        Ledger(tmp_path / "ledger.sqlite")
+    assert {p: p.read_bytes() for p in place.parent.iterdir()} == before

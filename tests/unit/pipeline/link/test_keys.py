@@ -1,7 +1,9 @@
 """Keys are made whole and private, read strictly, and are what ZeroMQ's own tools read and write."""
 
+import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zmq
@@ -75,6 +77,56 @@ def test_a_link_is_neither_followed_nor_filled(folder: Path, tmp_path: Path) -> 
     (tmp_path / "other").symlink_to(folder)
     with pytest.raises(InputError, match="not a folder of its own"):
         read_keys(tmp_path / "other")
+
+
+def test_a_disk_that_is_full_leaves_no_file_of_the_call(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = sorted(folder.iterdir())
+    real = os.fdopen
+
+    def full(handle: int, mode: str) -> object:
+        file = real(handle, mode)
+        return Full(file) if len(list(folder.iterdir())) > len(before) + 1 else file
+
+    class Full:
+        def __init__(self, file: Any) -> None:
+            self._file = file
+
+        def __enter__(self) -> Any:
+            self._file.write = self.write
+            return self
+
+        def __exit__(self, *failure: object) -> None:
+            self._file.close()
+
+        def write(self, text: str) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fdopen", full)
+    with pytest.raises(InputError, match=r"not writable .No space left"):
+        make_keys(folder, ["late"])
+    assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["server.key", "server.key_secret"])
+def test_half_a_pair_of_the_line_is_not_made_anew(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    before = sorted(folder.iterdir())
+    with pytest.raises(InputError, match=rf"^{name} is lost, .*restore it, or make all keys in another folder"):
+        make_keys(folder, ["late"])
+    assert sorted(folder.iterdir()) == before
+
+
+def test_a_clients_key_that_cannot_be_read_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path.open
+
+    def refuse(self: Path, *asked: Any, **how: Any) -> Any:
+        if self.name == "plc.key":
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(self))
+        return real(self, *asked, **how)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(InputError, match=r"keys not readable .Input/output error., .*plc\.key"):
+        read_keys(folder)
 
 
 def spoil(folder: Path, kind: str) -> None:

@@ -191,6 +191,18 @@ def test_a_portion_leaves_the_rest_in_its_order() -> None:
     assert seqs == [list(range(PORTION)), list(range(PORTION, PORTION + 3)), []]
 
 
+def test_a_portion_goes_on_behind_bad_messages_and_ends_all_the_same() -> None:
+    queue = MemoryQueue(1000)
+    for _ in range(3 * MAX_BAD):
+        assert queue.send_parts([b"\xc1"])
+    assert queue.send(Bypass(on=True))
+    assert [m for m, _ in portion(queue)] == [Bypass(on=True)] and queue.refused.total == 3 * MAX_BAD
+    for _ in range(3 * MAX_BAD):
+        assert queue.send_parts([b"\xc1"])
+    assert queue.send(Bypass(on=True))
+    assert [*portion(queue, 3)] == [] and [m for m, _ in portion(queue, 1)] == [Bypass(on=True)]
+
+
 class Strangers:
     """Peers of the broadcast that are no processes of a line."""
 

@@ -15,7 +15,9 @@ from pipeline.supervision.answering import Acknowledged, Cleared, acknowledge, r
 from pipeline.supervision.telling import NotConfirmed
 from tests.line_stand_in import FAULT, stand_in
 
-LINE = LineConfig.model_validate({"line": {"name": "l"}})
+LINE = LineConfig.model_validate(
+    {"line": {"name": "l"}, "cameras": [{"name": name, "source": "replay", "path": "."} for name in "ab"]}
+)
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +56,7 @@ UNLIKE_A = f"{UNLIKE}: a: darker by 30"
             (State.DEGRADED, f"{UNLIKE_A}; b: brighter by 9; plc: lost"), (State.DEGRADED, "plc: lost"),
             Cleared("", f"{UNLIKE_A}; b: brighter by 9", "DEGRADED: plc: lost"),
         ),
+        ((State.DEGRADED, f"{UNLIKE_A}; plc: lost"), (State.RUNNING, ""), Cleared("", UNLIKE_A, "RUNNING")),
         (
             (State.BYPASS, f"{UNLIKE_A}; rejects are inhibited"), (State.BYPASS, "rejects are inhibited"),
             Cleared("", UNLIKE_A, "BYPASS: rejects are inhibited"),

@@ -21,11 +21,12 @@ def test_a_process_of_the_line_gains_no_rights_and_leaves_no_core(tmp_path: Path
     held, status, limits = Path(f"/proc/{child.process.pid}"), "", ""
     end_s = time.monotonic() + 60
     try:
-        while "NoNewPrivs:\t1" not in status and child.process.poll() is None and time.monotonic() < end_s:
+        while "NoNewPrivs:\t1" not in status or limits.split()[4:6] != ["0", "0"]:
+            if child.process.poll() is not None or time.monotonic() > end_s:
+                break
             time.sleep(0.05)
             status = (held / "status").read_text()
-        time.sleep(0.1)
-        limits = next(line for line in (held / "limits").read_text().splitlines() if line.startswith("Max core file size"))
+            limits = next(line for line in (held / "limits").read_text().splitlines() if line.startswith("Max core file size"))
     finally:
         terminate([child], time.monotonic() + 5, lambda: None)
         child.last_words()

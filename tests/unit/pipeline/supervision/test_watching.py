@@ -12,7 +12,7 @@ from pipeline.messages.message import Message
 from pipeline.messages.motion import EncoderCount
 from pipeline.messages.stages import Progress
 from pipeline.supervision import watching
-from pipeline.supervision.watching import MAX_UNTOLD, Watched
+from pipeline.supervision.watching import MAX_UNTOLD, Unwatched, Watched
 
 PROGRESS = Progress(name="worker", generation=2, state=None, steps=1, handled=1, waiting=7)
 
@@ -92,3 +92,8 @@ def test_an_error_of_its_own_ends_the_line_and_a_broken_pipe_does_not() -> None:
     with pytest.raises(ZeroDivisionError, match="of its own"), Watched(watcher) as watched:
         watched.progress({"worker": PROGRESS})
     assert watcher.told == [{"worker": PROGRESS}]
+
+
+def test_what_is_said_reaches_no_terminal_as_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    Unwatched().say("camera lost, a\x1b[2J, torn")
+    assert capsys.readouterr().err == "camera lost, a\\x1b[2J, torn\n"

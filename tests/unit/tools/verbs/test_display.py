@@ -30,6 +30,13 @@ def test_where_there_is_no_terminal_words_are_lines_and_bars_are_not_shown() -> 
     assert log.getvalue() == "[b]as written[/b] " + "x" * 200 + "\n"
 
 
+def test_what_a_terminal_would_obey_is_shown_and_not_sent() -> None:
+    log = StringIO()
+    with Display(Console(file=log, force_terminal=True)) as display:
+        display.say("not inspected: a\x1b]0;owned\x07.png: torn")
+    assert log.getvalue() == "not inspected: a\\x1b]0;owned\\x07.png: torn\n"
+
+
 def test_nothing_is_cut_wrapped_or_read_as_markup_where_stdout_is_no_terminal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
