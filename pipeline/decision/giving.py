@@ -81,7 +81,7 @@ class Giving:
         for camera, fallen in by_camera.items():
             which = f"{fallen.count:,} of its verdicts, from {fallen.first} to {fallen.last}"
             judgement = Judgement(Result.NOT_INSPECTED, Reason.RECORD_LOST, f"the recorder did not take {which}, in time")
-            self._give(self._unseen(camera, fallen.span, judgement, fallen.count, now_ns, NOWHEN), ())
+            self._give(self._unseen(camera, fallen.span, judgement, fallen.count, now_ns, fallen.lapse), ())
 
     def act(self, actions: Iterable[Action]) -> None:
         """Say what a machine is asked to do."""
@@ -91,7 +91,8 @@ class Giving:
     @property
     def _distrust(self) -> str:
         """Why nothing may pass, whatever its score; empty while all is well."""
-        return self._mode.fault or ("nobody has said where the web is" if self._whereabouts.unknown else "")
+        nowhere = self._whereabouts.unknown or self._whereabouts.lost
+        return self._mode.fault or "nobody says where the cloth is" * nowhere
 
     def _unseen(self, camera: str, span: Span, judgement: Judgement, lost: int, now_ns: int, lapse: Lapse) -> Verdict:
         """The verdict on cloth that no frame stands for."""

@@ -249,17 +249,15 @@ class Decision:
             self._judge(frame, *early, now_ns)
 
     def _on_score(self, scored: ScoreMap, payloads: tuple[Payload, ...], now_ns: int) -> None:
-        if not self._roster.scores(scored.generation):
-            self._giving.tally.late_scores += 1
-        elif frame := self._matching.match(scored):
+        if frame := self._matching.match(scored):
             self._judge(frame, scored, payloads, now_ns)
         elif not self._matching.keep(scored, payloads):
-            self._giving.tally.late_scores += 1
+            self._giving.tally.late_scores += not scored.given_up
 
     def _judge(self, frame: Announced, scored: ScoreMap, payloads: tuple[Payload, ...], now_ns: int) -> None:
-        """Decide a frame by its scores; those that come too late are none, whatever way they came."""
-        if self._due.over(frame, now_ns):
-            self._giving.tally.late_scores += 1
+        """Decide a frame by its scores; those that come too late, or of a worker that is gone, are none, whatever way they came."""
+        if self._due.over(frame, now_ns) or not self._roster.scores(scored.generation):
+            self._giving.tally.late_scores += not scored.given_up
             self._giving.decide(frame, None, (), now_ns)
         else:
             self._giving.decide(frame, scored, payloads, now_ns)

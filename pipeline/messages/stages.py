@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.messages.domains import MAX_CAMERAS, BootId, Count, Detail, FrameMm, Int64, Label, Name, Seq, Sha
+from pipeline.messages.domains import MAX_CAMERAS, BootId, Count, Detail, FrameMm, Int64, Label, Name, Sha
 from pipeline.messages.message import Message
 from pipeline.messages.states import StageState
 
@@ -34,7 +34,7 @@ class Mark(BaseModel):
     t_mono_ns: Count | None = None
     """Null: the camera was never there."""
     boot_id: BootId = ""
-    next_seq: Seq = 0
+    next_seq: Count = 0
     """The first frame of that start without a verdict; without a `boot_id` none was announced."""
 
 

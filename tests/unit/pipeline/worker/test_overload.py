@@ -87,7 +87,7 @@ class Line:
 
     def send(self, message: Message, *payloads: Payload) -> bool:
         """Decision hears at once; what comes too late was not judged."""
-        if isinstance(message, ScoreMap):
+        if isinstance(message, ScoreMap) and not message.given_up:
             camera = next(c for c in self.cameras if c.name == message.camera)
             taken_ms = camera.phase_ms + message.seq * camera.period_ms
             camera.judged += self.now_ns / MS - taken_ms <= camera.budget_ms
