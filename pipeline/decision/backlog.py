@@ -39,7 +39,10 @@ class Fallen:
         if verdict.rescan:
             return
         ends_mm = [mm for mm in (*vars(self.span).values(), verdict.start_mm, verdict.end_mm) if mm is not None]
-        ends_ns = [ns for ns in (*vars(self.lapse).values(), verdict.from_ns, verdict.to_ns) if ns is not None]
+        taken_ns = None  # of a frame, where its place does not say enough
+        if verdict.seq is not None and verdict.start_mm is None:
+            taken_ns = max(0, verdict.t_mono_ns - int((verdict.latency_ms or 0.0) * 1e6))
+        ends_ns = [ns for ns in (*vars(self.lapse).values(), verdict.from_ns, verdict.to_ns, taken_ns) if ns is not None]
         self.span = Span(min(ends_mm, default=None), max(ends_mm, default=None))
         self.lapse = Lapse(min(ends_ns, default=None), max(ends_ns, default=None))
 

@@ -49,7 +49,7 @@ class Pace:
         return lapse
 
     def rest(self, from_ns: int, to_ns: int) -> None:
-        """No cloth passed then: nobody need speak of it, but for what is told of a camera that is gone, or that says nothing."""
+        """No cloth passed then, so nobody need speak of it; a camera that is gone or says nothing is told of all the same."""
         if self.spoken_ns is not None and not self._unheard and not self._silent:
             self.spoken_ns += max(0, to_ns - max(from_ns, self.spoken_ns))
 

@@ -18,7 +18,7 @@ class Rests:
         self._told_ns = 0
 
     def hear(self, motion: Motion) -> tuple[int, int] | None:
-        """From when to when, in ns, the cloth rested since the word before; no time is told twice, whatever order words have."""
+        """From when to when, in ns, the cloth rested since the word before; no time is told twice, whatever words come."""
         before, self._before = self._before, motion
         if before is None or before.state not in self._states or motion.t_mono_ns - before.t_mono_ns > REST_NS:
             return None

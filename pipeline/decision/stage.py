@@ -255,7 +255,7 @@ class Decision:
             self._giving.tally.late_scores += not scored.given_up
 
     def _judge(self, frame: Announced, scored: ScoreMap, payloads: tuple[Payload, ...], now_ns: int) -> None:
-        """Decide a frame by its scores; those that come too late, or of a worker that is gone, are none, whatever way they came."""
+        """Decide a frame by its scores; those that come too late, or from a worker that is gone, are none."""
         if self._due.over(frame, now_ns) or not self._roster.scores(scored.generation):
             self._giving.tally.late_scores += not scored.given_up
             self._giving.decide(frame, None, (), now_ns)
