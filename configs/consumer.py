@@ -135,10 +135,11 @@ def main() -> None:
     except zmq.ZMQError as error:
         parser.error(f"endpoint {arguments.endpoint}: {error}")
     with contextlib.suppress(KeyboardInterrupt):
-        _show(Gate(tuple(arguments.cameras)), socket)
+        show(Gate(tuple(arguments.cameras)), socket)
 
 
-def _show(gate: Gate, socket: zmq.Socket[bytes]) -> None:
+def show(gate: Gate, socket: zmq.Socket[bytes]) -> None:
+    """Print the output whenever it changes, for ever."""
     shown = None
     while True:
         if socket.poll(10):

@@ -71,13 +71,13 @@ class Giving:
         self._account(verdict, payloads, now_ns)
 
     def silent(self, camera: str, span: Span, lapse: Lapse, now_ns: int, lost: int = 0) -> None:
-        """Of cloth, or of time, in which the camera gave no frame; `lost`: as many frames as are known to be."""
+        """The verdict on cloth, or on time, in which the camera gave no frame; `lost`: how many frames are known to be lost."""
         down = self._roster.state("grabber", camera) is StageState.DOWN
         judgement = Judgement(Result.NOT_INSPECTED, Reason.CAMERA_DOWN if down else Reason.NO_FRAME)
         self._account(self._unseen(camera, span, judgement, lost, now_ns, lapse), (), now_ns)
 
     def fallen(self, by_camera: Mapping[str, Fallen], now_ns: int) -> None:
-        """Of cloth that was decided in time and whose record is lost; no machine acts on it again."""
+        """A verdict for each camera whose records fell out: its cloth was decided in time, and no machine acts on it again."""
         for camera, fallen in by_camera.items():
             which = f"{fallen.count:,} of its verdicts, from {fallen.first} to {fallen.last}"
             judgement = Judgement(Result.NOT_INSPECTED, Reason.RECORD_LOST, f"the recorder did not take {which}, in time")

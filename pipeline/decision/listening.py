@@ -1,4 +1,4 @@
-"""Finds of what a camera told nothing: the cloth, where motion and a scale tell its place, else the time."""
+"""Finds what a camera kept silent about: cloth, where motion and a scale tell its place, else time."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Listening:
         return NOWHERE, lapse or NOWHEN  # how much cloth goes by unseen nobody can tell
 
     def passed(self, now_ns: int) -> Iterator[tuple[str, Missed]]:
-        """Of what each camera should have told by now; nothing while words may still be on their way."""
+        """Yield what each camera should have told by now; nothing while words may still be on their way."""
         if not self._whereabouts.attentive:
             return
         for name, account in self._cameras.items():

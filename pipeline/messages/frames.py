@@ -135,7 +135,7 @@ class Announced(Taken):
     sent: bool
     """False: the worker's queue was full."""
     budget_ms: BudgetMs | None
-    """Time from `t_mono_ns` to the verdict; null: no deadline (replay)."""
+    """From the picture's arrival in the grabber (`t_mono_ns`) to its verdict; null: no deadline (replay)."""
     lost: Seq = 0
     """Frames that the camera lost just before this one."""
     error: Detail = ""

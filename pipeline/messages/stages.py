@@ -25,7 +25,7 @@ class Status(Message):
 
 
 class Mark(BaseModel):
-    """Up to where, and up to when, all that is known of one camera's cloth has its verdicts."""
+    """The place, the time and the frame of one camera before which everything has its verdict."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

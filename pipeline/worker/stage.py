@@ -75,9 +75,9 @@ class Worker:
     def counters(self) -> dict[str, int | float]:
         """Figures for the screen: medians over the latest batches and frames, and the GPU's own.
 
-        `too_late`: frames given up; `too_large`: those of them that take longer than their whole budget at this pace.
-        `wait_ms`: from a frame's arrival here to the call that takes its first tiles; `prepare_ms`: cutting a frame into
-        tiles; `infer_ms`: one call of the engine; `post_ms`: putting a frame's cells together.
+        `too_late`: frames given up. `too_large`: those of them that take longer than their whole budget at this pace.
+        `wait_ms`: from a frame's arrival here to the call that takes its first tiles. `prepare_ms`: cutting a frame into
+        tiles. `infer_ms`: one call of the engine. `post_ms`: putting a frame's cells together.
         """
         medians = {name: values.report()["p50"] for name, values in self._spent.items() if values}
         gpu = self._gpu.read() if self._gpu else {}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import msgpack
 import pytest
 
-from configs.consumer import MS, Gate
+from configs.consumer import MS, Gate, show
 from pipeline.link.wire import encode
 from pipeline.messages.actions import Reject
 from pipeline.messages.line import Heartbeat, LineState
@@ -171,3 +172,37 @@ def test_a_state_told_again_to_a_newcomer_is_no_gap(air: Air) -> None:
     air.ms += 10
     air.say("LineState", late_ms=5000)
     assert air.on
+
+
+class Flood:
+    """A socket on which the next message has always come already, and then Ctrl-C."""
+
+    def __init__(self, *results: str) -> None:
+        self._left = [part for result in results for part in self._said(result)]
+        self._numbers = [0, 0]
+
+    @staticmethod
+    def _said(result: str) -> list[dict[str, Any]]:
+        beat = {"t": "Heartbeat", "state": "RUNNING", "inspection_ok": True}
+        return [beat, *({"t": "Verdict", "camera": c, "seq": 1, "result": result} for c in "ab"), beat]
+
+    def poll(self, wait_ms: int) -> int:
+        return 1
+
+    def recv_multipart(self) -> list[bytes]:
+        if not self._left:
+            raise KeyboardInterrupt
+        said = {"v": 1, "generation": 0, "t_mono_ns": time.monotonic_ns(), **self._left.pop(0)}
+        verdict = said["t"] == "Verdict"
+        if not verdict:
+            said["verdicts"] = self._numbers[True]
+        said["number"] = self._numbers[verdict]
+        self._numbers[verdict] += 1
+        return [said["t"].encode(), msgpack.packb(said), b""]
+
+
+def test_the_output_is_asked_for_after_each_message_also_where_they_never_cease(capsys: pytest.CaptureFixture[str]) -> None:
+    gate = Gate(("a", "b"), window_ms=1e9, verdict_ms=1e9, late_ms=1e9, hold_ms=0.0)
+    with pytest.raises(KeyboardInterrupt):
+        show(gate, Flood("PASS", "DEFECT", "PASS"))
+    assert capsys.readouterr().out.splitlines() == ["OFF (generation 0 of decision begins)", "ON", "OFF (DEFECT on a)", "ON"]
