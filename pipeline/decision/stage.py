@@ -210,10 +210,8 @@ class Decision:
             case Reset() if not self._mode.fault:
                 for account in self._cameras.values():
                     account.likeness.accept()
-            case Reset() if faults := self._roster.faults:
-                raise Refused(f"the cause of its fault is still there: {'; '.join(faults)}")
             case Reset():
-                self._mode.fault = ""
+                self._mode.reset()
                 for account in self._cameras.values():
                     account.gap.open = True  # not before each camera has judged cloth again is the line more than DEGRADED
             case _:

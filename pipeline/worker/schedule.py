@@ -6,8 +6,8 @@ from bisect import insort
 from collections import Counter, defaultdict
 
 from pipeline.messages.domains import MAX_CAMERAS
+from pipeline.worker.call_time import CallTime
 from pipeline.worker.job import Job
-from pipeline.worker.pace import Pace
 
 CARE = 2.0
 """Calls vary, and one that ends late is in vain: where there is a choice they are expected to take so much longer."""
@@ -27,12 +27,12 @@ class Schedule:
     def __init__(self, max_batch: int) -> None:
         self._max_batch = max_batch
         self.jobs: list[Job] = []
-        self._paces: dict[int, Pace] = defaultdict(Pace)
+        self._paces: dict[int, CallTime] = defaultdict(CallTime)
         self._share: dict[str, float] = {}
         """By camera: of its latest frames, how many were begun."""
         self.given_up = self.too_large = 0
 
-    def pace(self, job: Job) -> Pace:
+    def pace(self, job: Job) -> CallTime:
         """The pace of its engine."""
         return self._paces[id(job.model.engine)]
 
