@@ -89,6 +89,8 @@ class Mutator:
                 "inspect_x_px": (0, WIDTH),
             }
             body["cells_shape"] = CELLS if max(body["lanes"]) > 0.5 and dice.random() < 0.95 else None
+        if body["t"] == "Announced" and dice.random() < 0.05:
+            body |= {"boot_id": "worn", "seq": (1 << 53) - 1}  # the last number that there is
         if body["t"] == "Frame":
             body |= {"shape": (HEIGHT, WIDTH), "pixel_format": "Mono8", "inspect_x_px": None, "cloth_x_px": None}
         if body["t"] == "Status":
