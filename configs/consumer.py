@@ -3,8 +3,8 @@
 Copy it beside your machine's program; it needs pyzmq and msgpack alone. `python consumer.py ENDPOINT CAMERA...` prints the
 output as it changes; give `Gate.on` to your relay instead. This is no safety function.
 
-What comes in: every message has three parts, its kind, a header, and no payload. The header is a msgpack map with `v` (1), `t`
-(the kind) and those fields that differ from their defaults: a missing field has its default. Four kinds matter here.
+What comes in: every message has three parts, its kind, a header, and no payload. The header is a msgpack map with `v` (1) and
+`t` (the kind). Of the other fields it has those that differ from their defaults. Four kinds matter here.
 
     Heartbeat   number, generation, state, inspection_ok, verdicts, t_mono_ns  ten times a second, by decision's own progress
     Verdict     number, generation, camera, seq, result, t_mono_ns, weights_sha, engine_sha, latency_ms ...
@@ -12,12 +12,14 @@ What comes in: every message has three parts, its kind, a header, and no payload
     LineState   number, generation, state, inspection_ok, detail, t_mono_ns    when it changes, and again for each newcomer
 
 `number` counts each kind from 0 within a `generation` of decision: a gap is a lost word. `t_mono_ns` is CLOCK_MONOTONIC of the
-machine that runs glassline; the publisher is bound to this machine, so its age is known. Only `result: PASS` passes.
+machine that runs glassline. Run this on that machine, over ipc: elsewhere nobody knows the age of a word. Only `result: PASS`
+passes.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,11 +34,12 @@ NUMBERED = ("Heartbeat", "Verdict", "Reject", "LineState")
 
 @dataclass
 class Gate:
-    """Whether cloth may pass: false unless every camera's newest verdict is a PASS, young, and followed by a live heartbeat.
+    """Whether cloth may pass: false unless every camera's newest verdict is a PASS, and it and the newest heartbeat are young.
 
     `window_ms`: a heartbeat that is older counts as silence. `verdict_ms`: so old may a camera's newest PASS be; longer than
     the time between its frames. `hold_ms`: after anything amiss the output stays off for so long, at least until the cloth in
-    question has passed. Words that took longer than `late_ms` are not believed. An empty sha lets any model judge.
+    question has passed, and until every camera has passed cloth anew. Words that took longer than `late_ms` are not believed.
+    An empty sha lets any model judge.
     """
 
     cameras: tuple[str, ...]
@@ -60,10 +63,10 @@ class Gate:
             return False
         return all(now_ns - self._passed_ns.get(c, -1 << 62) <= self.verdict_ms * MS for c in self.cameras)
 
-    def hear(self, header: bytes, now_ns: int) -> None:
+    def hear(self, parts: list[bytes], now_ns: int) -> None:
         """One more message; whatever is wrong with it closes the gate."""
         try:
-            said = msgpack.unpackb(header)
+            said = msgpack.unpackb(parts[1])
             if not isinstance(said, dict) or said.pop("v") != VERSION:
                 raise ValueError
             self._take(str(said.pop("t")), said, now_ns)
@@ -113,24 +116,35 @@ class Gate:
         return None
 
     def _close(self, why: str, now_ns: int) -> None:
+        """Off for the hold; a PASS from before says nothing of the cloth that comes after it."""
         self.why, self._held_until_ns = why, now_ns + int(self.hold_ms * MS)
+        self._passed_ns.clear()
 
 
 def main() -> None:
-    """Print the output as it changes, until Ctrl-C."""
+    """Print the output as it changes, until Ctrl-C; exit code 2 where there is no such endpoint."""
     parser = argparse.ArgumentParser(description="prints ON and OFF as one output of a machine would be switched")
     parser.add_argument("endpoint", help="outputs: [{kind: publisher, bind: ENDPOINT}] of the line")
     parser.add_argument("cameras", nargs="+")
     arguments = parser.parse_args()
-    gate, shown = Gate(tuple(arguments.cameras)), None
     socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.SUB)
     for kind in NUMBERED:
         socket.setsockopt(zmq.SUBSCRIBE, kind.encode())
-    socket.connect(arguments.endpoint)
+    try:
+        socket.connect(arguments.endpoint)
+    except zmq.ZMQError as error:
+        parser.error(f"endpoint {arguments.endpoint}: {error}")
+    with contextlib.suppress(KeyboardInterrupt):
+        show(Gate(tuple(arguments.cameras)), socket)
+
+
+def show(gate: Gate, socket: zmq.Socket[bytes]) -> None:
+    """Print the output whenever it changes, for ever."""
+    shown = None
     while True:
-        while socket.poll(10):
-            gate.hear(socket.recv_multipart()[1], time.monotonic_ns())
-        if (on := gate.on(time.monotonic_ns())) is not shown:
+        if socket.poll(10):
+            gate.hear(socket.recv_multipart(), time.monotonic_ns())
+        if (on := gate.on(time.monotonic_ns())) is not shown:  # asked after each message, however many wait
             shown = on
             print("ON" if on else f"OFF ({gate.why})", flush=True)
 

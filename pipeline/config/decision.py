@@ -18,7 +18,7 @@ class DecisionConfig(Section):
     """The process that decides."""
 
     budget_ms: float = Field(default=500.0, gt=0, le=MAX_BUDGET_MS)
-    """From a picture's arrival in the grabber to its verdict: a score that comes later counts for nothing.
+    """From the picture's arrival in the grabber (`t_mono_ns`) to its verdict: a score that comes later counts for nothing.
 
     With a camera's actuator_mm, time for which the cloth has stood since then is taken off."""
     recording_floor: float = Field(default=0.5, ge=0, le=1)

@@ -26,7 +26,9 @@ class PublisherConfig(Section):
 
     @model_validator(mode="after")
     def _closed(self) -> PublisherConfig:
-        tcp = re.fullmatch(r"tcp://[^\s/;]+:[1-9][0-9]{0,4}", self.bind) is not None
+        tcp = re.fullmatch(r"tcp://(?:\*|[\w.-]+|\[[\da-fA-F:.]+\]):([1-9]\d{0,4})", self.bind, re.ASCII)
+        if tcp and int(tcp[1]) > 65_535:
+            raise ValueError(f"bind {self.bind}: ports go up to 65535")
         if not tcp and not re.fullmatch(r"ipc://[^@*\x00][^\x00]*", self.bind):  # @ is a name that every user may connect to
             raise ValueError(f"bind {self.bind}: ipc://auto, ipc://PATH or tcp://ADDRESS:PORT are allowed")
         if tcp and self.keys is None:

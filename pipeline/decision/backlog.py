@@ -13,7 +13,7 @@ from pipeline.messages.reasons import Reason
 from pipeline.messages.record import MAX_UNCOMMITTED, Committed, RecordKey, record_key
 from pipeline.messages.stages import Status
 from pipeline.messages.states import StageState
-from pipeline.messages.values import Span
+from pipeline.messages.values import Lapse, Span
 from pipeline.messages.verdicts import Verdict
 
 PICTURES = 64
@@ -25,20 +25,26 @@ room, or at the end. Line states, rolls, events and what is told as lost are few
 
 @dataclass
 class Fallen:
-    """One camera's verdicts that fell out of the backlog: their numbers, how many, and the cloth that they spoke of."""
+    """One camera's verdicts that fell out of the backlog: their numbers, how many, and the cloth and time they spoke of."""
 
     first: int
     last: int
     count: int = 0
     span: Span = field(default_factory=Span)
+    lapse: Lapse = field(default_factory=Lapse)
 
     def add(self, verdict: Verdict) -> None:
         """One more."""
         self.last, self.count = verdict.number, self.count + 1
-        if verdict.start_mm is None or verdict.end_mm is None or verdict.rescan:
+        if verdict.rescan:
             return
         ends_mm = [mm for mm in (*vars(self.span).values(), verdict.start_mm, verdict.end_mm) if mm is not None]
-        self.span = Span(min(ends_mm), max(ends_mm))
+        taken_ns = None  # of a frame, where its place does not say enough
+        if verdict.seq is not None and verdict.start_mm is None:
+            taken_ns = max(0, verdict.t_mono_ns - int((verdict.latency_ms or 0.0) * 1e6))
+        ends_ns = [ns for ns in (*vars(self.lapse).values(), verdict.from_ns, verdict.to_ns, taken_ns) if ns is not None]
+        self.span = Span(min(ends_mm, default=None), max(ends_mm, default=None))
+        self.lapse = Lapse(min(ends_ns, default=None), max(ends_ns, default=None))
 
 
 class Backlog:

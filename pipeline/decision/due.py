@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 
+from pipeline.decision.rest import Rests
 from pipeline.messages.frames import Announced
 from pipeline.messages.motion import Motion
 from pipeline.messages.states import MotionState
 
-REST_NS = 100_000_000
-"""Cloth rests from a word of rest to the next word, where that is no further off: motion is told fifty times a second."""
 RESTS = 1024
 """Rests that are remembered; time at rest before them is not taken off."""
 
@@ -27,20 +26,19 @@ class Due:
     def __init__(self, actuator_mm: Mapping[str, float]) -> None:
         self._actuator_mm = actuator_mm
         self._motion: Motion | None = None
+        self._stopped = Rests(MotionState.STOPPED)
         self._rests: deque[tuple[int, int]] = deque(maxlen=RESTS)
         """From when to when, in ns, one after another."""
 
     def hear(self, motion: Motion) -> None:
         """One more word of how the cloth moves."""
-        before, self._motion = self._motion, motion
-        if before is None or before.state is not MotionState.STOPPED:
+        self._motion = motion
+        if (rest := self._stopped.hear(motion)) is None:
             return
-        since_ns, t_ns = before.t_mono_ns, motion.t_mono_ns
-        if not 0 < t_ns - since_ns <= REST_NS:
-            return
-        if self._rests and self._rests[-1][1] == since_ns:
-            since_ns, _ = self._rests.pop()
-        self._rests.append((since_ns, t_ns))
+        from_ns, to_ns = rest
+        if self._rests and self._rests[-1][1] == from_ns:
+            from_ns, _ = self._rests.pop()
+        self._rests.append((from_ns, to_ns))
 
     def over(self, frame: Announced, now_ns: int) -> bool:
         """Whether a score for the frame comes too late now."""

@@ -65,23 +65,23 @@ class Giving:
             judgement, frame.part(Source), frame.span,
             Place(roll.roll_id, roll.style, event.kind if event else None, event.action if event else None, rescan),
             standard, now_ns,
-            frame.part(Measures), scored.part(Grounds) if scored else Grounds(),
+            frame.part(Measures), scored.part(Grounds) if scored and not scored.given_up else Grounds(),
             latency_ms=max(0.0, (now_ns - frame.t_mono_ns) / 1e6),  # both clocks are read a little before the fact
         )  # fmt: skip
         self._account(verdict, payloads, now_ns)
 
     def silent(self, camera: str, span: Span, lapse: Lapse, now_ns: int, lost: int = 0, boot_id: str = "") -> None:
-        """Of cloth, or of time, in which the camera gave no frame; `lost`: so many are known to be, told by that start."""
+        """The verdict on cloth, or on time, in which the camera gave no frame; `lost`: frames of that start that are lost."""
         down = self._roster.state("grabber", camera) is StageState.DOWN
         judgement = Judgement(Result.NOT_INSPECTED, Reason.CAMERA_DOWN if down else Reason.NO_FRAME)
         self._account(self._unseen(camera, span, judgement, lost, now_ns, lapse, boot_id), (), now_ns)
 
     def fallen(self, by_camera: Mapping[str, Fallen], now_ns: int) -> None:
-        """Of cloth that was decided in time and whose record is lost; no machine acts on it again."""
+        """A verdict for each camera whose records fell out: its cloth was decided in time, and no machine acts on it again."""
         for camera, fallen in by_camera.items():
             which = f"{fallen.count:,} of its verdicts, from {fallen.first} to {fallen.last}"
             judgement = Judgement(Result.NOT_INSPECTED, Reason.RECORD_LOST, f"the recorder did not take {which}, in time")
-            self._give(self._unseen(camera, fallen.span, judgement, fallen.count, now_ns, NOWHEN), ())
+            self._give(self._unseen(camera, fallen.span, judgement, fallen.count, now_ns, fallen.lapse), ())
 
     def act(self, actions: Iterable[Action]) -> None:
         """Say what a machine is asked to do."""
@@ -91,7 +91,8 @@ class Giving:
     @property
     def _distrust(self) -> str:
         """Why nothing may pass, whatever its score; empty while all is well."""
-        return self._mode.fault or ("nobody has said where the web is" if self._whereabouts.unknown else "")
+        nowhere = self._whereabouts.unknown or self._whereabouts.lost
+        return self._mode.fault or "nobody says where the cloth is" * nowhere
 
     def _unseen(
         self, camera: str, span: Span, judgement: Judgement, lost: int, now_ns: int, lapse: Lapse, boot_id: str = ""

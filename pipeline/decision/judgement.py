@@ -62,6 +62,8 @@ class Judgement:
 
 def judge(frame: Announced, scored: ScoreMap, payloads: tuple[Payload, ...], standard: Standard | None) -> Judgement:
     """PASS needs a finite score and every lane at or under its threshold, by the model of the card in force."""
+    if scored.given_up:
+        return Judgement(Result.NOT_INSPECTED, Reason.NO_SCORE, scored.fault)
     if scored.fault:
         return Judgement(Result.NOT_INSPECTED, Reason.DAMAGED, scored.fault)
     if standard is None:

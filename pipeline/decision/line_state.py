@@ -68,12 +68,12 @@ class Roster:
 
     @property
     def blind(self) -> list[str]:
-        """What ails of the stages without which cloth is not judged, or its reject does not reach the machine."""
+        """What ails the stages without which cloth is not judged, or its reject does not reach the machine."""
         return [f"{s.name}: {s.detail}".rstrip(": ") for s in self._ailing if self._blinds(s)]
 
     @property
     def impaired(self) -> list[str]:
-        """What ails of all others."""
+        """What ails the other stages."""
         return [f"{s.name}: {s.detail}".rstrip(": ") for s in self._ailing if not self._blinds(s)]
 
     @property
@@ -91,7 +91,7 @@ class Roster:
         return [s for s in self.stages.values() if s.state in (StageState.DOWN, StageState.DEGRADED)]
 
     def _blinds(self, status: Status) -> bool:
-        """Motion that lacks something while its place is right does not."""
+        """Whether no cloth may pass because of it; motion counts only when it is down, since until then its place is right."""
         return (status.role, status.name) in self._needed or (status.role == "motion" and status.state is StageState.DOWN)
 
 
@@ -129,8 +129,8 @@ def line_state(
     none of these                                                                   RUNNING   once every camera has judged cloth
 
     `fault` is the latched one: it stays until a person resets it. `blind` and `impaired`: what decision itself knows of these
-    kinds, beside what the roster's stages say. A roll of another look comes first in the detail, and nothing but a fault hides
-    it: a person's reset would accept it.
+    kinds, beside what the roster's stages say. The detail begins with a roll that looks unlike the card; nothing but a fault
+    hides that. A person's reset accepts such a roll, so whoever resets must have read of it.
     """
     unlike = [f"{UNLIKE}: {wrong_style}"] * bool(wrong_style)
     awaited, blinding = ", ".join(roster.awaited), [*unlike, *roster.blind, *blind]
@@ -143,7 +143,7 @@ def line_state(
         (bool(blinding), Standing(State.DEGRADED, False, "; ".join(ailing))),
         (gap_open, Standing(State.DEGRADED, False, "; ".join(["cloth passes that is not inspected", *ailing]))),
         (bool(ailing), Standing(State.DEGRADED, judged, "; ".join(ailing))),
-        (motion is MotionState.STOPPED, Standing(State.STOPPED, judged, "the web is at rest")),
+        (motion is MotionState.STOPPED, Standing(State.STOPPED, judged, "the cloth is at rest")),
         (not frames, Standing(State.READY, False, "no cloth seen yet")),
     )
     return next((standing for holds, standing in conditions if holds), Standing(State.RUNNING, judged, ""))

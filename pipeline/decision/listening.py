@@ -1,4 +1,4 @@
-"""Finds of what a camera told nothing: the cloth, where motion and a scale tell its place, else the time."""
+"""Finds what a camera kept silent about: cloth, where motion and a scale tell its place, else time."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 
 from pipeline.decision.account import CameraAccount
 from pipeline.decision.line_state import Roster
+from pipeline.decision.rest import Rests
 from pipeline.decision.whereabouts import Whereabouts
 from pipeline.messages.frames import Announced
 from pipeline.messages.motion import Motion
-from pipeline.messages.states import StageState
+from pipeline.messages.states import MotionState, StageState
 from pipeline.messages.values import Lapse, Span
 
 NOWHERE, NOWHEN = Span(), Lapse()
@@ -21,11 +22,15 @@ class Listening:
 
     def __init__(self, cameras: Mapping[str, CameraAccount], whereabouts: Whereabouts, roster: Roster) -> None:
         self._cameras, self._whereabouts, self._roster = cameras, whereabouts, roster
+        self._rests = Rests(*set(MotionState) - {MotionState.MOVING})
 
     def moved(self, motion: Motion) -> None:
-        """A word of motion: each camera's cloth counts from the first one."""
+        """A word of motion: each camera's cloth counts from the first one, and its time stands while the cloth does."""
+        rest = self._rests.hear(motion)
         for account in self._cameras.values():
             account.silence.begin(motion)
+            if rest:
+                account.pace.rest(*rest)
 
     def announced(self, frame: Announced, now_ns: int) -> Missed | None:
         """What the camera skipped before this frame."""
@@ -45,17 +50,15 @@ class Listening:
         return NOWHERE, lapse or NOWHEN  # how much cloth goes by unseen nobody can tell
 
     def passed(self, now_ns: int) -> Iterator[tuple[str, Missed]]:
-        """Of what each camera should have told by now; nothing while words may still be on their way."""
+        """Yield what each camera should have told by now; nothing while words may still be on their way."""
         if not self._whereabouts.attentive:
             return
         for name, account in self._cameras.items():
             if self._roster.state("grabber", name) is StageState.ENDED:
                 continue
-            if self._whereabouts.measures(name):
-                motion = self._whereabouts.motion
-                if motion and (span := account.silence.moved(motion)):
+            if self._whereabouts.measures(name) and (motion := self._whereabouts.motion):
+                account.pace.measure(min(motion.t_mono_ns, now_ns))
+                if span := account.silence.moved(motion):
                     yield name, (span, NOWHEN)
-            elif self._whereabouts.pauses:
-                account.pace.rest(now_ns)
-            elif lapse := account.pace.passed(now_ns):
+            elif not self._whereabouts.pauses and (lapse := account.pace.passed(now_ns)):
                 yield name, (NOWHERE, lapse)

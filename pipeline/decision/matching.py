@@ -11,6 +11,8 @@ from pipeline.messages.stages import Mark
 
 MAX_EARLY = 32
 """Scores kept that came before their frame was announced, some with pixels; those of a killed grabber wait in vain."""
+MAX_WAITING = 1024
+"""Frames that wait, of all cameras; more than the worker and all queues before it hold."""
 MAX_STARTS = 1024
 """Starts of cameras whose last frame is known; each change of a style's settings makes one."""
 Key = tuple[str, str, int]
@@ -73,8 +75,9 @@ class Matching:
         return True
 
     def overdue(self, now_ns: int) -> list[Announced]:
-        """Frames whose time is up; they wait no longer."""
-        keys = [key for key, frame in self._waiting.items() if self._due.over(frame, now_ns)]
+        """Frames whose time is up, and the oldest where too many wait; they wait no longer."""
+        surplus = len(self._waiting) - MAX_WAITING
+        keys = [key for n, (key, frame) in enumerate(self._waiting.items()) if n < surplus or self._due.over(frame, now_ns)]
         return [self._waiting.pop(key) for key in keys]
 
     def give_up(self) -> list[Announced]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.decision.line_state import Roster
 from pipeline.decision.terms import DecisionTerms
+from pipeline.messages.message import Refused
 
 
 class Mode:
@@ -11,9 +12,13 @@ class Mode:
 
     def __init__(self, terms: DecisionTerms, roster: Roster) -> None:
         self._observes, self._roster = terms.observe, roster
-        self.fault = terms.fault
-        """The latched one; empty: none."""
+        self._fault = terms.fault
         self._bypass = terms.bypass
+
+    @property
+    def fault(self) -> str:
+        """The latched one; empty: none."""
+        return self._fault
 
     @property
     def bypass(self) -> bool:
@@ -31,4 +36,10 @@ class Mode:
 
     def latch(self) -> None:
         """Keep what makes a PASS impossible now, also when its cause is gone."""
-        self.fault = "; ".join(self._roster.faults) or self.fault
+        self._fault = "; ".join(self._roster.faults) or self._fault
+
+    def reset(self) -> None:
+        """A person takes the latched fault back; Refused where its cause is still there."""
+        if faults := self._roster.faults:
+            raise Refused(f"the cause of its fault is still there: {'; '.join(faults)}")
+        self._fault = ""

@@ -10,7 +10,7 @@ from pipeline.messages.values import Lapse
 FACTOR = 3
 """A camera without a known rate may be silent for so many times the longest interval between its latest frames."""
 RECENT = 16
-"""Those intervals."""
+"""So many intervals are its latest."""
 
 
 class Pace:
@@ -48,10 +48,15 @@ class Pace:
         self._unheard = True
         return lapse
 
-    def rest(self, now_ns: int) -> None:
-        """No cloth passes now: nobody need speak of it."""
-        if self.spoken_ns is not None and not self._unheard:
-            self.spoken_ns = max(self.spoken_ns, now_ns)
+    def rest(self, from_ns: int, to_ns: int) -> None:
+        """No cloth passed then, so nobody need speak of it; a camera that is gone or says nothing is told of all the same."""
+        if self.spoken_ns is not None and not self._unheard and not self._silent:
+            self.spoken_ns += max(0, to_ns - max(from_ns, self.spoken_ns))
+
+    def measure(self, t_ns: int) -> None:
+        """Up to then its cloth is spoken for by the length."""
+        if self.spoken_ns is not None:
+            self.spoken_ns, self._silent = max(self.spoken_ns, t_ns), False
 
     def announced(self, t_ns: int) -> Lapse | None:
         """The time skipped before a frame that was taken then, if any."""

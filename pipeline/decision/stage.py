@@ -209,10 +209,8 @@ class Decision:
             case Reset() if not self._mode.fault:
                 for account in self._cameras.values():
                     account.likeness.accept()
-            case Reset() if faults := self._roster.faults:
-                raise Refused(f"the cause of its fault is still there: {'; '.join(faults)}")
             case Reset():
-                self._mode.fault = ""
+                self._mode.reset()
                 for account in self._cameras.values():
                     account.gap.open = True  # not before each camera has judged cloth again is the line more than DEGRADED
             case _:
@@ -248,17 +246,15 @@ class Decision:
             self._judge(frame, *early, now_ns)
 
     def _on_score(self, scored: ScoreMap, payloads: tuple[Payload, ...], now_ns: int) -> None:
-        if not self._roster.scores(scored.generation):
-            self._giving.tally.late_scores += 1
-        elif frame := self._matching.match(scored):
+        if frame := self._matching.match(scored):
             self._judge(frame, scored, payloads, now_ns)
         elif not self._matching.keep(scored, payloads):
-            self._giving.tally.late_scores += 1
+            self._giving.tally.late_scores += not scored.given_up
 
     def _judge(self, frame: Announced, scored: ScoreMap, payloads: tuple[Payload, ...], now_ns: int) -> None:
-        """Decide a frame by its scores; those that come too late are none, whatever way they came."""
-        if self._due.over(frame, now_ns):
-            self._giving.tally.late_scores += 1
+        """Decide a frame by its scores; those that come too late, or from a worker that is gone, are none."""
+        if self._due.over(frame, now_ns) or not self._roster.scores(scored.generation):
+            self._giving.tally.late_scores += not scored.given_up
             self._giving.decide(frame, None, (), now_ns)
         else:
             self._giving.decide(frame, scored, payloads, now_ns)

@@ -39,6 +39,8 @@ from pipeline.messages.values import Measures, Span
 
 MAX_SHRUNK_BYTES = 1 << 15
 """Of a picture that people look at after a fault."""
+NO_TIME = "the worker had no time for it"
+"""The `fault` of a frame that the worker gave up."""
 
 
 class FrameKey(Message):
@@ -136,7 +138,7 @@ class Announced(Taken):
     sent: bool
     """False: the worker's queue was full."""
     budget_ms: BudgetMs | None
-    """Time from `t_mono_ns` to the verdict; null: no deadline (replay)."""
+    """From the picture's arrival in the grabber (`t_mono_ns`) to its verdict; null: no deadline (replay)."""
     lost: Seq = 0
     """Frames that the camera lost just before this one."""
     error: Detail = ""
@@ -176,6 +178,11 @@ class ScoreMap(FrameKey):
     cells_shape: tuple[Px, Px] | None = None
     """Null: under the recording floor, no payloads travel."""
     cell_px: CellPx = 8
+
+    @property
+    def given_up(self) -> bool:
+        """Nothing is wrong with the picture: time was."""
+        return self.fault == NO_TIME
 
     def payload_sizes(self) -> tuple[int, ...]:
         """The cells and the pixels, or nothing."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.messages.domains import MAX_CAMERAS, BootId, Count, Detail, FrameMm, Int64, Label, Name, Seq, Sha
+from pipeline.messages.domains import MAX_CAMERAS, BootId, Count, Detail, FrameMm, Int64, Label, Name, Sha
 from pipeline.messages.message import Message
 from pipeline.messages.states import StageState
 
@@ -25,7 +25,7 @@ class Status(Message):
 
 
 class Mark(BaseModel):
-    """Up to where, and up to when, all that is known of one camera's cloth has its verdicts."""
+    """The place, the time and the frame of one camera before which everything has its verdict."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,7 +35,7 @@ class Mark(BaseModel):
     """Null: the camera was never there."""
     boot_id: BootId = ""
     """The start that spoke last; empty: none did."""
-    next_seq: Seq = 0
+    next_seq: Count = 0
     """After the last frame of it that was announced."""
     undecided: Int64 = 0
     """Frames announced before that, of earlier starts too, without a verdict; below 0: so many after it were told as lost."""

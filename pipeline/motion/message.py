@@ -7,7 +7,7 @@ from pipeline.messages.motion import EncoderCount
 from pipeline.motion.counts import Reading
 
 MAX_COUNTS = 512
-"""Of one reading: 25,000 a second, so that a program that counts fast is heard without delay."""
+"""Of one reading: a program may count faster than the stage steps."""
 
 
 class MessageCounts:

@@ -43,7 +43,7 @@ class Publisher:
         self._broadcast.publish(message)
 
     def welcome(self, unacknowledged: Iterable[Action], now_ns: int) -> None:
-        """Whoever joined gets the present state and roll first, and what is open, as they were told; four times a second."""
+        """Whoever joined gets, within 250 ms, the present state and roll, and what is open, as they were told."""
         self._newcomers |= self._broadcast.joined()
         if self._newcomers and now_ns >= self._welcome_due_ns:
             self._newcomers, self._welcome_due_ns = False, now_ns + WELCOME_NS

@@ -40,7 +40,7 @@ class Job:
 
     @property
     def deadline_ns(self) -> float:
-        """After which a score is of no use any more, since the frame was taken."""
+        """When a score is of no use any more; it counts from when the frame was taken."""
         return math.inf if self.frame.budget_ms is None else self.frame.t_mono_ns + self.frame.budget_ms * 1e6
 
     def cut(self) -> None:

@@ -6,8 +6,8 @@ from bisect import insort
 from collections import Counter, defaultdict
 
 from pipeline.messages.domains import MAX_CAMERAS
+from pipeline.worker.call_time import CallTime
 from pipeline.worker.job import Job
-from pipeline.worker.pace import Pace
 
 CARE = 2.0
 """Calls vary, and one that ends late is in vain: where there is a choice they are expected to take so much longer."""
@@ -19,21 +19,21 @@ class Schedule:
     """Frames under way, the earliest deadline first.
 
     While all of them can be judged in time nothing else matters. Where they cannot, frames that are not begun are given up
-    until the rest can be, with time to spare: always the oldest of the camera of which most were judged lately. So what is
-    kept is young, and every camera has the same share of its frames judged. A frame that is begun is given up only when its
-    own time is too short.
+    until the rest can be, with time to spare. It is always the oldest frame of the camera of which most were judged lately.
+    So what is kept is young, and every camera has the same share of its frames judged. A frame that is begun is given up only
+    when its own time is too short.
     """
 
     def __init__(self, max_batch: int) -> None:
         self._max_batch = max_batch
         self.jobs: list[Job] = []
-        self._paces: dict[int, Pace] = defaultdict(Pace)
+        self._paces: dict[int, CallTime] = defaultdict(CallTime)
         self._share: dict[str, float] = {}
         """By camera: of its latest frames, how many were begun."""
         self.given_up = self.too_large = 0
 
-    def pace(self, job: Job) -> Pace:
-        """Of its engine."""
+    def pace(self, job: Job) -> CallTime:
+        """The pace of its engine."""
         return self._paces[id(job.model.engine)]
 
     @property
@@ -45,19 +45,20 @@ class Schedule:
         """One more frame."""
         insort(self.jobs, job, key=lambda j: j.deadline_ns)
 
-    def give_up(self, now_ns: int) -> None:
-        """Let go of frames that can be judged no more, and of others until the rest can be."""
+    def give_up(self, now_ns: int) -> list[Job]:
+        """Let go of frames that can be judged no more, and of others until the rest can be; those that were let go."""
         for pace in self._paces.values():
             pace.forget(now_ns)
-        for job in list(self.jobs):
-            if now_ns + self._own_ns(job) > job.deadline_ns:
-                self._remove(job)
+        gone = [job for job in self.jobs if now_ns + self._own_ns(job) > job.deadline_ns]
+        for job in gone:
+            self._remove(job)
         overloaded = self._first_late(now_ns, 1.0) is not None
         while overloaded and (late := self._first_late(now_ns, CARE)) is not None:
-            waiting = [job for job in self.jobs[: late + 1] if not job.taken] or [self.jobs[late]]
-            self._remove(
-                max(waiting, key=lambda job: self._share.get(job.frame.camera, 0.0))
-            )  # the first of equals, so the oldest
+            waiting = [job for job in self.jobs[: late + 1] if not job.taken]
+            oldest = max(waiting, key=lambda job: self._share.get(job.frame.camera, 0.0))  # the first of equals
+            self._remove(oldest)
+            gone.append(oldest)
+        return gone
 
     def batch(self, now_ns: int) -> list[tuple[Job, int]]:
         """The frames of the next call, and how many tiles it takes of each.
@@ -94,11 +95,13 @@ class Schedule:
         return self.pace(job).ns(job.left, self._max_batch)
 
     def _first_late(self, now_ns: int, care: float) -> int | None:
-        """Which is the first that would be late if all were judged in their order."""
+        """Which is the first that would be late if all were judged in their order, and that some frame could make room for."""
+        room = False
         before: Counter[int] = Counter()
         before_ns = 0.0
         for number, job in enumerate(self.jobs):
-            if now_ns + care * before_ns + self._own_ns(job) > job.deadline_ns:
+            room |= not job.taken
+            if room and now_ns + care * before_ns + self._own_ns(job) > job.deadline_ns:
                 return number
             engine = id(job.model.engine)
             before[engine] += job.left

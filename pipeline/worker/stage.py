@@ -15,7 +15,7 @@ from glass_core.errors import InputError
 from pipeline.link.protocol import PORTION, Inbox, Outbox
 from pipeline.link.status import StatusReport
 from pipeline.messages.domains import MAX_FAULT
-from pipeline.messages.frames import Frame, ScoreMap
+from pipeline.messages.frames import NO_TIME, Frame, ScoreMap
 from pipeline.messages.message import Message, Payload
 from pipeline.messages.states import StageState
 from pipeline.messages.verdicts import check_lanes
@@ -34,11 +34,11 @@ class Worker:
 
     `models`: of each style that has one of its own; that of "" scores all others. Any fault of an engine leaves
     `step` as EngineFault: the process must end, since a poisoned device cannot be trusted again. Such a fault is an error of
-    the engine, a score that is not finite, one number for all cells of different pixels, or a golden tile, scored again every
-    ten seconds, whose known score does not come out; nothing of the batch in hand gets a score then.
+    the engine, a score that is not finite, or one number for all cells of different pixels. Another one is a golden tile whose
+    known score does not come out; one is scored every ten seconds. Nothing of the batch in hand gets a score then.
 
-    A frame whose score would come after its budget is given up (decision says so of it when it is over): under overload the
-    time goes to frames that can still be judged, instead of making all of them late.
+    A frame whose score would come after its budget is given up, and decision is told so. Under overload the time goes to frames
+    that can still be judged; else all of them would be late.
     """
 
     def __init__(
@@ -73,11 +73,11 @@ class Worker:
 
     @property
     def counters(self) -> dict[str, int | float]:
-        """Figures for the screen: medians over the latest batches and frames, and what the GPU says of itself.
+        """Figures for the screen: medians over the latest batches and frames, and the GPU's own.
 
-        `too_late`: frames given up; `too_large`: those of them that take longer than their whole budget at this pace.
-        `wait_ms`: from a frame's arrival here to the call that takes its first tiles; `prepare_ms`: cutting a frame into
-        tiles; `infer_ms`: one call of the engine; `post_ms`: putting a frame's cells together.
+        `too_late`: frames given up. `too_large`: those of them that take longer than their whole budget at this pace.
+        `wait_ms`: from a frame's arrival here to the call that takes its first tiles. `prepare_ms`: cutting a frame into
+        tiles. `infer_ms`: one call of the engine. `post_ms`: putting a frame's cells together.
         """
         medians = {name: values.report()["p50"] for name, values in self._spent.items() if values}
         gpu = self._gpu.read() if self._gpu else {}
@@ -160,9 +160,9 @@ class Worker:
         return self._schedule.tiles < self._max_batch or (in_time and len(jobs) < MAX_WAITING)
 
     def _give_up(self, now_ns: int) -> None:
-        before = self._schedule.given_up
-        self._schedule.give_up(now_ns)
-        self.handled += self._schedule.given_up - before  # who gives up in time is not stuck
+        for job in self._schedule.give_up(now_ns):
+            self._unsent.append((self._result(job.frame, job.model, math.nan, (), 0, NO_TIME), ()))
+            self.handled += 1  # who gives up in time is not stuck
 
     def _model(self, frame: Frame) -> Model:
         return self._models.get(frame.style, self._models[""])

@@ -20,7 +20,7 @@ EXAMPLES = ROOT / "tests" / "unit" / "pipeline" / "link" / "headers.json"
 MAX_PAYLOAD = 1 << 16
 HEIGHT, WIDTH, CELLS = 64, 160, (8, 20)
 ODD: tuple[Any, ...] = (
-    None, True, False, -1, 0, 1, 5, 8, 1 << 31, 1 << 53, (1 << 63) - 1, 1 << 63, (1 << 64) - 1, -(1 << 63),
+    None, True, False, -1, 0, 1, 5, 8, 1 << 31, (1 << 53) - 1, 1 << 53, (1 << 63) - 1, 1 << 63, (1 << 64) - 1, -(1 << 63),
     math.nan, math.inf, -math.inf, 0.0, -0.0, 5e-324, 1e-4, 0.5, 999.5, -1e12, 1e12, 1e13, -1e300, 1e300,
     "", "left", "right", "nobody", "../../left", "a" * 33, "b" * 700, "satin", "SEAM", "\0", "\n", "\U0001f9f5" * 60,
     (), (5,), (0, 0), (8, 16), (160, 0), (8, 0), (8, 16, 3), (8, 16, 4), (8, 16, 1), (1, 2, 3, 4), (0.5, 300.0), (math.nan,),
@@ -89,6 +89,8 @@ class Mutator:
                 "inspect_x_px": (0, WIDTH),
             }
             body["cells_shape"] = CELLS if max(body["lanes"]) > 0.5 and dice.random() < 0.95 else None
+        if body["t"] == "Announced" and dice.random() < 0.05:
+            body |= {"boot_id": "worn", "seq": (1 << 53) - 1}  # the last number that there is
         if body["t"] == "Frame":
             body |= {"shape": (HEIGHT, WIDTH), "pixel_format": "Mono8", "inspect_x_px": None, "cloth_x_px": None}
         if body["t"] == "Status":

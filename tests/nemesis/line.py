@@ -184,7 +184,7 @@ class Line:
             header = bytes(parcel.parts[0]) if parcel.parts else b""
             with contextlib.suppress(Exception):
                 self._consumed.append((plant.now_ns, msgpack.unpackb(header)))
-            self._gate.hear(header, plant.now_ns)
+            self._gate.hear([b"", header], plant.now_ns)
         self._gated.append((plant.now_ns, self._gate.on(plant.now_ns)))
 
     def _awoken(self, process: Process) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import msgpack
 import pytest
 
-from configs.consumer import MS, Gate
+from configs.consumer import MS, Gate, show
 from pipeline.link.wire import encode
 from pipeline.messages.actions import Reject
 from pipeline.messages.line import Heartbeat, LineState
@@ -46,7 +47,10 @@ class Air:
             spoken = {"verdict": 1, "camera": "right", "cause": Result.DEFECT, "start_mm": 1.0, "end_mm": 2.0}
             message = Reject.model_validate({**base, **spoken, **changes})
         if not lost:
-            self.gate.hear(bytes(encode(message)[0]), self.ms * MS)
+            self.hear(bytes(encode(message)[0]))
+
+    def hear(self, header: bytes) -> None:
+        self.gate.hear([b"kind", header], self.ms * MS)
 
     def run(self, ms: int, beats: bool = True, left: bool = True, right: bool = True, **verdict: Any) -> list[bool]:
         """So long all is well; the output every 10 ms."""
@@ -114,11 +118,13 @@ AMISS: tuple[tuple[str, Callable[[Air], None]], ...] = (
     ("a word from tomorrow", lambda air: air.say("Heartbeat", late_ms=-90)),
     ("inspection not ok", lambda air: air.say("Heartbeat", inspection_ok=False)),
     ("a state that is not ok", lambda air: air.say("LineState", inspection_ok=False, state="DEGRADED")),
-    ("noise", lambda air: air.gate.hear(b"\xc1", air.ms * MS)),
-    ("no bytes", lambda air: air.gate.hear(b"", air.ms * MS)),
-    ("a list", lambda air: air.gate.hear(b"\x90", air.ms * MS)),
-    ("another version", lambda air: air.gate.hear(msgpack.packb({"v": 2, "t": "Heartbeat"}), air.ms * MS)),
-    ("a word without its fields", lambda air: air.gate.hear(msgpack.packb({"v": 1, "t": "Verdict"}), air.ms * MS)),
+    ("noise", lambda air: air.hear(b"\xc1")),
+    ("no parts", lambda air: air.gate.hear([], air.ms * MS)),
+    ("one part", lambda air: air.gate.hear([b"Verdict"], air.ms * MS)),
+    ("no bytes", lambda air: air.hear(b"")),
+    ("a list", lambda air: air.hear(b"\x90")),
+    ("another version", lambda air: air.hear(msgpack.packb({"v": 2, "t": "Heartbeat"}))),
+    ("a word without its fields", lambda air: air.hear(msgpack.packb({"v": 1, "t": "Verdict"}))),
     ("a lost reject", lambda air: (air.say("Reject", lost=True), air.say("Reject"))[0]),
     ("a stale generation", lambda air: air.say("Verdict", generation=2)),
 )  # fmt: skip
@@ -130,6 +136,14 @@ def test_what_is_amiss_drops_it_at_once_and_for_the_hold(air: Air, amiss: Callab
     assert not air.on and air.gate.why != "nothing heard"
     assert not any(air.run(390))
     assert air.run(1200)[-1]
+
+
+@pytest.mark.parametrize("amiss", [a for _, a in AMISS], ids=[name for name, _ in AMISS])
+def test_after_the_hold_it_waits_for_a_pass_of_every_camera(air: Air, amiss: Callable[[Air], None]) -> None:
+    amiss(air)
+    assert not any(air.run(590, left=False, right=False))  # what passed before is young enough until then
+    assert not any(air.run(500, right=False))
+    assert air.run(300)[-1]
 
 
 @pytest.mark.parametrize("kind", ["Verdict", "Heartbeat", "LineState"])
@@ -158,3 +172,37 @@ def test_a_state_told_again_to_a_newcomer_is_no_gap(air: Air) -> None:
     air.ms += 10
     air.say("LineState", late_ms=5000)
     assert air.on
+
+
+class Flood:
+    """A socket on which the next message has always come already, and then Ctrl-C."""
+
+    def __init__(self, *results: str) -> None:
+        self._left = [part for result in results for part in self._said(result)]
+        self._numbers = [0, 0]
+
+    @staticmethod
+    def _said(result: str) -> list[dict[str, Any]]:
+        beat = {"t": "Heartbeat", "state": "RUNNING", "inspection_ok": True}
+        return [beat, *({"t": "Verdict", "camera": c, "seq": 1, "result": result} for c in "ab"), beat]
+
+    def poll(self, wait_ms: int) -> int:
+        return 1
+
+    def recv_multipart(self) -> list[bytes]:
+        if not self._left:
+            raise KeyboardInterrupt
+        said = {"v": 1, "generation": 0, "t_mono_ns": time.monotonic_ns(), **self._left.pop(0)}
+        verdict = said["t"] == "Verdict"
+        if not verdict:
+            said["verdicts"] = self._numbers[True]
+        said["number"] = self._numbers[verdict]
+        self._numbers[verdict] += 1
+        return [said["t"].encode(), msgpack.packb(said), b""]
+
+
+def test_the_output_is_asked_for_after_each_message_also_where_they_never_cease(capsys: pytest.CaptureFixture[str]) -> None:
+    gate = Gate(("a", "b"), window_ms=1e9, verdict_ms=1e9, late_ms=1e9, hold_ms=0.0)
+    with pytest.raises(KeyboardInterrupt):
+        show(gate, Flood("PASS", "DEFECT", "PASS"))
+    assert capsys.readouterr().out.splitlines() == ["OFF (generation 0 of decision begins)", "ON", "OFF (DEFECT on a)", "ON"]

@@ -151,8 +151,8 @@ def test_the_rule_of_the_full_width_counts_all_that_is_above_the_threshold(
     cells = np.zeros((8, 20), "<f4")
     cells[rows[0], :columns] = 0.9
     cells[rows[1:], :columns:2] = 0.8
-    bench.announce(1)
-    bench.score_cells(1, cells)
+    bench.announce(0, start_mm=50.0)
+    bench.score_cells(0, cells)
     (verdict,) = bench.verdicts()
     told = [(e.start_mm, e.end_mm) for e in bench.air.take(SpanEvent)]
     assert told == ([] if span is None else [span])

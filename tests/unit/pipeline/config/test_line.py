@@ -55,6 +55,8 @@ def test_a_whole_line_is_read_and_hashed(tmp_path: Path) -> None:
         ({"outputs": [{"kind": "publisher", "bind": "tcp://0.0.0.0:5555"}]}, "glassline keys"),
         ({"outputs": [{"kind": "publisher", "bind": "tcp://127.0.0.1:5555"}]}, "glassline keys"),
         ({"outputs": [{"kind": "publisher", "bind": "tcp://127.0.0.1:0", "keys": "k"}]}, "tcp://ADDRESS:PORT"),
+        ({"outputs": [{"kind": "publisher", "bind": "tcp://127.0.0.1:65536", "keys": "k"}]}, "65535"),
+        ({"outputs": [{"kind": "publisher", "bind": "tcp://a:b:5555", "keys": "k"}]}, "tcp://ADDRESS:PORT"),
         ({"outputs": [{"kind": "publisher", "bind": "udp://127.0.0.1:5555", "keys": "k"}]}, "tcp://ADDRESS:PORT"),
         ({"outputs": [{"kind": "publisher", "bind": "ipc://@everybody"}]}, "ipc://PATH"),
         ({"outputs": [{"kind": "publisher", "bind": "ipc://*"}]}, "ipc://PATH"),

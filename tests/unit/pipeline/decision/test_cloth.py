@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from pipeline.decision.gap import Gap
 from pipeline.ledger.store import Ledger
 from pipeline.messages.actions import Reject
 from pipeline.messages.cloth import SpanEvent
-from pipeline.messages.frames import Announced
+from pipeline.messages.frames import NO_TIME, Announced
 from pipeline.messages.line import LineState
 from pipeline.messages.reasons import Reason
 from pipeline.messages.stages import Decided, Mark
@@ -338,13 +339,44 @@ def test_with_an_actuator_a_verdict_is_due_when_the_first_row_is_there() -> None
     assert [outcome(v) for v in bench.verdicts(241 * MS)] == [(0, Result.NOT_INSPECTED, Reason.NO_SCORE)]
 
 
-def test_with_an_actuator_time_stands_while_the_web_does_and_runs_out_while_it_moves() -> None:
+def test_with_an_actuator_time_stands_while_the_cloth_does_and_runs_out_while_it_moves() -> None:
     bench = Bench(actuator_mm={"c": 300.0})
     bench.announce(0, start_mm=50.0)  # 100 ms
-    for now_ms in range(0, 60_000, 100):
+    for now_ms in range(0, 2_000, 100):
         bench.move(100.0, 0.0, now_ns=now_ms * MS)
-        assert bench.verdicts(now_ms * MS) == [] and bench.decision.waiting > 0  # pending, neither inspected nor lost
-    bench.move(100.0, 1.0, now_ns=60_000 * MS)
-    assert bench.verdicts(60_000 * MS) == []
-    assert bench.verdicts(60_099 * MS) == []
-    assert [outcome(v) for v in bench.verdicts(60_101 * MS)] == [(0, Result.NOT_INSPECTED, Reason.NO_SCORE)]
+        assert bench.verdicts(now_ms * MS) == []
+    bench.move(100.0, 1.0, now_ns=2_000 * MS)
+    assert bench.verdicts(2_000 * MS) == []
+    assert bench.verdicts(2_099 * MS) == []
+    assert [outcome(v) for v in bench.verdicts(2_101 * MS)] == [(0, Result.NOT_INSPECTED, Reason.NO_SCORE)]
+
+
+def test_a_frame_that_the_worker_gave_up_waits_no_longer_also_on_cloth_that_stands() -> None:
+    bench = Bench(actuator_mm={"c": 300.0})
+    bench.announce(0, start_mm=50.0)
+    for now_ms in range(0, 500, 100):
+        bench.move(100.0, 0.0, now_ns=now_ms * MS)
+        assert bench.verdicts(now_ms * MS) == []
+    bench.score(0, value=math.nan, fault=NO_TIME)
+    (verdict,) = bench.verdicts(500 * MS)
+    assert (*outcome(verdict), verdict.detail) == (0, Result.NOT_INSPECTED, Reason.NO_SCORE, NO_TIME)
+    assert bench.decision.waiting == len(bench.decision._backlog)
+    bench.announce(1, start_mm=100.0, budget_ms=10.0)
+    bench.decision.step(520 * MS)
+    bench.move(100.0, 1.0, now_ns=520 * MS)
+    assert [v.seq for v in bench.verdicts(600 * MS)] == [1]
+    bench.score(1, value=math.nan, fault=NO_TIME)
+    bench.decision.step(610 * MS)
+    assert bench.decision._totals(0).late_scores == 0  # it never was a score
+
+
+def test_so_many_frames_wait_at_most_however_long_the_cloth_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.decision.matching.MAX_WAITING", 5)
+    bench = Bench(actuator_mm={"c": 1e6})
+    told = []
+    for seq in range(20):
+        bench.move(100.0, 0.0, now_ns=50 * seq * MS)
+        bench.announce(seq)
+        told += bench.verdicts(50 * seq * MS)
+        assert len(bench.decision._matching) == min(seq + 1, 5)
+    assert [outcome(v) for v in told if v.seq is not None] == [(n, Result.NOT_INSPECTED, Reason.NO_SCORE) for n in range(15)]

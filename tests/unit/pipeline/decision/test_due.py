@@ -93,6 +93,13 @@ def test_cloth_rested_where_the_next_word_says_so_in_time() -> None:
     assert due.over(frame(2_990), 3_141 * MS) and not due.over(frame(2_990), 3_140 * MS)
 
 
+def test_no_rest_counts_twice_when_words_of_motion_come_out_of_order() -> None:
+    due = Due({"near": 1000.0})
+    for t_ms in (0, 50, 100, 60, 100, 60, 100, 60, 120):
+        due.hear(motion(t_ms))
+    assert not due.over(frame(), 220 * MS) and due.over(frame(), 221 * MS)
+
+
 def test_cloth_goes_on_while_no_word_of_it_comes_and_never_back() -> None:
     due = Due({"near": 300.0})
     due.hear(motion(0, 10_000.0, 100.0))

@@ -108,6 +108,64 @@ def test_cloth_at_rest_needs_no_frames_where_motion_is_told() -> None:
     assert [a >= 9_980 for _, a, _ in line.silent] == [True, True]
 
 
+def stop_and_go(line: Line, to_ms: int, down: bool = False) -> int:
+    """Cloth runs for half a second and rests for a tenth; for how many ms it ran."""
+    ran_ms = 0
+    for now_ms in range(0, to_ms, 20):
+        moves = now_ms % 600 < 500
+        ran_ms += 20 * moves
+        line.move(0.2 * ran_ms, 200.0 * moves, now_ns=now_ms * MS)
+        line.run(now_ms, now_ms + 20, camera=None)
+        if down and now_ms == 0:
+            line.status("grabber", "c", StageState.DOWN)
+    return ran_ms
+
+
+def test_a_camera_that_is_dead_is_missed_also_where_the_cloth_stops_now_and_then() -> None:
+    line = Line({"c": 250.0}, motion=True)
+    line.picture(0, 0)
+    ran_ms = stop_and_go(line, 30_000)
+    assert line.silent[0][1] == 100  # one rest is taken off before the silence is sure
+    assert [b for _, _, b in line.silent[:-1]] == [a for _, a, _ in line.silent[1:]]
+    assert sum(b - a for _, a, b in line.silent) >= ran_ms - 600
+
+
+def test_a_camera_that_is_down_is_missed_all_the_time_where_the_cloth_stops_now_and_then() -> None:
+    line = Line({"c": 250.0}, motion=True)
+    line.picture(0, 0)
+    stop_and_go(line, 20_000, down=True)
+    line.status("grabber", "c", generation=1)
+    line.picture(0, 20_100, boot="b2")
+    line.move(0.0, 200.0, now_ns=20_100 * MS)
+    line.run(20_100, 20_110, camera=None)
+    assert {v.reason for v in line.told if v.seq is None} == {Reason.CAMERA_DOWN, Reason.NO_FRAME}
+    assert [b for _, _, b in line.silent[:-1]] == [a for _, a, _ in line.silent[1:]]
+    assert (line.silent[0][1], line.silent[-1][2]) == (0, 19_850)  # the new frame stands for the rest
+
+
+def test_a_frame_at_rest_leaves_only_the_rest_after_it_untold() -> None:
+    pace = Pace(True, 250.0)
+    pace.ready(0)
+    pace.rest(100 * MS, 200 * MS)
+    assert pace.spoken_ns == 100 * MS
+    assert pace.announced(450 * MS) is None
+    pace.rest(400 * MS, 500 * MS)
+    assert pace.spoken_ns == 500 * MS
+    pace.rest(300 * MS, 450 * MS)
+    assert pace.spoken_ns == 500 * MS
+
+
+def test_measured_cloth_is_not_told_a_second_time_by_the_clock_when_motion_falls_silent() -> None:
+    line = Bench(interval_ms={"c": 250.0}, motion=True)
+    told = []
+    for now_ms in range(0, 10_000, 20):
+        line.move(0.1 * now_ms, 100.0, now_ns=now_ms * MS)
+        told += line.verdicts(now_ms * MS)
+    assert told and all(v.from_ns is None and v.start_mm is not None for v in told)
+    told = [v for now_ms in range(10_000, 13_000, 20) for v in line.verdicts(now_ms * MS)]
+    assert {v.start_mm for v in told} == {None} and told[0].from_ns == 9_980 * MS  # motion's last word
+
+
 def test_without_a_word_of_motion_for_a_second_silence_is_counted_in_time() -> None:
     line = Bench(interval_ms={"c": 250.0}, motion=True)
     line.move(0.0)
@@ -204,3 +262,20 @@ def test_a_late_frame_and_one_without_a_wait_are_no_lapse() -> None:
     assert pace.ready(0) is None and pace.announced(200 * MS) is None and pace.announced(100 * MS) is None
     assert pace.spoken_ns == 200 * MS and pace.passed(400 * MS) is None
     assert pace.passed(800 * MS) == Lapse(200 * MS, 450 * MS)
+
+
+def test_records_without_a_place_that_are_lost_are_told_from_when_to_when(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.decision.backlog.MAX_UNCOMMITTED", 10)
+    line = Line({"d": 250.0}, cameras=("c", "d"))
+    for seq in range(20):
+        line.picture(seq, 100 * seq + 30)
+        line.told += line.verdicts((100 * seq + 50) * MS)
+    recorded = line.recorder.take(Verdict)
+    fallen = [v for v in line.told if v not in recorded]
+    line.decision.close()
+    lost = {v.camera: v for v in line.air.take(Verdict)}
+    frames = [v.seq for v in fallen if v.camera == "c"]
+    assert None not in frames and (frames[0] or 0) > 1 and frames[-1] == 19
+    assert (lost["c"].from_ns, lost["c"].to_ns) == ((100 * (frames[0] or 0) + 30) * MS, 1930 * MS)
+    silent = [v for v in fallen if v.camera == "d"]
+    assert (lost["d"].from_ns, lost["d"].to_ns) == (silent[0].from_ns, silent[-1].to_ns) and len(silent) > 1

@@ -59,14 +59,14 @@ def test_states_from_start_to_bypass() -> None:
 @pytest.mark.parametrize("lost", ["a PLC", "all cameras but one", "bypass"])
 def test_other_cloth_is_told_whatever_else_is_wrong(lost: str) -> None:
     roster = Roster(("a", "b"), (("output", "plc"),))
-    for role, name in (("worker", "worker"), ("grabber", "a"), ("grabber", "b")):
+    heard = (("worker", "worker"), ("grabber", "a"), ("grabber", "b"))
+    for role, name in heard[:2] if lost == "all cameras but one" else heard:
         roster.hear(Status(role=role, name=name, generation=0, state=StageState.READY))
     if lost == "a PLC":
         roster.hear(Status(role="output", name="plc", generation=0, state=StageState.DEGRADED, detail="not connected"))
-    elif lost == "all cameras but one":
-        roster = Roster(("a", "b"))
     state, ok, detail = line_state(roster, None, 9, True, False, lost == "bypass", "", "a: darker by 30")
     assert not ok and state is not State.RUNNING and detail.startswith("not the cloth of the card: a: darker by 30; ")
+    assert ("waiting for b" in detail) == (lost == "all cameras but one")
 
 
 def test_a_recorder_that_cannot_write_is_a_fault_without_pass() -> None:
@@ -98,6 +98,54 @@ def test_before_the_encoder_s_first_word_nothing_passes_and_then_it_does_without
     bench.announce(2)
     bench.score(2)
     assert [v.result for v in bench.verdicts()] == [Result.PASS]
+
+
+def test_nothing_passes_while_motion_says_nothing_any_more_and_then_it_does_without_a_reset() -> None:
+    bench = Bench(motion=True)
+    for seq, now_ms in ((0, 0), (30, 1500), (31, 1600)):
+        if seq != 30:
+            bench.move(50.0 * seq, 100.0, now_ns=now_ms * MS)
+        while bench.decision._now_ns < now_ms * MS:
+            bench.decision.step(bench.decision._now_ns + 100 * MS)
+        bench.air.take(Verdict)
+        bench.announce(seq)
+        bench.score(seq)
+        (verdict,) = [v for v in bench.verdicts(now_ms * MS) if v.seq is not None]
+        nowhere = (Result.NOT_INSPECTED, Reason.NOT_READY, "nobody says where the cloth is")
+        assert (verdict.result, verdict.reason, verdict.detail) == (nowhere if seq == 30 else (Result.PASS, None, ""))
+
+
+@pytest.mark.parametrize("standby", [False, True])
+@pytest.mark.parametrize("early", [False, True])
+def test_a_score_does_not_outlive_its_worker(early: bool, standby: bool) -> None:
+    bench = Bench()
+    if not early:
+        bench.announce(0)
+    else:
+        bench.score(0)
+    bench.decision.step(0)
+    bench.status("worker", "worker", StageState.DOWN)
+    if standby:
+        bench.status("worker", "worker", generation=1)
+    bench.decision.step(0)
+    if not early:
+        bench.score(0)
+    else:
+        bench.announce(0)
+    assert [outcome(v) for v in bench.verdicts(0)] == [
+        (0, Result.NOT_INSPECTED, Reason.NO_SCORE if standby else Reason.NOT_READY)
+    ]
+    assert bench.decision._totals(0).late_scores == 1
+
+
+def test_the_last_number_that_a_frame_may_have_can_be_handed_on() -> None:
+    bench = Bench()
+    bench.announce((1 << 53) - 1, start_mm=0.0)
+    bench.score((1 << 53) - 1)
+    assert [(v.result, v.lost) for v in bench.verdicts()] == [(Result.NOT_INSPECTED, (1 << 53) - 1), (Result.PASS, 0)]
+    after = Bench(decided=bench.decision.kept)
+    after.announce((1 << 53) - 1, start_mm=0.0)
+    assert after.verdicts() == [] and after.decision._totals(0).duplicates == 1
 
 
 def test_a_fault_stays_until_it_is_reset_and_the_line_comes_back_through_degraded() -> None:

@@ -172,7 +172,8 @@ def test_an_event_in_which_nothing_is_rejected_is_told_as_long_as_it_is_under_a_
         bench.decision.step(0)
         details.append(bench.decision._shown)
     assert [d[2] for d in details if d] == [
-        "the web is at rest; no rejects in SEAM up to 1.200 m" if shown and n < 3 else "the web is at rest" for n in range(4)
+        "the cloth is at rest; no rejects in SEAM up to 1.200 m" if shown and n < 3 else "the cloth is at rest"
+        for n in range(4)
     ]
     assert all(isinstance(s, LineState) and s.state is State.STOPPED for s in bench.air.take(LineState)[1:])
 

@@ -14,9 +14,10 @@ from pipeline.link.protocol import Received
 from pipeline.messages.frames import Frame, ScoreMap
 from pipeline.messages.message import Message, Payload
 from pipeline.telemetry import Refusals
-from pipeline.worker.job import Model
+from pipeline.worker.job import Job, Model
+from pipeline.worker.schedule import Schedule
 from pipeline.worker.stage import Worker
-from tests.fakes import BrightnessEngine
+from tests.fakes import TILING, BrightnessEngine
 
 MS = 1_000_000
 MAX_BATCH = 16
@@ -59,6 +60,9 @@ class Line:
         self.cameras, self.cost_ms, self.now_ns = cameras, cost_ms, 0
         self.refused = Refusals()
         self.latest_ms, self.turn = Counter[str](), 0
+        self.received = 0
+        self.told: Counter[tuple[str, int]] = Counter()
+        """How often decision heard of each frame."""
         self.engine = BrightnessEngine()
         score = self.engine.score
 
@@ -75,6 +79,7 @@ class Line:
         for _ in self.cameras:
             self.turn = (self.turn + 1) % len(self.cameras)
             if queue := self.cameras[self.turn].queue:
+                self.received += 1
                 return queue.popleft()
         return None
 
@@ -88,6 +93,8 @@ class Line:
     def send(self, message: Message, *payloads: Payload) -> bool:
         """Decision hears at once; what comes too late was not judged."""
         if isinstance(message, ScoreMap):
+            self.told[message.camera, message.seq] += 1
+        if isinstance(message, ScoreMap) and not message.given_up:
             camera = next(c for c in self.cameras if c.name == message.camera)
             taken_ms = camera.phase_ms + message.seq * camera.period_ms
             camera.judged += self.now_ns / MS - taken_ms <= camera.budget_ms
@@ -201,3 +208,24 @@ def test_frames_without_a_budget_are_all_judged_and_no_more_of_them_are_taken_in
         made.worker.step(made.now_ns)
         seen.append(made.worker.waiting)
     assert sum(made.engine.batches) == 2 * 20 * 4 and max(seen) <= MAX_BATCH // 4
+
+
+def test_decision_hears_of_every_frame_once_also_of_those_that_are_given_up() -> None:
+    made, _ = line("alike", 3, 2, 8)
+    made.run(3)
+    assert made.worker.counters["too_late"] > 0
+    assert set(made.told.values()) == {1} and made.told.total() == made.received - made.worker.waiting
+
+
+def test_a_frame_that_is_begun_is_not_given_up_for_others() -> None:
+    schedule, model = Schedule(MAX_BATCH), Model(BrightnessEngine(), 1.0)
+    for camera, tiles, taken, budget_ms in (("a", 20, 16, 100), ("b", 20, 16, 105), ("late", 8, 0, 110), ("later", 8, 0, 900)):
+        shape = 64, 64 + 48 * (tiles - 1)
+        frame = Frame(
+            camera=camera, boot_id="b", seq=0, t_mono_ns=0, t_utc_ns=0, block_id=0, shape=shape, pixel_format="Mono8",
+            budget_ms=budget_ms,
+        )  # fmt: skip
+        schedule.add(Job(frame, model, np.zeros(shape, np.uint8), TILING.layout(*shape, None), 0, taken=taken))
+    schedule.pace(schedule.jobs[0]).called(1, 10 * MS, 0)
+    assert [job.frame.camera for job in schedule.give_up(0)] == ["late"]  # 40 + 40 + 80 ms are more than it has
+    assert [job.frame.camera for job in schedule.jobs] == ["a", "b", "later"] and schedule.given_up == 1

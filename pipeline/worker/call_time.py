@@ -12,7 +12,7 @@ FRESH_NS = 1_000_000_000
 """Without a call for so long nothing is known: else an engine once thought too slow would never be tried again."""
 
 
-class Pace:
+class CallTime:
     """So much for any call, and so much more for each tile: the medians of the slopes between calls and of what is left.
 
     That is the estimate of Theil (1950) and Sen (1968), kept between "all for the call" and "all for the tiles".
