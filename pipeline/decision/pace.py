@@ -8,7 +8,7 @@ from pipeline.decision.silence import LATENESS_NS
 from pipeline.messages.values import Lapse
 
 FACTOR = 3
-"""A camera without a known rate may be silent for so many times the longest interval between its latest frames."""
+"""A camera without a known rate may be silent for so many times the longest interval but one between its latest frames."""
 RECENT = 16
 """So many intervals are its latest."""
 
@@ -35,8 +35,8 @@ class Pace:
 
     @property
     def usual_ns(self) -> float:
-        """From frame to frame; 0 where that is not known."""
-        return self._interval_ns or max(self._recent_ns, default=0.0)
+        """From frame to frame, though one may have come late; 0 where that is not known."""
+        return self._interval_ns or min(sorted(self._recent_ns)[-2:], default=0.0)
 
     def ready(self, now_ns: int) -> Lapse | None:
         """The camera is there; the time for which nobody knows what it did, if there is any."""

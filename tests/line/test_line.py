@@ -193,6 +193,15 @@ def test_a_killed_decision_comes_back_among_the_others_who_go_on(model: Path, fo
         assert {name: run.pid(name) for name in others} == others
         assert {(v.camera, v.boot_id) for v in run.verdicts() if v.seq is not None} == boots
 
+        def adds_up(camera: str) -> bool:
+            """What was decided before the kill is not told as lost, and what was in hand is."""
+            told = [v for v in run.verdicts() if v.camera == camera]
+            judged = [v.seq for v in told if v.seq is not None]
+            return len(judged) + sum(v.lost for v in told) == max(judged) + 1
+
+        for camera in "ab":
+            run.until(lambda camera=camera: adds_up(camera))
+
 
 def test_a_standby_worker_takes_over_and_the_next_one_stands_by(model: Path, footage: Path, tmp_path: Path) -> None:
     line = config(model, footage, tmp_path, loop=True, worker={"backend": "torch", "standby": True})

@@ -70,7 +70,7 @@ def test_it_is_missed_from_when_it_was_ready_also_if_it_never_says_a_word() -> N
     assert line.silent == [("d", 500, 750), ("d", 750, 1000)]
 
 
-def test_a_camera_that_times_itself_is_missed_by_its_longest_interval_and_a_triggered_one_never() -> None:
+def test_a_camera_that_times_itself_is_missed_by_its_longest_interval_but_one_and_a_triggered_one_never() -> None:
     line = Line({"own": None}, cameras=("own", "wired"))
     for n, t_ms in enumerate((0, 200, 300, 500)):
         line.picture(n, t_ms, "own")
@@ -83,7 +83,16 @@ def test_a_camera_that_times_itself_is_missed_by_its_longest_interval_and_a_trig
     line.run(3000, 3010, camera=None)
     assert line.silent[3:] == [("own", 2300, 2800)]
     line.run(3010, 5520, camera=None)
-    assert line.silent[4:] == [("own", 3000, 4800)]  # one pause makes it three times as patient, not twelve times
+    assert line.silent[4:] == [("own", 3000, 3600), ("own", 3600, 4200), ("own", 4200, 4800)]  # one pause changes nothing
+
+
+def test_one_late_frame_does_not_set_the_pace_and_two_do() -> None:
+    pace = Pace(True, None)
+    for n, t_ms in enumerate((0, 100, 200, 500, 600)):
+        assert pace.announced(t_ms * MS) is None, n
+    assert pace.usual_ns == 100 * MS
+    pace.announced(850 * MS)
+    assert pace.usual_ns == 250 * MS
 
 
 def test_the_slowest_of_the_latest_frames_sets_the_pace() -> None:

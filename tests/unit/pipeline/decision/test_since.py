@@ -69,8 +69,21 @@ def test_a_successor_goes_on_from_its_predecessor_s_verdicts_until_it_reports_it
         heard.hear(verdict)
     assert heard.handover(False).decided.cameras["c"] == Mark(boot_id="b", next_seq=6)
     assert heard.handover(False).decided.cameras["d"] == Mark(mm=9.0)  # of a generation before the report
+    again = Heard(heard.handover(False))  # of a supervisor that was started again
+    again.hear(given(0, 7, generation=2))
+    assert again.handover(False).decided.cameras["c"] == Mark(boot_id="b", next_seq=8, undecided=1)
     heard.hear(kept(1, 2, c=Mark(boot_id="b", next_seq=6)))
     assert heard.handover(False).decided.cameras == {"c": Mark(boot_id="b", next_seq=6)}
+
+
+def test_a_frame_that_was_told_as_lost_is_not_judged_when_its_word_comes_late() -> None:
+    heard = Heard()
+    for verdict in (given(0, 0), given(1, None, lost=2)):  # decision was killed with frame 3 in hand
+        heard.hear(verdict)
+    bench = Bench(decided=heard.handover(False).decided)
+    for seq in (1, 2, 3, 2, 5):
+        bench.announce(seq, sent=False)
+    assert [(v.seq, v.lost) for v in bench.verdicts()] == [(3, 0), (None, 1), (5, 0)]
 
 
 @pytest.mark.parametrize("seed", range(40))
