@@ -42,7 +42,7 @@ class Left(BaseModel):
 
 def write_left(folder: Path, left: Left) -> None:
     """Whole or not at all; where it cannot be written the line goes on all the same."""
-    with suppress(OSError), whole_file(folder / FILE) as part:
+    with suppress(OSError), whole_file(folder / FILE, durable=False) as part:
         part.write_text(left.model_dump_json(), encoding="utf-8")
 
 
