@@ -73,19 +73,26 @@ class Heard:
             case LineState():
                 self._fault = message.detail.removesuffix(GONE) if message.state is State.FAULT else ""
             case Totals():
-                self._totals, self._verdicts = message, 0
+                if self._totals is None or message.generation != self._totals.generation:
+                    self._verdicts = 0
+                self._totals = message
             case Action():
                 self._hear_action(message)
             case SpanEvent():
                 self._spans.append(message)
             case Progress(kept=Decided() as decided):
                 self._since.report(message.generation, decided)
-                if self._totals is not None and message.generation == self._totals.generation:
-                    self._verdicts = decided.verdicts
+                self._count(message.generation, decided.verdicts)
             case Verdict():
                 self._since.hear(message)
+                self._count(message.generation, message.number + 1)
             case Progress(kept=Elapsed() | Counted() as travelled):
                 self._travelled = travelled
+
+    def _count(self, generation: int, verdicts: int) -> None:
+        """So many there are by now, of the decision whose totals are known."""
+        if self._totals is not None and generation == self._totals.generation:
+            self._verdicts = max(self._verdicts, verdicts)
 
     def _hear_action(self, action: Action) -> None:
         known, self._events = self._actions.get(action.event), max(self._events, action.event + 1)

@@ -76,8 +76,7 @@ class Decision:
         self._heartbeat_due_ns = self._totals_due_ns = 0
         self.state = StageState.READY
         self.handled = 0
-        if terms.totals is not None:
-            self._backlog.add(terms.totals, ())  # the predecessor may have died before the recorder had them
+        self._tell_totals_before()
         self._giving.act(self._actions.again())
 
     @property
@@ -149,6 +148,7 @@ class Decision:
         for frame in self._matching.give_up():
             self._giving.decide(frame, None, (), self._now_ns)
         self._giving.fallen(self._backlog.take_fallen(), self._now_ns)
+        self._tell_totals_before()  # again: nobody acknowledges totals, and the first time the recorder may have been away
         self._voice.tell(self._totals(self._now_ns))
         self._backlog.send_uncommitted_again()  # whether it arrived will not be heard any more
         self._backlog.pass_on()
@@ -294,6 +294,11 @@ class Decision:
         """Why no cloth may pass, beside what the stages say of themselves."""
         lost = self._whereabouts.lost and self._roster.state("motion", "motion") is not StageState.DOWN
         return ["motion: says nothing"] * lost
+
+    def _tell_totals_before(self) -> None:
+        """The predecessor may have died before the recorder had its last totals: by them the record knows what it lacks."""
+        if self._terms.totals is not None:
+            self._backlog.add(self._terms.totals, ())
 
     def _totals(self, now_ns: int) -> Totals:
         tally, motion = self._giving.tally, self._whereabouts.motion

@@ -7,10 +7,12 @@ import random
 import pytest
 
 from pipeline.decision.handover import Heard
+from pipeline.messages.line import Totals
 from pipeline.messages.stages import Decided, Mark, Progress
 from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Verdict
 from tests.decision_bench import Bench
+from tests.fakes import totals
 
 
 def report(bench: Bench) -> Progress:
@@ -110,3 +112,23 @@ def test_whenever_decision_is_killed_every_frame_is_judged_or_told_as_lost(seed:
     last.announce(seq)
     last.score(seq)
     assert told + sum(v.lost + (v.seq is not None) for v in last.verdicts()) == seq + 1
+
+
+@pytest.mark.parametrize("totals_come", [0, 1, 2, 3])
+def test_the_totals_of_a_killed_decision_count_what_it_published_after_them(totals_come: int) -> None:
+    memory, told = Heard(), [given(5, 5), kept(0, 6), given(7, 7)]
+    for message in [totals(verdicts=2), *told[:totals_come], totals(verdicts=5), *told[totals_come:]]:
+        memory.hear(message)
+    memory.hear(given(90, 3, generation=1))
+    before = memory.handover(bypass=False).totals
+    assert before is not None and (before.generation, before.verdicts) == (0, 8)
+    memory.hear(totals(verdicts=1, generation=1))
+    assert memory.handover(bypass=False).totals == totals(verdicts=1, generation=1)
+
+
+def test_a_successor_tells_its_predecessors_totals_first_and_last() -> None:
+    bench = Bench(totals=totals(verdicts=8))
+    bench.decision.step(0)
+    assert bench.recorder.take(Totals)[0] == totals(verdicts=8)
+    bench.decision.close()
+    assert bench.recorder.take(Totals)[-2] == totals(verdicts=8)
