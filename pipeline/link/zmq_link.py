@@ -79,6 +79,8 @@ class ZmqBroadcast:
 
     def __init__(self, socket: zmq.Socket, gate: Gate | None = None) -> None:
         self._socket, self._gate = socket, gate
+        self._words = Counter[int]()
+        """Of each connection, by its descriptor, since the last time that nobody said anything."""
 
     def publish(self, message: Message) -> None:
         """To every present subscriber."""
@@ -88,16 +90,18 @@ class ZmqBroadcast:
         """Whether somebody subscribed since the last call, heard a portion at a time; those with a key are let in."""
         if self._gate is not None:
             self._gate.answer()
-        seen, words = False, Counter[int]()
-        for _ in range(PORTION):
+        seen = False
+        for heard in range(PORTION):
             try:
                 frame = self._socket.recv(zmq.NOBLOCK, copy=False)
             except zmq.Again:
+                if not heard:
+                    self._words.clear()
                 break
             with suppress(zmq.ZMQError):  # who is gone has no descriptor
                 peer = int(frame.get(zmq.SRCFD))
-                words[peer] += 1
-                if frame.bytes not in TOPICS or words[peer] > len(TYPES) + 1:
+                self._words[peer] += 1
+                if frame.bytes not in TOPICS or self._words[peer] > len(TYPES) + 1:
                     _hang_up(peer)
                     continue
             seen |= frame.bytes in TOPICS and frame.bytes.startswith(b"\x01")

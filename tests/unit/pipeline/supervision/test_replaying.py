@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,8 @@ def test_nor_does_one_that_is_ended_while_it_is_prepared(
     def end(*asked: object) -> None:
         held.extend(temporary.iterdir())
         os.kill(os.getpid(), number)
+        for _ in range(1000):  # another thread may be told first
+            time.sleep(0.01)
 
     monkeypatch.setattr(replaying, "make_for_here", end)
     before = signal.getsignal(number)
