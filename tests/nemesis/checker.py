@@ -141,7 +141,10 @@ def place_is_known(h: History) -> Found:
 
 
 def time_without_a_hole(h: History) -> Found:
-    """Where lengths are not known, there is a word for every time in which a camera should have spoken."""
+    """Where lengths are not known, there is a word for every time in which a camera should have spoken.
+
+    That is not while the cloth is known to stand.
+    """
     for name, camera in h.facts["cameras"].items():
         if _measured(h, camera):
             continue
@@ -158,7 +161,8 @@ def time_without_a_hole(h: History) -> Found:
             told_ns += lost * period_ns
             if lost or (start == end and end < h.facts["ended_ns"]):
                 continue
-            if start - at_ns > slack_ns + told_ns:
+            rest_ns = _rest_ns(h, at_ns, start) if h.motions else 0
+            if start - at_ns - rest_ns > slack_ns + told_ns:
                 yield "I1", name, _at(h, at_ns), f"silence without a verdict: {(start - at_ns) / S:.2f} s"
             if end > at_ns:
                 at_ns, told_ns = end, 0

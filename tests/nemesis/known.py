@@ -33,6 +33,12 @@ def _both_knew(violation: Violation, schedule: Schedule) -> bool:
     return any(abs(f.start_s - death_s) < 0.6 for f in own for death_s in deaths)
 
 
+def _frozen_anew(violation: Violation, schedule: Schedule) -> bool:
+    """The camera froze, and its process is another one: that knows no picture before its first."""
+    own = {f.kind for f in schedule.faults if f.target == violation.camera}
+    return violation.where.startswith("seq 0 of ") and "frozen" in own and bool(own & {"kill", "vanish", "hang"})
+
+
 def _jumped_unheard(violation: Violation, schedule: Schedule) -> bool:
     """The encoder's register jumped while none of its words came."""
     silent = _with("motion", "drop", "corrupt", "delay", "pause", "kill")(violation, schedule) or _with("encoder", "silent")(
@@ -42,6 +48,8 @@ def _jumped_unheard(violation: Violation, schedule: Schedule) -> bool:
 
 
 KNOWN = (
+    Known("I2", ("PASS with a foreign score", "PASS above the threshold"),
+          "the first picture of a camera's new process may be the last of the one before", _frozen_anew),
     Known("I4", ("too few told as lost",), "what a camera's process and decision alone knew when both died is not counted",
           _both_knew),
     Known("I1", ("the line has lost its place",), "how far cloth ran between two words with a jump between them is not known",

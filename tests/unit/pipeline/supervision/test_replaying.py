@@ -149,10 +149,12 @@ def test_nor_does_one_that_is_ended_while_it_is_prepared(
             time.sleep(0.01)
 
     monkeypatch.setattr(replaying, "make_for_here", end)
+    was = signal.signal(number, signal.default_int_handler)  # under nohup SIGHUP is ignored, and stays so
     before = signal.getsignal(number)
     with pytest.raises(KeyboardInterrupt):
         replay(recording(tmp_path / "footage", LEFT), tmp_path / "no-model")
     assert len(held) == 1 and list(temporary.iterdir()) == [] and signal.getsignal(number) is before
+    signal.signal(number, was)
 
 
 def test_a_replay_that_is_done_leaves_its_folder_and_one_that_was_named_stays(temporary: Path, tmp_path: Path) -> None:
