@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from calibration import calibrate_threshold, compile_bundle
 from calibration.good import GoodFrame, look
 from calibration.threshold import Model, calibrate
 from glass_core.config import TrainConfig
 from glass_core.engines import BackendChoice, load_engine
-from glass_core.network.checkpoint import ModelInfo, save_model, tensors_of, weights_sha
+from glass_core.network.checkpoint import ModelInfo, load_model, save_model, tensors_of, weights_sha
 from glass_core.network.model import Glass
 from glass_core.pictures.scoring import ScoreDefinition, score_image
 from glass_core.pictures.tiling import Tiling
@@ -65,6 +66,20 @@ def make_model(folder: Path, card: bool = True, seed: int = 0, backend: BackendC
             frames.append(GoodFrame(lanes, level=level, texture=texture))
         calibrate(frames, model, 20, "test").save(folder)
     return folder
+
+
+def make_bundle(folder: Path, backend: BackendChoice) -> Path:
+    """The small model as a bundle in fp32, with golden tiles and a card."""
+    good = folder / "good"
+    good.mkdir(parents=True)
+    for n in range(30):
+        cv2.imwrite(str(good / f"{n}.png"), good_frame(n))
+    model = make_model(folder / "model", card=False)
+    glass, info = load_model(model)
+    save_model(model, tensors_of(glass), info.model_copy(update={"config": None, "split_digest": None}))
+    calibrate_threshold(model, good, 20)
+    compile_bundle(model, folder / "bundle", backend, "fp32", good)
+    return folder / "bundle"
 
 
 @pytest.fixture(scope="session")

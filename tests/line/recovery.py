@@ -17,28 +17,12 @@ from pathlib import Path
 
 import cv2
 
-from calibration import calibrate_threshold, compile_bundle
-from glass_core.network.checkpoint import load_model, save_model, tensors_of
 from pipeline.config.line import LineConfig
 from pipeline.messages.states import Result, State
-from tests.line.conftest import good_frame, make_model
+from tests.line.conftest import good_frame, make_bundle, make_model
 from tests.line.test_line import Run, config, running
 
 PROCESSES = ("decision", "worker", "a", "motion", "recorder")
-
-
-def make_bundle(folder: Path) -> Path:
-    """The small model with an OpenVINO engine, golden tiles and a card."""
-    good = folder / "good"
-    good.mkdir(parents=True)
-    for n in range(30):
-        cv2.imwrite(str(good / f"{n}.png"), good_frame(n))
-    model = make_model(folder / "model", card=False)
-    glass, info = load_model(model)
-    save_model(model, tensors_of(glass), info.model_copy(update={"config": None, "split_digest": None}))
-    calibrate_threshold(model, good, 20)
-    compile_bundle(model, folder / "bundle", "openvino", "fp32", good)
-    return folder / "bundle"
 
 
 def make_footage(folder: Path) -> Path:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import cv2
 import pytest
 
-from calibration import calibrate_threshold, compile_bundle
-from glass_core.network.checkpoint import load_model, save_model, tensors_of
 from pipeline.ledger.reading import read_states
 from pipeline.messages.states import Result, State
-from tests.line.conftest import good_frame, make_model
+from tests.line.conftest import make_bundle
 from tests.line.test_line import config, running
 
 BREAKER = """
@@ -31,17 +28,7 @@ HELD_S = 1.0
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An engine with golden tiles."""
-    folder = tmp_path_factory.mktemp("canary")
-    good = folder / "good"
-    good.mkdir()
-    for n in range(30):
-        cv2.imwrite(str(good / f"{n}.png"), good_frame(n))
-    model = make_model(folder / "model", card=False)
-    glass, info = load_model(model)
-    save_model(model, tensors_of(glass), info.model_copy(update={"config": None, "split_digest": None}))
-    calibrate_threshold(model, good, 20)
-    compile_bundle(model, folder / "bundle", "torch", "fp32", good)
-    return folder / "bundle"
+    return make_bundle(tmp_path_factory.mktemp("canary"), "torch")
 
 
 @pytest.mark.parametrize(
