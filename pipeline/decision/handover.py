@@ -49,7 +49,9 @@ class Heard:
 
     def __init__(self, before: Handover | None = None) -> None:
         before = before or Handover()
-        self._roll, self._fault, self._events = before.roll, before.fault, before.events
+        self._roll, self._events = before.roll, before.events
+        self.fault = before.fault
+        """The latched one; empty: none."""
         self._actions = {action.event: action for action in before.actions}
         self._spans = deque(before.spans, EVENTS_KEPT)
         self._since, self._travelled = Since(before.decided), before.travelled
@@ -61,7 +63,7 @@ class Heard:
         if totals is not None and totals.verdicts < self._verdicts:
             totals = totals.model_copy(update={"verdicts": self._verdicts})
         return Handover(
-            roll=self._roll, bypass=bypass, fault=self._fault, actions=actions, events=self._events, spans=tuple(self._spans),
+            roll=self._roll, bypass=bypass, fault=self.fault, actions=actions, events=self._events, spans=tuple(self._spans),
             decided=self._since.decided, totals=totals, travelled=self._travelled,
         )  # fmt: skip
 
@@ -71,7 +73,7 @@ class Heard:
             case Roll() if message.cause != "config" or message.generation == 0:
                 self._roll = RollStart(roll_id=message.roll_id, style=message.style, at_mm=message.start_mm)
             case LineState():
-                self._fault = message.detail.removesuffix(GONE) if message.state is State.FAULT else ""
+                self.fault = message.detail.removesuffix(GONE) if message.state is State.FAULT else ""
             case Totals():
                 if self._totals is None or message.generation != self._totals.generation:
                     self._verdicts = 0

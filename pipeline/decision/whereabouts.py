@@ -48,8 +48,7 @@ class Whereabouts:
     @property
     def lost(self) -> bool:
         """Nothing says any more, or for too long, how the cloth runs, where something did or should."""
-        tells = self._terms.motion or self.motion is not None
-        return tells and self._now_ns - max(self._heard_ns, self._awake_ns) > MOTION_LOST_NS
+        return self._tells and self._now_ns - max(self._heard_ns, self._awake_ns) > MOTION_LOST_NS
 
     @property
     def state(self) -> MotionState | None:
@@ -63,8 +62,7 @@ class Whereabouts:
 
     def measures(self, camera: str) -> bool:
         """Whether the camera's silence is found by the cloth that passes; else it is found by the time."""
-        tells = self._terms.motion or self.motion is not None
-        return tells and not self.lost and self._terms.frame_mm[camera] is not None
+        return self._tells and not self.lost and self._terms.frame_mm[camera] is not None
 
     def position_mm(self, t_ns: int) -> float:
         """Where the cloth is or was; nowhere without motion."""
@@ -87,6 +85,11 @@ class Whereabouts:
 
     def _looks_at_mm(self, camera: str) -> float:
         return self._terms.y_offset_mm.get(camera, 0.0)
+
+    @property
+    def _tells(self) -> bool:
+        """Something says how the cloth runs, or should."""
+        return self._terms.motion or self.motion is not None
 
     @property
     def _spoken_mm(self) -> dict[str, float]:

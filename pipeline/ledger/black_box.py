@@ -41,6 +41,7 @@ class Opening(Entry):
     schema_version: Literal[1] = 1
     line: Label
     supervisor_pid: Count
+    """Who began the run."""
     config_sha: Sha
     t_mono_ns: Count
     t_utc_ns: Count
@@ -209,8 +210,7 @@ def _entry(path: Path, number: int, line: bytes) -> AnyEntry:
     try:
         return _ENTRY.validate_json(line)
     except ValidationError as e:
-        shown = "".join(c if c.isprintable() else "?" for c in e.errors()[0]["msg"][:200])  # it may quote the line
-        raise _refused(path, f"line {number}: {shown}") from None
+        raise _refused(path, f"line {number}: {e.errors()[0]['msg'][:200]}") from None  # it may quote the line
 
 
 def _refused(path: Path, why: str) -> InputError:

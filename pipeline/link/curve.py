@@ -24,8 +24,6 @@ HANDSHAKE_MS = 1000
 """Who has not got in by then is cut off."""
 HEARTBEAT_MS, DEAD_MS = 5000, 15_000
 """A client whose machine is gone does not keep its connection."""
-MAX_HEARD_BYTES = 1024
-"""Longest handshake or subscription: a client may say nothing else."""
 PROOF_S = 5.0
 
 _HANDSHAKE = (
@@ -43,7 +41,6 @@ def protect(socket: zmq.Socket, keys: Keys, endpoint: str) -> None:
     socket.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
     socket.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, DEAD_MS)
-    socket.setsockopt(zmq.MAXMSGSIZE, MAX_HEARD_BYTES)
     socket.setsockopt(zmq.IPV6, "[" in endpoint)
 
 
