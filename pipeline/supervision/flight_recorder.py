@@ -62,6 +62,8 @@ class FlightRecorder:
 
     def __init__(self, config: LineConfig, last_words: Callable[[], list[LastWord]], say: Callable[[str], None]) -> None:
         self._config, self._last_words, self._say = config, last_words, say
+        self.begun_by = os.getpid()
+        """The process that began the run: by it a report knows whose boxes are whose."""
         self._messages: dict[str, deque[tuple[int, Message]]] = {}
         self._printed: dict[str, deque[tuple[int, str]]] = {}
         self._pictures: dict[str, deque[tuple[int, Frame, bytes]]] = {c.name: deque(maxlen=PICTURES) for c in config.cameras}
@@ -164,7 +166,7 @@ class FlightRecorder:
         shown, left_out = _newest(messages, MESSAGES_BYTES)
         read, unread = _newest(printed, LINES_BYTES)
         opening = Opening(
-            line=self._config.line.name, supervisor_pid=os.getpid(), config_sha=self._config.sha, t_mono_ns=now_ns,
+            line=self._config.line.name, supervisor_pid=self.begun_by, config_sha=self._config.sha, t_mono_ns=now_ns,
             t_utc_ns=time.time_ns(), left_out=left_out + unread,
         )  # fmt: skip
         whole: list[Entry] = [opening, *episode.faults, *episode.words.values(), *episode.pictures]

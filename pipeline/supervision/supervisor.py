@@ -103,17 +103,16 @@ class Supervisor:
         self._decision = self._link.outbox("decision")
         self.events = self._link.subscribe(self._config.publisher.bind)
         """What the line publishes."""
-        self._published = self._link.subscribe(
-            self._config.publisher.bind, "Roll", "LineState", "Action", "SpanEvent", "Totals"
-        )
-        self._spoken = self._link.subscribe(self._config.publisher.bind, "Verdict", "Reject", "Heartbeat")
-        """The many: they must not push out the few."""
+        self._few = self._link.subscribe(self._config.publisher.bind, "Roll", "LineState", "Action", "SpanEvent", "Totals")
+        self._many = self._link.subscribe(self._config.publisher.bind, "Verdict", "Reject", "Heartbeat")
+        """They must not push out the few."""
 
     def _go_on(self) -> None:
         """Where the supervisor before this one was killed, its run goes on: the next generation of every process."""
         if (left := read_left(self.folder, self._config.sha, self._observe)) is None:
             return
         self._begun_by, self._bypass, self._heard = left.begun_by, left.before.bypass, Heard(left.before)
+        self._flight.begun_by = left.begun_by
         for child in self._processes:
             child.generation = left.generations.get(f"{child.role} {child.name}", -1)
         self._say("glassline: the line was killed, its run goes on")
@@ -237,12 +236,9 @@ class Supervisor:
                     pass
                 case message:
                     self._inbox.refused.count(message.sender)
-        for published, _ in portion(self._published):
+        for published, _ in (*portion(self._few), *portion(self._many)):
             self._heard.hear(published)
             self._flight.hear(published, now_ns)
-        for spoken, _ in portion(self._spoken):
-            self._heard.hear(spoken)
-            self._flight.hear(spoken, now_ns)
 
     def _last_words(self) -> list[LastWord]:
         """Of each process; one that was started again and has not spoken has none yet."""
@@ -320,7 +316,7 @@ class Supervisor:
         generation = child.generation + 1  # of this one DOWN was the last word
         report = StatusReport(self._decision, child.role, child.name, generation)
         end_s = time.monotonic() + FAULT_S
-        while time.monotonic() < end_s and not self._heard.handover(self._bypass).fault:
+        while time.monotonic() < end_s and not self._heard.fault:
             report.tell(time.monotonic_ns(), StageState.FAULT, why)
             self._hear(time.monotonic_ns())
             time.sleep(WAIT_MS / 1000)

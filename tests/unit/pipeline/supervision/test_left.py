@@ -12,6 +12,8 @@ import pytest
 
 from pipeline.config.line import LineConfig
 from pipeline.decision.handover import Handover
+from pipeline.ledger.black_box import read_box
+from pipeline.ledger.box_folder import boxes
 from pipeline.messages.commands import RollStart
 from pipeline.messages.stages import Counted, Decided, Mark
 from pipeline.supervision import left as module
@@ -105,3 +107,16 @@ def test_no_generation_is_given_twice_however_soon_the_supervisor_is_killed(monk
             line.step()
         kept = read_left(line.folder, CONFIG.sha, False)
     assert kept is not None and kept.generations["recorder recorder"] == 2 == json.loads(started[-1])["generation"]
+
+
+def test_a_black_box_is_of_the_run_that_goes_on(monkeypatch: pytest.MonkeyPatch, folder: Path, tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"ledger": CONFIG.ledger.model_copy(update={"path": tmp_path / "ledger.sqlite"})})
+    instead(monkeypatch, SLEEP)
+    write_left(folder, of_the_killed(config))
+    with Supervisor(config, say=lambda words: None) as line:
+        line._flight.fault("worker", "hangs", time.monotonic_ns())
+    end_s = time.monotonic() + 30
+    while not (found := boxes(tmp_path)):
+        assert time.monotonic() < end_s
+        time.sleep(0.05)
+    assert read_box(found[0]).opening.supervisor_pid == 4711
