@@ -121,7 +121,7 @@ def doubled(path: Path) -> None:
         (changed("message", type="Nothing"), "unknown message type"),
         (changed("message", body={"number": -1}), "line 7"),
         (changed("message", surplus=1), "line 7"),
-        (changed("printed", kind="\n\x1b[31mred"), "line 6: Input tag '??[31mred'"),
+        (changed("printed", kind="\n\x1b[31mred"), "line 6: Input tag ' \\x1b[31mred'"),
     ],
 )
 def test_a_box_that_is_cut_or_hostile_is_refused_in_one_line(tmp_path: Path, harm: Callable[[Path], None], why: str) -> None:
