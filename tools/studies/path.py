@@ -19,11 +19,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 
@@ -42,10 +42,15 @@ from pipeline.link.protocol import Link
 from pipeline.link.stage import Stage
 from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.line import Totals
+from pipeline.messages.message import Message
+from pipeline.messages.stages import Progress
+from pipeline.supervision.builders import ROLES, build
 from pipeline.supervision.loop import loop
 from pipeline.supervision.process import Reporter, die_with_parent
 from pipeline.supervision.spec import Spec
 from tools.cli import one_line
+
+T = TypeVar("T", bound=Message)
 
 SHAPES = ((256, 4096), (1024, 1024))
 """Height and width in px: a slab of a line-scan camera, a picture of an area camera."""
@@ -116,40 +121,46 @@ class StillEngine:
         return cells
 
 
-def grabber_stage(spec: Spec, camera: WeaveConfig, link: Link) -> Stage:
-    """The real grabber over a StillCamera; it waits for the worker."""
+def grabber_stage(spec: Spec, link: Link) -> Stage:
+    """The real grabber over a StillCamera; one without a rate waits for the worker, and its frames have no budget."""
     from pipeline.grabber.stage import Grabber, GrabberBoxes, GrabberTerms, OpenCamera
 
-    terms = GrabberTerms("bench", 0, budget_ms=None, lossless=True, position_known=True)
+    camera = next(c for c in spec.config.cameras if c.name == spec.name)
+    assert isinstance(camera, WeaveConfig)
+    free = camera.rate is None
+    budget_ms = None if free else spec.config.decision.budget_ms
+    terms = GrabberTerms("bench", 0, budget_ms=budget_ms, lossless=free, position_known=True)
     still = StillCamera(camera)
     boxes = GrabberBoxes(link.outbox("worker"), link.outbox("decision"), link.outbox("recorder"))
     return Grabber(OpenCamera(still, camera, still.open()), terms, boxes, time.time_ns)
 
 
-def worker_stage(spec: Spec, camera: WeaveConfig, link: Link) -> Stage:
+def worker_stage(spec: Spec, link: Link) -> Stage:
     """The real worker over a StillEngine."""
     from pipeline.worker.job import Model
     from pipeline.worker.stage import Worker
 
-    config, tiling = spec.config.worker, StillEngine.definition.tiling
+    config, tiling, camera = spec.config.worker, StillEngine.definition.tiling, spec.config.cameras[0]
+    assert isinstance(camera, WeaveConfig)
     engine = StillEngine(len(tiling.layout(camera.frame_rows, camera.width_px).tiles))
     models = {"": Model(engine, spec.config.decision.recording_floor)}
     wait_ns = int(config.batch_wait_ms * 1e6)
     return Worker(link.inbox("worker"), link.outbox("decision"), models, config.max_batch, wait_ns, 0)
 
 
-def run_stage(path: Path) -> int:
-    """Be the grabber or the worker that a spec describes, until SIGTERM."""
+STAND_INS = {"grabber": grabber_stage, "worker": worker_stage}
+
+
+def run_stage(path: Path, link_of: Callable[[Path], ZmqLink] = ZmqLink) -> int:
+    """Be the stage that a spec describes, grabber and worker over their stand-ins, until SIGTERM."""
     die_with_parent()
     stopped: list[int] = []
     signal.signal(signal.SIGTERM, lambda signum, frame: stopped.append(signum))
     spec = Spec.model_validate_json(path.read_text(encoding="utf-8"))
-    (camera,) = spec.config.cameras
-    assert isinstance(camera, WeaveConfig)
     with ExitStack() as stack:
-        link = ZmqLink(spec.folder)
+        link = link_of(spec.folder)
         stack.callback(link.close)
-        stage = (grabber_stage if spec.role == "grabber" else worker_stage)(spec, camera, link)
+        stage = STAND_INS.get(spec.role, build)(spec, link)
         stack.callback(stage.close)
         loop([stage], link.wait, lambda: bool(stopped), Reporter(stage, spec, link.outbox("supervisor"), link.strangers))
     return 0
@@ -165,55 +176,59 @@ class Reading:
     rss_mib: dict[str, float]
 
 
-class Processes:
-    """The four processes of a path; used as a context manager."""
+class Processes(Generic[T]):
+    """The processes of a path over a link, and what they publish of one kind; used as a context manager.
 
-    def __init__(self, config: LineConfig, folder: Path) -> None:
-        self._config, self._folder = config, folder
+    `module_of` gives the module that runs a role's stage, and its words before the path of the spec.
+    """
+
+    def __init__(self, config: LineConfig, link: ZmqLink, hears: type[T], module_of: Callable[[str], list[str]]) -> None:
+        self._config, self._link, self._hears, self._module_of = config, link, hears, module_of
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self.progress: dict[str, Progress] = {}
 
     def __enter__(self) -> Self:
-        self._link = ZmqLink(self._folder / "ipc")
         self._inbox = self._link.inbox("supervisor")
-        self._events = self._link.subscribe(self._config.publisher.bind, Totals.__name__)
+        self._events = self._link.subscribe(self._config.publisher.bind, self._hears.__name__)
         home = str(Path(__file__).parents[2])
         for role in reversed(NAMES):
-            name = self._config.cameras[0].name if role == "grabber" else role
-            spec = Spec(role=role, name=name, generation=0, folder=self._folder / "ipc", config=self._config)
-            path = self._folder / f"{role}.json"
-            path.write_text(spec.model_dump_json(), encoding="utf-8")
-            own = ["tools.studies.path", "--stage"] if role in ("grabber", "worker") else ["pipeline.supervision.process"]
-            self._children[role] = subprocess.Popen(
-                [sys.executable, "-m", *own, str(path)], env={**os.environ, "PYTHONPATH": home}, start_new_session=True
-            )  # fmt: skip
+            for name in ROLES[role].names(self._config):
+                spec = Spec(role=role, name=name, generation=0, folder=self._link.folder, config=self._config)
+                path = self._link.folder.parent / f"{name}.json"
+                path.write_text(spec.model_dump_json(), encoding="utf-8")
+                words = [sys.executable, "-m", *self._module_of(role), str(path)]
+                env = {**os.environ, "PYTHONPATH": home}
+                self._children[name] = subprocess.Popen(words, env=env, start_new_session=True)
         return self
 
     def __exit__(self, *failure: object) -> None:
-        for role in NAMES:
-            self._children[role].terminate()
+        for child in reversed(self._children.values()):
+            child.terminate()
             try:
-                self._children[role].wait(5)
+                child.wait(5)
             except subprocess.TimeoutExpired:
-                self._children[role].kill()
-                self._children[role].wait()
+                child.kill()
+                child.wait()
         self._link.close()
 
-    def totals(self) -> Iterator[Totals]:
-        """What decision has counted, each time it says so."""
+    def heard(self) -> Iterator[T]:
+        """What decision publishes of that kind."""
         end_s, known = time.monotonic() + SILENT_S, -1
         while True:
             self._link.wait(50)
-            while self._inbox.receive():
-                pass
-            for role, child in self._children.items():
+            while received := self._inbox.receive():
+                if isinstance(received[0], Progress):
+                    self.progress[received[0].name] = received[0]
+            worker = self.progress.get("worker")
+            if worker is not None and worker.handled > known:
+                end_s, known = time.monotonic() + SILENT_S, worker.handled
+            for name, child in self._children.items():
                 if child.poll() is not None:
-                    raise InputError(f"the {role} ended with status {child.returncode}, the path, see the lines above")
+                    raise InputError(f"the {name} ended with status {child.returncode}, the path, see the lines above")
             if time.monotonic() > end_s:
-                raise InputError(f"no verdict for {SILENT_S:.0f} s, the path, try on an idle machine")
+                raise InputError(f"no score for {SILENT_S:.0f} s, the path, try on an idle machine")
             while received := self._events.receive():
-                if isinstance(received[0], Totals):
-                    if received[0].verdicts > known:
-                        end_s, known = time.monotonic() + SILENT_S, received[0].verdicts
+                if isinstance(received[0], self._hears):
                     yield received[0]
 
     def read(self, frames: int) -> Reading:
@@ -228,8 +243,8 @@ class Processes:
         return Reading(frames, time.monotonic(), cpu_s, rss_mib)
 
 
-def path_config(height: int, width: int, frames: int, folder: Path) -> LineConfig:
-    """A line of one camera, with a card for the stand-in engine."""
+def path_config(height: int, width: int, folder: Path, *cameras: dict[str, object], **more: object) -> LineConfig:
+    """A line of such cameras, with a card for the stand-in engine."""
     model = folder / "model"
     model.mkdir()
     of = Model(
@@ -239,12 +254,17 @@ def path_config(height: int, width: int, frames: int, folder: Path) -> LineConfi
     lanes = StillEngine.definition.tiling.layout(height, width).lanes
     scores = list(np.random.default_rng(0).uniform(0.05, 0.4, (200, lanes)))  # as the engine's, else it were another cloth
     calibrate([GoodFrame(each) for each in scores], of, 100, source="bench").save(model)
-    camera = {
-        "name": "camera", "source": "weave", "width_px": width, "frame_rows": height, "frames": frames,
-        "mm_per_px_x": 0.2, "mm_per_px_y": 0.2,
+    common = {"source": "weave", "width_px": width, "frame_rows": height, "mm_per_px_x": 0.2, "mm_per_px_y": 0.2}
+    body = {
+        "line": {"name": "bench"}, "model": model, "cameras": [{**common, **camera} for camera in cameras],
+        "ledger": {"path": folder / "record" / "ledger.sqlite"},
     }  # fmt: skip
-    ledger = {"path": folder / "record" / "ledger.sqlite"}
-    return LineConfig.model_validate({"line": {"name": "bench"}, "model": model, "cameras": [camera], "ledger": ledger})
+    return LineConfig.model_validate({**body, **more})
+
+
+def own_module(role: str) -> list[str]:
+    """This one for the stand-ins, and the line's own for the others."""
+    return ["tools.studies.path", "--stage"] if role in STAND_INS else ["pipeline.supervision.process"]
 
 
 def measure_path(height: int, width: int, frames: int) -> dict[str, Any]:
@@ -253,8 +273,9 @@ def measure_path(height: int, width: int, frames: int) -> dict[str, Any]:
     readings: list[Reading] = []
     with tempfile.TemporaryDirectory(prefix="glassline-bench-") as name:
         folder = Path(name)
-        with Processes(path_config(height, width, frames, folder), folder) as processes:
-            for totals in processes.totals():
+        config = path_config(height, width, folder, {"name": "grabber", "frames": frames})
+        with Processes(config, ZmqLink(folder / "ipc"), Totals, own_module) as processes:
+            for totals in processes.heard():
                 if totals.verdicts >= warm:
                     readings.append(processes.read(totals.verdicts))
                 if totals.verdicts >= frames:
