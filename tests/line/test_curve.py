@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,39 +11,26 @@ from pathlib import Path
 
 import yaml
 import zmq
-from zmq.auth import load_certificate
 
 from pipeline.link.keys import make_keys
-
-
-def subscriber(context: zmq.Context, keys: Path, port: int, pair: tuple[bytes, bytes]) -> zmq.Socket:
-    ear: zmq.Socket = context.socket(zmq.SUB)
-    ear.curve_serverkey = load_certificate(keys / "server.key")[0]
-    ear.curve_publickey, ear.curve_secretkey = pair
-    ear.subscribe(b"Verdict")
-    ear.connect(f"tcp://127.0.0.1:{port}")
-    return ear
+from tests.peers import Peers, free_port, pair_of
 
 
 def test_a_known_client_hears_the_verdicts_of_a_line(model: Path, footage: Path, tmp_path: Path) -> None:
     keys = tmp_path / "keys"
     make_keys(keys, ["office"])
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    address = f"tcp://127.0.0.1:{free_port()}"
     body = {
         "line": {"name": "curve"}, "model": str(model), "worker": {"backend": "torch"}, "decision": {"budget_ms": 5000},
         "cameras": [{"name": "a", "source": "replay", "path": str(footage), "loop": True, "rate": 5}],
-        "outputs": [{"kind": "publisher", "bind": f"tcp://127.0.0.1:{port}", "keys": str(keys)}],
+        "outputs": [{"kind": "publisher", "bind": address, "keys": str(keys)}],
         "ledger": {"path": str(tmp_path / "ledger.sqlite")},
     }  # fmt: skip
     (tmp_path / "line.yaml").write_text(yaml.safe_dump(body))
     words = [sys.executable, "-m", "tools", "run", str(tmp_path / "line.yaml"), "--slow-ok", "--json"]
     line = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    context = zmq.Context()
-    public, secret = load_certificate(keys / "office.key_secret")
-    assert secret is not None
-    ears = [subscriber(context, keys, port, pair) for pair in ((public, secret), zmq.curve_keypair())]
+    peers = Peers()
+    ears = [peers.ear(address, keys, pair, b"Verdict") for pair in (pair_of(keys, "office"), zmq.curve_keypair())]
     try:
         end_s = time.monotonic() + 120
         heard = 0
@@ -54,9 +40,7 @@ def test_a_known_client_hears_the_verdicts_of_a_line(model: Path, footage: Path,
                 heard += 1
         stranger = ears[1].poll(0)
     finally:
-        for ear in ears:
-            ear.close(linger=0)
-        context.term()
+        peers.close()
         line.send_signal(signal.SIGINT)
         out, err = line.communicate(timeout=30)
     assert heard == 5 and not stranger, err

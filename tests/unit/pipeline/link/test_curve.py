@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import zmq
-from zmq.auth import load_certificate
 
 from glass_core.errors import InputError
 from pipeline.link import curve
@@ -19,16 +18,10 @@ from pipeline.link.keys import make_keys
 from pipeline.link.zmq_link import ZmqBroadcast, ZmqLink
 from pipeline.messages.line import LineState
 from pipeline.messages.states import State
+from tests.peers import Pair, Peers, free_port, pair_of
 
 STATE = LineState(number=0, generation=0, state=State.READY, inspection_ok=False, t_mono_ns=0, t_utc_ns=0)
-NULL: tuple[bytes, bytes] | None = None
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    """One that nobody has just now."""
-    with plain.socket(plain.AF_INET6 if ":" in host else plain.AF_INET) as found:
-        found.bind((host, 0))
-        return int(found.getsockname()[1])
+NULL: Pair | None = None
 
 
 @pytest.fixture
@@ -44,41 +37,10 @@ def link(tmp_path: Path) -> Iterator[ZmqLink]:
     made.close()
 
 
-class Ears:
-    """Subscribers of another process, as it were."""
-
-    def __init__(self) -> None:
-        self._context, self._sockets = zmq.Context(), list[zmq.Socket]()
-
-    def __call__(self, address: str, keys: Path, pair: tuple[bytes, bytes] | None) -> zmq.Socket:
-        """One that listens to all, with those keys or none."""
-        ear: zmq.Socket = self._context.socket(zmq.SUB)
-        self._sockets.append(ear)
-        ear.setsockopt(zmq.IPV6, 1)
-        if pair is not None:
-            ear.curve_serverkey = load_certificate(keys / "server.key")[0]
-            ear.curve_publickey, ear.curve_secretkey = pair
-        ear.subscribe(b"")
-        ear.connect(address)
-        return ear
-
-    def close(self) -> None:
-        for ear in self._sockets:
-            ear.close(linger=0)
-        self._context.term()
-
-
 @pytest.fixture
-def listener() -> Iterator[Ears]:
-    with closing(Ears()) as ears:
-        yield ears
-
-
-def plc(keys: Path) -> tuple[bytes, bytes]:
-    """The known client's pair."""
-    public, secret = load_certificate(keys / "plc.key_secret")
-    assert secret is not None
-    return public, secret
+def peers() -> Iterator[Peers]:
+    with closing(Peers()) as made:
+        yield made
 
 
 def spoken(broadcast: ZmqBroadcast, link: ZmqLink, seconds: float, *ears: zmq.Socket) -> list[bool]:
@@ -102,15 +64,15 @@ def hears_again(broadcast: ZmqBroadcast, link: ZmqLink, ear: zmq.Socket) -> bool
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "*", "[::1]"])
-def test_a_known_client_hears_and_no_other_does(host: str, link: ZmqLink, keys: Path, listener: Ears) -> None:
+def test_a_known_client_hears_and_no_other_does(host: str, link: ZmqLink, keys: Path, peers: Peers) -> None:
     try:
         port = free_port("::1" if host == "[::1]" else "127.0.0.1")
     except OSError:
         pytest.skip("this machine has no IPv6")
     broadcast = link.broadcast(f"tcp://{host}:{port}", keys)
     address = f"tcp://{'[::1]' if host == '[::1]' else '127.0.0.1'}:{port}"
-    pairs = (plc(keys), zmq.curve_keypair(), (plc(keys)[0], zmq.curve_keypair()[1]), NULL)
-    ears = [listener(address, keys, pair) for pair in pairs]
+    pairs = (pair_of(keys, "plc"), zmq.curve_keypair(), (pair_of(keys, "plc")[0], zmq.curve_keypair()[1]), NULL)
+    ears = [peers.ear(address, keys, pair, ipv6=1) for pair in pairs]
     own = link.subscribe(f"tcp://{host}:{port}")
     assert spoken(broadcast, link, 1.0, *ears) == [True, False, False, False]
     assert (received := own.receive()) is not None and received[0] == STATE  # without a key, in the line's own folder
@@ -119,7 +81,7 @@ def test_a_known_client_hears_and_no_other_does(host: str, link: ZmqLink, keys: 
 
 
 def test_the_key_of_the_proof_lets_nobody_in_afterwards(
-    link: ZmqLink, keys: Path, listener: Ears, monkeypatch: pytest.MonkeyPatch
+    link: ZmqLink, keys: Path, peers: Peers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pairs: list[tuple[bytes, bytes]] = []
 
@@ -131,7 +93,7 @@ def test_the_key_of_the_proof_lets_nobody_in_afterwards(
     monkeypatch.setattr(curve.zmq, "curve_keypair", keypair)
     address = f"tcp://127.0.0.1:{free_port()}"
     broadcast = link.broadcast(address, keys)
-    ears = [listener(address, keys, pair) for pair in (pairs[0], plc(keys))]
+    ears = [peers.ear(address, keys, pair, ipv6=1) for pair in (pairs[0], pair_of(keys, "plc"))]
     assert len(pairs) == 2 and spoken(broadcast, link, 0.5, *ears) == [False, True]
 
 
@@ -180,16 +142,16 @@ def test_what_is_not_exactly_the_question_is_refused(link: ZmqLink, keys: Path) 
     assert not gate._knows(good[:-1]) and not gate._knows([*good, key]) and not gate._knows([])
 
 
-def test_hostile_peers_are_counted_and_cut_off_and_the_known_one_hears(link: ZmqLink, keys: Path, listener: Ears) -> None:
+def test_hostile_peers_are_counted_and_cut_off_and_the_known_one_hears(link: ZmqLink, keys: Path, peers: Peers) -> None:
     port = free_port()
     address = f"tcp://127.0.0.1:{port}"
     broadcast = link.broadcast(address, keys)
     greeting = b"\xff" + bytes(8) + b"\x7f\x03\x01" + b"CURVE".ljust(20, b"\0") + bytes(32)
     words = (b"", b"\x80\x04K\x01." * 100, greeting, greeting + b"\x06" + (1 << 40).to_bytes(8, "big"), greeting + b"\x04\x00")
     rogues = [plain.create_connection(("127.0.0.1", port)) for _ in range(50)]
-    ear = listener(address, keys, plc(keys))
+    ear = peers.ear(address, keys, pair_of(keys, "plc"))
     for _ in range(20):
-        listener(address, keys, zmq.curve_keypair())
+        peers.ear(address, keys, zmq.curve_keypair())
     try:
         for n, rogue in enumerate(rogues):
             rogue.sendall(words[n % len(words)])

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from pipeline.messages.frames import Frame
 from pipeline.messages.line import LineState
 from pipeline.messages.motion import Motion
 from pipeline.messages.states import MotionState, State
+from tests.peers import Peers
 
 STATE = LineState(number=0, generation=0, state=State.READY, inspection_ok=False, t_mono_ns=0, t_utc_ns=0, detail="x" * 300)
 
@@ -203,35 +205,27 @@ def test_a_portion_goes_on_behind_bad_messages_and_ends_all_the_same() -> None:
     assert [*portion(queue, 3)] == [] and [m for m, _ in portion(queue, 1)] == [Bypass(on=True)]
 
 
-class Strangers:
+class Strangers(Peers):
     """Peers of the broadcast that are no processes of a line."""
 
     def __init__(self, address: str) -> None:
-        self._address, self._context, self._sockets = address, zmq.Context(), list[zmq.Socket]()
+        super().__init__()
+        self._address = address
 
     def say(self, words: list[bytes]) -> zmq.Socket:
         """One more says so to the broadcast; what is returned tells when it is hung up on."""
-        peer = self._context.socket(zmq.XSUB)
-        peer.sndhwm = 0
-        peer.rcvhwm = 10
+        peer = self.socket(zmq.XSUB, self._address, sndhwm=0, rcvhwm=10)
         events = peer.get_monitor_socket(zmq.EVENT_DISCONNECTED)
-        self._sockets += [peer, events]
-        peer.connect(self._address)
+        self._sockets.append(events)
         for word in words:
             peer.send(word)
         return events
 
-    def close(self) -> None:
-        for each in self._sockets:
-            each.close(linger=0)
-        self._context.term()
-
 
 @pytest.fixture
 def strangers(tmp_path: Path) -> Iterator[Strangers]:
-    made = Strangers(f"ipc://{tmp_path / 'line' / 'publisher'}")
-    yield made
-    made.close()
+    with closing(Strangers(f"ipc://{tmp_path / 'line' / 'publisher'}")) as made:
+        yield made
 
 
 @pytest.mark.parametrize(
@@ -278,18 +272,6 @@ def test_many_subscribers_that_ask_for_every_kind_are_no_flood(tmp_path: Path, s
         link.close()
 
 
-FLOOD = """
-import sys, time, zmq
-peer = zmq.Context().socket(zmq.XSUB)
-peer.sndhwm = 0
-peer.connect(sys.argv[1])
-for n in range(40_000):
-    peer.send(b"\\x01" + b"%08d" % (n * 7919 % 10**8) * 8)
-print("said", flush=True)
-time.sleep(60)
-"""
-
-
 def rss_mib() -> float:
     """Resident memory of this process."""
     return int(Path("/proc/self/status").read_text().split("VmRSS:")[1].split()[0]) / 1024
@@ -301,7 +283,7 @@ def test_a_flood_of_topics_costs_no_memory(tmp_path: Path) -> None:
         broadcast = link.broadcast("ipc://auto")
         address = f"ipc://{link.folder / 'publisher'}"
         before_mib = rss_mib()
-        with subprocess.Popen([sys.executable, "-c", FLOOD, address], stdout=subprocess.PIPE) as flooder:
+        with subprocess.Popen([sys.executable, "-m", "tests.peers", address, "40000"], stdout=subprocess.PIPE) as flooder:
             try:
                 assert flooder.stdout is not None
                 os.set_blocking(flooder.stdout.fileno(), False)
