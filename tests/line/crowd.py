@@ -1,7 +1,8 @@
 """A line beside clients that mean it harm, measured: `python -m tests.line.crowd [--seconds 60]`.
 
-One subscribes to everything and never reads. One names topics that are none and throws garbage as fast as it can. Both have keys.
-A third one listens as it should. One and the same line is measured before the first two come, and while they are there.
+One subscribes to everything and never reads. One names topics that are none and throws garbage as fast as it can. Both have
+keys. A third one listens as it should, and newcomers come again and again, one after another. The same line is measured before
+the first two come and while they are there.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ class Seen(NamedTuple):
     verdicts: list[Verdict]
     rss_mib: dict[str, list[tuple[float, float]]]
     """By process: seconds, and MiB resident."""
+    waited_s: list[float]
+    """From a newcomer's coming to the first that it hears."""
 
     def growth_mib_per_min(self, name: str) -> float:
         """Slope of a process's resident memory."""
@@ -84,11 +87,12 @@ class Crowd:
         while self._honest.poll(0):
             self._honest.recv()
         run.until(lambda: bool(self._honest.poll(0)))
-        seen, since, begin_s = Seen([], [], {}), len(run.heard), time.monotonic()
-        due_s = begin_s
+        seen, since, begin_s = Seen([], [], {}, []), len(run.heard), time.monotonic()
+        due_s = came_s = begin_s
+        newcomer = self._ear("honest")
 
         def is_over() -> bool:
-            nonlocal due_s
+            nonlocal due_s, came_s, newcomer
             while self._honest.poll(0):
                 said = msgpack.unpackb(self._honest.recv_multipart()[1])
                 seen.beats.append(Beat(said["number"], said["t_mono_ns"] / 1e6, time.monotonic_ns() / 1e6))
@@ -96,6 +100,10 @@ class Crowd:
                 due_s = now_s + SAMPLE_S
                 for name, pid in run.line.pids.items():
                     seen.rss_mib.setdefault(name, []).append((now_s, resident_mib(pid)))
+            if newcomer.poll(0):
+                seen.waited_s.append(now_s - came_s)
+                newcomer.close()
+                newcomer, came_s = self._ear("honest"), now_s
             return now_s >= begin_s + seconds
 
         run.until(is_over, seconds + 60)
@@ -128,9 +136,11 @@ def show(what: str, seen: Seen) -> None:
     latency_ms = np.percentile([v.latency_ms for v in seen.verdicts if v.latency_ms is not None], [50, 99])
     print(f"{what}: {dict(results)}; latency p50 {latency_ms[0]:.0f}, p99 {latency_ms[1]:.0f} ms")
     print(
-        f"  heartbeats: {len(seen.beats)}, {missing} missing; apart p50 {np.median(apart_ms):.0f}, most {apart_ms.max():.0f} ms; "
+        f"  {len(seen.beats)} heartbeats, {missing} lost; apart p50 {np.median(apart_ms):.0f}, most {apart_ms.max():.0f} ms; "
         f"on the way p50 {np.median(late_ms):.1f}, p99 {np.percentile(late_ms, 99):.1f}, most {late_ms.max():.1f} ms"
     )
+    waited_s = np.array(seen.waited_s or [np.nan])
+    print(f"  {len(seen.waited_s)} newcomers hear it after p50 {np.median(waited_s):.2f}, most {waited_s.max():.2f} s")
     for name, samples in seen.rss_mib.items():
         grown = seen.growth_mib_per_min(name)
         print(f"  {name:9} {samples[0][1]:6.1f} to {samples[-1][1]:6.1f} MiB, {grown:+.2f} MiB a minute", flush=True)
@@ -148,9 +158,9 @@ def main() -> None:
         (folder / "f").mkdir()
         for n in range(12):
             cv2.imwrite(str(folder / "f" / f"{n:03d}.png"), good_frame(100 + n))
-        line = open_line(model, folder / "f", folder, speed_mm_s=120.0, worker={"backend": "openvino"})
+        line = open_line(model, folder / "f", folder, speed_mm_s=30.0, worker={"backend": "openvino"})
         with running(line) as run, closing(Crowd(line)) as crowd:
-            run.until(lambda: run.line.ready and len(run.verdicts()) >= 40)
+            run.until(lambda: run.line.ready and len(run.verdicts()) >= 8)
             pids = run.line.pids
             show("without them", crowd.watch(run, seconds))
             with crowd.hostile():

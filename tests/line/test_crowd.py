@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
-import pytest
-
 from pipeline.ledger.reading import read_verdicts
 from pipeline.messages.states import Result
 from tests.line.crowd import Crowd, open_line
