@@ -69,7 +69,7 @@ class Peers:
 
 def flood(address: str, topics: int, keys: Path | None = None, pair: Pair | None = None) -> None:
     """Until this process is killed."""
-    peer = Peers().socket(zmq.XSUB, address, keys, pair, sndhwm=0, reconnect_ivl=1)
+    peer = Peers().socket(zmq.XSUB, address, keys, pair, sndhwm=0)
     for n in range(topics):
         peer.send(b"\x01" + b"%08d" % (n * 7919 % 10**8) * 8)
     print("said", flush=True)

@@ -75,10 +75,12 @@ class ZmqBroadcast:
 
     libzmq keeps every topic that a subscriber names for as long as it is connected, without a limit. So one that names
     another than ours, or more of ours at once than there are kinds, is hung up on, and its topics go with it.
+
+    `addresses`: where it is bound, each a path or a TCP port.
     """
 
-    def __init__(self, socket: zmq.Socket, gate: Gate | None = None) -> None:
-        self._socket, self._gate = socket, gate
+    def __init__(self, socket: zmq.Socket, addresses: frozenset[str | int], gate: Gate | None = None) -> None:
+        self._socket, self._addresses, self._gate = socket, addresses, gate
         self._words = Counter[int]()
         """Of each connection, by its descriptor, since the last time that nobody said anything."""
 
@@ -102,18 +104,24 @@ class ZmqBroadcast:
                 peer = int(frame.get(zmq.SRCFD))
                 self._words[peer] += 1
                 if frame.bytes not in TOPICS or self._words[peer] > len(TYPES) + 1:
-                    _hang_up(peer)
+                    _hang_up(peer, self._addresses)
                     continue
             seen |= frame.bytes in TOPICS and frame.bytes.startswith(b"\x01")
         return seen
 
 
-def _hang_up(descriptor: int) -> None:
-    """End a connection of libzmq's, which clears up after it; an honest peer that is hit by mistake comes back."""
-    with suppress(OSError):  # gone already
+def _hang_up(descriptor: int, addresses: frozenset[str | int]) -> None:
+    """End a connection of libzmq's to one of these addresses; libzmq clears up after it.
+
+    Who said the word may be gone, and its descriptor somebody else's. An honest subscriber that is hit so comes back. What
+    came in by an inbox would be lost, so no other connection is touched.
+    """
+    with suppress(OSError):  # gone already, or no connection
         connection = sockets.socket(fileno=descriptor)
         try:
-            connection.shutdown(sockets.SHUT_RDWR)
+            own = connection.getsockname()  # an IP address, its port, and for IPv6 two more; or a path
+            if (own if isinstance(own, str) else own[1]) in addresses:
+                connection.shutdown(sockets.SHUT_RDWR)
         finally:
             connection.detach()  # libzmq closes it
 
@@ -189,10 +197,15 @@ class ZmqLink:
         socket = self._socket(zmq.XPUB, 1000, MAX_TOPIC_BYTES)
         socket.setsockopt(zmq.XPUB_VERBOSE, 1)  # a second subscriber wants the present state too
         socket.setsockopt(zmq.RCVHWM, 1)  # else libzmq takes in all that a flood brings before we see the first of it
-        self._bind(socket, publisher_endpoint(bind, self.folder))
-        gate = self._open_tcp(socket, bind, keys) if bind.startswith("tcp://") else None
+        within = publisher_endpoint(bind, self.folder)
+        self._bind(socket, within)
+        addresses: set[str | int] = {within.removeprefix("ipc://")}
+        gate = None
+        if bind.startswith("tcp://"):
+            gate = self._open_tcp(socket, bind, keys)
+            addresses.add(int(bind.rpartition(":")[2]))
         self._poller.register(socket, zmq.POLLIN)
-        return ZmqBroadcast(socket, gate)
+        return ZmqBroadcast(socket, frozenset(addresses), gate)
 
     def _open_tcp(self, socket: zmq.Socket, bind: str, keys: Path | None) -> Gate:
         """Let clients in over TCP; this process may then open as many files as the system lets it."""

@@ -27,7 +27,7 @@ from pipeline.config.outputs import ModbusConfig
 from pipeline.devices import DeviceLost
 from pipeline.devices.cycle import Cycle
 from pipeline.devices.modbus import ModbusDevice
-from pipeline.link.protocol import Inbox, Outbox
+from pipeline.link.protocol import Inbox, Outbox, portion
 from pipeline.link.status import StatusReport
 from pipeline.messages.actions import Action
 from pipeline.messages.commands import Acknowledge, Reset
@@ -42,7 +42,6 @@ WATCHDOG_MS = 1000.0
 """A PLC takes a heartbeat that stands still for so long as a stop (configs/plc.st)."""
 RETRY_NS = 1_000_000_000
 TAKE_NS = 1_000_000_000
-MESSAGES_PER_STEP = 64
 RECORDS = 64
 ALL = 65535
 FROM_PLC, FROM_PLC_COUNT = 20, 3
@@ -134,10 +133,8 @@ class ModbusOutput:
     def step(self, now_ns: int) -> bool:
         """Hear what is published, then write what is due."""
         moved = False
-        for _ in range(MESSAGES_PER_STEP):
-            if (received := self._heard.receive()) is None:
-                break
-            self._hear(received[0], now_ns)
+        for message, _ in portion(self._heard):
+            self._hear(message, now_ns)
             self.handled += 1
             moved = True
         try:

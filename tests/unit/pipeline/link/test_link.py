@@ -1,11 +1,12 @@
 """Both ways of travelling keep the same promises."""
 
 import os
+import socket as plain
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from pipeline.link import wire
 from pipeline.link.keys import make_keys
 from pipeline.link.memory_link import MemoryLink, MemoryQueue
 from pipeline.link.protocol import MAX_BAD, PORTION, Inbox, Link, Received, portion
-from pipeline.link.zmq_link import ZmqLink
+from pipeline.link.zmq_link import ZmqLink, _hang_up
 from pipeline.messages.commands import Bypass
 from pipeline.messages.frames import Frame
 from pipeline.messages.line import LineState
@@ -253,6 +254,40 @@ def test_a_subscriber_that_asks_for_what_is_not_ours_or_does_not_stop_is_hung_up
             link.wait(5)
         broadcast.publish(STATE)
         assert receive(link, ear)[0] == STATE  # the others are served as before
+    finally:
+        link.close()
+
+
+def connections_to(path: Path) -> list[int]:
+    """This process's own ends of what is connected to that socket file."""
+    found = []
+    for descriptor in (int(p.name) for p in Path("/proc/self/fd").iterdir()):
+        with suppress(OSError), closing(plain.socket(fileno=os.dup(descriptor))) as connection:
+            if connection.getsockname() == str(path) and not connection.getsockopt(plain.SOL_SOCKET, plain.SO_ACCEPTCONN):
+                found.append(descriptor)
+    return found
+
+
+def test_an_inbox_that_has_the_descriptor_of_a_subscriber_who_is_gone_is_not_hung_up_on(
+    tmp_path: Path, strangers: Strangers
+) -> None:
+    link = ZmqLink(tmp_path / "line")
+    try:
+        broadcast, inbox = link.broadcast("ipc://auto"), link.inbox("decision")
+        outbox = link.outbox("decision")
+        sent(link, outbox, Bypass(on=True))
+        assert receive(link, inbox)[0] == Bypass(on=True)
+        (of_inbox,) = connections_to(link.folder / "decision")
+        _hang_up(of_inbox, broadcast._addresses)
+        sent(link, outbox, Bypass(on=False))
+        assert receive(link, inbox)[0] == Bypass(on=False)
+        assert connections_to(link.folder / "decision") == [of_inbox]  # the connection of before
+        events = strangers.say([b"\x01Verdict"])
+        while not broadcast.joined():
+            link.wait(5)
+        (of_subscriber,) = connections_to(link.folder / "publisher")
+        _hang_up(of_subscriber, broadcast._addresses)
+        assert events.poll(5000)
     finally:
         link.close()
 
