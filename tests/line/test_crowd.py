@@ -15,7 +15,7 @@ MOST_MIB = 30.0
 
 
 def test_a_stalled_client_and_a_flood_cost_no_frame_and_no_heartbeat(model: Path, footage: Path, tmp_path: Path) -> None:
-    line = open_line(model, footage, tmp_path, decision={"budget_ms": 10_000})
+    line = open_line(model, footage, tmp_path, speed_mm_s=40.0, decision={"budget_ms": 10_000})
     with running(line) as run, closing(Crowd(line)) as crowd:
         run.until(lambda: run.line.ready and {v.camera for v in run.verdicts()} == {"a", "b"})
         pids, judged = run.line.pids, len(run.verdicts())

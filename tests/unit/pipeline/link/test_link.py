@@ -261,10 +261,13 @@ def test_a_subscriber_that_asks_for_what_is_not_ours_or_does_not_stop_is_hung_up
 def connections_to(path: Path) -> list[int]:
     """This process's own ends of what is connected to that socket file."""
     found = []
-    for descriptor in (int(p.name) for p in Path("/proc/self/fd").iterdir()):
-        with suppress(OSError), closing(plain.socket(fileno=os.dup(descriptor))) as connection:
-            if connection.getsockname() == str(path) and not connection.getsockopt(plain.SOL_SOCKET, plain.SO_ACCEPTCONN):
-                found.append(descriptor)
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # a file of the listing itself, or no socket
+            if str(entry.readlink()).startswith("socket:"):
+                with plain.socket(fileno=os.dup(int(entry.name))) as connection:
+                    listens = connection.getsockopt(plain.SOL_SOCKET, plain.SO_ACCEPTCONN)
+                    if connection.getsockname() == str(path) and not listens:
+                        found.append(int(entry.name))
     return found
 
 
