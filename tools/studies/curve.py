@@ -124,36 +124,47 @@ def measure(kind: str, seconds: int, rate: float, budget_ms: float) -> dict[str,
         more = {"decision": {"budget_ms": budget_ms}, "outputs": [{"kind": "publisher", **publisher}]}
         config = path_config(SIDE_PX, SIDE_PX, folder, *cameras, **more)
         with Processes(config, link, Verdict, lambda role: ["tools.studies.curve", "--link", kind, "--stage"]) as processes:
-            first = None
+            first, busy_s = None, 0.0
             for verdict in processes.heard():
                 if verdict.seq is None or verdict.seq < warm:
                     continue
-                first = first or processes.read(0)
+                if first is None:
+                    first, busy_s = processes.read(0), machine_busy_s()
                 verdicts.append(verdict)
                 if len(verdicts) == CAMERAS * (frames - warm):
                     break
-            last = processes.read(len(verdicts))
+            last, busy_s = processes.read(len(verdicts)), machine_busy_s() - busy_s
     assert first is not None
     took_s = last.at_s - first.at_s
+    cpu_s = {name: spent_s - first.cpu_s[name] for name, spent_s in last.cpu_s.items()}
     p50, p99, most = np.percentile([v.latency_ms for v in verdicts], [50, 99, 100])
     return {
         "link": kind, "frames_sent": len(verdicts), "frames_per_s": len(verdicts) / took_s,
         "judged": sum(v.result is not Result.NOT_INSPECTED for v in verdicts),
         "not_inspected": Counter(v.reason for v in verdicts if v.reason is not None),
         "latency_ms": {"p50": p50, "p99": p99, "most": most},
-        "cpu_share": {name: (cpu_s - first.cpu_s[name]) / took_s for name, cpu_s in last.cpu_s.items()},
+        "cpu_ms_per_frame": sum(cpu_s.values()) / len(verdicts) * 1e3,
+        "cores": {name: spent_s / took_s for name, spent_s in cpu_s.items()},
+        "cores_of_others": (busy_s - sum(cpu_s.values())) / took_s,
     }  # fmt: skip
+
+
+def machine_busy_s() -> float:
+    """CPU time that anything took on this machine since it was started."""
+    user, nice, system, _, _, *rest = map(int, Path("/proc/stat").read_text().splitlines()[0].split()[1:9])
+    return (user + nice + system + sum(rest)) / os.sysconf("SC_CLK_TCK")
 
 
 def show(row: dict[str, Any]) -> None:
     """Lines on stderr, as soon as they are known."""
     reasons = ", ".join(f"{n} {reason}" for reason, n in row["not_inspected"].items()) or "none"
     latency = ", ".join(f"{name} {ms:.1f}" for name, ms in row["latency_ms"].items())
-    shares = ", ".join(f"{name} {share:.0%}" for name, share in row["cpu_share"].items())
+    cores = ", ".join(f"{name} {cores:.2f}" for name, cores in row["cores"].items())
     print(
         f"{row['link']:5} {row['frames_sent']} frames, {row['frames_per_s']:.1f}/s: {row['judged']} judged, "
-        f"not inspected: {reasons}; latency ms: {latency}\n      CPU of one core: {shares}, "
-        f"all {sum(row['cpu_share'].values()):.0%}; load of the machine {os.getloadavg()[0]:.1f}", file=sys.stderr, flush=True
+        f"not inspected: {reasons}; latency ms: {latency}\n      {row['cpu_ms_per_frame']:.1f} ms CPU a frame; "
+        f"cores: {cores}, all {sum(row['cores'].values()):.2f}, others {row['cores_of_others']:.2f} of {os.cpu_count()}",
+        file=sys.stderr, flush=True,
     )  # fmt: skip
 
 
