@@ -26,5 +26,9 @@ class NotAccepted(InputError):
     """What was asked for could be made, and is not good enough to be used: the answer is no (exit 1)."""
 
 
+class AbsentError(InputError):
+    """A device that is named, or the address of one, is not there now: a line that runs waits for it."""
+
+
 class MissingError(ToldError):
     """A part that the job needs is not on this machine (exit 3); the text is `<what>, <where>, <what to do>`."""

@@ -35,6 +35,7 @@ def make_camera(config: CameraConfig) -> Camera:
 
 
 def ask_camera(config: CameraConfig) -> dict[str, Any]:
-    """What a camera says of itself when it is opened, which is only for a moment; InputError where it cannot be."""
+    """What a camera says of itself when it is opened, which is only for a moment; InputError where it cannot be,
+    AbsentError where it is not there now."""
     with closing(make_camera(config)) as camera:
         return camera.open()

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from glass_core.errors import InputError, MissingError
+from glass_core.errors import AbsentError, InputError, MissingError
 from pipeline.cameras.protocol import CameraLost, Shot
 from pipeline.config.cameras import BaslerConfig
 from pipeline.config.styles import Scalar
@@ -54,15 +54,16 @@ class BaslerCamera:
     def open(self) -> dict[str, Any]:
         """Find, set and start the camera; what it is and every feature it lets read.
 
-        `nodes_missing` lists what the line asks for by itself and the model does not have. InputError: no such serial,
-        a .pfs file or a feature that the camera refuses or does not keep, an exposure longer than the line period.
+        `nodes_missing` lists what the line asks for by itself and the model does not have. AbsentError: no camera of that
+        serial answers, or another program holds it. InputError: a .pfs file or a feature that the camera refuses or does not
+        keep, an exposure longer than the line period.
         """
         pylon, genicam = _pypylon(emulate=self._config.serial.startswith(EMULATED))
         try:
             return self._open(pylon, genicam)
         except genicam.GenericException as e:
             self.close()
-            raise InputError(
+            raise AbsentError(
                 f"cannot open: {_first_line(e)}, {self._where}, see that it is plugged in and that no other program holds it"
             ) from None
         except BaseException:
@@ -153,9 +154,9 @@ class BaslerCamera:
         devices = {device.GetSerialNumber(): device for device in found}
         device = devices.get(self._config.serial)
         if device is None:
-            raise InputError(
-                f"no Basler camera with serial {self._config.serial}, camera {self._config.name}, "
-                f"set serial to one of those present: {', '.join(sorted(devices)) or 'none'}"
+            raise AbsentError(
+                f"no Basler camera with serial {self._config.serial}, camera {self._config.name}, see that it has power and "
+                f"network, or set serial to one of those present: {', '.join(sorted(devices)) or 'none'}"
             )
         self._camera = pylon.InstantCamera(factory.CreateDevice(device))
         self._camera.Open()

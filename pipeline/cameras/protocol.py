@@ -52,7 +52,10 @@ class Camera(Protocol):
     """True: a sensor's noise makes each picture unlike all others, so one that comes twice, bit by bit, is a fault."""
 
     def open(self) -> dict[str, Any]:
-        """Make ready; the full dump of what the device is and how it is set (JSON types). InputError where it cannot."""
+        """Make ready; the full dump of what the device is and how it is set (JSON types).
+
+        InputError where it cannot, AbsentError where it is not there now.
+        """
         ...
 
     def trigger(self) -> None:

@@ -43,7 +43,7 @@ class Listening:
     def turned(self, camera: str, before: StageState | None, now_ns: int) -> Missed | None:
         """What nobody saw until now, as a camera that was in that state goes, or comes."""
         state, pace = self._roster.state("grabber", camera), self._cameras[camera].pace
-        went = before is StageState.READY and state is StageState.DOWN
+        went = before in (None, StageState.READY) and state is StageState.DOWN
         lapse = pace.down(now_ns) if went else pace.ready(now_ns) if state is StageState.READY else None
         if self._whereabouts.measures(camera) or not (went or lapse):
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import socket as sockets
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import zmq
 
-from glass_core.errors import InputError
+from glass_core.errors import AbsentError, InputError
 from glass_core.files import private_folder
 from pipeline.link.curve import Gate, protect
 from pipeline.link.keys import read_keys
@@ -169,6 +170,9 @@ class ZmqLink:
         try:
             socket.bind(endpoint)
         except zmq.ZMQError as e:
+            if e.errno in (errno.EADDRNOTAVAIL, errno.ENODEV):
+                words = f"no such address here, {endpoint}, see that the network is up or choose another"
+                raise AbsentError(words) from None
             raise InputError(f"address not free, {endpoint}, {e.strerror}: stop the other user or choose another") from None
         finally:
             os.umask(others)

@@ -11,6 +11,8 @@ from pipeline.messages.stages import Counted, Elapsed
 from pipeline.messages.states import MotionState, StageState
 
 INTERVAL_NS = 20_000_000
+AWAIT_NS = 1_000_000_000
+"""A grabber that cannot be reached for so long has no camera: the others do not wait for it."""
 REST_MM_S = 0.5
 """Under this the cloth is at rest: encoders tremble."""
 
@@ -47,13 +49,14 @@ class MotionSource(Protocol):
 
 
 class MotionStage:
-    """Speaks fifty times a second; cloth that exists only here starts when everybody has heard its first position."""
+    """Speaks fifty times a second; cloth that exists only here starts when everybody there has heard its first position."""
 
     def __init__(self, cloth: MotionSource, decision: Outbox, grabbers: list[Outbox], generation: int = 0) -> None:
         self._source = cloth
         self._status = StatusReport(decision, "motion", "motion", generation)
         self._outboxes = [decision, *grabbers]
         self._unaware = list(self._outboxes)
+        self._began_ns: int | None = None
         self._spoke_ns: int | None = None
         self.state = StageState.READY
         self.handled = 0
@@ -81,6 +84,9 @@ class MotionStage:
         message = self._motion(*read)
         if self._unaware:
             self._unaware = [o for o in self._unaware if not o.send(message)]
+            self._began_ns = now_ns if self._began_ns is None else self._began_ns
+            if now_ns - self._began_ns >= AWAIT_NS:
+                self._unaware = [o for o in self._unaware if o is self._outboxes[0]]  # without decision nothing runs
             if self._unaware:
                 self._spoke_ns = None  # somebody is not there yet: ask again at the next step
             return False

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import socket
 
-from glass_core.errors import InputError
+from glass_core.errors import AbsentError, InputError
 from pipeline.motion.counts import Reading
 
 DATAGRAM_BYTES = 32
@@ -28,6 +29,9 @@ class UdpCounts:
             self._socket.bind((host, int(port)))
         except OSError as e:
             self._socket.close()
+            if e.errno == errno.EADDRNOTAVAIL:
+                words = f"no such address here, motion.listen {listen}, see that the network is up or choose another"
+                raise AbsentError(words) from None
             raise InputError(f"address not free ({e.strerror}), motion.listen {listen}, choose another port") from None
         self.refused = 0
 

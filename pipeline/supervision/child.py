@@ -22,12 +22,17 @@ SILENT_NS = 10_000_000_000
 """A process that reports no progress for so long hangs; a longer single engine call does not exist."""
 STARTING_NS = 120_000_000_000
 """Loading and compiling a model may take so long."""
+PREFIX = "glassline: "
+"""Of every line for a person."""
 STUCK_NS = 15_000_000_000
 """Work in hand and none handled for so long is a hang, too."""
 RESTARTS, RESTARTS_NS = 3, 60_000_000_000
+ABSENT = 75
+"""Exit status of a process whose device is not there now (EX_TEMPFAIL of sysexits.h)."""
 BACKOFF_NS = 250_000_000
 """Before the second restart in a minute; the first is at once."""
-MAX_BACKOFF_NS = 8_000_000_000
+MAX_BACKOFF_NS = 3_000_000_000
+"""What is back is at work within 5 s: the rest is for the process to start and to open it."""
 ABORT_NS = 100_000_000
 """A process that hangs has so long to write where."""
 REAP_S = 0.2
@@ -48,6 +53,8 @@ class Child:
     restart_due_ns: int = 0
     was_ready: bool = False
     """In any generation."""
+    away: bool = False
+    """It failed for what is beyond a cable, or not there, and has not been ready since."""
     waits: bool = False
     """It is a worker that stands by, and does nothing before it is told to take over."""
     _started_ns: int = 0
@@ -55,12 +62,18 @@ class Child:
     failures_ns: deque[int] = field(default_factory=deque)
     """Those of the last minute."""
     _said: Words | None = None
+    _last_line: str = ""
     _aborted_ns: int | None = None
 
     @property
     def ready(self) -> bool:
         """It runs and has said so."""
         return self.process is not None and self.progress is not None and self.progress.generation == self.generation
+
+    @property
+    def awaited(self) -> bool:
+        """Those that start after it need it first: it was never ready, and nothing is known to be away."""
+        return not (self.was_ready or self.away)
 
     def start(self, spec: Spec, now_ns: int) -> None:
         """Run the next generation, the one that the spec is of."""
@@ -74,18 +87,27 @@ class Child:
             start_new_session=True,
         )  # fmt: skip
         assert self.process.stdout is not None
-        self._said = Words(self.process.stdout)
+        self._said, self._last_line = Words(self.process.stdout), ""
         self._started_ns = self.heard_ns = self._handled_ns = now_ns
         self._aborted_ns = None
 
     def words(self) -> list[str]:
         """Lines that it has printed since the last call."""
-        return self._said.lines() if self._said else []
+        return self._noted(self._said.lines() if self._said else [])
 
     def last_words(self) -> list[str]:
         """What it has still printed, now that it has ended."""
         said, self._said = self._said, None
-        return said.last() if said else []
+        return self._noted(said.last() if said else [])
+
+    def _noted(self, lines: list[str]) -> list[str]:
+        self._last_line = lines[-1] if lines else self._last_line
+        return lines
+
+    def why(self, status: int) -> str:
+        """Why it ended, in its own words where it had any: an error for a person is the last line that a process prints."""
+        told = self._last_line.removeprefix(PREFIX)
+        return told if status > 0 and told != self._last_line else f"ended with status {status}"
 
     def hears(self, progress: Progress, now_ns: int) -> bool:
         """Take a word of progress; whether it is of this process, and not of one before it."""
@@ -124,18 +146,18 @@ class Child:
             self.process.kill()
         return first
 
-    def failed(self, now_ns: int) -> int | None:
+    def failed(self, now_ns: int, status: int | None = None) -> int | None:
         """It is down, and starts again: the first time at once, and then each time later.
 
-        Returns how often it failed in a minute, where that is too often.
+        Returns how often it failed in a minute, where that is too often: what is away may be so for any time.
         """
-        self.process = None
+        self.process, self.away = None, ROLES[self.role].beyond_cable or status == ABSENT
         self.failures_ns.append(now_ns)
         while now_ns - self.failures_ns[0] > RESTARTS_NS:
             self.failures_ns.popleft()
         tries = len(self.failures_ns)
         self.restart_due_ns = now_ns + (min(BACKOFF_NS * 2 ** (tries - 2), MAX_BACKOFF_NS) if tries > 1 else 0)
-        return tries if tries > RESTARTS and not ROLES[self.role].beyond_cable else None
+        return tries if tries > RESTARTS and not self.away else None
 
 
 def environment() -> dict[str, str]:

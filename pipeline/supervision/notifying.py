@@ -27,9 +27,9 @@ class ServiceManager:
         self._before: dict[str, Progress] = {}
         self._is_up = False
 
-    def see(self, ready: bool, at_work: Mapping[str, Progress], now_ns: int) -> None:
-        """Whether all processes are up, and the last word of each that the line cannot do without."""
-        if ready and not self._is_up:
+    def see(self, up: bool, at_work: Mapping[str, Progress], now_ns: int) -> None:
+        """Whether all is up that is not away, and the last word of each process that the line cannot do without."""
+        if up and not self._is_up:
             self._is_up = True
             self._tell("READY=1")
         if not self._every_ns or now_ns < self._due_ns:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from glass_core.engines.canary import EngineFault
-from glass_core.errors import InputError, MissingError
+from glass_core.errors import AbsentError, InputError, MissingError
 from pipeline.cameras.protocol import CameraLost
 from pipeline.config.line import LineConfig
 from pipeline.link.memory_link import MemoryLink
@@ -27,6 +27,7 @@ from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.frames import Frame
 from pipeline.messages.stages import Progress
 from pipeline.supervision.builders import build
+from pipeline.supervision.child import ABSENT
 from pipeline.supervision.confinement import confine
 from pipeline.supervision.loop import loop
 from pipeline.supervision.spec import Spec
@@ -98,7 +99,7 @@ def die_with_parent(parent_pid: int | None = None) -> None:
 
 
 def main(arguments: Iterable[str]) -> int:
-    """Run one stage until SIGTERM; exit 0 asked to, 1 the camera or engine failed, 2 and 3 as house.md's."""
+    """Run one stage until SIGTERM; exit 0 asked to, 1 the camera or engine failed, ABSENT, 2 and 3 as the program's own."""
     (path,) = arguments
     spec = Spec.model_validate(json.loads(Path(path).read_text(encoding="utf-8")))
     die_with_parent(spec.supervisor_pid)
@@ -126,7 +127,7 @@ def main(arguments: Iterable[str]) -> int:
         return 0
     except (InputError, MissingError) as e:
         print(f"glassline: {e}", file=sys.stderr, flush=True)
-        return 2 if isinstance(e, InputError) else 3
+        return ABSENT if isinstance(e, AbsentError) else 2 if isinstance(e, InputError) else 3
     except EngineFault as e:
         print(f"glassline: {e}, {spec.name}, run `glassline doctor` if it happens again", file=sys.stderr, flush=True)
         return 1

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from calibration.threshold import load_card
-from glass_core.errors import InputError
-from glass_core.events import keep_quiet
+from glass_core.errors import AbsentError, InputError
+from glass_core.events import Note, keep_quiet
 from glass_core.network.checkpoint import read_info
 from pipeline.cameras import ask_camera
 from pipeline.config.line import LineConfig
@@ -47,8 +47,9 @@ def run(
     """Run a line: one process for each part, until it is stopped, its sources end, or after so many frames or seconds.
 
     `observe`: outputs are inhibited and scores kept for calibration. Unless `slow_ok`, a line whose cameras ask for more
-    than its engine is measured to do does not start. `watcher` sees what it does, from a thread of its own, so that it may
-    take its time; `report` hears what is to be said before.
+    than its engine is measured to do does not start. A camera that is not there holds up nobody: the line is not RUNNING
+    before it has come, and it is looked for again and again. `watcher` sees what it does, from a thread of its own, so
+    that it may take its time; `report` hears what is to be said before.
     Under systemd it tells it is up, pings its watchdog and says that it stops.
     SIGINT, SIGTERM and SIGHUP stop it; SIGUSR1 sets rejects aside (BYPASS), SIGUSR2 takes that back.
     Raises InputError and MissingError for what cannot start, LineFailed when the line cannot go on.
@@ -59,7 +60,7 @@ def run(
     """
     make_for_here(config, report)
     check(config, observe, report)
-    asked = asked_of(config)
+    asked = asked_of(config, report)
     needed = 0.0 if slow_ok else needed_tiles_per_s(asked, config.decision.budget_ms)
     with Watched(watcher or Unwatched()) as watched:
         line = Supervisor(config, observe, needed, watched.say)
@@ -94,14 +95,24 @@ def check(config: LineConfig, observe: bool, report: Callable[[object], None] = 
         report(reach)
 
 
-def asked_of(config: LineConfig) -> list[Demand]:
+def asked_of(config: LineConfig, report: Callable[[object], None] | None = None) -> list[Demand]:
     """What the line's cameras ask of its worker, in the style that asks for the most tiles; each camera is opened for a
-    moment, since it alone knows its pictures' size."""
+    moment, since it alone knows its pictures' size.
+
+    One that is not there is told to `report` and left out; AbsentError where there is no `report`.
+    """
     sizes: dict[str, tuple[int, int]] = {}
     for entry in config.cameras:
-        facts = ask_camera(entry)
-        sizes[entry.name] = (facts["height"], facts["width"])
-    by_model = [demands(config, read_info(model).score, sizes) for model in config.models]
+        try:
+            facts = ask_camera(entry)
+        except AbsentError as absent:
+            if report is None:
+                raise
+            report(Note(f"{absent}; the line starts without it, and whether the engine is fast enough for it is not known"))
+        else:
+            sizes[entry.name] = (facts["height"], facts["width"])
+    there = config.model_copy(update={"cameras": [c for c in config.cameras if c.name in sizes]})
+    by_model = [demands(there, read_info(model).score, sizes) for model in config.models]
     return [max(same_camera, key=lambda d: d.tiles_per_frame) for same_camera in zip(*by_model, strict=True)]
 
 
@@ -116,7 +127,7 @@ def _watch(
     ready_s: float | None = None
     while not stopped() and not line.ended:
         line.step()
-        manager.see(line.ready, line.at_work, time.monotonic_ns())
+        manager.see(line.up, line.at_work, time.monotonic_ns())
         for message, _ in portion(line.events):
             watched.hear(message)
             if frames is not None and isinstance(message, Totals) and message.verdicts >= frames:

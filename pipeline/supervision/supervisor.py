@@ -20,7 +20,7 @@ from pipeline.messages.message import Message
 from pipeline.messages.stages import Progress
 from pipeline.messages.states import StageState
 from pipeline.supervision.builders import ROLES
-from pipeline.supervision.child import RESTARTS_NS, Child, terminate
+from pipeline.supervision.child import PREFIX, RESTARTS_NS, Child, terminate
 from pipeline.supervision.flight_recorder import FlightRecorder
 from pipeline.supervision.held_folder import HeldFolder
 from pipeline.supervision.left import Left, read_left, write_left
@@ -171,6 +171,11 @@ class Supervisor:
         return all(c.ready for c in self._children)
 
     @property
+    def up(self) -> bool:
+        """The same, but for what is away and may come at any time."""
+        return not any(c.awaited for c in self._children)
+
+    @property
     def ended(self) -> bool:
         """Every camera's source is at its end and all is decided and recorded."""
         decision = next(c for c in self._children if c.role == "decision")
@@ -194,7 +199,7 @@ class Supervisor:
             self._untold.popleft()
         for child in [*self._children]:
             self._see_to(child, now_ns)
-            if not child.was_ready:
+            if child.awaited:
                 break  # those that come later need it
         else:
             if self._standby is not None:
@@ -211,7 +216,7 @@ class Supervisor:
                 self._start(child, now_ns)
         elif (code := child.process.poll()) is not None:
             self._show(child, child.last_words())
-            if not child.was_ready and code in (2, 3) and child is not self._standby:
+            if child.awaited and code in (2, 3) and child is not self._standby:
                 raise LineFailed("", code)  # it has said why
             self._failed(child, f"ended with status {code}", now_ns, code)
         elif (hang := child.hangs(now_ns)) and child.kill(now_ns):
@@ -219,7 +224,8 @@ class Supervisor:
             self._say(f"glassline: {child.name} {hang}, killed and started again")
         elif child.waits and child.ready and child is not self._standby:
             child.take_over()
-        child.was_ready |= child.ready
+        if child.ready:
+            child.was_ready, child.away = True, False
 
     def _hear(self, now_ns: int) -> None:
         """Take in what the processes report and print, pass on what people say, and note what was published."""
@@ -265,24 +271,31 @@ class Supervisor:
         except OSError as e:  # no memory, no more processes or files, a full disk
             self._failed(child, f"cannot be started ({e.strerror})", now_ns)
 
-    def _failed(self, child: Child, why: str, now_ns: int, status: int | None = None) -> None:
+    def _failed(self, child: Child, how: str, now_ns: int, status: int | None = None) -> None:
         """It is started again, or the standby takes its place; LineFailed where it has failed too often."""
-        tries = child.failed(now_ns)
+        tries = child.failed(now_ns, status)
         if child is self._standby:
-            self._say(f"glassline: standby {child.name} {why}, starting it again")
+            self._say(f"glassline: standby {child.name} {how}, starting it again")
             if tries is not None:  # each try takes time from the one that works
                 child.restart_due_ns = now_ns + RESTARTS_NS
             return
+        why = how if status is None else child.why(status)
+        known = child.away and self._is_known(child, why)
         self._note_down(child, why, now_ns, status)
         if tries is not None:
-            self._give_up(child, f"{child.name} failed {tries} times in a minute, {why}, see the lines above")
+            self._give_up(child, f"{child.name} failed {tries} times in a minute, {how}, see the lines above")
         if child.role == "worker" and self._standby is not None and self._standby.process is not None:
-            self._say(f"glassline: {child.name} {why}, the standby takes over")
+            self._say(f"glassline: {child.name} {how}, the standby takes over")
             self._standby.failures_ns, self._standby.was_ready = child.failures_ns, child.was_ready
             self._children[self._children.index(child)] = self._standby
             self._standby = Child("worker", "worker")
-        else:
-            self._say(f"glassline: {child.name} {why}, starting it again")
+        elif not known:
+            self._say(f"glassline: {child.name} {how}, starting it again{' and again' * child.away}")
+
+    def _is_known(self, child: Child, why: str) -> bool:
+        """Whether it is down for that reason since before: of a camera that is away for days it is said once."""
+        down = self._down.get((child.role, child.name))
+        return down is not None and down.why == why
 
     def _note_down(self, child: Child, why: str, now_ns: int, status: int | None = None) -> None:
         """From now on decision hears of it, also one that was started meanwhile, until the child's successor works."""
@@ -327,6 +340,8 @@ class Supervisor:
 
     def _show(self, child: Child, printed: list[str]) -> None:
         for line in printed:
+            if child.away and self._is_known(child, line.removeprefix(PREFIX)):
+                continue
             self._flight.read(child.name, line, time.monotonic_ns())
             self._say(line)
 

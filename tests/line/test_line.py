@@ -8,6 +8,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -25,6 +26,7 @@ from pipeline.messages.states import Result, State
 from pipeline.messages.verdicts import Verdict
 from pipeline.report.roll import summarise
 from pipeline.report.sheet import read_sheet
+from pipeline.supervision.child import RESTARTS
 from pipeline.supervision.process import run_in_one_process
 from pipeline.supervision.supervisor import LineFailed, Supervisor
 from tests.line.conftest import CLOTH, ROWS, WIDTH_PX, good_frame
@@ -293,16 +295,45 @@ def test_a_socket_folder_of_somebody_else_is_refused_untouched(model: Path, foot
     assert (supervisor.folder / "lock").is_symlink() and (tmp_path / "letter").read_text() == "dear"
 
 
-def test_a_serial_that_does_not_exist_ends_the_line_with_bad_input(
+def test_a_camera_that_is_not_there_at_the_start_is_waited_for(
+    model: Path, footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PYLON_CAMEMU", "1")  # 0815-0000 alone
+    emulated = {"name": "b", "source": "basler", "serial": "0815-0001", "trigger": {"source": "Software"}, **SCALE}
+    shows = {"TestImageSelector": "Off", "ImageFileMode": "On", "ImageFilename": str(footage / "000.png")}
+    features = {"features": {"Width": WIDTH_PX, "Height": ROWS, **shows}}
+    cameras = [{"name": "a", "source": "replay", "path": footage, "loop": True, **SCALE}, {**emulated, **features}]
+    line = config(model, footage, tmp_path, cameras=cameras)
+    with running(line) as run:
+        run.until(lambda: len({v.seq for v in run.verdicts() if v.camera == "a" and v.seq is not None}) >= 12)
+        state = run.state()
+        assert state is not None and (state.state, state.inspection_ok) == (State.DEGRADED, False)
+        assert state.detail.startswith("b: no Basler camera with serial 0815-0001, camera b, see that it has power and network")
+        seen = [v for v in run.verdicts() if v.camera == "b"]
+        assert {v.reason for v in seen} == {Reason.CAMERA_DOWN} and any(v.end_mm is not None for v in seen)
+        assert run.line.up and not run.line.ready
+        child = next(c for c in run.line._children if c.name == "b")
+        run.until(lambda: child.generation > RESTARTS + 1)  # no limit ends it
+        said = capfd.readouterr().err.splitlines()
+        assert sum("no Basler camera" in text for text in said) == 1
+        monkeypatch.setenv("PYLON_CAMEMU", "2")
+        run.until(lambda: run.line.ready)
+        run.until(lambda: (now := run.state()) is not None and now.state is State.RUNNING and now.inspection_ok)
+    seen = [v for v in read_verdicts(tmp_path / "ledger.sqlite") if v.camera == "b"]
+    spans = sorted((v.start_mm, v.end_mm) for v in seen if v.start_mm is not None and v.end_mm is not None)
+    assert spans[0][0] == 0.0 and all(after[0] <= before[1] + 1e-3 for before, after in pairwise(spans))
+
+
+def test_what_a_camera_refuses_ends_the_line_with_bad_input(
     model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    cameras = [{"name": "a", "source": "basler", "serial": "0815-9999"}]
+    cameras = [{"name": "a", "source": "basler", "serial": "0815-0001", "features": {"NoSuchFeature": 1}}]
     line = config(model, tmp_path, tmp_path, cameras=cameras)
     with Supervisor(line) as supervisor, pytest.raises(LineFailed) as failed:
         Run(supervisor).until(lambda: False)
     assert failed.value.code == 2
     said = [text for text in capfd.readouterr().err.splitlines() if text]
-    assert len(said) == 1 and said[0].startswith("glassline:") and "0815-9999" in said[0]
+    assert len(said) == 1 and said[0].startswith("glassline:") and "NoSuchFeature" in said[0]
 
 
 def test_observing_scores_without_a_card_and_rejects_nothing(footage: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from glass_core.errors import InputError
+from glass_core.errors import AbsentError, InputError
 from pipeline.config.motion import (
     MessageMotion,
     ModbusMotion,
@@ -86,17 +86,31 @@ def test_a_bad_recording_is_one_line(tmp_path: Path, text: str | None) -> None:
 def test_the_web_starts_when_everybody_has_heard() -> None:
     here, late = Box(), Box(room=0)
     stage = MotionStage(played(), here, [late])
-    for t in range(0, 5000, 100):
+    for t in range(0, 1000, 100):
         stage.step(t * MS)
     late.room = 99
-    stage.step(5000 * MS)
-    for t in range(5000, 6001, 5):
+    stage.step(1000 * MS)
+    for t in range(1000, 2001, 5):
         stage.step(t * MS)
     heard = late.take(Motion)
     assert heard[0].position_mm == 0
     assert heard[-1].position_mm == pytest.approx(300) and len(heard) == 51
     assert heard[-1].state is MotionState.MOVING
     assert isinstance(stage.kept, Elapsed) and stage.kept.elapsed_s == pytest.approx(1.0)
+
+
+def test_the_web_does_not_wait_for_a_camera_that_is_away() -> None:
+    decision, there, away = Box(room=0), Box(), Box(room=0)
+    stage = MotionStage(played(), decision, [there, away])
+    for t in range(0, 3001, 5):
+        stage.step(t * MS)
+    assert {m.position_mm for m in there.take(Motion)} == {0}  # but for decision it does
+    decision.room = 999
+    for t in range(3000, 4001, 5):
+        stage.step(t * MS)
+    heard, elsewhere = decision.take(Motion), there.take(Motion)
+    assert (heard[0].position_mm, heard[-1].position_mm) == (0, pytest.approx(300))
+    assert heard[1:] == elsewhere and len(heard) == 51
 
 
 def test_a_restart_goes_on_where_it_was() -> None:
@@ -415,3 +429,13 @@ def test_a_recorded_course_that_no_cloth_runs_is_refused(tmp_path: Path, lines: 
 def test_a_word_of_motion_is_believed_for_a_minute() -> None:
     said = Motion(position_mm=100.0, speed_mm_s=10.0, state=MotionState.MOVING, source="t", t_mono_ns=10**12)
     assert [said.at_mm(10**12 + s * 10**9) for s in (-3_000, -60, 0, 1, 60, 1 << 30)] == [-500, -500, 100, 110, 700, 700]
+
+
+def test_an_address_that_the_machine_has_not_yet_is_waited_for_and_one_that_is_taken_is_not() -> None:
+    with pytest.raises(AbsentError, match=r"no such address here, motion\.listen 192"):
+        UdpCounts("192.0.2.7:0")
+    taken = UdpCounts("127.0.0.1:0")
+    with pytest.raises(InputError, match="address not free") as refused:
+        UdpCounts(f"127.0.0.1:{taken.port}")
+    assert not isinstance(refused.value, AbsentError)
+    taken.close()

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from pipeline.messages.stages import Progress
-from pipeline.supervision.child import ABORT_NS, RESTARTS, SILENT_NS, STARTING_NS, STUCK_NS, Child, terminate
+from pipeline.supervision.child import ABORT_NS, ABSENT, RESTARTS, SILENT_NS, STARTING_NS, STUCK_NS, Child, terminate
 from pipeline.supervision.words import Words
 
 S = 1_000_000_000
@@ -80,7 +80,7 @@ def test_a_start_does_not_make_up_for_the_failures_before_it(seconds: int) -> No
 def test_what_is_beyond_a_cable_may_come_back_after_any_time(role: str) -> None:
     child = Child(role, "left")
     assert [child.failed(0) for _ in range(20)] == [None] * 20
-    assert child.restart_due_ns == 8 * S
+    assert child.restart_due_ns == 3 * S
 
 
 def test_a_hanging_process_may_say_where_and_is_then_ended_and_nobody_waits() -> None:
@@ -127,3 +127,29 @@ def test_a_process_that_prints_much_as_it_stops_ends_by_itself() -> None:
     for child in children:
         said += child.last_words()
     assert len(said) == 6002 and {len(line) for line in said} == {99}
+
+
+def test_what_is_not_there_may_come_after_any_time_and_nobody_waits_for_it() -> None:
+    child = Child("motion", "motion")
+    assert child.awaited
+    assert [child.failed(0, ABSENT) for _ in range(20)] == [None] * 20 and not child.awaited
+    assert child.failed(0, 1) == 21 and child.awaited  # its failure is one of its own now
+
+
+@pytest.mark.parametrize(
+    ("printed", "status", "why"),
+    [
+        ("glassline: no camera 7, plug it in", 75, "no camera 7, plug it in"),
+        ("glassline: a note\nno line for a person", 1, "ended with status 1"),
+        ("glassline: a note", -9, "ended with status -9"),
+        ("", 1, "ended with status 1"),
+    ],
+)
+def test_it_is_down_for_what_it_said_last(printed: str, status: int, why: str) -> None:
+    child = Child("grabber", "left")
+    speaker = subprocess.Popen([sys.executable, "-c", f"print({printed!r})"], stdout=subprocess.PIPE)
+    assert speaker.stdout is not None
+    speaker.wait()
+    child._said = Words(speaker.stdout)
+    child.last_words()
+    assert child.why(status) == why

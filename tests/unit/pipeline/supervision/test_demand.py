@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,10 +11,12 @@ import pytest
 
 from glass_core.engines.canary import Canary
 from glass_core.engines.speed import Timing, quick_tiles_per_s
-from glass_core.errors import InputError
+from glass_core.errors import AbsentError, InputError
 from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.tiling import Tiling
+from pipeline.config.cameras import CameraConfig
 from pipeline.config.line import LineConfig
+from pipeline.supervision import running
 from pipeline.supervision.demand import demands, highest_speed_mm_s, needed_tiles_per_s, refuse_slow
 from tests.fakes import BrightnessEngine
 
@@ -90,3 +94,19 @@ def test_a_camera_with_more_lanes_than_a_verdict_tells_is_refused_at_the_start()
     wide = (64, 64 * 160 + 1)
     with pytest.raises(InputError, match="161 lanes, camera b, 160 are allowed"):
         demands(line({"rate": 5}), DEFINITION, {"a": size, "b": wide})
+
+
+def test_a_camera_that_is_not_there_is_told_and_left_out_where_a_line_may_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask(entry: CameraConfig) -> dict[str, Any]:
+        if entry.name == "a":
+            raise AbsentError("no camera a")
+        return {"height": 64, "width": 256}
+
+    config = line({"rate": 5}).model_copy(update={"model": Path("m")})
+    monkeypatch.setattr(running, "ask_camera", ask)
+    monkeypatch.setattr(running, "read_info", lambda model: SimpleNamespace(score=DEFINITION))
+    told = list[str]()
+    assert [d.camera for d in running.asked_of(config, lambda note: told.append(str(note)))] == ["b"]
+    assert len(told) == 1 and told[0].startswith("no camera a; the line starts without it")
+    with pytest.raises(AbsentError):
+        running.asked_of(config)
