@@ -6,7 +6,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -51,11 +51,11 @@ class HeldFolder:
         lock.flush()
         return lock
 
-    def empty(self) -> None:
-        """Remove what a line that was killed has left."""
+    def empty(self, keep: str) -> None:
+        """Remove what a line that was killed has left, but for the file of that name."""
         with self._usable():
             for stale in self.path.iterdir():
-                if stale.name != LOCK:
+                if stale.name not in (LOCK, keep):
                     stale.unlink(missing_ok=True)
 
     @property
@@ -66,8 +66,11 @@ class HeldFolder:
         except OSError:
             return False
 
-    def remove(self) -> None:
-        """Remove it and let go; one that another line has made in its place stays."""
-        if self.is_ours:
+    def let_go(self, keep: str | None = None) -> None:
+        """Remove it, or all but that file, and let go; one that another line has made in its place stays."""
+        if self.is_ours and keep is None:
             shutil.rmtree(self.path, ignore_errors=True)
+        elif self.is_ours and keep is not None:
+            with suppress(InputError):  # the next line says so
+                self.empty(keep)
         self._lock.close()

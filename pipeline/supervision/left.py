@@ -1,6 +1,7 @@
-"""What a supervisor leaves in its folder while it lives: if it is killed, the next one goes on with its run from there.
+"""What a supervisor leaves in its folder while it lives: if it is killed or gives up, the next one goes on from there.
 
-One that stops in order removes the folder with all that is in it, and the next begins a run of its own.
+Soon after, and with the same configuration, the run itself goes on. At any time its latched fault does: no end but the one
+that a person asked for may take the place of the reset. Who stops in order removes the folder with all that is in it.
 """
 
 from __future__ import annotations
@@ -48,9 +49,20 @@ def write_left(folder: Path, left: Left) -> None:
 
 def read_left(folder: Path, config_sha: str, observe: bool) -> Left | None:
     """What the supervisor before has left of just such a run; None where there is nothing to go on from."""
+    left = _read(folder)
+    if left is None or (left.boot, left.config_sha, left.observe) != (_boot(), config_sha, observe):
+        return None
+    return left if time.monotonic_ns() - left.t_mono_ns < GO_ON_NS else None
+
+
+def read_fault(folder: Path) -> str:
+    """The latched fault of the line that ran there last, whatever it was and however long ago; empty: none."""
+    left = _read(folder)
+    return left.before.fault if left else ""
+
+
+def _read(folder: Path) -> Left | None:
     try:
-        left = Left.model_validate_json((folder / FILE).read_text(encoding="utf-8"))
+        return Left.model_validate_json((folder / FILE).read_text(encoding="utf-8"))
     except (OSError, ValidationError, UnicodeDecodeError):
         return None
-    same = (left.boot, left.config_sha, left.observe) == (_boot(), config_sha, observe)
-    return left if same and time.monotonic_ns() - left.t_mono_ns < GO_ON_NS else None

@@ -59,8 +59,9 @@ OOMPolicy=continue
 LimitCORE=0
 RuntimeDirectory={runtime}
 RuntimeDirectoryMode=0700
-# What a supervisor that was killed has left there is what the next one goes on from.
-RuntimeDirectoryPreserve=restart
+# What a supervisor that was killed or gave up has left there is what the next one goes on from, and its latched FAULT.
+# One that is stopped empties the folder itself.
+RuntimeDirectoryPreserve=yes
 StateDirectory={state}
 StateDirectoryMode=0700
 CacheDirectory={cache}

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple, NoReturn
 
 from pipeline.config.line import LineConfig
-from pipeline.decision.handover import Heard
+from pipeline.decision.handover import Handover, Heard
 from pipeline.ledger.black_box import LastWord
 from pipeline.link.protocol import portion
 from pipeline.link.status import StatusReport
@@ -23,7 +23,7 @@ from pipeline.supervision.builders import ROLES
 from pipeline.supervision.child import PREFIX, RESTARTS_NS, Child, terminate
 from pipeline.supervision.flight_recorder import FlightRecorder
 from pipeline.supervision.held_folder import HeldFolder
-from pipeline.supervision.left import Left, read_left, write_left
+from pipeline.supervision.left import FILE, Left, read_fault, read_left, write_left
 from pipeline.supervision.runtime_folder import runtime_folder
 from pipeline.supervision.spec import Spec
 from pipeline.supervision.watching import to_stderr
@@ -90,14 +90,14 @@ class Supervisor:
         try:
             self._open()
         except BaseException:
-            self._let_go()
+            self._let_go(failed=True)
             raise
         return self
 
     def _open(self) -> None:
         self._held = HeldFolder(self.folder, self._config.line.name)
         self._go_on()
-        self._held.empty()
+        self._held.empty(FILE)
         self._link = ZmqLink(self.folder)
         self._inbox = self._link.inbox("supervisor")
         self._decision = self._link.outbox("decision")
@@ -108,21 +108,29 @@ class Supervisor:
         """They must not push out the few."""
 
     def _go_on(self) -> None:
-        """Where the supervisor before this one was killed, its run goes on: the next generation of every process."""
+        """Where the one before this was not stopped in order, its run goes on: the next generation of every process.
+
+        Where too much has changed for that, its latched fault does.
+        """
+        if fault := read_fault(self.folder):
+            self._heard = Heard(Handover(fault=fault))
+            self._say(f"{PREFIX}the line ended in FAULT and stays in it until `glassline outputs reset CONFIG`: {fault}")
         if (left := read_left(self.folder, self._config.sha, self._observe)) is None:
             return
         self._begun_by, self._bypass, self._heard = left.begun_by, left.before.bypass, Heard(left.before)
         self._flight.begun_by = left.begun_by
         for child in self._processes:
             child.generation = left.generations.get(f"{child.role} {child.name}", -1)
-        self._say("glassline: the line was killed, its run goes on")
+        self._say("glassline: the line was not stopped, its run goes on")
 
     def _keep(self, now_ns: int) -> None:
         """Leave word of the run for who comes after this supervisor, should it be killed."""
         assert self._held is not None
-        if now_ns < self._kept_due_ns or not self._held.is_ours:  # another line may have made it anew
-            return
-        self._kept_due_ns = now_ns + KEEP_NS
+        if now_ns >= self._kept_due_ns and self._held.is_ours:  # another line may have made it anew
+            self._kept_due_ns = now_ns + KEEP_NS
+            self._leave()
+
+    def _leave(self) -> None:
         generations: dict[str, int] = {}
         for child in self._processes:
             key = f"{child.role} {child.name}"
@@ -133,16 +141,21 @@ class Supervisor:
         ))  # fmt: skip
 
     def __exit__(self, *failure: object) -> None:
+        failed = any(failure)
         try:
             self.stop()
+            if failed and self._held is not None and self._held.is_ours:
+                self._hear(time.monotonic_ns())  # the last of its verdicts
+                self._leave()
         finally:
-            self._let_go()
+            self._let_go(failed)
 
-    def _let_go(self) -> None:
+    def _let_go(self, failed: bool) -> None:
+        """A latched fault is left to the next line, unless somebody has stopped this one."""
         if self._link is not None:
             self._link.close()
         if self._held is not None:  # last: as long as it is held, no other line of that name has sockets there
-            self._held.remove()
+            self._held.let_go(FILE if failed and self._heard.fault else None)
 
     @property
     def _processes(self) -> list[Child]:
@@ -317,10 +330,13 @@ class Supervisor:
     def _give_up(self, child: Child, why: str) -> NoReturn:
         """The line ends, but first decision publishes FAULT, where it is there, and the outputs switch everything off.
 
+        The fault is latched for the line that comes after, too.
+
         Where an output does not stop, the other side sees that the heartbeat is silent.
         """
         if child.role != "decision":
             self._publish_fault(child, why)
+        self._heard.fault = self._heard.fault or f"{child.name}: {why}"
         self._terminate([c for c in self._children if c.role == "output"], time.monotonic() + FAULT_S)
         self._flight.fault("supervisor", why, time.monotonic_ns())
         raise LineFailed(why, 1)

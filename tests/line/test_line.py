@@ -17,8 +17,10 @@ import pytest
 from glass_core.errors import InputError
 from pipeline.cameras.synthetic.weave import render
 from pipeline.config.line import LineConfig
-from pipeline.ledger.reading import read_states, read_verdicts
+from pipeline.ledger.lost import read_missing
+from pipeline.ledger.reading import read_runs, read_states, read_verdicts
 from pipeline.messages.actions import Reject
+from pipeline.messages.commands import Answer, Reset
 from pipeline.messages.line import LineState
 from pipeline.messages.message import Message
 from pipeline.messages.reasons import Reason
@@ -373,3 +375,30 @@ def test_a_roll_of_another_weave_gets_no_pass(model: Path, tmp_path: Path) -> No
     assert states[-1].state is State.RUNNING
     not_inspected = sum(v.result is Result.NOT_INSPECTED for v in got)
     assert summarise(line.ledger.path).not_inspected_m == pytest.approx(not_inspected * 0.128)
+
+
+def test_a_line_that_gave_up_is_in_fault_until_somebody_resets_it(model: Path, footage: Path, tmp_path: Path) -> None:
+    line = config(model, footage, tmp_path, loop=True)
+    with pytest.raises(LineFailed, match="motion failed 4 times"), running(line) as run:
+        run.until(lambda: {v.camera for v in run.verdicts() if v.result is Result.PASS} == {"a", "b"})
+        while True:
+            run.until(lambda: run.pid_or_none("motion") is not None)
+            pid = run.pid("motion")
+            os.kill(pid, signal.SIGKILL)
+            run.until(lambda pid=pid: run.pid_or_none("motion") != pid)
+    with running(line) as run:
+        run.until(lambda: run.line.ready)
+        run.until(lambda: {v.camera for v in run.verdicts() if v.tiles} == {"a", "b"})
+        assert Result.PASS not in {v.result for v in run.verdicts()}
+        assert all(s.state is State.FAULT and not s.inspection_ok for s in run.said(LineState))
+        state = run.state()
+        assert state is not None and state.detail.startswith("motion: motion failed 4 times in a minute")
+        word = Reset(ticket="t")
+        run.line._pass_on(word)
+        run.until(lambda: any(isinstance(m, Answer) and not m.refused for m in run.heard))
+        run.until(lambda: (now := run.state()) is not None and now.state is State.RUNNING and now.inspection_ok)
+    ledger = tmp_path / "ledger.sqlite"
+    assert len(read_runs(ledger)) == 1 and not read_missing(ledger).records
+    for camera in "ab":  # what went by in between has its word
+        spans = sorted((v.start_mm, v.end_mm) for v in read_verdicts(ledger) if v.camera == camera and v.end_mm is not None)
+        assert all(after[0] <= before[1] + 1e-3 for before, after in pairwise(spans))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
 from pipeline.decision.handover import Handover
 from pipeline.ledger.black_box import read_box
@@ -18,8 +19,8 @@ from pipeline.messages.commands import RollStart
 from pipeline.messages.stages import Counted, Decided, Mark
 from pipeline.supervision import left as module
 from pipeline.supervision.left import FILE, GO_ON_NS, Left, read_left, write_left
-from pipeline.supervision.runtime_folder import runtime_folder
-from pipeline.supervision.supervisor import Supervisor
+from pipeline.supervision.runtime_folder import is_running, runtime_folder
+from pipeline.supervision.supervisor import LineFailed, Supervisor
 from tests.unit.pipeline.supervision.test_supervisor import SLEEP, instead
 
 CONFIG = LineConfig.model_validate({"line": {"name": "left"}})
@@ -71,7 +72,7 @@ def test_a_process_that_the_killed_never_started_is_the_first(monkeypatch: pytes
 
 
 @pytest.mark.parametrize("how", ["nothing", "another config", "another boot", "observed", "long ago", "broken", "cut"])
-def test_else_a_run_begins(monkeypatch: pytest.MonkeyPatch, folder: Path, how: str) -> None:
+def test_else_a_run_begins_in_the_fault_that_was_latched(monkeypatch: pytest.MonkeyPatch, folder: Path, how: str) -> None:
     write_left(folder, of_the_killed(recorder_recorder=4))
     whole = (folder / FILE).read_text()
     if how == "nothing":
@@ -90,7 +91,45 @@ def test_else_a_run_begins(monkeypatch: pytest.MonkeyPatch, folder: Path, how: s
         (folder / FILE).write_bytes(b"\xff\xfe" if how == "broken" else whole[:-9].encode())
     spec = first_spec(monkeypatch)
     assert (spec["generation"], spec["begun_by"]) == (0, os.getpid())
-    assert spec["before"] == Handover().model_dump(mode="json")
+    fault = "" if how in ("nothing", "broken", "cut") else BEFORE.fault
+    assert spec["before"] == Handover(fault=fault).model_dump(mode="json")
+    assert first_spec(monkeypatch)["before"] == Handover().model_dump(mode="json")  # the one after it was stopped in order
+
+
+@pytest.mark.parametrize("change", [{}, {"roll_id": "R2"}])
+def test_a_line_that_gave_up_is_in_its_fault_when_it_is_started_anew(
+    monkeypatch: pytest.MonkeyPatch, change: dict[str, str]
+) -> None:
+    instead(monkeypatch, "pass")
+    with (
+        pytest.raises(LineFailed, match="recorder failed 4 times") as failed,
+        Supervisor(CONFIG, say=lambda words: None) as line,
+    ):
+        while True:
+            line.step()
+    assert not is_running("left") and [p.name for p in line.folder.iterdir() if p.name != "lock"] == [FILE]
+    said = list[str]()
+    again = LineConfig.model_validate({"line": {"name": "left", **change}})
+    with pytest.raises(LineFailed), Supervisor(again, say=said.append) as line:
+        while True:
+            line.step()
+    assert said[0].endswith(f"stays in it until `glassline outputs reset CONFIG`: recorder: {failed.value}")
+    fault, generation = f"recorder: {failed.value}", 0 if change else 8
+    spec = first_spec(monkeypatch, again)
+    assert (Handover.model_validate(spec["before"]).fault, spec["generation"]) == (fault, generation + 4 * bool(change))
+    assert first_spec(monkeypatch, again)["before"] == Handover().model_dump(mode="json")
+
+
+def test_a_line_that_cannot_open_leaves_the_fault_of_the_one_before(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    write_left(folder, of_the_killed())
+
+    def refuse(folder: Path) -> None:
+        raise InputError("no more sockets")
+
+    with monkeypatch.context() as full, pytest.raises(InputError, match="no more sockets"):
+        full.setattr("pipeline.supervision.supervisor.ZmqLink", refuse)
+        Supervisor(CONFIG, say=lambda words: None).__enter__()
+    assert Handover.model_validate(first_spec(monkeypatch)["before"]) == BEFORE
 
 
 def test_a_folder_without_room_ends_no_line(tmp_path: Path) -> None:
