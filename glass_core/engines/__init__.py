@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glass_core.engines.backend import Runner, Tiles, backend, check_precision, choose
-from glass_core.engines.bundle import Bundle, is_bundle
+from glass_core.engines.bundle import Bundle, Manifest, is_bundle
 from glass_core.engines.cache import EngineCache, Wanted
 from glass_core.engines.canary import Canary, drawn_tiles
 from glass_core.events import keep_quiet
@@ -55,13 +55,21 @@ def load_engine(
 
     Of a run, "auto" is torch on a CUDA device, else OpenVINO if it can be had, else torch; fp32. Half precision is never
     chosen by itself: it moves scores, and a threshold card with them. `threads` limits the CPU threads (None: the backend's
-    choice). `cache` is a folder for engines of runs, which are then made only once on a machine; `report` hears why one is not
-    kept. Raises InputError for a folder without a sound model, an engine of another machine, or a bundle that is not what is
-    asked for; MissingError when the backend is absent.
+    choice). `cache` is a folder for engines, which are then converted or compiled only once on a machine; `report` hears why
+    one is not kept. Raises InputError for a folder without a sound model, an engine of another machine, or a bundle that is
+    not what is asked for; MissingError when the backend is absent.
     """
-    if is_bundle(model):
-        return Bundle(model, backend, precision, threads)
-    return RunEngine(model, backend, precision, threads, EngineCache(cache, report) if cache else None)
+    kept = EngineCache(cache, report) if cache else None
+    if not is_bundle(model):
+        return RunEngine(model, backend, precision, threads, kept)
+
+    def read(bundle: Manifest) -> Runner:
+        wanted = Wanted(
+            model, read_info(model), bundle.sha, bundle.backend, bundle.precision, bundle.tile_shape, threads, built=True
+        )  # fmt: skip
+        return wanted.make() if kept is None else kept.runner(wanted)
+
+    return Bundle(model, backend, precision, threads, read)
 
 
 class RunEngine:

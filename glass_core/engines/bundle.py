@@ -4,6 +4,7 @@ The folder holds what a RUN holds too (model, split, exclusions), so that a new 
 """
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
-from glass_core.engines.backend import Backend, BackendName, Device, PrecisionName, Tiles, backend
+from glass_core.engines.backend import Backend, BackendName, Device, PrecisionName, Runner, Tiles, backend
 from glass_core.engines.canary import MIN_TOLERANCE, Canary, EngineFault
 from glass_core.errors import InputError
 from glass_core.files.sealed import ChangedByHand, Sealed
@@ -71,23 +72,29 @@ def load_manifest(folder: Path) -> Manifest:
 
 class Bundle:
     """See glass_core.engines.Engine. Raises ForeignDevice on another machine, InputError for another backend, precision or
-    thread of files than the manifest's, EngineFault when a golden tile's score does not come out again."""
+    thread of files than the manifest's, EngineFault when a golden tile's score does not come out again. `read` makes its files
+    ready; they are read here where there is none."""
 
     backend: str
     precision: str
     pixel_format: str | None
     canary: Canary | None
 
-    def __init__(self, folder: Path, asked: str = "auto", precision: str = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        asked: str = "auto",
+        precision: str = "auto",
+        threads: int | None = None,
+        read: Callable[[Manifest], Runner] | None = None,
+    ) -> None:
         self._folder, manifest = folder, load_manifest(folder)
         for what, wish, has in (("backend", asked, manifest.backend), ("precision", precision, manifest.precision)):
             if wish not in ("auto", has):
                 raise InputError(f"{what} {wish} is asked for, {folder} is {has}, leave worker.{what} at auto or compile again")
         if read_info(folder).weights_sha != manifest.weights_sha:
             raise InputError(f"the engine is of another model than model.json, {folder}, compile the bundle again")
-        for name, sha in manifest.files.items():
-            if _sha256(folder / name) != sha:
-                raise InputError(f"{name} is damaged or cut short, {folder}, restore the file or compile again")
+        check_files(folder, manifest)
         module = backend(manifest.backend)
         check_device(folder, manifest, module)
         self.backend, self.precision, self.device = manifest.backend, manifest.precision, manifest.device.kind
@@ -95,7 +102,7 @@ class Bundle:
         self.pixel_format = "RGB8" if len(manifest.tile_shape) == 3 else "Mono8"
         self._shape = manifest.tile_shape
         self.canary = canary = _canary(folder, manifest)
-        self._runner = module.read(folder, self._shape, self.precision, threads)
+        self._runner = read(manifest) if read else module.read(folder, self._shape, self.precision, threads)
         for bucket in manifest.buckets:
             try:
                 cells = self.score(np.resize(canary.tiles, (bucket, *self._shape)))
@@ -117,6 +124,13 @@ def _canary(folder: Path, manifest: Manifest) -> Canary:
     if tiles.dtype != np.uint8 or tiles.shape[1:] != manifest.tile_shape or not len(tiles) == len(cells) > 0:
         raise InputError(f"no golden tiles of {manifest.tile_shape} px, {folder / GOLDENS_FILE}, compile the bundle again")
     return Canary(tiles, cells, manifest.tolerance)
+
+
+def check_files(folder: Path, manifest: Manifest) -> None:
+    """Raises InputError unless all files are those of the manifest."""
+    for name, sha in manifest.files.items():
+        if _sha256(folder / name) != sha:
+            raise InputError(f"{name} is damaged or cut short, {folder}, restore the file or compile again")
 
 
 def check_device(folder: Path, manifest: Manifest, module: Backend) -> None:

@@ -1,8 +1,8 @@
-"""Engines of runs, kept on the machine that made them, so that a process which starts again need not convert its model.
+"""Engines kept on the machine that made them: a process which starts again need not convert a run, nor compile a bundle.
 
 What is kept is a bundle without a card for one shape of tiles. It is used only where it is the very engine that would be made
-now. Its key holds all that an engine follows from. Its golden tiles are scored again when it is loaded. It was kept only
-because it scored them as the fresh one did, bit for bit. What does not fit is thrown away and made again.
+now. Its key holds all that an engine follows from. Golden tiles are scored again when it is loaded, its own or the bundle's.
+It was kept only because it scored them as the fresh one did, bit for bit. What does not fit is thrown away and made again.
 """
 
 import errno
@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from glass_core.engines.backend import Exportable, Runner, backend
-from glass_core.engines.bundle import Bundle, seal
+from glass_core.engines.bundle import Bundle, check_files, load_manifest, seal
 from glass_core.engines.canary import MIN_TOLERANCE, drawn_tiles
 from glass_core.errors import InputError
 from glass_core.events import Note, keep_quiet
@@ -45,19 +45,29 @@ def cache_folder() -> Path | None:
 
 @dataclass(frozen=True)
 class Wanted:
-    """The engine of a run for tiles of one shape; `sha` is that of the run's engine."""
+    """The engine of a run or a bundle for tiles of one shape; `sha` is that of the model's engine."""
 
-    run: Path
+    model: Path
     info: ModelInfo
     sha: str
     backend: str
     precision: str
     shape: tuple[int, ...]
     threads: int | None
+    built: bool = False
+    """It is a bundle, whose files are read; a run is converted."""
 
     def make(self) -> Runner:
-        """Convert the run's model now."""
-        return backend(self.backend).prepare(self.run, self.shape, self.precision, self.threads)
+        """Make it ready now."""
+        module = backend(self.backend)
+        return (module.read if self.built else module.prepare)(self.model, self.shape, self.precision, self.threads)
+
+    def read(self, place: Path) -> Runner:
+        """The one that is kept there; InputError where it is damaged."""
+        if not self.built:
+            return Bundle(place, threads=self.threads).score
+        check_files(place, load_manifest(place))
+        return backend(self.backend).read(place, self.shape, self.precision, self.threads)
 
     @property
     def key(self) -> str:
@@ -105,7 +115,7 @@ class EngineCache:
         except (InputError, OSError):  # told when one is to be kept
             return None
         try:
-            kept = Bundle(place, threads=wanted.threads).score
+            kept = wanted.read(place)
         except InputError as damaged:
             if not (isinstance(damaged.__context__, OSError) and damaged.__context__.errno in _USED_UP):
                 shutil.rmtree(place, ignore_errors=True)
@@ -134,13 +144,13 @@ class EngineCache:
 def _keep(wanted: Wanted, fresh: Runner, files: Sequence[str], part: Path) -> None:
     """Make a bundle of the exported `files` in the folder `part`; InputError where it does not score as the fresh one does."""
     module, tiles = backend(wanted.backend), drawn_tiles(wanted.shape)
-    shutil.copyfile(wanted.run / INFO_FILE, part / INFO_FILE)
+    shutil.copyfile(wanted.model / INFO_FILE, part / INFO_FILE)
     seal(part, wanted.info, wanted.backend, wanted.precision, tiles, fresh(tiles), MIN_TOLERANCE, {}, tuple(files))
     written = Bundle(part, threads=wanted.threads)
     for bucket in module.BUCKETS:
         among_others = np.resize(tiles, (bucket, *wanted.shape))
         if not np.array_equal(written.score(among_others), fresh(among_others)):
-            raise InputError(f"an engine scores otherwise once it was exported, {wanted.run}, it is made at each start")
+            raise InputError(f"an engine scores otherwise once it was exported, {wanted.model}, it is made at each start")
 
 
 def _torch() -> str:

@@ -1,4 +1,4 @@
-"""Engines of runs that are kept: the very scores and identity of fresh ones, or none at all."""
+"""Engines that are kept: the very scores and identity of fresh ones, or none at all."""
 
 import os
 import shutil
@@ -12,7 +12,10 @@ import torch
 from glass_core.config import TrainConfig
 from glass_core.engines import cache as kept
 from glass_core.engines import load_engine, openvino_engine
-from glass_core.network.checkpoint import ModelInfo, save_model, tensors_of, weights_sha
+from glass_core.engines.bundle import seal
+from glass_core.engines.canary import MIN_TOLERANCE, drawn_tiles
+from glass_core.errors import InputError
+from glass_core.network.checkpoint import ModelInfo, read_info, save_model, tensors_of, weights_sha
 from glass_core.network.model import Glass
 from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.tiling import Tiling
@@ -210,3 +213,68 @@ def test_a_process_without_free_files_deletes_no_good_engine(
     assert len(conversions) == 2
     np.testing.assert_array_equal(scores(run, cache), fresh)
     assert len(conversions) == 2
+
+
+def make_bundle(run: Path, folder: Path) -> Path:
+    """A run's engine as a bundle whose network OpenVINO must compile."""
+    folder.mkdir()
+    info, tiles = read_info(run), drawn_tiles((64, 64))
+    shutil.copyfile(run / "model.json", folder / "model.json")
+    files = tuple(openvino_engine.write(run, tiles, "fp32", folder))
+    cells = openvino_engine.read(folder, (64, 64), "fp32", None)(tiles)
+    seal(folder, info, "openvino", "fp32", tiles, cells, MIN_TOLERANCE, {}, files)
+    return folder
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Whenever a network is compiled."""
+    done: list[str] = []
+    real: Any = openvino_engine._compiled
+
+    def noted(model: object, precision: str, threads: int | None) -> object:
+        done.append(precision)
+        return real(model, precision, threads)
+
+    monkeypatch.setattr(openvino_engine, "_compiled", noted)
+    return done
+
+
+def test_a_bundle_is_compiled_once_and_scores_and_is_named_as_ever(run: Path, tmp_path: Path, compiled: list[str]) -> None:
+    bundle, cache = make_bundle(run, tmp_path / "bundle"), tmp_path / "engines"
+    fresh = load_engine(bundle)
+    before = len(compiled)
+    for starts in (1, 1, 1):
+        engine = load_engine(bundle, cache=cache)
+        assert len(compiled) == before + starts
+        assert (engine.sha, engine.pixel_format, engine.precision) == (fresh.sha, "Mono8", "fp32")
+        np.testing.assert_array_equal(engine.score(TILES), fresh.score(TILES))
+    assert load_engine(bundle, threads=1, cache=cache).sha == fresh.sha and len(compiled) == before + 2
+    load_engine(make_bundle(make_run(tmp_path / "other", seed=2), tmp_path / "second"), cache=cache)
+    assert len(compiled) == before + 4  # once to make it
+
+
+@pytest.mark.parametrize("file", ["engine.blob", "manifest.json", "goldens.safetensors"])
+def test_a_damaged_compiled_bundle_is_compiled_again(run: Path, tmp_path: Path, compiled: list[str], file: str) -> None:
+    bundle, cache = make_bundle(run, tmp_path / "bundle"), tmp_path / "engines"
+    fresh, before = load_engine(bundle, cache=cache), len(compiled)
+    (place,) = (p for p in cache.iterdir() if p.is_dir())
+    content = bytearray((place / file).read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    (place / file).write_bytes(content)
+    for _ in range(2):
+        np.testing.assert_array_equal(load_engine(bundle, cache=cache).score(TILES), fresh.score(TILES))
+        assert len(compiled) == before + 1
+
+
+def test_what_is_kept_of_a_bundle_is_held_against_the_bundle_s_own_tiles(run: Path, tmp_path: Path) -> None:
+    bundle, cache = make_bundle(run, tmp_path / "bundle"), tmp_path / "engines"
+    load_engine(bundle, cache=cache)
+    load_engine(make_bundle(make_run(tmp_path / "other", seed=2), tmp_path / "second"), cache=cache)
+    first, second = (p for p in cache.iterdir() if p.is_dir())
+    for file in ("engine.blob", "manifest.json", "goldens.safetensors"):  # a sound engine, but of the other model
+        one, other = (first / file).read_bytes(), (second / file).read_bytes()
+        (first / file).write_bytes(other)
+        (second / file).write_bytes(one)
+    with pytest.raises(InputError, match="golden tile's score moved"):
+        load_engine(bundle, cache=cache)
