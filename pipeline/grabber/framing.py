@@ -67,10 +67,8 @@ class Framing:
 
     def add(self, shot: Shot) -> list[Waiting]:
         """The frames that this shot completes; those that the camera lost before it are counted, their rows skipped."""
-        made: list[Waiting] = []
-        if self._last is not None and shot.block_id > self._last.block_id + 1:
-            lost = shot.block_id - self._last.block_id - 1
-            made += self._lose(lost, self._placing.passed(shot, self.row, lost * shot.rows))
+        lost, rows = self._placing.lost(self._last, shot, self.row)
+        made = self._lose(lost, rows) if lost else []
         ran = self._placing.add(shot, self.row)
         row, self._last = self.row, shot
         if ran is Ran.TURNED:  # pending: what is new of it passes again, what does not is found missing

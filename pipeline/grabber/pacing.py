@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.cameras.protocol import Camera
 from pipeline.config.cameras import CameraConfig
 from pipeline.grabber.placing import Placing, is_cloth_triggered
 from pipeline.messages.states import MotionState
@@ -19,6 +20,8 @@ class Pacing:
         self.free = not (self_timed or config.rate or (on_motion and config.mm_per_px_y is not None))
         """Neither a clock nor the cloth paces this camera, so it can wait for the line."""
         self._next_ns = 0
+        self.asked = 0
+        """Pictures of the cloth that were asked for and have not come."""
 
     def wait_ns(self, now_ns: int) -> int:
         """Time until the next picture of a rate is due; not above 0 where that is not known."""
@@ -27,13 +30,24 @@ class Pacing:
     def due(self, now_ns: int, row: int, rows: int) -> int:
         """How many pictures of `rows` rows are due; of several only the last can still be taken.
 
-        `row` is the next row. `rows` is the height of the picture before, 0 before the first one.
+        `row` is the next row after the last picture that came. `rows` is the height of that one, 0 before the first.
         """
+        row += self.asked * rows
         if self._rate:
             if now_ns < self._next_ns:
                 return 0
             self._next_ns = max(self._next_ns + int(1e9 / self._rate), now_ns)
         return self._due_by_cloth(now_ns, row, rows) if self._triggered else 1
+
+    def ask(self, camera: Camera) -> None:
+        """Ask for a picture, once for each that is due, whether the one before has come or not."""
+        if not camera.self_timed:
+            camera.trigger()
+            self.asked += 1
+
+    def came(self) -> None:
+        """A picture came: of those that were asked for before it none will."""
+        self.asked = 0
 
     def _due_by_cloth(self, now_ns: int, row: int, rows: int) -> int:
         motion, position_mm = self._placing.motion, self._placing.position_mm(now_ns)

@@ -71,11 +71,15 @@ class Placing:
             self._origin_mm = position_mm - (row + shot.rows) * self._step_mm
         return Ran.FORWARD
 
-    def passed(self, shot: Shot, row: int, rows: int) -> int:
-        """Of so many rows that are said to be lost from `row` on, those that can lie before this shot.
+    def lost(self, before: Shot | None, shot: Shot, row: int) -> tuple[int, int]:
+        """Frames that the camera lost between two shots, by its counter, and rows of them that can lie there from `row` on.
 
-        It can end no further than the cloth has come: a counter may leap, and triggers that nobody answered count as frames.
+        The shot can end no further than the cloth has come: a counter may leap, and unanswered triggers count as frames.
         """
+        frames = 0 if before is None else max(0, shot.block_id - before.block_id - 1)
+        return frames, self._passed(shot, row, frames * shot.rows)
+
+    def _passed(self, shot: Shot, row: int, rows: int) -> int:
         position_mm = self.position_mm(shot.t_mono_ns)
         if self._track or not (self._follow and self._step_mm) or self._origin_mm is None or position_mm is None:
             return rows

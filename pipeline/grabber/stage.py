@@ -90,7 +90,7 @@ class Grabber:
         self._repeats = Repeats() if self._camera.noisy else None
         self._framing = Framing(config, self._placing, self._style, terms.boot_id, terms.budget_ms)
         self._patient = terms.lossless or self._pacing.free
-        self._now_ns = self._asked = 0
+        self._now_ns = 0
         self._at_end = False
         self._frames: deque[Waiting] = deque()
         self._unsaid: deque[tuple[Outbox, Message, tuple[bytes, ...]]] = deque()
@@ -113,7 +113,7 @@ class Grabber:
     def idle_ms(self) -> int:
         """Until the next picture of a rate is due there is nothing to do unless somebody speaks."""
         wait_ns = self._pacing.wait_ns(self._now_ns)
-        if wait_ns <= 0 or self._asked or self._frames or self._unsaid or self.state is StageState.ENDED:
+        if wait_ns <= 0 or self._pacing.asked or self._frames or self._unsaid or self.state is StageState.ENDED:
             return IDLE_MS
         return min(max(wait_ns // 1_000_000, 1), MAX_IDLE_MS)
 
@@ -135,14 +135,14 @@ class Grabber:
         if self._frames or self._unsaid or self.state is StageState.ENDED:
             return moved
         rows = self._framing.shot_rows
-        due = self._pacing.due(now_ns, self._framing.row + self._asked * rows, rows)
-        if not due and not self._asked:
+        due = self._pacing.due(now_ns, self._framing.row, rows)
+        if not due and not self._pacing.asked:
             return moved
         if due > 1:
             self._frames += self._framing.lose(due - 1, rows)
         if due:
             self._follow_style(now_ns)
-            self._ask()
+            self._pacing.ask(self._camera)
         taken = self._take()
         self._pass_on()
         return taken or moved
@@ -174,12 +174,6 @@ class Grabber:
             self._framing.begin()
             self._tell_facts()
 
-    def _ask(self) -> None:
-        """Ask for a picture, once for each that is due, whether the one before has come or not."""
-        if not self._camera.self_timed:
-            self._camera.trigger()
-            self._asked += 1
-
     def _take(self) -> bool:
         try:
             shot = next(self._shots)
@@ -193,7 +187,7 @@ class Grabber:
             raise
         if shot is None:
             return False
-        self._asked = 0
+        self._pacing.came()
         if self._repeats and shot.pixels is not None and (error := self._repeats.look(shot.pixels)):
             shot = replace(shot, pixels=None, error=error)
         if self._style.unsettled:

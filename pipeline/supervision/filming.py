@@ -67,14 +67,14 @@ class FilmedCamera:
         """Ask for a picture if one is due, and write it; False when none came."""
         rows = self._last.rows if self._last else 0
         due = 1 if self._pacing is None else self._pacing.due(now_ns, self.rows, rows)
-        if not due:
+        if not due and not (self._pacing and self._pacing.asked):
             return False
-        self._let_go += due - 1
-        self._lose(due - 1, rows)
-        if (shot := self._shot()) is None:
+        if due > 1:
+            self._let_go += due - 1
+            self._lose(due - 1, (due - 1) * rows)
+        if (shot := self._shot(ask=due > 0)) is None:
             return False
-        if self._last is not None:
-            self._lose(shot.block_id - self._last.block_id - 1, shot.rows)
+        self._lose(*self._placing.lost(self._last, shot, self.rows))
         ran, row = self._placing.add(shot, self.rows), self.rows
         self.rows += shot.rows
         placed = ran is Ran.FORWARD or ran is Ran.BACK
@@ -92,13 +92,15 @@ class FilmedCamera:
 
     def _lose(self, frames: int, rows: int) -> None:
         self.lost += frames
-        self.rows += frames * rows
+        self.rows += rows
 
-    def _shot(self) -> Shot | None:
+    def _shot(self, ask: bool) -> Shot | None:
         try:
-            if not self._camera.self_timed:
+            if ask and self._pacing:
+                self._pacing.ask(self._camera)
+            elif ask:
                 self._camera.trigger()
-            return next(self._shots)
+            shot = next(self._shots)
         except StopIteration:
             self._ended = True
             return None
@@ -106,6 +108,9 @@ class FilmedCamera:
             raise InputError(
                 f"camera lost: {e}, camera {self.name}, check cable and power (what was recorded is readable)"
             ) from None
+        if shot is not None and self._pacing:
+            self._pacing.came()
+        return shot
 
 
 class Cloth(Protocol):

@@ -22,9 +22,13 @@ from pipeline.config.cameras import ReplayConfig, WeaveConfig
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig
 from pipeline.config.motion import SimulatedMotion
+from pipeline.messages.motion import Motion
+from pipeline.messages.states import MotionState
 from pipeline.motion.played import SimulatedCourse
 from pipeline.supervision import recording
+from pipeline.supervision.filming import FilmedCamera
 from pipeline.supervision.recording import RecordedCamera, record
+from tests.fakes import ScriptCamera, shot
 from tools.cli import main
 
 SCALE = "mm_per_px_x: 0.5, mm_per_px_y: 0.5"
@@ -289,3 +293,39 @@ def test_a_folder_in_use_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert main(["record", config, "--out", str(tmp_path / "out"), "--frames", "1"]) == 2
     assert "not empty" in capsys.readouterr().err
     assert len(list(Recording(tmp_path / "out").frames("left"))) == 1
+
+
+class Filmed:
+    """A triggered camera of 10 rows of 1 mm, filmed while the cloth is where a test says."""
+
+    def __init__(self, writer: RecordingWriter, *shots: Shot | None) -> None:
+        entry = WeaveConfig.model_validate({"name": "f", "source": "weave", "mm_per_px_y": 1.0})
+        self.camera, self.writer = ScriptCamera(list(shots)), writer
+        self.filmed = FilmedCamera(entry, self.camera, {}, on_course=True)
+        self.writer.add_camera("f", {})
+
+    def take(self, position_mm: float, times: int) -> int:
+        word = Motion(position_mm=position_mm, speed_mm_s=100.0, state=MotionState.MOVING, source="t", t_mono_ns=0)
+        self.filmed.hear(word)
+        return sum(self.filmed.take(0, self.writer) for _ in range(times))
+
+
+def test_a_filmed_camera_that_does_not_answer_is_asked_once_for_each_picture_of_the_cloth(tmp_path: Path) -> None:
+    with RecordingWriter(tmp_path / "f", "", 0) as writer:
+        bench = Filmed(writer, shot(0, rows=10), *[None] * 60, shot(3, rows=10))
+        assert bench.take(0.0, 5) == 1 and bench.camera.pulses == 1
+        assert bench.take(21.0, 20) == 0 and bench.camera.pulses == 2
+        assert bench.take(31.0, 20) == 0 and bench.camera.pulses == 3
+        assert bench.take(41.0, 25) == 1 and bench.camera.pulses == 4
+    assert (bench.filmed.lost, bench.filmed.rows) == (2, 40)
+
+
+@pytest.mark.parametrize(("to", "rows", "lost"), [(5000, 50, 4999), (2, 30, 1), (0, 20, 0)])
+def test_however_a_filmed_camera_s_counter_leaps_no_picture_lies_ahead_of_the_cloth(
+    tmp_path: Path, to: int, rows: int, lost: int
+) -> None:
+    with RecordingWriter(tmp_path / "f", "", 0) as writer:
+        bench = Filmed(writer, shot(0, rows=10), shot(to, rows=10))
+        bench.take(0.0, 1)
+        assert bench.take(50.0, 1) == 1
+    assert (bench.filmed.lost, bench.filmed.rows) == (lost, rows)
