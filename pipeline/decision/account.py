@@ -38,7 +38,7 @@ def _open_account(terms: DecisionTerms, name: str, mark: Mark) -> CameraAccount:
         Pace(name in terms.interval_ms, terms.interval_ms.get(name), mark.t_mono_ns),
         Seen(-math.inf if mark.mm is None else mark.mm),
         Gap(terms.tolerate_not_inspected_mm),
-        Likeness(),
+        Likeness(mark.began),
     )
 
 
@@ -55,7 +55,12 @@ def decided(accounts: Mapping[str, CameraAccount], matching: Matching, verdicts:
     for name in accounts:
         boot_id, next_seq, undecided = matching.spoken(name)
         marks[name] = Mark(
-            mm=marks_mm.get(name), t_mono_ns=marks_ns.get(name), boot_id=boot_id, next_seq=next_seq, undecided=undecided
+            mm=marks_mm.get(name),
+            t_mono_ns=marks_ns.get(name),
+            boot_id=boot_id,
+            next_seq=next_seq,
+            undecided=undecided,
+            began=accounts[name].likeness.began,
         )
     return Decided(cameras={name: mark for name, mark in marks.items() if mark != Mark()}, verdicts=verdicts)
 

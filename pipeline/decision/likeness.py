@@ -7,6 +7,7 @@ from pipeline.cloth.rolls import RollSpan
 from pipeline.decision.drift import Drift, Look, looks, middle
 from pipeline.decision.judgement import Standard
 from pipeline.messages.frames import Announced, ScoreMap
+from pipeline.messages.stages import Began
 from pipeline.messages.states import Result
 
 FIRST_MM = 2000.0
@@ -23,15 +24,23 @@ class Likeness:
     until the operator accepts the cloth. Without lengths there are pictures and no rolls: only drift is told.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, before: Began | None = None) -> None:
         self.drift = Drift()
         self._good: GoodLook | None = None
-        self._roll: RollSpan | None = None
+        self._roll = None if before is None else RollSpan(before.roll_id, before.style, before.start_mm)
         self._first: list[Look] = []
         self._first_mm = 0.0
-        self._over = False
-        self.wrong = ""
+        self._over = before is not None
+        self.wrong = before.unlike if before else ""
         """What is unlike the card's cloth, or empty."""
+
+    @property
+    def began(self) -> Began | None:
+        """What the first metres of the roll said, or a person of them: a restart goes on from there."""
+        roll = self._roll if self._over else None
+        return (
+            None if roll is None else Began(roll_id=roll.roll_id, style=roll.style, start_mm=roll.start_mm, unlike=self.wrong)
+        )
 
     def accept(self) -> None:
         """The operator says that this roll is what it should be."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.messages.domains import MAX_CAMERAS, BootId, Count, Detail, FrameMm, Int64, Label, Name, Sha
+from pipeline.messages.domains import MAX_CAMERAS, BootId, Count, Detail, FrameMm, Int64, Label, Name, RecordMm, Sha
 from pipeline.messages.message import Message
 from pipeline.messages.states import StageState
 
@@ -24,6 +24,18 @@ class Status(Message):
     engine_sha: Sha = ""
 
 
+class Began(BaseModel):
+    """How a roll began, as one camera saw it: that holds until the next roll."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    roll_id: Label
+    style: Label
+    start_mm: RecordMm | None
+    unlike: Detail = ""
+    """What is unlike the card's cloth; empty: nothing, or a person has accepted the roll."""
+
+
 class Mark(BaseModel):
     """The place, the time and the frame of one camera before which everything has its verdict."""
 
@@ -39,6 +51,8 @@ class Mark(BaseModel):
     """After the last frame of it that was announced."""
     undecided: Int64 = 0
     """Frames announced before that, of earlier starts too, without a verdict; below 0: so many after it were told as lost."""
+    began: Began | None = None
+    """Null: the first metres of the roll are not over."""
 
 
 class Decided(BaseModel):

@@ -483,6 +483,36 @@ def test_a_roll_unlike_the_card_gets_no_pass_until_it_changes_or_somebody_accept
     assert set(run(180, 190, 0.1, level=100.0, texture=8.0)) == {(Result.PASS, None)}
 
 
+@pytest.mark.parametrize("accepted", [False, True])
+def test_what_the_first_metres_said_of_a_roll_or_a_person_of_them_outlives_decision(accepted: bool) -> None:
+    standards, dark = {"": replace(STANDARD, good={"": GOOD})}, {"level": 60.0, "texture": 8.0}
+    roll = RollStart(roll_id="B", at_mm=0.0)
+    bench = Bench(standards=standards)
+    bench.move(0.0)
+    bench.inbox.send(roll)
+
+    def run(bench: Bench, first: int, last: int, **look: float) -> set[tuple[Result, Reason | None]]:
+        for seq in range(first, last):
+            bench.announce(seq, **look)
+            bench.score(seq, 0.1, calm=0.1)
+        return {(v.result, v.reason) for v in bench.verdicts() if v.seq is not None}
+
+    run(bench, 0, 30, **dark)
+    assert bench.decision.kept.cameras["c"].began is None  # 1.5 m
+    run(bench, 30, 50, **dark)
+    if accepted:
+        bench.inbox.send(Reset())
+    bench.verdicts()
+    kept = bench.decision.kept
+    again = Bench(standards=standards, decided=kept, cloth=ClothTerms("B", start_mm=0.0), generation=1)
+    again.move(2500.0)
+    says = {(Result.PASS, None)} if accepted else {(Result.NOT_INSPECTED, Reason.WRONG_STYLE)}
+    assert run(again, 50, 60, **dark) == says
+    assert run(again, 60, 70, level=100.0, texture=8.0) == says
+    again.inbox.send(RollStart(roll_id="C", at_mm=3500.0))
+    assert run(again, 70, 80, **dark) == {(Result.NOT_INSPECTED, Reason.WRONG_STYLE)}  # another roll is another question
+
+
 def test_a_roll_that_begins_with_defects_is_not_called_another_style() -> None:
     """Defects among the first metres stay defects, and good frames between them pass."""
     bench = Bench(standards={"": replace(STANDARD, good={"": GOOD})})
