@@ -212,9 +212,12 @@ def _output(spec: Spec, link: Link, model: Path) -> Stage:
 
 def _input(spec: Spec, link: Link, model: Path) -> Stage:
     from pipeline.inputs import input_kind
+    from pipeline.inputs.sure_outbox import SureOutbox
 
+    assert isinstance(link, ZmqLink)  # inputs belong to a live line: replay has none
     config = next(i for i in spec.config.inputs if i.name == spec.name)
-    return input_kind(config.kind).make(config, link.outbox("decision"), spec.generation)
+    decision = SureOutbox(link.outbox("decision"), link.subscribe(spec.config.publisher.bind, "Heartbeat"))
+    return input_kind(config.kind).make(config, decision, spec.generation)
 
 
 # In the order of starting: those that come later need those before.

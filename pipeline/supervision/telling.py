@@ -50,4 +50,5 @@ def tell(config: LineConfig, word: Command) -> list[Message]:
                 # A line tells each newcomer its state; once that is heard, its answer will be, too.
                 sent = sent or (bool(shown) and supervisor.send(word))
             link.wait(50)
-    raise NotConfirmed(f"after {ANSWER_S:g} s {shown or 'it says nothing'}")
+    why = "not answered, see whether it was done or say it again" if sent else "not said"
+    raise NotConfirmed(f"{why}: after {ANSWER_S:g} s {shown or 'it says nothing'}")

@@ -62,7 +62,9 @@ def test_a_word_is_done_when_the_line_says_so_and_not_before(
     assert heard == [told]
     out, err = capsys.readouterr()
     body = json.loads(out)
-    assert body["schema"] == 1 and f"after 0.5 s it is {state}: recorder: disk full" in (
+    assert body[
+        "schema"
+    ] == 1 and f"not answered, see whether it was done or say it again: after 0.5 s it is {state}: recorder: disk full" in (
         body.get("detail") or body["failed"]["l"]
     )
     assert body.get("answer") is None
