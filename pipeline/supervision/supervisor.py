@@ -82,6 +82,8 @@ class Supervisor:
         self._untold: deque[Message] = deque(maxlen=MAX_UNTOLD)
         self._bypass = False
         self._heard = Heard()
+        self._news = 0
+        """How much of what is published the last step has heard."""
         self._begun_by = os.getpid()
         self._kept_due_ns = 0
         self._flight = FlightRecorder(config, self._last_words, say)
@@ -225,7 +227,8 @@ class Supervisor:
     def _see_to(self, child: Child, now_ns: int) -> None:
         """Start it where it is down, start it again where it has ended, kill it where it hangs."""
         if child.process is None:
-            if now_ns >= child.restart_due_ns:
+            # The last words of a decision that died say from where its successor goes on: they come before it.
+            if now_ns >= child.restart_due_ns and not (child.role == "decision" and self._news):
                 self._start(child, now_ns)
         elif (code := child.process.poll()) is not None:
             self._show(child, child.last_words())
@@ -255,7 +258,9 @@ class Supervisor:
                     pass
                 case message:
                     self._inbox.refused.count(message.sender)
+        self._news = 0
         for published, _ in (*portion(self._few), *portion(self._many)):
+            self._news += 1
             self._heard.hear(published)
             self._flight.hear(published, now_ns)
 

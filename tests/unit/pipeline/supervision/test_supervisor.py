@@ -24,14 +24,16 @@ from pipeline.ledger.black_box import read_box
 from pipeline.ledger.box_folder import boxes
 from pipeline.link import status
 from pipeline.link.memory_link import MemoryQueue
-from pipeline.link.protocol import portion
+from pipeline.link.protocol import PORTION, portion
 from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.frames import Frame
 from pipeline.messages.stages import Progress, Status
-from pipeline.messages.states import StageState
+from pipeline.messages.states import Result, StageState
+from pipeline.messages.verdicts import Verdict
 from pipeline.supervision import child as children
 from pipeline.supervision.child import RESTARTS, Child
 from pipeline.supervision.runtime_folder import is_running
+from pipeline.supervision.spec import Spec
 from pipeline.supervision.supervisor import LineFailed, Supervisor
 
 CONFIG = LineConfig.model_validate({"line": {"name": "supervised"}})
@@ -315,3 +317,22 @@ def test_a_line_is_no_longer_held_only_when_its_sockets_are_gone(monkeypatch: py
 
         monkeypatch.setattr(line._link, "close", closing)
     assert held == [True] and not line.folder.exists()
+
+
+def test_the_last_verdicts_of_a_dead_decision_are_read_before_its_successor_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = instead(monkeypatch, SLEEP)
+    with Supervisor(CONFIG, say=lambda words: None) as line:
+        decision, published = line._children[1], MemoryQueue(10_000)
+        line._children[0].was_ready = True
+        until(line, lambda: decision.process is not None)
+        monkeypatch.setattr(line, "_many", published)
+        for n in range(5 * PORTION):
+            published.send(Verdict(
+                number=n, generation=0, camera="c", boot_id="b", seq=n, result=Result.PASS, t_mono_ns=0, t_utc_ns=0,
+            ))  # fmt: skip
+        assert decision.process is not None
+        decision.process.kill()
+        decision.process.wait()
+        until(line, lambda: decision.generation == 1)
+    (before,) = (Spec.model_validate_json(spec).before for spec in started if '"decision"' in spec and '"generation":1' in spec)
+    assert before.decided.cameras["c"].next_seq == 5 * PORTION
