@@ -21,7 +21,7 @@ from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
 from pipeline.config.motion import CameraMotion, EncoderMotion
 from pipeline.decision.judgement import standard_of
-from pipeline.link.protocol import Link
+from pipeline.link.protocol import Link, Outbox
 from pipeline.link.stage import Stage
 from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.commands import RollStart
@@ -42,6 +42,8 @@ class Role:
     """It brings things in, and is stopped before all others."""
     beyond_cable: bool = False
     """It is started again for ever: what is beyond a cable may come back after any time."""
+    prompt: bool = False
+    """It computes, and waits neither for a disk, an engine nor a device: where it is silent for long, it hangs."""
 
 
 def _frame_mm(config: LineConfig) -> dict[str, float | None]:
@@ -214,16 +216,17 @@ def _input(spec: Spec, link: Link, model: Path) -> Stage:
     from pipeline.inputs import input_kind
     from pipeline.inputs.sure_outbox import SureOutbox
 
-    assert isinstance(link, ZmqLink)  # inputs belong to a live line: replay has none
     config = next(i for i in spec.config.inputs if i.name == spec.name)
-    decision = SureOutbox(link.outbox("decision"), link.subscribe(spec.config.publisher.bind, "Heartbeat"))
+    decision: Outbox = link.outbox("decision")
+    if isinstance(link, ZmqLink):
+        decision = SureOutbox(decision, link.subscribe(spec.config.publisher.bind, "Heartbeat"))
     return input_kind(config.kind).make(config, decision, spec.generation)
 
 
 # In the order of starting: those that come later need those before.
 ROLES: dict[str, Role] = {
     "recorder": Role(_recorder, lambda config: ["recorder"]),
-    "decision": Role(_decision, lambda config: ["decision"]),
+    "decision": Role(_decision, lambda config: ["decision"], prompt=True),
     "worker": Role(_worker, lambda config: ["worker"]),
     "grabber": Role(_grabber, lambda config: [c.name for c in config.cameras], source=True, beyond_cable=True),
     "motion": Role(_motion, lambda config: ["motion"] if config.motion else [], source=True),

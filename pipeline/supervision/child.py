@@ -19,7 +19,12 @@ from pipeline.supervision.spec import Spec
 from pipeline.supervision.words import Words
 
 SILENT_NS = 10_000_000_000
-"""A process that reports no progress for so long hangs; a longer single engine call does not exist."""
+"""A process that reports no progress for so long hangs: no engine call takes longer, nor a step of a disk that works, nor
+what a camera's driver or a PLC may keep its process waiting."""
+PROMPT_SILENT_NS = 3_000_000_000
+"""The same of a prompt role: its step waits for nobody and takes milliseconds. The rest is for a busy machine."""
+AWAY_NS = 1_000_000_000
+"""A supervisor that makes no step for so long was itself stopped, with the machine maybe: it has heard nobody meanwhile."""
 STARTING_NS = 120_000_000_000
 """Loading and compiling a model may take so long."""
 PREFIX = "glassline: "
@@ -122,9 +127,13 @@ class Child:
         """How it hangs; empty while it does not."""
         if not self.ready:
             return "does not get ready" if now_ns - self._started_ns > STARTING_NS else ""
-        if now_ns - self.heard_ns > SILENT_NS:
+        if now_ns - self.heard_ns > (PROMPT_SILENT_NS if ROLES[self.role].prompt else SILENT_NS):
             return "reports no progress"
         return "has work and does none" if now_ns - self._handled_ns > STUCK_NS else ""
+
+    def spare(self, now_ns: int) -> None:
+        """Nobody has listened to it until now: its silence begins anew."""
+        self.heard_ns = self._handled_ns = now_ns
 
     def take_over(self) -> None:
         """Let a worker that stands by begin; it must be ready to hear it."""

@@ -20,7 +20,7 @@ from pipeline.messages.message import Message
 from pipeline.messages.stages import Progress
 from pipeline.messages.states import StageState
 from pipeline.supervision.builders import ROLES
-from pipeline.supervision.child import PREFIX, RESTARTS_NS, Child, terminate
+from pipeline.supervision.child import AWAY_NS, PREFIX, RESTARTS_NS, Child, terminate
 from pipeline.supervision.flight_recorder import FlightRecorder
 from pipeline.supervision.held_folder import HeldFolder
 from pipeline.supervision.left import FILE, Left, read_fault, read_left, write_left
@@ -85,7 +85,7 @@ class Supervisor:
         self._news = 0
         """How much of what is published the last step has heard."""
         self._begun_by = os.getpid()
-        self._kept_due_ns = 0
+        self._kept_due_ns = self._stepped_ns = 0
         self._flight = FlightRecorder(config, self._last_words, say)
 
     def __enter__(self) -> Supervisor:
@@ -209,6 +209,10 @@ class Supervisor:
         """Hear progress, start the next process, see to those that died or hang; LineFailed when it cannot go on."""
         assert self._link is not None
         now_ns = time.monotonic_ns()
+        if now_ns - self._stepped_ns > AWAY_NS:
+            for child in self._processes:
+                child.spare(now_ns)
+        self._stepped_ns = now_ns
         self._hear(now_ns)
         while self._untold and self._decision.send(self._untold[0]):
             self._untold.popleft()

@@ -149,11 +149,11 @@ def test_a_process_that_stands_still_is_not_pinged_for(
     with started(written(model, footage, tmp_path)) as line:
         until_up(systemd)
         assert words_of(systemd, 3.5).count("WATCHDOG=1") in (3, 4)
-        decision = next(p for p in children(line.pid) if b"decision-decision" in Path(f"/proc/{p}/cmdline").read_bytes())
-        os.kill(decision, signal.SIGSTOP)
+        recorder = next(p for p in children(line.pid) if b"recorder-recorder" in Path(f"/proc/{p}/cmdline").read_bytes())
+        os.kill(recorder, signal.SIGSTOP)
         words_of(systemd, 1.5)
         assert not words_of(systemd, 3.0)
-        os.kill(decision, signal.SIGCONT)
+        os.kill(recorder, signal.SIGCONT)
         assert "WATCHDOG=1" in words_of(systemd, 3.0)
         line.send_signal(signal.SIGTERM)
         assert line.wait(10) == 0

@@ -47,6 +47,16 @@ def test_silence_is_a_hang(child: Child) -> None:
     assert child.hangs(6 + SILENT_NS) == "reports no progress"
 
 
+@pytest.mark.parametrize(("role", "silent_ns"), [("decision", 3 * S), ("worker", SILENT_NS), ("recorder", SILENT_NS)])
+def test_who_waits_for_nobody_hangs_sooner(child: Child, role: str, silent_ns: int) -> None:
+    child.role = role
+    child.hears(word(), 5)
+    assert child.hangs(5 + silent_ns) == ""
+    assert child.hangs(6 + silent_ns) == "reports no progress"
+    child.spare(6 + silent_ns)  # who should have listened was stopped, too
+    assert child.hangs(6 + 2 * silent_ns) == ""
+
+
 @pytest.mark.parametrize(("handled", "waiting", "hangs"), [(1, 0, ""), (1, 3, "has work and does none"), (2, 3, "")])
 def test_work_that_is_not_done_is_a_hang_and_idleness_is_none(child: Child, handled: int, waiting: int, hangs: str) -> None:
     child.hears(word(handled=1, waiting=3), 0)

@@ -336,3 +336,20 @@ def test_the_last_verdicts_of_a_dead_decision_are_read_before_its_successor_begi
         until(line, lambda: decision.generation == 1)
     (before,) = (Spec.model_validate_json(spec).before for spec in started if '"decision"' in spec and '"generation":1' in spec)
     assert before.decided.cameras["c"].next_seq == 5 * PORTION
+
+
+def test_a_supervisor_that_was_stopped_itself_takes_nobody_s_silence_for_a_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = list[str]()
+    instead(monkeypatch, SLEEP)
+    with Supervisor(CONFIG, say=said.append) as line:
+        until(line, lambda: line._children[0].process is not None)
+        reported(line._children[0])
+        later_ns = time.monotonic_ns() + 60_000_000_000
+        monkeypatch.setattr("pipeline.supervision.supervisor.time.monotonic_ns", lambda: later_ns)
+        line.step()
+        assert not said
+        later_ns += 500_000_000
+        line.step()
+        monkeypatch.setattr(children, "SILENT_NS", 400_000_000)
+        line.step()
+        assert said == ["glassline: recorder reports no progress, killed and started again"]
