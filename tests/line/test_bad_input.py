@@ -174,10 +174,13 @@ def test_a_model_that_cannot_be_used(bench: Bench, spoil: Callable[[Path], objec
         ({"cameras": []}, ["no cameras"]),
         ({"ledger": {"path": "/dev/null/ledger.sqlite"}}, ["not writable", "/dev/null"]),
         ({"cameras": [{"name": "a", "source": "replay", "path": "nowhere"}]}, ["nowhere"]),
-        ({"cameras": [{"name": "a", "source": "basler", "serial": "0815-9999"}]}, ["0815-9999"]),
+        (
+            {"cameras": [{"name": "a", "source": "basler", "serial": "0815-0000", "features": {"NoSuchFeature": 1}}]},
+            ["NoSuchFeature"],
+        ),
         ({"motion": {"source": "simulated", "speed_mm_s": 100_000}}, ["cannot keep up", "--slow-ok"]),
     ],
-    ids=["key", "value", "no model", "no cameras", "ledger under a file", "no footage", "no such serial", "too fast"],
+    ids=["key", "value", "no model", "no cameras", "ledger under a file", "no footage", "no such feature", "too fast"],
 )
 def test_a_line_that_cannot_run(bench: Bench, change: dict[str, object], told: list[str]) -> None:
     refused(bench.run(**change), *told)
