@@ -24,6 +24,7 @@ GRACE_NS = S
 LATE_S = 1.0
 """After its budget a frame has its verdict within that, where decision lives."""
 WELL_S = 30.0
+LIVED_NS = 10 * S
 GROWN_MB, GROWN_HANDLES = 150.0, 12
 STOPPED_S = 10.0
 DEAF = ("flood", "stalled")
@@ -168,16 +169,19 @@ def _trusted(r: Record) -> Found:
     for _, m in r.heard:
         if m["t"] == "LineState":
             state = m
-        elif m["t"] == "Verdict" and m["result"] == "PASS" and state.get("state") in ("FAULT", "BYPASS", "STARTING"):
+        elif m["t"] == "Verdict" and m["result"] == "PASS" and state.get("state") in ("FAULT", "BYPASS"):
             if m["generation"] == state["generation"] and m["t_mono_ns"] > state["t_mono_ns"]:
                 yield "I2", m["camera"], f"seq {m['seq']} of {m['boot_id']}", f"PASS while nothing may pass: {state['state']}"
 
 
 def counters_add_up(r: Record) -> Found:
     """All totals add up in themselves, and the last ones of the record are those of its verdicts."""
-    for told in [*(t for _, t in r.said("Totals")), *(t for _, t in r.totals)]:
-        where = f"totals of generation {told['generation']}"
-        if told["verdicts"] != told["passed"] + told["defect"] + told["not_inspected"]:
+    newest = {run: max(t["generation"] for of, t in r.totals if of == run) for run, _ in r.totals}
+    for run, told in [*((r.run_at(t["t_mono_ns"]), t) for _, t in r.said("Totals")), *r.totals]:
+        where, uncounted = f"totals of generation {told['generation']}", told["verdicts"]
+        uncounted -= told["passed"] + told["defect"] + told["not_inspected"]
+        # Of a decision that was killed its successor tells how many verdicts there were, and no more.
+        if uncounted and not (uncounted > 0 and told["generation"] < newest.get(run, 0)):
             yield "I3", "", where, "totals do not add up: verdicts"
         if sum(told["reasons"].values()) != told["not_inspected"]:
             yield "I3", "", where, "totals do not add up: reasons"
@@ -232,8 +236,8 @@ def nothing_grows(r: Record) -> Found:
     for print_ in r.footprints:
         by_pid[print_.name, print_.pid].append(print_)
     for (name, _), prints in by_pid.items():
-        ready = [p for p in prints if p.t_ns > prints[0].t_ns + 5 * S]  # it has loaded what it needs
-        if len(ready) < 3:
+        ready = prints[len(prints) // 2 :]  # it has loaded what it needs
+        if prints[-1].t_ns - prints[0].t_ns < LIVED_NS:
             continue
         grown_mb = max(p.rss_mb for p in ready) - ready[0].rss_mb
         handles = ready[-1].handles - ready[0].handles
