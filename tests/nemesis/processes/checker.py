@@ -8,6 +8,7 @@ consumer lets nothing by. What was published *or* recorded counts: what only a d
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
@@ -24,7 +25,6 @@ GRACE_NS = S
 LATE_S = 1.0
 """After its budget a frame has its verdict within that, where decision lives."""
 WELL_S = 30.0
-LIVED_NS = 10 * S
 GROWN_MB, GROWN_HANDLES = 150.0, 12
 STOPPED_S = 10.0
 DEAF = ("flood", "stalled")
@@ -232,12 +232,14 @@ def losses_are_told(r: Record) -> Found:
 
 def nothing_grows(r: Record) -> Found:
     """A process that lived through it holds about what it held; the line ends in time, and leaves nothing."""
-    by_pid = defaultdict(list)
+    by_pid, heard_ns = defaultdict(list), [t_ns for t_ns, _ in r.heard]
     for print_ in r.footprints:
         by_pid[print_.name, print_.pid].append(print_)
     for (name, _), prints in by_pid.items():
-        ready = prints[len(prints) // 2 :]  # it has loaded what it needs
-        if prints[-1].t_ns - prints[0].t_ns < LIVED_NS:
+        first = bisect.bisect_left(heard_ns, prints[0].t_ns)
+        well = well_ns(r, prints[0].t_ns, first)  # by then it has loaded what it needs
+        ready = [p for p in prints if well is not None and p.t_ns > well]
+        if len(ready) < 3:
             continue
         grown_mb = max(p.rss_mb for p in ready) - ready[0].rss_mb
         handles = ready[-1].handles - ready[0].handles

@@ -27,7 +27,7 @@ from tests.nemesis.processes.recovery import replaced_ns, seconds, well_ns
 from tests.nemesis.processes.schedule import Act, Schedule, processes
 
 Say = Callable[[str], object]
-UP_S, WELL_S = 120.0, 60.0
+UP_S, WELL_S = 120.0, 90.0
 """A line that is not up, or not well again, by then is a violation; on a loaded machine an engine takes its time."""
 PEACE_S = 2.0
 FAULT_NS, RESET_NS = 1_000_000_000, 1_500_000_000

@@ -66,8 +66,10 @@ def draw(seed: int) -> Schedule:
     cloth, standby, basler = rng.random() < 0.65, rng.random() < 0.35, rng.random() < 0.25
     acts: list[Act] = []
     deaths: Counter[str] = Counter()
-    for _ in range(rng.randint(2, 5)):
+    for number in range(rng.randint(2, 5)):
         act = _act(rng, cloth, basler)
+        while basler and number == 0 and act.kind not in ("unplug", "damage"):
+            act = _act(rng, cloth, basler)
         if act.deadly:
             if deaths[act.target] == MOST_DEATHS:
                 continue
