@@ -68,7 +68,14 @@ class Line:
                 "ImageFilename": str(truth.footage["b"]), "ImageFileMode": True,
             }  # fmt: skip
             trigger = {"selector": "FrameStart", "source": "Software"}
-            cameras[1] = {"name": "b", "source": "basler", "serial": "0815-0001", "features": features, "trigger": trigger, **pace}
+            cameras[1] = {
+                "name": "b",
+                "source": "basler",
+                "serial": "0815-0001",
+                "features": features,
+                "trigger": trigger,
+                **pace,
+            }
         if cloth:
             cameras[1]["x_offset_mm"] = 51.2
         body = {

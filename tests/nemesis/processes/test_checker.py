@@ -280,7 +280,7 @@ def test_silence_by_the_clock_is_found_where_nothing_tells_of_it(told: bool) -> 
 
 def test_recovery_counts_from_the_deed_to_scores_of_pictures_taken_after_its_successor_began() -> None:
     record = recorded(cloth=True)
-    (deed, took_s), = alone(record)
+    ((deed, took_s),) = alone(record)
     after = [v for _, v in record.rows if v["t_mono_ns"] - 40 * MS > 5 * S + 20 * MS]
     judged_ns = max(next(v["t_mono_ns"] for v in after if v["camera"] == camera) for camera in "ab")
     assert deed.target == "worker" and took_s == pytest.approx((judged_ns + MS - 5 * S) / S)

@@ -31,4 +31,6 @@ def test_a_seed_says_the_same_again_and_seeds_reach_all() -> None:
     assert hit == {"supervisor", "decision", "worker", "recorder", "a", "b", "motion"}
     for schedule in drawn:
         deaths = [a.target for a in schedule.acts if a.deadly]
-        assert all(deaths.count(t) <= MOST_DEATHS for t in deaths) and {a.target for a in schedule.acts} <= {*schedule.processes}
+        assert all(deaths.count(t) <= MOST_DEATHS for t in deaths) and {a.target for a in schedule.acts} <= {
+            *schedule.processes
+        }
