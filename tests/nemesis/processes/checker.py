@@ -1,9 +1,9 @@
 """The promise, tested on the record of a run of real processes; it shares no code with the product.
 
-I1 one verdict for each frame, and cloth and time without a hole. I2 no PASS without the true score of that very picture, in time,
-by the model and card in force. I3 counters add up. I4 what the frames' numbers skip is told as lost. I5 nothing grows, nothing is
-left. I6 the line is well again. I7 what was committed stays, and what is not there is seen to be missing. GATE the reference
-consumer lets nothing by. What was published *or* recorded counts: what only a dead decision held may be on no record.
+I1 one verdict for each frame, and cloth and time without a hole. I2 no PASS without the true score of that very picture, in
+time, by the model and card in force. I3 counters add up. I4 what the frames' numbers skip is told as lost. I5 nothing grows,
+nothing is left. I6 the line is well again. I7 what was committed stays, and what is not there is seen to be missing. GATE the
+reference consumer lets nothing by. What was published or recorded counts: what only a dead decision held is on no record.
 """
 
 from __future__ import annotations
@@ -167,9 +167,10 @@ def _trusted(r: Record) -> Found:
     for _, m in r.heard:
         if m["t"] == "LineState":
             state = m
-        elif m["t"] == "Verdict" and m["result"] == "PASS" and state.get("state") in ("FAULT", "BYPASS"):
-            if m["generation"] == state["generation"] and m["t_mono_ns"] > state["t_mono_ns"]:
-                yield "I2", m["camera"], f"seq {m['seq']} of {m['boot_id']}", f"PASS while nothing may pass: {state['state']}"
+            continue
+        passes = m["t"] == "Verdict" and m["result"] == "PASS" and state.get("state") in ("FAULT", "BYPASS")
+        if passes and m["generation"] == state["generation"] and m["t_mono_ns"] > state["t_mono_ns"]:
+            yield "I2", m["camera"], f"seq {m['seq']} of {m['boot_id']}", f"PASS while nothing may pass: {state['state']}"
 
 
 def counters_add_up(r: Record) -> Found:
@@ -192,7 +193,7 @@ def counters_add_up(r: Record) -> Found:
         for told in [t for of, t in r.totals if of == run and t["generation"] == last]:
             own = Counter(v["result"] for v in made if v["generation"] == last)
             said = {"PASS": told["passed"], "DEFECT": told["defect"], "NOT_INSPECTED": told["not_inspected"]}
-            ended = (run, 0) == (r.runs[-1][0], 0)  # one that was killed has told no last ones
+            ended = run == r.runs[-1][0]  # one that was killed has told no last ones
             if any(said[k] > own[k] for k in said) or (ended and said != {k: own[k] for k in said}):
                 yield (
                     "I3",

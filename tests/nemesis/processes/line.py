@@ -195,7 +195,7 @@ class Line:
         for name, pid in self.pids.items():
             with suppress(OSError):
                 pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-                handles = len(os.listdir(f"/proc/{pid}/fd"))
+                handles = len(list(Path(f"/proc/{pid}/fd").iterdir()))
                 self.record.footprints.append(Footprint(now_ns, name, pid, pages * 4096 / 1e6, handles))
 
 

@@ -23,9 +23,8 @@ def well_ns(record: Record, since_ns: int, first: int = 0) -> int | None:
             continue
         if m["t"] in ("Heartbeat", "LineState"):
             running = m["state"] == "RUNNING" and m["inspection_ok"]
-        elif m["t"] == "Verdict" and m["result"] in ("PASS", "DEFECT"):
-            if m["t_mono_ns"] - m["latency_ms"] * 1e6 > since_ns:
-                scored.add(m["camera"])
+        elif m["t"] == "Verdict" and m["result"] in ("PASS", "DEFECT") and m["t_mono_ns"] - m["latency_ms"] * 1e6 > since_ns:
+            scored.add(m["camera"])
         if running and scored >= set(record.facts["cameras"]):
             return heard_ns
     return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 FIRST_S, LAST_S = 1.0, 14.0
 """Acts begin and end between these times, counted from when the line is well."""
 MOST_DEATHS = 2
-"""Of one process in a run: with four failures in a minute a line ends, and a service that ends too often is not started again."""
+"""Of one process in a run: the fourth failure in a minute ends a line; systemd starts it five times in ten minutes."""
 HANGS_S = 9.0
 """A process that stands still for so long is killed and started again."""
 
