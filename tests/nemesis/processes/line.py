@@ -188,7 +188,7 @@ class Line:
             with suppress(OSError):
                 told = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
                 if "pipeline.supervision.process" in told:
-                    self._names[pid] = Path(told[-2]).stem.partition("-")[2]
+                    self._names[pid] = Path(told[-2]).stem.partition("-")[2].rpartition("-")[0]
         return self._names.get(pid, "")
 
     def _weigh(self, now_ns: int) -> None:

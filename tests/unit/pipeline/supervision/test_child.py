@@ -7,11 +7,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pipeline.config.line import LineConfig
 from pipeline.messages.stages import Progress
 from pipeline.supervision.child import ABORT_NS, RESTARTS, SILENT_NS, STARTING_NS, STUCK_NS, Child, terminate
+from pipeline.supervision.spec import Spec
 from pipeline.supervision.words import Words
 
 S = 1_000_000_000
@@ -127,3 +131,22 @@ def test_a_process_that_prints_much_as_it_stops_ends_by_itself() -> None:
     for child in children:
         said += child.last_words()
     assert len(said) == 6002 and {len(line) for line in said} == {99}
+
+
+def test_each_generation_reads_its_own_spec_however_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker dies just as the standby begins: the next standby is started before that one has read what it is to be."""
+    commands: list[list[str]] = []
+    popen = subprocess.Popen
+
+    def start(words: list[str], **more: Any) -> subprocess.Popen[bytes]:
+        commands.append(words)
+        return popen([sys.executable, "-c", "import time; time.sleep(60)"], **more)
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    children = [Child("worker", "worker") for _ in range(2)]
+    for generation, one in enumerate(children, 1):
+        one.start(Spec(role="worker", name="worker", generation=generation, folder=tmp_path, config=LineConfig(), standby=True), 0)
+    terminate(children, 0.0, lambda: None)
+    for one in children:
+        one.last_words()
+    assert [Spec.model_validate_json(Path(words[-1]).read_text()).generation for words in commands] == [1, 2]
