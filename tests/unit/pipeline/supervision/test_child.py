@@ -145,7 +145,7 @@ def test_each_generation_reads_its_own_spec_however_late(tmp_path: Path, monkeyp
     monkeypatch.setattr(subprocess, "Popen", start)
     children = [Child("worker", "worker") for _ in range(2)]
     for generation, one in enumerate(children, 1):
-        one.start(Spec(role="worker", name="worker", generation=generation, folder=tmp_path, config=LineConfig(), standby=True), 0)
+        one.start(Spec(role="worker", name="worker", generation=generation, folder=tmp_path, config=LineConfig()), 0)
     terminate(children, 0.0, lambda: None)
     for one in children:
         one.last_words()
