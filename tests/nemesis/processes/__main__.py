@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections import Counter
@@ -42,6 +43,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, help="so many SIGKILLs over all processes of one line, and no schedule")
     parser.add_argument("--standby", action="store_true", help="with --kills: a worker stands by")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # neither a line nor its disk outlives this
     with Stage() as stage:
         if arguments.kills is not None:
             record = stage.kill(arguments.kills, arguments.seed or 0, arguments.standby, lambda words: print(words, flush=True))
