@@ -10,6 +10,7 @@ from collections import Counter
 
 from tests.nemesis.checker import Violation
 from tests.nemesis.processes.checker import check
+from tests.nemesis.processes.known import KNOWN, is_new
 from tests.nemesis.processes.play import Stage
 from tests.nemesis.processes.record import Deed, Record
 from tests.nemesis.processes.recovery import alone, distribution
@@ -28,10 +29,14 @@ def show(found: list[Violation]) -> None:
 
 def judge(record: Record, trace: list[str]) -> bool:
     """Whether it holds; else its trace is printed."""
-    if found := check(record):
+    found = check(record)
+    new = [violation for violation in found if is_new(violation)]
+    if new:
         print("\n".join(trace), flush=True)
-        show(found)
-    return not found
+    show(new)
+    for place, count in Counter((v.invariant, v.kind) for v in found if not is_new(v)).items():
+        print(f"  {count:5} known: {KNOWN[place]}", flush=True)
+    return not new
 
 
 def main() -> int:

@@ -27,6 +27,7 @@ LATE_S = 1.0
 WELL_S = 30.0
 GROWN_MB, GROWN_HANDLES = 150.0, 12
 STOPPED_S = 10.0
+CUT_OFF = " at the end of a run that was cut off"
 DEAF = ("flood", "stalled")
 """While these last, an honest subscriber may be hung up on by mistake, and come back."""
 
@@ -285,9 +286,15 @@ def record_is_whole(r: Record) -> Found:
     lost = Counter(run for (run, *_), v in rows.items() if v.get("reason") == "RECORD_LOST")
     for key in r.verdicts().keys() - rows.keys():
         run, generation, number = key
+        cut_off = run != r.runs[-1][0]  # only the last one is stopped in order
         after = any(of == run and (g, n) > (generation, number) for of, g, n in rows)
         if not after and number >= told.get((run, generation), 0) and not lost[run]:
-            yield "I7", r.verdicts()[key]["camera"], f"verdict {key}", "published, and nothing shows that it is missing"
+            yield (
+                "I7",
+                r.verdicts()[key]["camera"],
+                f"verdict {key}",
+                "published, and nothing shows that it is missing" + CUT_OFF * cut_off,
+            )
     lines = {(v["run"], v["generation"], v["number"]): v for v in r.lines}
     for key in lines.keys() ^ rows.keys():
         yield "I7", "", f"verdict {key}", "verdicts.jsonl and the ledger differ"

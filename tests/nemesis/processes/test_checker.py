@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.nemesis.processes.checker import check
+from tests.nemesis.processes.checker import CUT_OFF, check
 from tests.nemesis.processes.ear import Said
 from tests.nemesis.processes.record import Deed, Footprint, Record
 from tests.nemesis.processes.recovery import alone, distribution, well_ns
@@ -197,6 +197,11 @@ def the_last_row_is_missing_and_nothing_tells_of_it(r: Record) -> None:
     r.totals = []
 
 
+def the_end_of_a_run_is_missing_that_another_one_follows(r: Record) -> None:
+    the_last_row_is_missing_and_nothing_tells_of_it(r)
+    r.runs.append(("R2", 60 * S))
+
+
 def a_line_is_missing(r: Record) -> None:
     r.lines.pop(5)
 
@@ -244,6 +249,7 @@ PLANTS: tuple[tuple[str, str, Callable[[Record], None]], ...] = (
     ("I6", "the line ended by itself", a_refused_configuration_ends_it),
     ("I7", "it was committed, and is gone", a_committed_row_is_gone),
     ("I7", "published, and nothing shows that it is missing", the_last_row_is_missing_and_nothing_tells_of_it),
+    ("I7", f"published, and nothing shows that it is missing{CUT_OFF}", the_end_of_a_run_is_missing_that_another_one_follows),
     ("I7", "verdicts.jsonl and the ledger differ", a_line_is_missing),
     ("I1", "the ledger says something else than what was published", a_row_says_something_else),
     ("GATE", "open after a bad word", the_gate_stays_open_after_a_defect),
