@@ -15,7 +15,8 @@ help:
 	@echo "make demo   the whole story on generated cloth (about five minutes), result in ./demo"
 	@echo "make test   style, types, import contracts, unit tests, trainings and engines, emulated cameras, TensorRT dry run, whole lines"
 	@echo "make fuzz   ten minutes of broken pictures, settings, messages, answers and files; MINUTES=60 for longer"
-	@echo "make nemesis  two thousand seeded fault schedules against the line in one process; SCHEDULES=20000 for more"
+	@echo "make nemesis  two thousand seeded fault schedules against the line in one process, sixty against one of real processes, and"
+	@echo "            two hundred kills, in two hours; SCHEDULES=20000 PLAYS=600 KILLS=2000 for more"
 	@echo "make lock   resolve the dependencies anew into requirements.lock"
 	@echo "make sbom   what is installed, as CycloneDX, into sbom.json"
 	@echo "make clean  remove the environment"
@@ -73,8 +74,13 @@ fuzz: $(VENV)/.ready
 
 # Whatever fails, the promise holds: a short run of it is part of the unit tests.
 SCHEDULES ?= 2000
+PLAYS ?= 60
+KILLS ?= 200
 nemesis: $(VENV)/.ready
 	$(BIN)/python -m tests.nemesis --count $(SCHEDULES)
+	$(BIN)/python -m tests.nemesis.processes --count $(PLAYS)
+	$(BIN)/python -m tests.nemesis.processes --kills $(KILLS)
+	$(BIN)/python -m tests.nemesis.processes --kills $(KILLS) --standby
 
 $(VENV)/supply:
 	$(PYTHON) -m venv $@

@@ -7,6 +7,8 @@ from collections import deque
 from pathlib import Path
 
 LOOK_NS = 60_000_000_000
+AGAIN_NS = 1_000_000_000
+"""While there is too little: that somebody has made room is seen at once."""
 LOOKS = 60
 LEAST_BYTES = 1_000_000_000
 LEAST_H = 8.0
@@ -16,22 +18,29 @@ LEAST_LOOKS = 10
 
 
 class Room:
-    """Looks at the disk each minute, and remembers the last hour."""
+    """Looks at the disk each minute, more often while there is too little room, and remembers each minute of the last hour."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._looks: deque[tuple[int, int]] = deque(maxlen=LOOKS)
         self._words = ""
+        self._due_ns = self._minute_ns = 0
 
     def warning(self, now_ns: int) -> str:
         """What a person must know; empty while there is room for a shift, at the rate of the last hour."""
-        if not self._looks or now_ns - self._looks[-1][0] >= LOOK_NS:
-            try:
-                disk = os.statvfs(self._folder)
-            except OSError:
-                return self._words  # a commit will say what is wrong
-            self._looks.append((now_ns, disk.f_bavail * disk.f_frsize))
-            self._words = self._judge()
+        if now_ns < self._due_ns:
+            return self._words
+        try:
+            disk = os.statvfs(self._folder)
+        except OSError:
+            return self._words  # a commit will say what is wrong
+        if now_ns >= self._minute_ns:
+            self._minute_ns = now_ns + LOOK_NS
+        else:
+            self._looks.pop()
+        self._looks.append((now_ns, disk.f_bavail * disk.f_frsize))
+        self._words = self._judge()
+        self._due_ns = min(self._minute_ns, now_ns + AGAIN_NS) if self._words else self._minute_ns
         return self._words
 
     def _judge(self) -> str:

@@ -83,7 +83,8 @@ class Child:
     def start(self, spec: Spec, now_ns: int) -> None:
         """Run the next generation, the one that the spec is of."""
         self.generation, self.waits = spec.generation, spec.standby
-        path = spec.folder / f"{self.role}-{self.name}.json"
+        # Of this generation alone: the one before it may be a standby that has not read its own yet.
+        path = spec.folder / f"{self.role}-{self.name}-{self.generation}.json"
         path.write_text(spec.model_dump_json(), encoding="utf-8")
         # A session of its own: Ctrl-C in the terminal reaches the supervisor alone, which stops all in order.
         self.process = subprocess.Popen(

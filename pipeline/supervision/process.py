@@ -100,8 +100,9 @@ def die_with_parent(parent_pid: int | None = None) -> None:
 
 def main(arguments: Iterable[str]) -> int:
     """Run one stage until SIGTERM; exit 0 asked to, 1 the camera or engine failed, ABSENT, 2 and 3 as the program's own."""
-    (path,) = arguments
-    spec = Spec.model_validate(json.loads(Path(path).read_text(encoding="utf-8")))
+    (path,) = map(Path, arguments)
+    spec = Spec.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    path.unlink(missing_ok=True)  # what is started again for ever must not fill the folder
     die_with_parent(spec.supervisor_pid)
     confine()
     faulthandler.enable()

@@ -54,6 +54,22 @@ def test_so_little_is_told_at_once_and_one_great_file_is_no_rate(disk: Disk, tmp
     assert room.warning(LOOK_NS) == ""
 
 
+def test_room_that_somebody_makes_is_seen_at_once_and_the_minutes_of_the_hour_stay(disk: Disk, tmp_path: Path) -> None:
+    room = Room(tmp_path)
+    for minute in range(20):
+        disk.free -= 0.3  # 18 GB an hour: it lasts long
+        assert room.warning(minute * LOOK_NS) == ""
+    full_ns = 20 * LOOK_NS
+    free, disk.free = disk.free, 0.0
+    assert room.warning(full_ns)
+    for second in range(1, 30):
+        assert room.warning(full_ns + second * LOOK_NS // 60)
+    disk.free = free
+    assert room.warning(full_ns + LOOK_NS // 2) == ""
+    disk.free = 140.0  # less than eight hours at such a rate, which the last seconds alone would not tell
+    assert "GB free, at the present rate" in room.warning(full_ns + LOOK_NS)
+
+
 def test_it_is_looked_at_once_a_minute(disk: Disk, tmp_path: Path) -> None:
     room = Room(tmp_path)
     for step in range(1000):

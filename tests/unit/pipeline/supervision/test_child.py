@@ -7,11 +7,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pipeline.config.line import LineConfig
 from pipeline.messages.stages import Progress
 from pipeline.supervision.child import ABORT_NS, ABSENT, RESTARTS, SILENT_NS, STARTING_NS, STUCK_NS, Child, terminate
+from pipeline.supervision.spec import Spec
 from pipeline.supervision.words import Words
 
 S = 1_000_000_000
@@ -163,3 +167,22 @@ def test_it_is_down_for_what_it_said_last(printed: str, status: int, why: str) -
     child._said = Words(speaker.stdout)
     child.last_words()
     assert child.why(status) == why
+
+
+def test_each_generation_reads_its_own_spec_however_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker dies just as the standby begins: the next standby is started before that one has read what it is to be."""
+    commands: list[list[str]] = []
+    popen = subprocess.Popen
+
+    def start(words: list[str], **more: Any) -> subprocess.Popen[bytes]:
+        commands.append(words)
+        return popen([sys.executable, "-c", "import time; time.sleep(60)"], **more)
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    children = [Child("worker", "worker") for _ in range(2)]
+    for generation, one in enumerate(children, 1):
+        one.start(Spec(role="worker", name="worker", generation=generation, folder=tmp_path, config=LineConfig()), 0)
+    terminate(children, 0.0, lambda: None)
+    for one in children:
+        one.last_words()
+    assert [Spec.model_validate_json(Path(words[-1]).read_text()).generation for words in commands] == [1, 2]
