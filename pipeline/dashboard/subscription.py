@@ -1,0 +1,263 @@
+"""What feeds the page's view: a thread that only listens to a line, and reads its record where it came too late to hear."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import to_json
+
+from glass_core.errors import InputError
+from pipeline.config.line import LineConfig
+from pipeline.dashboard.view import View
+from pipeline.ledger.dispositions import Key, in_force, read_dispositions
+from pipeline.ledger.facts import run_facts
+from pipeline.ledger.reading import (
+    read_actions,
+    read_borders,
+    read_events,
+    read_last_verdicts,
+    read_runs,
+    read_states,
+    read_totals,
+    read_verdicts,
+)
+from pipeline.link.protocol import Inbox, portion
+from pipeline.link.zmq_link import ZmqLink
+from pipeline.messages.cloth import Roll
+from pipeline.messages.message import Message
+from pipeline.messages.verdicts import Verdict
+from pipeline.supervision.builders import ROLES
+from pipeline.supervision.left import look_at_left
+from pipeline.supervision.runtime_folder import is_running, runtime_folder
+
+TOPICS = ("LineState", "Heartbeat", "Totals", "Action", "Roll", "SpanEvent", "Verdict")
+WAIT_MS = 50
+LOOK_S = 0.5
+"""As often as it looks whether the line runs, and how its processes are."""
+SETTLE_S = 2.0
+"""After the first word of a run, or a hole in the verdicts, until the record has what was missed."""
+MIN_APART_S = 30.0
+"""Between two readings of the record of a line that runs."""
+MAX_READ = 50_000
+"""Verdicts read of a line that runs; the map of a longer roll begins later."""
+
+
+class Page:
+    """The view of a line or of a record, and where its pictures and words are; used under its `lock`."""
+
+    def __init__(self, view: View, folder: Path, config: LineConfig | None) -> None:
+        self.view, self.folder, self.config = view, folder, config
+        self.lock, self.noting = threading.Lock(), threading.Lock()
+        self.run_id: str | None = None
+        """Of the record; null: not known yet."""
+        self._state = self._cloth = b"{}"
+        self._state_due_s = self._cloth_due_s = 0.0
+        self._cloth_version = ""
+
+    def state(self) -> bytes:
+        """The small state as JSON, made anew five times a second at most however many look."""
+        with self.lock:
+            if time.monotonic() >= self._state_due_s:
+                self._state, self._state_due_s = _json(self.view.told()), time.monotonic() + 0.2
+            return self._state
+
+    def cloth(self) -> bytes:
+        """The roll so far as JSON, made anew once a second at most, and where it has changed."""
+        with self.lock:
+            version = self.view.cloth_version
+            if version != self._cloth_version and time.monotonic() >= self._cloth_due_s:
+                self._cloth = _json({"version": version, **self.view.told_cloth()})
+                self._cloth_version, self._cloth_due_s = version, time.monotonic() + 1.0
+            return self._cloth
+
+    def reread_words(self) -> None:
+        """What people have said of the defects, from the file; the next `cloth` has it."""
+        if self.run_id is not None:
+            words = in_force(read_dispositions(self.folder, self.run_id))
+            with self.lock:
+                self.view.judge(words)
+                self._cloth_due_s = self._state_due_s = 0.0
+
+    def find(self, key: Key) -> tuple[Any, bool] | None:
+        """A defect that is shown, and whether it is whole."""
+        with self.lock:
+            defect = self.view.cloth.defect(key)
+            return None if defect is None else (defect, self.view.cloth.closed(defect))
+
+
+def of_record(ledger: Path) -> Page:
+    """A page of the last run in a ledger, which shows its last roll; InputError where it cannot be read."""
+    run_id, facts = next(reversed(read_runs(ledger).items()), (None, {}))
+    borders = read_borders(ledger, run_id)
+    view = View(facts, live=False)
+    rolls = list(borders.rolls.items())
+    name, roll = rolls[-1] if rolls else ("", None)
+    verdicts = [*read_verdicts(ledger, run_id)]
+    if roll is not None and not roll.roll_id:  # the last roll has ended: show that, not the cloth after it
+        name, roll = next(((n, r) for n, r in reversed(rolls) if n), (name, roll))
+    for kind in (read_states, read_totals, read_actions):
+        for message in kind(ledger, run_id):
+            view.hear(message)
+    cloth = view.again(None if roll is None else roll.model_copy(update={"roll_id": name}))
+    for verdict in verdicts:
+        if roll is None or verdict.roll_id == name:
+            cloth.add(verdict)
+    for event in read_events(ledger, run_id):
+        if roll is None or event.roll_id == roll.roll_id:
+            cloth.add_event(event)
+    cloth.end()
+    view.cloth = cloth
+    page = Page(view, ledger.parent, None)
+    page.run_id = run_id
+    page.reread_words()
+    return page
+
+
+def of_line(config: LineConfig) -> Page:
+    """A page of a line that runs now or later."""
+    facts = {"line": config.line.name, "config": config.model_dump(mode="json")}
+    if config.model is not None:
+        facts = run_facts(config, config.model)
+    return Page(View(facts, live=True), config.ledger.path.parent, config)
+
+
+class Subscription(threading.Thread):
+    """Feeds a page of a line from what it publishes. It says nothing to the line: a slow one loses messages, alone."""
+
+    def __init__(self, page: Page) -> None:
+        super().__init__(name="subscription", daemon=True)
+        assert page.config is not None
+        self._page, self._config = page, page.config
+        self._stopped = threading.Event()
+        self._held: deque[Verdict] | None = None
+        """Heard while the record is not read yet."""
+        self._read_due_s: float | None = None
+        self._last_read_s = -MIN_APART_S
+        self._following: tuple[int, int] | None = None
+
+    def stop(self) -> None:
+        """Listen no more; waits until the socket is closed."""
+        self._stopped.set()
+        self.join()
+
+    def run(self) -> None:
+        """Until it is stopped."""
+        while not self._stopped.is_set():
+            if is_running(self._config.line.name):
+                with closing(ZmqLink(runtime_folder(self._config.line.name))) as link:
+                    self._listen(link)
+            self._stopped.wait(LOOK_S)
+
+    def _listen(self, link: ZmqLink) -> None:
+        """As long as the line runs there."""
+        inbox = link.subscribe(self._config.publisher.bind, *TOPICS)
+        with self._page.lock:
+            self._page.view.forget()
+        self._page.run_id, self._following = None, None
+        self._read_due_s = time.monotonic() + SETTLE_S
+        self._last_read_s = -MIN_APART_S
+        look_due_s = 0.0
+        while not self._stopped.is_set():
+            link.wait(WAIT_MS)
+            self._take(inbox)
+            now_s = time.monotonic()
+            if now_s >= look_due_s:
+                look_due_s = now_s + LOOK_S
+                if not is_running(self._config.line.name):
+                    break
+                with self._page.lock:
+                    self._page.view.see(self._processes(link.folder))
+            if self._read_due_s is not None and now_s >= self._read_due_s:
+                self._read(inbox, link.folder)
+        with self._page.lock:
+            self._page.view.running = False
+
+    def _take(self, inbox: Inbox) -> None:
+        """What has come, a portion at a time; the thread that answers browsers gets its turn between."""
+        messages = [message for message, _ in portion(inbox, 256)]
+        if not messages:
+            return
+        with self._page.lock:
+            for message in messages:
+                self._hear(message)
+
+    def _hear(self, message: Message) -> None:
+        view = self._page.view
+        if isinstance(message, Roll):
+            before = view.cloth
+            view.hear(message)
+            if view.cloth is not before and view.cloth.roll is not None and before.roll is not None:
+                self._read_soon()  # it may begin on cloth that has its verdicts already
+            return
+        if isinstance(message, Verdict):
+            key = message.generation, message.number
+            if self._following is not None and key > self._following:
+                self._read_soon()
+            self._following = key[0], key[1] + 1
+            if self._held is not None:
+                self._held.append(message)
+                return
+        view.hear(message)
+
+    def _read_soon(self) -> None:
+        if self._read_due_s is None:
+            self._read_due_s = max(time.monotonic() + SETTLE_S, self._last_read_s + MIN_APART_S)
+
+    def _read(self, inbox: Inbox, folder: Path) -> None:
+        """Fill the roll's cloth from the record, and go on from there with what is heard meanwhile."""
+        self._read_due_s, self._last_read_s = None, time.monotonic()
+        ledger, view = self._config.ledger.path, self._page.view
+        try:
+            run_id = self._present_run(ledger, folder)
+            if run_id is None:
+                self._read_due_s = time.monotonic() + SETTLE_S
+                return
+            self._page.run_id = run_id
+            self._page.reread_words()
+            self._held = deque(maxlen=MAX_READ)
+            verdicts, borders = read_last_verdicts(ledger, MAX_READ, run_id), read_borders(ledger, run_id)
+            roll = view.cloth.roll
+            name = borders.named(roll.roll_id, roll.t_mono_ns) if roll else ""
+            cloth = view.again(roll)
+            for n, verdict in enumerate(verdicts):
+                if roll is None or verdict.roll_id == name:
+                    cloth.add(verdict)
+                if n % 500 == 499:
+                    self._take(inbox)
+            for event in read_events(ledger, run_id):
+                if roll is None or event.roll_id == roll.roll_id:
+                    cloth.add_event(event)
+        except (InputError, OSError):  # not there yet, or just being removed
+            cloth = None
+        with self._page.lock:
+            if cloth is not None and view.cloth.roll is roll:
+                view.cloth = cloth
+            held, self._held = self._held or (), None
+            for verdict in held:
+                view.hear(verdict)
+
+    def _present_run(self, ledger: Path, folder: Path) -> str | None:
+        """The last run in the ledger, where it is this line's; null: its recorder has not begun it yet."""
+        left = look_at_left(folder)
+        run_id, facts = next(reversed(read_runs(ledger).items()), (None, {}))
+        return run_id if left is not None and facts.get("parent_pid") == left.begun_by else None
+
+    def _processes(self, folder: Path) -> list[dict[str, Any]]:
+        left = look_at_left(folder)
+        told: list[dict[str, Any]] = []
+        for role, row in ROLES.items():
+            for name in row.names(self._config):
+                key = f"{role} {name}"
+                state = left.states.get(key) if left else None
+                restarts = max(left.generations.get(key, 0), 0) if left else 0
+                told.append({"role": role, "name": name, "state": str(state) if state else None, "restarts": restarts})
+        return told
+
+
+def _json(told: dict[str, Any]) -> bytes:
+    return to_json(told, inf_nan_mode="null")
