@@ -24,10 +24,10 @@ POINT_NS = 1_000_000_000
 class Scores:
     """The highest score of each while, by camera, as a share of its lane's threshold; without a card as it is."""
 
-    def __init__(self) -> None:
+    def __init__(self, cameras: Iterable[str]) -> None:
         self._point_ns = POINT_NS
         self._start_ns: int | None = None
-        self._points: dict[str, list[float | None]] = {}
+        self._points: dict[str, list[float | None]] = {camera: [] for camera in cameras}
 
     def add(self, verdict: Verdict, thresholds: Sequence[float]) -> None:
         """One more verdict; one without a score leaves a hole."""
@@ -72,7 +72,7 @@ class RollSoFar:
         self._joiner, self._defects = Joiner(), dict[Defect, None]()
         self._open = set[Defect]()
         self._left_out = 0
-        self._scores = Scores()
+        self._scores = Scores(scales)
         self._events: dict[tuple[int, int], SpanEvent] = {}
         self.last = (-1, -1)
         """Generation and number of the last verdict."""

@@ -46,6 +46,8 @@ MIN_APART_S = 30.0
 MAX_READ = 50_000
 """Verdicts read of a line that runs; the map of a longer roll begins later."""
 
+ANY_SHAPE = (0, 0)
+
 
 class Page:
     """The view of a line or of a record, and where its pictures and words are; used under its `lock`."""
@@ -199,6 +201,8 @@ class Subscription(threading.Thread):
             if self._following is not None and key > self._following:
                 self._read_soon()
             self._following = key[0], key[1] + 1
+            if message.regions:  # what is published says nothing of a picture: whether one was kept the disk knows
+                message = message.model_copy(update={"cells_shape": ANY_SHAPE})
             if self._held is not None:
                 self._held.append(message)
                 return

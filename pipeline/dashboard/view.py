@@ -93,7 +93,8 @@ class View:
 
     def told(self) -> dict[str, Any]:
         """The small state, as JSON takes it: a few kB, whole each time."""
-        state, totals = self._state, self._totals.last
+        state = self._state if self.running or not self._live else None  # how a line was that has ended is no state of it
+        totals = self._totals.last
         return {
             "line": self._name, "live": self._live, "styles": self._styles,
             "state": str(state.state) if state else None, "ok": bool(state and state.inspection_ok and not self._silent),

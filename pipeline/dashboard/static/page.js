@@ -4,7 +4,7 @@ import { drawMap, drawScores } from "./drawing.js";
 import { beginReviewing, know, open, picture, place, size, word } from "./reviewing.js";
 import { el, loadWords, number, show, t } from "./words.js";
 
-const SILENCE_MS = 3000, CARDS = 24;
+const SILENCE_MS = 3000, CARDS = 12;
 const EVENTS = ["SEAM", "LEAD", "STOP_MARK", "WRINKLE"];
 const byId = (id) => document.getElementById(id);
 let state = null, cloth = null, heardMs = 0, clothKey = null, asking = false, first = 0, boot = null;
@@ -43,7 +43,7 @@ function openOnes() {
   if (!state || state.open.listed.length < 1 || !state.live) return [];
   const rows = state.open.listed.map((o) => el("li", {}, el("span", {}, `${t(`kind.${o.kind}`)}: ${t(`cause.${o.cause}`)} ${placeOf(o)}`),
     button(t("acknowledge"), { act: "acknowledge", event: o.event })));
-  return [el("h3", {}, t("open.heading")), el("ul", {}, ...rows), state.open.more ? el("p", {}, t("open.more", { count: state.open.more })) : null];
+  return [el("h3", {}, t("open.heading")), el("ul", { tabindex: "0", "aria-label": t("open.heading") }, ...rows), state.open.more ? el("p", {}, t("open.more", { count: state.open.more })) : null];
 }
 
 function figure(name, value, kind = "") {
@@ -53,12 +53,12 @@ function figure(name, value, kind = "") {
 function now() {
   const totals = state.totals ?? {}, latency = totals.latency_ms ?? {};
   const p = ["p50", "p95", "p99"].filter((k) => k in latency).map((k) => number(latency[k]));
-  return [figure(t("state"), state.state ? t(`state.${state.state}`) : t("state.none"), state.ok ? "ok" : "bad"),
-    figure(t("now.heading"), t(state.ok ? "ok" : "not_ok"), state.ok ? "ok" : "bad"),
+  const standing = `${state.state ? t(`state.${state.state}`) : t("state.none")}, ${t(state.ok ? "ok" : "not_ok")}`;
+  return [figure(t("state"), standing, state.ok ? "wide ok" : "wide bad"),
     state.why ? figure(t("why"), state.why, "wide") : null, figure(t("roll"), state.roll.id || t("roll.none")), figure(t("style"), state.roll.style || t("style.none")),
     figure(t("speed"), number(totals.speed_m_min, 1)), figure(t("position"), number(totals.position_m, 2)), figure(t("inspected"), number(totals.inspected_m, 2)),
     figure(t("not_inspected"), number(totals.not_inspected_m, 2), totals.not_inspected_m > 0 ? "bad" : ""), figure(t("defects"), number(totals.defect)),
-    figure(t("rejects"), number(totals.rejects)), figure(t("latency"), p.join(" / ") || t("unknown")), figure(t("waiting"), number(totals.waiting))];
+    figure(t("rejects"), number(totals.rejects)), figure(t("latency"), p.join(" / ") || t("unknown"), "wide"), figure(t("waiting"), number(totals.waiting))];
 }
 
 function table(id, heads, rows) {

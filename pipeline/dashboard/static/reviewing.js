@@ -13,10 +13,13 @@ export const place = (d) => d.from_m === null ? t("defect.frame", { n: d.frame }
 export const size = (d) => d.size_mm ? t("defect.size", { length: number(d.size_mm[0], 1), width: number(d.size_mm[1], 1) }) : t("defect.no_size");
 export const word = (d) => d.word ? t("review.by", { word: d.kind ? t(`kind.${d.kind}`) : t(`word.${d.word}`), by: d.by }) : d.closed ? t("word.none") : t("defect.open");
 
-/** A defect's picture, or that none was kept. */
-export function picture(d, map = false) {
-  const image = el("img", { src: `crop/${d.key.join("-")}${map ? "?heat=1" : ""}`, alt: t("defect.picture"), loading: "lazy",
-    onerror: () => image.replaceWith(el("span", { class: "none" }, t("defect.no_picture"))) });
+/** A defect's picture; the recorder may write it a little later, so it is asked for again a few times. */
+export function picture(d, map = false, tries = 5) {
+  const image = el("img", { src: `crop/${d.key.join("-")}${map ? "?heat=1" : ""}`, alt: t("defect.picture"), loading: "lazy", onerror: () => {
+    const none = el("span", { class: "none" }, t("defect.no_picture"));
+    image.replaceWith(none);
+    if (tries) setTimeout(() => { if (none.isConnected) none.replaceWith(picture(d, map, tries - 1)); }, 4000);
+  } });
   return image;
 }
 
