@@ -6,11 +6,12 @@ import asyncio
 import json
 import os
 import secrets
+import signal
 import socket
 import ssl
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -31,6 +32,7 @@ from pipeline.dashboard.subscription import Page, Subscription
 from pipeline.dashboard.users import User
 from pipeline.ledger.acts import read_acts
 from pipeline.ledger.crops import kept_path, map_path
+from pipeline.supervision.signals import handled
 
 STATIC = Path(__file__).with_name("static")
 KINDS = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".json": "application/json",
@@ -359,10 +361,15 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._viewers = viewers
 
-    def handle_exit(self, sig: int, frame: Any) -> None:
-        """A signal asks for the end."""
-        self._viewers.ending = True
-        super().handle_exit(sig, frame)
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """A signal asks for the end, which is no failure."""
+
+        def end() -> None:
+            self._viewers.ending = self.should_exit = True
+
+        with handled({signal.SIGINT: end, signal.SIGTERM: end}):
+            yield
 
 
 def _bound(terms: Terms) -> socket.socket:

@@ -13,6 +13,7 @@ from pydantic_core import to_json
 
 from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
+from pipeline.dashboard.roll_so_far import RollSoFar
 from pipeline.dashboard.view import View
 from pipeline.ledger.dispositions import Key, in_force, read_dispositions
 from pipeline.ledger.facts import run_facts
@@ -136,8 +137,8 @@ class Subscription(threading.Thread):
         assert page.config is not None
         self._page, self._config = page, page.config
         self._stopped = threading.Event()
-        self._held: deque[Verdict] | None = None
-        """Heard while the record is not read yet."""
+        self._held: deque[Verdict] = deque(maxlen=MAX_READ)
+        """Heard since the record is to be read: it may not have them yet."""
         self._read_due_s: float | None = None
         self._last_read_s = -MIN_APART_S
         self._following: tuple[int, int] | None = None
@@ -161,6 +162,7 @@ class Subscription(threading.Thread):
         with self._page.lock:
             self._page.view.forget()
         self._page.run_id, self._following = None, None
+        self._held.clear()
         self._read_due_s = time.monotonic() + SETTLE_S
         self._last_read_s = -MIN_APART_S
         look_due_s = 0.0
@@ -203,9 +205,8 @@ class Subscription(threading.Thread):
             self._following = key[0], key[1] + 1
             if message.regions:  # what is published says nothing of a picture: whether one was kept the disk knows
                 message = message.model_copy(update={"cells_shape": ANY_SHAPE})
-            if self._held is not None:
+            if self._read_due_s is not None:
                 self._held.append(message)
-                return
         view.hear(message)
 
     def _read_soon(self) -> None:
@@ -213,37 +214,45 @@ class Subscription(threading.Thread):
             self._read_due_s = max(time.monotonic() + SETTLE_S, self._last_read_s + MIN_APART_S)
 
     def _read(self, inbox: Inbox, folder: Path) -> None:
-        """Fill the roll's cloth from the record, and go on from there with what is heard meanwhile."""
-        self._read_due_s, self._last_read_s = None, time.monotonic()
-        ledger, view = self._config.ledger.path, self._page.view
+        """Fill the roll's cloth anew from the record, and from what was heard since."""
+        self._last_read_s = time.monotonic()
         try:
-            run_id = self._present_run(ledger, folder)
-            if run_id is None:
-                self._read_due_s = time.monotonic() + SETTLE_S
-                return
-            self._page.run_id = run_id
-            self._page.reread_words()
-            self._held = deque(maxlen=MAX_READ)
-            verdicts, borders = read_last_verdicts(ledger, MAX_READ, run_id), read_borders(ledger, run_id)
-            roll = view.cloth.roll
-            name = borders.named(roll.roll_id, roll.t_mono_ns) if roll else ""
-            cloth = view.again(roll)
-            for n, verdict in enumerate(verdicts):
-                if roll is None or verdict.roll_id == name:
-                    cloth.add(verdict)
-                if n % 500 == 499:
-                    self._take(inbox)
-            for event in read_events(ledger, run_id):
-                if roll is None or event.roll_id == roll.roll_id:
-                    cloth.add_event(event)
+            cloth = self._from_record(inbox, folder)
         except (InputError, OSError):  # not there yet, or just being removed
             cloth = None
+        if cloth is None:
+            self._read_due_s = time.monotonic() + SETTLE_S
+            return
+        view, self._read_due_s = self._page.view, None
         with self._page.lock:
-            if cloth is not None and view.cloth.roll is roll:
+            for verdict in self._held:
+                if cloth.roll is None or verdict.roll_id == cloth.roll.roll_id:
+                    cloth.add(verdict)
+            if view.cloth.roll is cloth.roll:
                 view.cloth = cloth
-            held, self._held = self._held or (), None
-            for verdict in held:
-                view.hear(verdict)
+        self._held.clear()
+
+    def _from_record(self, inbox: Inbox, folder: Path) -> RollSoFar | None:
+        """The roll's cloth as the record has it; null: the recorder has not begun this run yet."""
+        ledger, view = self._config.ledger.path, self._page.view
+        run_id = self._present_run(ledger, folder)
+        if run_id is None:
+            return None
+        self._page.run_id = run_id
+        self._page.reread_words()
+        verdicts, borders = read_last_verdicts(ledger, MAX_READ, run_id), read_borders(ledger, run_id)
+        roll = view.cloth.roll
+        name = borders.named(roll.roll_id, roll.t_mono_ns) if roll else ""
+        cloth = view.again(roll)
+        for n, verdict in enumerate(verdicts):
+            if roll is None or verdict.roll_id == name:
+                cloth.add(verdict)
+            if n % 500 == 499:
+                self._take(inbox)
+        for event in read_events(ledger, run_id):
+            if roll is None or event.roll_id == roll.roll_id:
+                cloth.add_event(event)
+        return cloth
 
     def _present_run(self, ledger: Path, folder: Path) -> str | None:
         """The last run in the ledger, where it is this line's; null: its recorder has not begun it yet."""
