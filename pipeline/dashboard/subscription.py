@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -176,8 +176,10 @@ class Subscription(threading.Thread):
                     break
                 with self._page.lock:
                     self._page.view.see(self._processes(link.folder))
+                if self._page.run_id is None:
+                    self._find_run(link.folder)
             if self._read_due_s is not None and now_s >= self._read_due_s:
-                self._read(inbox, link.folder)
+                self._read(inbox)
         with self._page.lock:
             self._page.view.running = False
 
@@ -213,11 +215,11 @@ class Subscription(threading.Thread):
         if self._read_due_s is None:
             self._read_due_s = max(time.monotonic() + SETTLE_S, self._last_read_s + MIN_APART_S)
 
-    def _read(self, inbox: Inbox, folder: Path) -> None:
+    def _read(self, inbox: Inbox) -> None:
         """Fill the roll's cloth anew from the record, and from what was heard since."""
         self._last_read_s = time.monotonic()
         try:
-            cloth = self._from_record(inbox, folder)
+            cloth = self._from_record(inbox)
         except (InputError, OSError):  # not there yet, or just being removed
             cloth = None
         if cloth is None:
@@ -232,13 +234,11 @@ class Subscription(threading.Thread):
                 view.cloth = cloth
         self._held.clear()
 
-    def _from_record(self, inbox: Inbox, folder: Path) -> RollSoFar | None:
+    def _from_record(self, inbox: Inbox) -> RollSoFar | None:
         """The roll's cloth as the record has it; null: the recorder has not begun this run yet."""
-        ledger, view = self._config.ledger.path, self._page.view
-        run_id = self._present_run(ledger, folder)
+        ledger, view, run_id = self._config.ledger.path, self._page.view, self._page.run_id
         if run_id is None:
             return None
-        self._page.run_id = run_id
         self._page.reread_words()
         verdicts, borders = read_last_verdicts(ledger, MAX_READ, run_id), read_borders(ledger, run_id)
         roll = view.cloth.roll
@@ -254,11 +254,14 @@ class Subscription(threading.Thread):
                 cloth.add_event(event)
         return cloth
 
-    def _present_run(self, ledger: Path, folder: Path) -> str | None:
-        """The last run in the ledger, where it is this line's; null: its recorder has not begun it yet."""
+    def _find_run(self, folder: Path) -> None:
+        """The last run in the ledger, where it is this line's: its recorder may not have begun it yet."""
         left = look_at_left(folder)
-        run_id, facts = next(reversed(read_runs(ledger).items()), (None, {}))
-        return run_id if left is not None and facts.get("parent_pid") == left.begun_by else None
+        with suppress(InputError, OSError):
+            run_id, facts = next(reversed(read_runs(self._config.ledger.path).items()), (None, {}))
+            if left is not None and facts.get("parent_pid") == left.begun_by:
+                self._page.run_id = run_id
+                self._page.reread_words()
 
     def _processes(self, folder: Path) -> list[dict[str, Any]]:
         left = look_at_left(folder)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -116,7 +117,15 @@ def sign_in(page: Any, token: str) -> None:
     page.click("#sign")
     page.fill("#sign-form [name=token]", token)
     page.click("#sign-form button:not([type=button])")
-    page.wait_for_function("document.getElementById('me').textContent !== ''")
+    until(page, "document.getElementById('me').textContent !== ''")
+
+
+def until(page: Any, expression: str, argument: Any = None) -> None:
+    """Wait until it is true; the page's own policy forbids what `wait_for_function` does there."""
+    end_s = time.monotonic() + LIMIT_MS / 1000
+    while not page.evaluate(expression, argument):
+        assert time.monotonic() < end_s, expression
+        page.wait_for_timeout(50)
 
 
 def banner(page: Any, words: str) -> Any:

@@ -12,7 +12,7 @@ from pipeline.ledger.acts import read_acts
 from pipeline.messages.commands import Acknowledge, Bypass, RollStart
 from pipeline.messages.states import ActionKind, State
 from tests.browser.air import Air
-from tests.browser.conftest import Served, banner, sign_in
+from tests.browser.conftest import Served, banner, sign_in, until
 from tests.shared_data import ROOT
 
 AXE = ROOT / "tests" / "browser" / "node_modules" / "axe-core" / "axe.min.js"
@@ -56,7 +56,7 @@ def test_without_a_token_nothing_can_be_pressed(window: Window, air: Air) -> Non
     page = window()
     air.stop(1)
     assert banner(page, "STOP").locator("button").is_disabled()
-    assert page.locator("#forms").is_disabled() and page.locator("#read-only").is_visible()
+    assert page.evaluate("document.getElementById('forms').disabled") and page.locator("#read-only").is_visible()
 
 
 def test_two_viewers_and_one_acknowledges(window: Window, air: Air, served: Served) -> None:
@@ -111,12 +111,12 @@ def test_a_thousand_defects(window: Window, air: Air) -> None:
     page = window()
     banner(page, "Nothing to do")
     air.inspect(3000, defects=range(0, 3000, 3))
-    page.wait_for_function("document.querySelectorAll('#map .mark').length >= 1001")  # one is in the legend
+    until(page, "document.querySelectorAll('#map .mark').length >= 1001")  # one is in the legend
     cards = page.locator("#defects .card")
     assert cards.count() == 12
     first = cards.first.inner_text()
     page.click("#older")
-    page.wait_for_function("words => document.querySelector('#defects .card').innerText !== words", arg=first)
+    until(page, "words => document.querySelector('#defects .card').innerText !== words", first)
     assert cards.count() == 12
 
 
@@ -135,7 +135,7 @@ def test_a_defect_is_reviewed_by_keys_and_taken_back(window: Window, air: Air, s
     sign_in(page, served.token("Ada"))
     air.inspect(400, defects=[20, 60])
     text_of(page, "#unreviewed", "2 wait")
-    page.wait_for_function("!document.querySelector('#defects').innerText.includes('still under')")
+    until(page, "!document.querySelector('#defects').innerText.includes('still under')")
     page.locator("#defects .card").last.click()
     page.keyboard.press("g")
     text_of(page, "#unreviewed", "1 wait")
@@ -168,7 +168,7 @@ def test_rolls_and_bypass_are_told_by_those_who_may(window: Window, air: Air, se
 def test_an_operator_cannot_begin_a_bypass(window: Window, air: Air, served: Served) -> None:
     page = window()
     sign_in(page, served.token("Ada"))
-    page.wait_for_function("!document.getElementById('forms').disabled")
+    until(page, "!document.getElementById('forms').disabled")
     assert page.locator("#bypass-on").is_disabled()
 
 

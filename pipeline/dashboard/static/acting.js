@@ -28,6 +28,10 @@ async function post(path, body) {
 
 export function say(words) {
   byId("said").textContent = words;
+  if (byId("said").showPopover) { // above an open dialog, which came before it
+    byId("said").hidePopover();
+    byId("said").showPopover();
+  }
   clearTimeout(hidden);
   hidden = setTimeout(() => { byId("said").textContent = ""; }, 8000);
 }
