@@ -340,8 +340,8 @@ def serve(page: Page, terms: Terms, said: Callable[[str], None]) -> None:
         ssl_certfile=terms.tls[0] if terms.tls else None, ssl_keyfile=terms.tls[1] if terms.tls else None,
     )  # fmt: skip
     server = _Server(config, viewers)
-    os.nice(10)
     with _bound(terms) as listener:
+        os.nice(10)
         subscription = Subscription(page) if page.config is not None else None
         if subscription is not None:
             subscription.start()
@@ -373,6 +373,7 @@ class _Server(uvicorn.Server):
 
 
 def _bound(terms: Terms) -> socket.socket:
+    listener: socket.socket | None = None
     try:
         family = socket.getaddrinfo(terms.host, terms.port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.socket(family)
@@ -380,6 +381,8 @@ def _bound(terms: Terms) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, QUEUE_BYTES)
         listener.bind((terms.host, terms.port))
     except OSError as e:
+        if listener is not None:
+            listener.close()
         raise InputError(f"address not free, {terms.host}:{terms.port}, {e.strerror}: choose another with --bind") from None
     return listener
 

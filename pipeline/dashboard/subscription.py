@@ -142,6 +142,9 @@ class Subscription(threading.Thread):
         self._read_due_s: float | None = None
         self._last_read_s = -MIN_APART_S
         self._following: tuple[int, int] | None = None
+        """Generation and number of the verdict that comes next, if none was missed."""
+        self._recorded = (0, -1)
+        """Of the last one in the record, when it was read."""
 
     def stop(self) -> None:
         """Listen no more; waits until the socket is closed."""
@@ -227,6 +230,11 @@ class Subscription(threading.Thread):
             return
         view, self._read_due_s = self._page.view, None
         with self._page.lock:
+            first = (self._held[0].generation, self._held[0].number) if self._held else None
+            if first is None:
+                self._following = self._following or (self._recorded[0], self._recorded[1] + 1)
+            elif first > (self._recorded[0], self._recorded[1] + 1):  # the record is behind: there is still a hole
+                self._read_soon()
             for verdict in self._held:
                 if cloth.roll is None or verdict.roll_id == cloth.roll.roll_id:
                     cloth.add(verdict)
@@ -244,6 +252,7 @@ class Subscription(threading.Thread):
         roll = view.cloth.roll
         name = borders.named(roll.roll_id, roll.t_mono_ns) if roll else ""
         cloth = view.again(roll)
+        self._recorded = (verdicts[-1].generation, verdicts[-1].number) if verdicts else (0, -1)
         for n, verdict in enumerate(verdicts):
             if roll is None or verdict.roll_id == name:
                 cloth.add(verdict)
