@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from glass_core.errors import InputError
-from pipeline.dashboard.subscription import Page
+from pipeline.dashboard.page import Page
 from pipeline.dashboard.users import User
 from pipeline.ledger.acts import Act, note_act
 from pipeline.ledger.dispositions import Word, dispose

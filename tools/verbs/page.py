@@ -7,8 +7,9 @@ from pathlib import Path
 
 from glass_core.errors import InputError
 from pipeline.config.cards import load_config
-from pipeline.dashboard.server import Terms, serve
-from pipeline.dashboard.subscription import Page, of_line, of_record
+from pipeline.dashboard.page import Page, of_line, of_record
+from pipeline.dashboard.server import serve
+from pipeline.dashboard.terms import Terms
 from pipeline.dashboard.users import users_file
 
 BIND = "127.0.0.1:8420"

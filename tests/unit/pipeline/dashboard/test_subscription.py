@@ -13,7 +13,8 @@ import pytest
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig
 from pipeline.dashboard import subscription
-from pipeline.dashboard.subscription import Page, Subscription, of_line, of_record
+from pipeline.dashboard.page import Page, of_line, of_record
+from pipeline.dashboard.subscription import Subscription
 from pipeline.ledger.store import Ledger
 from tests.browser.air import FRAME_MM, Air, roll, verdict, write_config
 

@@ -12,10 +12,13 @@ from starlette.types import ASGIApp, Message
 
 from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
-from pipeline.dashboard import acts, server
+from pipeline.dashboard import acts
+from pipeline.dashboard.app import STATIC, make_app
+from pipeline.dashboard.events import MAX_VIEWERS, Events, Viewers
 from pipeline.dashboard.gate import TRIES, Gate
-from pipeline.dashboard.server import MAX_BODY_BYTES, MAX_VIEWERS, Events, Terms, Viewers, make_app
-from pipeline.dashboard.subscription import Page, of_line, of_record
+from pipeline.dashboard.guard import MAX_BODY_BYTES
+from pipeline.dashboard.page import Page, of_line, of_record
+from pipeline.dashboard.terms import Terms
 from pipeline.dashboard.users import make_user
 from pipeline.ledger.acts import read_acts
 from pipeline.ledger.dispositions import in_force, read_dispositions
@@ -116,7 +119,7 @@ def test_what_comes_from_outside_is_sent_as_data_alone(record: Page, terms: Term
     for path in ("/cloth", "/state", "/acts"):
         answer = browser.get(path)
         assert answer.headers["content-type"] == "application/json" and answer.headers["x-content-type-options"] == "nosniff"
-    script = "".join(path.read_text() for path in server.STATIC.glob("*.js"))
+    script = "".join(path.read_text() for path in STATIC.glob("*.js"))
     assert not any(word in script for word in ("innerHTML =", "insertAdjacentHTML", "document.write", "eval("))
 
 
@@ -333,6 +336,7 @@ def test_a_translation_leaves_what_it_lacks_in_english(record: Page, terms: Term
 def stream(states: list[bytes], stalls: bool = False, leaves_after: int | None = None) -> list[bytes]:
     """What a viewer of these states is sent; one that stalls takes the first and then nothing."""
     sent: list[bytes] = []
+    viewers = Viewers()
 
     async def run() -> None:
         gone = asyncio.Event()
@@ -350,9 +354,10 @@ def stream(states: list[bytes], stalls: bool = False, leaves_after: int | None =
                     gone.set()
 
         left = iter(states)
-        await Events(lambda: next(left, states[-1]), lambda: False, stall_s=0.3)({"type": "http"}, receive, send)
+        await Events(lambda: next(left, states[-1]), viewers, stall_s=0.3)({"type": "http"}, receive, send)
 
     asyncio.run(asyncio.wait_for(run(), 20))
+    assert viewers.count == 0
     return sent
 
 
@@ -372,9 +377,9 @@ def test_no_crowd_of_viewers_is_let_in(record: Page, terms: Terms) -> None:
 
 
 def test_every_word_that_the_page_asks_for_is_there() -> None:
-    words = json.loads((server.STATIC / "strings.json").read_bytes())
-    page = (server.STATIC / "index.html").read_text()
+    words = json.loads((STATIC / "strings.json").read_bytes())
+    page = (STATIC / "index.html").read_text()
     asked = {part.split('"')[0] for part in page.split('data-t="')[1:]}
-    for path in server.STATIC.glob("*.js"):
+    for path in STATIC.glob("*.js"):
         asked |= {part.split('"')[0] for part in path.read_text().split(' t("')[1:]}
     assert len(asked) > 60 and asked <= words.keys()
