@@ -61,11 +61,11 @@ def test_a_defect_is_whole_once_the_cloth_is_far_beyond_it() -> None:
     assert row["closed"]
 
 
-def test_what_is_told_twice_counts_once() -> None:
+def test_what_is_told_again_counts_once() -> None:
     cloth = roll()
-    for _ in range(2):
-        cloth.add(defect(3, 5000))
-    assert len(cloth.told({})["defects"]) == 1
+    for number, start_mm in ((3, 5000), (3, 5000), (2, 6000)):
+        cloth.add(defect(number, start_mm))
+    assert [d["key"] for d in cloth.told({})["defects"]] == [(0, 3, 0)]
 
 
 def test_it_stays_bounded_and_says_what_it_leaves_out() -> None:
