@@ -83,6 +83,7 @@ def _bound(terms: Terms) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, QUEUE_BYTES)
         listener.bind((terms.host, terms.port))
+        listener.listen()  # who comes before the server has begun waits for it
     except OSError as e:
         if listener is not None:
             listener.close()
