@@ -45,7 +45,7 @@ def main(out: Path) -> None:
                     told = verdict(2 * n + k, camera, FRAME_MM * n, "R-0815", n in DEFECTS and k == n % 2)
                     unseen = {"result": Result.NOT_INSPECTED, "reason": Reason.NO_SCORE, "score": None, "regions": ()}
                     air.say(told.model_copy(update=unseen) if n in UNSEEN and k else told)
-            air.count(FRAMES)
+            air.count(FRAMES, defect=len(DEFECTS), rejects=len(DEFECTS))
             for event in (2, 5, 9):
                 air.stop(event)
             for scheme, page in pages.items():
