@@ -8,12 +8,13 @@ TORCH ?= torch==2.13.0
 # torch's idle threads would spin, and starve the other processes of a test
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo test check unit nemesis models emulator tensorrt line fuzz lock sbom clean
+.PHONY: help demo test check unit nemesis models emulator tensorrt line browser pictures fuzz lock sbom clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   the whole story on generated cloth (about five minutes), result in ./demo"
 	@echo "make test   style, types, import contracts, unit tests, trainings and engines, emulated cameras, TensorRT dry run, whole lines"
+	@echo "make pictures  pictures of the operator's page, into ./pictures"
 	@echo "make fuzz   ten minutes of broken pictures, settings, messages, answers and files; MINUTES=60 for longer"
 	@echo "make nemesis  two thousand seeded fault schedules against the line in one process, sixty against one of real processes, and"
 	@echo "            two hundred kills, in two hours; SCHEDULES=20000 PLAYS=600 KILLS=2000 for more"
@@ -37,7 +38,7 @@ $(VENV)/.ready: pyproject.toml requirements.lock
 demo: $(VENV)/.ready
 	$(BIN)/glassline demo --out demo --replace
 
-test: check unit models emulator tensorrt line
+test: check unit models emulator tensorrt line browser
 
 check: $(VENV)/.ready
 	$(BIN)/ruff check .
@@ -66,6 +67,18 @@ tensorrt: $(VENV)/torch-tensorrt
 
 line: $(VENV)/.ready
 	$(BIN)/pytest tests/line
+
+# The checker of accessibility, in the tests' own folder.
+tests/browser/node_modules/axe-core:
+	@npm install --silent --prefix tests/browser --no-save --no-package-lock axe-core@4.10.3 || \
+		echo "glassline: axe-core cannot be had here, its test is skipped"
+
+# The operator's page in Chromium; skipped where there is none.
+browser: $(VENV)/.ready tests/browser/node_modules/axe-core
+	$(BIN)/pytest tests/browser
+
+pictures: $(VENV)/.ready
+	$(BIN)/python -m tests.browser.pictures pictures
 
 # What comes from outside, broken by chance; a short run of it is part of the unit tests.
 MINUTES ?= 10

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 
 from rich.console import Group, RenderableType
@@ -12,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.config.line import LineConfig
+from pipeline.dashboard.recent_totals import RecentTotals
 from pipeline.messages.actions import Action, Reject
 from pipeline.messages.cloth import Roll, SpanEvent
 from pipeline.messages.line import CameraCounts, Heartbeat, LineState, Totals
@@ -34,8 +34,6 @@ BARS = "▁▂▃▄▅▆▇█"
 STATUS_NS = 10_000_000_000
 SILENCE_NS = 1_000_000_000
 """Heartbeats come ten times a second; after a second without one, what the screen shows is old."""
-RATE_TOTALS = 11
-"""Totals over which frames per second are taken: about five seconds of them."""
 LANES_SHOWN = 48
 LABEL_WIDTH = 17
 
@@ -52,7 +50,7 @@ class Screen:
         self._state: LineState | None = None
         self._motion: Motion | None = None
         self._heard_ns: int | None = None
-        self._totals: deque[Totals] = deque(maxlen=RATE_TOTALS)
+        self._totals = RecentTotals()
         self._progress: dict[str, Progress] = {}
         self._logged_ns: int | None = None
 
@@ -66,9 +64,7 @@ class Screen:
             case Heartbeat():
                 self._heard_ns = message.t_mono_ns
             case Totals():
-                if self._totals and self._totals[-1].generation != message.generation:
-                    self._totals.clear()  # a new decision counts from 0
-                self._totals.append(message)
+                self._totals.add(message)
 
     def progress(self, progress: Mapping[str, Progress]) -> None:
         """Keep the last word of each process, by its name."""
@@ -103,7 +99,7 @@ class Screen:
         return None
 
     def __rich__(self) -> RenderableType:
-        totals = self._totals[-1] if self._totals else None
+        totals = self._totals.last
         return Panel(
             Group(self._headline(), Text(), self._cameras(totals), Text(), self._figures(totals)),
             title=Text(f" {self._config.line.name} "), title_align="left", border_style="dim", padding=(1, 2),
@@ -111,12 +107,7 @@ class Screen:
 
     def rate(self, camera: str) -> float | None:
         """Frames per second of one camera over the last few seconds."""
-        totals = list(self._totals)
-        if len(totals) < 2 or camera not in totals[0].cameras or camera not in totals[-1].cameras:
-            return None
-        seconds = (totals[-1].t_mono_ns - totals[0].t_mono_ns) / 1e9
-        frames = totals[-1].cameras[camera].frames - totals[0].cameras[camera].frames
-        return frames / seconds if seconds > 0 else None
+        return self._totals.rate(camera)
 
     def _headline(self) -> RenderableType:
         state = self._state
@@ -136,8 +127,8 @@ class Screen:
         """Position and speed, as the motion source or the last totals say."""
         if self._motion is not None:
             position_mm, speed_mm_s, word = self._motion.position_mm, self._motion.speed_mm_s, str(self._motion.state)
-        elif self._totals and self._totals[-1].position_mm is not None and self._totals[-1].speed_mm_s is not None:
-            position_mm, speed_mm_s, word = self._totals[-1].position_mm, self._totals[-1].speed_mm_s, "web"
+        elif (totals := self._totals.last) and totals.position_mm is not None and totals.speed_mm_s is not None:
+            position_mm, speed_mm_s, word = totals.position_mm, totals.speed_mm_s, "web"
         else:
             return ""
         return f"{word.lower()} at {position_mm / 1000:.3f} m, {speed_mm_s * 0.06:.1f} m/min"

@@ -25,8 +25,8 @@ class Disposition(BaseModel):
     schema_: Literal[1] = Field(default=1, alias="schema")
     run_id: str
     key: Key
-    word: Word
-    """Only a `defect` gets points."""
+    word: Word | None
+    """Only a `defect` gets points; null: the word before it is taken back, as if nobody had said anything."""
     kind: Literal["hole", "pinhole"] | None = None
     """For the hole rules of grading: the model does not tell kinds apart."""
     by: str = Field(default="", max_length=64)
@@ -54,11 +54,11 @@ def read_dispositions(folder: Path, run_id: str) -> list[Disposition]:
 
 def in_force(said: list[Disposition]) -> dict[Key, Disposition]:
     """The last word on each defect."""
-    return {d.key: d for d in said}
+    return {key: d for key, d in {d.key: d for d in said}.items() if d.word is not None}
 
 
 def dispose(
-    folder: Path, run_id: str, key: Key, word: Word, kind: Literal["hole", "pinhole"] | None, by: str, note: str
+    folder: Path, run_id: str, key: Key, word: Word | None, kind: Literal["hole", "pinhole"] | None, by: str, note: str
 ) -> Disposition:
     """Add a word; InputError for a name or note that is too long, and where it cannot be written."""
     try:

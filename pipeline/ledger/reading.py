@@ -43,6 +43,19 @@ def read_verdicts(path: Path, run_id: str | None = None) -> Iterator[Verdict]:
     return _placed(path, run_id, _verdicts(path, run_id))
 
 
+def read_last_verdicts(path: Path, most: int, run_id: str | None = None) -> list[Verdict]:
+    """The last verdicts of a run (default: the last), so many at most, each on the roll that it lies on.
+
+    They come from the ledger alone, and in one go: whoever looks on must not hold up its writer.
+    """
+    last = "SELECT generation, number FROM verdicts WHERE run_id = ? ORDER BY generation DESC, number DESC LIMIT 1 OFFSET ?"
+    with opened(path) as db:
+        run = find_run(db, path, run_id)
+        generation, number = db.execute(last, (run, most - 1)).fetchone() or (0, 0)
+        bodies = list(whole_bodies(db, run, "verdicts", f"(generation, number) >= ({int(generation)}, {int(number)})"))
+    return list(_placed(path, run, (_typed(path, "verdicts", Verdict, body) for body in bodies)))
+
+
 def read_defect_verdicts(path: Path, run_id: str | None = None) -> Iterator[Verdict]:
     """The DEFECT verdicts of a run (default: the last), in order, each on the roll that it lies on."""
     return _placed(path, run_id, (v for v in _verdicts(path, run_id, defects=True) if not v.rescan))

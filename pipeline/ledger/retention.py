@@ -15,7 +15,7 @@ from pathlib import Path
 from glass_core.errors import InputError
 from glass_core.files.whole_file import sync_folder
 from pipeline.config.ledger import LedgerConfig
-from pipeline.ledger.dispositions import FILE
+from pipeline.ledger import acts, dispositions
 from pipeline.ledger.journal import VERDICTS_FILE
 from pipeline.ledger.store import Ledger, lock, stands_alone
 
@@ -35,7 +35,8 @@ def put_away(path: Path) -> None:
     try:
         if path.exists() and not stands_alone(path):
             return
-        record = [folder / "crops", folder / FILE, folder / VERDICTS_FILE, *folder.glob(f"{path.stem}.damaged-*"), path]
+        said = folder / dispositions.FILE, folder / acts.FILE
+        record = [folder / "crops", *said, folder / VERDICTS_FILE, *folder.glob(f"{path.stem}.damaged-*"), path]
         there = [file for file in record if file.exists()]
         if there or part.exists():
             part.mkdir(exist_ok=True)

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from glass_core.files.whole_file import whole_file
 from pipeline.decision.handover import Handover
+from pipeline.messages.states import StageState
 
 GO_ON_NS = 300_000_000_000
 """Who starts a line later than this begins anew: roll, model and people may be others by then."""
@@ -39,6 +40,8 @@ class Left(BaseModel):
     generations: dict[str, int]
     """The last one of each process, by role and name."""
     before: Handover
+    states: dict[str, StageState | None] = Field(default_factory=dict)
+    """How each process of the line last said it is, by role and name; null: it is being started. For whoever looks on."""
 
 
 def write_left(folder: Path, left: Left) -> None:
@@ -47,9 +50,17 @@ def write_left(folder: Path, left: Left) -> None:
         part.write_text(left.model_dump_json(), encoding="utf-8")
 
 
+def look_at_left(folder: Path) -> Left | None:
+    """What the supervisor that runs now, or ran last, has left there; None where there is nothing that can be read."""
+    try:
+        return Left.model_validate_json((folder / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValidationError, UnicodeDecodeError):
+        return None
+
+
 def read_left(folder: Path, config_sha: str, observe: bool) -> Left | None:
     """What the supervisor before has left of just such a run; None where there is nothing to go on from."""
-    left = _read(folder)
+    left = look_at_left(folder)
     if left is None or (left.boot, left.config_sha, left.observe) != (_boot(), config_sha, observe):
         return None
     return left if time.monotonic_ns() - left.t_mono_ns < GO_ON_NS else None
@@ -57,12 +68,5 @@ def read_left(folder: Path, config_sha: str, observe: bool) -> Left | None:
 
 def read_fault(folder: Path) -> str:
     """The latched fault of the line that ran there last, whatever it was and however long ago; empty: none."""
-    left = _read(folder)
+    left = look_at_left(folder)
     return left.before.fault if left else ""
-
-
-def _read(folder: Path) -> Left | None:
-    try:
-        return Left.model_validate_json((folder / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValidationError, UnicodeDecodeError):
-        return None

@@ -140,6 +140,7 @@ class Supervisor:
         write_left(self.folder, Left(
             config_sha=self._config.sha, observe=self._observe, begun_by=self._begun_by, generations=generations,
             before=self._heard.handover(self._bypass),
+            states={f"{c.role} {c.name}": c.progress.state if c.ready and c.progress else None for c in self._children},
         ))  # fmt: skip
 
     def __exit__(self, *failure: object) -> None:

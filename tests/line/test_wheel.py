@@ -45,6 +45,8 @@ def test_the_wheel_works_from_another_folder(tmp_path: Path) -> None:
     assert all(str(tmp_path / "env") in path for path in where.split())
     shipped = {p.name for p in (site / "configs").glob("*.yaml")}
     assert shipped == {p.name for p in (ROOT / "configs").glob("*.yaml")}
+    static = Path("pipeline") / "dashboard" / "static"
+    assert {p.name for p in (site / static).iterdir()} == {p.name for p in (ROOT / static).iterdir()}
     facts = json.loads(run(tmp_path / "env" / "bin" / "glassline", "doctor", "--json", cwd=elsewhere))
     assert facts["schema"] == 1
     assert "glassline" in run(tmp_path / "env" / "bin" / "glassline", "--version", cwd=elsewhere)

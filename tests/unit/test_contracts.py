@@ -34,6 +34,7 @@ PLANTS = {
     "pypylon lives in cameras.basler": ("pipeline.cameras.replay", "pypylon"),
     "PyAV lives in cameras.decoding": ("pipeline.cameras.replay", "av"),
     "simplejpeg lives in pictures.reading": ("glass_core.pictures.headers", "simplejpeg"),
+    "The web framework lives in four modules of dashboard": ("pipeline.dashboard.acts", "fastapi"),
     "sqlite3 lives in ledger": ("pipeline.cloth.coverage", "sqlite3"),
     "pymodbus is the other side of a wire, in studies and tests alone": ("pipeline.devices.modbus", "pymodbus"),
     "No shared memory and no pickle anywhere": ("tools.cli", "pickle"),

@@ -16,7 +16,8 @@ from pipeline.messages.verdicts import Region, Verdict
 from pipeline.report import Comparison, Injected, compare, roll_map
 from pipeline.report.pictures import timeline
 from pipeline.report.roll import find_defects
-from pipeline.report.roll_map import ROWS, RollMap
+from pipeline.report.roll_map import RollMap
+from pipeline.report.strips import ROWS
 
 
 def verdict(number: int, **changes: Any) -> Verdict:

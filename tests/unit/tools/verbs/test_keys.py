@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from pipeline.config.line import LineConfig
+from pipeline.dashboard.users import read_users
 from pipeline.link.keys import read_keys
 from tools.cli import main
 
@@ -31,3 +32,21 @@ def test_it_overwrites_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert len(json.loads(capsys.readouterr().out)["made"]) == 4
     assert main(["keys", str(tmp_path / "k"), "plc"]) == 2
     assert "already there" in capsys.readouterr().err
+
+
+def test_a_user_of_the_page_gets_a_token_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    users = tmp_path / "users.json"
+    assert main(["keys", "user", "Ada", "--role", "operator", "--users", str(users), "--json"]) == 0
+    token = json.loads(capsys.readouterr().out)["tokens"]["Ada"]
+    found = read_users(users).by_token(token)
+    assert found is not None and (found.name, found.role) == ("Ada", "operator")
+    assert not (tmp_path / "user").exists() and main(["keys", "user", "Bob", "--role", "engineer", "--users", str(users)]) == 0
+    assert capsys.readouterr().out.startswith("Bob, engineer: ")
+
+
+def test_a_role_without_the_word_user_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    users = tmp_path / "users.json"
+    for words in ([str(tmp_path / "k"), "Ada", "--role", "operator"], ["user", "Ada"]):
+        assert main(["keys", *words, "--users", str(users)]) == 2
+        assert "keys user NAME --role" in capsys.readouterr().err
+    assert not users.exists() and not (tmp_path / "k").exists()

@@ -1,0 +1,233 @@
+"""The operator's page in a real browser: alarms first, acts with a name, and never old news as new."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from pipeline.ledger.acts import read_acts
+from pipeline.messages.commands import Acknowledge, Bypass, RollStart
+from pipeline.messages.states import ActionKind, State
+from tests.browser.air import Air
+from tests.browser.conftest import Served, banner, sign_in, until
+from tests.shared_data import ROOT
+
+AXE = ROOT / "tests" / "browser" / "node_modules" / "axe-core" / "axe.min.js"
+NASTY = "<img src=x onerror=window.hacked=1>"
+Window = Callable[..., Any]
+
+
+def text_of(page: Any, selector: str, words: str) -> None:
+    page.locator(selector, has_text=words).first.wait_for()
+
+
+def test_it_shows_the_line_as_it_runs(window: Window, air: Air) -> None:
+    page = window()
+    banner(page, "Nothing to do")
+    air.inspect(40, defects=[10])
+    text_of(page, "#now", "RUNNING, inspection ok")
+    text_of(page, "#now", "30.0")
+    text_of(page, "#map svg", "mm across the cloth")
+    text_of(page, "#defects .card", "0.260 m, left")
+    text_of(page, "#cameras", "right")
+    text_of(page, "#processes", "ready")
+    air.be(State.DEGRADED, ok=False, detail="right: gone")
+    assert "right: gone" in banner(page, "Cloth passes that is not inspected").inner_text()
+
+
+def test_an_open_stop_is_the_first_thing_seen_while_all_looks_well(window: Window, air: Air) -> None:
+    page = window()
+    banner(page, "Nothing to do")
+    for event in (1, 2, 3):
+        air.stop(event)
+    found = banner(page, "STOP: 3 open")
+    assert "3.000 m, camera left" in found.inner_text()
+    box = page.locator("#banners .banner").first.bounding_box()
+    assert box["y"] < 200 and "STOP" in page.locator("#banners .banner").first.inner_text()
+    size = found.locator("strong").evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
+    assert size >= 34, "read at two metres"
+    assert page.title().startswith("■")
+
+
+def test_without_a_token_nothing_can_be_pressed(window: Window, air: Air) -> None:
+    page = window()
+    air.stop(1)
+    assert banner(page, "STOP").locator("button").is_disabled()
+    assert page.evaluate("document.getElementById('forms').disabled") and page.locator("#read-only").is_visible()
+
+
+def test_two_viewers_and_one_acknowledges(window: Window, air: Air, served: Served) -> None:
+    ada, bob = window(), window()
+    air.stop(1)
+    sign_in(ada, served.token("Ada"))
+    for page in (ada, bob):
+        banner(page, "STOP: 1 open")
+    banner(ada, "STOP: 1 open").locator("button").click()
+    for page in (ada, bob):
+        banner(page, "Nothing to do")
+        text_of(page, "#acts", "Ada: acknowledged")
+    assert air.told == [Acknowledge(event=None)]
+
+
+def test_who_acknowledges_second_hears_why_not(window: Window, air: Air, served: Served) -> None:
+    ada, bob = window(), window()
+    sign_in(ada, served.token("Ada"))
+    sign_in(bob, served.token("Bob"))
+    air.stop(7)
+    wish = "({act: 'acknowledge', event: 7})"
+    ada.locator("#open button").wait_for()
+    bob.locator("#open button").wait_for()
+    ask = f"import('./static/acting.js').then(m => m.act({wish}))"
+    assert [page.evaluate(ask) for page in (ada, bob)] == [True, False]
+    text_of(bob, "#said", "no event 7 is open")
+
+
+def test_the_connection_goes_and_comes_back(window: Window, air: Air, served: Served) -> None:
+    page = window()
+    banner(page, "Nothing to do")
+    served.stop()
+    banner(page, "Connection to the page lost")
+    served.start()
+    banner(page, "Nothing to do")
+    assert page.locator("#banners", has_text="Connection").count() == 0
+
+
+def test_a_page_left_open_over_three_restarts_of_the_line(window: Window, served: Served) -> None:
+    page = window()
+    banner(page, "The line does not run")
+    for n in range(3):
+        with Air(served.config, roll_id=f"R-{n}") as air:
+            banner(page, "Nothing to do")
+            air.inspect(5 + n)
+            text_of(page, "#now", f"R-{n}")
+        banner(page, "The line does not run")
+        assert page.locator("#banners .banner").count() == 1
+
+
+def test_a_thousand_defects(window: Window, air: Air) -> None:
+    page = window()
+    banner(page, "Nothing to do")
+    air.inspect(3000, defects=range(0, 3000, 3))
+    until(page, "document.querySelectorAll('#map .mark').length >= 1001")  # one is in the legend
+    cards = page.locator("#defects .card")
+    assert cards.count() == 12
+    first = cards.first.inner_text()
+    page.click("#older")
+    until(page, "words => document.querySelector('#defects .card').innerText !== words", first)
+    assert cards.count() == 12
+
+
+def test_names_from_outside_are_text(window: Window, served: Served) -> None:
+    with Air(served.config, roll_id=NASTY) as air:
+        page = window()
+        air.be(State.DEGRADED, ok=False, detail=f"left: {NASTY}")
+        air.inspect(5)
+        assert NASTY in banner(page, "Cloth passes").inner_text()
+        text_of(page, "#now", NASTY)
+        assert page.evaluate("[window.hacked === undefined, document.querySelectorAll('img[src=x]').length]") == [True, 0]
+
+
+def test_a_defect_is_reviewed_by_keys_and_taken_back(window: Window, air: Air, served: Served) -> None:
+    page = window()
+    sign_in(page, served.token("Ada"))
+    air.inspect(400, defects=[20, 60])
+    text_of(page, "#unreviewed", "2 wait")
+    until(page, "!document.querySelector('#defects').innerText.includes('still under')")
+    page.locator("#defects .card").last.click()
+    page.keyboard.press("g")
+    text_of(page, "#unreviewed", "1 wait")
+    text_of(page, "#defects .card", "good, says Ada")
+    page.keyboard.press("u")
+    text_of(page, "#unreviewed", "2 wait")
+    page.keyboard.press("Escape")
+    assert [a.act["word"] for a in read_acts(served.config.ledger.path.parent, 9)] == [None, "acceptable"]
+
+
+def test_rolls_and_bypass_are_told_by_those_who_may(window: Window, air: Air, served: Served) -> None:
+    page = window()
+    banner(page, "Nothing to do")
+    sign_in(page, served.token("Bob", "engineer"))
+    page.fill("#roll-form [name=roll_id]", "R-8")
+    page.select_option("#roll-form [name=style]", "satin")
+    page.click("#roll-form button:not([type=button])")
+    text_of(page, "#now", "R-8")
+    page.click("#bypass-on")
+    assert "Every defect from here on passes to the customer" in page.inner_text("#bypass-dialog")
+    page.click("#bypass-no")
+    assert air.told == [RollStart(roll_id="R-8", style="satin")] and not air.bypass
+    page.click("#bypass-on")
+    page.click("#bypass-yes")
+    banner(page, "BYPASS: nothing is rejected").locator("button").click()
+    banner(page, "Nothing to do")
+    assert air.told[1:] == [Bypass(on=True), Bypass(on=False)]
+
+
+def test_an_operator_cannot_begin_a_bypass(window: Window, air: Air, served: Served) -> None:
+    page = window()
+    sign_in(page, served.token("Ada"))
+    until(page, "!document.getElementById('forms').disabled")
+    assert page.locator("#bypass-on").is_disabled()
+
+
+def test_a_browser_without_event_streams_asks_instead(window: Window, air: Air) -> None:
+    page = window(before="delete window.EventSource")
+    banner(page, "Nothing to do")
+    air.stop(2, kind=ActionKind.LAMP)
+    banner(page, "Lamp: 1 open")
+
+
+def test_a_wrong_token_is_said_at_its_field(window: Window, air: Air, served: Served) -> None:
+    page = window()
+    banner(page, "Nothing to do")
+    page.click("#sign")
+    page.fill("#sign-form [name=token]", "guess")
+    page.keyboard.press("Enter")
+    text_of(page, "#sign-error", "nobody has this token")
+    assert page.locator("#sign-dialog").is_visible()
+
+
+def test_everything_that_can_be_pressed_is_large_enough_for_a_finger(window: Window, air: Air, served: Served) -> None:
+    page = window(has_touch=True)
+    sign_in(page, served.token("Ada"))
+    air.stop(1)
+    banner(page, "STOP")
+    sizes = page.evaluate(
+        "[...document.querySelectorAll('main button, main input, main select')].map(e => e.getBoundingClientRect().height)"
+    )
+    assert len(sizes) > 8 and min(s for s in sizes if s) >= 44
+    page.locator("#banners button").tap()
+    banner(page, "Nothing to do")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(window: Window, air: Air, served: Served, scheme: str) -> None:
+    if not AXE.exists():
+        pytest.skip("needs axe-core: npm install --prefix tests/browser --no-save --no-package-lock axe-core@4.10")
+    page = window(color_scheme=scheme, reduced_motion="reduce")
+    sign_in(page, served.token("Bob", "engineer"))
+    air.inspect(400, defects=[20, 60])
+    air.stop(1)
+    air.be(State.DEGRADED, detail="plc: gone")
+    banner(page, "STOP")
+    text_of(page, "#defects .card", "no word yet")
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run().then(r => r.violations.map(v => `${v.id}: ${v.nodes.map(n => n.html)}`))")
+    page.locator("#defects .card").first.click()
+    found += page.evaluate("axe.run('#review').then(r => r.violations.map(v => `${v.id}: ${v.nodes.map(n => n.html)}`))")
+    page.keyboard.press("Escape")
+    page.click("#bypass-on")
+    found += page.evaluate("axe.run('#bypass-dialog').then(r => r.violations.map(v => `${v.id}: ${v.nodes.map(n => n.html)}`))")
+    assert found == []
+
+
+def test_a_finished_record_has_the_same_page(chromium: Any, served: Served) -> None:
+    from tests.browser.conftest import serving
+
+    with ExitStack() as stack:
+        url = stack.enter_context(serving(served.config.ledger.path.parent / "ledger.sqlite", served.users))
+        page = stack.enter_context(chromium.new_page())
+        page.goto(url)
+        banner(page, "This is a record")

@@ -1,0 +1,127 @@
+"""The page hears a line without saying a word to it, and reads in the record what it came too late to hear."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.config.cards import load_config
+from pipeline.config.line import LineConfig
+from pipeline.dashboard import subscription
+from pipeline.dashboard.page import Page, of_line, of_record
+from pipeline.dashboard.subscription import Subscription
+from pipeline.ledger.store import Ledger
+from tests.browser.air import FRAME_MM, Air, roll, verdict, write_config
+
+LIMIT_S = 30.0
+
+
+def until(done: Callable[[], bool]) -> None:
+    end_s = time.monotonic() + LIMIT_S
+    while not done():
+        assert time.monotonic() < end_s
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LineConfig:
+    monkeypatch.setattr(subscription, "SETTLE_S", 0.1)
+    monkeypatch.setattr(subscription, "MIN_APART_S", 0.1)
+    return load_config(write_config(tmp_path))
+
+
+@pytest.fixture
+def page(config: LineConfig) -> Iterator[Page]:
+    page = of_line(config)
+    listening = Subscription(page)
+    listening.start()
+    yield page
+    listening.stop()
+
+
+def told(page: Page) -> dict[str, Any]:
+    with page.lock:
+        return page.view.told_cloth()
+
+
+def until_m(page: Page) -> float:
+    return (told(page)["map"] or {"until": 0.0})["until"]
+
+
+def recorded(config: LineConfig, *frames: int, pid: int | None = None, roll_id: str = "R-7") -> None:
+    """A run that this process began, or another; with these frames of the left camera."""
+    held = Ledger(config.ledger.path, {"parent_pid": pid or os.getpid(), "config": config.model_dump(mode="json")})
+    held.add(roll(roll_id))
+    for n in frames:
+        held.add(verdict(n, "left", FRAME_MM * n, roll_id, defect=n == 3))
+    held.close()
+
+
+def test_what_came_before_it_is_read_and_what_comes_is_heard(config: LineConfig, page: Page) -> None:
+    recorded(config, *range(10))
+    with Air(config) as air:
+        until(lambda: len(told(page)["defects"]) == 1)
+        air.say(*(verdict(n, "left", FRAME_MM * n, "R-7", defect=n == 12) for n in range(10, 20)))
+        until(lambda: until_m(page) >= 20 * FRAME_MM / 1000)
+    assert [d["key"] for d in told(page)["defects"]] == [(0, 3, 0), (0, 12, 0)]
+    assert [run[2] for run in told(page)["map"]["strips"][0]["runs"]] == ["inspected"]
+    assert air.told == [], "it says nothing to the line"
+
+
+def test_what_it_heard_and_the_record_has_not_yet_stays(config: LineConfig, page: Page) -> None:
+    recorded(config, *range(5))
+    with Air(config) as air:
+        until(lambda: page.view.running)
+        air.say(*(verdict(n, "left", FRAME_MM * n, "R-7", defect=n == 6) for n in range(5, 8)))
+        until(lambda: [d["key"] for d in told(page)["defects"]] == [(0, 3, 0), (0, 6, 0)])
+
+
+def test_what_it_missed_is_read_again(config: LineConfig, page: Page) -> None:
+    recorded(config, *range(5))
+    with Air(config) as air:
+        until(lambda: [d["key"] for d in told(page)["defects"]] == [(0, 3, 0)])
+        held = Ledger(config.ledger.path, run_id=page.run_id)
+        for n in range(5, 30):
+            held.add(verdict(n, "left", FRAME_MM * n, "R-7", defect=n == 20))
+        held.close()
+        air.say(*(verdict(n, "left", FRAME_MM * n, "R-7", defect=False) for n in range(30, 32)))
+        until(lambda: [d["key"] for d in told(page)["defects"]] == [(0, 3, 0), (0, 20, 0)])
+
+
+def test_the_record_of_another_run_is_not_this_lines(config: LineConfig, page: Page) -> None:
+    recorded(config, *range(10), pid=os.getpid() + 1)
+    with Air(config) as air:
+        until(lambda: page.view.running)
+        air.say(verdict(0, "left", 0.0, "R-7", defect=False))
+        until(lambda: until_m(page) > 0)
+        time.sleep(1.0)
+        assert page.run_id is None and told(page)["defects"] == []
+
+
+def test_each_start_of_the_line_is_a_run_of_its_own(config: LineConfig, page: Page) -> None:
+    for n in range(3):
+        recorded(config, *range(4), roll_id=f"R-{n}")
+        with Air(config, roll_id=f"R-{n}"):
+            until(lambda n=n: told(page)["roll"] == f"R-{n}" and len(told(page)["defects"]) == 1)
+            with page.lock:
+                assert page.view.told()["running"] and len(page.view.told()["processes"]) == 5
+        until(lambda: not page.view.running)
+
+
+def test_a_finished_record_shows_its_last_roll_whole(config: LineConfig) -> None:
+    held = Ledger(config.ledger.path, {"line": "air", "config": config.model_dump(mode="json")})
+    for n, roll_id in enumerate(("R-1", "R-2", "")):
+        held.add(roll(roll_id, start_mm=FRAME_MM * 4 * n).model_copy(update={"number": n, "t_mono_ns": n}))
+        for k in range(4 * n, 4 * n + 4):
+            held.add(verdict(k, "left", FRAME_MM * k, roll_id, defect=k == 5).model_copy(update={"t_mono_ns": n}))
+    held.close()
+    page = of_record(config.ledger.path)
+    cloth = told(page)
+    assert cloth["roll"] == "R-2" and cloth["map"]["until"] == pytest.approx(4 * FRAME_MM / 1000, abs=0.02)
+    (row,) = cloth["defects"]
+    assert row["closed"] and row["from_m"] == pytest.approx((FRAME_MM + 4) / 1000)
