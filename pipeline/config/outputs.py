@@ -51,7 +51,58 @@ class ModbusConfig(ModbusAddress):
     """How long a mark's coil is on."""
 
 
-WiredConfig = ModbusConfig
+class TlsConfig(Section):
+    """How a connection is encrypted; the other side is always checked."""
+
+    ca: Path | None = None
+    """Certificates of those who may vouch for the other side; null: those that the system trusts."""
+    certificate: Path | None = None
+    """Our own, with its key, where the other side asks for one."""
+    key: Path | None = None
+
+    @model_validator(mode="after")
+    def _pair(self) -> TlsConfig:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key belong together, give both or none")
+        return self
+
+
+class MqttConfig(Section):
+    """A broker that is told of the line; its topics stand in docs/protocols/mqtt.md."""
+
+    kind: Literal["mqtt"]
+    name: ProcessName = "mqtt"
+    host: Annotated[str, Field(pattern=r"^[\w.:-]+$")]
+    port: int = Field(default=1883, ge=1, le=65535)
+    """8883 where `tls` is given, as a rule."""
+    topic: Annotated[str, Field(max_length=200)] = "glassline"
+    """Topics are TOPIC/LINE/state and so on, LINE being the line's name."""
+    user: str | None = None
+    password_file: Path | None = None
+    """Its first line is the password."""
+    password_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    """The variable of the environment that holds the password."""
+    tls: TlsConfig | None = None
+    timeout_ms: float = Field(default=2000.0, ge=100, le=5000)
+    """A broker that has not answered by then does not answer."""
+    carries_rejects: bool = False
+    """True: a machine acts on what it hears there; while the broker is lost no cloth may pass."""
+    rolls: bool = False
+    """The document of each finished roll goes there, too."""
+
+    @model_validator(mode="after")
+    def _sane(self) -> MqttConfig:
+        levels = self.topic.split("/")
+        if not all(levels) or levels[0].startswith("$") or any(c in "+#" or not c.isprintable() for c in self.topic):
+            raise ValueError(f"topic {self.topic!r}: levels of at least one letter, without +, #, or a $ in front")
+        if self.password_file is not None and self.password_env is not None:
+            raise ValueError("the password is in one place, password_file or password_env")
+        if self.user is None and (self.password_file is not None or self.password_env is not None):
+            raise ValueError("a password needs its user")
+        return self
+
+
+WiredConfig = ModbusConfig | MqttConfig
 """The kinds of output that are processes of their own, each with a `name` and whether it `carries_rejects`.
 
 Their modules stand in pipeline/outputs."""

@@ -209,7 +209,7 @@ def _output(spec: Spec, link: Link, model: Path) -> Stage:
     assert isinstance(link, ZmqLink)  # outputs belong to a live line: replay has none
     config = next(o for o in spec.config.wired if o.name == spec.name)
     heard = link.subscribe(spec.config.publisher.bind)
-    return output_kind(config.kind).make(config, heard, link.outbox("decision"), spec.generation)
+    return output_kind(config.kind).make(config, heard, link.outbox("decision"), spec.generation, spec.config)
 
 
 def _input(spec: Spec, link: Link, model: Path) -> Stage:

@@ -36,6 +36,7 @@ PLANTS = {
     "simplejpeg lives in pictures.reading": ("glass_core.pictures.headers", "simplejpeg"),
     "sqlite3 lives in ledger": ("pipeline.cloth.coverage", "sqlite3"),
     "pymodbus is the other side of a wire, in studies and tests alone": ("pipeline.devices.modbus", "pymodbus"),
+    "paho lives in outputs.mqtt": ("pipeline.outputs.backlog", "paho"),
     "No shared memory and no pickle anywhere": ("tools.cli", "pickle"),
     "No threads in the line": ("pipeline.decision.tally", "threading"),
 }

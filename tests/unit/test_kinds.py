@@ -70,7 +70,7 @@ OWN = {
                 pass
 
 
-        def make(config, heard, decision, generation):
+        def make(config, heard, decision, generation, line):
             return Siren(heard)
 
 
@@ -150,7 +150,7 @@ ROWS = [
     ),
 ]
 MEMBERS = [
-    ("pipeline/config/outputs.py", "WiredConfig = ModbusConfig\n", "WiredConfig = ModbusConfig | SirenConfig\n"),
+    ("pipeline/config/outputs.py", "WiredConfig = ModbusConfig", "WiredConfig = SirenConfig | ModbusConfig"),
     ("pipeline/config/inputs.py", "Annotated[ModbusInputConfig,", "Annotated[ModbusInputConfig | ButtonConfig,"),
 ]
 
