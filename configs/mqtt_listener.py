@@ -2,7 +2,7 @@
 
 Copy it; it needs paho-mqtt alone. In Node-RED the same is an `mqtt in` node on `glassline/LINE/#` that gives a parsed JSON
 object, and a `switch` node on `msg.topic`. Messages may come twice after a broken connection: `generation` and `number` tell.
-It is for screens and databases. What must stop a machine is wired by Modbus, or watches `heartbeat` as configs/consumer.py does.
+It is for screens and databases. What must stop a machine is wired by Modbus, or watches `heartbeat` as consumer.py does.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Listener:
         self.state = self.roll = "unknown"
         self._last: dict[str, tuple[int, int]] = {}
 
-    def hear(self, topic: str, payload: bytes) -> str | None:
+    def hear(self, topic: str, payload: bytes | bytearray) -> str | None:
         """One message; a line of text where it is worth one."""
         name = topic.rpartition("/")[2]
         if name == "available":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -102,7 +102,17 @@ class MqttConfig(Section):
         return self
 
 
-WiredConfig = ModbusConfig | MqttConfig
+class FolderConfig(Section):
+    """A folder that takes the document of each finished roll as one file; its schema stands in docs/protocols/roll.md."""
+
+    kind: Literal["folder"]
+    name: ProcessName = "mes"
+    path: Path
+    carries_rejects: ClassVar[bool] = False
+    rolls: ClassVar[bool] = True
+
+
+WiredConfig = ModbusConfig | MqttConfig | FolderConfig
 """The kinds of output that are processes of their own, each with a `name` and whether it `carries_rejects`.
 
 Their modules stand in pipeline/outputs."""

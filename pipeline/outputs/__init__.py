@@ -10,7 +10,11 @@ from typing import cast
 
 from pipeline.outputs.protocol import OutputKind
 
-OUTPUTS = {"modbus": "pipeline.outputs.modbus", "mqtt": "pipeline.outputs.mqtt"}
+OUTPUTS = {
+    "modbus": "pipeline.outputs.modbus",
+    "mqtt": "pipeline.outputs.mqtt",
+    "folder": "pipeline.outputs.folder",
+}
 """The module of each kind, imported only where it is used: its library is not everybody's."""
 
 

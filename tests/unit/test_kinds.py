@@ -127,7 +127,7 @@ ROWS = [
         'class SirenConfig(Section):\n    kind: Literal["siren"]\n    name: ProcessName = "siren"\n    log: Path\n\n\n',
     ),
     ("pipeline/config/outputs.py", "from typing import", "from pathlib import Path\n"),
-    ("pipeline/outputs/__init__.py", '"modbus": ', '"siren": "pipeline.outputs.siren", '),
+    ("pipeline/outputs/__init__.py", '    "modbus": ', '    "siren": "pipeline.outputs.siren",\n'),
     (
         "pipeline/config/inputs.py",
         "InputConfig = Annotated[",
