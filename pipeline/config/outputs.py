@@ -112,7 +112,40 @@ class FolderConfig(Section):
     rolls: ClassVar[bool] = True
 
 
-WiredConfig = ModbusConfig | MqttConfig | FolderConfig
+class OpcUaConfig(Section):
+    """An OPC UA server that shows the line as a machine-vision system (OPC 40100-1): everybody may read, nobody may write."""
+
+    kind: Literal["opcua"]
+    name: ProcessName = "opcua"
+    bind: str = "127.0.0.1:4840"
+    """ADDRESS:PORT; beyond this machine only with `certificate`, `key` and `trusted`."""
+    certificate: Path | None = None
+    """DER or PEM, with the URI urn:glassline:LINE in it."""
+    key: Path | None = None
+    trusted: Path | None = None
+    """A folder of clients' certificates; no other client is let in, and every connection is signed and encrypted."""
+    carries_rejects: ClassVar[bool] = False
+
+    @model_validator(mode="after")
+    def _guarded(self) -> OpcUaConfig:
+        found = re.fullmatch(r"([\d.]+|\[[\da-fA-F:.]+\]):([1-9]\d{0,4})", self.bind, re.ASCII)
+        if not found or int(found[2]) > 65_535:
+            raise ValueError(f"bind {self.bind}: ADDRESS:PORT is allowed, such as 127.0.0.1:4840")
+        given = [p is not None for p in (self.certificate, self.key, self.trusted)]
+        if any(given) and not all(given):
+            raise ValueError("certificate, key and trusted belong together, give all or none")
+        if not any(given) and not (found[1].startswith("127.") or found[1] == "[::1]"):
+            raise ValueError(f"bind {self.bind} is beyond this machine: give certificate, key and trusted")
+        return self
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Address and port."""
+        host, _, port = self.bind.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+WiredConfig = ModbusConfig | MqttConfig | FolderConfig | OpcUaConfig
 """The kinds of output that are processes of their own, each with a `name` and whether it `carries_rejects`.
 
 Their modules stand in pipeline/outputs."""

@@ -46,6 +46,8 @@ class Figures(Collector):
         scaled = [c.name for c in config.cameras if c.mm_per_px_y is not None]
         self._coverage = Coverage(scaled) if scaled else None
         self.state: LineState | None = None
+        self.present: State | None = None
+        """As it was told last, by either."""
         self.beat: Heartbeat | None = None
         self.beat_ns: int | None = None
         self._totals: Totals | None = None
@@ -75,9 +77,9 @@ class Figures(Collector):
         again = self._count(message)
         match message:
             case LineState():
-                self.state = message
+                self.state, self.present = message, message.state
             case Heartbeat():
-                self.beat, self.beat_ns = message, now_ns
+                self.beat, self.beat_ns, self.present = message, now_ns, message.state
             case Totals():
                 self._totals = message
             case Action(phase=Phase.NOW) if not again:

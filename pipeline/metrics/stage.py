@@ -71,9 +71,9 @@ class Metrics:
         state, beat, heard_ns = self._figures.state, self._figures.beat, self._figures.beat_ns
         age_s = None if heard_ns is None else round((now_ns - heard_ns) / 1e9, 3)
         fresh = heard_ns is not None and now_ns - heard_ns < FRESH_NS
-        good = fresh and (not running or (beat is not None and beat.state is State.RUNNING))
+        good = fresh and (not running or self._figures.present is State.RUNNING)
         body = {
-            "state": None if beat is None else beat.state, "inspection_ok": beat is not None and beat.inspection_ok,
+            "state": self._figures.present, "inspection_ok": beat is not None and beat.inspection_ok,
             "detail": "" if state is None else state.detail, "heartbeat_age_s": age_s, "fresh": fresh,
         }  # fmt: skip
         status = HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE

@@ -205,7 +205,7 @@ class MqttOutput:
     ) -> None:
         self._heard, self._broker, self._documents = heard, broker, documents
         self._status = StatusReport(decision, "output", name, generation)
-        self._teller, self._backlog = Teller(), Backlog(utc_ns)
+        self._teller, self._backlog = Teller(from_the_start=generation == 0), Backlog(utc_ns)
         self._now_or_never: dict[str, Notice] = {}
         self._kept: dict[str, Notice] = {}
         """The last of those retained, which a broker that was started again may not know."""

@@ -79,10 +79,12 @@ class Notice(NamedTuple):
 class Teller:
     """From what the line publishes to what is told: twins left out, gaps counted, a reject joined with its verdict.
 
-    `missed`: by topic, messages that the line published and this process did not get, by their numbers.
+    `missed`: by topic, messages that the line published and this process did not get, by their numbers. `from_the_start`:
+    nobody told those before the first that comes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, from_the_start: bool = False) -> None:
+        self._from_the_start = from_the_start
         self.missed: Counter[str] = Counter()
         self._last: dict[type[Message], tuple[int, int]] = {}
         self._verdicts: OrderedDict[tuple[int, int], Verdict] = OrderedDict()
@@ -123,10 +125,13 @@ class Teller:
             return True
         kind = type(message)
         last = self._last.get(kind)
+        if last is None and self._from_the_start and kind in (Reject, Verdict, SpanEvent):  # the others are told to newcomers
+            last = generation, -1
         if last is not None and (generation, number) <= last:
             return False
-        if last is not None and generation == last[0] and number > last[1] + 1 and (topic := GAPS.get(kind)):
-            self.missed[topic] += number - last[1] - 1
+        if last is not None and (topic := GAPS.get(kind)):
+            missed = number - (last[1] + 1 if generation == last[0] else 0)
+            self.missed += Counter({topic: missed})
         self._last[kind] = generation, number
         return True
 
