@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
@@ -145,7 +146,47 @@ class OpcUaConfig(Section):
         return host.strip("[]"), int(port)
 
 
-WiredConfig = ModbusConfig | MqttConfig | FolderConfig | OpcUaConfig
+Kind = Literal["state", "roll", "reject", "defect", "action", "event", "outage"]
+
+
+class WebhookConfig(Section):
+    """An HTTP server that is told of the line; how a message is signed stands in docs/protocols/webhook.md."""
+
+    kind: Literal["webhook"]
+    name: ProcessName = "webhook"
+    url: Annotated[str, Field(max_length=500)]
+    key_file: Path
+    """Its first line signs each message."""
+    ca: Path | None = None
+    """Certificates of those who may vouch for an https server; null: those that the system trusts."""
+    kinds: Annotated[tuple[Kind, ...], Field(min_length=1)] = ("state", "roll", "reject", "outage")
+    """Of what it is told."""
+    timeout_ms: float = Field(default=3000.0, ge=100, le=5000)
+    rolls: bool = False
+    """The document of each finished roll goes there, too."""
+    carries_rejects: ClassVar[bool] = False
+
+    @model_validator(mode="after")
+    def _address(self) -> WebhookConfig:
+        try:
+            found = urlsplit(self.url)
+            port = found.port
+        except ValueError:
+            raise ValueError(f"url {self.url!r}: http://HOST/PATH or https://HOST/PATH is allowed") from None
+        if (
+            found.scheme not in ("http", "https")
+            or not found.hostname
+            or port == 0
+            or not self.url.isascii()
+            or " " in self.url
+        ):
+            raise ValueError(f"url {self.url!r}: http://HOST/PATH or https://HOST/PATH is allowed")
+        if found.username is not None:
+            raise ValueError("url: no password belongs there, it would stand in the record")
+        return self
+
+
+WiredConfig = ModbusConfig | MqttConfig | FolderConfig | OpcUaConfig | WebhookConfig
 """The kinds of output that are processes of their own, each with a `name` and whether it `carries_rejects`.
 
 Their modules stand in pipeline/outputs."""

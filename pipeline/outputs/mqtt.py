@@ -254,9 +254,7 @@ class MqttOutput:
                 self._backlog.add(notice)
             else:
                 self._now_or_never[notice.topic] = notice
-        if self._teller.missed:
-            self._backlog.lose(self._teller.missed)
-            self._teller.missed = type(self._teller.missed)()
+        self._backlog.lose(self._teller.missed())
 
     def _exchange(self, now_ns: int) -> None:
         if not self._asked:

@@ -79,13 +79,12 @@ class Notice(NamedTuple):
 class Teller:
     """From what the line publishes to what is told: twins left out, gaps counted, a reject joined with its verdict.
 
-    `missed`: by topic, messages that the line published and this process did not get, by their numbers. `from_the_start`:
-    nobody told those before the first that comes.
+    `from_the_start`: nobody has told those before the first that comes.
     """
 
     def __init__(self, from_the_start: bool = False) -> None:
         self._from_the_start = from_the_start
-        self.missed: Counter[str] = Counter()
+        self._missed: Counter[str] = Counter()
         self._last: dict[type[Message], tuple[int, int]] = {}
         self._verdicts: OrderedDict[tuple[int, int], Verdict] = OrderedDict()
 
@@ -115,6 +114,11 @@ class Teller:
                 if message.result is Result.DEFECT:
                     yield Notice("defect", message)
 
+    def missed(self) -> Counter[str]:
+        """By topic, messages that the line published and this process did not get, since this was asked last."""
+        found, self._missed = self._missed, Counter()
+        return found
+
     def _verdict_of(self, reject: Reject) -> Verdict | None:
         return self._verdicts.get((reject.generation, reject.verdict))
 
@@ -131,7 +135,7 @@ class Teller:
             return False
         if last is not None and (topic := GAPS.get(kind)):
             missed = number - (last[1] + 1 if generation == last[0] else 0)
-            self.missed += Counter({topic: missed})
+            self._missed += Counter({topic: missed})
         self._last[kind] = generation, number
         return True
 

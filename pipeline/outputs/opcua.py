@@ -353,7 +353,7 @@ class OpcUaOutput:
     ) -> None:
         self._heard, self._server, self._utc = heard, server, utc
         self._status = StatusReport(decision, "output", name, generation)
-        self._teller = Teller()
+        self._teller, self._missed = Teller(), 0
         self._simulated = not server._line.cameras or any(c.source != "basler" for c in server._line.cameras)
         self._jobs: OrderedDict[str, str] = OrderedDict()
         """By a roll's name, the job of its cloth."""
@@ -414,8 +414,8 @@ class OpcUaOutput:
                 self._result(message)
         for _ in self._teller.hear(message):
             pass
-        if missed := self._teller.missed.total():
-            self._server.show(MissedMessages=missed)
+        self._missed += self._teller.missed().total()
+        self._server.show(MissedMessages=self._missed)
 
     def _show(self, t: Totals) -> None:
         self._server.show(

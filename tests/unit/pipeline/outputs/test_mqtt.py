@@ -131,7 +131,7 @@ def test_a_broker_that_is_killed_and_comes_back_is_told_what_waited_and_of_the_o
     rig = Rig(broker.port)
     until(rig.connected)
     rig.state(0)
-    rig.step()
+    until(lambda: rig.stage.delivered == 1 and not rig.stage._broker.unacknowledged, meanwhile=rig.step)
     assert rig.told.state is StageState.READY
     broker.stop()
     until(lambda: not rig.connected())
