@@ -84,7 +84,8 @@ outputs:
 {_keys(MqttConfig)}
 ## When the broker does not do its part
 * **Gone, or never answering.** After {SILENT_NS // 10**9} s without an acknowledgement it is given up, and asked again
-  after 0.5 s, then ever later, up to {MAX_RETRY_NS // 10**9} s. Keepalive is {KEEPALIVE_S} s. The line is DEGRADED and names the broker.
+  after 0.5 s, then ever later, up to {MAX_RETRY_NS // 10**9} s. Keepalive is {KEEPALIVE_S} s. The line is DEGRADED and
+  names the broker.
 * **What waits.** {MAX_WAITING} messages of QoS 1, the oldest dropped and counted. `totals` and `heartbeat` are now or never.
 * **Back again.** First `available`, the last `state` and `roll`, then `outage`: from when to when, how many come late, and how
   many of each topic were dropped or never heard. Then what waited, in its order.

@@ -31,6 +31,8 @@ MAX_UNACKNOWLEDGED = 20
 SILENT_NS = 5_000_000_000
 """A broker that has not acknowledged a message for so long is given up, and asked again."""
 SLOW_NS = 1_000_000_000
+EXCHANGE_NS = 8_000_000
+"""As often acknowledgements are taken in, while there is nothing to send."""
 KEEPALIVE_S = 5
 """Also the longest that paho waits for a TLS handshake: less than the supervisor lets a stage be silent."""
 RETRY_NS, MAX_RETRY_NS = 500_000_000, 15_000_000_000
@@ -191,7 +193,7 @@ class MqttOutput:
     wait, MAX_WAITING of them, the oldest dropped; then the topic `outage` says for how long it was, and what was dropped.
     """
 
-    idle_ms = 10  # what the line says wakes it; acknowledgements may wait so long
+    idle_ms = 10  # what the line says wakes it
 
     def __init__(
         self,
@@ -210,7 +212,7 @@ class MqttOutput:
         self._kept: dict[str, Notice] = {}
         """The last of those retained, which a broker that was started again may not know."""
         self._document: Document | None = None
-        self._look_ns = self._retry_ns = self._asked_ns = 0
+        self._look_ns = self._retry_ns = self._asked_ns = self._exchange_ns = 0
         self._pause_ns = RETRY_NS
         self._asked = self._told = False
         self._trouble = "not connected yet"
@@ -235,10 +237,12 @@ class MqttOutput:
             self._hear(received[0])
             self.handled += 1
             moved = True
-        try:
-            self._exchange(now_ns)
-        except DeviceLost as e:
-            self._give_up(now_ns, str(e))
+        if self._backlog or self._now_or_never or now_ns >= self._exchange_ns:
+            self._exchange_ns = now_ns + EXCHANGE_NS
+            try:
+                self._exchange(now_ns)
+            except DeviceLost as e:
+                self._give_up(now_ns, str(e))
         self._status.tell(now_ns, StageState.DEGRADED if self._trouble else StageState.READY, self._trouble)
         return moved
 

@@ -37,8 +37,10 @@ from pipeline.outputs import vision_model as model
 from pipeline.outputs.notices import Teller
 
 OWN = "urn:glassline"
-SLICE_S = 0.004
-"""So long is the server's turn in a step; a message of the line waits at most so long."""
+SLICE_S = 0.002
+"""So long is the server's turn; a message of the line waits at most so long."""
+TURN_NS, ALONE_NS = 8_000_000, 50_000_000
+"""From turn to turn while there are clients, and while there are none."""
 STALE_NS = 1_000_000_000
 """Without a heartbeat for so long nobody says how the line is."""
 LOOK_NS = 60_000_000_000
@@ -340,7 +342,7 @@ class OpcUaOutput:
     A defect is a partial result of the job, a roll's end the final one. A certificate of its own out of date is DEGRADED.
     """
 
-    idle_ms = 1  # the server's turn is what it waits for
+    idle_ms = 8
 
     def __init__(
         self,
@@ -360,7 +362,7 @@ class OpcUaOutput:
         self._roll: Roll | None = None
         self._counts = {"defects": 0, "not_inspected": 0}
         self._beat_ns: int | None = None
-        self._look_ns = 0
+        self._look_ns = self._turn_ns = 0
         self._trouble = ""
         self.state = StageState.READY
         self.handled = self.waiting = self.results = 0
@@ -375,7 +377,7 @@ class OpcUaOutput:
 
     def step(self, now_ns: int) -> bool:
         """Hear what is published, then give the clients their turn."""
-        moved = False
+        moved, before = False, self.results
         for _ in range(MESSAGES_PER_STEP):
             if (received := self._heard.receive()) is None:
                 break
@@ -386,7 +388,9 @@ class OpcUaOutput:
             self._beat_ns = None
             self._server.stand(model.SILENT)
             self._server.show(InspectionOk=False)
-        self._server.turn()
+        if self.results != before or now_ns >= self._turn_ns:
+            self._server.turn()
+            self._turn_ns = now_ns + (TURN_NS if self._server.clients else ALONE_NS)
         if now_ns >= self._look_ns:
             self._look_ns = now_ns + LOOK_NS
             self._trouble = self._server.expired(self._utc())
