@@ -195,8 +195,8 @@ def test_the_command_line_offers_every_backbone(arch: str) -> None:
 
 def test_an_unknown_kind_of_output_is_told_with_those_that_are_there(tmp_path: Path) -> None:
     path = tmp_path / "line.yaml"
-    path.write_text("outputs: [{kind: publisher}, {kind: opcua}]")
-    with pytest.raises(InputError, match=r"^[^\n]*opcua[^\n]*outputs\[1\][^\n]*modbus[^\n]*publisher[^\n]*$"):
+    path.write_text("outputs: [{kind: publisher}, {kind: profinet}]")
+    with pytest.raises(InputError, match=r"^[^\n]*profinet[^\n]*outputs\[1\][^\n]*modbus[^\n]*publisher[^\n]*$"):
         load_config(path)
 
 
