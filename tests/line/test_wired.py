@@ -41,7 +41,8 @@ def test_a_line_goes_on_while_its_broker_is_frozen_and_its_folder_is_gone(model:
         ]  # fmt: skip
         listener = Listener(broker.port)
         line = config(
-            model, footage, tmp_path / "out", loop=True, outputs=outputs, metrics={"bind": f"127.0.0.1:{port}"}, decision={"budget_ms": 30000},
+            model, footage, tmp_path / "out", loop=True, outputs=outputs, metrics={"bind": f"127.0.0.1:{port}"},
+            decision={"budget_ms": 30000},
             line={"name": "test", "roll_id": "R-1", "roll_length_m": 0.3072},  # twelve frames: each roll begins alike
         )  # fmt: skip
         with running(line) as run:
