@@ -16,6 +16,7 @@ from pipeline.config.cameras import BaslerConfig, CameraConfig
 from pipeline.config.decision import DecisionConfig, InspectionOkConfig
 from pipeline.config.inputs import InputConfig
 from pipeline.config.ledger import LedgerConfig
+from pipeline.config.metrics import MetricsConfig
 from pipeline.config.motion import MotionConfig
 from pipeline.config.outputs import OutputConfig, PublisherConfig, WiredConfig
 from pipeline.config.styles import EventsConfig, Scalar, StyleConfig
@@ -59,6 +60,8 @@ class LineConfig(Section):
     actions: tuple[ActionConfig, ...] = Field(default=(), max_length=32)
     inputs: tuple[InputConfig, ...] = ()
     outputs: tuple[OutputConfig, ...] = (PublisherConfig(kind="publisher"),)
+    metrics: MetricsConfig | None = None
+    """Null: nobody is answered."""
     ledger: LedgerConfig = LedgerConfig()
     train: dict[str, Any] = Field(default_factory=dict)
     """Settings of training, echoed as they are written; the file's reader checks them."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
@@ -51,7 +52,141 @@ class ModbusConfig(ModbusAddress):
     """How long a mark's coil is on."""
 
 
-WiredConfig = ModbusConfig
+class TlsConfig(Section):
+    """How a connection is encrypted; the other side is always checked."""
+
+    ca: Path | None = None
+    """Certificates of those who may vouch for the other side; null: those that the system trusts."""
+    certificate: Path | None = None
+    """Our own, with its key, where the other side asks for one."""
+    key: Path | None = None
+
+    @model_validator(mode="after")
+    def _pair(self) -> TlsConfig:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key belong together, give both or none")
+        return self
+
+
+class MqttConfig(Section):
+    """A broker that is told of the line; its topics stand in docs/protocols/mqtt.md."""
+
+    kind: Literal["mqtt"]
+    name: ProcessName = "mqtt"
+    host: Annotated[str, Field(pattern=r"^[\w.:-]+$")]
+    port: int = Field(default=1883, ge=1, le=65535)
+    """8883 where `tls` is given, as a rule."""
+    topic: Annotated[str, Field(max_length=200)] = "glassline"
+    """Topics are TOPIC/LINE/state and so on, LINE being the line's name."""
+    user: str | None = None
+    password_file: Path | None = None
+    """Its first line is the password."""
+    password_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    """The variable of the environment that holds the password."""
+    tls: TlsConfig | None = None
+    timeout_ms: float = Field(default=2000.0, ge=100, le=5000)
+    """A broker that has not answered by then does not answer."""
+    carries_rejects: bool = False
+    """True: a machine acts on what it hears there; while the broker is lost no cloth may pass."""
+    rolls: bool = False
+    """The document of each finished roll goes there, too."""
+
+    @model_validator(mode="after")
+    def _sane(self) -> MqttConfig:
+        levels = self.topic.split("/")
+        if not all(levels) or levels[0].startswith("$") or any(c in "+#" or not c.isprintable() for c in self.topic):
+            raise ValueError(f"topic {self.topic!r}: levels of at least one letter, without +, #, or a $ in front")
+        if self.password_file is not None and self.password_env is not None:
+            raise ValueError("the password is in one place, password_file or password_env")
+        if self.user is None and (self.password_file is not None or self.password_env is not None):
+            raise ValueError("a password needs its user")
+        return self
+
+
+class FolderConfig(Section):
+    """A folder that takes the document of each finished roll as one file; its schema stands in docs/protocols/roll.md."""
+
+    kind: Literal["folder"]
+    name: ProcessName = "mes"
+    path: Path
+    carries_rejects: ClassVar[bool] = False
+    rolls: ClassVar[bool] = True
+
+
+class OpcUaConfig(Section):
+    """An OPC UA server that shows the line as a machine-vision system (OPC 40100-1): everybody may read, nobody may write."""
+
+    kind: Literal["opcua"]
+    name: ProcessName = "opcua"
+    bind: str = "127.0.0.1:4840"
+    """ADDRESS:PORT; beyond this machine only with `certificate`, `key` and `trusted`."""
+    certificate: Path | None = None
+    """DER or PEM, with the URI urn:glassline:LINE in it."""
+    key: Path | None = None
+    trusted: Path | None = None
+    """A folder of clients' certificates; no other client is let in, and every connection is signed and encrypted."""
+    carries_rejects: ClassVar[bool] = False
+
+    @model_validator(mode="after")
+    def _guarded(self) -> OpcUaConfig:
+        found = re.fullmatch(r"([\d.]+|\[[\da-fA-F:.]+\]):([1-9]\d{0,4})", self.bind, re.ASCII)
+        if not found or int(found[2]) > 65_535:
+            raise ValueError(f"bind {self.bind}: ADDRESS:PORT is allowed, such as 127.0.0.1:4840")
+        given = [p is not None for p in (self.certificate, self.key, self.trusted)]
+        if any(given) and not all(given):
+            raise ValueError("certificate, key and trusted belong together, give all or none")
+        if not any(given) and not (found[1].startswith("127.") or found[1] == "[::1]"):
+            raise ValueError(f"bind {self.bind} is beyond this machine: give certificate, key and trusted")
+        return self
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Address and port."""
+        host, _, port = self.bind.rpartition(":")
+        return host.strip("[]"), int(port)
+
+
+Kind = Literal["state", "roll", "reject", "defect", "action", "event", "outage"]
+
+
+class WebhookConfig(Section):
+    """An HTTP server that is told of the line; how a message is signed stands in docs/protocols/webhook.md."""
+
+    kind: Literal["webhook"]
+    name: ProcessName = "webhook"
+    url: Annotated[str, Field(max_length=500)]
+    key_file: Path
+    """Its first line signs each message."""
+    ca: Path | None = None
+    """Certificates of those who may vouch for an https server; null: those that the system trusts."""
+    kinds: Annotated[tuple[Kind, ...], Field(min_length=1)] = ("state", "roll", "reject", "outage")
+    """Of what it is told."""
+    timeout_ms: float = Field(default=3000.0, ge=100, le=5000)
+    rolls: bool = False
+    """The document of each finished roll goes there, too."""
+    carries_rejects: ClassVar[bool] = False
+
+    @model_validator(mode="after")
+    def _address(self) -> WebhookConfig:
+        try:
+            found = urlsplit(self.url)
+            port = found.port
+        except ValueError:
+            raise ValueError(f"url {self.url!r}: http://HOST/PATH or https://HOST/PATH is allowed") from None
+        if (
+            found.scheme not in ("http", "https")
+            or not found.hostname
+            or port == 0
+            or not self.url.isascii()
+            or " " in self.url
+        ):
+            raise ValueError(f"url {self.url!r}: http://HOST/PATH or https://HOST/PATH is allowed")
+        if found.username is not None:
+            raise ValueError("url: no password belongs there, it would stand in the record")
+        return self
+
+
+WiredConfig = ModbusConfig | MqttConfig | FolderConfig | OpcUaConfig | WebhookConfig
 """The kinds of output that are processes of their own, each with a `name` and whether it `carries_rejects`.
 
 Their modules stand in pipeline/outputs."""

@@ -10,7 +10,13 @@ from typing import cast
 
 from pipeline.outputs.protocol import OutputKind
 
-OUTPUTS = {"modbus": "pipeline.outputs.modbus"}
+OUTPUTS = {
+    "modbus": "pipeline.outputs.modbus",
+    "mqtt": "pipeline.outputs.mqtt",
+    "folder": "pipeline.outputs.folder",
+    "webhook": "pipeline.outputs.webhook",
+    "opcua": "pipeline.outputs.opcua",
+}
 """The module of each kind, imported only where it is used: its library is not everybody's."""
 
 

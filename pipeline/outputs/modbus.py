@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
+from pipeline.config.line import LineConfig
 from pipeline.config.outputs import ModbusConfig
 from pipeline.devices import DeviceLost
 from pipeline.devices.cycle import Cycle
@@ -50,7 +51,7 @@ COILS = ("run permit", "inspection ok", "mark", "lamp")
 STATES, KINDS, CAUSES = list(State), list(ActionKind), list(Cause)
 
 
-def make(config: ModbusConfig, heard: Inbox, decision: Outbox, generation: int) -> ModbusOutput:
+def make(config: ModbusConfig, heard: Inbox, decision: Outbox, generation: int, line: LineConfig) -> ModbusOutput:
     """The stage of one device."""
     return ModbusOutput(heard, decision, Plc(config), config, generation)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+from pipeline.config.line import LineConfig
 from pipeline.link.protocol import Inbox, Outbox
 from pipeline.link.stage import Stage
 
@@ -15,8 +16,8 @@ class OutputKind(Protocol):
     Each entry under `outputs:` but the publisher is a process of its own, so that a mute machine holds up nothing else.
     """
 
-    def make(self, config: Any, heard: Inbox, decision: Outbox, generation: int) -> Stage:
-        """The stage of one output: it hears what the line publishes, and may answer decision."""
+    def make(self, config: Any, heard: Inbox, decision: Outbox, generation: int, line: LineConfig) -> Stage:
+        """The stage of one output of that line: it hears what the line publishes, and may answer decision."""
         ...
 
     def trials(self, config: Any) -> Iterator[tuple[str, str]]:

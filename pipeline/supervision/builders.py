@@ -180,7 +180,7 @@ def _decision(spec: Spec, link: Link, model: Path) -> Stage:
         decided=before.decided,
         totals=before.totals,
         interval_ms={c.name: c.frame_ms for c in spec.config.cameras if c.keeps_time} if spec.live else {},
-        wires=tuple((role, name) for role in ("output", "input") for name in ROLES[role].names(spec.config)),
+        wires=tuple((role, name) for role in BESIDE for name in ROLES[role].names(spec.config)),
         reject_wires=tuple(o.name for o in spec.config.wired if o.carries_rejects),
         motion=spec.live and spec.config.motion is not None and not isinstance(spec.config.motion, CameraMotion),
         bypass=before.bypass,
@@ -209,7 +209,7 @@ def _output(spec: Spec, link: Link, model: Path) -> Stage:
     assert isinstance(link, ZmqLink)  # outputs belong to a live line: replay has none
     config = next(o for o in spec.config.wired if o.name == spec.name)
     heard = link.subscribe(spec.config.publisher.bind)
-    return output_kind(config.kind).make(config, heard, link.outbox("decision"), spec.generation)
+    return output_kind(config.kind).make(config, heard, link.outbox("decision"), spec.generation, spec.config)
 
 
 def _input(spec: Spec, link: Link, model: Path) -> Stage:
@@ -223,6 +223,25 @@ def _input(spec: Spec, link: Link, model: Path) -> Stage:
     return input_kind(config.kind).make(config, decision, spec.generation)
 
 
+def _rolls(spec: Spec, link: Link, model: Path) -> Stage:
+    from pipeline.report.finishing import make_finishing
+
+    assert isinstance(link, ZmqLink)
+    heard = link.subscribe(spec.config.publisher.bind, "Roll", "Verdict")
+    return make_finishing(heard, link.outbox("decision"), spec.config, spec.generation)
+
+
+def _metrics(spec: Spec, link: Link, model: Path) -> Stage:
+    from pipeline.metrics.stage import Metrics
+
+    assert isinstance(link, ZmqLink)
+    heard = link.subscribe(spec.config.publisher.bind)
+    return Metrics(heard, link.inbox("metrics"), link.outbox("decision"), spec.config, spec.generation)
+
+
+BESIDE = ("output", "input", "rolls", "metrics")
+"""Roles that say to decision how they are, beside those that cloth is judged by."""
+
 # In the order of starting: those that come later need those before.
 ROLES: dict[str, Role] = {
     "recorder": Role(_recorder, lambda config: ["recorder"]),
@@ -231,5 +250,7 @@ ROLES: dict[str, Role] = {
     "grabber": Role(_grabber, lambda config: [c.name for c in config.cameras], source=True, beyond_cable=True),
     "motion": Role(_motion, lambda config: ["motion"] if config.motion else [], source=True),
     "output": Role(_output, lambda config: [o.name for o in config.wired], beyond_cable=True),
+    "rolls": Role(_rolls, lambda config: ["rolls"] * any(getattr(o, "rolls", False) for o in config.wired), beyond_cable=True),
+    "metrics": Role(_metrics, lambda config: ["metrics"] * (config.metrics is not None), beyond_cable=True),
     "input": Role(_input, lambda config: [i.name for i in config.inputs], source=True, beyond_cable=True),
 }

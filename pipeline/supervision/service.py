@@ -13,6 +13,7 @@ from glass_core.errors import InputError, MissingError
 from glass_core.files.whole_file import refused_writes, whole_file
 from pipeline.config.cameras import BaslerConfig
 from pipeline.config.line import LineConfig
+from pipeline.config.outputs import FolderConfig
 from pipeline.supervision.runtime_folder import SERVICES
 
 UNITS, STATES, CACHES = Path("/etc/systemd/system"), Path("/var/lib/glassline"), Path("/var/cache/glassline")
@@ -124,7 +125,8 @@ def unit_text(config: LineConfig, path: Path, user: str = USER) -> str:
         name=name, user=user, home=_escaped(home), program=_quoted(program), config=_quoted(path.resolve()),
         runtime=f"{SERVICES.name}/{name}", state=f"{STATES.name}/{name}", cache=f"{CACHES.name}/{name}",
         cache_home=CACHES / name, start_s=START_S, watchdog_s=WATCHDOG_S, stop_s=STOP_S,
-        writable="".join(f"ReadWritePaths={_quoted(folder)}\n" for folder in written),
+        writable="".join(f"ReadWritePaths={_quoted(folder)}\n" for folder in written)
+        + "".join(f"ReadWritePaths=-{_quoted(o.path.resolve())}\n" for o in config.wired if isinstance(o, FolderConfig)),
         devices="\n".join(f"DeviceAllow={device} rw" for device in devices),
     )  # fmt: skip
 

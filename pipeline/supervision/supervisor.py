@@ -103,6 +103,7 @@ class Supervisor:
         self._link = ZmqLink(self.folder)
         self._inbox = self._link.inbox("supervisor")
         self._decision = self._link.outbox("decision")
+        self._metrics = self._link.outbox("metrics") if self._config.metrics else None
         self.events = self._link.subscribe(self._config.publisher.bind)
         """What the line publishes."""
         self._few = self._link.subscribe(self._config.publisher.bind, "Roll", "LineState", "Action", "SpanEvent", "Totals")
@@ -257,6 +258,8 @@ class Supervisor:
                     for child in self._processes:
                         if child.hears(progress, now_ns):
                             self._heard.hear(progress)
+                            if self._metrics is not None:
+                                self._metrics.send(progress)  # a refusal costs nothing: the next one is newer
                 case Command() as word:
                     self._pass_on(word)
                 case Frame() as frame if self._flight.see(frame, payloads[0], now_ns):

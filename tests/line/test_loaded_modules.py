@@ -19,7 +19,7 @@ from pipeline.supervision.spec import Spec
 from tests.line.conftest import good_frame, make_model
 from tests.shared_data import ROOT
 
-HEAVY = {"torch", "openvino", "pypylon", "pymodbus", "sqlite3", "matplotlib"}
+HEAVY = {"torch", "openvino", "pypylon", "pymodbus", "sqlite3", "matplotlib", "paho", "asyncua", "prometheus_client"}
 BUILD = """
 import json, sys
 from pathlib import Path
@@ -77,7 +77,11 @@ def line(model: Path, folder: Path) -> LineConfig:
             {"name": "emulated", "source": "basler", "serial": "0815-0000", "trigger": {"source": "Software"}},
         ],
         "motion": {"source": "simulated", "speed_mm_s": 10},
-        "outputs": [{"kind": "publisher"}, {"kind": "modbus", "host": "localhost"}],
+        "outputs": [
+            {"kind": "publisher"}, {"kind": "modbus", "host": "localhost"}, {"kind": "mqtt", "host": "localhost"},
+            {"kind": "opcua", "bind": "127.0.0.1:48497"}, {"kind": "folder", "path": folder / "mes"},
+        ],
+        "metrics": {"bind": "127.0.0.1:48498"},
         "inputs": [{"kind": "modbus", "host": "localhost", "contacts": [seam]}],
     }  # fmt: skip
     return LineConfig.model_validate(body)
@@ -92,6 +96,11 @@ def line(model: Path, folder: Path) -> LineConfig:
         ("decision", "decision", set()),
         ("recorder", "recorder", {"sqlite3"}),
         ("output", "plc", set()),
+        ("output", "mqtt", {"paho"}),
+        ("output", "opcua", {"asyncua"}),
+        ("output", "mes", set()),
+        ("rolls", "rolls", {"sqlite3"}),
+        ("metrics", "metrics", {"prometheus_client"}),
         ("input", "contacts", set()),
     ],
 )

@@ -70,7 +70,7 @@ OWN = {
                 pass
 
 
-        def make(config, heard, decision, generation):
+        def make(config, heard, decision, generation, line):
             return Siren(heard)
 
 
@@ -127,7 +127,7 @@ ROWS = [
         'class SirenConfig(Section):\n    kind: Literal["siren"]\n    name: ProcessName = "siren"\n    log: Path\n\n\n',
     ),
     ("pipeline/config/outputs.py", "from typing import", "from pathlib import Path\n"),
-    ("pipeline/outputs/__init__.py", '"modbus": ', '"siren": "pipeline.outputs.siren", '),
+    ("pipeline/outputs/__init__.py", '    "modbus": ', '    "siren": "pipeline.outputs.siren",\n'),
     (
         "pipeline/config/inputs.py",
         "InputConfig = Annotated[",
@@ -150,7 +150,7 @@ ROWS = [
     ),
 ]
 MEMBERS = [
-    ("pipeline/config/outputs.py", "WiredConfig = ModbusConfig\n", "WiredConfig = ModbusConfig | SirenConfig\n"),
+    ("pipeline/config/outputs.py", "WiredConfig = ModbusConfig", "WiredConfig = SirenConfig | ModbusConfig"),
     ("pipeline/config/inputs.py", "Annotated[ModbusInputConfig,", "Annotated[ModbusInputConfig | ButtonConfig,"),
 ]
 
@@ -195,8 +195,8 @@ def test_the_command_line_offers_every_backbone(arch: str) -> None:
 
 def test_an_unknown_kind_of_output_is_told_with_those_that_are_there(tmp_path: Path) -> None:
     path = tmp_path / "line.yaml"
-    path.write_text("outputs: [{kind: publisher}, {kind: opcua}]")
-    with pytest.raises(InputError, match=r"^[^\n]*opcua[^\n]*outputs\[1\][^\n]*modbus[^\n]*publisher[^\n]*$"):
+    path.write_text("outputs: [{kind: publisher}, {kind: profinet}]")
+    with pytest.raises(InputError, match=r"^[^\n]*profinet[^\n]*outputs\[1\][^\n]*modbus[^\n]*publisher[^\n]*$"):
         load_config(path)
 
 

@@ -21,6 +21,7 @@ from pipeline.dashboard.screen import Screen
 from pipeline.messages.message import Message
 from pipeline.messages.stages import Progress
 from tools.verbs.display import Display
+from tools.verbs.log_json import JsonLog
 from tools.verbs.replay import show
 
 
@@ -34,13 +35,14 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     limit.add_argument("--seconds", type=float, help="stop so long after the line is ready")
     p.add_argument("--slow-ok", action="store_true", help="run even where the engine is measured too slow for the cameras")
     p.add_argument("--json", action="store_true", help="print one JSON object at the end")
+    p.add_argument("--log-json", action="store_true", help="say what happens as JSON lines on stderr, also on a terminal")
     p.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Exit 0 after Ctrl-C, a limit, or the end of the sources; LineFailed when the line cannot go on."""
     config = load_config(args.config)
-    with Operator(config) as operator:
+    with JsonLog(config, _own_stderr()) if args.log_json else Operator(config) as operator:
         summary = pipeline.run(
             config, args.observe, args.frames, args.seconds, args.slow_ok, watcher=operator, report=operator.display
         )

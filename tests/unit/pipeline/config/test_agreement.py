@@ -30,12 +30,14 @@ CASES: list[tuple[Callable[[LineConfig], None], dict[str, Any], str]] = [
     (
         agreement.check_wire_names,
         {"outputs": [{"kind": "publisher"}, PLC, PLC]},
-        "outputs and inputs: names must differ, also from decision, motion, recorder, worker, got ['plc', 'plc', 'contacts']",
+        "outputs and inputs: names must differ, also from decision, metrics, motion, recorder, rolls, worker, "
+        "got ['plc', 'plc', 'contacts']",
     ),
     (
         agreement.check_wire_names,
         {"outputs": [{"kind": "publisher"}, PLC | {"name": "worker"}]},
-        "outputs and inputs: names must differ, also from decision, motion, recorder, worker, got ['worker', 'contacts']",
+        "outputs and inputs: names must differ, also from decision, metrics, motion, recorder, rolls, worker, "
+        "got ['worker', 'contacts']",
     ),
     (
         agreement.check_contact_names,

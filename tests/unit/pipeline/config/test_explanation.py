@@ -13,7 +13,7 @@ from glass_core.errors import InputError
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig
 
-SECTIONS = "line, styles, model, motion, cameras, worker, decision, grading, actions, inputs, outputs, ledger, train"
+SECTIONS = "line, styles, model, motion, cameras, worker, decision, grading, actions, inputs, outputs, metrics, ledger, train"
 TEXT = "it should be a valid string"
 QUOTE = ", put text in quotes"
 NUMBER = ": write a finite decimal number, or put text in quotes"
@@ -82,7 +82,8 @@ NUMBER = ": write a finite decimal number, or put text in quotes"
         ),
         (
             "outputs:\n- {kind: publisher}\n- {kind: pigeon}",
-            "bad value 'pigeon' for outputs[1].kind, {path}:3, give one of 'modbus', 'publisher'",
+            "bad value 'pigeon' for outputs[1].kind, {path}:3, "
+            "give one of 'folder', 'modbus', 'mqtt', 'opcua', 'publisher', 'webhook'",
         ),
         (
             "inputs: [{kind: modbus, host: a, contacts: [{name: x, address: 0, says: SEEM}]}]",

@@ -88,6 +88,9 @@ def test_it_may_write_only_what_the_line_does(folder: Path, capsys: pytest.Captu
     more = f"{PICTURES}\nledger: {{path: a/l.sqlite}}\noutputs: [{{kind: publisher, bind: 'ipc:///run/elsewhere/p'}}]"
     found = settings(shown(capsys, written(folder, more)))
     assert found["ReadWritePaths"] == [f'"{folder}/a"'.replace("%", "%%"), "/run/elsewhere"]
+    more = f"{PICTURES}\nledger: {{path: a/l.sqlite}}\noutputs: [{{kind: publisher}}, {{kind: folder, path: /mnt/mes}}]"
+    found = settings(shown(capsys, written(folder, more)))
+    assert found["ReadWritePaths"][1] == "-/mnt/mes"  # the line starts also where it is not mounted
 
 
 def test_install_writes_it_and_says_what_comes_next(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,209 @@
+"""An HTTP server that is told of the line: one POST a message, signed, repeated until the server has taken it.
+
+Body: {"schema": 1, "line", "kind", "sent_utc_ns", "body"}, `kind` a topic of pipeline/outputs/notices, or `sheet` with the
+document of a finished roll. `X-Glassline-Time` is in seconds since 1970. `X-Glassline-Signature` is `sha256=` and the
+HMAC-SHA256, by the key, of the time, a dot and the body. `Idempotency-Key` is the same for each try of one message. A receiver
+refuses what is older than some minutes, and takes each key once.
+
+A request may wait for `timeout_ms`, and this process with it. What the line says meanwhile is kept; nobody in the line waits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import http.client
+import json
+import ssl
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from pipeline.config.line import LineConfig
+from pipeline.config.outputs import WebhookConfig
+from pipeline.devices import DeviceLost
+from pipeline.link.protocol import Inbox, Outbox
+from pipeline.link.status import StatusReport
+from pipeline.messages.states import StageState
+from pipeline.outputs.backlog import Backlog
+from pipeline.outputs.documents import LOOK_NS, Documents
+from pipeline.outputs.notices import Notice, Teller
+from pipeline.outputs.secrets import read_secret
+
+RETRY_NS, MAX_RETRY_NS = 500_000_000, 30_000_000_000
+MESSAGES_PER_STEP = 2000
+"""More than come while one request waits."""
+TAKEN = range(200, 300)
+AGAIN = frozenset({408, 425, 429, *range(500, 600)})
+"""These may be otherwise later; what is refused with another status is refused for good."""
+
+
+def make(config: WebhookConfig, heard: Inbox, decision: Outbox, generation: int, line: LineConfig) -> WebhookOutput:
+    """The stage of one server; InputError where its key cannot be read."""
+    documents = Documents(line, config.name) if config.rolls else None
+    return WebhookOutput(heard, decision, Server(config, line.line.name), config, generation, documents)
+
+
+def trials(config: WebhookConfig) -> Iterator[tuple[str, str]]:
+    """Posts one message that says it is a test."""
+    server = Server(config, "test")
+    if (status := server.post("test", {"test": True}, "test")) not in TAKEN:
+        raise DeviceLost(f"{config.url} answers {status}")
+    yield "message", f"{config.url}, taken"
+
+
+class Server:
+    """The other side; DeviceLost where it does not answer."""
+
+    def __init__(self, config: WebhookConfig, line: str) -> None:
+        self._config, self._line = config, line
+        self._url = urlsplit(config.url)
+        self._key = read_secret(config.key_file, "key of the webhook").encode()
+
+    def post(self, kind: str, body: Any, key: str) -> int:
+        """Send one message and return the status of the answer; its body is not read."""
+        now_ns = time.time_ns()
+        said = {"schema": 1, "line": self._line, "kind": kind, "sent_utc_ns": now_ns, "body": body}
+        data, seconds = json.dumps(said).encode(), str(now_ns // 10**9)
+        headers = {
+            "Content-Type": "application/json", "User-Agent": "glassline", "Idempotency-Key": key,
+            "X-Glassline-Time": seconds, "X-Glassline-Signature": signature(self._key, seconds, data),
+        }  # fmt: skip
+        connection = self._connection()
+        try:
+            connection.request("POST", (self._url.path or "/") + f"?{self._url.query}" * bool(self._url.query), data, headers)
+            return connection.getresponse().status
+        except ssl.SSLCertVerificationError as e:
+            raise DeviceLost(f"{self._where}: its certificate is refused ({e.verify_message}), renew it or give `ca`") from None
+        except (OSError, http.client.HTTPException) as e:
+            raise DeviceLost(f"{self._where}: no answer ({getattr(e, 'strerror', None) or type(e).__name__})") from None
+        finally:
+            connection.close()
+
+    @property
+    def _where(self) -> str:
+        return f"server {self._url.netloc}"
+
+    def _connection(self) -> http.client.HTTPConnection:
+        host, timeout_s = self._url.hostname or "", self._config.timeout_ms / 1000
+        if self._url.scheme == "http":
+            return http.client.HTTPConnection(host, self._url.port, timeout=timeout_s)
+        try:
+            context = ssl.create_default_context(cafile=None if self._config.ca is None else str(self._config.ca))
+        except OSError as e:
+            raise DeviceLost(f"{self._where}: ca not readable ({e.strerror or e}), {self._config.ca}") from None
+        return http.client.HTTPSConnection(host, self._url.port, timeout=timeout_s, context=context)
+
+
+def signature(key: bytes, seconds: str, body: bytes) -> str:
+    """What a receiver makes of the same, and compares."""
+    return "sha256=" + hmac.new(key, seconds.encode() + b"." + body, hashlib.sha256).hexdigest()
+
+
+class WebhookOutput:
+    """The stage: one request at a time, the oldest message first.
+
+    A server that is gone, slow or in trouble (408, 425, 429, 5xx) makes the line DEGRADED and is asked again after a while that
+    doubles; what waits is bounded, and `outage` says what was dropped. What it refuses for good is counted as lost, and told.
+    """
+
+    idle_ms = 20
+
+    def __init__(
+        self,
+        heard: Inbox,
+        decision: Outbox,
+        server: Server,
+        config: WebhookConfig,
+        generation: int,
+        documents: Documents | None = None,
+        utc_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._heard, self._server, self._config, self._documents = heard, server, config, documents
+        self._status = StatusReport(decision, "output", config.name, generation)
+        self._teller, self._backlog = Teller(from_the_start=generation == 0), Backlog(utc_ns)
+        self._session, self._sent = f"{utc_ns():x}", 0
+        self._first: tuple[Notice, str] | None = None
+        """What is tried now, and the key of all its tries."""
+        self._retry_ns = self._look_ns = 0
+        self._pause_ns = RETRY_NS
+        self._trouble = ""
+        self.state = StageState.READY
+        self.handled = self.delivered = 0
+        self.waiting = 0
+
+    @property
+    def counters(self) -> dict[str, int | float]:
+        """Figures for the screen."""
+        return {
+            "connected": int(not self._trouble), "delivered": self.delivered, "queued": len(self._backlog),
+            "lost": self._backlog.lost_total, **self._heard.refused.counters,
+        }  # fmt: skip
+
+    def step(self, now_ns: int) -> bool:
+        """Hear what is published, then send one thing."""
+        moved = False
+        for _ in range(MESSAGES_PER_STEP):
+            if (received := self._heard.receive()) is None:
+                break
+            for notice in self._teller.hear(received[0]):
+                if notice.topic in self._config.kinds:
+                    self._backlog.add(notice)
+            self.handled += 1
+        missed = self._teller.missed()
+        self._backlog.lose(Counter({topic: n for topic, n in missed.items() if topic in self._config.kinds}))
+        if now_ns >= self._retry_ns:
+            try:
+                moved = self._send(now_ns)
+            except DeviceLost as e:
+                self._backlog.away()
+                self._trouble = str(e)
+                self._retry_ns, self._pause_ns = now_ns + self._pause_ns, min(2 * self._pause_ns, MAX_RETRY_NS)
+        self._status.tell(now_ns, StageState.DEGRADED if self._trouble else StageState.READY, self._trouble)
+        return moved
+
+    def close(self) -> None:
+        """What waits is lost with this process, but for documents."""
+
+    def _send(self, now_ns: int) -> bool:
+        if self._first is None and (notice := self._next()) is not None:
+            self._sent += 1
+            self._first = notice, f"{self._session}-{self._sent}"
+        if self._first is None:
+            return self._deliver(now_ns)
+        notice, key = self._first
+        if not self._took(self._server.post(notice.topic, notice.body.model_dump(mode="json"), key)):
+            self._backlog.lose(Counter({notice.topic: 1}))
+        self._first = None
+        return True
+
+    def _next(self) -> Notice | None:
+        outage = self._backlog.outage() if not self._trouble or self._backlog else None
+        return self._backlog.take() if outage is None else Notice("outage", outage)
+
+    def _took(self, status: int) -> bool:
+        """Whether it has it; it is in trouble where that may be otherwise later."""
+        if status in AGAIN:
+            raise DeviceLost(f"server {self._config.url}: answers {status}")
+        taken = status in TAKEN
+        self._trouble = (
+            "" if taken else f"server {self._config.url}: refuses what it is sent ({status}), see to its key and path"
+        )
+        self._pause_ns = RETRY_NS
+        self.delivered += taken
+        return taken
+
+    def _deliver(self, now_ns: int) -> bool:
+        if self._documents is None or now_ns < self._look_ns:
+            return False
+        self._look_ns = now_ns + LOOK_NS
+        if (document := self._documents.first()) is None:
+            return False
+        if self._took(self._server.post("sheet", json.loads(document.body), document.name.removesuffix(".json"))):
+            self._documents.delivered(document)
+            self._look_ns = 0
+        else:
+            self._look_ns = now_ns + MAX_RETRY_NS  # it is kept: somebody may mend the server
+        return True
