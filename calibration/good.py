@@ -30,6 +30,8 @@ class GoodFrame:
     texture: float | None = None
     patches: NDArray[np.floating] | None = None  # (patches,)
     """Layout.patch_scores, where the whole map is at hand."""
+    learned: bool = False
+    """The model was fitted on it."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from glass_core.pictures.split import MIN_CARD_SCORES
 CONFIDENCE = 0.95
 _MAX_THRESHOLD = float(np.nextafter(np.float32(1), np.float32(0)))  # a score of exactly 1 must always be above it
 _TAIL_SAMPLES, _TAIL_SHARE = 10, 0.2
+OWN_TAIL_FROM = 200
+"""So many samples have a tail of their own; it lies nearer to the threshold than that of their patches."""
 
 
 class Limit(BaseModel):

@@ -19,7 +19,7 @@ from glass_core.network.checkpoint import read_info
 from glass_core.network.held_out import held_out
 from glass_core.pictures.datasets import left_below, list_images
 from glass_core.pictures.exclusions import EXCLUDE_FILE, KEY_DIGITS, read_exclusions
-from glass_core.pictures.split import SplitImage, file_sha256, load_split
+from glass_core.pictures.split import SplitImage, file_sha256, load_split, own_split
 
 SECTION = "calibration"
 BUDGET = 1.0
@@ -64,7 +64,8 @@ def calibrate_threshold(
 ) -> ThresholdCard:
     """Score good cloth with a model's engine of this machine, and leave card.json in the model's folder.
 
-    `good` is a folder of pictures, a recording or the folder of an observed run; None: the pictures that training put aside.
+    `good` is a folder of pictures, a recording or the folder of an observed run; None: the pictures of the training,
+    those that it put aside and, as far as their optimism allows, those that it learned.
     `budget`: false alarms in 1000 m of cloth, or in 1000 frames where lengths are not known. `spot_of` tells where a
     picture was taken (`pipeline.cameras.placing`). With `review` the scores are those on record, and known defects are
     replayed before the old card is replaced. `report` hears of progress. Raises InputError for too little cloth or
@@ -85,7 +86,7 @@ def calibrate_threshold(
             frames = observed(good / VERDICTS, model, engine, read_exclusions(model), report)
         else:
             frames = _scored(model, good, engine, report, spot_of)
-        card = calibrate(frames, _origin(engine, info.arch), budget, str(good or "held-out pictures of the run"))
+        card = calibrate(frames, _origin(engine, info.arch), budget, str(good or "good pictures of the run"))
         if reviewed is not None:
             reviewed.replay(card)
         card.save(model)
@@ -104,22 +105,40 @@ def _origin(engine: Engine, arch: str) -> Model:
 
 def _scored(model: Path, good: Path | None, engine: Engine, report: Report, spot_of: Callable[[Path], Spot]) -> list[GoodFrame]:
     """The frames of good pictures by their paths, which are the order of the cloth; their suspects are shown."""
-    images = held_out(model) if good is None else _unseen(model, good, report)
+    unseen = held_out(model, also_selection=True) if good is None else _unseen(model, good, report)
+    learned = _learned(model, report) if good is None else []
+    images = [*unseen, *learned]
     excluded = read_exclusions(model)
     kept = [image for image in images if image.sha256[:KEY_DIGITS] not in excluded]
     if len(kept) < len(images):
         report(LeftOut(len(images) - len(kept), f"they are marked in {model / EXCLUDE_FILE}"))
-    suspects, frames = SuspectList(engine), list[tuple[Path, GoodFrame]]()
+    suspects, frames, seen = SuspectList(engine), list[tuple[Path, GoodFrame]](), {image.sha256 for image in learned}
     for scored in score_good(model, engine, kept, f"scoring good cloth, {SECTION}", report):
         suspects.add(scored)
         height, width = scored.pixels.shape[:2]
         layout = engine.definition.tiling.layout(height, width, engine.definition.inspect_x_px)
         (level, texture), spot = look(scored.pixels), spot_of(scored.image.path)
         patches = layout.patch_scores(scored.cells)
-        frame = GoodFrame(scored.lanes, spot.camera, spot.start_mm, spot.end_mm, level, texture, patches)
-        frames.append((scored.image.path, frame))
+        facts = (spot.camera, spot.start_mm, spot.end_mm, level, texture, patches, scored.image.sha256 in seen)
+        frames.append((scored.image.path, GoodFrame(scored.lanes, *facts)))
     suspects.write(model, SECTION)
     return [frame for _, frame in sorted(frames, key=lambda one: one[0])]
+
+
+def _learned(model: Path, report: Report) -> list[SplitImage]:
+    """The pictures of a run that its heads were fitted on, as far as they are still there."""
+    images = own_split(model, read_info(model).split_digest).train
+    still = [image for image in images if _unchanged(image)]
+    if len(still) < len(images):
+        report(LeftOut(len(images) - len(still), "they are gone or have changed since training"))
+    return still
+
+
+def _unchanged(image: SplitImage) -> bool:
+    try:
+        return file_sha256(image.path) == image.sha256
+    except InputError:
+        return False
 
 
 def _unseen(model: Path, good: Path, report: Report) -> list[SplitImage]:

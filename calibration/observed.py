@@ -36,7 +36,7 @@ def observed(
         elif any(score is None for score in scores):
             broken += 1
         elif key not in excluded:
-            facts = {name: verdict.get(name) for name in ("start_mm", "end_mm", "level", "texture")}
+            facts: dict[str, Any] = {name: verdict.get(name) for name in ("start_mm", "end_mm", "level", "texture")}
             frames.append(GoodFrame(np.array(scores), camera=verdict["camera"], **facts))
             ranked.append((max(scores), key))
     if foreign or broken:

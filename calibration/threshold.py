@@ -10,7 +10,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from calibration.good import METRE_MM, GoodFrame, Samples, Unit, by_frame, by_metre
-from calibration.limits import CONFIDENCE, Ahead, Limit, limit
+from calibration.limits import CONFIDENCE, OWN_TAIL_FROM, Ahead, Limit, limit
+from calibration.optimism import Learned, corrected
 from glass_core.errors import InputError
 from glass_core.files.sealed import ChangedByHand, Sealed
 from glass_core.files.whole_file import whole_file
@@ -71,10 +72,10 @@ class ThresholdCard(Sealed):
     scores, if the cloth to come is as the cloth seen. `dispersion` is how much more than independent samples the number of
     high ones varied from metre to metre, `effective_samples` how many independent ones are worth as much; of frames
     independence is assumed. The threshold of a provisional card is an extrapolation; `needs` says what is missing until the
-    bound meets the budget.
+    bound meets the budget. `learned` tells of good cloth that the model has seen, null where none was offered.
     """
 
-    schema_version: Literal[2] = Field(default=2, alias="schema")  # type: ignore[assignment]
+    schema_version: Literal[3] = Field(default=3, alias="schema")  # type: ignore[assignment]
     model: Model
     source: str
     unit: Unit
@@ -93,15 +94,18 @@ class ThresholdCard(Sealed):
     upper_false_alarms_per_1000: float
     provisional: bool
     needs: Needs
+    learned: Learned | None = None
     good: dict[str, GoodLook]
     """By camera; the empty name is any camera."""
 
     @model_validator(mode="before")
     @classmethod
-    def _of_schema_1(cls, body: Any) -> Any:
-        """Cards of before metres were counted; their upper bound was one of the rate."""
-        if not isinstance(body, dict) or body.get("schema") != 1:
+    def _earlier(cls, body: Any) -> Any:
+        """Cards of before learned cloth was used, and of before metres were counted: their upper bound was one of the rate."""
+        if not isinstance(body, dict) or body.get("schema") not in (1, 2):
             return body
+        if body["schema"] == 2:
+            return body | {"schema": 3}
         figures = ("budget", "expected_false_alarms", "upper_false_alarms")
         names = {f"{figure}_per_1000_frames": f"{figure}_per_1000" for figure in figures}
         kept = {names.get(key, key): value for key, value in body.items()}
@@ -110,7 +114,7 @@ class ThresholdCard(Sealed):
             samples = float(sum(body["lane_samples"]))
         except (KeyError, TypeError, AttributeError):
             raise ValueError("limits or lane_samples are none") from None
-        new: dict[str, Any] = {"schema": 2, "metres": None, "dispersion": 1.0, "effective_samples": samples, "good": {}}
+        new: dict[str, Any] = {"schema": 3, "metres": None, "dispersion": 1.0, "effective_samples": samples, "good": {}}
         return kept | new | {"limits": limits}
 
     @model_validator(mode="after")
@@ -162,17 +166,19 @@ def calibrate(frames: Sequence[GoodFrame], model: Model, budget_per_1000: float,
     """A card from good frames; the budget is of false alarms in 1000 metres where lengths are known, else in 1000 frames.
 
     Where frames differ in their number of lanes (cameras of different widths), a single threshold holds for all lanes.
-    Where frames are counted and all of them bring patches, an extrapolation is from those.
+    Where few frames are counted and all of them bring patches, an extrapolation is from those. Learned frames are used as
+    `calibration.optimism` allows.
     `source` says where the frames came from. Raises InputError when there are too few frames, scores that are not finite, or
     no threshold that meets the budget.
     """
     if not 0 < budget_per_1000 < 1000:
         raise InputError(f"budget of {budget_per_1000:g} false alarms in 1000, --budget, give one between 0 and 1000")
+    if not all(np.isfinite(frame.lanes).all() for frame in frames):
+        raise InputError(f"a score that is not finite, {source}, check the model with `glassline train`")
+    frames, learned = corrected(frames)
     single = by_frame(frames)
     if single.count < MIN_CARD_SCORES:
         raise InputError(f"only {len(frames)} good frames ({single.count} lane scores), {source}, give more good cloth")
-    if not all(np.isfinite(scores).all() for scores in single.by_lane):
-        raise InputError(f"a score that is not finite, {source}, check the model with `glassline train`")
     samples = by_metre(frames) or single
     of_metres = samples.unit == "metre of one lane"
     ahead_units = 1000 * max(1.0, 1 / budget_per_1000)  # so many that the budget is one alarm at least
@@ -184,7 +190,8 @@ def calibrate(frames: Sequence[GoodFrame], model: Model, budget_per_1000: float,
     groups, ahead = (samples.by_lane, each) if rank else ((np.concatenate(samples.by_lane),), pooled)
     rank = rank or pooled.rank(samples.count, allowed)
     patches = [frame.patches for frame in frames if frame.patches is not None]
-    finer = np.concatenate(patches) if samples is single and not rank and len(patches) == len(frames) else None
+    few = samples is single and not rank and samples.count < OWN_TAIL_FROM
+    finer = np.concatenate(patches) if few and len(patches) == len(frames) else None
     try:
         limits = [limit(scores, rank, allowed / (ahead_units * lanes), finer) for scores in groups]
     except ValueError as error:
@@ -208,6 +215,7 @@ def calibrate(frames: Sequence[GoodFrame], model: Model, budget_per_1000: float,
         upper_false_alarms_per_1000=1000 / ahead_units * ahead.upper(len(groups[0]), rank or 1),
         provisional=not rank,
         needs=Needs(frames=0, metres=0.0 if of_metres else None) if rank else _needs(frames, samples, ahead_units, allowed),
+        learned=learned,
         good=_good(frames, thresholds),
     )
 

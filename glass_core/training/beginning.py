@@ -48,10 +48,10 @@ def optimisers_of(glass: Glass, config: TrainConfig) -> Optimisers:
 
 
 def count_card_scores(parts: Split, config: TrainConfig) -> int:
-    """Scores that the pictures put aside for a card will give: one for each lane of each, of a crop one.
+    """Scores that the pictures put aside will give to a card: one for each lane of each, of a crop one.
 
-    Opens every picture of that part: raises InputError for one that cannot be used."""
-    shapes = [read_image(image.path).shape for image in parts.calibration]
+    Opens every one of these pictures: raises InputError for one that cannot be used."""
+    shapes = [read_image(image.path).shape for image in (*parts.calibration, *parts.selection)]
     if config.input == "crop":
         return len(shapes)
     return sum(config.tiling.layout(shape[0], shape[1], config.inspect_x_px).lanes for shape in shapes)

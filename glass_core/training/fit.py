@@ -97,7 +97,7 @@ class _Fitting:
             self._report(ShortTile(longest, self._config.tile_px))
         wants_card = self._config.split.calibration and self._config.input != "crop"  # models of crops have none
         if wants_card and self._card_scores < MIN_CARD_SCORES:
-            self._report(ShortCard(len(self._parts.calibration), self._card_scores))
+            self._report(ShortCard(len(self._parts.calibration) + len(self._parts.selection), self._card_scores))
         try:
             self._out.mkdir(parents=True, exist_ok=True)
             self._parts.save(self._out)

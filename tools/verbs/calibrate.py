@@ -10,6 +10,7 @@ from pathlib import Path
 
 import calibration
 from calibration.model_card import BUDGET
+from calibration.optimism import Learned
 from calibration.threshold import CARD_FILE, ThresholdCard
 from glass_core.backbones import untrained_title
 from glass_core.errors import InputError
@@ -25,11 +26,11 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     p = subparsers.add_parser("calibrate", help="make the cards that a line needs")
     kinds = p.add_subparsers(dest="kind", required=True, metavar="KIND")
     calibrate_camera.add(kinds)
-    t = kinds.add_parser("threshold", help="set thresholds from good cloth that training has not seen")
+    t = kinds.add_parser("threshold", help="set thresholds from good cloth")
     t.add_argument("model", type=Path, metavar="MODEL", help="a trained RUN or a BUNDLE; the card is written into it")
     t.add_argument(
         "good", type=Path, nargs="?", metavar="GOOD",
-        help="good pictures, a recording, or the OUT of `run --observe` (default: the run's held-out pictures)",
+        help="good pictures, a recording, or the OUT of `run --observe` (default: the run's own pictures)",
     )  # fmt: skip
     t.add_argument(
         "--budget", type=float, default=BUDGET, metavar="N",
@@ -76,6 +77,8 @@ def _words(card: ThresholdCard, model: Path) -> Sequence[str]:
         f"false alarms in 1000 {of}: {card.expected_false_alarms_per_1000:.2g} expected, "
         f"at most {card.upper_false_alarms_per_1000:.3g} with {card.confidence:.0%} confidence",
     ]
+    if card.learned:
+        words.append(_of_learned(card.learned))
     if title := untrained_title(card.model.backbone):
         words.append(f"features: the {title}, not a trained network")
     if card.provisional:
@@ -85,3 +88,13 @@ def _words(card: ThresholdCard, model: Path) -> Sequence[str]:
             f"{card.budget_per_1000:g} in 1000 {of}; collect them with `glassline run CONFIG --observe`"
         )
     return words
+
+
+def _of_learned(learned: Learned) -> str:
+    """What the pictures that the model learned gave to the card."""
+    if learned.left_out:
+        return f"{learned.frames} pictures that the model learned are left out: {learned.left_out}"
+    return (
+        f"{learned.samples} of the samples are from {learned.frames} pictures that the model learned, raised by "
+        f"{learned.raised_by:.2f} in log odds: others score {learned.optimism:+.2f} ± {learned.error:.2f} beside them"
+    )

@@ -15,6 +15,7 @@ from calibration import calibrate_threshold
 from calibration.threshold import ThresholdCard, load_card
 from glass_core.config import SplitFractions, TrainConfig
 from glass_core.errors import InputError
+from glass_core.pictures.exclusions import write_exclusions
 from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.split import Split, load_split, split
 from glass_core.pictures.tiling import Tiling
@@ -76,15 +77,31 @@ def calibrated(model: Path, good: Path | None = None, budget: float = 1.0) -> Th
     return calibrate_threshold(model, good, budget, spot_of=Placing())
 
 
-def test_the_held_out_pictures_are_the_default(model: Path) -> None:
+def test_the_pictures_of_the_run_are_the_default(model: Path) -> None:
     card = calibrated(model)
     assert card == load_card(model)
-    assert card.frames == 8 and card.lane_samples == (8, 8, 8)
+    assert card.frames == 20 and card.lane_samples == (20, 20, 20)
+    assert card.learned is not None and (card.learned.frames, card.learned.samples) == (8, 24)
     assert (card.weights_sha, card.engine_sha) == (SHAS["weights_sha"], SHAS["engine_sha"])
     assert card.model.engine == "stand-in fp32 on cpu" and card.needs.metres is None
     highest = max(cell for image in load_split(model).calibration for cell in [brightest_cell(image.path)])
     assert card.thresholds[0] >= highest
     assert (model / "contact_sheet_calibration.png").is_file()
+
+
+def test_learned_pictures_that_are_gone_changed_or_marked_are_no_part_of_a_card(model: Path) -> None:
+    gone, changed, marked = (image for image in load_split(model).train[1:4])
+    before = calibrated(model)
+    gone.path.unlink()
+    cv2.imwrite(str(changed.path), np.full((64, 160), 250, np.uint8))
+    write_exclusions(model, "training", [(marked.sha256[:16], "a tile")])
+    exclude = model / "exclude.txt"
+    exclude.write_text(exclude.read_text().replace(f"# {marked.sha256[:16]}", marked.sha256[:16]))
+    said: list[object] = []
+    after = calibrate_threshold(model, report=said.append)
+    assert (before.frames, after.frames) == (20, 17)
+    assert after.learned is not None and after.learned.frames == 5
+    assert "2 pictures are left out: they are gone or have changed since training" in [str(event) for event in said]
 
 
 def test_the_tail_of_a_provisional_card_is_that_of_patches(model: Path) -> None:

@@ -159,6 +159,27 @@ def test_what_hangs_together_is_worth_fewer_samples() -> None:
     assert dispersion(np.repeat(rng.random((1, 1000)), 3, axis=0)) == pytest.approx(3, rel=0.2)  # all lanes alike
 
 
+def test_learned_frames_are_counted_with_the_others_and_told() -> None:
+    frames = [*good_frames(40), *[replace(frame, learned=True) for frame in good_frames(90, seed=1)]]
+    found = calibrate(frames, MODEL, 1, "good cloth")
+    assert found.frames == 130 and found.lane_samples == (130, 130, 130)
+    assert found.learned is not None and (found.learned.frames, found.learned.samples) == (90, 270)
+    by_heart = [replace(frame, lanes=frame.lanes / 9) if frame.learned else frame for frame in frames]
+    alone = calibrate(by_heart, MODEL, 1, "good cloth")
+    assert alone.learned is not None and alone.learned.samples == 0 and alone.learned.left_out
+    assert alone.thresholds == calibrate(frames[:40], MODEL, 1, "good cloth").thresholds
+    with pytest.raises(InputError, match="only 2 good frames"):
+        calibrate(frames[38:], MODEL, 1, "good cloth")
+
+
+def test_many_frames_have_a_tail_of_their_own() -> None:
+    rng = np.random.default_rng(0)
+    patches = 1 / (1 + np.exp(-rng.gumbel(-5, 0.5, (70, 3, 16))))
+    frames = [GoodFrame(each.max(axis=1), patches=each.ravel()) for each in patches]
+    few, many = (calibrate(some, MODEL, 1, "good").limits[0] for some in (frames[:66], frames[:67]))
+    assert (few.patches, many.patches) == (66 * 48, None)
+
+
 def test_how_good_cloth_looked_is_on_the_card() -> None:
     frames = [replace(f, camera="c", level=100.0 + n % 3, texture=8.0) for n, f in enumerate(good_frames(60))]
     found = calibrate([*frames, *good_frames(10, seed=1)], MODEL, 5, "good cloth").good
@@ -177,7 +198,7 @@ def test_a_card_is_saved_and_loaded_unchanged(tmp_path: Path) -> None:
     found = card()
     assert found.save(tmp_path) == tmp_path / "card.json"
     assert load_card(tmp_path) == found
-    assert json.loads((tmp_path / "card.json").read_text())["schema"] == 2
+    assert json.loads((tmp_path / "card.json").read_text())["schema"] == 3
     assert [path.name for path in tmp_path.iterdir()] == ["card.json"]
 
 
@@ -192,7 +213,7 @@ def test_the_hash_covers_every_field() -> None:
 def test_a_card_of_the_first_form_is_read_as_it_stands(tmp_path: Path) -> None:
     """Before metres were counted: other names, a bound of the rate in each limit, and no look."""
     new = json.loads(card().model_dump_json(by_alias=True))
-    gone = ("metres", "dispersion", "effective_samples", "good", "sha")
+    gone = ("metres", "dispersion", "effective_samples", "good", "sha", "learned")
     names = {name: f"{name}_frames" for name in new if name.endswith("per_1000")}
     old = {names.get(key, key): value for key, value in new.items() if key not in gone} | {"schema": 1}
     old["limits"] = [{**each, "upper_rate": 0.02} for each in new["limits"]]
@@ -208,6 +229,14 @@ def test_a_card_of_the_first_form_is_read_as_it_stands(tmp_path: Path) -> None:
         (tmp_path / "card.json").write_text(sealed(old | damage))
         with pytest.raises(InputError, match="damaged threshold card"):
             load_card(tmp_path)
+
+
+def test_a_card_of_before_learned_cloth_was_used_is_read_as_it_stands(tmp_path: Path) -> None:
+    new = json.loads(calibrate(placed(good_frames(40)), MODEL, 5, "good cloth").model_dump_json(by_alias=True))
+    old = json.loads(sealed({key: value for key, value in new.items() if key != "learned"} | {"schema": 2}))
+    (tmp_path / "card.json").write_text(json.dumps(old, indent=1))
+    found = load_card(tmp_path)
+    assert found is not None and (found.sha, found.metres, found.learned) == (old["sha"], 40, None)
 
 
 def sealed(body: dict[str, object]) -> str:
