@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from calibration.false_alarms import Budget
 from calibration.model_card import Spot, anywhere, calibrate_threshold
 from calibration.threshold import ThresholdCard, load_card
 from glass_core.engines.backend import backend
@@ -20,16 +21,16 @@ from glass_core.network.checkpoint import read_info
 
 @dataclass(frozen=True)
 class OtherUnit:
-    """The new card counts something else than the run's: the pictures have no known length."""
+    """The new card tells false alarms in something else than the run's: its pictures have no known scale."""
 
-    new: str
-    old: str
-    budget: float
+    new: ThresholdCard
+    old: ThresholdCard
 
     def __str__(self) -> str:
         return (
-            f"the new card counts {self.new}, the run's {self.old}: the pictures have no known length; "
-            f"{self.budget:g} in 1000 is another allowance; collect cloth by `run --observe` and calibrate the bundle"
+            f"the new card accepts {self.new.false_alarms.budget:g} false alarms in {self.new.per}, the run's "
+            f"{self.old.false_alarms.budget:g} in {self.old.per}: the pictures have no known scale; "
+            "collect cloth by `run --observe` and calibrate the bundle"
         )
 
 
@@ -60,9 +61,11 @@ def compile_bundle(
         if card.weights_sha != info.weights_sha:
             raise InputError(f"the threshold card is of another model, {run}, run `glassline calibrate threshold {run}`")
         manifest = build_engine(run, part, backend_name, precision, good, card.thresholds, report)
-        anew = calibrate_threshold(part, good, card.budget_per_1000, report, spot_of)
-        if anew.unit != card.unit:
-            report(OtherUnit(anew.unit, card.unit, card.budget_per_1000))
+        accepted = card.false_alarms.budget
+        budgets = {"100 m2": Budget(per_100_m2=accepted), "1000 frames": Budget(per_1000_frames=accepted), "1000 m": Budget()}
+        anew = calibrate_threshold(part, good, budgets[card.per], report, spot_of, mm_per_px=card.mm_per_px)
+        if anew.per != card.per:
+            report(OtherUnit(anew, card))
     return manifest, anew
 
 

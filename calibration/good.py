@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import fmean, median
 from typing import Literal
 
 import numpy as np
@@ -32,6 +33,13 @@ class GoodFrame:
     """Layout.patch_scores, where the whole map is at hand."""
     learned: bool = False
     """The model was fitted on it."""
+    area_m2: float | None = None
+    """Of the inspected cloth in it."""
+
+    @property
+    def length_mm(self) -> float | None:
+        """Along the cloth."""
+        return None if self.start_mm is None or self.end_mm is None else self.end_mm - self.start_mm
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,8 @@ class Samples:
     """Frames, or metres of the cloth."""
     dispersion: float = 1.0
     """How much more than that of independent samples the number of high ones varies."""
+    area_m2: float | None = None
+    """Of one unit with all its lanes, on average; None where the scale of any frame is not known."""
 
     @property
     def count(self) -> int:
@@ -56,7 +66,26 @@ def by_frame(frames: Sequence[GoodFrame]) -> Samples:
     lanes = [np.asarray(frame.lanes, dtype=np.float64) for frame in frames]
     same = len({len(scores) for scores in lanes}) == 1
     by_lane = tuple(np.stack(lanes).T) if same else (np.concatenate([np.empty(0), *lanes]),)
-    return Samples("lane of one frame", by_lane, len(frames))
+    areas_m2 = [frame.area_m2 for frame in frames if frame.area_m2 is not None]
+    area_m2 = fmean(areas_m2) if frames and len(areas_m2) == len(frames) else None
+    return Samples("lane of one frame", by_lane, len(frames), area_m2=area_m2)
+
+
+def of_width(frame: GoodFrame, width_mm: float | None) -> GoodFrame:
+    """The same with its area, where its length and its width are known."""
+    if width_mm is None or frame.length_mm is None:
+        return frame
+    return replace(frame, area_m2=width_mm * frame.length_mm / 1e6)
+
+
+def width_m(frames: Sequence[GoodFrame]) -> float | None:
+    """What all cameras of these frames inspect across the cloth; None where the area or length of any frame is not known."""
+    widths: dict[str, list[float]] = {}
+    for frame in frames:
+        if frame.area_m2 is None or not frame.length_mm:
+            return None
+        widths.setdefault(frame.camera, []).append(frame.area_m2 / frame.length_mm * METRE_MM)
+    return sum(map(median, widths.values())) or None
 
 
 def by_metre(frames: Sequence[GoodFrame]) -> Samples | None:
@@ -81,7 +110,7 @@ def by_metre(frames: Sequence[GoodFrame]) -> Samples | None:
     cloth = np.concatenate(cameras)  # (all lanes, units)
     alike = len({len(lanes) for lanes in cameras}) == 1
     by_lane = tuple(np.concatenate(cameras, axis=1)) if alike else (cloth.ravel(),)
-    return Samples("metre of one lane", by_lane, units, dispersion(cloth))
+    return Samples("metre of one lane", by_lane, units, dispersion(cloth), width_m(frames))
 
 
 def _metres(frames: Sequence[GoodFrame]) -> list[NDArray[np.float64]] | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from calibration.false_alarms import Budget
 from calibration.good import GoodFrame, look
 from calibration.observed import VERDICTS, observed
 from calibration.threshold import Model, ThresholdCard, calibrate
@@ -22,7 +24,7 @@ from glass_core.pictures.exclusions import EXCLUDE_FILE, KEY_DIGITS, read_exclus
 from glass_core.pictures.split import SplitImage, file_sha256, load_split, own_split
 
 SECTION = "calibration"
-BUDGET = 1.0
+DEFAULT = Budget()
 Report = Callable[[Note | LeftOut | Pass], None]
 
 
@@ -34,6 +36,8 @@ class Spot:
     """Empty: any."""
     start_mm: float | None = None
     end_mm: float | None = None
+    mm_per_px: tuple[float, float] | None = None
+    """Across and along the cloth."""
 
 
 class Review(Protocol):
@@ -54,27 +58,38 @@ def anywhere(picture: Path) -> Spot:
     return Spot()
 
 
+def unscaled(run: Path, inspect_x_px: tuple[int, int] | None) -> Mapping[str, float]:
+    """For runs of which nobody knows how wide a camera's view was."""
+    return {}
+
+
 def calibrate_threshold(
     model: Path,
     good: Path | None = None,
-    budget: float = BUDGET,
+    budget: Budget = DEFAULT,
     report: Report = keep_quiet,
     spot_of: Callable[[Path], Spot] = anywhere,
     review: Callable[[Path, Engine], Review] | None = None,
+    widths_of: Callable[[Path, tuple[int, int] | None], Mapping[str, float]] = unscaled,
+    mm_per_px: float | None = None,
 ) -> ThresholdCard:
     """Score good cloth with a model's engine of this machine, and leave card.json in the model's folder.
 
     `good` is a folder of pictures, a recording or the folder of an observed run; None: the pictures of the training,
     those that it put aside and, as far as their optimism allows, those that it learned.
-    `budget`: false alarms in 1000 m of cloth, or in 1000 frames where lengths are not known. `spot_of` tells where a
-    picture was taken (`pipeline.cameras.placing`). With `review` the scores are those on record, and known defects are
-    replayed before the old card is replaced. `report` hears of progress. Raises InputError for too little cloth or
-    pictures that cannot be used.
+    `budget`: false alarms in 100 m2 of cloth, or in 1000 frames where a scale is not known; `mm_per_px` is that of pictures
+    which do not tell it. `spot_of` tells where a picture was taken (`pipeline.cameras.placing`), `widths_of` how many mm each
+    camera of a run inspected, where the model inspects those columns (`pipeline.ledger.widths`). With `review` the scores are
+    those on record, and known defects are replayed before the old card is replaced. `report` hears of progress. Raises
+    InputError for too little cloth or pictures that cannot be used.
 
-    >>> card = calibrate_threshold(folder / "run", folder / "good", budget=50)
+    >>> from calibration.false_alarms import Budget
+    >>> card = calibrate_threshold(folder / "run", folder / "good", Budget(per_100_m2=50), mm_per_px=0.2)
     >>> card.provisional, len(card.thresholds)
     (True, 4)
     """
+    if mm_per_px is not None and not 0 < mm_per_px < math.inf:
+        raise InputError(f"scale of {mm_per_px:g} mm per px, --mm-per-px, give one above 0")
     with refused_writes(model):
         engine, info = load_engine(model), read_info(model)
         if info.config is not None and info.config.input == "crop":
@@ -83,10 +98,12 @@ def calibrate_threshold(
         if reviewed is not None:
             frames = reviewed.frames
         elif good is not None and (good / VERDICTS).is_file():
-            frames = observed(good / VERDICTS, model, engine, read_exclusions(model), report)
+            widths_mm = widths_of(good, engine.definition.inspect_x_px)
+            frames = observed(good / VERDICTS, model, engine, read_exclusions(model), widths_mm, report)
         else:
-            frames = _scored(model, good, engine, report, spot_of)
-        card = calibrate(frames, _origin(engine, info.arch), budget, str(good or "good pictures of the run"))
+            frames = _scored(model, good, engine, report, spot_of, mm_per_px)
+        source = str(good or "good pictures of the run")
+        card = calibrate(frames, _origin(engine, info.arch), budget, source, mm_per_px)
         if reviewed is not None:
             reviewed.replay(card)
         card.save(model)
@@ -103,7 +120,14 @@ def _origin(engine: Engine, arch: str) -> Model:
     )
 
 
-def _scored(model: Path, good: Path | None, engine: Engine, report: Report, spot_of: Callable[[Path], Spot]) -> list[GoodFrame]:
+def _scored(
+    model: Path,
+    good: Path | None,
+    engine: Engine,
+    report: Report,
+    spot_of: Callable[[Path], Spot],
+    mm_per_px: float | None,
+) -> list[GoodFrame]:
     """The frames of good pictures by their paths, which are the order of the cloth; their suspects are shown."""
     unseen = held_out(model, also_selection=True) if good is None else _unseen(model, good, report)
     learned = _learned(model, report) if good is None else []
@@ -119,10 +143,23 @@ def _scored(model: Path, good: Path | None, engine: Engine, report: Report, spot
         layout = engine.definition.tiling.layout(height, width, engine.definition.inspect_x_px)
         (level, texture), spot = look(scored.pixels), spot_of(scored.image.path)
         patches = layout.patch_scores(scored.cells)
-        facts = (spot.camera, spot.start_mm, spot.end_mm, level, texture, patches, scored.image.sha256 in seen)
-        frames.append((scored.image.path, GoodFrame(scored.lanes, *facts)))
+        frame = GoodFrame(
+            scored.lanes, spot.camera, spot.start_mm, spot.end_mm, level, texture, patches,
+            learned=scored.image.sha256 in seen, area_m2=_area_m2(spot, layout.x1_px - layout.x0_px, height, mm_per_px),
+        )  # fmt: skip
+        frames.append((scored.image.path, frame))
     suspects.write(model, SECTION)
     return [frame for _, frame in sorted(frames, key=lambda one: one[0])]
+
+
+def _area_m2(spot: Spot, width_px: int, height_px: int, mm_per_px: float | None) -> float | None:
+    """Of a picture; its place tells its length better than its rows."""
+    scale = spot.mm_per_px or (None if mm_per_px is None else (mm_per_px, mm_per_px))
+    if scale is None:
+        return None
+    placed = spot.start_mm is not None and spot.end_mm is not None
+    length_mm = (spot.end_mm or 0.0) - (spot.start_mm or 0.0) if placed else height_px * scale[1]
+    return width_px * scale[0] * length_mm / 1e6
 
 
 def _learned(model: Path, report: Report) -> list[SplitImage]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from calibration.good import GoodFrame
+from calibration.good import GoodFrame, of_width
 from glass_core.engines import Engine
 from glass_core.errors import InputError
 from glass_core.evaluation.contact_sheet import TILES_SHOWN
@@ -21,9 +21,17 @@ SECTION = "observed"
 
 
 def observed(
-    path: Path, model: Path, engine: Engine, excluded: frozenset[str], report: Callable[[Note], None]
+    path: Path,
+    model: Path,
+    engine: Engine,
+    excluded: frozenset[str],
+    widths_mm: Mapping[str, float],
+    report: Callable[[Note], None],
 ) -> list[GoodFrame]:
-    """The frames of verdicts.jsonl that this model and engine scored, less cloth seen again and what was marked as a defect."""
+    """The frames of verdicts.jsonl that this model and engine scored, less cloth seen again and what was marked as a defect.
+
+    `widths_mm`: what each camera inspected across the cloth, as far as that is known.
+    """
     frames, ranked = [], []
     foreign = broken = 0
     for verdict in _read_lines(path):
@@ -37,7 +45,8 @@ def observed(
             broken += 1
         elif key not in excluded:
             facts: dict[str, Any] = {name: verdict.get(name) for name in ("start_mm", "end_mm", "level", "texture")}
-            frames.append(GoodFrame(np.array(scores), camera=verdict["camera"], **facts))
+            frame = GoodFrame(np.array(scores), camera=verdict["camera"], **facts)
+            frames.append(of_width(frame, widths_mm.get(frame.camera)))
             ranked.append((max(scores), key))
     if foreign or broken:
         report(Note(f"left out: {foreign} frames scored by another model or engine, {broken} with scores not finite"))

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from calibration.good import METRE_MM, GoodFrame, Samples, Unit, by_frame, by_metre
+from calibration.false_alarms import AREA_M2, FRAMES, Budget, FalseAlarms, Per
+from calibration.good import METRE_MM, GoodFrame, Samples, Unit, by_frame, by_metre, width_m
 from calibration.limits import CONFIDENCE, OWN_TAIL_FROM, Ahead, Limit, limit
 from calibration.optimism import Learned, corrected
 from glass_core.errors import InputError
@@ -64,22 +65,26 @@ class ThresholdCard(Sealed):
     """Thresholds for each lane, the samples behind them, and the false alarms to be expected.
 
     `unit` is what is counted: a metre of one lane, so that alarms of one lane which touch the same metre are one; or a
-    lane of one frame, where lengths are not known or too little was seen. All figures are per 1000 metres of cloth (or per
-    1000 frames), all lanes and all cameras of the source together. Lanes share one pooled limit until each has enough
-    samples for its own.
+    lane of one frame, where lengths are not known or too little was seen. False alarms are told in 100 m2 of cloth, in 1000
+    frames where the scale of any frame is not known, all lanes and all cameras of the source together; cards of schema 2 told
+    them in 1000 m. Lanes share one pooled limit until each has enough samples for its own.
 
-    The upper bound is a prediction: in the next 1000 there will be no more at 95 % confidence, for any distribution of
-    scores, if the cloth to come is as the cloth seen. `dispersion` is how much more than independent samples the number of
-    high ones varied from metre to metre, `effective_samples` how many independent ones are worth as much; of frames
-    independence is assumed. The threshold of a provisional card is an extrapolation; `needs` says what is missing until the
-    bound meets the budget. `learned` tells of good cloth that the model has seen, null where none was offered.
+    The upper bound is a prediction: in the next 100 m2 (or 1000 frames) there will be no more at 95 % confidence, for any
+    distribution of scores, if the cloth to come is as the cloth seen. `dispersion` is how much more than independent samples
+    the number of high ones varied from metre to metre, `effective_samples` how many independent ones are worth as much; of
+    frames independence is assumed. The threshold of a provisional card is an extrapolation; `needs` says what is missing until
+    the bound meets the budget. `learned` tells of good cloth that the model has seen, null where none was offered.
     """
 
     schema_version: Literal[3] = Field(default=3, alias="schema")  # type: ignore[assignment]
     model: Model
     source: str
     unit: Unit
-    budget_per_1000: float
+    mm_per_px: float | None = None
+    """Of pictures that do not tell their scale, as was said at calibration."""
+    false_alarms_per_100_m2: FalseAlarms | None = None
+    false_alarms_per_1000_frames: FalseAlarms | None = None
+    false_alarms_per_1000_m: FalseAlarms | None = None
     confidence: float
     frames: int
     metres: int | None
@@ -90,8 +95,6 @@ class ThresholdCard(Sealed):
     limits_are: Literal["pooled", "per lane"]
     limits: tuple[Limit, ...] = Field(min_length=1)
     thresholds: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(min_length=1, max_length=MAX_LANES)
-    expected_false_alarms_per_1000: float
-    upper_false_alarms_per_1000: float
     provisional: bool
     needs: Needs
     learned: Learned | None = None
@@ -104,24 +107,47 @@ class ThresholdCard(Sealed):
         """Cards of before learned cloth was used, and of before metres were counted: their upper bound was one of the rate."""
         if not isinstance(body, dict) or body.get("schema") not in (1, 2):
             return body
+        end = "_frames" if body["schema"] == 1 else ""
+        names = {f"budget_per_1000{end}": "budget"}
+        names |= {f"{figure}_false_alarms_per_1000{end}": figure for figure in ("expected", "upper")}
+        figures = {name: body[key] for key, name in names.items() if key in body}
+        kept = {key: value for key, value in body.items() if key not in names}
+        of = "frames" if kept.get("metres") is None else "m"
+        kept |= {"schema": 3, f"false_alarms_per_1000_{of}": figures}
         if body["schema"] == 2:
-            return body | {"schema": 3}
-        figures = ("budget", "expected_false_alarms", "upper_false_alarms")
-        names = {f"{figure}_per_1000_frames": f"{figure}_per_1000" for figure in figures}
-        kept = {names.get(key, key): value for key, value in body.items()}
+            return kept
         try:
             limits = [{key: value for key, value in each.items() if key != "upper_rate"} for each in body["limits"]]
             samples = float(sum(body["lane_samples"]))
         except (KeyError, TypeError, AttributeError):
             raise ValueError("limits or lane_samples are none") from None
-        new: dict[str, Any] = {"schema": 3, "metres": None, "dispersion": 1.0, "effective_samples": samples, "good": {}}
-        return kept | new | {"limits": limits}
+        return kept | {"metres": None, "dispersion": 1.0, "effective_samples": samples, "good": {}, "limits": limits}
 
     @model_validator(mode="after")
     def _one_threshold_a_lane(self) -> Self:
         if len(self.thresholds) != len(self.lane_samples):
             raise ValueError(f"{len(self.thresholds)} thresholds for {len(self.lane_samples)} lanes")
+        if sum(figures is not None for figures in self._figures.values()) != 1:
+            raise ValueError("false alarms are told in none or in several units")
         return self
+
+    @property
+    def _figures(self) -> dict[Per, FalseAlarms | None]:
+        return {
+            "100 m2": self.false_alarms_per_100_m2,
+            "1000 frames": self.false_alarms_per_1000_frames,
+            "1000 m": self.false_alarms_per_1000_m,
+        }
+
+    @property
+    def per(self) -> Per:
+        """Of how much cloth the false alarms are told."""
+        return next(per for per, figures in self._figures.items() if figures is not None)
+
+    @property
+    def false_alarms(self) -> FalseAlarms:
+        """In so much cloth."""
+        return next(figures for figures in self._figures.values() if figures is not None)
 
     @property
     def weights_sha(self) -> str:
@@ -162,17 +188,17 @@ class ThresholdCard(Sealed):
         return path
 
 
-def calibrate(frames: Sequence[GoodFrame], model: Model, budget_per_1000: float, source: str) -> ThresholdCard:
-    """A card from good frames; the budget is of false alarms in 1000 metres where lengths are known, else in 1000 frames.
+def calibrate(
+    frames: Sequence[GoodFrame], model: Model, budget: Budget, source: str, mm_per_px: float | None = None
+) -> ThresholdCard:
+    """A card from good frames; the budget is of false alarms in 100 m2 where all areas are known, else in 1000 frames.
 
     Where frames differ in their number of lanes (cameras of different widths), a single threshold holds for all lanes.
     Where few frames are counted and all of them bring patches, an extrapolation is from those. Learned frames are used as
     `calibration.optimism` allows.
-    `source` says where the frames came from. Raises InputError when there are too few frames, scores that are not finite, or
-    no threshold that meets the budget.
+    `source` says where the frames came from, `mm_per_px` what scale was named for them. Raises InputError when there are too
+    few frames, scores that are not finite, or no threshold that meets the budget.
     """
-    if not 0 < budget_per_1000 < 1000:
-        raise InputError(f"budget of {budget_per_1000:g} false alarms in 1000, --budget, give one between 0 and 1000")
     if not all(np.isfinite(frame.lanes).all() for frame in frames):
         raise InputError(f"a score that is not finite, {source}, check the model with `glassline train`")
     frames, learned = corrected(frames)
@@ -180,12 +206,18 @@ def calibrate(frames: Sequence[GoodFrame], model: Model, budget_per_1000: float,
     if single.count < MIN_CARD_SCORES:
         raise InputError(f"only {len(frames)} good frames ({single.count} lane scores), {source}, give more good cloth")
     samples = by_metre(frames) or single
-    of_metres = samples.unit == "metre of one lane"
-    ahead_units = 1000 * max(1.0, 1 / budget_per_1000)  # so many that the budget is one alarm at least
-    allowed = math.floor(budget_per_1000 * ahead_units / 1000 + 1e-9)
-    lanes = samples.count / samples.units  # of the cloth, or of one frame on average
-    each = Ahead(ahead_units * lanes / len(samples.by_lane), len(samples.by_lane), samples.dispersion)
-    pooled = Ahead(ahead_units * lanes, 1, samples.dispersion)
+    by_area = samples.area_m2 is not None
+    in_view = _samples_in_view(frames, samples)
+    accepted = budget.per_100_m2 if by_area else budget.per_1000_frames
+    if not 0 < accepted < in_view:
+        option = f"--false-alarms-per-{'100-m2' if by_area else '1000-frames'}"
+        raise InputError(
+            f"budget of {accepted:g} false alarms, {option}, give one between 0 and {in_view:g}, all samples there"
+        )
+    longer = max(1.0, 1 / accepted)  # so much more cloth that the budget is one alarm at least
+    ahead_samples, allowed = in_view * longer, math.floor(accepted * longer + 1e-9)
+    each = Ahead(ahead_samples / len(samples.by_lane), len(samples.by_lane), samples.dispersion)
+    pooled = Ahead(ahead_samples, 1, samples.dispersion)
     rank = each.rank(len(samples.by_lane[0]), allowed) if len(samples.by_lane[0]) >= MIN_CARD_SCORES else 0
     groups, ahead = (samples.by_lane, each) if rank else ((np.concatenate(samples.by_lane),), pooled)
     rank = rank or pooled.rank(samples.count, allowed)
@@ -193,43 +225,60 @@ def calibrate(frames: Sequence[GoodFrame], model: Model, budget_per_1000: float,
     few = samples is single and not rank and samples.count < OWN_TAIL_FROM
     finer = np.concatenate(patches) if few and len(patches) == len(frames) else None
     try:
-        limits = [limit(scores, rank, allowed / (ahead_units * lanes), finer) for scores in groups]
+        limits = [limit(scores, rank, allowed / ahead_samples, finer) for scores in groups]
     except ValueError as error:
         raise InputError(f"{error}, {source}, exclude the defects on the contact sheet, or train longer") from None
     thresholds = tuple(limits[lane % len(limits)].threshold for lane in range(len(samples.by_lane)))
+    told = FalseAlarms(
+        budget=accepted,
+        expected=ahead.samples * sum(one.expected_rate for one in limits) / longer,
+        upper=ahead.upper(len(groups[0]), rank or 1) / longer,
+    )
+    metres = samples.units if samples.unit == "metre of one lane" else None
     return ThresholdCard.sealed(
         model=model,
         source=source,
         unit=samples.unit,
-        budget_per_1000=budget_per_1000,
+        mm_per_px=mm_per_px,
+        false_alarms_per_100_m2=told if by_area else None,
+        false_alarms_per_1000_frames=None if by_area else told,
         confidence=CONFIDENCE,
         frames=len(frames),
-        metres=samples.units if of_metres else None,
+        metres=metres,
         lane_samples=tuple(len(scores) for scores in samples.by_lane),
         dispersion=samples.dispersion,
         effective_samples=samples.count / samples.dispersion,
         limits_are="per lane" if len(limits) > 1 else "pooled",
         limits=tuple(limits),
         thresholds=thresholds,
-        expected_false_alarms_per_1000=1000 / ahead_units * ahead.samples * sum(one.expected_rate for one in limits),
-        upper_false_alarms_per_1000=1000 / ahead_units * ahead.upper(len(groups[0]), rank or 1),
         provisional=not rank,
-        needs=Needs(frames=0, metres=0.0 if of_metres else None) if rank else _needs(frames, samples, ahead_units, allowed),
+        needs=Needs(frames=0, metres=metres and 0.0) if rank else _needs(frames, samples, longer, allowed),
         learned=learned,
         good=_good(frames, thresholds),
     )
 
 
-def _needs(frames: Sequence[GoodFrame], samples: Samples, ahead_units: float, allowed: int) -> Needs:
+def _samples_in_view(frames: Sequence[GoodFrame], samples: Samples) -> float:
+    """How many samples of all lanes there are in AREA_M2 of cloth, or in so many FRAMES where areas are not known."""
+    if samples.area_m2 is None:
+        return FRAMES * samples.count / len(frames)
+    return AREA_M2 / samples.area_m2 * samples.count / samples.units
+
+
+def _needs(frames: Sequence[GoodFrame], samples: Samples, longer: float, allowed: int) -> Needs:
     """What is missing until the largest sample of all lanes together will do; in metres wherever lengths are known."""
-    lengths_mm = [f.end_mm - f.start_mm for f in frames if f.start_mm is not None and f.end_mm is not None]
+    lengths_mm = [frame.length_mm for frame in frames if frame.length_mm is not None]
+    lanes, ahead = samples.count / samples.units, longer * _samples_in_view(frames, samples)
     if not lengths_mm:
-        lanes = samples.count / samples.units
-        return Needs(frames=_missing(Ahead(ahead_units * lanes), allowed, lanes, samples.units), metres=None)
-    lanes = sum({f.camera: len(f.lanes) for f in frames}.values())
-    seen = samples.units if samples.unit == "metre of one lane" else 0
-    metres = _missing(Ahead(ahead_units * lanes, 1, samples.dispersion), allowed, lanes, seen)
-    return Needs(frames=math.ceil(metres * METRE_MM / median(lengths_mm)), metres=float(metres))
+        return Needs(frames=_missing(Ahead(ahead), allowed, lanes, samples.units), metres=None)
+    length_mm, seen = median(lengths_mm), samples.units
+    if samples.unit == "lane of one frame":  # too little was seen for metres, and yet they will be counted
+        lanes, seen = sum({f.camera: len(f.lanes) for f in frames}.values()), 0
+        width = width_m(frames)
+        in_view = FRAMES * samples.count / len(frames) * length_mm / METRE_MM if width is None else AREA_M2 / width * lanes
+        ahead = longer * in_view
+    metres = _missing(Ahead(ahead, 1, samples.dispersion), allowed, lanes, seen)
+    return Needs(frames=math.ceil(metres * METRE_MM / length_mm), metres=float(metres))
 
 
 def _missing(ahead: Ahead, allowed: int, lanes: float, units: int) -> int:

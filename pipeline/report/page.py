@@ -357,21 +357,29 @@ def _model(facts: dict[str, Any], title: str) -> str:
     if card:
         kind = "<b>PROVISIONAL</b>" if card.get("provisional") else "final"
         low, high = min(card["thresholds"]), max(card["thresholds"])
-        expected, upper = (
-            card.get(f"{which}_false_alarms_per_1000", card.get(f"{which}_false_alarms_per_1000_frames"))
-            for which in ("expected", "upper")
-        )  # of cards of schema 1: per 1000 frames
         span = f"{low:.4f}" if low == high else f"{low:.4f} to {high:.4f}"
         rows += [
             ["card is", kind],
             ["thresholds", f"{span}, {len(card['thresholds'])} lanes, {escape(str(card.get('limits_are', '')))}"],
             ["from", f"{card.get('frames', 0):,} good frames ({escape(str(card.get('source', '')))})"],
-            [
-                f"false alarms in 1000 {'m' if card.get('metres') else 'frames'}",
-                f"{expected:.3g} expected, {upper:.3g} at most (95 %)",
-            ],
+            *_false_alarms(card),
         ]
     return section(title, table(["", ""], rows))
+
+
+def _false_alarms(card: dict[str, Any]) -> list[list[object]]:
+    """What a card of any schema told of them."""
+    told = {per: card.get(f"false_alarms_per_{per.replace(' ', '_')}") or {} for per in ("100 m2", "1000 frames", "1000 m")}
+    earlier = "1000 m" if card.get("metres") else "1000 frames"
+    for end in ("", "_frames"):  # schemas 2 and 1
+        found = {key: card.get(f"{key}_false_alarms_per_1000{end}") for key in ("expected", "upper")}
+        if found["upper"] is not None:
+            told[earlier] = found
+    return [
+        [f"false alarms in {per.replace('m2', 'm²')}", f"{found['expected']:.3g} expected, {found['upper']:.3g} at most (95 %)"]
+        for per, found in told.items()
+        if found
+    ]
 
 
 def _config(facts: dict[str, Any]) -> str:

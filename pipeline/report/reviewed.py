@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from calibration.good import GoodFrame
+from calibration.good import GoodFrame, of_width
 from calibration.threshold import ThresholdCard
 from glass_core.engines import Engine
 from glass_core.errors import InputError
@@ -15,6 +15,7 @@ from pipeline.cloth.joining import Defect, Joiner
 from pipeline.decision.judgement import Standard, standard_of
 from pipeline.ledger.dispositions import Key
 from pipeline.ledger.reading import read_defect_verdicts, read_verdicts
+from pipeline.ledger.widths import inspected_widths_mm
 from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Verdict
 from pipeline.report.sheet import DefectRow, RunSheet, read_sheet
@@ -46,8 +47,8 @@ class Reviewed:
             others = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
             raise DefectsWouldPass(
                 f"defect {first.number}{at} (score {first.score:.4f}){others} would pass at thresholds from "
-                f"{min(card.thresholds):.4f}, {self.folder}, allow more false alarms by --budget or train longer; "
-                "the card stays as it was"
+                f"{min(card.thresholds):.4f}, {self.folder}, allow more false alarms "
+                "(--false-alarms-per-100-m2) or train longer; the card stays as it was"
             )
 
 
@@ -64,13 +65,15 @@ def reviewed(folder: Path, engine: Engine) -> Reviewed:
         )
     words = {row.key: row.disposition for row in sheet.rows.values()}
     cleared, frames = _cleared(ledger, sheet, words), list[GoodFrame]()
+    widths_mm = inspected_widths_mm(folder, engine.definition.inspect_x_px)
     for v in read_verdicts(ledger, sheet.run_id):
         if not v.lanes or v.rescan:
             continue
         if not _is_by(v, engine):  # a roll of another style
             continue
         if v.result is Result.PASS or (v.generation, v.number) in cleared:
-            frames.append(GoodFrame(np.array(v.lanes), v.camera, v.start_mm, v.end_mm, v.level, v.texture))
+            frame = GoodFrame(np.array(v.lanes), v.camera, v.start_mm, v.end_mm, v.level, v.texture)
+            frames.append(of_width(frame, widths_mm.get(v.camera)))
     by_key = {defect.key: defect for defect in defects}
     rows = [row for row in sheet.rows.values() if row.disposition not in GOOD_AFTER_ALL]
     known = [(row, by_key[row.key]) for row in rows if _is_by(by_key[row.key].strongest.verdict, engine)]

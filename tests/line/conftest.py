@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from calibration import calibrate_threshold, compile_bundle
+from calibration.false_alarms import Budget
 from calibration.good import GoodFrame, look
 from calibration.threshold import Model, calibrate
 from glass_core.config import TrainConfig
@@ -64,7 +65,7 @@ def make_model(folder: Path, card: bool = True, seed: int = 0, backend: BackendC
             level, texture = look(good_frame(n))
             lanes = score_image(engine, definition, good_frame(n))[1]
             frames.append(GoodFrame(lanes, level=level, texture=texture))
-        calibrate(frames, model, 20, "test").save(folder)
+        calibrate(frames, model, Budget(per_1000_frames=20), "test").save(folder)
     return folder
 
 
@@ -77,7 +78,7 @@ def make_bundle(folder: Path, backend: BackendChoice) -> Path:
     model = make_model(folder / "model", card=False)
     glass, info = load_model(model)
     save_model(model, tensors_of(glass), info.model_copy(update={"config": None, "split_digest": None}))
-    calibrate_threshold(model, good, 20)
+    calibrate_threshold(model, good, Budget(per_1000_frames=20))
     compile_bundle(model, folder / "bundle", backend, "fp32", good)
     return folder / "bundle"
 

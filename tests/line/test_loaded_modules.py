@@ -12,6 +12,7 @@ import cv2
 import pytest
 
 from calibration import calibrate_threshold, compile_bundle
+from calibration.false_alarms import Budget
 from glass_core.network.checkpoint import load_model, save_model, tensors_of
 from pipeline.config.line import LineConfig
 from pipeline.config.worker import WorkerConfig
@@ -49,7 +50,7 @@ def bundle(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         cv2.imwrite(str(folder / f"{number}.png"), good_frame(number))
     glass, info = load_model(model)
     save_model(folder / "run", tensors_of(glass), info.model_copy(update={"config": None, "split_digest": None}))
-    calibrate_threshold(folder / "run", folder, 20)
+    calibrate_threshold(folder / "run", folder, Budget(per_1000_frames=20))
     compile_bundle(folder / "run", folder / "bundle", "openvino", "fp32", folder)
     return folder / "bundle"
 

@@ -68,7 +68,7 @@ def test_train_then_calibrate(cloth: Path, capsys: pytest.CaptureFixture[str]) -
     run = cloth.parent / "run"
     assert cv2.imread(facts["contact_sheet"]) is not None
 
-    assert main(["calibrate", "threshold", str(run), str(cloth), "--budget", "50", "--json"]) == 0
+    assert main(["calibrate", "threshold", str(run), str(cloth), "--false-alarms-per-1000-frames", "50", "--json"]) == 0
     output = capsys.readouterr()
     card = json.loads(output.out)
     assert card["frames"] == 4 and "4 pictures are left out: the model was trained on them" in output.err

@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from calibration.false_alarms import Budget
 from calibration.good import GoodFrame
 from calibration.threshold import Model, calibrate
 from glass_core.engines import Engine, load_engine
@@ -72,7 +73,8 @@ def prepare(point: Point, folder: Path) -> tuple[Path, int, Engine]:
         score_definition=engine.definition,
     )  # fmt: skip
     certain = np.random.default_rng(0).uniform(0.999, 1, (200, layout.lanes))
-    calibrate([GoodFrame(each) for each in certain], of, 100, source="the benchmark: no threshold for cloth").save(model)
+    why = "the benchmark: no threshold for cloth"
+    calibrate([GoodFrame(each) for each in certain], of, Budget(per_1000_frames=100), why).save(model)
     cloth = WeaveConfig(name="cloth", source="weave", width_px=width, frame_rows=height)
     (folder / "footage").mkdir()
     for number in range(PICTURES):

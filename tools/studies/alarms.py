@@ -1,9 +1,9 @@
 """Whether false alarms keep within the card's bound: `python -m tools.studies.alarms [MODEL] [--metres N]`, on generated cloth.
 
-Good cloth (simulated: twill at 1 mm a px, two lanes wide) is scored once, by a folder's model or by a small one trained here
-with the quick profile. Then its metres are dealt out anew 100 times, in stretches that keep neighbours together: some to
-calibrate on, 1000 to be inspected. What is counted there is what a line would signal: regions above the card's thresholds,
-joined as decision joins them. In at least 95 of 100 the count must lie within the bound that the card states.
+Good cloth (simulated: twill at about 1 mm a px, two lanes, half a metre wide) is scored once, by a folder's model or by a small
+one trained here with the quick profile. Then its metres are dealt out anew 100 times, in stretches that keep neighbours
+together: some to calibrate on, 100 m2 to be inspected. What is counted there is what a line would signal: regions above the
+card's thresholds, joined as decision joins them. In at least 95 of 100 the count must lie within the card's bound.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.progress import track
 
 import glass_core
+from calibration.false_alarms import Budget
 from calibration.good import GoodFrame
 from calibration.threshold import Model, ThresholdCard, calibrate
 from glass_core.config import TrainConfig
@@ -39,9 +40,10 @@ from tools.cli import one_line
 from tools.verbs.display import Display
 
 RESAMPLINGS = 100
-BUDGETS = (1.0, 5.0, 20.0)
-TEST_M, STRETCH_M = 1000, 20
-FRAMES_PER_M, ROWS, WIDTH_PX = 4, 250, 480
+BUDGETS = (5.0, 20.0, 100.0)
+"""False alarms in 100 m2."""
+TEST_M, STRETCH_M = 200, 20
+FRAMES_PER_M, ROWS, WIDTH_PX, WIDTH_M = 4, 250, 480, 0.5
 TRAINING_FRAMES = 60
 
 
@@ -61,7 +63,8 @@ class Scored:
     @property
     def good(self) -> GoodFrame:
         """For calibration."""
-        return GoodFrame(self.lanes, camera="c", start_mm=self.start_mm, end_mm=self.start_mm + 1000 / FRAMES_PER_M)
+        end_mm = self.start_mm + 1000 / FRAMES_PER_M
+        return GoodFrame(self.lanes, camera="c", start_mm=self.start_mm, end_mm=end_mm, area_m2=WIDTH_M / FRAMES_PER_M)
 
 
 def cloth(seed: int) -> WeaveConfig:
@@ -129,15 +132,15 @@ def resample(cloth: list[Scored], metres: int, of: Model, budget: float, console
     counts, cards = [], []
     for seed in track(range(RESAMPLINGS), f"budget {budget:g}", console=console, transient=True):
         known, ahead = deal(metres, seed)
-        cards.append(calibrate([f.good for f in frames_of(cloth, known)], of, budget, "generated cloth"))
+        cards.append(calibrate([f.good for f in frames_of(cloth, known)], of, Budget(per_100_m2=budget), "generated cloth"))
         counts.append(alarms(cards[-1], frames_of(cloth, ahead)))
-    bounds = [card.upper_false_alarms_per_1000 for card in cards]
+    bounds = [card.false_alarms.upper for card in cards]
     return {
-        "budget_per_1000_m": budget,
+        "budget_per_100_m2": budget,
         "inside": sum(count <= bound for count, bound in zip(counts, bounds, strict=True)),
         "provisional": sum(card.provisional for card in cards),
         "alarms": {"mean": round(float(np.mean(counts)), 2), "most": max(counts)},
-        "expected": round(float(np.mean([card.expected_false_alarms_per_1000 for card in cards])), 2),
+        "expected": round(float(np.mean([card.false_alarms.expected for card in cards])), 2),
         "bound": {"least": min(bounds), "most": max(bounds)},
         "dispersion": round(float(np.median([card.dispersion for card in cards])), 2),
     }
@@ -150,7 +153,7 @@ def main() -> int:
     p.add_argument(
         "model", type=Path, nargs="?", metavar="MODEL", help="a RUN of such cloth (default: a small one, trained first)"
     )
-    p.add_argument("--metres", type=int, default=1600, help=f"of good cloth; {TEST_M} of them are inspected (default: 1600)")
+    p.add_argument("--metres", type=int, default=800, help=f"of good cloth; {TEST_M} of them are inspected (default: 800)")
     args = p.parse_args()
     console = Console(stderr=True)
     if args.metres < TEST_M + 10 * STRETCH_M:

@@ -27,6 +27,7 @@ from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 
+from calibration.false_alarms import Budget
 from calibration.good import GoodFrame
 from calibration.threshold import Model, calibrate
 from glass_core.config import TrainConfig
@@ -253,7 +254,7 @@ def path_config(height: int, width: int, folder: Path, *cameras: dict[str, objec
     )  # fmt: skip
     lanes = StillEngine.definition.tiling.layout(height, width).lanes
     scores = list(np.random.default_rng(0).uniform(0.05, 0.4, (200, lanes)))  # as the engine's, else it were another cloth
-    calibrate([GoodFrame(each) for each in scores], of, 100, source="bench").save(model)
+    calibrate([GoodFrame(each) for each in scores], of, Budget(per_1000_frames=100), source="bench").save(model)
     common = {"source": "weave", "width_px": width, "frame_rows": height, "mm_per_px_x": 0.2, "mm_per_px_y": 0.2}
     body = {
         "line": {"name": "bench"}, "model": model, "cameras": [{**common, **camera} for camera in cameras],

@@ -167,16 +167,17 @@ def errors(comparison: Comparison, px_mm: float, cell_mm: float) -> dict[str, An
     }  # fmt: skip
 
 
-def allowed_per_1000_m(card: ThresholdCard, cloth: Cloth) -> dict[str, float | bool]:
-    """False alarms in 1000 m by the card: its budget, and what it expects of so many cameras, or of this roll's frames."""
-    share = len(cloth.inspect_x_px) / max(1, len(card.good))  # a card in metres is for all cameras of its source
-    if card.unit == "lane of one frame":
+def allowed_per_100_m2(card: ThresholdCard, cloth: Cloth) -> dict[str, float | bool]:
+    """False alarms in 100 m2 by the card: its budget, and what it expects; of this roll's frames where it counts those."""
+    share = 1.0
+    if card.per != "100 m2":
         tiling = card.score_definition.tiling
         lanes = sum(tiling.layout(cloth.rows, cloth.camera_px, x).lanes for x in cloth.inspect_x_px)
-        share = lanes / len(card.lane_samples) * 1000 / (cloth.rows * cloth.mm_per_px)
+        slab_m2 = cloth.width_mm * cloth.rows * cloth.mm_per_px / 1e6
+        share = lanes / len(card.lane_samples) * 100 / slab_m2 / 1000
     return {
-        "budget": round(card.budget_per_1000 * share, 1),
-        "expected": round(card.expected_false_alarms_per_1000 * share, 1), "provisional": card.provisional,
+        "budget": round(card.false_alarms.budget * share, 1),
+        "expected": round(card.false_alarms.expected * share, 1), "provisional": card.provisional,
     }  # fmt: skip
 
 
@@ -207,7 +208,7 @@ def result_of(config: LineConfig, cloth: Cloth, seconds: float) -> dict[str, Any
 
     claims = Counter(d.key for own in hits for d in own)
     grade = sheet.rolls[0].grade
-    metres = summary.inspected_m or 0.0
+    seen_m2 = (summary.inspected_m or 0.0) * cloth.width_mm / 1000
     return {
         "schema": 1, "simulated": True, "width_mm": round(cloth.width_mm, 1), "mm_per_px": cloth.mm_per_px,
         "length_m": round(cloth.length_m, 3), "inspected_m": summary.inspected_m, "not_inspected_m": summary.not_inspected_m,
@@ -218,8 +219,8 @@ def result_of(config: LineConfig, cloth: Cloth, seconds: float) -> dict[str, Any
         "by_type_and_contrast": {k: dict(c) for k, c in sorted(kinds.items())},
         "split": sum(len(own) > 1 for own in hits), "merged": sum(n > 1 for n in claims.values()),
         "false_alarms": len(seen.false_alarms), "of_these_in_slabs_without_a_known_defect": len(clean),
-        "false_alarms_per_1000_m": round(1000 * len(seen.false_alarms) / metres, 1) if metres else None,
-        "false_alarms_per_1000_m_by_the_card": allowed_per_1000_m(card, cloth),
+        "false_alarms_per_100_m2": round(100 * len(seen.false_alarms) / seen_m2, 1) if seen_m2 else None,
+        "false_alarms_per_100_m2_by_the_card": allowed_per_100_m2(card, cloth),
         **errors(comparison, cloth.mm_per_px, card.score_definition.tiling.cell_px * cloth.mm_per_px),
         "quality": grade.quality if grade else None, "per_100_m2": grade.per_100_m2 if grade else None,
         "seconds": round(seconds, 1),

@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import calibration
-from calibration.model_card import BUDGET
+from calibration.false_alarms import Budget
+from calibration.model_card import DEFAULT
 from calibration.optimism import Learned
 from calibration.threshold import CARD_FILE, ThresholdCard
 from glass_core.backbones import untrained_title
 from glass_core.errors import InputError
 from glass_core.pictures.tiling import PATCH_PX
 from pipeline.cameras.placing import Placing
+from pipeline.ledger.widths import inspected_widths_mm
 from pipeline.report.reviewed import DefectsWouldPass, reviewed
 from tools.verbs import calibrate_camera
 from tools.verbs.display import Display
@@ -33,9 +35,17 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         help="good pictures, a recording, or the OUT of `run --observe` (default: the run's own pictures)",
     )  # fmt: skip
     t.add_argument(
-        "--budget", type=float, default=BUDGET, metavar="N",
-        help="false alarms in 1000 m of the cloth's whole width, or in 1000 frames where lengths are not known (default: 1)",
+        "--false-alarms-per-100-m2", type=float, default=DEFAULT.per_100_m2, metavar="N",
+        help=f"how many are accepted, by the cloth's inspected area (default: {DEFAULT.per_100_m2:g})",
     )  # fmt: skip
+    t.add_argument(
+        "--false-alarms-per-1000-frames", type=float, default=DEFAULT.per_1000_frames, metavar="N",
+        help=f"how many are accepted where no scale is known (default: {DEFAULT.per_1000_frames:g})",
+    )  # fmt: skip
+    t.add_argument(
+        "--mm-per-px", type=float, metavar="MM", help="scale of pictures that do not tell it (recordings and runs do)"
+    )
+    t.add_argument("--budget", help=argparse.SUPPRESS)  # answered until the next release
     t.add_argument(
         "--from-review", action="store_true",
         help="GOOD is the folder of a run in which every defect has been reviewed: false alarms count as good cloth, and a "
@@ -49,10 +59,16 @@ def run(args: argparse.Namespace) -> int:
     """Exit 0 with a card in MODEL, also when it is provisional; 1 where a defect that people confirmed would pass."""
     if args.from_review and args.good is None:
         raise InputError("--from-review without a folder, the command line, name the folder of a reviewed run")
+    if args.budget is not None:
+        new = "--false-alarms-per-100-m2 N or, where no scale is known, --false-alarms-per-1000-frames N"
+        raise InputError(f"--budget is no option any more, the command line, give {new}")
+    budget = Budget(args.false_alarms_per_100_m2, args.false_alarms_per_1000_frames)
     review = reviewed if args.from_review else None
     try:
         with Display() as display:
-            card = calibration.calibrate_threshold(args.model, args.good, args.budget, display, Placing(), review)
+            card = calibration.calibrate_threshold(
+                args.model, args.good, budget, display, Placing(), review, inspected_widths_mm, args.mm_per_px
+            )
     except DefectsWouldPass as e:
         print(f"glassline: {e}", file=sys.stderr)
         return 1
@@ -66,7 +82,6 @@ def run(args: argparse.Namespace) -> int:
 def _words(card: ThresholdCard, model: Path) -> Sequence[str]:
     thresholds = sorted(set(card.thresholds))
     shown = f"{thresholds[0]:.4f}" + (f" to {thresholds[-1]:.4f}" if len(thresholds) > 1 else "")
-    of = "m" if card.metres else "frames"
     seen = f"{card.metres} m ({card.frames} frames)" if card.metres else f"{card.frames} good frames"
     first = card.limits[0]
     rule = first.rule.replace("_", " ") + (f" of {first.patches} patches of about {PATCH_PX} px" if first.patches else "")
@@ -74,18 +89,22 @@ def _words(card: ThresholdCard, model: Path) -> Sequence[str]:
         f"card: {model / CARD_FILE}",
         f"threshold {shown} ({card.limits_are}, {rule}) from {seen} of good cloth, "
         f"{sum(card.lane_samples)} samples of one lane, worth {card.effective_samples:.0f} independent ones",
-        f"false alarms in 1000 {of}: {card.expected_false_alarms_per_1000:.2g} expected, "
-        f"at most {card.upper_false_alarms_per_1000:.3g} with {card.confidence:.0%} confidence",
+        f"false alarms in {card.per}: {card.false_alarms.expected:.2g} expected, "
+        f"at most {card.false_alarms.upper:.3g} with {card.confidence:.0%} confidence",
     ]
     if card.learned:
         words.append(_of_learned(card.learned))
+    if card.per == "1000 frames":
+        words.append(
+            "no scale is known: give --mm-per-px, or a recording or run of cameras with a scale, for figures in 100 m2"
+        )
     if title := untrained_title(card.model.backbone):
         words.append(f"features: the {title}, not a trained network")
     if card.provisional:
         missing = f"{card.needs.frames} more good frames" if card.needs.metres is None else f"{card.needs.metres:.0f} m more"
         words.append(
             f"PROVISIONAL: the threshold is extrapolated; {missing} of good cloth are needed for at most "
-            f"{card.budget_per_1000:g} in 1000 {of}; collect them with `glassline run CONFIG --observe`"
+            f"{card.false_alarms.budget:g} in {card.per}; collect them with `glassline run CONFIG --observe`"
         )
     return words
 

@@ -19,6 +19,7 @@ from rich.progress import track
 import calibration
 import glass_core
 import pipeline
+from calibration.false_alarms import Budget
 from glass_core.files.whole_file import whole_file
 from pipeline.cameras.picture import write_png
 from pipeline.cameras.synthetic.weave import render, write_folder
@@ -177,16 +178,16 @@ def learn(images: list[Path], out: Path, console: Console) -> str:
     with Display(console) as display:
         glass_core.train(images, config, out, display)
         card = calibration.calibrate_threshold(out, budget=BUDGET, report=display)
-    expected = card.expected_false_alarms_per_1000
+    expected = card.false_alarms.expected
     note = "; provisional: the threshold is extrapolated" if card.provisional else ""
-    console.print(f"card: from {card.frames} good frames; {expected:.1f} false alarms expected in 1000 frames{note}")
+    console.print(f"card: from {card.frames} good frames; {expected:.1f} false alarms expected in {card.per}{note}")
     return backbone
 
 
 SPLIT = {"train": 0.25, "calibration": 0.7, "selection": 0.05}
 """The cloth is the same everywhere: a little is enough to learn it, and a threshold asks for many samples."""
-BUDGET = 10.0
-"""Accepted false alarms in 1000 frames."""
+BUDGET = Budget(per_1000_frames=10)
+"""Accepted false alarms: about one in the roll."""
 
 
 def tell(comparison: Comparison, summary: Summary, console: Console) -> None:

@@ -12,6 +12,7 @@ import calibration.model_card
 import glass_core.evaluation.suspects
 import glass_core.network.held_out
 from calibration import calibrate_threshold
+from calibration.false_alarms import Budget
 from calibration.threshold import ThresholdCard, load_card
 from glass_core.config import SplitFractions, TrainConfig
 from glass_core.errors import InputError
@@ -22,6 +23,7 @@ from glass_core.pictures.tiling import Tiling
 from pipeline.cameras.placing import Placing
 from pipeline.ledger.dispositions import Word, dispose
 from pipeline.ledger.store import Ledger
+from pipeline.ledger.widths import inspected_widths_mm
 from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Region, Verdict
 from pipeline.report.reviewed import reviewed
@@ -73,8 +75,9 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def calibrated(model: Path, good: Path | None = None, budget: float = 1.0) -> ThresholdCard:
-    return calibrate_threshold(model, good, budget, spot_of=Placing())
+def calibrated(model: Path, good: Path | None = None, budget: float = 1.0, mm_per_px: float | None = None) -> ThresholdCard:
+    accepted = Budget(budget, budget)
+    return calibrate_threshold(model, good, accepted, spot_of=Placing(), widths_of=inspected_widths_mm, mm_per_px=mm_per_px)
 
 
 def test_the_pictures_of_the_run_are_the_default(model: Path) -> None:
@@ -157,6 +160,34 @@ def test_a_recording_tells_the_length_of_its_frames(model: Path) -> None:
     assert calibrated(model, recording).metres == 10
 
 
+@pytest.mark.parametrize("scaled", ["both", "left", "said"])
+def test_a_recording_of_two_cameras_tells_its_area_where_both_have_a_scale(model: Path, scaled: str) -> None:
+    recording, cameras = model.parent / "recording", {"left": (0.5, 0.25), "right": (0.125, 0.5)}
+    index: dict[str, Any] = {"schema": 1, "cameras": {name: {} for name in cameras}}
+    for seed, (name, (across, along)) in enumerate(cameras.items()):
+        pictures(recording / name, 12 - seed, seed=5 + seed)
+        facts = {"t_mono_ns": 0, "t_utc_ns": 0, "rows": 64}
+        spans = [{**facts, "seq": n, "block_id": n, "start_mm": 1e3 * n, "end_mm": 1e3 * (n + 1)} for n in range(12 - seed)]
+        (recording / name / "frames.jsonl").write_text("".join(json.dumps(span) + "\n" for span in spans))
+        if scaled == "both" or (name, scaled) == ("left", "left"):
+            index["cameras"][name]["config"] = {"mm_per_px_x": across, "mm_per_px_y": along}
+    (recording / "recording.json").write_text(json.dumps(index))
+    card = calibrated(model, recording, mm_per_px=0.25 if scaled == "said" else None)
+    assert card.per == ("1000 frames" if scaled == "left" else "100 m2") and card.metres == 11
+    width_m = {"both": 160 * 0.625 / 1e3, "said": 160 * 0.5 / 1e3}.get(scaled)
+    ahead = 1000 * 66 / 23 if width_m is None else 6 * 100 / width_m  # three lanes each
+    assert card.false_alarms.expected == pytest.approx(ahead * card.limits[0].expected_rate)
+
+
+def test_pictures_of_a_named_scale_count_their_area(model: Path) -> None:
+    card = calibrated(model, mm_per_px=0.5)
+    assert (card.per, card.mm_per_px, card.unit) == ("100 m2", 0.5, "lane of one frame")
+    ahead = 3 * 100 / (0.08 * 0.032)
+    assert card.false_alarms.expected == pytest.approx(ahead * card.limits[0].expected_rate)
+    with pytest.raises(InputError, match=r"scale of 0 mm per px, --mm-per-px, [^\n]+"):
+        calibrated(model, mm_per_px=0)
+
+
 def verdict(seq: int, **changes: Any) -> dict[str, Any]:
     scores = np.random.default_rng(seq).uniform(0.01, 0.1, 4).tolist()
     place = {"start_mm": 200.0 * seq, "end_mm": 200.0 * (seq + 1), "level": 100.0, "texture": 5.0}
@@ -179,6 +210,30 @@ def test_what_the_line_observed_is_used_when_it_is_of_this_model(model: Path) ->
     assert card.frames == 50 and card.metres == 10 and card.lane_samples == (10,) * 4
     assert card.needs.frames == card.needs.metres * 5
     assert card.good["left"].level == 100.0
+
+
+@pytest.mark.parametrize("reviewing", [False, True])
+def test_a_run_tells_the_width_of_its_cameras(model: Path, reviewing: bool) -> None:
+    out = model.parent / "out"
+    camera = {"name": "left", "mm_per_px_x": 0.5, "inspect_x_mm": [10.0, 60.0], "x_offset_mm": 5.0}
+    held = Ledger(out / "ledger.sqlite", {"line": "l", "config": {"cameras": [camera]}}, run_id="run")
+    for n in range(60):
+        facts = {"level": 100.0, "texture": 5.0, "lanes": [0.1 + n / 1e3] * 4, "score": 0.2, "frame_shape": (64, 160), **SHAS}
+        place = {"camera": "left", "boot_id": "b", "seq": n, "start_mm": 200.0 * n, "end_mm": 200.0 * (n + 1)}
+        held.add(Verdict.model_validate(
+            {**place, **facts, "number": n, "generation": 0, "t_mono_ns": n, "t_utc_ns": n, "result": Result.PASS}
+        ))  # fmt: skip
+    held.close()
+    observed(out, [verdict(n) for n in range(60)])
+    review = reviewed if reviewing else None
+    card = calibrate_threshold(model, out, review=review, widths_of=inspected_widths_mm)
+    assert (card.per, card.metres) == ("100 m2", 12)
+    assert card.false_alarms.expected == pytest.approx(4 * 100 / 0.05 * card.limits[0].expected_rate)
+
+
+def test_the_option_of_before_names_the_new_one(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["calibrate", "threshold", str(model), "--budget", "20"]) == 2
+    assert "give --false-alarms-per-100-m2 N" in capsys.readouterr().err
 
 
 def test_an_observed_frame_can_be_marked_too(model: Path) -> None:
@@ -235,18 +290,18 @@ def test_a_reviewed_run_makes_false_alarms_good_cloth_and_replays_its_defects(mo
     run = reviewed_run(model.parent)
     for words in ((), ("lint",)):
         with pytest.raises(InputError, match=rf"^{2 - len(words)} defects without a word, {run}, say what"):
-            calibrate_threshold(model, said(run, *words), 200, review=reviewed)
-    card = calibrate_threshold(model, said(run, "lint", "defect"), 200, review=reviewed)
+            calibrate_threshold(model, said(run, *words), Budget(50, 50), review=reviewed)
+    card = calibrate_threshold(model, said(run, "lint", "defect"), Budget(50, 50), review=reviewed)
     assert card.frames == 38 and card.metres == 9  # the streak's two frames are neither good nor seen
     assert load_card(model) == card != before
-    strict = calibrate_threshold(model, said(run, "mended"), 200, review=reviewed)
+    strict = calibrate_threshold(model, said(run, "mended"), Budget(50, 50), review=reviewed)
     assert strict.frames == 37 and max(strict.thresholds) < max(card.thresholds) < 0.6
 
 
 def test_a_card_that_lets_a_confirmed_defect_pass_is_refused(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = calibrated(model)
     run = said(reviewed_run(model.parent), "defect", "acceptable")  # what scored 0.3 is one, what scored 0.6 is none
-    words = ["calibrate", "threshold", str(model), str(run), "--from-review", "--budget", "10", "--json"]
+    words = ["calibrate", "threshold", str(model), str(run), "--from-review", "--false-alarms-per-1000-frames", "10", "--json"]
     assert main(words) == 1
     out, err = capsys.readouterr()
     assert out == "" and "defect 1 at 3.000 m (score 0.3000) would pass at thresholds from" in err.splitlines()[-1]
@@ -258,7 +313,7 @@ def test_a_card_that_lets_a_confirmed_defect_pass_is_refused(model: Path, capsys
 def test_a_run_of_another_model_is_no_review_of_this_one(model: Path) -> None:
     run = said(reviewed_run(model.parent, engine_sha="x" * 64), "lint", "lint")
     with pytest.raises(InputError, match=r"no good frame of this model and engine, [^\n]+, review a run of this model"):
-        calibrate_threshold(model, run, 10, review=reviewed)
+        calibrate_threshold(model, run, review=reviewed)
 
 
 def test_held_out_pictures_must_be_those_of_the_training(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calibration.good import GoodFrame, by_metre, dispersion
+from calibration.false_alarms import Budget
+from calibration.good import GoodFrame, by_frame, by_metre, dispersion, of_width
 from calibration.limits import Ahead
 from calibration.threshold import Model, ThresholdCard, calibrate, load_card
 from glass_core.errors import InputError
@@ -31,8 +32,16 @@ def placed(frames: list[GoodFrame], length_mm: float = 1000.0, camera: str = "c"
     return [replace(f, camera=camera, start_mm=n * length_mm, end_mm=(n + 1) * length_mm) for n, f in enumerate(frames)]
 
 
+def in_frames(accepted: float) -> Budget:
+    return Budget(per_1000_frames=accepted)
+
+
+def wide(frames: list[GoodFrame], width_mm: float) -> list[GoodFrame]:
+    return [of_width(frame, width_mm) for frame in frames]
+
+
 def card(frames: int = 40, budget: float = 1.0) -> ThresholdCard:
-    return calibrate(good_frames(frames), MODEL, budget, "good cloth")
+    return calibrate(good_frames(frames), MODEL, in_frames(budget), "good cloth")
 
 
 def test_few_frames_give_a_provisional_card_that_says_how_much_is_missing() -> None:
@@ -41,8 +50,8 @@ def test_few_frames_give_a_provisional_card_that_says_how_much_is_missing() -> N
     assert found.provisional and found.limits_are == "pooled" and found.unit == "lane of one frame"
     assert found.limits[0].rule == "tail_extrapolation"
     assert found.needs.frames == frames_needed - 40 and found.needs.metres is None
-    assert found.upper_false_alarms_per_1000 > 1
-    assert found.expected_false_alarms_per_1000 <= 1 + 1e-9
+    assert found.false_alarms.upper > 1
+    assert found.false_alarms.expected <= 1 + 1e-9
     assert found.lane_samples == (40, 40, 40) and len(set(found.thresholds)) == 1
 
 
@@ -50,35 +59,38 @@ def test_a_provisional_card_takes_its_tail_from_patches_where_every_frame_has_th
     rng = np.random.default_rng(0)
     patches = 1 / (1 + np.exp(-rng.gumbel(-5, 0.5, (4, 3, 16))))
     frames = [GoodFrame(each.max(axis=1), patches=each.ravel()) for each in patches]
-    found, coarse = calibrate(frames, MODEL, 1, "good"), calibrate([replace(f, patches=None) for f in frames], MODEL, 1, "good")
+    found, coarse = (
+        calibrate(frames, MODEL, in_frames(1), "good"),
+        calibrate([replace(f, patches=None) for f in frames], MODEL, in_frames(1), "good"),
+    )
     assert (found.limits[0].patches, found.limits[0].samples, coarse.limits[0].patches) == (192, 12, None)
     assert found.provisional and found.needs == coarse.needs
-    assert found.expected_false_alarms_per_1000 == pytest.approx(1)
+    assert found.false_alarms.expected == pytest.approx(1)
     assert found.thresholds < coarse.thresholds
     for mixed in ([*frames[:3], replace(frames[3], patches=None)], placed(frames * 10)):
-        assert calibrate(mixed, MODEL, 1, "good").limits[0].patches is None
+        assert calibrate(mixed, MODEL, in_frames(1), "good").limits[0].patches is None
 
 
 @pytest.mark.parametrize("build", [good_frames, lambda n: placed(good_frames(n))])
 def test_what_the_card_asks_for_is_enough_and_one_fewer_is_not(build: Callable[[int], list[GoodFrame]]) -> None:
-    rough = calibrate(build(40), MODEL, 20, "good cloth")
+    rough = calibrate(build(40), MODEL, in_frames(20), "good cloth")
     assert rough.provisional
     needed = 40 + rough.needs.frames
     for budget_met in (True, False):
-        found = calibrate(build(needed if budget_met else needed - 1), MODEL, 20, "good cloth")
+        found = calibrate(build(needed if budget_met else needed - 1), MODEL, in_frames(20), "good cloth")
         if found.dispersion == rough.dispersion:  # the need was stated with that of the cloth then seen
             assert found.provisional != budget_met
         if not found.provisional:
-            assert found.needs.frames == 0 and found.upper_false_alarms_per_1000 <= 20
+            assert found.needs.frames == 0 and found.false_alarms.upper <= 20
 
 
 def test_lanes_get_their_own_threshold_when_each_has_enough() -> None:
     frames = good_frames(1500, offsets=(0.0, 2.0, 4.0))
-    found = calibrate(frames, MODEL, 30, "good cloth")
+    found = calibrate(frames, MODEL, in_frames(30), "good cloth")
     assert found.limits_are == "per lane" and not found.provisional
     assert list(found.thresholds) == sorted(found.thresholds) and len(set(found.thresholds)) == 3
-    assert found.upper_false_alarms_per_1000 <= 30
-    pooled = calibrate(frames[:60], MODEL, 30, "good cloth")
+    assert found.false_alarms.upper <= 30
+    pooled = calibrate(frames[:60], MODEL, in_frames(30), "good cloth")
     assert pooled.limits_are == "pooled" and len(set(pooled.thresholds)) == 1
 
 
@@ -87,10 +99,10 @@ def test_the_bound_on_false_alarms_covers_in_simulation(frames: int, budget: flo
     """The next 1000 good frames raise more alarms than the bound after at most 5 % of calibrations."""
     broken, repeats = 0, 60
     for seed in range(repeats):
-        found = calibrate(good_frames(frames, seed=seed), MODEL, budget, "good cloth")
+        found = calibrate(good_frames(frames, seed=seed), MODEL, in_frames(budget), "good cloth")
         fresh = np.stack([f.lanes for f in good_frames(1000, seed=1000 + seed)])
-        broken += (fresh > np.array(found.thresholds)).sum() > found.upper_false_alarms_per_1000
-        assert found.provisional or found.upper_false_alarms_per_1000 <= budget
+        broken += (fresh > np.array(found.thresholds)).sum() > found.false_alarms.upper
+        assert found.provisional or found.false_alarms.upper <= budget
     assert broken <= 8  # 0.05 * 60 = 3, and three standard errors
 
 
@@ -121,15 +133,45 @@ def test_metres_are_counted_where_lengths_are_known() -> None:
         assert by_metre(unknown) is None
 
 
-def test_a_budget_in_metres_counts_all_lanes_of_all_cameras_and_says_what_is_missing() -> None:
-    left, right = good_frames(30, 2, seed=1), good_frames(30, 2, seed=2)
-    found = calibrate([*placed(left, camera="left"), *placed(right, camera="right")], MODEL, 1, "two cameras")
+def test_a_budget_of_cloth_counts_all_lanes_of_all_cameras_by_their_width_and_says_what_is_missing() -> None:
+    left, right = wide(placed(good_frames(30, 2, seed=1), camera="left"), 600), wide(placed(good_frames(30, 2, seed=2)), 200)
+    found = calibrate([*left, *right], MODEL, Budget(per_100_m2=1), "two cameras")
     assert found.unit == "metre of one lane" and found.metres == 30 and found.lane_samples == (60, 60) and found.provisional
-    assert found.needs.metres == math.ceil(Ahead(4000.0, 1, found.dispersion).samples_needed(1) / 4) - 30 == found.needs.frames
+    assert found.per == "100 m2" and found.false_alarms_per_1000_frames is None and found.false_alarms.budget == 1
+    ahead = Ahead(500.0, 1, found.dispersion)  # 100 m2 are 125 m of four lanes
+    assert found.needs.metres == math.ceil(ahead.samples_needed(1) / 4) - 30 == found.needs.frames
+    assert found.limits[0].expected_rate == pytest.approx(1 / 500) and found.false_alarms.expected == pytest.approx(1)
     assert found.effective_samples == pytest.approx(120 / found.dispersion)
-    short = calibrate(placed(left[:5]), MODEL, 1, "five metres")
-    assert short.unit == "lane of one frame" and short.metres is None
-    assert short.needs.metres == math.ceil(Ahead(2000.0).samples_needed(1) / 2)
+    short = calibrate(left[:5], MODEL, Budget(per_100_m2=0.5), "five metres")
+    assert short.unit == "lane of one frame" and short.metres is None and short.per == "100 m2"
+    assert short.needs.metres == math.ceil(Ahead(2 * 2 * 100 / 0.6).samples_needed(1) / 2)
+
+
+def test_wide_cloth_has_fewer_metres_in_so_much_of_it_and_may_raise_as_many_alarms() -> None:
+    frames = placed(good_frames(1500, lanes=7))
+    narrow, broad = (calibrate(wide(frames, mm), MODEL, Budget(per_100_m2=20), "seven lanes") for mm in (400, 1600))
+    assert broad.thresholds[0] < narrow.thresholds[0]
+    assert all(found.false_alarms.upper <= 20 and not found.provisional for found in (narrow, broad))
+    assert len(set(broad.thresholds)) == 7 and broad.limits_are == "per lane"
+
+
+def test_pictures_of_a_known_scale_are_counted_by_their_area() -> None:
+    frames = [replace(frame, area_m2=0.25 + 0.5 * (n % 2)) for n, frame in enumerate(good_frames(40))]
+    assert by_frame(frames).area_m2 == pytest.approx(0.5)
+    by_area = calibrate(frames, MODEL, Budget(per_100_m2=3), "pictures", mm_per_px=0.1)
+    by_count = calibrate(good_frames(40), MODEL, in_frames(15), "pictures")  # 100 m2 are 200 frames
+    assert by_area.thresholds == by_count.thresholds and (by_area.mm_per_px, by_area.per) == (0.1, "100 m2")
+    assert by_area.false_alarms.upper == pytest.approx(by_count.false_alarms.upper / 5, rel=0.1)
+    assert by_area.needs.metres is None
+
+
+@pytest.mark.parametrize("at", [0, 17, 39])
+def test_one_frame_of_unknown_scale_makes_it_frames(at: int) -> None:
+    frames = wide(placed(good_frames(40)), 500)
+    frames[at] = replace(frames[at], area_m2=None)
+    found = calibrate(frames, MODEL, Budget(per_100_m2=7, per_1000_frames=2), "a gap")
+    assert (found.per, found.false_alarms.budget, found.metres) == ("1000 frames", 2, 40)
+    assert found.limits[0].expected_rate == pytest.approx(2 / 3000)
 
 
 def correlated(seed: int, metres: int, lanes: int) -> np.ndarray:
@@ -144,8 +186,8 @@ def test_the_bound_holds_over_resampled_metres_that_are_correlated() -> None:
     inside, wider = 0, []
     for seed in range(100):
         cloth = correlated(seed, 2500, 3)
-        found = calibrate(placed([GoodFrame(each) for each in cloth[:1500]]), MODEL, 5, "simulated")
-        inside += (cloth[1500:] > np.array(found.thresholds)).sum() <= found.upper_false_alarms_per_1000
+        found = calibrate(placed([GoodFrame(each) for each in cloth[:1500]]), MODEL, in_frames(5), "simulated")
+        inside += (cloth[1500:] > np.array(found.thresholds)).sum() <= found.false_alarms.upper
         wider.append(found.dispersion)
     assert inside >= 95
     assert np.median(wider) > 1.5
@@ -161,28 +203,28 @@ def test_what_hangs_together_is_worth_fewer_samples() -> None:
 
 def test_learned_frames_are_counted_with_the_others_and_told() -> None:
     frames = [*good_frames(40), *[replace(frame, learned=True) for frame in good_frames(90, seed=1)]]
-    found = calibrate(frames, MODEL, 1, "good cloth")
+    found = calibrate(frames, MODEL, in_frames(1), "good cloth")
     assert found.frames == 130 and found.lane_samples == (130, 130, 130)
     assert found.learned is not None and (found.learned.frames, found.learned.samples) == (90, 270)
     by_heart = [replace(frame, lanes=frame.lanes / 9) if frame.learned else frame for frame in frames]
-    alone = calibrate(by_heart, MODEL, 1, "good cloth")
+    alone = calibrate(by_heart, MODEL, in_frames(1), "good cloth")
     assert alone.learned is not None and alone.learned.samples == 0 and alone.learned.left_out
-    assert alone.thresholds == calibrate(frames[:40], MODEL, 1, "good cloth").thresholds
+    assert alone.thresholds == calibrate(frames[:40], MODEL, in_frames(1), "good cloth").thresholds
     with pytest.raises(InputError, match="only 2 good frames"):
-        calibrate(frames[38:], MODEL, 1, "good cloth")
+        calibrate(frames[38:], MODEL, in_frames(1), "good cloth")
 
 
 def test_many_frames_have_a_tail_of_their_own() -> None:
     rng = np.random.default_rng(0)
     patches = 1 / (1 + np.exp(-rng.gumbel(-5, 0.5, (70, 3, 16))))
     frames = [GoodFrame(each.max(axis=1), patches=each.ravel()) for each in patches]
-    few, many = (calibrate(some, MODEL, 1, "good").limits[0] for some in (frames[:66], frames[:67]))
+    few, many = (calibrate(some, MODEL, in_frames(1), "good").limits[0] for some in (frames[:66], frames[:67]))
     assert (few.patches, many.patches) == (66 * 48, None)
 
 
 def test_how_good_cloth_looked_is_on_the_card() -> None:
     frames = [replace(f, camera="c", level=100.0 + n % 3, texture=8.0) for n, f in enumerate(good_frames(60))]
-    found = calibrate([*frames, *good_frames(10, seed=1)], MODEL, 5, "good cloth").good
+    found = calibrate([*frames, *good_frames(10, seed=1)], MODEL, in_frames(5), "good cloth").good
     assert set(found) == {"c", ""} and (found["c"].level, found["c"].texture) == (101.0, 8.0)
     assert found[""].level is None
     low, middle, high = found["c"].middle_shares
@@ -190,7 +232,7 @@ def test_how_good_cloth_looked_is_on_the_card() -> None:
 
 
 def test_frames_of_different_widths_share_a_single_threshold() -> None:
-    found = calibrate(good_frames(30, 2) + good_frames(30, 5), MODEL, 5, "two cameras")
+    found = calibrate(good_frames(30, 2) + good_frames(30, 5), MODEL, in_frames(5), "two cameras")
     assert len(found.thresholds) == 1 and found.frames == 60 and found.lane_samples == (210,)
 
 
@@ -205,23 +247,37 @@ def test_a_card_is_saved_and_loaded_unchanged(tmp_path: Path) -> None:
 def test_the_hash_covers_every_field() -> None:
     found = card()
     assert found.sha == found.content_sha()
-    changed = {"budget_per_1000": 2.0, "thresholds": (0.9,), "source": "elsewhere", "provisional": False}
+    changed = {"mm_per_px": 2.0, "thresholds": (0.9,), "source": "elsewhere", "provisional": False}
     for field, value in changed.items():
         assert found.model_copy(update={field: value}).content_sha() != found.sha
 
 
+def of_schema(number: int, found: ThresholdCard) -> dict[str, object]:
+    """The same card as it was written before: figures with other names, and no learned cloth."""
+    new = json.loads(found.model_dump_json(by_alias=True))
+    end = "_frames" if number == 1 else ""
+    gone = {"learned", "mm_per_px", *(key for key in new if key.startswith("false_alarms"))}
+    gone |= {"metres", "dispersion", "effective_samples", "good"} if number == 1 else set()
+    told = found.false_alarms
+    figures = {
+        f"budget_per_1000{end}": told.budget,
+        f"expected_false_alarms_per_1000{end}": told.expected,
+        f"upper_false_alarms_per_1000{end}": told.upper,
+    }
+    old = {key: value for key, value in new.items() if key not in gone} | figures | {"schema": number}
+    if number == 1:
+        old["limits"] = [{**each, "upper_rate": 0.02} for each in new["limits"]]
+    return dict(json.loads(sealed(old)))
+
+
 def test_a_card_of_the_first_form_is_read_as_it_stands(tmp_path: Path) -> None:
     """Before metres were counted: other names, a bound of the rate in each limit, and no look."""
-    new = json.loads(card().model_dump_json(by_alias=True))
-    gone = ("metres", "dispersion", "effective_samples", "good", "sha", "learned")
-    names = {name: f"{name}_frames" for name in new if name.endswith("per_1000")}
-    old = {names.get(key, key): value for key, value in new.items() if key not in gone} | {"schema": 1}
-    old["limits"] = [{**each, "upper_rate": 0.02} for each in new["limits"]]
-    old = json.loads(sealed(old))
+    new = card()
+    old = of_schema(1, new)
     (tmp_path / "card.json").write_text(json.dumps(old, indent=1))
     found = load_card(tmp_path)
     assert found is not None and found.sha == old["sha"] and found.unit == "lane of one frame" and found.good == {}
-    assert (found.budget_per_1000, list(found.thresholds)) == (1.0, new["thresholds"])
+    assert (found.false_alarms, found.per, found.thresholds) == (new.false_alarms, "1000 frames", new.thresholds)
     (tmp_path / "card.json").write_text(json.dumps(old | {"budget_per_1000_frames": 2.0}))
     with pytest.raises(InputError, match="changed by hand"):
         load_card(tmp_path)
@@ -231,12 +287,14 @@ def test_a_card_of_the_first_form_is_read_as_it_stands(tmp_path: Path) -> None:
             load_card(tmp_path)
 
 
-def test_a_card_of_before_learned_cloth_was_used_is_read_as_it_stands(tmp_path: Path) -> None:
-    new = json.loads(calibrate(placed(good_frames(40)), MODEL, 5, "good cloth").model_dump_json(by_alias=True))
-    old = json.loads(sealed({key: value for key, value in new.items() if key != "learned"} | {"schema": 2}))
+@pytest.mark.parametrize("metres", [True, False])
+def test_a_card_of_the_second_form_tells_metres_or_frames(tmp_path: Path, metres: bool) -> None:
+    new = calibrate(placed(good_frames(40)) if metres else good_frames(40), MODEL, in_frames(5), "good cloth")
+    old = of_schema(2, new)
     (tmp_path / "card.json").write_text(json.dumps(old, indent=1))
     found = load_card(tmp_path)
-    assert found is not None and (found.sha, found.metres, found.learned) == (old["sha"], 40, None)
+    assert found is not None and (found.sha, found.learned) == (old["sha"], None)
+    assert (found.per, found.false_alarms) == ("1000 m" if metres else "1000 frames", new.false_alarms)
 
 
 def sealed(body: dict[str, object]) -> str:
@@ -260,6 +318,7 @@ def edited(content: str) -> str:
         (lambda content: sealed(json.loads(content.replace('"unit"', '"units"'))), "damaged threshold card"),
         (lambda content: sealed(json.loads(content) | {"thresholds": [0.5] * 2}), "2 thresholds for 3 lanes"),
         (lambda content: sealed(json.loads(content) | {"dispersion": float("nan")}), "damaged threshold card"),
+        (lambda content: sealed(json.loads(content) | {"false_alarms_per_1000_frames": None}), "in none or in several units"),
         (lambda content: "", "damaged threshold card"),
     ],
 )
@@ -300,12 +359,12 @@ def test_a_card_belongs_to_one_model(weights: str, engine: str, definition: Scor
         ([*good_frames(20), GoodFrame(np.array([0.1, np.nan, 0.1]))], 1.0, "not finite"),
         ([*good_frames(20), GoodFrame(np.array([0.1, 1.0, 0.1]))], 1.0, "highest score there is"),
         (good_frames(20), 0.0, "budget of 0"),
-        (good_frames(20), 1000.0, "budget of 1000"),
+        (good_frames(20), 3000.0, "budget of 3000"),
     ],
 )
 def test_bad_samples_are_one_clear_line(frames: list[GoodFrame], budget: float, words: str) -> None:
     with pytest.raises(InputError, match=rf"^[^\n]*{words}[^\n]*, [^\n]+, [^\n]+$"):
-        calibrate(frames, MODEL, budget, "good cloth")
+        calibrate(frames, MODEL, in_frames(budget), "good cloth")
 
 
 class MeanScorer:

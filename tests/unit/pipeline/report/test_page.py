@@ -249,14 +249,30 @@ def test_what_must_be_known_about_model_and_card_is_shouted(tmp_path: Path, fact
     if "card" in facts:
         facts["card"] |= {
             "thresholds": [0.5],
-            "expected_false_alarms_per_1000": 1.0,
-            "upper_false_alarms_per_1000": 2.0,
+            "false_alarms_per_100_m2": {"budget": 20.0, "expected": 1.0, "upper": 2.0},
             "provisional": True,
         }
     text, page = page_of(write(tmp_path, [verdict(0)], **facts))
     shown = 'class="warn"' in text
     assert shown == (warning is not None)
     assert warning is None or any(warning in t for t in page.text)
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"false_alarms_per_100_m2": {"budget": 20, "expected": 18.5, "upper": 27}, "metres": 3}, "false alarms in 100 m²"),
+        ({"false_alarms_per_1000_frames": {"budget": 1, "expected": 18.5, "upper": 27}}, "false alarms in 1000 frames"),
+        ({"expected_false_alarms_per_1000": 18.5, "upper_false_alarms_per_1000": 27, "metres": 3}, "false alarms in 1000 m"),
+        (
+            {"expected_false_alarms_per_1000_frames": 18.5, "upper_false_alarms_per_1000_frames": 27},
+            "false alarms in 1000 frames",
+        ),
+    ],
+)
+def test_false_alarms_are_told_in_the_unit_of_the_card(tmp_path: Path, told: dict[str, Any], words: str) -> None:
+    _, page = page_of(write(tmp_path, [verdict(0)], card={"thresholds": [0.5], **told}))
+    assert words in page.text and "18.5 expected, 27 at most (95 %)" in page.text
 
 
 def test_found_missed_and_false_are_told_apart(tmp_path: Path) -> None:

@@ -1,0 +1,30 @@
+"""How wide a run's cameras saw the cloth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.config.cameras import CameraBase
+from pipeline.ledger.reading import read_frame_shapes, read_runs
+
+LEDGER = "ledger.sqlite"
+
+
+def inspected_widths_mm(folder: Path, inspect_x_px: tuple[int, int] | None) -> dict[str, float]:
+    """What each camera of the last run in a folder inspected across the cloth; without those whose scale is not known.
+
+    `inspect_x_px`: the model's own columns, where a camera names none.
+    """
+    ledger = folder / LEDGER
+    runs = read_runs(ledger) if ledger.is_file() else {}
+    if not runs:
+        return {}
+    run_id, facts = list(runs.items())[-1]
+    shapes, widths_mm = read_frame_shapes(ledger, run_id), {}
+    for camera in (facts.get("config") or {}).get("cameras", []):
+        name, mm_per_px = camera.get("name"), camera.get("mm_per_px_x")
+        if mm_per_px and name in shapes:
+            width_px = shapes[name][1]
+            first, end = CameraBase.model_construct(**camera).inspected_px(width_px, inspect_x_px) or (0, width_px)
+            widths_mm[name] = (end - first) * mm_per_px
+    return widths_mm
