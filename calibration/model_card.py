@@ -101,16 +101,17 @@ def calibrate_threshold(
             widths_mm = widths_of(good, engine.definition.inspect_x_px)
             frames = observed(good / VERDICTS, model, engine, read_exclusions(model), widths_mm, report)
         else:
-            frames = _scored(model, good, engine, report, spot_of, mm_per_px)
+            frames = score_cloth(model, good, engine, report, spot_of, mm_per_px)
         source = str(good or "good pictures of the run")
-        card = calibrate(frames, _origin(engine, info.arch), budget, source, mm_per_px)
+        card = calibrate(frames, origin_of(engine, info.arch), budget, source, mm_per_px)
         if reviewed is not None:
             reviewed.replay(card)
         card.save(model)
     return card
 
 
-def _origin(engine: Engine, arch: str) -> Model:
+def origin_of(engine: Engine, arch: str) -> Model:
+    """What scores of this engine come from."""
     return Model(
         weights_sha=engine.weights_sha,
         engine_sha=engine.sha,
@@ -120,7 +121,7 @@ def _origin(engine: Engine, arch: str) -> Model:
     )
 
 
-def _scored(
+def score_cloth(
     model: Path,
     good: Path | None,
     engine: Engine,
@@ -128,7 +129,7 @@ def _scored(
     spot_of: Callable[[Path], Spot],
     mm_per_px: float | None,
 ) -> list[GoodFrame]:
-    """The frames of good pictures by their paths, which are the order of the cloth; their suspects are shown."""
+    """The frames of good pictures by their paths, which are the order of the cloth; their suspects are shown in the folder."""
     unseen = held_out(model, also_selection=True) if good is None else _unseen(model, good, report)
     learned = _learned(model, report) if good is None else []
     images = [*unseen, *learned]

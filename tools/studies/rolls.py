@@ -1,11 +1,12 @@
-"""Recall on the mark at the card's threshold, on the cloth of the training and on other rolls.
+"""Recall on the mark at the thresholds of several budgets, on the cloth of the training and on other rolls.
 
 `python -m tools.studies.rolls RUN DATA`
 
-DATA is in MVTec layout, its test pictures one tile each (`tools.studies.make_tiles`). A defective tile is found where a
-region above the card's lowest threshold comes within 16 px of its mask. The ceiling is what the threshold finds above which
+DATA is in MVTec layout, its test pictures one tile each (`tools.studies.make_tiles`). The cards are made as
+`glassline calibrate threshold RUN` makes them, for 5, 20 and 100 false alarms in 100 m2. A defective tile is found where a
+region above a card's lowest threshold comes within 16 px of its mask. The ceiling is what the threshold finds above which
 one in a hundred of the test's own good tiles lies: it looks at the test and serves as a measure, never as a setting.
-The other rolls are simulated (`tools.studies.shifted_rolls`), the card stays that of the roll that was trained on.
+The other rolls are simulated (`tools.studies.shifted_rolls`), the card stays that of the roll that was trained on, for 20.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,7 +28,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from calibration.threshold import load_card
+from calibration.false_alarms import Budget
+from calibration.model_card import origin_of, score_cloth
+from calibration.threshold import ThresholdCard, calibrate
 from glass_core.engines import Engine, load_engine
 from glass_core.errors import InputError
 from glass_core.evaluation.kept_apart import refuse_seen
@@ -33,10 +38,15 @@ from glass_core.network.checkpoint import read_info
 from glass_core.pictures.datasets import TestImage, list_test_images, read_mask
 from glass_core.pictures.reading import read_image
 from glass_core.pictures.scoring import score_image
+from glass_core.training.training_state import STATE_FILE
+from pipeline.cameras.placing import Placing
 from tools.cli import one_line
 from tools.studies.shifted_rolls import ROLLS, Roll
+from tools.verbs.display import Display
 
 MARGIN_PX = 16
+BUDGETS = (5.0, 20.0, 100.0)
+"""False alarms in 100 m2."""
 CEILING_RATE = 0.01
 """Of the test's own good tiles."""
 
@@ -47,7 +57,7 @@ class Tiles:
 
     good: NDArray[np.float64]  # (g,)
     marked: NDArray[np.float64]  # (d,)
-    events: NDArray[np.int64]  # (g,) regions above the card's threshold
+    events: NDArray[np.int64]  # (g, thresholds) regions above each card's threshold
     good_m2: float
 
     def found(self, threshold: float) -> float:
@@ -62,10 +72,10 @@ class Tiles:
 
 
 def score_roll(
-    engine: Engine, images: Sequence[TestImage], threshold: float, mm_per_px: float, roll: Roll | None, what: str
+    engine: Engine, images: Sequence[TestImage], thresholds: Sequence[float], mm_per_px: float, roll: Roll | None, what: str
 ) -> Tiles:
     """The test tiles as a roll shows them; None: as they are. Raises InputError for a defective tile without a mask."""
-    good, marked, events, good_m2 = list[float](), list[float](), list[int](), 0.0
+    good, marked, events, good_m2 = list[float](), list[float](), list[list[int]](), 0.0
     for number, image in enumerate(track(images, what, console=Console(stderr=True), transient=True)):
         picture = read_image(image.path)
         mask = read_mask(image, *picture.shape[:2]) if image.defective else None
@@ -77,7 +87,7 @@ def score_roll(
         if mask is None:
             layout = engine.definition.tiling.layout(*picture.shape[:2])
             good.append(float(cells.max()))
-            events.append(layout.regions(cells, np.full(layout.lanes, threshold), 1).total)
+            events.append([layout.regions(cells, np.full(layout.lanes, threshold), 1).total for threshold in thresholds])
             good_m2 += picture.shape[0] * picture.shape[1] * mm_per_px**2 / 1e6
         else:
             near = near_mark(mask > 0 if roll is None else roll.mask(mask > 0), cells.shape, engine.definition.tiling.cell_px)
@@ -113,8 +123,8 @@ def interval(count: int, of: int, confidence: float = 0.95) -> tuple[float, floa
     return least, most
 
 
-def figures(tiles: Tiles, threshold: float) -> dict[str, Any]:
-    """What is reported of one roll; `threshold` is the card's."""
+def figures(tiles: Tiles, threshold: float, card: int = 0) -> dict[str, Any]:
+    """What is reported of one roll at a threshold, that of so many-th card of its tiles."""
     alarmed = int((tiles.good > threshold).sum())
     held, found = tiles.found(tiles.ceiling), tiles.found(threshold)
     return {
@@ -124,8 +134,18 @@ def figures(tiles: Tiles, threshold: float) -> dict[str, Any]:
         "good_alarmed": alarmed,
         "good": len(tiles.good),
         "good_alarmed_interval": interval(alarmed, len(tiles.good)),
-        "false_alarms_per_100_m2": 100 * int(tiles.events.sum()) / tiles.good_m2,
+        "false_alarms_per_100_m2": 100 * int(tiles.events[:, card].sum()) / tiles.good_m2,
     }
+
+
+def cards_of(run: Path, engine: Engine, mm_per_px: float, display: Display) -> list[ThresholdCard]:
+    """A card for each of BUDGETS, from the run's own good pictures; the run stays as it is."""
+    with tempfile.TemporaryDirectory(prefix="glassline-rolls-") as folder:
+        copy = Path(folder) / "run"
+        shutil.copytree(run, copy, ignore=shutil.ignore_patterns(STATE_FILE, "*.png"))
+        frames = score_cloth(copy, None, engine, display, Placing(), mm_per_px)
+    origin = origin_of(engine, read_info(run).arch)
+    return [calibrate(frames, origin, Budget(per_100_m2=budget), str(run), mm_per_px) for budget in BUDGETS]
 
 
 def over_rolls(rolls: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -142,29 +162,37 @@ def over_rolls(rolls: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints one JSON object."""
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("run", type=Path, metavar="RUN", help="what `glassline train` has left, with its card")
+    p.add_argument("run", type=Path, metavar="RUN", help="what `glassline train` has left")
     p.add_argument("data", type=Path, metavar="DATA", help="test tiles in MVTec layout")
     p.add_argument("--mm-per-px", type=float, default=0.2, help="of the pictures (default: 0.2, assumed for AITEX)")
     p.add_argument("--rolls", type=int, default=ROLLS, metavar="N", help=f"simulated rolls (default: {ROLLS}; 0: none)")
     args = p.parse_args(arguments)
     if args.mm_per_px <= 0 or args.rolls < 0:
         raise InputError("--mm-per-px or --rolls under 0, the command line, give larger ones")
-    engine, card = load_engine(args.run), load_card(args.run)
-    assert card is not None
-    threshold = min(card.thresholds)
+    engine = load_engine(args.run)
     images = list_test_images(args.data)
     if len({image.defective for image in images}) < 2:
         raise InputError(f"good or defective tiles are missing, {args.data}, give both")
     refuse_seen(args.run, args.data, images)
-    own = figures(score_roll(engine, images, threshold, args.mm_per_px, None, "as they are"), threshold)
+    with Display(Console(stderr=True)) as display:
+        cards = cards_of(args.run, engine, args.mm_per_px, display)
+    thresholds = [min(card.thresholds) for card in cards]
+    own = score_roll(engine, images, thresholds, args.mm_per_px, None, "as they are")
+    budgets = [
+        {"threshold": threshold, **card.false_alarms.model_dump(), "provisional": card.provisional}
+        | figures(own, threshold, number)
+        for number, (card, threshold) in enumerate(zip(cards, thresholds, strict=True))
+    ]
+    usual = thresholds[BUDGETS.index(Budget().per_100_m2)]
     draws = [Roll.drawn(seed) for seed in range(args.rolls)]
     rolls = [
-        figures(score_roll(engine, images, threshold, args.mm_per_px, roll, f"roll {number + 1}"), threshold)
+        figures(score_roll(engine, images, [usual], args.mm_per_px, roll, f"roll {number + 1}"), usual)
         for number, roll in enumerate(draws)
     ]
     shifted = {**over_rolls(rolls), "rolls": [asdict(d) | f for d, f in zip(draws, rolls, strict=True)]} if rolls else None
-    textures = read_info(args.run).textures
-    print(json.dumps({"schema": 1, "threshold": threshold, "textures": textures, **own, "simulated_rolls": shifted}))
+    learned = cards[0].learned.model_dump() if cards[0].learned else None
+    facts = {"schema": 1, "textures": read_info(args.run).textures, "learned": learned}
+    print(json.dumps({**facts, "per_100_m2": budgets, "simulated_rolls": shifted}))
     return 0
 
 

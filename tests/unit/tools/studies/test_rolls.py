@@ -40,15 +40,15 @@ def test_the_interval_is_the_exact_one(count: int, of: int, least: float, most: 
 
 def test_recall_is_counted_at_the_card_and_at_what_the_good_tiles_allow() -> None:
     good = np.linspace(0.1, 0.5, 200)
-    tiles = Tiles(good, np.array([0.2, 0.499, 0.6, 0.9]), np.array([0] * 199 + [3]), good_m2=0.5)
+    tiles = Tiles(good, np.array([0.2, 0.499, 0.6, 0.9]), np.array([[9, 0]] * 199 + [[9, 3]]), good_m2=0.5)
     assert tiles.ceiling == pytest.approx(np.sort(good)[-3])
-    found = figures(tiles, 0.55)
+    found = figures(tiles, 0.55, card=1)
     assert (found["found"], found["ceiling"], found["good_alarmed"]) == (0.5, 0.75, 0)
     assert found["share_of_ceiling"] == pytest.approx(2 / 3) and found["false_alarms_per_100_m2"] == 600
 
 
 def test_few_good_tiles_allow_none_of_them() -> None:
-    assert Tiles(np.array([0.1, 0.7, 0.3]), np.array([0.8]), np.zeros(3, dtype=np.int64), 1.0).ceiling == 0.7
+    assert Tiles(np.array([0.1, 0.7, 0.3]), np.array([0.8]), np.zeros((3, 1), dtype=np.int64), 1.0).ceiling == 0.7
 
 
 def test_the_worst_roll_is_told_on_each_side() -> None:
