@@ -172,6 +172,9 @@ def test_one_frame_of_unknown_scale_makes_it_frames(at: int) -> None:
     found = calibrate(frames, MODEL, Budget(per_100_m2=7, per_1000_frames=2), "a gap")
     assert (found.per, found.false_alarms.budget, found.metres) == ("1000 frames", 2, 40)
     assert found.limits[0].expected_rate == pytest.approx(2 / 3000)
+    pictures = [replace(frame, start_mm=None, end_mm=None) for frame in frames]
+    found = calibrate(pictures, MODEL, Budget(per_100_m2=7, per_1000_frames=2), "a gap")
+    assert (found.per, found.false_alarms.budget, found.metres) == ("1000 frames", 2, None)
 
 
 def correlated(seed: int, metres: int, lanes: int) -> np.ndarray:
