@@ -289,7 +289,7 @@ class FullDisk:
         for folder in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
-                if parent == self._process.pid and b"recorder-recorder.json" in (folder / "cmdline").read_bytes():
+                if parent == self._process.pid and b"recorder-recorder-" in (folder / "cmdline").read_bytes():
                     resource.prlimit(int(folder.name), resource.RLIMIT_FSIZE, (size_bytes, resource.RLIM_INFINITY))
                     return
         raise AssertionError("no recorder")
