@@ -260,10 +260,14 @@ class FullDisk:
 
     def __enter__(self) -> FullDisk:
         end_s, lines = time.monotonic() + LIMIT_S, self._out / "verdicts.jsonl"
-        while not (lines.is_file() and lines.stat().st_size):
-            assert self._process.poll() is None and time.monotonic() < end_s, f"no verdict: {self.said}"
-            time.sleep(0.02)
-        self._limit(max(file.stat().st_size for file in self._out.iterdir()) + ROOM_BYTES)
+        try:
+            while not (lines.is_file() and lines.stat().st_size):
+                assert self._process.poll() is None and time.monotonic() < end_s, f"no verdict: {self.said}"
+                time.sleep(0.02)
+            self._limit(max(file.stat().st_size for file in self._out.iterdir()) + ROOM_BYTES)
+        except BaseException:
+            self.__exit__()  # a line left running would starve every test after it
+            raise
         return self
 
     def __exit__(self, *failure: object) -> None:
