@@ -278,6 +278,27 @@ def test_a_flood_of_bytes_is_not_read(line: Page, terms: Terms) -> None:
     assert browser.ask("POST", "/acts", b"{}", {"content-type": "application/json"}).status == 413, "of no stated length"
 
 
+@pytest.mark.parametrize("length", ["²", "-1", "1e3", "+2", "9" * 5000, "", " "])
+def test_no_body_of_unknown_length_is_let_in(line: Page, terms: Terms, length: str) -> None:
+    browser = Browser(app_of(line, terms))
+    sent = {"content-type": "application/json", "content-length": length}
+    assert browser.ask("POST", "/sign-in", b"{}", sent).status == 413
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_body_in_chunks_is_refused_whatever_length_it_states(line: Page, terms: Terms, method: str) -> None:
+    browser = Browser(app_of(line, terms))
+    sent = {"content-type": "application/json", "content-length": "2", "transfer-encoding": "chunked"}
+    assert browser.ask(method, "/sign-in", b"{}", sent).status == 413
+
+
+def test_no_more_is_read_than_may_be_sent(line: Page, terms: Terms) -> None:
+    token = make_user(terms.users, "Ada", "operator")
+    body = json.dumps({"token": token}).encode() + b" " * MAX_BODY_BYTES
+    sent = {"content-type": "application/json", "content-length": "2"}
+    assert Browser(app_of(line, terms)).ask("POST", "/sign-in", body, sent).status == 400
+
+
 def test_a_word_on_a_defect_has_its_name_and_is_taken_back(record: Page, terms: Terms) -> None:
     browser = Browser(app_of(record, terms))
     browser.sign_in(make_user(terms.users, "Ada", "operator"))
