@@ -97,6 +97,17 @@ def test_the_connection_goes_and_comes_back(window: Window, air: Air, served: Se
     assert page.locator("#banners", has_text="Connection").count() == 0
 
 
+def test_a_page_that_does_not_learn_who_sits_there_still_says_that_it_is_cut_off(
+    window: Window, air: Air, served: Served
+) -> None:
+    page = window(before="const ask = fetch; fetch = (path, more) => path === 'me' ? new Promise(() => {}) : ask(path, more)")
+    banner(page, "Nothing to do")
+    served.stop()
+    banner(page, "Connection to the page lost")
+    served.start()
+    banner(page, "Nothing to do")
+
+
 def test_a_page_left_open_over_three_restarts_of_the_line(window: Window, served: Served) -> None:
     page = window()
     banner(page, "The line does not run")

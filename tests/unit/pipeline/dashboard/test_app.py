@@ -299,8 +299,9 @@ def test_users_that_others_can_read_are_refused_in_words(line: Page, terms: Term
     "wish",
     [
         {}, {"act": "explode"}, {"act": "acknowledge", "event": -1}, {"act": "roll_start", "roll_id": ""},
-        {"act": "roll_start", "roll_id": "a\nb"}, {"act": "event", "kind": "SEAM", "length_mm": 0}, {"act": "bypass"}, {"act": "reset"},
+        {"act": "roll_start", "roll_id": "a\nb"}, {"act": "event", "kind": "SEAM", "length_mm": 0}, {"act": "bypass"},
         {"act": "review", "key": [0, 0], "word": "defect"}, {"act": "review", "key": [0, 3, 0], "word": "great"}, [], "x",
+        {"act": "reset"}, {"act": "reset", "of": "bypass"},
     ],
 )  # fmt: skip
 def test_what_cannot_be_wished_is_refused(line: Page, terms: Terms, told: list[Command], wish: Any) -> None:
