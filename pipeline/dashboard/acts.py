@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from glass_core.errors import InputError
 from pipeline.dashboard.page import Page
 from pipeline.dashboard.users import User
+from pipeline.dashboard.view import Resettable
 from pipeline.ledger.acts import Act, note_act
 from pipeline.ledger.dispositions import Word, dispose
 from pipeline.messages.commands import Acknowledge, Bypass, Command, MarkEvent, Reset, RollStart
@@ -26,16 +27,20 @@ class Wish(BaseModel):
 
 
 class Acknowledging(Wish):
-    """A stop or a lamp was seen to; null: all of them."""
+    """A stop or a lamp was seen to; null: all of them that were shown."""
 
     act: Literal["acknowledge"]
     event: Count | None = None
+    seen: Count = 0
+    """How many had opened by then, as the state tells it: nobody has read of those that opened since."""
 
 
 class Resetting(Wish):
     """The latched fault is taken back, or a roll that looks like other cloth is accepted."""
 
     act: Literal["reset"]
+    of: Resettable
+    """Which of the two the person has read of."""
 
 
 class RollStarting(Wish):
@@ -105,8 +110,20 @@ def _do(page: Page, wish: Any, user: User) -> str:
         raise NotDone("this is a record: no line runs here that could be told")
     if isinstance(wish, Bypassing) and wish.on and user.role != "engineer":
         raise NotDone("only an engineer may set rejects aside")
+    _check_read(page, wish)
     tell(page.config, _word(wish))
     return ""
+
+
+def _check_read(page: Page, wish: Any) -> None:
+    """NotDone where what would be done away with is not what the person has read of."""
+    with page.lock:
+        opened, resettable = page.view.opened, page.view.resettable
+    if isinstance(wish, Acknowledging) and wish.event is None and opened > wish.seen:
+        raise NotDone("another stop or lamp has opened since: look at it first")
+    if isinstance(wish, Resetting) and resettable != wish.of:
+        stands = {"fault": "a fault", "unlike": "other cloth than the card's", None: "neither"}
+        raise NotDone(f"this was to reset {stands[wish.of]}, but {stands[resettable]} stands now: look again")
 
 
 def _word(wish: Any) -> Command:

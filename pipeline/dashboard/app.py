@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
@@ -27,8 +28,8 @@ from pipeline.ledger.crops import kept_path, map_path
 STATIC = Path(__file__).with_name("static")
 KINDS = {".html": "text/html; charset=utf-8", ".css": "text/css", ".js": "text/javascript", ".json": "application/json",
          ".svg": "image/svg+xml"}  # fmt: skip
-COOKIE = "glassline"
 ACTS_SHOWN = 20
+MAX_SAID = 300
 
 
 class Token(BaseModel):
@@ -44,6 +45,7 @@ def make_app(page: Page, gate: Gate, terms: Terms, viewers: Viewers | None = Non
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     viewers = viewers or Viewers()
     files = _static(terms.strings)
+    cookie = f"glassline-{terms.port}"  # a browser sends it to every port of this host: two pages must not take each other's
     secure = terms.tls is not None or terms.behind_proxy
 
     @app.exception_handler(InputError)
@@ -54,8 +56,14 @@ def make_app(page: Page, gate: Gate, terms: Terms, viewers: Viewers | None = Non
     def refused(request: Request, error: HTTPException) -> JSONResponse:
         return JSONResponse({"error": error.detail}, error.status_code)
 
+    @app.exception_handler(RequestValidationError)
+    def not_understood(request: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        said = f"not understood: {'.'.join(map(str, first['loc']))}: {first['msg']}"
+        return JSONResponse({"error": said[:MAX_SAID].encode(errors="replace").decode()}, 422)
+
     def who(request: Request) -> tuple[User, Session]:
-        if (found := gate.who(request.cookies.get(COOKIE, ""))) is None:
+        if (found := gate.who(request.cookies.get(cookie, ""))) is None:
             raise HTTPException(401, "sign in first: nobody may act here without a name")
         if not gate.same(request.headers.get("x-csrf", ""), found[1].csrf):
             raise HTTPException(403, "this request does not come from the page itself")
@@ -93,7 +101,7 @@ def make_app(page: Page, gate: Gate, terms: Terms, viewers: Viewers | None = Non
 
     @app.get("/me")
     def me(request: Request) -> dict[str, Any]:
-        found = gate.who(request.cookies.get(COOKIE, ""))
+        found = gate.who(request.cookies.get(cookie, ""))
         return {"name": None} if found is None else {"name": found[0].name, "role": found[0].role, "csrf": found[1].csrf}
 
     @app.post("/sign-in")
@@ -101,15 +109,15 @@ def make_app(page: Page, gate: Gate, terms: Terms, viewers: Viewers | None = Non
         if (made := gate.sign_in(token.token.strip())) is None:
             raise HTTPException(403, "nobody has this token: make one with `glassline keys user NAME --role operator`")
         answer = JSONResponse({"name": made[1].name})
-        answer.set_cookie(COOKIE, made[0], httponly=True, samesite="strict", secure=secure, path="/")
+        answer.set_cookie(cookie, made[0], httponly=True, samesite="strict", secure=secure, path="/")
         return answer
 
     @app.post("/sign-out")
     def sign_out(request: Request) -> Response:
         who(request)
-        gate.sign_out(request.cookies.get(COOKIE, ""))
+        gate.sign_out(request.cookies.get(cookie, ""))
         answer = JSONResponse({})
-        answer.delete_cookie(COOKIE, path="/")
+        answer.delete_cookie(cookie, path="/")
         return answer
 
     @app.post("/acts")

@@ -40,13 +40,17 @@ class Guard:
         if (no := self._refuses(scope)) is not None:
             await JSONResponse({"error": no[1]}, no[0])(scope, receive, guarded)
         else:
-            await self._app(scope, receive, guarded)
+            await self._app(scope, _bounded(receive), guarded)
 
     def _refuses(self, scope: Scope) -> tuple[int, str] | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if not self._gate.is_host(host):
             return 421, "this page has another name: give it with --name"
+        length = headers.get("content-length", "0" if scope["method"] in ("GET", "HEAD") else "")
+        plain = length.isascii() and length.isdecimal() and len(length) < 10
+        if "transfer-encoding" in headers or not plain or int(length) > MAX_BODY_BYTES:
+            return 413, "this request is too large, or does not say how large it is"
         if scope["method"] in ("GET", "HEAD"):
             return None
         if (
@@ -54,8 +58,19 @@ class Guard:
             or headers.get("sec-fetch-site", "same-origin") != "same-origin"
         ):
             return 403, "this request does not come from the page itself"
-        if not headers.get("content-length", "").isdigit() or int(headers["content-length"]) > MAX_BODY_BYTES:
-            return 413, "this request is too large"
         if self._gate.too_often(scope["client"][0] if scope.get("client") else ""):
             return 429, "too many requests, wait ten seconds"
         return None
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Whoever sends more than he may has left: what a server lets through is counted here once more."""
+    received = 0
+
+    async def counted() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        return message if received <= MAX_BODY_BYTES else {"type": "http.disconnect"}
+
+    return counted

@@ -67,14 +67,13 @@ def of_record(ledger: Path) -> Page:
     view = View(facts, live=False)
     rolls = list(borders.rolls.items())
     name, roll = rolls[-1] if rolls else ("", None)
-    verdicts = [*read_verdicts(ledger, run_id)]
     if roll is not None and not roll.roll_id:  # the last roll has ended: show that, not the cloth after it
         name, roll = next(((n, r) for n, r in reversed(rolls) if n), (name, roll))
     for kind in (read_states, read_totals, read_actions):
         for message in kind(ledger, run_id):
             view.hear(message)
     cloth = view.again(None if roll is None else roll.model_copy(update={"roll_id": name}))
-    for verdict in verdicts:
+    for verdict in read_verdicts(ledger, run_id):  # one at a time: a record may hold millions
         if roll is None or verdict.roll_id == name:
             cloth.add(verdict)
     for event in read_events(ledger, run_id):

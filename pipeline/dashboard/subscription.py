@@ -75,7 +75,7 @@ class Subscription(threading.Thread):
         """As long as the line runs there."""
         inbox = link.subscribe(self._config.publisher.bind, *TOPICS)
         with self._page.lock:
-            self._page.view.forget()
+            self._page.view.begin()
         self._page.run_id, self._following = None, None
         self._held.clear()
         self._read_due_s = time.monotonic() + SETTLE_S
@@ -96,7 +96,7 @@ class Subscription(threading.Thread):
             if self._read_due_s is not None and now_s >= self._read_due_s:
                 self._read(inbox)
         with self._page.lock:
-            self._page.view.running = False
+            self._page.view.end()
 
     def _take(self, inbox: Inbox) -> None:
         """What has come, a portion at a time; the thread that answers browsers gets its turn between."""

@@ -20,7 +20,7 @@ class Terms:
     tls: tuple[Path, Path] | None = None
     """Certificate and its key."""
     behind_proxy: bool = False
-    """Another program, which is trusted, speaks TLS with browsers."""
+    """Another program on this machine, which is trusted, speaks TLS with browsers."""
     names: tuple[str, ...] = ()
     """By which browsers reach it, beside its address."""
     strings: Path | None = None
@@ -28,18 +28,17 @@ class Terms:
 
     def check(self) -> None:
         """InputError for what would be open to a network without TLS."""
-        if not is_loopback(self.host) and self.tls is None and not self.behind_proxy:
-            raise InputError(
-                f"tokens would cross the network as plain text, --bind {self.host}, give --tls CERT KEY, or say --behind-proxy "
-                "where a proxy on this machine speaks TLS"
-            )
+        if is_loopback(self.host):
+            return
+        if self.behind_proxy:
+            raise InputError(f"whoever passes the proxy by would speak plain text, --bind {self.host}, bind to 127.0.0.1")
+        if self.tls is None:
+            raise InputError(f"tokens would cross the network as plain text, --bind {self.host}, give --tls CERT KEY")
 
     @property
     def hosts(self) -> frozenset[str]:
         """The names that a browser may ask for."""
-        own = (
-            {"localhost", "127.0.0.1", "::1"} if is_loopback(self.host) or self.behind_proxy else {socket.gethostname().lower()}
-        )
+        own = {"localhost", "127.0.0.1", "::1"} if is_loopback(self.host) else {socket.gethostname().lower()}
         return frozenset({self.host.lower(), *own, *(name.lower() for name in self.names)})
 
 

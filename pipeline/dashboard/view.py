@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.dashboard.recent_totals import RecentTotals
 from pipeline.dashboard.roll_so_far import RollSoFar
@@ -21,6 +21,8 @@ SILENCE_NS = 1_000_000_000
 """Heartbeats come ten times a second; after a second without one, what is shown is old."""
 MAX_OPEN = 50
 """Open stops and lamps that are listed; how many more there are is told."""
+
+Resettable = Literal["fault", "unlike"]
 
 
 class View:
@@ -40,6 +42,8 @@ class View:
         self._processes: list[dict[str, Any]] = []
         self._words: Mapping[Key, Disposition] = {}
         self._said = 0
+        self.opened = 0
+        """How many stops and lamps have opened since the page began."""
         self.forget()
 
     def forget(self) -> None:
@@ -51,6 +55,15 @@ class View:
         self._open: dict[int, Action] = {}
         self.cloth = self._begin(None)
         self.running = False
+
+    def begin(self) -> None:
+        """A line runs from here on; nothing of the run before holds."""
+        self.forget()
+        self.running = True
+
+    def end(self) -> None:
+        """The line has ended: its cloth and counts stay, and what held only while it ran is gone."""
+        self.running, self._beat, self._open, self._processes = False, None, {}, []
 
     def hear(self, message: Message) -> None:
         """Keep what a message of the line says."""
@@ -93,7 +106,7 @@ class View:
 
     def told(self) -> dict[str, Any]:
         """The small state, as JSON takes it: a few kB, whole each time."""
-        state = self._state if self.running or not self._live else None  # how a line was that has ended is no state of it
+        state = None if self._ended else self._state  # how a line was that has ended is no state of it
         totals = self._totals.last
         return {
             "line": self._name, "live": self._live, "styles": self._styles,
@@ -104,6 +117,15 @@ class View:
             "cloth": self.cloth_version,
             "verdicts": self._beat.verdicts if self._beat else totals.verdicts if totals else 0,
         }  # fmt: skip
+
+    @property
+    def resettable(self) -> Resettable | None:
+        """What a reset would do away with now."""
+        if self._state is None:
+            return None
+        if self._state.state is State.FAULT:
+            return "fault"
+        return "unlike" if self._state.detail.startswith(UNLIKE) else None
 
     @property
     def cloth_version(self) -> str:
@@ -119,6 +141,7 @@ class View:
 
     def _hear_action(self, action: Action) -> None:
         if action.phase is Phase.NOW and action.kind is not ActionKind.MARK:
+            self.opened += action.event not in self._open
             self._open[action.event] = action
         elif action.phase in (Phase.ACKNOWLEDGED, Phase.LET_BY):
             self._open.pop(action.event, None)
@@ -126,6 +149,10 @@ class View:
     @property
     def _silent(self) -> bool:
         return self._live and (self._heard_ns is None or self._now_ns() - self._heard_ns > SILENCE_NS)
+
+    @property
+    def _ended(self) -> bool:
+        return self._live and not self.running
 
     @property
     def _bypass(self) -> bool:
@@ -136,7 +163,7 @@ class View:
         state, found = self._state, list[dict[str, Any]]()
         if not self._live:  # of a record nothing is left to do at the line
             return []
-        if not self.running:
+        if self._ended:
             return [{"key": "not_running"}]
         if self._silent:
             found.append({"key": "silent"})
@@ -160,6 +187,7 @@ class View:
     def _told_open(self) -> dict[str, Any]:
         listed = list(self._open.values())[-MAX_OPEN:]
         return {
+            "seen": self.opened,
             "more": len(self._open) - len(listed),
             "listed": [{"event": a.event, "kind": str(a.kind), "severity": a.severity, **_place(a)} for a in listed],
         }
@@ -172,7 +200,7 @@ class View:
         if (t := self._totals.last) is None:
             return None
         return {
-            "speed_m_min": None if t.speed_mm_s is None else round(t.speed_mm_s * 0.06, 2),
+            "speed_m_min": None if t.speed_mm_s is None or self._ended else round(t.speed_mm_s * 0.06, 2),
             "position_m": None if t.position_mm is None else round(t.position_mm / 1000, 3),
             "inspected_m": t.inspected_m, "not_inspected_m": t.not_inspected_m, "reasons": t.reasons, "rejects": t.rejects,
             "inhibited": t.rejects_inhibited, "defect": t.defect, "passed": t.passed, "not_inspected": t.not_inspected,
@@ -183,7 +211,7 @@ class View:
         counts = self._totals.last.cameras.get(name) if self._totals.last else None
         if counts is None:
             return {"name": name, "known": False}
-        rate = self._totals.rate(name)
+        rate = None if self._ended else self._totals.rate(name)
         finite = [s for s in counts.lanes if s == s]
         return {
             "name": name, "known": True, "rate": None if rate is None else round(rate, 1), "last": counts.last,

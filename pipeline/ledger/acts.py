@@ -35,7 +35,7 @@ class Act(BaseModel):
 
 def note_act(folder: Path, act: Act) -> None:
     """Write it down, and wait until it is on the disk. OSError or InputError where that cannot be."""
-    journal = Journal(folder / FILE)
+    journal = Journal(folder / FILE, shared=True)
     try:
         journal.add(act.model_dump_json(by_alias=True))
         journal.flush()

@@ -66,7 +66,7 @@ def dispose(
     except ValidationError as e:
         first = e.errors(include_url=False)[0]
         raise InputError(f"bad `{first['loc'][0]}` of a defect ({first['msg']}), {folder}, mend it") from None
-    journal = Journal(folder / FILE)
+    journal = Journal(folder / FILE, shared=True)
     try:
         journal.add(said.model_dump_json(by_alias=True))
         journal.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,14 +16,18 @@ VERDICTS_FILE = "verdicts.jsonl"
 class Journal:
     """A text file that only grows by whole lines: what a failed write leaves is cut off.
 
+    One that is `shared` waits until no other program has it open, and then has it alone until it is closed.
+
     InputError where it cannot be opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, shared: bool = False) -> None:
         self._path = path
         self._lines: list[str] = []
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+            if shared:  # before its end is looked for: another may still write there
+                fcntl.flock(self._file, fcntl.LOCK_EX)
             self._end = _after_last_line(self._file, os.fstat(self._file).st_size)
             os.ftruncate(self._file, self._end)
         except OSError as e:

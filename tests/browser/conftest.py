@@ -114,6 +114,7 @@ def window(chromium: Any, served: Served) -> Iterator[Callable[..., Any]]:
 
 
 def sign_in(page: Any, token: str) -> None:
+    until(page, "document.getElementById('sign').textContent !== ''")  # before it has its words, a press does nothing
     page.click("#sign")
     page.fill("#sign-form [name=token]", token)
     page.click("#sign-form button:not([type=button])")

@@ -90,9 +90,22 @@ def test_the_connection_goes_and_comes_back(window: Window, air: Air, served: Se
     banner(page, "Nothing to do")
     served.stop()
     banner(page, "Connection to the page lost")
+    text_of(page, "#now", "CONNECTION LOST")
+    assert page.title().startswith("■ CONNECTION LOST") and "inspection ok" not in page.inner_text("#now")
     served.start()
     banner(page, "Nothing to do")
     assert page.locator("#banners", has_text="Connection").count() == 0
+
+
+def test_a_page_that_does_not_learn_who_sits_there_still_says_that_it_is_cut_off(
+    window: Window, air: Air, served: Served
+) -> None:
+    page = window(before="const ask = fetch; fetch = (path, more) => path === 'me' ? new Promise(() => {}) : ask(path, more)")
+    banner(page, "Nothing to do")
+    served.stop()
+    banner(page, "Connection to the page lost")
+    served.start()
+    banner(page, "Nothing to do")
 
 
 def test_a_page_left_open_over_three_restarts_of_the_line(window: Window, served: Served) -> None:
@@ -110,7 +123,7 @@ def test_a_page_left_open_over_three_restarts_of_the_line(window: Window, served
 def test_a_thousand_defects(window: Window, air: Air) -> None:
     page = window()
     banner(page, "Nothing to do")
-    air.inspect(3000, defects=range(0, 3000, 3))
+    air.inspect(1000, defects=range(1000))  # so many that the queues hold them
     until(page, "document.querySelectorAll('#map .mark').length >= 1001")  # one is in the legend
     cards = page.locator("#defects .card")
     assert cards.count() == 12

@@ -27,7 +27,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def run(args: argparse.Namespace) -> int:
     """Exit 0 with a new pair for each client, and the line's own where there was none."""
-    if args.role is not None or args.users is not None:
+    if args.role is not None or args.users is not None or args.folder == Path("user"):
         return _make_users(args)
     made = make_keys(args.folder, args.clients)
     if args.json:
@@ -47,7 +47,9 @@ def run(args: argparse.Namespace) -> int:
 def _make_users(args: argparse.Namespace) -> int:
     """The token of each is printed this once."""
     if args.folder != Path("user") or args.role is None:
-        raise InputError("a user has a name and a role, the command line, use `glassline keys user NAME --role ROLE`")
+        raise InputError(
+            "a user has a name and a role, the command line, use `glassline keys user NAME --role operator`, or engineer"
+        )
     path = args.users or users_file()
     tokens = {name: make_user(path, name, args.role) for name in dict.fromkeys(args.clients)}
     if args.json:

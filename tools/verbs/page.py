@@ -21,7 +21,11 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     p.add_argument("what", type=Path, metavar="CONFIG|LEDGER", help="YAML of a line, or what run, replay or demo wrote")
     p.add_argument("--bind", default=BIND, metavar="ADDRESS:PORT", help=f"where browsers reach it (default: {BIND})")
     p.add_argument("--tls", type=Path, nargs=2, metavar=("CERT", "KEY"), help="PEM files; needed beyond this machine")
-    p.add_argument("--behind-proxy", action="store_true", help="a proxy on this machine speaks TLS with the browsers")
+    p.add_argument(
+        "--behind-proxy",
+        action="store_true",
+        help="a proxy on this machine speaks TLS with the browsers; with --bind on loopback",
+    )
     p.add_argument("--name", action="append", default=[], help="a name by which browsers reach it; may be repeated")
     p.add_argument("--users", type=Path, metavar="FILE", help="who may act (default: the one `glassline keys user` writes)")
     p.add_argument("--strings", type=Path, metavar="FILE", help="a translation of the page's strings.json")
@@ -31,7 +35,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def run(args: argparse.Namespace) -> int:
     """Exit 0 after Ctrl-C; the page's address is printed once it can be opened."""
     host, colon, port = args.bind.rpartition(":")
-    if not colon or not host or not port.isdigit() or int(port) > 65535:
+    if not colon or not host or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
         raise InputError(f"no address to serve on, --bind {args.bind}, give ADDRESS:PORT, for example {BIND}")
     terms = Terms(
         host=host.strip("[]"), port=int(port), users=args.users or users_file(), tls=tuple(args.tls) if args.tls else None,

@@ -1,5 +1,5 @@
 // Who sits here, and what he tells the line.
-import { el, t } from "./words.js";
+import { ask, el, t } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 export let me = { name: null };
@@ -18,8 +18,14 @@ export async function act(wish) {
   }
 }
 
+/** The same from a button, which cannot be pressed again until it is answered. */
+export async function press(pressed, wish) {
+  pressed.disabled = true;
+  try { return await act(wish); } finally { pressed.disabled = false; }
+}
+
 async function post(path, body) {
-  const answer = await fetch(path, { method: "POST", body: JSON.stringify(body), credentials: "same-origin",
+  const answer = await ask(path, { method: "POST", body: JSON.stringify(body), credentials: "same-origin",
     headers: { "Content-Type": "application/json", "X-CSRF": me.csrf ?? "" } });
   const told = await answer.json().catch(() => ({}));
   if (!told.error && !answer.ok) told.error = answer.statusText || String(answer.status);
@@ -38,7 +44,7 @@ export function say(words) {
 
 /** Asks who is signed in, and lets him do what he may. */
 export async function learnMe() {
-  me = await (await fetch("me", { credentials: "same-origin" })).json();
+  me = await (await ask("me", { credentials: "same-origin" })).json();
   byId("me").textContent = me.name ? t("sign.as", { name: me.name, role: t(`role.${me.role}`) }) : "";
   byId("sign").textContent = t(me.name ? "sign.out" : "sign.in");
   document.body.dispatchEvent(new Event("me"));
@@ -65,18 +71,18 @@ export function beginActing(kinds) {
   byId("roll-form").addEventListener("submit", (event) => {
     event.preventDefault();
     const { roll_id, style } = event.target.elements;
-    act({ act: "roll_start", roll_id: roll_id.value, style: style.value || null }).then((ok) => { if (ok) roll_id.value = ""; });
+    press(event.submitter, { act: "roll_start", roll_id: roll_id.value, style: style.value || null }).then((ok) => { if (ok) roll_id.value = ""; });
   });
-  byId("roll-end").addEventListener("click", () => act({ act: "roll_end" }));
+  byId("roll-end").addEventListener("click", (event) => press(event.currentTarget, { act: "roll_end" }));
   byId("event-form").elements.kind.append(...kinds.map((kind) => el("option", { value: kind }, t(`event.${kind}`))));
   byId("event-form").addEventListener("submit", (event) => {
     event.preventDefault();
     const { kind, length_mm } = event.target.elements;
-    act({ act: "event", kind: kind.value, length_mm: Number(length_mm.value) });
+    press(event.submitter, { act: "event", kind: kind.value, length_mm: Number(length_mm.value) });
   });
   byId("bypass-form").addEventListener("submit", (event) => event.preventDefault());
   byId("bypass-on").addEventListener("click", () => byId("bypass-dialog").showModal());
   byId("bypass-no").addEventListener("click", () => byId("bypass-dialog").close());
   byId("bypass-yes").addEventListener("click", () => { byId("bypass-dialog").close(); act({ act: "bypass", on: true }); });
-  byId("bypass-off").addEventListener("click", () => act({ act: "bypass", on: false }));
+  byId("bypass-off").addEventListener("click", (event) => press(event.currentTarget, { act: "bypass", on: false }));
 }

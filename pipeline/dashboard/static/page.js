@@ -1,8 +1,8 @@
 // Hears how the line is, and shows it: the small state as it changes, the cloth once a second where that has changed.
-import { act, beginActing, learnMe, me, say } from "./acting.js";
+import { beginActing, learnMe, me, press, say } from "./acting.js";
 import { drawMap, drawScores } from "./drawing.js";
 import { beginReviewing, know, open, picture, place, size, word } from "./reviewing.js";
-import { el, loadWords, number, show, t } from "./words.js";
+import { ask, el, loadWords, number, show, t } from "./words.js";
 
 const SILENCE_MS = 3000, CARDS = 12;
 const EVENTS = ["SEAM", "LEAD", "STOP_MARK", "WRINKLE"];
@@ -23,14 +23,16 @@ function placeOf(what) {
 }
 
 function button(label, wish) {
-  return el("button", { type: "button", disabled: !me.name, onclick: () => act(wish) }, label);
+  return el("button", { type: "button", disabled: !me.name, "data-wish": JSON.stringify(wish), onclick: (event) => press(event.currentTarget, wish) }, label);
 }
 
+const isLost = () => performance.now() - heardMs > SILENCE_MS;
+
 function todo() {
-  if (!state) return [banner("warn", t("connecting"), "")];
-  const lost = performance.now() - heardMs > SILENCE_MS ? [banner("bad", t("lost"), t("lost.do"))] : [];
-  const acts = { stop: [t("acknowledge.all"), { act: "acknowledge" }], lamp: [t("acknowledge.all"), { act: "acknowledge" }],
-    fault_gone: [t("reset"), { act: "reset" }], unlike: [t("accept"), { act: "reset" }], bypass: [t("bypass.off"), { act: "bypass", on: false }] };
+  const lost = isLost() ? [banner("bad", t("lost"), t("lost.do"))] : [];
+  if (!state) return lost.length ? lost : [banner("warn", t("connecting"), "")];
+  const all = [t("acknowledge.all"), { act: "acknowledge", seen: state.open.seen }];
+  const acts = { stop: all, lamp: all, fault_gone: [t("reset"), { act: "reset", of: "fault" }], unlike: [t("accept"), { act: "reset", of: "unlike" }], bypass: [t("bypass.off"), { act: "bypass", on: false }] };
   const due = state.next.map((n) => banner(LEVELS[n.key], t(`do.${n.key}`, { count: n.count }),
     t(`do.${n.key}.more`, { why: n.why, cause: n.cause ? t(`cause.${n.cause}`) : "", place: placeOf(n) }).trim(), ...(acts[n.key] ? [button(...acts[n.key])] : [])));
   if (lost.length || due.length) return [...lost, ...due];
@@ -54,7 +56,7 @@ function now() {
   const totals = state.totals ?? {}, latency = totals.latency_ms ?? {};
   const p = ["p50", "p95", "p99"].filter((k) => k in latency).map((k) => number(latency[k]));
   const standing = `${state.state ? t(`state.${state.state}`) : t("state.none")}, ${t(state.ok ? "ok" : "not_ok")}`;
-  return [figure(t("state"), standing, state.ok ? "wide ok" : "wide bad"),
+  return [isLost() ? figure(t("state"), t("lost.state"), "wide bad") : figure(t("state"), standing, state.ok ? "wide ok" : "wide bad"),
     state.why ? figure(t("why"), state.why, "wide") : null, figure(t("roll"), state.roll.id || t("roll.none")), figure(t("style"), state.roll.style || t("style.none")),
     figure(t("speed"), number(totals.speed_m_min, 1)), figure(t("position"), number(totals.position_m, 2)), figure(t("inspected"), number(totals.inspected_m, 2)),
     figure(t("not_inspected"), number(totals.not_inspected_m, 2), totals.not_inspected_m > 0 ? "bad" : ""), figure(t("defects"), number(totals.defect)),
@@ -83,6 +85,7 @@ function cameras() {
 const unsaid = () => cloth ? cloth.defects.filter((d) => d.word === null).length : 0;
 
 function cards() {
+  first = Math.min(first, Math.floor(Math.max(0, cloth.defects.length - 1) / CARDS) * CARDS);
   const newest = [...cloth.defects].reverse(), shown = newest.slice(first, first + CARDS);
   const kept = new Map([...byId("defects").children].filter((c) => c.dataset.key).map((c) => [c.dataset.key, c]));
   const fresh = shown.map((d) => {
@@ -121,7 +124,7 @@ function render() {
   if (!state) return;
   byId("line").textContent = state.line || t("title");
   byId("live").textContent = t(state.live ? "live" : "record");
-  document.title = `${state.next.length && state.live ? "■ " : ""}${state.line} – ${t("title")}`;
+  document.title = isLost() ? `■ ${t("lost.state")} – ${state.line}` : `${state.next.length && state.live ? "■ " : ""}${state.line} – ${t("title")}`;
   show(byId("now"), ...now());
   const reasons = Object.entries(state.totals?.reasons ?? {}).map(([r, n]) => `${t(`reason.${r}`)}: ${number(n)}`).join(", ");
   byId("reasons").textContent = reasons ? `${t("reasons.heading")}: ${reasons}` : "";
@@ -135,7 +138,7 @@ async function askCloth(force = false) {
   if (asking || !state || (!force && state.cloth === clothKey)) return;
   asking = true;
   try {
-    const answer = await fetch("cloth");
+    const answer = await ask("cloth");
     if (!answer.ok) return;
     cloth = await answer.json();
     clothKey = cloth.version;
@@ -150,7 +153,7 @@ async function askCloth(force = false) {
 let actsKey = null;
 async function askActs() {
   try {
-    const told = (await (await fetch("acts")).json()).acts, key = JSON.stringify(told);
+    const told = (await (await ask("acts")).json()).acts, key = JSON.stringify(told);
     if (key === actsKey) return;
     actsKey = key;
     show(byId("acts"), ...(told.length ? told.map((a) => el("li", {}, `${new Date(a.at).toLocaleString("en-GB")} ${a.by}: ${deed(a.act)}`
@@ -175,7 +178,7 @@ function hear(text) {
 
 function listen() {
   if (!window.EventSource) { // an old browser asks instead of being told
-    setInterval(() => fetch("state").then((a) => a.text()).then(hear).catch(() => {}), 1000);
+    setInterval(() => ask("state").then((a) => a.text()).then(hear).catch(() => {}), 1000);
     return;
   }
   const stream = new EventSource("events");
@@ -193,7 +196,8 @@ document.body.addEventListener("me", () => { for (const id of ["banners", "open"
 byId("newer").addEventListener("click", () => { first = Math.max(0, first - CARDS); cards(); });
 byId("older").addEventListener("click", () => { first += CARDS; cards(); });
 render();
+heardMs = performance.now();
 listen();
-await learnMe().catch(() => say(t("unreachable")));
-setInterval(() => { render(); askCloth(); }, 1000);
+setInterval(() => { render(); askCloth(); }, 1000); // it also says that the connection is lost: nothing may hold it up
 setInterval(askActs, 3000);
+learnMe().catch(() => say(t("unreachable")));

@@ -7,7 +7,7 @@ const WORDS = [["g", "good", "acceptable", null], ["d", "defect", "defect", null
 const byId = (id) => document.getElementById(id);
 const same = (one, other) => one.join() === other.join();
 const before = [];
-let defects = [], key = null, heat = false, changed = () => {};
+let defects = [], key = null, heat = false, saying = false, changed = () => {};
 
 export const place = (d) => d.from_m === null ? t("defect.frame", { n: d.frame }) : `${number(d.from_m, 3)} m, ${d.camera}`;
 export const size = (d) => d.size_mm ? t("defect.size", { length: number(d.size_mm[0], 1), width: number(d.size_mm[1], 1) }) : t("defect.no_size");
@@ -45,7 +45,7 @@ export function beginReviewing(after) {
     el("button", { type: "button", onclick: () => { heat = !heat; render(); } }, t("review.heat")),
     el("button", { type: "button", onclick: () => byId("review").close() }, t("review.close")));
   byId("review").addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
     const found = WORDS.find(([letter]) => letter === event.key);
     if (found) say(found[2], found[3]);
     else if (event.key === "u") undo();
@@ -62,17 +62,23 @@ const present = () => defects.find((d) => key && same(d.key, key));
 
 async function say(said, kind) {
   const d = present();
-  if (!d || !me.name || !d.closed) return;
+  if (saying || !d || !me.name || !d.closed) return;
+  saying = true;
   before.push({ key: d.key, word: d.word, kind: d.kind });
   if (before.length > 500) before.shift();
-  if (await act({ act: "review", key: d.key, word: said, kind })) { await changed(); move(1); } else before.pop();
+  try {
+    if (await act({ act: "review", key: d.key, word: said, kind })) { await changed(); if (same(key, d.key)) move(1); } else before.pop();
+  } finally { saying = false; }
 }
 
 async function undo() {
-  const last = before.pop();
+  const last = saying ? null : before.pop();
   if (!last) return;
-  if (await act({ act: "review", key: last.key, word: last.word, kind: last.kind })) { await changed(); key = last.key; render(); }
-  else before.push(last);
+  saying = true;
+  try {
+    if (await act({ act: "review", key: last.key, word: last.word, kind: last.kind })) { await changed(); key = last.key; render(); }
+    else before.push(last);
+  } finally { saying = false; }
 }
 
 function move(by) {

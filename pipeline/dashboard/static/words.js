@@ -3,9 +3,12 @@
 let words = {};
 
 export async function loadWords() {
-  words = await (await fetch("static/strings.json")).json();
+  words = await (await ask("static/strings.json")).json();
   for (const element of document.querySelectorAll("[data-t]")) element.textContent = t(element.dataset.t);
 }
+
+/** Asks the page's program; an answer that does not come in time is none. */
+export const ask = (path, more = {}) => fetch(path, { ...more, signal: AbortSignal.timeout?.(10000) });
 
 /** The words for a key, with {names} filled in; a word that nobody translated is shown as it is. */
 export function t(key, values = {}) {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,14 @@ from pipeline.ledger.acts import read_acts
 from pipeline.ledger.dispositions import in_force, read_dispositions
 from pipeline.ledger.store import Ledger
 from pipeline.messages.cloth import Roll
-from pipeline.messages.commands import Acknowledge, Bypass, Command, RollStart
+from pipeline.messages.commands import Acknowledge, Bypass, Command, Reset, RollStart
+from pipeline.messages.line import LineState
 from pipeline.messages.message import Message as Said
-from pipeline.messages.states import Result
+from pipeline.messages.states import Result, State
 from pipeline.messages.verdicts import Region, Verdict
 from pipeline.supervision.telling import NotConfirmed
 from tests.unit.pipeline.dashboard.browser import Browser
+from tests.unit.pipeline.dashboard.test_view import action, state
 
 NASTY = "<img src=x onerror=alert(1)>"
 CAMERAS = [{"name": "left", "mm_per_px_x": 0.2, "mm_per_px_y": 0.2}]
@@ -164,6 +167,41 @@ def test_two_viewers_acknowledge_and_the_second_hears_why_not(line: Page, terms:
     assert told == [Acknowledge(event=1)] and [a.by for a in read_acts(line.folder, 10)] == ["Bob", "Ada"]
 
 
+def test_what_nobody_has_read_is_not_acknowledged(line: Page, terms: Terms, told: list[Command]) -> None:
+    browser = Browser(app_of(line, terms))
+    browser.sign_in(make_user(terms.users, "Ada", "operator"))
+    for event in (8, 3):  # an event that was announced earlier may act later
+        line.view.hear(action(event))
+    shown = line.view.told()["open"]["seen"]
+    line.view.hear(action(8))  # said again: no other stop
+    line.view.hear(action(5))
+    answer = browser.post("/acts", {"act": "acknowledge", "seen": shown})
+    assert answer.status == 409 and "has opened since" in answer.told["error"] and told == []
+    shown = line.view.told()["open"]["seen"]
+    assert browser.post("/acts", {"act": "acknowledge", "seen": shown}).status == 200 and told == [Acknowledge(event=None)]
+    assert [a.done for a in read_acts(line.folder, 9)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("stands", "right"),
+    [
+        (state(State.FAULT, False, "recorder: disk full (gone: reset it)"), "fault"),
+        (state(State.DEGRADED, False, "not the cloth of the card: left: darker"), "unlike"),
+        (state(State.RUNNING), None), (None, None),
+    ],
+)  # fmt: skip
+def test_a_reset_is_of_what_stands(
+    line: Page, terms: Terms, told: list[Command], stands: LineState | None, right: str | None
+) -> None:
+    browser = Browser(app_of(line, terms))
+    browser.sign_in(make_user(terms.users, "Ada", "operator"))
+    if stands is not None:
+        line.view.hear(stands)
+    for of in ("fault", "unlike"):
+        assert browser.post("/acts", {"act": "reset", "of": of}).status == (200 if of == right else 409)
+    assert told == [Reset()] * (right is not None)
+
+
 def test_only_an_engineer_sets_rejects_aside_and_anybody_takes_that_back(line: Page, terms: Terms, told: list[Command]) -> None:
     app = app_of(line, terms)
     operator, engineer = Browser(app), Browser(app)
@@ -263,6 +301,7 @@ def test_users_that_others_can_read_are_refused_in_words(line: Page, terms: Term
         {}, {"act": "explode"}, {"act": "acknowledge", "event": -1}, {"act": "roll_start", "roll_id": ""},
         {"act": "roll_start", "roll_id": "a\nb"}, {"act": "event", "kind": "SEAM", "length_mm": 0}, {"act": "bypass"},
         {"act": "review", "key": [0, 0], "word": "defect"}, {"act": "review", "key": [0, 3, 0], "word": "great"}, [], "x",
+        {"act": "reset"}, {"act": "reset", "of": "bypass"},
     ],
 )  # fmt: skip
 def test_what_cannot_be_wished_is_refused(line: Page, terms: Terms, told: list[Command], wish: Any) -> None:
@@ -271,11 +310,57 @@ def test_what_cannot_be_wished_is_refused(line: Page, terms: Terms, told: list[C
     assert browser.post("/acts", wish).status == 422 and told == []
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/sign-in", r'{"token": "secret\ud800"}'), ("/sign-in", r'{"token": "x", "\ud800": 1}'),
+        ("/sign-in", '{"token": ["secret"]}'), ("/acts", '{"act": "event", "kind": "SEAM", "length_mm": NaN}'),
+        ("/acts", '{"act": "event", "kind": "SEAM", "length_mm": 1e999}'), ("/acts", r'{"act": "\ud800"}'), ("/acts", "{"),
+        ("/acts", r'{"act": "review", "key": [0, 3, 0], "word": "lint", "note": "\ud800"}'),
+    ],
+)  # fmt: skip
+def test_bad_input_is_refused_in_one_line_without_its_secrets(line: Page, terms: Terms, path: str, body: str) -> None:
+    browser = Browser(app_of(line, terms))
+    browser.sign_in(make_user(terms.users, "Ada", "operator"))
+    headers = {"content-type": "application/json", "content-length": str(len(body))}
+    answer = browser.ask("POST", path, body.encode(), headers)
+    assert answer.status == 422 and answer.told.keys() == {"error"} and answer.told["error"].startswith("not understood: body")
+    assert "secret" not in answer.told["error"]
+
+
+def test_two_pages_on_one_host_leave_each_other_signed_in(record: Page, line: Page, terms: Terms) -> None:
+    one, other = Browser(app_of(record, terms)), Browser(app_of(line, replace(terms, port=8421)))
+    for browser in (one, other):
+        browser.sign_in(make_user(terms.users, "Ada", "operator"))
+    assert one.cookie.split("=")[0] != other.cookie.split("=")[0]
+
+
 def test_a_flood_of_bytes_is_not_read(line: Page, terms: Terms) -> None:
     browser = Browser(app_of(line, terms))
     large = {"content-type": "application/json", "content-length": str(MAX_BODY_BYTES + 1)}
     assert browser.ask("POST", "/acts", b"", large).status == 413
     assert browser.ask("POST", "/acts", b"{}", {"content-type": "application/json"}).status == 413, "of no stated length"
+
+
+@pytest.mark.parametrize("length", ["²", "-1", "1e3", "+2", "9" * 5000, "", " "])
+def test_no_body_of_unknown_length_is_let_in(line: Page, terms: Terms, length: str) -> None:
+    browser = Browser(app_of(line, terms))
+    sent = {"content-type": "application/json", "content-length": length}
+    assert browser.ask("POST", "/sign-in", b"{}", sent).status == 413
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_body_in_chunks_is_refused_whatever_length_it_states(line: Page, terms: Terms, method: str) -> None:
+    browser = Browser(app_of(line, terms))
+    sent = {"content-type": "application/json", "content-length": "2", "transfer-encoding": "chunked"}
+    assert browser.ask(method, "/sign-in", b"{}", sent).status == 413
+
+
+def test_no_more_is_read_than_may_be_sent(line: Page, terms: Terms) -> None:
+    token = make_user(terms.users, "Ada", "operator")
+    body = json.dumps({"token": token}).encode() + b" " * MAX_BODY_BYTES
+    sent = {"content-type": "application/json", "content-length": "2"}
+    assert Browser(app_of(line, terms)).ask("POST", "/sign-in", body, sent).status == 400
 
 
 def test_a_word_on_a_defect_has_its_name_and_is_taken_back(record: Page, terms: Terms) -> None:
@@ -295,7 +380,7 @@ def test_a_word_on_a_defect_has_its_name_and_is_taken_back(record: Page, terms: 
 def test_a_record_has_no_line_to_tell(record: Page, terms: Terms) -> None:
     browser = Browser(app_of(record, terms))
     browser.sign_in(make_user(terms.users, "Bob", "engineer"))
-    assert "no line runs" in browser.post("/acts", {"act": "reset"}).told["error"]
+    assert "no line runs" in browser.post("/acts", {"act": "reset", "of": "fault"}).told["error"]
 
 
 def test_an_act_whose_record_is_lost_is_done_and_says_so(
@@ -311,14 +396,16 @@ def test_an_act_whose_record_is_lost_is_done_and_says_so(
     assert answer.status == 200 and "not on record" in answer.told["outcome"] and len(told) == 1
 
 
-def test_beyond_this_machine_only_with_tls_or_a_stated_proxy(tmp_path: Path) -> None:
+def test_beyond_this_machine_only_with_tls(tmp_path: Path) -> None:
     for host in ("0.0.0.0", "192.168.0.7", "::", "loom7"):
         with pytest.raises(InputError, match="--tls"):
             Terms(host, 8420, tmp_path).check()
-        Terms(host, 8420, tmp_path, behind_proxy=True).check()
+        with pytest.raises(InputError, match="proxy"):
+            Terms(host, 8420, tmp_path, behind_proxy=True).check()
         Terms(host, 8420, tmp_path, tls=(tmp_path, tmp_path)).check()
     for host in ("127.0.0.1", "::1", "localhost", "127.9.9.9"):
         Terms(host, 8420, tmp_path).check()
+        Terms(host, 8420, tmp_path, behind_proxy=True).check()
 
 
 def test_a_translation_leaves_what_it_lacks_in_english(record: Page, terms: Terms, tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from pipeline.dashboard import subscription
 from pipeline.dashboard.page import Page, of_line, of_record
 from pipeline.dashboard.subscription import Subscription
 from pipeline.ledger.store import Ledger
+from pipeline.supervision.runtime_folder import runtime_folder
 from tests.browser.air import FRAME_MM, Air, roll, verdict, write_config
 
 LIMIT_S = 30.0
@@ -44,9 +47,24 @@ def page(config: LineConfig) -> Iterator[Page]:
     listening.stop()
 
 
+@contextmanager
+def locked_folder(config: LineConfig) -> Iterator[None]:
+    """A line has begun here, and its decision has not spoken yet."""
+    folder = runtime_folder(config.line.name)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with (folder / "lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def told(page: Page) -> dict[str, Any]:
     with page.lock:
         return page.view.told_cloth()
+
+
+def state(page: Page) -> dict[str, Any]:
+    with page.lock:
+        return page.view.told()
 
 
 def until_m(page: Page) -> float:
@@ -76,7 +94,7 @@ def test_what_came_before_it_is_read_and_what_comes_is_heard(config: LineConfig,
 def test_what_it_heard_and_the_record_has_not_yet_stays(config: LineConfig, page: Page) -> None:
     recorded(config, *range(5))
     with Air(config) as air:
-        until(lambda: page.view.running)
+        until(lambda: not state(page)["silent"])
         air.say(*(verdict(n, "left", FRAME_MM * n, "R-7", defect=n == 6) for n in range(5, 8)))
         until(lambda: [d["key"] for d in told(page)["defects"]] == [(0, 3, 0), (0, 6, 0)])
 
@@ -96,7 +114,7 @@ def test_what_it_missed_is_read_again(config: LineConfig, page: Page) -> None:
 def test_the_record_of_another_run_is_not_this_lines(config: LineConfig, page: Page) -> None:
     recorded(config, *range(10), pid=os.getpid() + 1)
     with Air(config) as air:
-        until(lambda: page.view.running)
+        until(lambda: not state(page)["silent"])
         air.say(verdict(0, "left", 0.0, "R-7", defect=False))
         until(lambda: until_m(page) > 0)
         time.sleep(1.0)
@@ -111,6 +129,26 @@ def test_each_start_of_the_line_is_a_run_of_its_own(config: LineConfig, page: Pa
             with page.lock:
                 assert page.view.told()["running"] and len(page.view.told()["processes"]) == 5
         until(lambda: not page.view.running)
+
+
+def test_at_its_end_nothing_stands_as_if_it_ran(config: LineConfig, page: Page) -> None:
+    with Air(config) as air:
+        until(lambda: not state(page)["silent"])
+        air.bypass = True
+        air.stop(4)
+        air.count(9)
+        until(lambda: state(page)["bypass"] and state(page)["open"]["listed"] and state(page)["totals"])
+        assert state(page)["totals"]["speed_m_min"] == 30.0 and state(page)["processes"]
+    until(lambda: not state(page)["running"])
+    told = state(page)
+    assert [n["key"] for n in told["next"]] == ["not_running"] and not told["bypass"] and told["open"]["listed"] == []
+    assert told["processes"] == [] and told["totals"]["speed_m_min"] is None and told["totals"]["inspected_m"] > 0
+
+
+def test_a_line_whose_decision_says_nothing_is_not_taken_for_none(config: LineConfig, page: Page) -> None:
+    with locked_folder(config):
+        until(lambda: state(page)["running"])
+        assert [n["key"] for n in state(page)["next"]] == ["silent"] and not state(page)["ok"]
 
 
 def test_a_finished_record_shows_its_last_roll_whole(config: LineConfig) -> None:

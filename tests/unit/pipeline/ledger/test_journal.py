@@ -1,10 +1,12 @@
 """The journal never holds half a line."""
 
+import threading
 from pathlib import Path
 
 import pytest
 
 from glass_core.errors import InputError
+from pipeline.ledger.dispositions import dispose, read_dispositions
 from pipeline.ledger.journal import Journal
 
 
@@ -32,3 +34,17 @@ def test_a_link_that_somebody_left_is_not_written_through(tmp_path: Path) -> Non
     with pytest.raises(InputError, match=r"record not writable"):
         Journal(tmp_path / "dispositions.jsonl")
     assert (tmp_path / "elsewhere").read_text() == "precious"
+
+
+def test_two_who_review_at_once_lose_no_word_of_each_other(tmp_path: Path) -> None:
+    def review(by: str) -> None:
+        for n in range(100):
+            dispose(tmp_path, "r", (0, n, 0), "lint", None, by, "x" * n)
+
+    both = [threading.Thread(target=review, args=(by,)) for by in ("Ada", "Bartholomew")]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join()
+    said = read_dispositions(tmp_path, "r")
+    assert sorted((d.by, d.key[1]) for d in said) == [(by, n) for by in ("Ada", "Bartholomew") for n in range(100)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
 from pipeline.supervision import runtime_folder as module
+from pipeline.supervision.held_folder import HeldFolder
 from pipeline.supervision.runtime_folder import is_running, runtime_folder
 from pipeline.supervision.supervisor import Supervisor
 
@@ -95,3 +97,16 @@ def test_to_look_for_a_line_leaves_nothing_behind(root: Path) -> None:
     (root / "tmp" / OWN).mkdir()
     before = sorted(root.rglob("*"))
     assert not is_running("loom") and sorted(root.rglob("*")) == before
+
+
+def test_whoever_looks_as_a_line_starts_does_not_hinder_it(tmp_path: Path) -> None:
+    folder = tmp_path / "loom"
+    folder.mkdir(mode=0o700)
+    with (folder / "lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        looked = threading.Timer(0.1, fcntl.flock, (lock, fcntl.LOCK_UN))
+        looked.start()
+        held = HeldFolder(folder, "loom")
+        looked.join()
+    assert held.is_ours
+    held.let_go()

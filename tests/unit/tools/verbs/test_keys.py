@@ -44,6 +44,14 @@ def test_a_user_of_the_page_gets_a_token_once(tmp_path: Path, capsys: pytest.Cap
     assert capsys.readouterr().out.startswith("Bob, engineer: ")
 
 
+def test_a_user_without_a_role_makes_no_keys_of_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["keys", "user", "Ada"]) == 2
+    assert "--role operator" in capsys.readouterr().err and not (tmp_path / "user").exists()
+
+
 def test_a_role_without_the_word_user_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     users = tmp_path / "users.json"
     for words in ([str(tmp_path / "k"), "Ada", "--role", "operator"], ["user", "Ada"]):

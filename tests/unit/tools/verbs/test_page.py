@@ -17,7 +17,9 @@ def ledger(tmp_path: Path) -> Path:
     return tmp_path / "ledger.sqlite"
 
 
-@pytest.mark.parametrize("bind", ["8420", "127.0.0.1:", ":8420", "127.0.0.1:99999", "127.0.0.1:x"])
+@pytest.mark.parametrize(
+    "bind", ["8420", "127.0.0.1:", ":8420", "127.0.0.1:99999", "127.0.0.1:x", "127.0.0.1:²", "127.0.0.1:٣"]
+)
 def test_no_address_is_said(ledger: Path, bind: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["page", str(ledger), "--bind", bind]) == 2
     assert "give ADDRESS:PORT" in capsys.readouterr().err
