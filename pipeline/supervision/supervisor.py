@@ -82,6 +82,8 @@ class Supervisor:
         self._untold: deque[Message] = deque(maxlen=MAX_UNTOLD)
         self._bypass = False
         self._heard = Heard()
+        self._gave_up = ""
+        """Why the line ends, where it cannot go on; what decision says as it stops does not take that back."""
         self._news = 0
         """How much of what is published the last step has heard."""
         self._begun_by = os.getpid()
@@ -150,6 +152,7 @@ class Supervisor:
             self.stop()
             if failed and self._held is not None and self._held.is_ours:
                 self._hear(time.monotonic_ns())  # the last of its verdicts
+                self._heard.fault = self._heard.fault or self._gave_up
                 self._leave()
         finally:
             self._let_go(failed)
@@ -159,7 +162,7 @@ class Supervisor:
         if self._link is not None:
             self._link.close()
         if self._held is not None:  # last: as long as it is held, no other line of that name has sockets there
-            self._held.let_go(FILE if failed and self._heard.fault else None)
+            self._held.let_go(FILE if failed and (self._heard.fault or self._gave_up) else None)
 
     @property
     def _processes(self) -> list[Child]:
@@ -349,7 +352,7 @@ class Supervisor:
         """
         if child.role != "decision":
             self._publish_fault(child, why)
-        self._heard.fault = self._heard.fault or f"{child.name}: {why}"
+        self._gave_up = self._heard.fault or f"{child.name}: {why}"
         self._terminate([c for c in self._children if c.role == "output"], time.monotonic() + FAULT_S)
         self._flight.fault("supervisor", why, time.monotonic_ns())
         raise LineFailed(why, 1)

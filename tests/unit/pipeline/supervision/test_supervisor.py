@@ -27,11 +27,13 @@ from pipeline.link.memory_link import MemoryQueue
 from pipeline.link.protocol import PORTION, portion
 from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.frames import Frame
+from pipeline.messages.line import LineState
 from pipeline.messages.stages import Progress, Status
-from pipeline.messages.states import Result, StageState
+from pipeline.messages.states import Result, StageState, State
 from pipeline.messages.verdicts import Verdict
 from pipeline.supervision import child as children
 from pipeline.supervision.child import RESTARTS, Child
+from pipeline.supervision.left import read_fault
 from pipeline.supervision.runtime_folder import is_running
 from pipeline.supervision.spec import Spec
 from pipeline.supervision.supervisor import LineFailed, Supervisor
@@ -353,3 +355,21 @@ def test_a_supervisor_that_was_stopped_itself_takes_nobody_s_silence_for_a_hang(
         monkeypatch.setattr(children, "SILENT_NS", 400_000_000)
         line.step()
         assert said == ["glassline: recorder reports no progress, killed and started again"]
+
+
+def test_a_line_that_gave_up_leaves_its_fault_whatever_decision_says_as_it_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    instead(monkeypatch, "pass")
+    late = LineState(number=0, generation=0, state=State.STARTING, inspection_ok=False, t_mono_ns=1, t_utc_ns=1)
+    with pytest.raises(LineFailed), Supervisor(CONFIG, say=lambda words: None) as line:
+        stop = line.stop
+
+        def stop_late() -> None:
+            stop()
+            line._heard.hear(late)
+
+        monkeypatch.setattr(line, "stop", stop_late)
+        raise until_it_fails(line)
+    assert read_fault(line.folder).startswith("recorder: recorder failed 4 times in a minute")
+    with Supervisor(CONFIG, say=lambda words: None):
+        pass
+    assert not line.folder.exists()
