@@ -75,7 +75,7 @@ class Supervisor:
         self._standby = Child("worker", "worker") if config.worker.standby else None
         """A worker that waits to take over; it is none of the line's children until then."""
         self._down: dict[tuple[str, str], Down] = {}
-        """What decision is told of those that are not there, by role and name."""
+        """Those that are not there, by role and name; decision is told of all but itself."""
         self.folder = runtime_folder(config.line.name)
         self._held: HeldFolder | None = None
         self._link: ZmqLink | None = None
@@ -192,8 +192,8 @@ class Supervisor:
 
     @property
     def up(self) -> bool:
-        """The same, but for what is away and may come at any time."""
-        return not any(c.awaited for c in self._children)
+        """The same, but for what is away and may come at any time, where the line can do without it."""
+        return not any(c.awaited or (c.away and not ROLES[c.role].beyond_cable) for c in self._children)
 
     @property
     def ended(self) -> bool:
@@ -331,17 +331,17 @@ class Supervisor:
         if child is self._standby:  # the line does not depend on it
             return
         self._flight.fault(child.name, why, now_ns, status)
-        if child.role != "decision":  # it hears nothing of itself
-            report = StatusReport(self._decision, child.role, child.name, child.generation)
-            self._down[child.role, child.name] = Down(child.generation, report, why)
+        report = StatusReport(self._decision, child.role, child.name, child.generation)
+        self._down[child.role, child.name] = Down(child.generation, report, why)
 
     def _tell_who_is_down(self, now_ns: int) -> None:
         for child in self._children:
             down = self._down.get((child.role, child.name))
             if down is not None and child.generation > down.generation and child.ready and not child.waits:
                 del self._down[child.role, child.name]
-        for down in self._down.values():
-            down.report.tell(now_ns, StageState.DOWN, down.why)
+        for (role, _), down in self._down.items():
+            if role != "decision":  # it hears nothing of itself
+                down.report.tell(now_ns, StageState.DOWN, down.why)
 
     def _give_up(self, child: Child, why: str) -> NoReturn:
         """The line ends, but first decision publishes FAULT, where it is there, and the outputs switch everything off.

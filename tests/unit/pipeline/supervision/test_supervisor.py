@@ -373,3 +373,30 @@ def test_a_line_that_gave_up_leaves_its_fault_whatever_decision_says_as_it_stops
     with Supervisor(CONFIG, say=lambda words: None):
         pass
     assert not line.folder.exists()
+
+
+@pytest.mark.parametrize(("number", "up"), [(1, False), (2, False), (3, True)])
+def test_a_line_is_not_up_without_a_stage_that_it_cannot_do_without(
+    monkeypatch: pytest.MonkeyPatch, number: int, up: bool
+) -> None:
+    instead(monkeypatch, SLEEP)
+    body = {"name": "left", "source": "replay", "path": "."}
+    config = LineConfig.model_validate({**CONFIG.model_dump(exclude={"cameras"}), "cameras": [body]})
+    with Supervisor(config, say=lambda words: None) as line:
+        for child in line._children:
+            child.was_ready = True
+        absent = line._children[number]
+        absent.was_ready, absent.away = False, True
+        assert line.up == up
+
+
+def test_why_a_stage_is_away_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = instead(monkeypatch, "print('glassline: no such address'); raise SystemExit(75)")
+    said = list[str]()
+    with Supervisor(CONFIG, say=said.append) as line:
+        told = Told(line, monkeypatch)
+        line._children = line._children[1:2]
+        until(line, lambda: len(started) == 4)
+        assert told.take() == []
+    assert said[:2] == ["glassline: no such address", "glassline: decision ended with status 75, starting it again and again"]
+    assert len(said) == 3  # and where it is kept
