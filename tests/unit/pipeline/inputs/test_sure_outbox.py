@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.inputs.sure_outbox import HEARTBEATS, SureOutbox
 from pipeline.config.inputs import ContactConfig
 from pipeline.decision.cloth import Cloth, ClothTerms
+from pipeline.inputs.sure_outbox import HEARTBEATS, SureOutbox
 from pipeline.messages.cloth import Contact, Roll, SpanEvent
 from pipeline.messages.line import Heartbeat
 from pipeline.messages.stages import Status
@@ -78,7 +78,9 @@ def handle(contact: Contact, says: str, generation: int, now_ns: int) -> Roll | 
     told = Box()
     body = {"name": "seam", "address": 0, "says": says, "length_mm": None if says == "ROLL" else 30.0}
     seam = ContactConfig.model_validate(body)
-    cloth = Cloth(ClothTerms("R-0001", contacts={"seam": seam}), told.publish, Publisher(Box(), generation), generation, lambda: 0)
+    cloth = Cloth(
+        ClothTerms("R-0001", contacts={"seam": seam}), told.publish, Publisher(Box(), generation), generation, lambda: 0
+    )
     cloth.closed(contact, 500.0, now_ns)
     word = told.queue.pop()[0]
     assert isinstance(word, Roll | SpanEvent)
