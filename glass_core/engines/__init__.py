@@ -13,6 +13,7 @@ from glass_core.engines.backend import Runner, Tiles, backend, check_precision, 
 from glass_core.engines.bundle import Bundle, Manifest, is_bundle
 from glass_core.engines.cache import EngineCache, Wanted
 from glass_core.engines.canary import Canary, drawn_tiles
+from glass_core.errors import InputError
 from glass_core.events import keep_quiet
 from glass_core.network.checkpoint import read_info
 from glass_core.pictures.scoring import ScoreDefinition
@@ -63,13 +64,25 @@ def load_engine(
     if not is_bundle(model):
         return RunEngine(model, backend, precision, threads, kept)
 
+    if kept is None:
+        return Bundle(model, backend, precision, threads)
+    used: list[Wanted] = []
+
     def read(bundle: Manifest) -> Runner:
         wanted = Wanted(
             model, read_info(model), bundle.sha, bundle.backend, bundle.precision, bundle.tile_shape, threads, built=True
         )  # fmt: skip
-        return wanted.make() if kept is None else kept.runner(wanted)
+        if kept.has(wanted):
+            used.append(wanted)
+        return kept.runner(wanted)
 
-    return Bundle(model, backend, precision, threads, read)
+    try:
+        return Bundle(model, backend, precision, threads, read)
+    except InputError:
+        if not used:
+            raise
+        kept.drop(used[0])
+    return Bundle(model, backend, precision, threads)  # its own files decide
 
 
 class RunEngine:

@@ -106,6 +106,17 @@ class EngineCache:
                 pass
         return fresh
 
+    def has(self, wanted: Wanted) -> bool:
+        """Whether it was kept, sound or not."""
+        try:
+            return (self._folder / wanted.key).is_dir()
+        except OSError:
+            return False
+
+    def drop(self, wanted: Wanted) -> None:
+        """Throw away the one that was kept: it loads, and does not score as it must."""
+        shutil.rmtree(self._folder / wanted.key, ignore_errors=True)
+
     def _read(self, place: Path, wanted: Wanted) -> Runner | None:
         """The engine that was kept there; one that is damaged goes."""
         try:

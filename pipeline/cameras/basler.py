@@ -55,17 +55,18 @@ class BaslerCamera:
         """Find, set and start the camera; what it is and every feature it lets read.
 
         `nodes_missing` lists what the line asks for by itself and the model does not have. AbsentError: no camera of that
-        serial answers, or another program holds it. InputError: a .pfs file or a feature that the camera refuses or does not
-        keep, an exposure longer than the line period.
+        serial answers, another program holds it, or it goes meanwhile. InputError: a .pfs file or a feature that the camera
+        refuses or does not keep, an exposure longer than the line period, a camera that does not begin to grab.
         """
         pylon, genicam = _pypylon(emulate=self._config.serial.startswith(EMULATED))
         try:
             return self._open(pylon, genicam)
         except genicam.GenericException as e:
+            gone, why = self._is_gone(genicam), f"{_first_line(e)}, {self._where}"
             self.close()
-            raise AbsentError(
-                f"cannot open: {_first_line(e)}, {self._where}, see that it is plugged in and that no other program holds it"
-            ) from None
+            if gone:
+                raise AbsentError(f"cannot open: {why}, see that it is plugged in and that no other program holds it") from None
+            raise InputError(f"cannot set up or start: {why}, see its settings") from None
         except BaseException:
             self.close()
             raise
@@ -143,6 +144,13 @@ class BaslerCamera:
         for step in (camera.StopGrabbing, camera.Close, camera.DestroyDevice):
             with contextlib.suppress(genicam.GenericException):  # a removed device refuses; the rest must go on
                 step()
+
+    def _is_gone(self, genicam: Any) -> bool:
+        """Whether it was never open, or is no longer there."""
+        try:
+            return self._camera is None or not self._camera.IsOpen() or bool(self._camera.IsCameraDeviceRemoved())
+        except genicam.GenericException:
+            return True
 
     def _open(self, pylon: Any, genicam: Any) -> dict[str, Any]:
         self._missing, self._triggered_ns = [], None

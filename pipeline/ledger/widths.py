@@ -11,16 +11,15 @@ LEDGER = "ledger.sqlite"
 
 
 def inspected_widths_mm(folder: Path, inspect_x_px: tuple[int, int] | None) -> dict[str, float]:
-    """What each camera of the last run in a folder inspected across the cloth; without those whose scale is not known.
+    """What each camera of a folder's last run with pictures inspected across the cloth; not those of unknown scale.
 
     `inspect_x_px`: the model's own columns, where a camera names none.
     """
     ledger = folder / LEDGER
     runs = read_runs(ledger) if ledger.is_file() else {}
-    if not runs:
-        return {}
-    run_id, facts = list(runs.items())[-1]
-    shapes, widths_mm = read_frame_shapes(ledger, run_id), {}
+    newest = ((facts, read_frame_shapes(ledger, run_id)) for run_id, facts in reversed(runs.items()))
+    facts, shapes = next((run for run in newest if run[1]), ({}, {}))
+    widths_mm = {}
     for camera in (facts.get("config") or {}).get("cameras", []):
         name, mm_per_px = camera.get("name"), camera.get("mm_per_px_x")
         if mm_per_px and name in shapes:

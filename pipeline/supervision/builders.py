@@ -219,7 +219,7 @@ def _input(spec: Spec, link: Link, model: Path) -> Stage:
     config = next(i for i in spec.config.inputs if i.name == spec.name)
     decision: Outbox = link.outbox("decision")
     if isinstance(link, ZmqLink):
-        decision = SureOutbox(decision, link.subscribe(spec.config.publisher.bind, "Heartbeat"))
+        decision = SureOutbox(decision, link.subscribe(spec.config.publisher.bind, "Heartbeat", "Roll", "SpanEvent"))
     return input_kind(config.kind).make(config, decision, spec.generation)
 
 

@@ -65,7 +65,9 @@ class Child:
     _started_ns: int = 0
     _handled_ns: int = 0
     failures_ns: deque[int] = field(default_factory=deque)
-    """Those of the last minute."""
+    """Those of the last minute; that something beyond it was not there is none of them."""
+    absences_ns: deque[int] = field(default_factory=deque)
+    """The same of what was away."""
     _said: Words | None = None
     _last_line: str = ""
     _aborted_ns: int | None = None
@@ -162,10 +164,11 @@ class Child:
         Returns how often it failed in a minute, where that is too often: what is away may be so for any time.
         """
         self.process, self.away = None, ROLES[self.role].beyond_cable or status == ABSENT
-        self.failures_ns.append(now_ns)
-        while now_ns - self.failures_ns[0] > RESTARTS_NS:
-            self.failures_ns.popleft()
-        tries = len(self.failures_ns)
+        alike_ns = self.absences_ns if self.away else self.failures_ns
+        alike_ns.append(now_ns)
+        while now_ns - alike_ns[0] > RESTARTS_NS:
+            alike_ns.popleft()
+        tries = len(alike_ns)
         self.restart_due_ns = now_ns + (min(BACKOFF_NS * 2 ** (tries - 2), MAX_BACKOFF_NS) if tries > 1 else 0)
         return tries if tries > RESTARTS and not self.away else None
 

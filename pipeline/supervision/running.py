@@ -124,7 +124,7 @@ def _watch(
     frames: int | None,
     seconds: float | None,
 ) -> None:
-    ready_s: float | None = None
+    up_s: float | None = None
     while not stopped() and not line.ended:
         line.step()
         manager.see(line.up, line.at_work, time.monotonic_ns())
@@ -134,7 +134,7 @@ def _watch(
                 return
         watched.progress(line.progress)
         watched.check()
-        if ready_s is None and line.ready:
-            ready_s = time.monotonic()
-        if seconds is not None and ready_s is not None and time.monotonic() - ready_s >= seconds:
+        if up_s is None and line.up:
+            up_s = time.monotonic()
+        if seconds is not None and up_s is not None and time.monotonic() - up_s >= seconds:
             return

@@ -75,13 +75,15 @@ class Supervisor:
         self._standby = Child("worker", "worker") if config.worker.standby else None
         """A worker that waits to take over; it is none of the line's children until then."""
         self._down: dict[tuple[str, str], Down] = {}
-        """What decision is told of those that are not there, by role and name."""
+        """Those that are not there, by role and name; decision is told of all but itself."""
         self.folder = runtime_folder(config.line.name)
         self._held: HeldFolder | None = None
         self._link: ZmqLink | None = None
         self._untold: deque[Message] = deque(maxlen=MAX_UNTOLD)
         self._bypass = False
         self._heard = Heard()
+        self._gave_up = ""
+        """Why the line ends, where it cannot go on; what decision says as it stops does not take that back."""
         self._news = 0
         """How much of what is published the last step has heard."""
         self._begun_by = os.getpid()
@@ -150,6 +152,7 @@ class Supervisor:
             self.stop()
             if failed and self._held is not None and self._held.is_ours:
                 self._hear(time.monotonic_ns())  # the last of its verdicts
+                self._heard.fault = self._heard.fault or self._gave_up
                 self._leave()
         finally:
             self._let_go(failed)
@@ -159,7 +162,7 @@ class Supervisor:
         if self._link is not None:
             self._link.close()
         if self._held is not None:  # last: as long as it is held, no other line of that name has sockets there
-            self._held.let_go(FILE if failed and self._heard.fault else None)
+            self._held.let_go(FILE if failed and (self._heard.fault or self._gave_up) else None)
 
     @property
     def _processes(self) -> list[Child]:
@@ -189,8 +192,8 @@ class Supervisor:
 
     @property
     def up(self) -> bool:
-        """The same, but for what is away and may come at any time."""
-        return not any(c.awaited for c in self._children)
+        """The same, but for what is away and may come at any time, where the line can do without it."""
+        return not any(c.awaited or (c.away and not ROLES[c.role].beyond_cable) for c in self._children)
 
     @property
     def ended(self) -> bool:
@@ -328,17 +331,17 @@ class Supervisor:
         if child is self._standby:  # the line does not depend on it
             return
         self._flight.fault(child.name, why, now_ns, status)
-        if child.role != "decision":  # it hears nothing of itself
-            report = StatusReport(self._decision, child.role, child.name, child.generation)
-            self._down[child.role, child.name] = Down(child.generation, report, why)
+        report = StatusReport(self._decision, child.role, child.name, child.generation)
+        self._down[child.role, child.name] = Down(child.generation, report, why)
 
     def _tell_who_is_down(self, now_ns: int) -> None:
         for child in self._children:
             down = self._down.get((child.role, child.name))
             if down is not None and child.generation > down.generation and child.ready and not child.waits:
                 del self._down[child.role, child.name]
-        for down in self._down.values():
-            down.report.tell(now_ns, StageState.DOWN, down.why)
+        for (role, _), down in self._down.items():
+            if role != "decision":  # it hears nothing of itself
+                down.report.tell(now_ns, StageState.DOWN, down.why)
 
     def _give_up(self, child: Child, why: str) -> NoReturn:
         """The line ends, but first decision publishes FAULT, where it is there, and the outputs switch everything off.
@@ -349,7 +352,7 @@ class Supervisor:
         """
         if child.role != "decision":
             self._publish_fault(child, why)
-        self._heard.fault = self._heard.fault or f"{child.name}: {why}"
+        self._gave_up = self._heard.fault or f"{child.name}: {why}"
         self._terminate([c for c in self._children if c.role == "output"], time.monotonic() + FAULT_S)
         self._flight.fault("supervisor", why, time.monotonic_ns())
         raise LineFailed(why, 1)

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from glass_core.errors import InputError, MissingError
+from glass_core.errors import AbsentError, InputError, MissingError
 from pipeline.cameras import CameraLost, Shot, basler, make_camera
-from pipeline.cameras.basler import BaslerCamera, _Blocks, list_devices
+from pipeline.cameras.basler import BaslerCamera, _Blocks, _pypylon, list_devices
 from pipeline.cameras.picture import write_png
 from pipeline.config.cameras import BaslerConfig
 from tests.shared_data import ROOT
@@ -354,3 +354,30 @@ def test_what_cannot_be_set_while_it_runs_is_refused(opened: Open, features: dic
     camera, _ = opened(line_period_us=85.0)
     with pytest.raises(InputError, match=said):
         camera.adjust(features)
+
+
+@pytest.mark.parametrize("step", ["_set_up", "_start"])
+def test_what_a_camera_refuses_that_is_there_is_an_error_of_the_config(
+    opened: Open, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    _, genicam = _pypylon(emulate=True)
+
+    def refuse(*asked: object) -> None:
+        raise genicam.RuntimeException("not with these settings")
+
+    monkeypatch.setattr(BaslerCamera, step, refuse)
+    with pytest.raises(InputError, match="not with these settings") as refused:
+        opened()
+    assert not isinstance(refused.value, AbsentError)
+
+
+def test_a_camera_that_goes_while_it_is_set_up_is_away(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, genicam = _pypylon(emulate=True)
+
+    def go(camera: BaslerCamera, *asked: object) -> None:
+        camera._camera.Close()
+        raise genicam.RuntimeException("device has been removed")
+
+    monkeypatch.setattr(BaslerCamera, "_start", go)
+    with pytest.raises(AbsentError, match="device has been removed"):
+        opened()

@@ -12,7 +12,7 @@ import torch
 from glass_core.config import TrainConfig
 from glass_core.engines import cache as kept
 from glass_core.engines import load_engine, openvino_engine
-from glass_core.engines.bundle import seal
+from glass_core.engines.bundle import load_manifest, seal
 from glass_core.engines.canary import MIN_TOLERANCE, drawn_tiles
 from glass_core.errors import InputError
 from glass_core.network.checkpoint import ModelInfo, read_info, save_model, tensors_of, weights_sha
@@ -267,14 +267,27 @@ def test_a_damaged_compiled_bundle_is_compiled_again(run: Path, tmp_path: Path, 
         assert len(compiled) == before + 1
 
 
-def test_what_is_kept_of_a_bundle_is_held_against_the_bundle_s_own_tiles(run: Path, tmp_path: Path) -> None:
+def test_what_is_kept_of_a_bundle_and_scores_otherwise_goes(run: Path, tmp_path: Path, compiled: list[str]) -> None:
     bundle, cache = make_bundle(run, tmp_path / "bundle"), tmp_path / "engines"
-    load_engine(bundle, cache=cache)
+    fresh = load_engine(bundle, cache=cache).score(TILES)
     load_engine(make_bundle(make_run(tmp_path / "other", seed=2), tmp_path / "second"), cache=cache)
     first, second = (p for p in cache.iterdir() if p.is_dir())
     for file in ("engine.blob", "manifest.json", "goldens.safetensors"):  # a sound engine, but of the other model
         one, other = (first / file).read_bytes(), (second / file).read_bytes()
         (first / file).write_bytes(other)
         (second / file).write_bytes(one)
-    with pytest.raises(InputError, match="golden tile's score moved"):
-        load_engine(bundle, cache=cache)
+    before = len(compiled)
+    for compilations in (1, 2, 2):  # its own files decide, the next start keeps them
+        np.testing.assert_array_equal(load_engine(bundle, cache=cache).score(TILES), fresh)
+        assert len(compiled) == before + compilations
+
+
+def test_a_bundle_that_is_itself_at_fault_is_refused_with_and_without_what_was_kept(run: Path, tmp_path: Path) -> None:
+    bundle, cache = make_bundle(run, tmp_path / "bundle"), tmp_path / "engines"
+    tiles = drawn_tiles((64, 64))
+    wrong = openvino_engine.read(bundle, (64, 64), "fp32", None)(tiles) / 2
+    files = tuple(f for f in load_manifest(bundle).files if f != "goldens.safetensors")
+    seal(bundle, read_info(run), "openvino", "fp32", tiles, wrong, MIN_TOLERANCE, {}, files)
+    for _ in range(2):
+        with pytest.raises(InputError, match="golden tile's score moved"):
+            load_engine(bundle, cache=cache)

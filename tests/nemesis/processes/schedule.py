@@ -10,8 +10,8 @@ FIRST_S, LAST_S = 1.0, 14.0
 """Acts begin and end between these times, counted from when the line is well."""
 MOST_DEATHS = 2
 """Of one process in a run: the fourth failure in a minute ends a line; systemd starts it five times in ten minutes."""
-HANGS_S = 9.0
-"""A process that stands still for so long is killed and started again."""
+HANGS_S, PROMPT_HANGS_S = 9.0, 2.5
+"""A process that stands still for so long is killed and started again; decision, which waits for nobody, sooner."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Act:
     @property
     def deadly(self) -> bool:
         """Whether the target is another process afterwards."""
-        return self.kind in ("kill", "unplug") or (self.kind == "pause" and self.lasts_s > HANGS_S)
+        hangs_s = PROMPT_HANGS_S if self.target == "decision" else HANGS_S
+        return self.kind in ("kill", "unplug") or (self.kind == "pause" and self.lasts_s > hangs_s)
 
     def __str__(self) -> str:
         return f"{self.kind} {self.target} at {self.at_s:.2f} s" + (f" for {self.lasts_s:.2f} s" if self.lasts_s else "")

@@ -35,3 +35,8 @@ def test_a_seed_says_the_same_again_and_seeds_reach_all() -> None:
         assert all(deaths.count(t) <= MOST_DEATHS for t in deaths) and {a.target for a in schedule.acts} <= {
             *schedule.processes
         }
+
+
+def test_decision_is_killed_for_a_pause_that_others_outlive() -> None:
+    assert [Act("pause", target, 1.0, 2.9).deadly for target in ("decision", "worker", "supervisor")] == [True, False, False]
+    assert not Act("pause", "decision", 1.0, 2.0).deadly and Act("pause", "worker", 1.0, 9.5).deadly

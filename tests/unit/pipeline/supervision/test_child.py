@@ -97,6 +97,14 @@ def test_what_is_beyond_a_cable_may_come_back_after_any_time(role: str) -> None:
     assert child.restart_due_ns == 3 * S
 
 
+def test_a_process_that_was_away_for_long_may_fail_as_often_as_any() -> None:
+    child = Child("decision", "decision")
+    assert [child.failed(n * S, ABSENT) for n in range(20)] == [None] * 20
+    assert [child.failed(20 * S, 1) for _ in range(RESTARTS)] == [None] * RESTARTS
+    assert child.failed(21 * S, ABSENT) is None
+    assert child.failed(22 * S, 1) == RESTARTS + 1
+
+
 def test_a_hanging_process_may_say_where_and_is_then_ended_and_nobody_waits() -> None:
     child = Child("worker", "worker")
     deaf = "import signal, time; signal.signal(signal.SIGABRT, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"

@@ -27,11 +27,13 @@ from pipeline.link.memory_link import MemoryQueue
 from pipeline.link.protocol import PORTION, portion
 from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.frames import Frame
+from pipeline.messages.line import LineState
 from pipeline.messages.stages import Progress, Status
-from pipeline.messages.states import Result, StageState
+from pipeline.messages.states import Result, StageState, State
 from pipeline.messages.verdicts import Verdict
 from pipeline.supervision import child as children
 from pipeline.supervision.child import RESTARTS, Child
+from pipeline.supervision.left import read_fault
 from pipeline.supervision.runtime_folder import is_running
 from pipeline.supervision.spec import Spec
 from pipeline.supervision.supervisor import LineFailed, Supervisor
@@ -353,3 +355,48 @@ def test_a_supervisor_that_was_stopped_itself_takes_nobody_s_silence_for_a_hang(
         monkeypatch.setattr(children, "SILENT_NS", 400_000_000)
         line.step()
         assert said == ["glassline: recorder reports no progress, killed and started again"]
+
+
+def test_a_line_that_gave_up_leaves_its_fault_whatever_decision_says_as_it_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    instead(monkeypatch, "pass")
+    late = LineState(number=0, generation=0, state=State.STARTING, inspection_ok=False, t_mono_ns=1, t_utc_ns=1)
+    with pytest.raises(LineFailed), Supervisor(CONFIG, say=lambda words: None) as line:
+        stop = line.stop
+
+        def stop_late() -> None:
+            stop()
+            line._heard.hear(late)
+
+        monkeypatch.setattr(line, "stop", stop_late)
+        raise until_it_fails(line)
+    assert read_fault(line.folder).startswith("recorder: recorder failed 4 times in a minute")
+    with Supervisor(CONFIG, say=lambda words: None):
+        pass
+    assert not line.folder.exists()
+
+
+@pytest.mark.parametrize(("number", "up"), [(1, False), (2, False), (3, True)])
+def test_a_line_is_not_up_without_a_stage_that_it_cannot_do_without(
+    monkeypatch: pytest.MonkeyPatch, number: int, up: bool
+) -> None:
+    instead(monkeypatch, SLEEP)
+    body = {"name": "left", "source": "replay", "path": "."}
+    config = LineConfig.model_validate({**CONFIG.model_dump(exclude={"cameras"}), "cameras": [body]})
+    with Supervisor(config, say=lambda words: None) as line:
+        for child in line._children:
+            child.was_ready = True
+        absent = line._children[number]
+        absent.was_ready, absent.away = False, True
+        assert line.up == up
+
+
+def test_why_a_stage_is_away_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = instead(monkeypatch, "print('glassline: no such address'); raise SystemExit(75)")
+    said = list[str]()
+    with Supervisor(CONFIG, say=said.append) as line:
+        told = Told(line, monkeypatch)
+        line._children = line._children[1:2]
+        until(line, lambda: len(started) == 4)
+        assert told.take() == []
+    assert said[:2] == ["glassline: no such address", "glassline: decision ended with status 75, starting it again and again"]
+    assert len(said) == 3  # and where it is kept
