@@ -174,13 +174,17 @@ class WebhookOutput:
         if self._first is None:
             return self._deliver(now_ns)
         notice, key = self._first
-        if not self._took(self._server.post(notice.topic, notice.body.model_dump(mode="json"), key)):
-            self._backlog.lose(Counter({notice.topic: 1}))
+        taken = self._took(self._server.post(notice.topic, notice.body.model_dump(mode="json"), key))
         self._first = None
+        if not taken:
+            self._retry_ns = now_ns + RETRY_NS
+            if notice.topic != "outage":  # else each would make the next
+                self._backlog.lose(Counter({notice.topic: 1}))
         return True
 
     def _next(self) -> Notice | None:
-        outage = self._backlog.outage() if not self._trouble or self._backlog else None
+        due = "outage" in self._config.kinds and (self._backlog or not self._trouble)
+        outage = self._backlog.outage() if due else None
         return self._backlog.take() if outage is None else Notice("outage", outage)
 
     def _took(self, status: int) -> bool:

@@ -150,9 +150,33 @@ def test_a_message_that_is_refused_for_good_holds_up_no_other(tmp_path: Path) ->
         rig.step()
         assert (told := rig.told).state is StageState.DEGRADED and "refuses what it is sent (400)" in told.detail
         for _ in range(3):
-            rig.step()
+            rig.step(RETRY_NS)
         assert receiver.kinds() == [("reject", 0), ("outage", -1), ("reject", 1)]
         assert json.loads(receiver.heard[1][1])["body"]["lost"] == {"reject": 1}
+
+
+def test_a_receiver_that_refuses_all_is_not_flooded_and_hears_of_each_notice(tmp_path: Path) -> None:
+    with Receiver(401) as receiver:
+        rig = Rig(tmp_path, receiver.url)
+        for n in range(5):
+            rig.state(n)
+        for _ in range(50):
+            rig.step()
+        assert len(receiver.heard) == 1
+        for _ in range(50):
+            rig.step(RETRY_NS)
+        assert [n for kind, n in receiver.kinds() if kind == "state"] == [0, 1, 2, 3, 4]
+        assert len(receiver.heard) <= 10 and rig.stage.counters["lost"] == 5
+
+
+def test_an_outage_is_told_only_where_it_was_asked_for(tmp_path: Path) -> None:
+    with Receiver(400, 204) as receiver:
+        rig = Rig(tmp_path, receiver.url, kinds=["reject"])
+        rig.reject(0)
+        rig.reject(1)
+        for _ in range(4):
+            rig.step(RETRY_NS)
+        assert receiver.kinds() == [("reject", 0), ("reject", 1)]
 
 
 def test_a_dead_server_costs_little_memory_and_all_that_is_kept_comes_in_order(tmp_path: Path) -> None:
