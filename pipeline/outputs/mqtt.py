@@ -126,10 +126,10 @@ class Broker:
         """Give it a message."""
         assert self._client is not None
         info = self._client.publish(f"{self._base}/{topic}", body, int(acknowledged), retained)
+        if acknowledged:  # also where it is lost with the connection: it is given back then
+            self.unacknowledged[info.mid] = token, time.monotonic_ns()
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._lost(str(paho.error_string(info.rc)))
-        if acknowledged:
-            self.unacknowledged[info.mid] = token, time.monotonic_ns()
 
     def await_answer(self, done: Callable[[], bool]) -> None:
         """Wait for it, where nothing else is to be done."""

@@ -8,6 +8,7 @@ milliseconds in each step, so a client that floods takes time from other clients
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 from collections import OrderedDict
@@ -22,7 +23,7 @@ from asyncua.common.utils import ServiceError
 from asyncua.crypto import uacrypto
 from asyncua.server.event_generator import EventGenerator
 
-from glass_core.errors import InputError
+from glass_core.errors import AbsentError, InputError
 from pipeline.config.line import LineConfig
 from pipeline.config.outputs import OpcUaConfig
 from pipeline.devices import DeviceLost
@@ -61,7 +62,10 @@ T = TypeVar("T")
 
 
 def make(config: OpcUaConfig, heard: Inbox, decision: Outbox, generation: int, line: LineConfig) -> OpcUaOutput:
-    """The stage of one server; InputError where its address is taken, or its certificates cannot be read."""
+    """The stage of one server; InputError where its address is taken, or its certificates cannot be read.
+
+    AbsentError where the machine does not have its address now.
+    """
     return OpcUaOutput(heard, decision, VisionServer(config, line), config.name, generation)
 
 
@@ -95,6 +99,9 @@ class VisionServer:
             self._run(self._begin())
         except OSError as e:
             self.close()
+            if e.errno in (errno.EADDRNOTAVAIL, errno.ENODEV, None):  # asyncio tells the first of them without a number
+                words = f"no such address here, bind {config.bind}, see that the network is up or choose another"
+                raise AbsentError(words) from None
             raise InputError(f"address not free, {config.bind}, {e.strerror}: choose another bind") from None
         except BaseException:
             self.close()

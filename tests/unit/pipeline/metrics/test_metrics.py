@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import select
 import shutil
 import socket
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import ValidationError
 
-from glass_core.errors import InputError
+from glass_core.errors import AbsentError, InputError
 from pipeline.config.line import LineConfig
 from pipeline.config.metrics import MetricsConfig
 from pipeline.messages.actions import Action
@@ -43,7 +44,7 @@ class Rig:
             {"name": n, "source": "weave", "mm_per_px_x": 0.2, "mm_per_px_y": 0.2, "x_offset_mm": x}
             for n, x in (("left", 0.0), ("right", 180.0))
         ]
-        body = {"line": {"name": "loom"}, "cameras": cameras, "metrics": {"bind": f"127.0.0.1:{free_port()}"}}
+        body = {"line": {"name": "loom"}, "cameras": cameras, "metrics": {"bind": f"127.0.0.1:{free_port()}"}, **change}
         self.config = LineConfig.model_validate(body)
         self.stage = Metrics(self.heard, self.reports, self.decision, self.config, 0)
 
@@ -189,11 +190,11 @@ def test_health_is_good_only_while_it_runs_and_decision_is_heard(rig: Rig) -> No
     ],
 )  # fmt: skip
 def test_what_is_no_question_of_ours_is_refused(rig: Rig, asked: bytes, status: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", rig.stage.port)) as asker:
+    with socket.create_connection(("127.0.0.1", rig.stage.port), timeout=20) as asker:
         asker.sendall(asked)
-        for _ in range(20):
+        end_s = time.monotonic() + 20
+        while not select.select([asker], [], [], 0.002)[0] and time.monotonic() < end_s:
             rig.stage.step(time.monotonic_ns())
-            time.sleep(0.002)
         assert asker.recv(100).split()[1] == status
 
 
@@ -234,6 +235,11 @@ def test_a_visitor_that_never_reads_is_shown_out(rig: Rig) -> None:
 def test_an_address_that_is_taken_is_told(rig: Rig) -> None:
     with pytest.raises(InputError, match=f"address not free, 127[.]0[.]0[.]1:{rig.stage.port}"):
         Metrics(Box(), Box(), Box(), rig.config, 0)
+
+
+def test_an_address_that_the_machine_does_not_have_yet_is_waited_for() -> None:
+    with pytest.raises(AbsentError, match="192[.]0[.]2[.]1:9109"):
+        Rig(metrics={"bind": "192.0.2.1:9109"})
 
 
 def test_this_machine_alone_unless_asked() -> None:

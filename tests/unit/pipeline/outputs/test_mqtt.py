@@ -25,7 +25,7 @@ from pipeline.messages.states import Result, StageState, State
 from pipeline.messages.verdicts import Verdict
 from pipeline.outputs.backlog import MAX_WAITING
 from pipeline.outputs.documents import Document, Documents
-from pipeline.outputs.mqtt import MAX_RETRY_NS, SILENT_NS, MqttOutput, make, trials
+from pipeline.outputs.mqtt import MAX_RETRY_NS, RETRY_NS, SILENT_NS, MqttOutput, make, trials
 from tests.fakes import Box
 from tests.mosquitto import Listener, Mosquitto, free_port, needs_mosquitto, until
 
@@ -207,6 +207,18 @@ def test_a_frozen_broker_holds_nobody_up_and_gets_all_of_it_when_it_goes_on(brok
     rig.stage.close()
 
 
+def test_what_finds_the_connection_gone_as_it_is_published_is_given_back(broker: Mosquitto) -> None:
+    rig = Rig(broker.port)
+    until(rig.connected)
+    side = rig.stage._broker
+    until(lambda: not side.unacknowledged, meanwhile=rig.step)
+    assert side._client is not None
+    side._client.socket().shutdown(socket.SHUT_RDWR)
+    with pytest.raises(DeviceLost):
+        side.publish("reject", b"{}", acknowledged=True, retained=False, token="mine")
+    assert side.drop() == ["mine"]
+
+
 def test_a_broker_that_accepts_and_never_answers_is_given_up_and_asked_ever_less_often() -> None:
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", 0))
@@ -218,10 +230,10 @@ def test_a_broker_that_accepts_and_never_answers_is_given_up_and_asked_ever_less
             rig.ahead_ns += SILENT_NS + 1_000_000
             rig.step()
             assert "does not answer" in rig.told.detail
-            pauses.append(rig.stage._retry_ns - time.monotonic_ns() - rig.ahead_ns)
+            pauses.append(rig.stage._pause_ns)
             rig.ahead_ns += MAX_RETRY_NS
             rig.step()
-        assert [round(p / 1e9, 1) for p in pauses] == [0.5, 1.0, 2.0, 4.0, 8.0]
+        assert pauses == [RETRY_NS << n for n in range(1, 5)] + [MAX_RETRY_NS]
         rig.stage.close()
 
 

@@ -17,7 +17,7 @@ import pytest
 from asyncua import Client, ua
 from pydantic import ValidationError
 
-from glass_core.errors import InputError
+from glass_core.errors import AbsentError, InputError
 from pipeline.config.line import LineConfig
 from pipeline.config.outputs import OpcUaConfig
 from pipeline.messages.cloth import Roll
@@ -116,7 +116,7 @@ def rig() -> Iterator[Rig]:
 
 
 def test_a_second_client_finds_the_models_nodes_and_the_state(rig: Rig) -> None:
-    rig.say_state(State.RUNNING)
+    rig.say_state(State.RUNNING, beats=False)
     rig.heard.send(totals(inspected_m=8.5, rejects=3, defect=2))
 
     async def client() -> dict[str, Any]:
@@ -318,6 +318,12 @@ def test_a_client_that_never_reads_is_hung_up_on(rig: Rig, monkeypatch: pytest.M
     rig.step()
     assert owing.aborted
     rig.stage._server._server.iserver.asyncio_transports.remove(owing)
+
+
+def test_an_address_that_the_machine_does_not_have_yet_is_waited_for() -> None:
+    away = OpcUaConfig(kind="opcua").model_copy(update={"bind": "192.0.2.1:4840"})
+    with pytest.raises(AbsentError, match="192[.]0[.]2[.]1:4840"):
+        make(away, Box(), Box(), 0, LINE)
 
 
 def test_an_address_that_is_taken_is_told() -> None:
