@@ -26,7 +26,8 @@ from pipeline.messages.stages import Progress
 from pipeline.messages.states import ActionKind, Cause, Phase, Result, StageState, State
 from pipeline.messages.verdicts import Verdict
 from pipeline.metrics.door import MAX_VISITORS, PATIENCE_NS
-from pipeline.metrics.stage import FRESH_NS, Metrics
+from pipeline.metrics.figures import FRESH_NS
+from pipeline.metrics.stage import Metrics
 from tests.fakes import Box, totals
 from tests.mosquitto import free_port
 from tests.shared_data import ROOT
@@ -133,9 +134,24 @@ def test_figures_stand_under_their_names_in_base_units(rig: Rig) -> None:
 def test_only_one_state_is_1(rig: Rig) -> None:
     states = {k: v for k, v in rig.figures().items() if k[0] == "glassline_state"}
     assert len(states) == len(State) and not any(states.values())
+    rig.heard.send(Heartbeat(number=0, generation=0, state=State.RUNNING, inspection_ok=False, verdicts=0, t_mono_ns=0))
     rig.heard.send(LineState(number=0, generation=0, state=State.DEGRADED, inspection_ok=True, t_mono_ns=0, t_utc_ns=0))
-    states = {k: v for k, v in rig.figures().items() if k[0] == "glassline_state"}
-    assert [k[1] for k, v in states.items() if v] == [("DEGRADED",)]
+    found = rig.figures()
+    assert [k[1] for k, v in found.items() if v and k[0] == "glassline_state"] == [("DEGRADED",)]
+    assert found["glassline_inspection_ok", ()] == 1
+    rig.stage._figures.beat_ns = time.monotonic_ns() - 7 * FRESH_NS
+    found = rig.figures()
+    assert not any(v for k, v in found.items() if k[0] == "glassline_state") and found["glassline_inspection_ok", ()] == 0
+    assert 7 <= found["glassline_heartbeat_age_seconds", ()] < 60
+
+
+def test_metres_that_nobody_saw_never_fall_while_two_cameras_speak_in_turn(rig: Rig) -> None:
+    before = rig.figures()
+    for n in range(6):
+        rig.verdict(n, camera=("left", "right")[n % 2], start_mm=100.0 * (n // 2), end_mm=100.0 * (n // 2) + 100)
+        found = rig.figures()
+        assert all(found[k] >= v for k, v in before.items() if k[0] == "glassline_not_inspected_meters_total"), n
+        before = found
 
 
 @needs_promtool
@@ -178,6 +194,10 @@ def test_health_is_good_only_while_it_runs_and_decision_is_heard(rig: Rig) -> No
     status, body = rig.ask("/health")
     said = json.loads(body)
     assert status == 200 and said["state"] == "RUNNING" and said["fresh"] is True and said["detail"] == "rest"
+    rig.heard.send(Heartbeat(number=2, generation=0, state=State.RUNNING, inspection_ok=False, verdicts=0, t_mono_ns=0))
+    assert [rig.ask(path)[0] for path in ("/health", "/live")] == [503, 200]
+    rig.heard.send(Heartbeat(number=3, generation=0, state=State.RUNNING, inspection_ok=True, verdicts=0, t_mono_ns=0))
+    assert rig.ask("/health")[0] == 200
     rig.stage._figures.beat_ns = time.monotonic_ns() - FRESH_NS
     assert [rig.ask(path)[0] for path in ("/health", "/live")] == [503, 503]
 
