@@ -215,7 +215,7 @@ class MqttOutput:
         self._look_ns = self._retry_ns = self._asked_ns = self._exchange_ns = 0
         self._pause_ns = RETRY_NS
         self._asked = self._told = False
-        self._trouble = "not connected yet"
+        self._trouble, self._sheet_trouble = "not connected yet", ""
         self.state = StageState.READY
         self.handled = self.delivered = self.reconnects = 0
         self.waiting = 0
@@ -280,11 +280,14 @@ class MqttOutput:
         while self._broker.has_room and self._now_or_never:
             self._give(self._now_or_never.popitem()[1])
         self._now_or_never.clear()
-        self._deliver(now_ns)
+        try:
+            self._deliver(now_ns)
+        except OSError as e:
+            self._sheet_trouble = self._documents.refused(e) if self._documents else ""
         waited_ns = self._broker.waited_ns
         if waited_ns > SILENT_NS:
             self._broker.silent()
-        self._trouble = "the broker is slow, messages wait" if waited_ns > SLOW_NS else ""
+        self._trouble = "the broker is slow, messages wait" if waited_ns > SLOW_NS else self._sheet_trouble
 
     def _arrive(self) -> None:
         """The broker has let us in: what it may have forgotten is told first."""
@@ -307,14 +310,16 @@ class MqttOutput:
             return
         if self._document is not None:
             if all(token is not self._document for token, _ in self._broker.unacknowledged.values()):
-                self._documents.delivered(self._document)
-                self._document = None
+                document, self._document = self._document, None
+                self._documents.delivered(document)
                 self._look_ns = 0
             return
         if now_ns < self._look_ns:
             return
         self._look_ns = now_ns + LOOK_NS
-        if (document := self._documents.first()) is not None:
+        document = self._documents.first()
+        self._sheet_trouble = ""
+        if document is not None:
             self._broker.publish(SHEET, document.body, acknowledged=True, retained=False, token=document)
             self._document = document
 

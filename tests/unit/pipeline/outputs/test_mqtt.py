@@ -329,6 +329,25 @@ def test_a_document_is_sent_until_the_broker_has_it_and_then_gone(
     rig.stage.close()
 
 
+def test_a_document_that_cannot_be_removed_is_told_and_not_sent_twice(
+    broker: Mosquitto, listener: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = LineConfig.model_validate({"line": {"name": "loom-7"}, "ledger": {"path": tmp_path / "record" / "ledger.sqlite"}})
+    documents = Documents(line, "mqtt")
+    documents.put(Document("1.json", b"1"))
+    rig = Rig(broker.port, line, rolls=True)
+    with monkeypatch.context() as refused:
+        refused.setattr(Path, "unlink", lambda *_, **__: (_ for _ in ()).throw(OSError(30, "Read-only file system")))
+        until(lambda: "Read-only" in rig.stage._trouble, meanwhile=rig.step)
+        rig.ahead_ns += MAX_RETRY_NS
+        rig.step()
+        assert documents.names()
+    rig.ahead_ns += MAX_RETRY_NS
+    until(lambda: not documents.names() and not rig.stage._trouble, meanwhile=rig.step)
+    assert listener.bodies("glassline/loom-7/sheet") == [b"1"]
+    rig.stage.close()
+
+
 def test_the_output_is_tried_by_a_message_of_its_own(broker: Mosquitto, listener: Listener) -> None:
     config = MqttConfig(kind="mqtt", host="127.0.0.1", port=broker.port)
     assert [name for name, _ in trials(config)] == ["message"]
