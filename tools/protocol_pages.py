@@ -150,7 +150,7 @@ A server after OPC 40100-1 (Machine Vision, release 1.0), as far as a continuous
 events have the numbers of `{vision_model.NAMESPACE}`.
 
 {_table(("the line", "VisionStateMachine", "AutomaticModeStateMachine"), standing)}
-A line whose heartbeat is older than a second is Preoperational.
+A line whose heartbeat is older than a second is Preoperational, its LineState SILENT.
 
 {_table(("event", "number", "fields"), events)}
 * A **job** is a roll; its `JobId` is the roll's name, `#`, and the number of its beginning. The **recipe** is the style, its

@@ -141,7 +141,9 @@ class Figures(Collector):
         fresh = self.fresh(now_ns)
         yield InfoMetricFamily("glassline_line", "The line.", value={"line": line, "config_sha": self._config.sha})
         states = GaugeMetricFamily(
-            "glassline_state", "1 for the state that the line is in, 0 for the others; all 0 where its heartbeat is stale.", labels=["state"]
+            "glassline_state",
+            "1 for the state that the line is in, 0 for the others; all 0 where its heartbeat is stale.",
+            labels=["state"],
         )
         for state in State:
             states.add_metric([state], float(fresh and self.present is state))
@@ -151,7 +153,9 @@ class Figures(Collector):
         )
         since_ns = self._begun_ns if self.beat_ns is None else self.beat_ns
         yield GaugeMetricFamily(
-            "glassline_heartbeat_age_seconds", "Since decision was heard, or since this process began.", (now_ns - since_ns) / 1e9
+            "glassline_heartbeat_age_seconds",
+            "Since decision was heard, or since this process began.",
+            (now_ns - since_ns) / 1e9,
         )
         yield GaugeMetricFamily(
             "glassline_bypass", "1 while rejects are set aside.", float(self.beat is not None and self.beat.bypass)

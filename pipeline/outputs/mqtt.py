@@ -50,7 +50,7 @@ def make(config: MqttConfig, heard: Inbox, decision: Outbox, generation: int, li
 
 def trials(config: MqttConfig) -> Iterator[tuple[str, str]]:
     """Publishes one message that says it is a test, and waits until the broker has it."""
-    broker = Broker(config, config.topic, f"glassline-{config.name}-test")
+    broker = Broker(config, config.topic, f"glassline-{config.name}-test", available=False)
     try:
         broker.connect()
         broker.await_answer(lambda: broker.connected)
@@ -64,11 +64,11 @@ def trials(config: MqttConfig) -> Iterator[tuple[str, str]]:
 class Broker:
     """One connection, its socket never waited for once it stands; DeviceLost where it is lost.
 
-    `unacknowledged`: what was given to it as `token`, and when, by message id, the oldest first.
+    `available`: it says so when the line is gone. `unacknowledged`: what was given to it as `token`, and when, by message id, the oldest first.
     """
 
-    def __init__(self, config: MqttConfig, base: str, client_id: str) -> None:
-        self._config, self._base, self._client_id = config, base, client_id
+    def __init__(self, config: MqttConfig, base: str, client_id: str, available: bool = True) -> None:
+        self._config, self._base, self._client_id, self._available = config, base, client_id, available
         self._password = secret_of(config.password_file, config.password_env, "password of MQTT")
         self._client: paho.Client | None = None
         self._why = ""
@@ -82,7 +82,8 @@ class Broker:
         client = paho.Client(CallbackAPIVersion.VERSION2, self._client_id, reconnect_on_failure=False)
         client.max_inflight_messages_set(MAX_UNACKNOWLEDGED)
         client.connect_timeout = config.timeout_ms / 1000
-        client.will_set(f"{self._base}/{AVAILABLE}", b"offline", 1, True)
+        if self._available:
+            client.will_set(f"{self._base}/{AVAILABLE}", b"offline", 1, True)
         client.on_connect, client.on_publish, client.on_disconnect = self._on_connect, self._on_publish, self._on_disconnect
         if config.user is not None:
             client.username_pw_set(config.user, self._password)
@@ -141,10 +142,11 @@ class Broker:
             time.sleep(0.005)
 
     def close(self) -> None:
-        """Say that the line is gone, as far as the broker still listens."""
-        if self.connected and self._client is not None:
+        """Say that the line is gone where that goes out at once; else the broker's last will must say it."""
+        if self._available and self.has_room and self._client is not None:
             self._client.publish(f"{self._base}/{AVAILABLE}", b"offline", 1, True)
-            self._client.disconnect()
+            if not self._client.want_write():
+                self._client.disconnect()
         self.drop()
 
     def drop(self) -> list[Any]:

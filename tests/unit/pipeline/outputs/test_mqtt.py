@@ -25,7 +25,7 @@ from pipeline.messages.states import Result, StageState, State
 from pipeline.messages.verdicts import Verdict
 from pipeline.outputs.backlog import MAX_WAITING
 from pipeline.outputs.documents import Document, Documents
-from pipeline.outputs.mqtt import MAX_RETRY_NS, RETRY_NS, SILENT_NS, MqttOutput, make, trials
+from pipeline.outputs.mqtt import MAX_RETRY_NS, MAX_UNACKNOWLEDGED, RETRY_NS, SILENT_NS, MqttOutput, make, trials
 from tests.fakes import Box
 from tests.mosquitto import Listener, Mosquitto, free_port, needs_mosquitto, until
 
@@ -207,6 +207,21 @@ def test_a_frozen_broker_holds_nobody_up_and_gets_all_of_it_when_it_goes_on(brok
     rig.stage.close()
 
 
+def test_a_line_that_stops_while_the_broker_is_slow_is_not_left_online(broker: Mosquitto, listener: Listener) -> None:
+    rig = Rig(broker.port)
+    until(rig.connected)
+    until(lambda: listener.bodies("glassline/loom-7/available") == [b"online"], meanwhile=rig.step)
+    until(lambda: not rig.stage._broker.unacknowledged, meanwhile=rig.step)
+    broker.freeze()
+    for _ in range(MAX_UNACKNOWLEDGED):
+        rig.reject()
+    rig.step()
+    assert not rig.stage._broker.has_room
+    rig.stage.close()
+    broker.thaw()
+    until(lambda: listener.bodies("glassline/loom-7/available") == [b"online", b"offline"])
+
+
 def test_what_finds_the_connection_gone_as_it_is_published_is_given_back(broker: Mosquitto) -> None:
     rig = Rig(broker.port)
     until(rig.connected)
@@ -352,6 +367,8 @@ def test_the_output_is_tried_by_a_message_of_its_own(broker: Mosquitto, listener
     config = MqttConfig(kind="mqtt", host="127.0.0.1", port=broker.port)
     assert [name for name, _ in trials(config)] == ["message"]
     until(lambda: listener.bodies("glassline/test"))
+    time.sleep(0.2)
+    assert listener.topics() == ["glassline/test"]  # nothing else, so nothing retained
     broker.stop()
     with pytest.raises(DeviceLost, match="no connection"):
         list(trials(MqttConfig(kind="mqtt", host="127.0.0.1", port=free_port())))

@@ -211,6 +211,12 @@ def test_a_job_begins_with_a_roll_and_states_change_with_an_event(rig: Rig) -> N
     ]  # fmt: skip
 
 
+def test_before_the_first_heartbeat_both_machines_have_a_state(rig: Rig) -> None:
+    server = rig.stage._server
+    states = [server._run(server._nodes[m].read_value()) for m in ("VisionStateMachine", "AutomaticModeStateMachine")]
+    assert [s.Text for s in states] == ["Preoperational", "Initialized"] and server._told["LineState"] == "SILENT"
+
+
 def test_a_line_that_says_nothing_is_preoperational(rig: Rig) -> None:
     rig.say_state(State.RUNNING)
     rig.step()
@@ -218,7 +224,12 @@ def test_a_line_that_says_nothing_is_preoperational(rig: Rig) -> None:
     rig.ahead_ns += STALE_NS + 10**8
     rig.step()
     assert rig.stage._server._standing == ("Preoperational", "Initialized")
-    assert rig.stage._server._told["InspectionOk"] is False
+    told = rig.stage._server._told
+    assert (told["InspectionOk"], told["LineState"]) == (False, "SILENT") and "says nothing" in told["Detail"]
+    rig.ahead_ns = 0
+    rig.say_state(State.RUNNING, 1)
+    rig.step()
+    assert (told["LineState"], told["Detail"]) == ("RUNNING", "d")
 
 
 def test_every_state_of_the_line_has_its_states() -> None:
