@@ -150,7 +150,7 @@ A server after OPC 40100-1 (Machine Vision, release 1.0), as far as a continuous
 events have the numbers of `{vision_model.NAMESPACE}`.
 
 {_table(("the line", "VisionStateMachine", "AutomaticModeStateMachine"), standing)}
-A line whose heartbeat is older than a second is Preoperational.
+A line whose heartbeat is older than a second is Preoperational, its LineState SILENT.
 
 {_table(("event", "number", "fields"), events)}
 * A **job** is a roll; its `JobId` is the roll's name, `#`, and the number of its beginning. The **recipe** is the style, its
@@ -189,7 +189,8 @@ def _metrics() -> str:
 of its own that hears what the line publishes: a scrape costs the line nothing, and a scraper that hangs is shown out after 5 s.
 
 * `/metrics`: Prometheus's text format.
-* `/health`: 200 while the line is RUNNING and decision's heartbeat is younger than a second, else 503; JSON says how it is.
+* `/health`: 200 while the line is RUNNING and judges its cloth, and decision's heartbeat is younger than a second; else 503. JSON
+  says how it is.
 * `/live`: 200 while that heartbeat is fresh, whatever the state.
 
 {_table(("name", "type", "what it is"), rows)}

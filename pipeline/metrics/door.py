@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import NamedTuple
 
-from glass_core.errors import InputError
+from glass_core.errors import AbsentError, InputError
 
 MAX_VISITORS = 16
 MAX_REQUEST_BYTES = 8192
@@ -37,7 +38,10 @@ class Visitor:
 
 
 class Door:
-    """Bound at an address; `step` serves whoever is there, without waiting. InputError where it is not free."""
+    """Bound at an address; `step` serves whoever is there, without waiting. InputError where it is not free.
+
+    AbsentError where the machine does not have it now.
+    """
 
     def __init__(self, address: tuple[str, int], answer: Callable[[str], Page]) -> None:
         self._answer = answer
@@ -47,6 +51,9 @@ class Door:
             self._listener = socket.create_server(address, family=family, backlog=MAX_VISITORS)
         except OSError as e:
             where = f"{address[0]}:{address[1]}"
+            if e.errno in (errno.EADDRNOTAVAIL, errno.ENODEV):
+                words = f"no such address here, metrics.bind {where}, see that the network is up or choose another"
+                raise AbsentError(words) from None
             raise InputError(f"address not free, {where}, {e.strerror}: choose another metrics.bind") from None
         self._listener.setblocking(False)
         self.port = int(self._listener.getsockname()[1])

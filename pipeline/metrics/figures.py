@@ -6,8 +6,9 @@ metres by reason, hashes) counts from the start of this process on; `glassline_m
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
@@ -35,19 +36,22 @@ GPU = {
 }
 """By the worker's counter: name, help, and what one of its units is in base units."""
 MAX_MODELS = 64
+FRESH_NS = 1_000_000_000
+"""Heartbeats come ten times a second, by decision's own progress."""
 
 
 class Figures(Collector):
     """Hears what the line publishes and what its processes report; `text` is what a scrape is given."""
 
-    def __init__(self, config: LineConfig) -> None:
-        self._config = config
+    def __init__(self, config: LineConfig, now_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self._config, self._now_ns, self._begun_ns = config, now_ns, now_ns()
         self._cameras = [c.name for c in config.cameras]
         scaled = [c.name for c in config.cameras if c.mm_per_px_y is not None]
         self._coverage = Coverage(scaled) if scaled else None
         self.state: LineState | None = None
         self.present: State | None = None
-        """As it was told last, by either."""
+        self.judging = False
+        """State and inspection_ok as they were told last, by either."""
         self.beat: Heartbeat | None = None
         self.beat_ns: int | None = None
         self._totals: Totals | None = None
@@ -57,6 +61,8 @@ class Figures(Collector):
         self._models: dict[str, tuple[str, str, str]] = {}
         self._next: dict[type[Message], tuple[int, int]] = {}
         self._missed = 0
+        self._unseen_m: dict[str, float] = dict.fromkeys(Reason, 0.0)
+        """The most so far: cloth is unseen until its last camera has spoken, and a counter never falls."""
         self._registry = CollectorRegistry()
         self._latency = Histogram(
             "glassline_frame_latency_seconds", "From a picture's arrival in the grabber to its verdict.",
@@ -64,6 +70,10 @@ class Figures(Collector):
         )  # fmt: skip
         self._latencies = {c: self._latency.labels(c) for c in self._cameras}
         self._registry.register(self)
+
+    def fresh(self, now_ns: int) -> bool:
+        """Whether decision was heard just now: what it said before holds no longer."""
+        return self.beat_ns is not None and now_ns - self.beat_ns < FRESH_NS
 
     def text(self) -> bytes:
         """All of it, in Prometheus's text format."""
@@ -77,9 +87,10 @@ class Figures(Collector):
         again = self._count(message)
         match message:
             case LineState():
-                self.state, self.present = message, message.state
+                self.state, self.present, self.judging = message, message.state, message.inspection_ok
             case Heartbeat():
-                self.beat, self.beat_ns, self.present = message, now_ns, message.state
+                self.beat, self.beat_ns = message, now_ns
+                self.present, self.judging = message.state, message.inspection_ok
             case Totals():
                 self._totals = message
             case Action(phase=Phase.NOW) if not again:
@@ -126,16 +137,26 @@ class Figures(Collector):
             self._coverage.add(verdict.camera, verdict.start_mm, verdict.end_mm, judged, verdict.reason or "")  # type: ignore[arg-type]
 
     def _line(self) -> Iterator[Metric]:
-        line = self._config.line.name
+        line, now_ns = self._config.line.name, self._now_ns()
+        fresh = self.fresh(now_ns)
         yield InfoMetricFamily("glassline_line", "The line.", value={"line": line, "config_sha": self._config.sha})
         states = GaugeMetricFamily(
-            "glassline_state", "1 for the state that the line is in, 0 for the others.", labels=["state"]
+            "glassline_state",
+            "1 for the state that the line is in, 0 for the others; all 0 where its heartbeat is stale.",
+            labels=["state"],
         )
         for state in State:
-            states.add_metric([state], float(self.state is not None and self.state.state is state))
+            states.add_metric([state], float(fresh and self.present is state))
         yield states
-        ok = self.state is not None and self.state.inspection_ok
-        yield GaugeMetricFamily("glassline_inspection_ok", "1 while cloth that passes is being judged.", float(ok))
+        yield GaugeMetricFamily(
+            "glassline_inspection_ok", "1 while cloth that passes is being judged.", float(fresh and self.judging)
+        )
+        since_ns = self._begun_ns if self.beat_ns is None else self.beat_ns
+        yield GaugeMetricFamily(
+            "glassline_heartbeat_age_seconds",
+            "Since decision was heard, or since this process began.",
+            (now_ns - since_ns) / 1e9,
+        )
         yield GaugeMetricFamily(
             "glassline_bypass", "1 while rejects are set aside.", float(self.beat is not None and self.beat.bypass)
         )
@@ -200,7 +221,8 @@ class Figures(Collector):
             )
             found = self._coverage.reasons_mm
             for reason in Reason:
-                unseen.add_metric([reason], found.get(reason, 0.0) / 1000)
+                self._unseen_m[reason] = max(self._unseen_m[reason], found.get(reason, 0.0) / 1000)
+                unseen.add_metric([reason], self._unseen_m[reason])
             yield unseen
 
     def _processes(self) -> Iterator[Metric]:

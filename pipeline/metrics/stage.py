@@ -13,15 +13,13 @@ from pipeline.messages.states import StageState, State
 from pipeline.metrics.door import Door, Page, not_found
 from pipeline.metrics.figures import CONTENT, Figures
 
-FRESH_NS = 1_000_000_000
-"""Heartbeats come ten times a second, by decision's own progress."""
 PORTION = 512
 
 
 class Metrics:
     """Hears what the line publishes, and by `reports` what the supervisor passes on of each process.
 
-    /metrics: the figures. /health: 200 while the line is RUNNING and its heartbeat is fresh, else 503; how it is, as JSON.
+    /metrics: the figures. /health: 200 while the line is RUNNING, judges its cloth and its heartbeat is fresh, else 503; JSON.
     /live: 200 while the heartbeat is fresh, whatever the state: a container whose cloth is at rest need not be started again.
     """
 
@@ -68,12 +66,12 @@ class Metrics:
                 return not_found()
 
     def _health(self, running: bool, now_ns: int) -> Page:
-        state, beat, heard_ns = self._figures.state, self._figures.beat, self._figures.beat_ns
+        figures = self._figures
+        state, heard_ns, fresh = figures.state, figures.beat_ns, figures.fresh(now_ns)
         age_s = None if heard_ns is None else round((now_ns - heard_ns) / 1e9, 3)
-        fresh = heard_ns is not None and now_ns - heard_ns < FRESH_NS
-        good = fresh and (not running or self._figures.present is State.RUNNING)
+        good = fresh and (not running or (figures.present is State.RUNNING and figures.judging))
         body = {
-            "state": self._figures.present, "inspection_ok": beat is not None and beat.inspection_ok,
+            "state": figures.present, "inspection_ok": fresh and figures.judging,
             "detail": "" if state is None else state.detail, "heartbeat_age_s": age_s, "fresh": fresh,
         }  # fmt: skip
         status = HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE

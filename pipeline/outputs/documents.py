@@ -23,6 +23,8 @@ class Documents:
 
     def __init__(self, line: LineConfig, output: str) -> None:
         self.folder = line.ledger.path.parent / "rolls" / output
+        self._gone: set[str] = set()
+        """Delivered, and perhaps still there, since the disk refused: they are not sent again."""
 
     def put(self, document: Document) -> None:
         """Keep it until it is delivered, also after a power cut; OSError where that fails."""
@@ -31,7 +33,8 @@ class Documents:
             part.write_bytes(document.body)
 
     def first(self) -> Document | None:
-        """The one that has waited longest, if any."""
+        """The one that has waited longest, if any; OSError where the disk refuses."""
+        self._remove()
         names = self.names()
         return Document(names[0], (self.folder / names[0]).read_bytes()) if names else None
 
@@ -43,5 +46,15 @@ class Documents:
             return []
 
     def delivered(self, document: Document) -> None:
-        """It need not wait any longer."""
-        (self.folder / document.name).unlink(missing_ok=True)
+        """It need not wait any longer; OSError where it cannot be removed, which is then tried again."""
+        self._gone.add(document.name)
+        self._remove()
+
+    def _remove(self) -> None:
+        for name in [*self._gone]:
+            (self.folder / name).unlink(missing_ok=True)
+            self._gone.discard(name)
+
+    def refused(self, error: OSError) -> str:
+        """What to say of it."""
+        return f"rolls' documents wait, their folder refuses ({error.strerror}), {self.folder}, mend its disk"

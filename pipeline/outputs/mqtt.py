@@ -50,7 +50,7 @@ def make(config: MqttConfig, heard: Inbox, decision: Outbox, generation: int, li
 
 def trials(config: MqttConfig) -> Iterator[tuple[str, str]]:
     """Publishes one message that says it is a test, and waits until the broker has it."""
-    broker = Broker(config, config.topic, f"glassline-{config.name}-test")
+    broker = Broker(config, config.topic, f"glassline-{config.name}-test", available=False)
     try:
         broker.connect()
         broker.await_answer(lambda: broker.connected)
@@ -64,11 +64,11 @@ def trials(config: MqttConfig) -> Iterator[tuple[str, str]]:
 class Broker:
     """One connection, its socket never waited for once it stands; DeviceLost where it is lost.
 
-    `unacknowledged`: what was given to it as `token`, and when, by message id, the oldest first.
+    `available`: it says so when the line is gone. `unacknowledged`: what was given to it as `token`, and when, by message id, the oldest first.
     """
 
-    def __init__(self, config: MqttConfig, base: str, client_id: str) -> None:
-        self._config, self._base, self._client_id = config, base, client_id
+    def __init__(self, config: MqttConfig, base: str, client_id: str, available: bool = True) -> None:
+        self._config, self._base, self._client_id, self._available = config, base, client_id, available
         self._password = secret_of(config.password_file, config.password_env, "password of MQTT")
         self._client: paho.Client | None = None
         self._why = ""
@@ -82,7 +82,8 @@ class Broker:
         client = paho.Client(CallbackAPIVersion.VERSION2, self._client_id, reconnect_on_failure=False)
         client.max_inflight_messages_set(MAX_UNACKNOWLEDGED)
         client.connect_timeout = config.timeout_ms / 1000
-        client.will_set(f"{self._base}/{AVAILABLE}", b"offline", 1, True)
+        if self._available:
+            client.will_set(f"{self._base}/{AVAILABLE}", b"offline", 1, True)
         client.on_connect, client.on_publish, client.on_disconnect = self._on_connect, self._on_publish, self._on_disconnect
         if config.user is not None:
             client.username_pw_set(config.user, self._password)
@@ -126,10 +127,10 @@ class Broker:
         """Give it a message."""
         assert self._client is not None
         info = self._client.publish(f"{self._base}/{topic}", body, int(acknowledged), retained)
+        if acknowledged:  # also where it is lost with the connection: it is given back then
+            self.unacknowledged[info.mid] = token, time.monotonic_ns()
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._lost(str(paho.error_string(info.rc)))
-        if acknowledged:
-            self.unacknowledged[info.mid] = token, time.monotonic_ns()
 
     def await_answer(self, done: Callable[[], bool]) -> None:
         """Wait for it, where nothing else is to be done."""
@@ -141,10 +142,11 @@ class Broker:
             time.sleep(0.005)
 
     def close(self) -> None:
-        """Say that the line is gone, as far as the broker still listens."""
-        if self.connected and self._client is not None:
+        """Say that the line is gone where that goes out at once; else the broker's last will must say it."""
+        if self._available and self.has_room and self._client is not None:
             self._client.publish(f"{self._base}/{AVAILABLE}", b"offline", 1, True)
-            self._client.disconnect()
+            if not self._client.want_write():
+                self._client.disconnect()
         self.drop()
 
     def drop(self) -> list[Any]:
@@ -215,7 +217,7 @@ class MqttOutput:
         self._look_ns = self._retry_ns = self._asked_ns = self._exchange_ns = 0
         self._pause_ns = RETRY_NS
         self._asked = self._told = False
-        self._trouble = "not connected yet"
+        self._trouble, self._sheet_trouble = "not connected yet", ""
         self.state = StageState.READY
         self.handled = self.delivered = self.reconnects = 0
         self.waiting = 0
@@ -280,11 +282,14 @@ class MqttOutput:
         while self._broker.has_room and self._now_or_never:
             self._give(self._now_or_never.popitem()[1])
         self._now_or_never.clear()
-        self._deliver(now_ns)
+        try:
+            self._deliver(now_ns)
+        except OSError as e:
+            self._sheet_trouble = self._documents.refused(e) if self._documents else ""
         waited_ns = self._broker.waited_ns
         if waited_ns > SILENT_NS:
             self._broker.silent()
-        self._trouble = "the broker is slow, messages wait" if waited_ns > SLOW_NS else ""
+        self._trouble = "the broker is slow, messages wait" if waited_ns > SLOW_NS else self._sheet_trouble
 
     def _arrive(self) -> None:
         """The broker has let us in: what it may have forgotten is told first."""
@@ -307,14 +312,16 @@ class MqttOutput:
             return
         if self._document is not None:
             if all(token is not self._document for token, _ in self._broker.unacknowledged.values()):
-                self._documents.delivered(self._document)
-                self._document = None
+                document, self._document = self._document, None
+                self._documents.delivered(document)
                 self._look_ns = 0
             return
         if now_ns < self._look_ns:
             return
         self._look_ns = now_ns + LOOK_NS
-        if (document := self._documents.first()) is not None:
+        document = self._documents.first()
+        self._sheet_trouble = ""
+        if document is not None:
             self._broker.publish(SHEET, document.body, acknowledged=True, retained=False, token=document)
             self._document = document
 

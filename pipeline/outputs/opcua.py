@@ -8,6 +8,7 @@ milliseconds in each step, so a client that floods takes time from other clients
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 from collections import OrderedDict
@@ -22,7 +23,7 @@ from asyncua.common.utils import ServiceError
 from asyncua.crypto import uacrypto
 from asyncua.server.event_generator import EventGenerator
 
-from glass_core.errors import InputError
+from glass_core.errors import AbsentError, InputError
 from pipeline.config.line import LineConfig
 from pipeline.config.outputs import OpcUaConfig
 from pipeline.devices import DeviceLost
@@ -61,7 +62,10 @@ T = TypeVar("T")
 
 
 def make(config: OpcUaConfig, heard: Inbox, decision: Outbox, generation: int, line: LineConfig) -> OpcUaOutput:
-    """The stage of one server; InputError where its address is taken, or its certificates cannot be read."""
+    """The stage of one server; InputError where its address is taken, or its certificates cannot be read.
+
+    AbsentError where the machine does not have its address now.
+    """
     return OpcUaOutput(heard, decision, VisionServer(config, line), config.name, generation)
 
 
@@ -95,6 +99,9 @@ class VisionServer:
             self._run(self._begin())
         except OSError as e:
             self.close()
+            if e.errno in (errno.EADDRNOTAVAIL, errno.ENODEV, None):  # asyncio tells the first of them without a number
+                words = f"no such address here, bind {config.bind}, see that the network is up or choose another"
+                raise AbsentError(words) from None
             raise InputError(f"address not free, {config.bind}, {e.strerror}: choose another bind") from None
         except BaseException:
             self.close()
@@ -173,6 +180,8 @@ class VisionServer:
         standard, own = await server.register_namespace(model.NAMESPACE), await server.register_namespace(OWN)
         await self._types(standard)
         await self._instances(standard, own)
+        await self._stand(self._standing, model.SILENT)
+        self._standing = model.SILENT
         server.socket_address = host, port
         await server.start()
 
@@ -362,10 +371,12 @@ class OpcUaOutput:
         self._roll: Roll | None = None
         self._counts = {"defects": 0, "not_inspected": 0}
         self._beat_ns: int | None = None
+        self._detail = ""
         self._look_ns = self._turn_ns = 0
         self._trouble = ""
         self.state = StageState.READY
         self.handled = self.waiting = self.results = 0
+        self._show_silence()
 
     @property
     def counters(self) -> dict[str, int | float]:
@@ -387,7 +398,7 @@ class OpcUaOutput:
         if self._beat_ns is not None and now_ns - self._beat_ns > STALE_NS:
             self._beat_ns = None
             self._server.stand(model.SILENT)
-            self._server.show(InspectionOk=False)
+            self._show_silence()
         if self.results != before or now_ns >= self._turn_ns:
             self._server.turn()
             self._turn_ns = now_ns + (TURN_NS if self._server.clients else ALONE_NS)
@@ -405,9 +416,13 @@ class OpcUaOutput:
         match message:
             case Heartbeat():
                 self._beat_ns = now_ns
-                self._server.show(Heartbeat=message.number, InspectionOk=message.inspection_ok)
+                self._server.show(
+                    Heartbeat=message.number, InspectionOk=message.inspection_ok, LineState=message.state.value,
+                    Detail=self._detail,
+                )  # fmt: skip
                 self._server.stand(model.STANDING[message.state])
             case LineState():
+                self._detail = message.detail
                 self._server.show(LineState=message.state.value, InspectionOk=message.inspection_ok, Detail=message.detail)
                 self._server.stand(model.STANDING[message.state])
             case Totals():
@@ -420,6 +435,9 @@ class OpcUaOutput:
             pass
         self._missed += self._teller.missed().total()
         self._server.show(MissedMessages=self._missed)
+
+    def _show_silence(self) -> None:
+        self._server.show(InspectionOk=False, LineState="SILENT", Detail="the line's decision says nothing")
 
     def _show(self, t: Totals) -> None:
         self._server.show(

@@ -50,8 +50,8 @@ def trials(config: WebhookConfig) -> Iterator[tuple[str, str]]:
     """Posts one message that says it is a test."""
     server = Server(config, "test")
     if (status := server.post("test", {"test": True}, "test")) not in TAKEN:
-        raise DeviceLost(f"{config.url} answers {status}")
-    yield "message", f"{config.url}, taken"
+        raise DeviceLost(f"{server.where} answers {status}")
+    yield "message", f"{server.where}, taken"
 
 
 class Server:
@@ -76,15 +76,16 @@ class Server:
             connection.request("POST", (self._url.path or "/") + f"?{self._url.query}" * bool(self._url.query), data, headers)
             return connection.getresponse().status
         except ssl.SSLCertVerificationError as e:
-            raise DeviceLost(f"{self._where}: its certificate is refused ({e.verify_message}), renew it or give `ca`") from None
-        except (OSError, http.client.HTTPException) as e:
-            raise DeviceLost(f"{self._where}: no answer ({getattr(e, 'strerror', None) or type(e).__name__})") from None
+            raise DeviceLost(f"{self.where}: its certificate is refused ({e.verify_message}), renew it or give `ca`") from None
+        except (OSError, UnicodeError, http.client.HTTPException) as e:
+            raise DeviceLost(f"{self.where}: no answer ({getattr(e, 'strerror', None) or type(e).__name__})") from None
         finally:
             connection.close()
 
     @property
-    def _where(self) -> str:
-        return f"server {self._url.netloc}"
+    def where(self) -> str:
+        """What may be told of its address: a query may hold a secret."""
+        return f"server {self._url.netloc}{self._url.path}"
 
     def _connection(self) -> http.client.HTTPConnection:
         host, timeout_s = self._url.hostname or "", self._config.timeout_ms / 1000
@@ -93,7 +94,7 @@ class Server:
         try:
             context = ssl.create_default_context(cafile=None if self._config.ca is None else str(self._config.ca))
         except OSError as e:
-            raise DeviceLost(f"{self._where}: ca not readable ({e.strerror or e}), {self._config.ca}") from None
+            raise DeviceLost(f"{self.where}: ca not readable ({e.strerror or e}), {self._config.ca}") from None
         return http.client.HTTPSConnection(host, self._url.port, timeout=timeout_s, context=context)
 
 
@@ -130,6 +131,8 @@ class WebhookOutput:
         self._retry_ns = self._look_ns = 0
         self._pause_ns = RETRY_NS
         self._trouble = ""
+        self._sheet_pause_ns, self._sheet_trouble = LOOK_NS, ""
+        """Documents wait by themselves: they hold up nothing else."""
         self.state = StageState.READY
         self.handled = self.delivered = 0
         self.waiting = 0
@@ -138,7 +141,7 @@ class WebhookOutput:
     def counters(self) -> dict[str, int | float]:
         """Figures for the screen."""
         return {
-            "connected": int(not self._trouble), "delivered": self.delivered, "queued": len(self._backlog),
+            "connected": int(not (self._trouble or self._sheet_trouble)), "delivered": self.delivered, "queued": len(self._backlog),
             "lost": self._backlog.lost_total, **self._heard.refused.counters,
         }  # fmt: skip
 
@@ -161,7 +164,8 @@ class WebhookOutput:
                 self._backlog.away()
                 self._trouble = str(e)
                 self._retry_ns, self._pause_ns = now_ns + self._pause_ns, min(2 * self._pause_ns, MAX_RETRY_NS)
-        self._status.tell(now_ns, StageState.DEGRADED if self._trouble else StageState.READY, self._trouble)
+        trouble = self._trouble or self._sheet_trouble
+        self._status.tell(now_ns, StageState.DEGRADED if trouble else StageState.READY, trouble)
         return moved
 
     def close(self) -> None:
@@ -174,36 +178,44 @@ class WebhookOutput:
         if self._first is None:
             return self._deliver(now_ns)
         notice, key = self._first
-        if not self._took(self._server.post(notice.topic, notice.body.model_dump(mode="json"), key)):
-            self._backlog.lose(Counter({notice.topic: 1}))
-        self._first = None
+        self._trouble = self._refusal(self._server.post(notice.topic, notice.body.model_dump(mode="json"), key))
+        self._first, self._pause_ns = None, RETRY_NS
+        if self._trouble:
+            self._retry_ns = now_ns + RETRY_NS
+            if notice.topic != "outage":  # else each would make the next
+                self._backlog.lose(Counter({notice.topic: 1}))
         return True
 
     def _next(self) -> Notice | None:
-        outage = self._backlog.outage() if not self._trouble or self._backlog else None
+        due = "outage" in self._config.kinds and (self._backlog or not self._trouble)
+        outage = self._backlog.outage() if due else None
         return self._backlog.take() if outage is None else Notice("outage", outage)
 
-    def _took(self, status: int) -> bool:
-        """Whether it has it; it is in trouble where that may be otherwise later."""
+    def _refusal(self, status: int) -> str:
+        """Why it refuses for good what it was sent, empty where it has it; DeviceLost where that may be otherwise later."""
         if status in AGAIN:
-            raise DeviceLost(f"server {self._config.url}: answers {status}")
-        taken = status in TAKEN
-        self._trouble = (
-            "" if taken else f"server {self._config.url}: refuses what it is sent ({status}), see to its key and path"
-        )
-        self._pause_ns = RETRY_NS
-        self.delivered += taken
-        return taken
+            raise DeviceLost(f"{self._server.where}: answers {status}")
+        if status not in TAKEN:
+            return f"{self._server.where}: refuses what it is sent ({status}), see to its key and path"
+        self.delivered += 1
+        return ""
 
     def _deliver(self, now_ns: int) -> bool:
         if self._documents is None or now_ns < self._look_ns:
             return False
         self._look_ns = now_ns + LOOK_NS
-        if (document := self._documents.first()) is None:
-            return False
-        if self._took(self._server.post("sheet", json.loads(document.body), document.name.removesuffix(".json"))):
-            self._documents.delivered(document)
-            self._look_ns = 0
-        else:
-            self._look_ns = now_ns + MAX_RETRY_NS  # it is kept: somebody may mend the server
+        try:
+            if (document := self._documents.first()) is None:
+                self._sheet_trouble = ""
+                return False
+            sheet = json.loads(document.body)
+            self._sheet_trouble = self._refusal(self._server.post("sheet", sheet, document.name.removesuffix(".json")))
+            if self._sheet_trouble:
+                self._look_ns = now_ns + MAX_RETRY_NS  # it is kept: somebody may mend the server
+            else:
+                self._documents.delivered(document)
+                self._look_ns, self._sheet_pause_ns = 0, LOOK_NS
+        except (DeviceLost, OSError) as e:
+            self._sheet_trouble = self._documents.refused(e) if isinstance(e, OSError) else str(e)
+            self._look_ns, self._sheet_pause_ns = now_ns + self._sheet_pause_ns, min(2 * self._sheet_pause_ns, MAX_RETRY_NS)
         return True

@@ -103,10 +103,8 @@ def make_documents(order: Order) -> int:
     count = 0
     with refused_writes(keeper.parent):
         make_folder(keeper.parent)
-        for run_id, ledger in runs.items():
-            if run_id < made.run_id:
-                continue
-            if run_id > made.run_id:
+        for run_id, ledger in _due(runs, made.run_id).items():
+            if run_id != made.run_id:
                 made = Made(run_id=run_id, rolls=0)
             passed_mm = order.passed_mm if run_id == present else None
             over = passed_mm is None
@@ -124,10 +122,19 @@ def make_documents(order: Order) -> int:
 
 
 def _runs(path: Path) -> dict[str, Path]:
-    """In which ledger each run is, the oldest first; names of runs begin with their time."""
+    """In which ledger each run is, in the order in which they were recorded."""
     ledgers = [*sorted(path.parent.glob(f"{AWAY}*/{path.name}")), path]
-    found = {run_id: ledger for ledger in ledgers if ledger.is_file() for run_id in read_runs(ledger)}
-    return dict(sorted(found.items()))
+    return {run_id: ledger for ledger in ledgers if ledger.is_file() for run_id in read_runs(ledger)}
+
+
+def _due(runs: dict[str, Path], last: str) -> dict[str, Path]:
+    """The run that had a document last, and those after it; a clock that was set back gives a later run an earlier name."""
+    order = [*runs]
+    if last in runs:
+        due = order[order.index(last) :]
+    else:  # its record was removed: names are all there is to go by
+        due = [run_id for run_id in order if run_id > last or run_id == order[-1]]
+    return {run_id: runs[run_id] for run_id in due}
 
 
 def _finished(

@@ -261,7 +261,7 @@ class Supervisor:
                     for child in self._processes:
                         if child.hears(progress, now_ns):
                             self._heard.hear(progress)
-                            if self._metrics is not None:
+                            if self._metrics is not None and child is not self._standby:  # it bears the worker's name
                                 self._metrics.send(progress)  # a refusal costs nothing: the next one is newer
                 case Command() as word:
                     self._pass_on(word)

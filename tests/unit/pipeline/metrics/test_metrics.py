@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import select
 import shutil
 import socket
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import ValidationError
 
-from glass_core.errors import InputError
+from glass_core.errors import AbsentError, InputError
 from pipeline.config.line import LineConfig
 from pipeline.config.metrics import MetricsConfig
 from pipeline.messages.actions import Action
@@ -25,7 +26,8 @@ from pipeline.messages.stages import Progress
 from pipeline.messages.states import ActionKind, Cause, Phase, Result, StageState, State
 from pipeline.messages.verdicts import Verdict
 from pipeline.metrics.door import MAX_VISITORS, PATIENCE_NS
-from pipeline.metrics.stage import FRESH_NS, Metrics
+from pipeline.metrics.figures import FRESH_NS
+from pipeline.metrics.stage import Metrics
 from tests.fakes import Box, totals
 from tests.mosquitto import free_port
 from tests.shared_data import ROOT
@@ -43,7 +45,7 @@ class Rig:
             {"name": n, "source": "weave", "mm_per_px_x": 0.2, "mm_per_px_y": 0.2, "x_offset_mm": x}
             for n, x in (("left", 0.0), ("right", 180.0))
         ]
-        body = {"line": {"name": "loom"}, "cameras": cameras, "metrics": {"bind": f"127.0.0.1:{free_port()}"}}
+        body = {"line": {"name": "loom"}, "cameras": cameras, "metrics": {"bind": f"127.0.0.1:{free_port()}"}, **change}
         self.config = LineConfig.model_validate(body)
         self.stage = Metrics(self.heard, self.reports, self.decision, self.config, 0)
 
@@ -132,9 +134,24 @@ def test_figures_stand_under_their_names_in_base_units(rig: Rig) -> None:
 def test_only_one_state_is_1(rig: Rig) -> None:
     states = {k: v for k, v in rig.figures().items() if k[0] == "glassline_state"}
     assert len(states) == len(State) and not any(states.values())
+    rig.heard.send(Heartbeat(number=0, generation=0, state=State.RUNNING, inspection_ok=False, verdicts=0, t_mono_ns=0))
     rig.heard.send(LineState(number=0, generation=0, state=State.DEGRADED, inspection_ok=True, t_mono_ns=0, t_utc_ns=0))
-    states = {k: v for k, v in rig.figures().items() if k[0] == "glassline_state"}
-    assert [k[1] for k, v in states.items() if v] == [("DEGRADED",)]
+    found = rig.figures()
+    assert [k[1] for k, v in found.items() if v and k[0] == "glassline_state"] == [("DEGRADED",)]
+    assert found["glassline_inspection_ok", ()] == 1
+    rig.stage._figures.beat_ns = time.monotonic_ns() - 7 * FRESH_NS
+    found = rig.figures()
+    assert not any(v for k, v in found.items() if k[0] == "glassline_state") and found["glassline_inspection_ok", ()] == 0
+    assert 7 <= found["glassline_heartbeat_age_seconds", ()] < 60
+
+
+def test_metres_that_nobody_saw_never_fall_while_two_cameras_speak_in_turn(rig: Rig) -> None:
+    before = rig.figures()
+    for n in range(6):
+        rig.verdict(n, camera=("left", "right")[n % 2], start_mm=100.0 * (n // 2), end_mm=100.0 * (n // 2) + 100)
+        found = rig.figures()
+        assert all(found[k] >= v for k, v in before.items() if k[0] == "glassline_not_inspected_meters_total"), n
+        before = found
 
 
 @needs_promtool
@@ -177,6 +194,10 @@ def test_health_is_good_only_while_it_runs_and_decision_is_heard(rig: Rig) -> No
     status, body = rig.ask("/health")
     said = json.loads(body)
     assert status == 200 and said["state"] == "RUNNING" and said["fresh"] is True and said["detail"] == "rest"
+    rig.heard.send(Heartbeat(number=2, generation=0, state=State.RUNNING, inspection_ok=False, verdicts=0, t_mono_ns=0))
+    assert [rig.ask(path)[0] for path in ("/health", "/live")] == [503, 200]
+    rig.heard.send(Heartbeat(number=3, generation=0, state=State.RUNNING, inspection_ok=True, verdicts=0, t_mono_ns=0))
+    assert rig.ask("/health")[0] == 200
     rig.stage._figures.beat_ns = time.monotonic_ns() - FRESH_NS
     assert [rig.ask(path)[0] for path in ("/health", "/live")] == [503, 503]
 
@@ -189,11 +210,11 @@ def test_health_is_good_only_while_it_runs_and_decision_is_heard(rig: Rig) -> No
     ],
 )  # fmt: skip
 def test_what_is_no_question_of_ours_is_refused(rig: Rig, asked: bytes, status: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", rig.stage.port)) as asker:
+    with socket.create_connection(("127.0.0.1", rig.stage.port), timeout=20) as asker:
         asker.sendall(asked)
-        for _ in range(20):
+        end_s = time.monotonic() + 20
+        while not select.select([asker], [], [], 0.002)[0] and time.monotonic() < end_s:
             rig.stage.step(time.monotonic_ns())
-            time.sleep(0.002)
         assert asker.recv(100).split()[1] == status
 
 
@@ -234,6 +255,11 @@ def test_a_visitor_that_never_reads_is_shown_out(rig: Rig) -> None:
 def test_an_address_that_is_taken_is_told(rig: Rig) -> None:
     with pytest.raises(InputError, match=f"address not free, 127[.]0[.]0[.]1:{rig.stage.port}"):
         Metrics(Box(), Box(), Box(), rig.config, 0)
+
+
+def test_an_address_that_the_machine_does_not_have_yet_is_waited_for() -> None:
+    with pytest.raises(AbsentError, match="192[.]0[.]2[.]1:9109"):
+        Rig(metrics={"bind": "192.0.2.1:9109"})
 
 
 def test_this_machine_alone_unless_asked() -> None:

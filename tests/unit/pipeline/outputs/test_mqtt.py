@@ -25,7 +25,7 @@ from pipeline.messages.states import Result, StageState, State
 from pipeline.messages.verdicts import Verdict
 from pipeline.outputs.backlog import MAX_WAITING
 from pipeline.outputs.documents import Document, Documents
-from pipeline.outputs.mqtt import MAX_RETRY_NS, SILENT_NS, MqttOutput, make, trials
+from pipeline.outputs.mqtt import MAX_RETRY_NS, MAX_UNACKNOWLEDGED, RETRY_NS, SILENT_NS, MqttOutput, make, trials
 from tests.fakes import Box
 from tests.mosquitto import Listener, Mosquitto, free_port, needs_mosquitto, until
 
@@ -207,6 +207,33 @@ def test_a_frozen_broker_holds_nobody_up_and_gets_all_of_it_when_it_goes_on(brok
     rig.stage.close()
 
 
+def test_a_line_that_stops_while_the_broker_is_slow_is_not_left_online(broker: Mosquitto, listener: Listener) -> None:
+    rig = Rig(broker.port)
+    until(rig.connected)
+    until(lambda: listener.bodies("glassline/loom-7/available") == [b"online"], meanwhile=rig.step)
+    until(lambda: not rig.stage._broker.unacknowledged, meanwhile=rig.step)
+    broker.freeze()
+    for _ in range(MAX_UNACKNOWLEDGED):
+        rig.reject()
+    rig.step()
+    assert not rig.stage._broker.has_room
+    rig.stage.close()
+    broker.thaw()
+    until(lambda: listener.bodies("glassline/loom-7/available") == [b"online", b"offline"])
+
+
+def test_what_finds_the_connection_gone_as_it_is_published_is_given_back(broker: Mosquitto) -> None:
+    rig = Rig(broker.port)
+    until(rig.connected)
+    side = rig.stage._broker
+    until(lambda: not side.unacknowledged, meanwhile=rig.step)
+    assert side._client is not None
+    side._client.socket().shutdown(socket.SHUT_RDWR)
+    with pytest.raises(DeviceLost):
+        side.publish("reject", b"{}", acknowledged=True, retained=False, token="mine")
+    assert side.drop() == ["mine"]
+
+
 def test_a_broker_that_accepts_and_never_answers_is_given_up_and_asked_ever_less_often() -> None:
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", 0))
@@ -218,10 +245,10 @@ def test_a_broker_that_accepts_and_never_answers_is_given_up_and_asked_ever_less
             rig.ahead_ns += SILENT_NS + 1_000_000
             rig.step()
             assert "does not answer" in rig.told.detail
-            pauses.append(rig.stage._retry_ns - time.monotonic_ns() - rig.ahead_ns)
+            pauses.append(rig.stage._pause_ns)
             rig.ahead_ns += MAX_RETRY_NS
             rig.step()
-        assert [round(p / 1e9, 1) for p in pauses] == [0.5, 1.0, 2.0, 4.0, 8.0]
+        assert pauses == [RETRY_NS << n for n in range(1, 5)] + [MAX_RETRY_NS]
         rig.stage.close()
 
 
@@ -317,10 +344,31 @@ def test_a_document_is_sent_until_the_broker_has_it_and_then_gone(
     rig.stage.close()
 
 
+def test_a_document_that_cannot_be_removed_is_told_and_not_sent_twice(
+    broker: Mosquitto, listener: Listener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = LineConfig.model_validate({"line": {"name": "loom-7"}, "ledger": {"path": tmp_path / "record" / "ledger.sqlite"}})
+    documents = Documents(line, "mqtt")
+    documents.put(Document("1.json", b"1"))
+    rig = Rig(broker.port, line, rolls=True)
+    with monkeypatch.context() as refused:
+        refused.setattr(Path, "unlink", lambda *_, **__: (_ for _ in ()).throw(OSError(30, "Read-only file system")))
+        until(lambda: "Read-only" in rig.stage._trouble, meanwhile=rig.step)
+        rig.ahead_ns += MAX_RETRY_NS
+        rig.step()
+        assert documents.names()
+    rig.ahead_ns += MAX_RETRY_NS
+    until(lambda: not documents.names() and not rig.stage._trouble, meanwhile=rig.step)
+    assert listener.bodies("glassline/loom-7/sheet") == [b"1"]
+    rig.stage.close()
+
+
 def test_the_output_is_tried_by_a_message_of_its_own(broker: Mosquitto, listener: Listener) -> None:
     config = MqttConfig(kind="mqtt", host="127.0.0.1", port=broker.port)
     assert [name for name, _ in trials(config)] == ["message"]
     until(lambda: listener.bodies("glassline/test"))
+    time.sleep(0.2)
+    assert listener.topics() == ["glassline/test"]  # nothing else, so nothing retained
     broker.stop()
     with pytest.raises(DeviceLost, match="no connection"):
         list(trials(MqttConfig(kind="mqtt", host="127.0.0.1", port=free_port())))

@@ -17,7 +17,7 @@ import pytest
 from asyncua import Client, ua
 from pydantic import ValidationError
 
-from glass_core.errors import InputError
+from glass_core.errors import AbsentError, InputError
 from pipeline.config.line import LineConfig
 from pipeline.config.outputs import OpcUaConfig
 from pipeline.messages.cloth import Roll
@@ -116,7 +116,7 @@ def rig() -> Iterator[Rig]:
 
 
 def test_a_second_client_finds_the_models_nodes_and_the_state(rig: Rig) -> None:
-    rig.say_state(State.RUNNING)
+    rig.say_state(State.RUNNING, beats=False)
     rig.heard.send(totals(inspected_m=8.5, rejects=3, defect=2))
 
     async def client() -> dict[str, Any]:
@@ -211,6 +211,12 @@ def test_a_job_begins_with_a_roll_and_states_change_with_an_event(rig: Rig) -> N
     ]  # fmt: skip
 
 
+def test_before_the_first_heartbeat_both_machines_have_a_state(rig: Rig) -> None:
+    server = rig.stage._server
+    states = [server._run(server._nodes[m].read_value()) for m in ("VisionStateMachine", "AutomaticModeStateMachine")]
+    assert [s.Text for s in states] == ["Preoperational", "Initialized"] and server._told["LineState"] == "SILENT"
+
+
 def test_a_line_that_says_nothing_is_preoperational(rig: Rig) -> None:
     rig.say_state(State.RUNNING)
     rig.step()
@@ -218,7 +224,12 @@ def test_a_line_that_says_nothing_is_preoperational(rig: Rig) -> None:
     rig.ahead_ns += STALE_NS + 10**8
     rig.step()
     assert rig.stage._server._standing == ("Preoperational", "Initialized")
-    assert rig.stage._server._told["InspectionOk"] is False
+    told = rig.stage._server._told
+    assert (told["InspectionOk"], told["LineState"]) == (False, "SILENT") and "says nothing" in told["Detail"]
+    rig.ahead_ns = 0
+    rig.say_state(State.RUNNING, 1)
+    rig.step()
+    assert (told["LineState"], told["Detail"]) == ("RUNNING", "d")
 
 
 def test_every_state_of_the_line_has_its_states() -> None:
@@ -318,6 +329,12 @@ def test_a_client_that_never_reads_is_hung_up_on(rig: Rig, monkeypatch: pytest.M
     rig.step()
     assert owing.aborted
     rig.stage._server._server.iserver.asyncio_transports.remove(owing)
+
+
+def test_an_address_that_the_machine_does_not_have_yet_is_waited_for() -> None:
+    away = OpcUaConfig(kind="opcua").model_copy(update={"bind": "192.0.2.1:4840"})
+    with pytest.raises(AbsentError, match="192[.]0[.]2[.]1:4840"):
+        make(away, Box(), Box(), 0, LINE)
 
 
 def test_an_address_that_is_taken_is_told() -> None:

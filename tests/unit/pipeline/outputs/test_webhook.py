@@ -150,9 +150,33 @@ def test_a_message_that_is_refused_for_good_holds_up_no_other(tmp_path: Path) ->
         rig.step()
         assert (told := rig.told).state is StageState.DEGRADED and "refuses what it is sent (400)" in told.detail
         for _ in range(3):
-            rig.step()
+            rig.step(RETRY_NS)
         assert receiver.kinds() == [("reject", 0), ("outage", -1), ("reject", 1)]
         assert json.loads(receiver.heard[1][1])["body"]["lost"] == {"reject": 1}
+
+
+def test_a_receiver_that_refuses_all_is_not_flooded_and_hears_of_each_notice(tmp_path: Path) -> None:
+    with Receiver(401) as receiver:
+        rig = Rig(tmp_path, receiver.url)
+        for n in range(5):
+            rig.state(n)
+        for _ in range(50):
+            rig.step()
+        assert len(receiver.heard) == 1
+        for _ in range(50):
+            rig.step(RETRY_NS)
+        assert [n for kind, n in receiver.kinds() if kind == "state"] == [0, 1, 2, 3, 4]
+        assert len(receiver.heard) <= 10 and rig.stage.counters["lost"] == 5
+
+
+def test_an_outage_is_told_only_where_it_was_asked_for(tmp_path: Path) -> None:
+    with Receiver(400, 204) as receiver:
+        rig = Rig(tmp_path, receiver.url, kinds=["reject"])
+        rig.reject(0)
+        rig.reject(1)
+        for _ in range(4):
+            rig.step(RETRY_NS)
+        assert receiver.kinds() == [("reject", 0), ("reject", 1)]
 
 
 def test_a_dead_server_costs_little_memory_and_all_that_is_kept_comes_in_order(tmp_path: Path) -> None:
@@ -191,6 +215,40 @@ def test_a_document_is_kept_until_it_is_taken(tmp_path: Path) -> None:
             rig.step(2 * MAX_RETRY_NS)
         sheets = [(h, b) for h, b in receiver.heard if json.loads(b)["kind"] == "sheet"]
         assert {h["idempotency-key"] for h, _ in sheets} == {"run-0001-l"} and len(sheets) == 3
+
+
+def test_a_document_that_is_not_taken_holds_up_no_reject(tmp_path: Path) -> None:
+    with Receiver(500, 204) as receiver:
+        rig = Rig(tmp_path, receiver.url, rolls=True)
+        Documents(rig.line, "webhook").put(Document("run-0001-l.json", b'{"document": "run-0001-l"}'))
+        rig.step()
+        assert "answers 500" in (detail := rig.told.detail) and "line=7" not in detail  # a query may hold a secret
+        rig.reject(0)
+        rig.step()
+        assert receiver.kinds() == [("sheet", -1), ("reject", 0)]
+
+
+def test_a_document_that_cannot_be_removed_is_told_and_not_sent_twice(
+    receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(tmp_path, receiver.url, rolls=True)
+    documents = Documents(rig.line, "webhook")
+    documents.put(Document("run-0001-l.json", b'{"document": "run-0001-l"}'))
+    with monkeypatch.context() as refused:
+        refused.setattr(Path, "unlink", lambda *_, **__: (_ for _ in ()).throw(OSError(30, "Read-only file system")))
+        for _ in range(3):
+            rig.step(MAX_RETRY_NS)
+        assert "Read-only file system" in rig.told.detail and documents.names()
+    rig.step(MAX_RETRY_NS)
+    rig.step(MAX_RETRY_NS)
+    assert not documents.names() and receiver.kinds() == [("sheet", -1)] and rig.told.state is StageState.READY
+
+
+def test_a_host_whose_name_is_none_is_trouble_and_no_crash(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, f"http://{'a' * 70}.example/")
+    rig.reject(0)
+    rig.step()
+    assert "no answer" in rig.told.detail
 
 
 def test_only_what_was_asked_for_is_told(receiver: Receiver, tmp_path: Path) -> None:

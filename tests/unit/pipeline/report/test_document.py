@@ -108,6 +108,15 @@ def test_each_finished_roll_has_one_document_for_every_output_that_wants_it(line
     assert make_documents(order(line)) == 0
 
 
+def test_a_run_after_the_clock_was_set_back_has_its_documents_once(line: LineConfig) -> None:
+    day(line, "20260201T000000.000000Z")
+    assert make_documents(order(line)) == 2
+    day(line, "20260101T000000.000000Z")
+    assert make_documents(order(line)) == 3  # the third roll of the run before is over
+    assert make_documents(order(line)) == 0
+    assert [n[:6] for n in waiting(line)] == ["202601"] * 2 + ["202602"] * 3
+
+
 def test_it_waits_until_every_camera_is_past_the_end_or_a_minute_where_the_cloth_rests(line: LineConfig) -> None:
     day(line)
     assert make_documents(order(line, b_mm=6999.9)) == 0

@@ -277,6 +277,24 @@ def test_decision_is_told_of_a_worker_until_the_standby_has_begun(monkeypatch: p
         assert told.take() == [] and standby.process.poll() is None and standby.generation == 1
 
 
+def test_the_metrics_are_told_of_the_worker_and_not_of_the_standby_under_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = CONFIG.model_copy(update={"worker": WorkerConfig(standby=True)})
+    with Supervisor(config, say=lambda words: None) as line:
+        worker, standby = next(c for c in line._children if c.role == "worker"), line._standby
+        assert standby is not None and worker.name == standby.name
+        worker.generation, standby.generation = 2, 3
+        said, passed_on = MemoryQueue(10), MemoryQueue(10)
+        monkeypatch.setattr(line, "_inbox", said)
+        monkeypatch.setattr(line, "_metrics", passed_on)
+        for child in (worker, standby):
+            said.send(
+                Progress(name=child.name, generation=child.generation, state=StageState.READY, steps=1, handled=0, waiting=0)
+            )
+        line._hear(time.monotonic_ns())
+        assert [m.generation for m, _ in portion(passed_on, 10) if isinstance(m, Progress)] == [2]
+        assert standby.progress is not None
+
+
 def test_decision_is_not_told_of_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     instead(monkeypatch, SLEEP)
     with Supervisor(CONFIG, say=lambda words: None) as line:
