@@ -312,8 +312,8 @@ class MqttOutput:
             return
         if self._document is not None:
             if all(token is not self._document for token, _ in self._broker.unacknowledged.values()):
-                document, self._document = self._document, None
-                self._documents.delivered(document)
+                taken, self._document = self._document, None
+                self._documents.delivered(taken)
                 self._look_ns = 0
             return
         if now_ns < self._look_ns:
