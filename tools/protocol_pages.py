@@ -189,8 +189,8 @@ def _metrics() -> str:
 of its own that hears what the line publishes: a scrape costs the line nothing, and a scraper that hangs is shown out after 5 s.
 
 * `/metrics`: Prometheus's text format.
-* `/health`: 200 while the line is RUNNING and judges its cloth, and decision's heartbeat is younger than a second; else 503. JSON
-  says how it is.
+* `/health`: 200 while the line is RUNNING and judges its cloth, and decision's heartbeat is younger than a second; else 503.
+  JSON says how it is.
 * `/live`: 200 while that heartbeat is fresh, whatever the state.
 
 {_table(("name", "type", "what it is"), rows)}

@@ -64,7 +64,8 @@ def trials(config: MqttConfig) -> Iterator[tuple[str, str]]:
 class Broker:
     """One connection, its socket never waited for once it stands; DeviceLost where it is lost.
 
-    `available`: it says so when the line is gone. `unacknowledged`: what was given to it as `token`, and when, by message id, the oldest first.
+    `available`: it says so when the line is gone.
+    `unacknowledged`: what was given to it as `token`, and when, by message id, the oldest first.
     """
 
     def __init__(self, config: MqttConfig, base: str, client_id: str, available: bool = True) -> None:
@@ -312,8 +313,8 @@ class MqttOutput:
             return
         if self._document is not None:
             if all(token is not self._document for token, _ in self._broker.unacknowledged.values()):
-                document, self._document = self._document, None
-                self._documents.delivered(document)
+                taken, self._document = self._document, None
+                self._documents.delivered(taken)
                 self._look_ns = 0
             return
         if now_ns < self._look_ns:

@@ -141,8 +141,8 @@ class WebhookOutput:
     def counters(self) -> dict[str, int | float]:
         """Figures for the screen."""
         return {
-            "connected": int(not (self._trouble or self._sheet_trouble)), "delivered": self.delivered, "queued": len(self._backlog),
-            "lost": self._backlog.lost_total, **self._heard.refused.counters,
+            "connected": int(not (self._trouble or self._sheet_trouble)), "delivered": self.delivered,
+            "queued": len(self._backlog), "lost": self._backlog.lost_total, **self._heard.refused.counters,
         }  # fmt: skip
 
     def step(self, now_ns: int) -> bool:

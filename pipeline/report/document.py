@@ -131,10 +131,9 @@ def _due(runs: dict[str, Path], last: str) -> dict[str, Path]:
     """The run that had a document last, and those after it; a clock that was set back gives a later run an earlier name."""
     order = [*runs]
     if last in runs:
-        due = order[order.index(last) :]
-    else:  # its record was removed: names are all there is to go by
-        due = [run_id for run_id in order if run_id > last or run_id == order[-1]]
-    return {run_id: runs[run_id] for run_id in due}
+        return {run_id: runs[run_id] for run_id in order[order.index(last) :]}
+    # its record was removed: names are all there is to go by
+    return {run_id: runs[run_id] for run_id in order if run_id > last or run_id == order[-1]}
 
 
 def _finished(

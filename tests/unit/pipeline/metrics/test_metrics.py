@@ -258,7 +258,7 @@ def test_an_address_that_is_taken_is_told(rig: Rig) -> None:
 
 
 def test_an_address_that_the_machine_does_not_have_yet_is_waited_for() -> None:
-    with pytest.raises(AbsentError, match="192[.]0[.]2[.]1:9109"):
+    with pytest.raises(AbsentError, match=r"192[.]0[.]2[.]1:9109"):
         Rig(metrics={"bind": "192.0.2.1:9109"})
 
 

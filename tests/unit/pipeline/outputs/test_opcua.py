@@ -333,7 +333,7 @@ def test_a_client_that_never_reads_is_hung_up_on(rig: Rig, monkeypatch: pytest.M
 
 def test_an_address_that_the_machine_does_not_have_yet_is_waited_for() -> None:
     away = OpcUaConfig(kind="opcua").model_copy(update={"bind": "192.0.2.1:4840"})
-    with pytest.raises(AbsentError, match="192[.]0[.]2[.]1:4840"):
+    with pytest.raises(AbsentError, match=r"192[.]0[.]2[.]1:4840"):
         make(away, Box(), Box(), 0, LINE)
 
 
