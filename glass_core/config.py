@@ -190,6 +190,7 @@ class TrainingFile(Section):
     inputs: Any = None
     outputs: Any = None
     ledger: Any = None
+    metrics: Any = None
 
 
 def load_train_config(path: Path, base: TrainConfig | None = None, instead: Mapping[str, Any] | None = None) -> TrainConfig:

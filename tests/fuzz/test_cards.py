@@ -14,6 +14,7 @@ import numpy as np
 
 from calibration.alignment import AlignmentCard
 from calibration.camera_card import CameraCard
+from calibration.false_alarms import Budget
 from calibration.flatfield import FlatfieldCard
 from calibration.good import GoodFrame
 from calibration.scale import ScaleCard
@@ -30,7 +31,7 @@ OWNER: dict[str, Any] = {"camera": "left", "serial": "", "source": "white", "wid
 def _threshold() -> ThresholdCard:
     scores = 1 / (1 + np.exp(-np.random.default_rng(0).gumbel(-5, 0.5, (40, 3))))
     model = Model(weights_sha="w" * 64, engine_sha="e" * 64, backbone="b", engine="e", score_definition=ScoreDefinition())
-    return calibrate([GoodFrame(each.astype(np.float32)) for each in scores], model, 1.0, "good cloth")
+    return calibrate([GoodFrame(each.astype(np.float32)) for each in scores], model, Budget(per_1000_frames=1.0), "good cloth")
 
 
 def _flatfield() -> FlatfieldCard:

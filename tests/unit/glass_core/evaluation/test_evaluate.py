@@ -15,6 +15,7 @@ import safetensors.numpy
 import glass_core.evaluation.evaluate
 import glass_core.evaluation.kept_apart
 import tools.reproduce.make_mad_sys
+from calibration.false_alarms import Budget
 from calibration.good import GoodFrame
 from calibration.threshold import Model, ThresholdCard, calibrate
 from glass_core.config import SplitFractions
@@ -98,7 +99,7 @@ def card(model: Path, threshold: float) -> ThresholdCard:
     of = Model(
         weights_sha="w" * 64, engine_sha="e" * 64, backbone="b", engine="stand-in", score_definition=BrightnessEngine.definition
     )
-    drawn = calibrate([GoodFrame(rng.uniform(0.3, 0.4, 4)) for _ in range(60)], of, 100, "here")
+    drawn = calibrate([GoodFrame(rng.uniform(0.3, 0.4, 4)) for _ in range(60)], of, Budget(per_1000_frames=100), "here")
     fields = drawn.model_dump(exclude={"sha"}, by_alias=True)
     made = ThresholdCard.sealed(**{**fields, "thresholds": (threshold,) * len(drawn.thresholds)})
     made.save(model)
