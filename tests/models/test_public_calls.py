@@ -129,7 +129,7 @@ def test_the_example_in_a_docstring_is_true(
     )
     assert example.examples, "no example"
     said: list[str] = []
-    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example, out=said.append)
+    doctest.DocTestRunner(verbose=False, optionflags=doctest.ELLIPSIS).run(example, out=said.append)
     assert not said, "".join(said)
 
 
