@@ -312,7 +312,7 @@ def test_a_whole_line_stops_the_machine_until_somebody_acknowledges(
 DIES = """
 import os, sys
 from pathlib import Path
-if Path({flag!r}).exists() and sys.orig_argv[-1].endswith("/{role}-{role}.json"):
+if Path({flag!r}).exists() and "/{role}-{role}-" in sys.orig_argv[-1]:
     os._exit(0)
 """
 """Python runs it at the start of each process of the line."""
