@@ -364,8 +364,10 @@ def test_a_document_that_cannot_be_removed_is_told_and_not_sent_twice(
         assert documents.names()
     rig.ahead_ns += MAX_RETRY_NS
     until(lambda: not documents.names() and not rig.stage._trouble, meanwhile=rig.step)
-    assert listener.bodies("glassline/loom-7/sheet") == [b"1"]
+    until(lambda: listener.bodies("glassline/loom-7/sheet"))
+    time.sleep(0.2)
     rig.stage.close()
+    assert listener.bodies("glassline/loom-7/sheet") == [b"1"]
 
 
 def test_the_output_is_tried_by_a_message_of_its_own(broker: Mosquitto, listener: Listener) -> None:
