@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from pipeline.config.line import LineConfig
 from pipeline.config.outputs import MqttConfig
 from pipeline.devices import DeviceLost
-from pipeline.link.protocol import Inbox, Outbox
+from pipeline.link.protocol import Inbox, Outbox, portion
 from pipeline.link.status import StatusReport
 from pipeline.messages.message import Message
 from pipeline.messages.states import StageState
@@ -234,10 +234,8 @@ class MqttOutput:
     def step(self, now_ns: int) -> bool:
         """Hear what is published, pass on what the broker takes."""
         moved = False
-        for _ in range(MESSAGES_PER_STEP):
-            if (received := self._heard.receive()) is None:
-                break
-            self._hear(received[0])
+        for message, _ in portion(self._heard, MESSAGES_PER_STEP):
+            self._hear(message)
             self.handled += 1
             moved = True
         if self._backlog or self._now_or_never or now_ns >= self._exchange_ns:

@@ -27,7 +27,7 @@ from glass_core.errors import AbsentError, InputError
 from pipeline.config.line import LineConfig
 from pipeline.config.outputs import OpcUaConfig
 from pipeline.devices import DeviceLost
-from pipeline.link.protocol import Inbox, Outbox
+from pipeline.link.protocol import Inbox, Outbox, portion
 from pipeline.link.status import StatusReport
 from pipeline.messages.cloth import Roll
 from pipeline.messages.line import Heartbeat, LineState, Totals
@@ -389,10 +389,8 @@ class OpcUaOutput:
     def step(self, now_ns: int) -> bool:
         """Hear what is published, then give the clients their turn."""
         moved, before = False, self.results
-        for _ in range(MESSAGES_PER_STEP):
-            if (received := self._heard.receive()) is None:
-                break
-            self._hear(received[0], now_ns)
+        for message, _ in portion(self._heard, MESSAGES_PER_STEP):
+            self._hear(message, now_ns)
             self.handled += 1
             moved = True
         if self._beat_ns is not None and now_ns - self._beat_ns > STALE_NS:

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from pipeline.config.line import LineConfig
 from pipeline.config.outputs import WebhookConfig
 from pipeline.devices import DeviceLost
-from pipeline.link.protocol import Inbox, Outbox
+from pipeline.link.protocol import Inbox, Outbox, portion
 from pipeline.link.status import StatusReport
 from pipeline.messages.states import StageState
 from pipeline.outputs.backlog import Backlog
@@ -148,10 +148,8 @@ class WebhookOutput:
     def step(self, now_ns: int) -> bool:
         """Hear what is published, then send one thing."""
         moved = False
-        for _ in range(MESSAGES_PER_STEP):
-            if (received := self._heard.receive()) is None:
-                break
-            for notice in self._teller.hear(received[0]):
+        for message, _ in portion(self._heard, MESSAGES_PER_STEP):
+            for notice in self._teller.hear(message):
                 if notice.topic in self._config.kinds:
                     self._backlog.add(notice)
             self.handled += 1
