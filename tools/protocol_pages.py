@@ -17,7 +17,7 @@ from pipeline.messages.line import Heartbeat, Totals
 from pipeline.messages.stages import Progress
 from pipeline.messages.states import StageState, State
 from pipeline.metrics.figures import Figures
-from pipeline.outputs import modbus, opcua, vision_model, webhook
+from pipeline.outputs import modbus, vision_model, vision_server, webhook
 from pipeline.outputs.backlog import MAX_WAITING
 from pipeline.outputs.mqtt import KEEPALIVE_S, MAX_RETRY_NS, SILENT_NS
 from pipeline.outputs.notices import TOPICS
@@ -142,7 +142,7 @@ def _opcua() -> str:
         (f"`{name}`", number, ", ".join(f"`{p}`" for p in properties) or "`FromState`, `ToState`")
         for number, (name, _, properties) in vision_model.EVENTS.items()
     ]
-    figures = [(f"`{name}`", type(value).__name__) for name, value in opcua.FIGURES.items()]
+    figures = [(f"`{name}`", type(value).__name__) for name, value in vision_server.FIGURES.items()]
     return f"""{HEAD}# OPC UA
 
 A server after OPC 40100-1 (Machine Vision, release 1.0), as far as a continuous line has it. The line is an object of
@@ -160,7 +160,7 @@ A line whose heartbeat is older than a second is Preoperational, its LineState S
 * Events come from the line's object, and from the Server object. The client says how often they are sent: a publishing
   interval of 10 ms is a good one.
 
-Under the namespace `{opcua.OWN}`, in the object `Line`:
+Under the namespace `{vision_server.OWN}`, in the object `Line`:
 
 {_table(("figure", "type"), figures)}
 Nothing can be written or called: the standard's methods (StartContinuous, Stop, PrepareRecipe and so on) are not there, a line
@@ -173,8 +173,8 @@ outputs:
 ```
 {_keys(OpcUaConfig)}
 The certificate names the URI `urn:glassline:LINE`. Out of date, it makes the line DEGRADED. A client whose certificate is not
-in the folder, or out of date, is told so and counted. {opcua.MAX_CLIENTS} clients at most. One that sends more
-than {opcua.MAX_PENDING} requests ahead, or never reads, is hung up on.
+in the folder, or out of date, is told so and counted. {vision_server.MAX_CLIENTS} clients at most. One that sends more
+than {vision_server.MAX_PENDING} requests ahead, or never reads, is hung up on.
 """
 
 

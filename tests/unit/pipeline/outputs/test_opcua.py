@@ -27,7 +27,8 @@ from pipeline.messages.stages import Status
 from pipeline.messages.states import Result, StageState, State
 from pipeline.messages.verdicts import Verdict
 from pipeline.outputs import vision_model as model
-from pipeline.outputs.opcua import MAX_CLIENTS, STALE_NS, OpcUaOutput, VisionServer, make
+from pipeline.outputs.opcua import STALE_NS, OpcUaOutput, make
+from pipeline.outputs.vision_server import MAX_CLIENTS, VisionServer
 from tests.fakes import Box, totals
 from tests.mosquitto import free_port
 
