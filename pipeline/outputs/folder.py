@@ -17,6 +17,7 @@ from pipeline.devices import DeviceLost
 from pipeline.link.protocol import Inbox, Outbox
 from pipeline.link.status import StatusReport
 from pipeline.messages.states import StageState
+from pipeline.outputs.backoff import Backoff
 from pipeline.outputs.documents import LOOK_NS, Document, Documents
 
 MAX_RETRY_NS = 30_000_000_000
@@ -46,7 +47,7 @@ class FolderOutput:
     def __init__(self, decision: Outbox, config: FolderConfig, documents: Documents, generation: int) -> None:
         self._config, self._documents = config, documents
         self._status = StatusReport(decision, "output", config.name, generation)
-        self._due_ns, self._pause_ns = 0, LOOK_NS
+        self._due_ns, self._backoff = 0, Backoff(2 * LOOK_NS, MAX_RETRY_NS)
         self._trouble = ""
         self.state = StageState.READY
         self.handled = 0
@@ -65,10 +66,11 @@ class FolderOutput:
                 moved = self._deliver()
             except OSError as e:
                 self._trouble = f"folder not writable ({e.strerror}), {self._config.path}, rolls' documents wait: mount it"
-                self._pause_ns = min(2 * self._pause_ns, MAX_RETRY_NS)
+                self._due_ns = now_ns + self._backoff.pause_ns()
             else:
-                self._trouble, self._pause_ns = "", LOOK_NS
-            self._due_ns = 0 if moved else now_ns + self._pause_ns
+                self._trouble = ""
+                self._backoff.reset()
+                self._due_ns = 0 if moved else now_ns + LOOK_NS
         self._status.tell(now_ns, StageState.DEGRADED if self._trouble else StageState.READY, self._trouble)
         return moved
 

@@ -23,6 +23,7 @@ from pipeline.link.status import StatusReport
 from pipeline.messages.message import Message
 from pipeline.messages.states import StageState
 from pipeline.outputs.backlog import Backlog
+from pipeline.outputs.backoff import Backoff
 from pipeline.outputs.documents import LOOK_NS, Document, Documents
 from pipeline.outputs.notices import TOPICS, Notice, Teller
 from pipeline.outputs.secrets import secret_of
@@ -216,7 +217,7 @@ class MqttOutput:
         """The last of those retained, which a broker that was started again may not know."""
         self._document: Document | None = None
         self._look_ns = self._retry_ns = self._asked_ns = self._exchange_ns = 0
-        self._pause_ns = RETRY_NS
+        self._backoff = Backoff(RETRY_NS, MAX_RETRY_NS)
         self._asked = self._told = False
         self._trouble, self._sheet_trouble = "not connected yet", ""
         self.state = StageState.READY
@@ -292,7 +293,8 @@ class MqttOutput:
 
     def _arrive(self) -> None:
         """The broker has let us in: what it may have forgotten is told first."""
-        self._told, self._trouble, self._pause_ns = True, "", RETRY_NS
+        self._told, self._trouble = True, ""
+        self._backoff.reset()
         self._broker.publish(AVAILABLE, b"online", acknowledged=True, retained=True)
         waiting = self._backlog.topics
         for topic, notice in self._kept.items():
@@ -331,4 +333,4 @@ class MqttOutput:
         self._document, self._asked, self._trouble = None, False, why
         self.reconnects += self._told
         self._told = False
-        self._retry_ns, self._pause_ns = now_ns + self._pause_ns, min(2 * self._pause_ns, MAX_RETRY_NS)
+        self._retry_ns = now_ns + self._backoff.pause_ns()

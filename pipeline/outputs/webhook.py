@@ -28,6 +28,7 @@ from pipeline.link.protocol import Inbox, Outbox, portion
 from pipeline.link.status import StatusReport
 from pipeline.messages.states import StageState
 from pipeline.outputs.backlog import Backlog
+from pipeline.outputs.backoff import Backoff
 from pipeline.outputs.documents import LOOK_NS, Documents
 from pipeline.outputs.notices import Notice, Teller
 from pipeline.outputs.secrets import read_secret
@@ -129,9 +130,8 @@ class WebhookOutput:
         self._first: tuple[Notice, str] | None = None
         """What is tried now, and the key of all its tries."""
         self._retry_ns = self._look_ns = 0
-        self._pause_ns = RETRY_NS
-        self._trouble = ""
-        self._sheet_pause_ns, self._sheet_trouble = LOOK_NS, ""
+        self._backoff, self._sheet_backoff = Backoff(RETRY_NS, MAX_RETRY_NS), Backoff(LOOK_NS, MAX_RETRY_NS)
+        self._trouble = self._sheet_trouble = ""
         """Documents wait by themselves: they hold up nothing else."""
         self.state = StageState.READY
         self.handled = self.delivered = 0
@@ -161,7 +161,7 @@ class WebhookOutput:
             except DeviceLost as e:
                 self._backlog.away()
                 self._trouble = str(e)
-                self._retry_ns, self._pause_ns = now_ns + self._pause_ns, min(2 * self._pause_ns, MAX_RETRY_NS)
+                self._retry_ns = now_ns + self._backoff.pause_ns()
         trouble = self._trouble or self._sheet_trouble
         self._status.tell(now_ns, StageState.DEGRADED if trouble else StageState.READY, trouble)
         return moved
@@ -177,7 +177,8 @@ class WebhookOutput:
             return self._deliver(now_ns)
         notice, key = self._first
         self._trouble = self._refusal(self._server.post(notice.topic, notice.body.model_dump(mode="json"), key))
-        self._first, self._pause_ns = None, RETRY_NS
+        self._first = None
+        self._backoff.reset()
         if self._trouble:
             self._retry_ns = now_ns + RETRY_NS
             if notice.topic != "outage":  # else each would make the next
@@ -212,8 +213,9 @@ class WebhookOutput:
                 self._look_ns = now_ns + MAX_RETRY_NS  # it is kept: somebody may mend the server
             else:
                 self._documents.delivered(document)
-                self._look_ns, self._sheet_pause_ns = 0, LOOK_NS
+                self._look_ns = 0
+                self._sheet_backoff.reset()
         except (DeviceLost, OSError) as e:
             self._sheet_trouble = self._documents.refused(e) if isinstance(e, OSError) else str(e)
-            self._look_ns, self._sheet_pause_ns = now_ns + self._sheet_pause_ns, min(2 * self._sheet_pause_ns, MAX_RETRY_NS)
+            self._look_ns = now_ns + self._sheet_backoff.pause_ns()
         return True

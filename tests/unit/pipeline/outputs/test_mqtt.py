@@ -250,7 +250,7 @@ def test_a_broker_that_accepts_and_never_answers_is_given_up_and_asked_ever_less
             rig.ahead_ns += SILENT_NS + 1_000_000
             rig.step()
             assert "does not answer" in rig.told.detail
-            pauses.append(rig.stage._pause_ns)
+            pauses.append(rig.stage._backoff._pause_ns)
             rig.ahead_ns += MAX_RETRY_NS
             rig.step()
         assert pauses == [RETRY_NS << n for n in range(1, 5)] + [MAX_RETRY_NS]
