@@ -58,6 +58,8 @@ class Child:
     restart_due_ns: int = 0
     was_ready: bool = False
     """In any generation."""
+    was_left: bool = False
+    """It was ready under the supervisor before this one: those that start after it need not wait for it again."""
     away: bool = False
     """It failed for what is beyond a cable, or not there, and has not been ready since."""
     waits: bool = False

@@ -126,6 +126,7 @@ class Supervisor:
         self._flight.begun_by = left.begun_by
         for child in self._processes:
             child.generation = left.generations.get(f"{child.role} {child.name}", -1)
+            child.was_left = left.states.get(f"{child.role} {child.name}") is not None
         self._say("glassline: the line was not stopped, its run goes on")
 
     def _keep(self, now_ns: int) -> None:
@@ -223,7 +224,7 @@ class Supervisor:
             self._untold.popleft()
         for child in [*self._children]:
             self._see_to(child, now_ns)
-            if child.awaited:
+            if child.awaited and not child.was_left:
                 break  # those that come later need it
         else:
             if self._standby is not None:

@@ -17,6 +17,7 @@ from pipeline.ledger.black_box import read_box
 from pipeline.ledger.box_folder import boxes
 from pipeline.messages.commands import RollStart
 from pipeline.messages.stages import Counted, Decided, Mark
+from pipeline.messages.states import StageState
 from pipeline.supervision import left as module
 from pipeline.supervision.left import FILE, GO_ON_NS, Left, read_left, write_left
 from pipeline.supervision.runtime_folder import is_running, runtime_folder
@@ -64,6 +65,21 @@ def test_what_was_left_is_gone_on_from(monkeypatch: pytest.MonkeyPatch, folder: 
     assert (spec["role"], spec["generation"], spec["begun_by"], spec["supervisor_pid"]) == ("recorder", 5, 4711, os.getpid())
     assert spec["before"] == BEFORE.model_dump(mode="json")
     assert first_spec(monkeypatch)["generation"] == 0  # the one after it was stopped in order
+
+
+@pytest.mark.parametrize(("ready", "at_once"), [(("recorder",), 2), (("recorder", "decision"), 3), (("decision",), 1)])
+def test_who_was_ready_is_not_waited_for_again(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, ready: tuple[str, ...], at_once: int
+) -> None:
+    left = of_the_killed(recorder_recorder=4, decision_decision=2, worker_worker=0)
+    states = {f"{name} {name}": StageState.READY if name in ready else None for name in ("recorder", "decision", "worker")}
+    write_left(folder, left.model_copy(update={"states": states}))
+    started = instead(monkeypatch, SLEEP)
+    with Supervisor(CONFIG, say=lambda words: None) as line:
+        for _ in range(3):
+            line.step()
+        assert len(started) == at_once
+        assert not line.up  # it is started, and has not reported
 
 
 def test_a_process_that_the_killed_never_started_is_the_first(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
