@@ -66,7 +66,7 @@ tensorrt: $(VENV)/torch-tensorrt
 	$(BIN)/pytest tests/tensorrt
 
 line: $(VENV)/.ready
-	$(BIN)/pytest tests/line
+	$(BIN)/pytest tests/line tests/gige
 
 # The checker of accessibility, in the tests' own folder.
 tests/browser/node_modules/axe-core:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from glass_core.errors import AbsentError, InputError, MissingError
+from pipeline.cameras.blocks import Blocks
 from pipeline.cameras.protocol import CameraLost, Shot
 from pipeline.config.cameras import BaslerConfig
 from pipeline.config.styles import Scalar
@@ -29,8 +30,6 @@ PICTURE_MS = 3000
 EMULATED = "0815-"
 """How serials of pylon's emulated cameras begin."""
 EMULATOR = "BaslerCamEmu"
-WRAP = 65535
-"""GigE Vision 1 counts blocks 1 to 65535 and begins again."""
 
 
 class BaslerCamera:
@@ -112,7 +111,7 @@ class BaslerCamera:
         pylon, genicam = _pypylon()
         stall_ns = int(self._config.stall_ms * 1e6) if self._config.stall_ms and self.self_timed else None
         last_ns = time.monotonic_ns()
-        blocks = _Blocks()
+        blocks = Blocks(self._config.buffers)
         while True:
             try:
                 if self._camera is None or self._camera.IsCameraDeviceRemoved():
@@ -272,8 +271,10 @@ class BaslerCamera:
         self._converter.OutputBitAlignment.Value = pylon.OutputBitAlignment_MsbAligned
         self._camera.StartGrabbing(pylon.GrabStrategy_LatestImageOnly if self._latest_only else pylon.GrabStrategy_OneByOne)
 
-    def _shot(self, pylon: Any, result: Any, blocks: _Blocks, now_ns: int) -> Shot:
+    def _shot(self, pylon: Any, result: Any, blocks: Blocks, now_ns: int) -> Shot | None:
         block_id = blocks.count(result.GetBlockID(), result.GetNumberOfSkippedImages())
+        if block_id is None:
+            return None
         pixels, error = None, ""
         if result.GrabSucceeded():
             pixels = self._pixels(pylon, result)
@@ -306,27 +307,6 @@ class BaslerCamera:
         mono = pylon.IsMonoImage(kind)
         self._converter.OutputPixelFormat = pylon.PixelType_Mono8 if mono else pylon.PixelType_RGB8packed
         return np.array(self._converter.Convert(result).GetArray())
-
-
-class _Blocks:
-    """The camera's block counter without its wraps; a camera that has none is counted here."""
-
-    NONE = 2**64 - 1
-
-    def __init__(self) -> None:
-        self._last: int | None = None
-        self._unwrapped = -1
-
-    def count(self, block: int, skipped: int) -> int:
-        """The block's number; a step of more than 1 is a loss. `skipped` matters only without a counter."""
-        if block == self.NONE:
-            self._unwrapped += 1 + skipped
-        elif self._last is None:
-            self._unwrapped = block
-        else:
-            self._unwrapped += block - self._last + (WRAP if block <= self._last <= WRAP else 0)
-        self._last = block
-        return self._unwrapped
 
 
 def list_devices() -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ import pytest
 
 from glass_core.errors import AbsentError, InputError, MissingError
 from pipeline.cameras import CameraLost, Shot, basler, make_camera
-from pipeline.cameras.basler import BaslerCamera, _Blocks, _pypylon, list_devices
+from pipeline.cameras.basler import BaslerCamera, _pypylon, list_devices
 from pipeline.cameras.picture import write_png
 from pipeline.config.cameras import BaslerConfig
 from tests.shared_data import ROOT
@@ -288,20 +288,6 @@ def test_pfs_file_is_loaded_and_then_the_features(opened: Open, tmp_path: Path) 
     (tmp_path / "x.pfs").write_text("Width\tabc\nNoSuch\t3\n")
     with pytest.raises(InputError, match=r"\.pfs file refused"):
         opened(pfs=tmp_path / "x.pfs")
-
-
-@pytest.mark.parametrize(
-    ("seen", "expected"),
-    [
-        ([(1, 0), (2, 0), (5, 0)], [1, 2, 5]),
-        ([(65534, 0), (65535, 0), (1, 0), (3, 0)], [65534, 65535, 65536, 65538]),  # GigE Vision 1 begins again at 1
-        ([(_Blocks.NONE, 0), (_Blocks.NONE, 0), (_Blocks.NONE, 2)], [0, 1, 4]),
-        ([(100000, 0), (100002, 7)], [100000, 100002]),
-    ],
-)
-def test_block_numbers_show_losses_and_no_wraps(seen: list[tuple[int, int]], expected: list[int]) -> None:
-    blocks = _Blocks()
-    assert [blocks.count(*each) for each in seen] == expected
 
 
 def test_devices_are_listed() -> None:
