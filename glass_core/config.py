@@ -13,7 +13,7 @@ from glass_core.settings.document import read_document
 from glass_core.settings.explanation import checked
 from glass_core.settings.section import Section
 
-# What a profile changes against the field defaults below. `paper` is glass.md 9.3.
+# What a profile changes against the field defaults below. `paper` is docs/explanation/glass.md#the-profile-paper.
 PROFILES: dict[str, dict[str, Any]] = {
     # Chosen on AITEX fabric 02 and synthetic defects (README): level 1 sees specks of 10 px, and in some hundred iterations
     # global synthesis raises good cells more than defects.
@@ -45,7 +45,7 @@ MIN_TILE_PX = 64
 
 
 class TrainConfig(Section):
-    """One training run; names and defaults of the method are those of GLASS (glass.md 9.3).
+    """One training run; names and defaults of the method are those of GLASS (docs/explanation/glass.md#the-profile-paper).
 
     `profile` sets the defaults: `cloth` (local synthesis alone, three levels), `quick` (with Gaussian noise, few iterations,
     some cells of each tile) or `paper` (what the official scripts have in common; configs/paper_*.yaml are the scripts).

@@ -50,7 +50,8 @@ def _filterbank(levels: Levels) -> Trunk:
     return FilterBank()
 
 
-# Files are torchvision's IMAGENET1K_V1; published GLASS figures and checkpoints depend on them (glass.md 1.1).
+# Files are torchvision's IMAGENET1K_V1; published GLASS figures and checkpoints depend on them.
+# See docs/explanation/glass.md#the-trunk.
 BACKBONES: dict[str, Backbone] = {
     "resnet18": Backbone(_resnet18, "resnet18-f37072fd.pth"),
     "resnet50": Backbone(_bottlenecks(6, 64), "resnet50-0676ba61.pth", "resnet50-11ad3fa6.pth"),

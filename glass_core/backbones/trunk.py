@@ -27,7 +27,10 @@ class Trunk(nn.Module):
         self.eval()
 
     def train(self, mode: bool = True) -> Self:
-        """Stay in eval mode whatever is asked: the trunk's batch statistics are frozen (glass.md 1.1)."""
+        """Stay in eval mode whatever is asked: the trunk's batch statistics are frozen.
+
+        See docs/explanation/glass.md#the-trunk.
+        """
         return super().train(False)
 
     def load(self, state: Mapping[str, Tensor], source: str) -> None:

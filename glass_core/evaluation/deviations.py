@@ -1,4 +1,7 @@
-"""What a training differs in from the official scripts (glass.md 9.3), so that no figure stands without it."""
+"""What a training differs in from the official scripts, so that no figure stands without it.
+
+See docs/explanation/glass.md#the-profile-paper.
+"""
 
 from collections.abc import Collection
 

@@ -21,7 +21,8 @@ from glass_core.pictures.scoring import ScoreDefinition, Scorer
 
 Protocol = Literal["standard", "official"]
 OFFICIAL_PX, OFFICIAL_SIGMA_PX = 288, 4.0
-_ZOOMED = {"toothbrush": 329, "wood": 329}  # the official code enlarges these classes before it crops (glass.md 4.4)
+_ZOOMED = {"toothbrush": 329, "wood": 329}
+"""The official code enlarges these classes before it crops (docs/explanation/glass.md#the-profile-paper)."""
 
 
 System = Callable[[TestImage, NDArray[np.uint8]], Scores]

@@ -1,4 +1,7 @@
-"""Per-region overlap: the standard curve's weights, and the figure of the official GLASS code (glass.md 8)."""
+"""Per-region overlap: the standard curve's weights, and the figure of the official GLASS code.
+
+See docs/explanation/glass.md#official-figures.
+"""
 
 import cv2
 import numpy as np

@@ -1,4 +1,7 @@
-"""The patch embedding of GLASS in its fused form: two grouped convolutions instead of unfolding (glass.md 1.3-1.5)."""
+"""The patch embedding of GLASS in its fused form: two grouped convolutions instead of unfolding.
+
+See docs/explanation/glass.md#the-embedding.
+"""
 
 import math
 

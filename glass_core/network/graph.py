@@ -12,12 +12,13 @@ from glass_core.pictures.anomaly_map import smoothing
 
 
 class ScoreGraph(nn.Module):
-    """`Glass` for inference only (glass.md 10.2, 11.1): no batch norms, no 1536-wide rows, one affine map for the head.
+    """`Glass` for inference only: no batch norms, no 1536-wide rows, one affine map for the head.
 
     Batch norms are in the convolutions before them. Adaptor, first layer and its batch norm are one matrix, which acts on
     each level by itself: on a coarser one before interpolation, where there are fewer cells; both maps are linear in space
     and channels and commute. Trunk and matrix compute in `dtype`; the last layer and the sigmoid are always
-    float32, since in half precision neighbouring scores near 1 would become equal.
+    float32, since in half precision neighbouring scores near 1 would become equal. See
+    docs/explanation/glass.md#the-graph-of-inference.
     """
 
     def __init__(self, glass: Glass, dtype: torch.dtype = torch.float32, map_px: tuple[int, int] | None = None) -> None:

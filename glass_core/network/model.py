@@ -46,7 +46,7 @@ class Product(nn.Linear):
 
 
 class Adaptor(nn.Module):
-    """One linear layer on the embedding rows (glass.md 2.1)."""
+    """One linear layer on the embedding rows (docs/explanation/glass.md#the-heads)."""
 
     def __init__(self, dim: int = EMBED_DIM) -> None:
         super().__init__()
@@ -61,7 +61,10 @@ class Adaptor(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Probability that an adapted row is anomalous: linear, batch norm, leaky ReLU, linear, sigmoid (glass.md 2.2)."""
+    """Probability that an adapted row is anomalous: linear, batch norm, leaky ReLU, linear, sigmoid.
+
+    See docs/explanation/glass.md#the-heads.
+    """
 
     def __init__(self, dim: int = EMBED_DIM, hidden: int = HIDDEN_DIM) -> None:
         super().__init__()
@@ -108,7 +111,10 @@ class Glass(nn.Module):
         self.discriminator = Discriminator()
 
     def init_heads(self, generator: torch.Generator) -> None:
-        """Draw the trainable weights (glass.md 2.1, 2.2): Xavier normal, and torch's own law for the biases."""
+        """Draw the trainable weights: Xavier normal, and torch's own law for the biases.
+
+        See docs/explanation/glass.md#the-heads.
+        """
         for linear in (self.pre_projection.linear, self.discriminator.linear):
             nn.init.xavier_normal_(linear.weight, generator=generator)
             bound = linear.in_features**-0.5

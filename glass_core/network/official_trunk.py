@@ -1,4 +1,7 @@
-"""The trunk as the official program leaves it: its batch norms have seen one picture of ones (glass.md 1.1)."""
+"""The trunk as the official program leaves it: its batch norms have seen one picture of ones.
+
+See docs/explanation/glass.md#the-official-trunk.
+"""
 
 import torch
 from torch import nn

@@ -24,7 +24,7 @@ _CHECKSUM = re.compile(r"-([0-9a-f]{8})\.pth$")
 
 
 def load_weights(arch: str, given: Path | None = None) -> tuple[dict[str, Tensor], WeightsOrigin]:
-    """The state dict for `arch` and where it came from; house.md's order of places, the publisher last.
+    """The state dict for `arch` and where it came from; places are asked in the order of `find_weights`, the publisher last.
 
     Raises InputError for a file that is named but absent, damaged or of ImageNet V2, MissingError when there is none.
     """

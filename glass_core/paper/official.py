@@ -1,4 +1,7 @@
-"""Checkpoints of the official GLASS code, both ways (glass.md 10.1): heads only, without trunk, geometry or threshold."""
+"""Checkpoints of the official GLASS code, both ways: heads only, without trunk, geometry or threshold.
+
+See docs/explanation/glass.md#checkpoints.
+"""
 
 import hashlib
 import io

@@ -18,7 +18,8 @@ from glass_core.network.model import Glass
 
 class PlainGlass(nn.Module):
     """The whole trunk, layer4 and classifier included though nothing reads them; patches unfolded, then interpolated, then
-    averaged; adaptor and discriminator layer by layer (glass.md 1.3, 1.4, 7). Float32, and the scores are those of `Glass`.
+    averaged (docs/explanation/glass.md#the-embedding); adaptor and discriminator layer by layer. Float32, and the scores are
+    those of `Glass`.
 
     layer4 and the classifier are drawn at random: they cost time and change no score. Raises InputError for a trunk that is
     no ResNet.

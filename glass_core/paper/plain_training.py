@@ -1,5 +1,6 @@
-"""One training iteration as the official code makes it (glass.md 2.3, 3): the oracle of the fast form, and what it is timed
-against. Slow on purpose.
+"""One training iteration as the official code makes it: the oracle of the fast form, and what it is timed against.
+
+Slow on purpose. See docs/explanation/glass.md#one-iteration.
 """
 
 import numpy as np

@@ -1,4 +1,7 @@
-"""Where the object of a picture is: pasted defects belong on it, not on its background (glass.md 4.4)."""
+"""Where the object of a picture is: pasted defects belong on it, not on its background.
+
+See docs/explanation/glass.md#foreground.
+"""
 
 from collections.abc import Mapping
 from functools import lru_cache

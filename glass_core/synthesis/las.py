@@ -1,4 +1,7 @@
-"""Local anomaly synthesis: a picture with a random texture blended into a random mask (GLASS section 4)."""
+"""Local anomaly synthesis: a picture with a random texture blended into a random mask.
+
+See docs/explanation/glass.md#local-synthesis.
+"""
 
 import numpy as np
 from numpy.typing import NDArray

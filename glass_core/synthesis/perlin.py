@@ -1,4 +1,4 @@
-"""Perlin noise, and the random masks of local anomaly synthesis made from it (GLASS section 4.1)."""
+"""Perlin noise, and the random masks of local anomaly synthesis made from it (docs/explanation/glass.md#masks)."""
 
 from functools import lru_cache
 

@@ -19,7 +19,10 @@ from glass_core.synthesis.yarns import Yarns, find_yarns
 CACHE_BYTES = 2 << 30
 SPECTRUM_TILES = 16
 OFFICIAL_PICTURES = 392
-"""The official code ends an epoch with the batch that goes beyond so many pictures (glass.md 6)."""
+"""The official code ends an epoch with the batch that goes beyond so many pictures.
+
+See docs/explanation/glass.md#the-course-of-a-training.
+"""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,7 @@
-"""The nine texture operations of GLASS (section 4.2) on uint8 RGB images, rounding and truncating as PIL does."""
+"""The nine texture operations of GLASS on uint8 RGB images, rounding and truncating as PIL does.
+
+See docs/explanation/glass.md#textures.
+"""
 
 from collections.abc import Callable
 

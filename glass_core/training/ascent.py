@@ -1,6 +1,7 @@
 """The gradient ascent of global synthesis in the space of the discriminator's first layer, and the way back through it.
 
-There a row costs 1024 numbers instead of 1536, and the normal rows are passed once, not in every step (glass.md S6 and S7).
+There a row costs 1024 numbers instead of 1536, and the normal rows are passed once, not in every step.
+See docs/explanation/glass.md#the-fast-ascent.
 """
 
 from collections.abc import Callable

@@ -40,7 +40,7 @@ def method_of(config: TrainConfig, hypersphere: bool) -> Method:
 
 
 def optimisers_of(glass: Glass, config: TrainConfig) -> Optimisers:
-    """Adam with L2 for the adaptor, AdamW at twice the rate for the discriminator (glass.md 2.4)."""
+    """Adam with L2 for the adaptor, AdamW at twice the rate for the discriminator (docs/explanation/glass.md#the-heads)."""
     return (
         torch.optim.Adam(glass.pre_projection.parameters(), lr=config.lr, weight_decay=1e-5),
         torch.optim.AdamW(glass.discriminator.parameters(), lr=2 * config.lr, weight_decay=0.01),

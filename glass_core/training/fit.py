@@ -1,4 +1,7 @@
-"""Fits the heads of GLASS to good pictures alone (glass.md 2, 3 and 6), resumable after any finished epoch."""
+"""Fits the heads of GLASS to good pictures alone, resumable after any finished epoch.
+
+See docs/explanation/glass.md#the-course-of-a-training.
+"""
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -1,6 +1,6 @@
 """The loss of one GLASS iteration on feature rows: global synthesis by gradient ascent, local synthesis, hard examples.
 
-Follows glass.md 3 (paper equations 1, 2 and 5 to 8).
+Follows docs/explanation/glass.md#global-synthesis and #losses (paper equations 1, 2 and 5 to 8).
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ FOCAL_SMOOTH = 1e-5
 
 @dataclass(frozen=True)
 class Method:
-    """GLASS-m (`hypersphere` off) or GLASS-h, with the names of glass.md 9.3; `mining` off leaves Gaussian noise alone.
+    """GLASS-m (`hypersphere` off) or GLASS-h; `mining` off leaves Gaussian noise alone (docs/explanation/glass.md#noise).
 
     `gas` and `las` off leave their losses out, `projection` off the truncated projections (table 4); the passes are made.
     """
@@ -132,7 +132,7 @@ def las_loss(
 
 
 def hard_weights(p: Tensor, mask: Tensor, fraction: float) -> Tensor:
-    """Weight 1 for rows whose squared error is at or above its `fraction` quantile over the batch, else 0 (OHEM, S18)."""
+    """Weight 1 for rows whose squared error is at or above its `fraction` quantile over the batch, else 0 (OHEM)."""
     error = (p.detach() - mask).square()  # (N, 1)
     if fraction <= 0:
         return torch.ones_like(error)
@@ -140,7 +140,10 @@ def hard_weights(p: Tensor, mask: Tensor, fraction: float) -> Tensor:
 
 
 def focal_loss(p: Tensor, mask: Tensor, weights: Tensor) -> Tensor:
-    """Two-class focal loss, gamma 2, smoothed one-hot (glass.md 3, step 9), as the weighted mean over rows (N, 1)."""
+    """Two-class focal loss, gamma 2, smoothed one-hot, as the weighted mean over rows (N, 1).
+
+    See docs/explanation/glass.md#losses.
+    """
     one_hot = torch.cat([1 - mask, mask], dim=1).float()  # (N, 2), clamped in float32 as by the authors
     one_hot = one_hot.clamp(FOCAL_SMOOTH, 1 - FOCAL_SMOOTH).to(p.dtype)
     matched = (one_hot * torch.cat([1 - p, p], dim=1)).sum(dim=1, keepdim=True) + FOCAL_SMOOTH  # (N, 1)

@@ -20,9 +20,9 @@ class GoodFeatures:
     """Embedding rows of good tiles at their places, from one pass over them before the first iteration.
 
     `mean` (cells, 1536) is that over all tiles at each position in the tile; the adaptor is affine, so the centre of
-    GLASS-h (glass.md 3.3) is its image, one product an epoch (glass.md S3). It is None for GLASS-m, which needs none. Where
-    training shifts tiles at random (`input: tiles`) it is the mean of the tiling's own places: position in the tile, not on
-    the cloth.
+    GLASS-h is its image, one product an epoch (docs/explanation/glass.md#the-centre). It is None for GLASS-m, which needs
+    none. Where training shifts tiles at random (`input: tiles`) it is the mean of the tiling's own places: position in the
+    tile, not on the cloth.
 
     Crops are never shifted, so their rows are kept in half precision as far as there is room (glass_core.training.kept_rows, in
     `folder`), and computed again beyond. All rows of crops, synthetic ones among them, are rounded to half: how much room

@@ -79,7 +79,8 @@ def draw_rows(cells: Tensor, count: int, generator: torch.Generator) -> Tensor:
 def recalibrate(glass: Glass, tiles: TileSource, config: TrainConfig, epoch: int) -> None:
     """Set the running statistics of the batch norm to means over many batches of good and noisy rows.
 
-    In training they remember little more than the last batch (glass.md 2.3, T4); weights are not touched.
+    In training they remember little more than the last batch; weights are not touched.
+    See docs/explanation/glass.md#batch-norm-statistics.
     """
     glass.eval()  # products in float32, as it will score
     norm, linear = glass.discriminator.norm, glass.discriminator.linear

@@ -1,4 +1,7 @@
-"""The judge of GLASS-j: hypersphere or manifold, from the spectrum of a class's average good picture (glass.md 5)."""
+"""The judge of GLASS-j: hypersphere or manifold, from the spectrum of a class's average good picture.
+
+See docs/explanation/glass.md#the-judge.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -204,7 +204,8 @@ def test_what_is_switched_off_gets_no_gradient(discs: list[Path], tmp_path: Path
     for folder, switch in zip(out, switches, strict=True):
         run(discs, crops(epochs=1, iterations_per_epoch=1, **switch), folder)
     figures = [load_model(folder)[1].curve[0] for folder in out]
-    assert same(out[0], out[4])  # noise of 1536 numbers lies within [0.5, 1] (glass.md T7): the projection moves nothing
+    # The projection moves nothing: noise of 1536 numbers lies within [0.5, 1] (docs/explanation/glass.md#truncated-projection).
+    assert same(out[0], out[4])
     assert not any(same(out[0], other) for other in (*out[1:4], out[5]))
     assert figures[0].loss == pytest.approx(figures[1].loss + figures[2].loss, rel=1e-6)
     assert (figures[0].clamped, figures[3].clamped, figures[4].clamped) == (0, None, 0)

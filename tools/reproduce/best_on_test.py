@@ -1,4 +1,7 @@
-"""The official choice of an epoch, the best on the test set (glass.md 6): its figures for comparison, never a model."""
+"""The official choice of an epoch, the best on the test set: its figures for comparison, never a model.
+
+See docs/explanation/glass.md#the-course-of-a-training.
+"""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def made(form: str, backbone: str, precision: str, folder: Path) -> tuple[Callab
 
     GLASS-h, all rows, 20 ascent steps. All forms begin with the same weights and get the same batches and noise. Synthetic
     defects are made by ours for all, which favours the official form; that form makes them for the centre as well, where
-    nobody looks at them (glass.md S5).
+    nobody looks at them (docs/explanation/glass.md#the-centre).
     """
     config = TrainConfig.model_validate({
         "backbone": backbone, "tile_px": 256, "border_px": 0, "batch_tiles": BATCH_TILES, "rows_per_tile": None,

@@ -1,4 +1,7 @@
-"""The paper's presets equal the official scripts (glass.md 9.3), and every difference is said."""
+"""The paper's presets equal the official scripts, and every difference is said.
+
+See docs/explanation/glass.md#the-profile-paper.
+"""
 
 import pytest
 

@@ -11,7 +11,7 @@ from tests.shared_data import shared
 
 
 def plain_embedding(*levels: Tensor) -> Tensor:
-    """glass.md 1.3 and 1.4, step by step: unfold, upsample the patches, pool each level, stack, pool again."""
+    """docs/explanation/glass.md#the-embedding, step by step: unfold, upsample the patches, pool, stack, pool again."""
     batch, _, h, w = levels[0].shape
     pooled = []
     for level in levels:
@@ -88,4 +88,4 @@ def test_rows_of_some_cells_are_those_of_all(channels: tuple[int, ...]) -> None:
 def test_averages_keep_a_constant_inside_and_shrink_it_at_the_border() -> None:
     rows = Embedding((128, 256))(torch.ones(1, 128, 6, 6), torch.ones(1, 256, 3, 3)).view(6, 6, EMBED_DIM)
     torch.testing.assert_close(rows[3, 3, :768], torch.ones(768))
-    assert rows[0, 0, :768].mean() < 0.6  # zero padding takes part (glass.md 1.3)
+    assert rows[0, 0, :768].mean() < 0.6  # zero padding takes part (docs/explanation/glass.md#the-embedding)

@@ -109,7 +109,7 @@ def test_batch_norm_is_updated_22_times_and_twice_without_mining() -> None:
 
 @pytest.mark.parametrize(("dim", "low", "high"), [(1536, 0.0, 0.0), (1024, 0.9, 1.0)])
 def test_the_manifold_projection_is_idle_at_the_default_width_only(dim: int, low: float, high: float) -> None:
-    """glass.md T7: ||noise|| is 0.588 at d = 1536, inside [0.5, 1], and 0.48 at d = 1024."""
+    """docs/explanation/glass.md#truncated-projection: ||noise|| is 0.588 at d = 1536, inside [0.5, 1], and 0.48 at d = 1024."""
     modules = heads(dim, 8)
     generator = torch.Generator().manual_seed(9)
     normal, las, noise = torch.randn(3, 64, dim, dtype=torch.float64, generator=generator)
