@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.ledger.ending import Ending
 from pipeline.ledger.found import Found
 from pipeline.ledger.opening import Connection, opened
 from pipeline.ledger.reading import read_borders
@@ -39,9 +40,19 @@ class Missing(BaseModel):
     """How many of the verdicts still stand there."""
     counted: int = 0
     """How many of these lie before the last that the ledger has. They count as their lines say, the others as lost."""
+    end: bool = False
+    """Nobody writes the run any more, and it did not end in order: nobody knows what came after its last record."""
 
     def __str__(self) -> str:
-        """A sentence for people; empty where nothing is missing."""
+        """Some sentences for people; empty where nothing is missing."""
+        return " ".join(filter(None, (self._records(), self._end())))
+
+    def _end(self) -> str:
+        if not self.end:
+            return ""
+        return "The run did not end in order: what was inspected after its last record is not known."
+
+    def _records(self) -> str:
         if not self.records:
             return ""
         counts = ", ".join(f"{n:,} {kind if n > 1 else kind.removesuffix('s')}" for kind, n in self.records.items())
@@ -59,10 +70,11 @@ def read_spans(path: Path, run_id: str | None = None) -> Iterator[SpanRow]:
 
     It parses each verdict once, and keeps in memory only what grows with the gaps and rolls. A frame across the border of two
     rolls gives a part to each; cloth seen again is left out. At the end comes the cloth of which the ledger has lost what was
-    decided: as a line of verdicts.jsonl says, where one fits in, else as NOT_INSPECTED for RECORD_LOST.
+    decided: as a line of verdicts.jsonl says, where one fits in, else as NOT_INSPECTED for RECORD_LOST. Of a run that was cut
+    off that is all cloth that is known to have run.
     """
+    ending, found = Ending(path), Found()
     borders, lines = read_borders(path, run_id), LinesSoFar.of(path.parent)
-    found = Found()
     with opened(path) as db:
         run = find_run(db, path, run_id)
         looks_at_mm, last = _looks_at_mm(db, run), None
@@ -83,7 +95,7 @@ def read_spans(path: Path, run_id: str | None = None) -> Iterator[SpanRow]:
                 found.compare(*span[:3])
             for part in borders.parts(*span[1:]):
                 yield span[0], *part, body["result"], body["reason"]
-        end_mm = _end_mm(looks_at_mm, last, whole_totals(db, run), lines.after(run, last).end_mm)
+        end_mm = _end_mm(looks_at_mm, last, whole_totals(db, run), lines.after(run, last).end_mm, ending.lacks(db, run))
         for hole in spoken.holes(end_mm):
             for roll_id, start_mm, stop_mm, result, reason in found.fill(*hole):
                 for part in borders.parts(start_mm, stop_mm, roll_id):
@@ -92,7 +104,7 @@ def read_spans(path: Path, run_id: str | None = None) -> Iterator[SpanRow]:
 
 def read_missing(path: Path, run_id: str | None = None) -> Missing:
     """The records that a run (default: the last) should hold and does not, by the numbers and totals that it does hold."""
-    lines, last = LinesSoFar.of(path.parent), None
+    ending, lines, last = Ending(path), LinesSoFar.of(path.parent), None
     held, reach, counted = Counter[tuple[str, int]](), dict[tuple[str, int], int](), 0
     doubted: Key | None = None
 
@@ -101,6 +113,7 @@ def read_missing(path: Path, run_id: str | None = None) -> Missing:
 
     with opened(path) as db:
         run = find_run(db, path, run_id)
+        cut_off = ending.lacks(db, run)
         for body, in_lines in whole_verdicts(db, run, lines):
             generation, number = body["generation"], body["number"]
             if doubted is not None and doubted[0] == generation:  # another of its generation follows: it was right
@@ -134,6 +147,7 @@ def read_missing(path: Path, run_id: str | None = None) -> Missing:
         records={kind: n for kind, n in records.items() if n},
         in_verdicts_jsonl=beyond.total() + counted,
         counted=counted,
+        end=cut_off,
     )
 
 
@@ -143,17 +157,17 @@ def _looks_at_mm(db: Connection, run_id: str) -> dict[str, float]:
 
 
 def _end_mm(
-    looks_at_mm: dict[str, float], last: Key | None, told: Iterable[Totals], beyond_mm: dict[str, float]
+    looks_at_mm: dict[str, float], last: Key | None, told: Iterable[Totals], beyond_mm: dict[str, float], cut_off: bool
 ) -> dict[str, float]:
     """How far cameras told of their cloth, where that was further than the last verdict on record.
 
     Totals say how many verdicts there were, and how far the cloth had come. `beyond_mm`: how far the lines of verdicts.jsonl
-    tell that follow the last verdict.
+    tell that follow the last verdict. In a run that was `cut_off`, cloth that had come has lost its verdicts, however many.
     """
     end_mm: dict[str, float] = {}
     for totals in told:
         lost = totals.verdicts > 0 and (last is None or (totals.generation, totals.verdicts - 1) > last)
-        if lost and totals.position_mm is not None:
+        if (lost or cut_off) and totals.position_mm is not None:
             end_mm = {camera: totals.position_mm + mm for camera, mm in looks_at_mm.items()}
     for camera in beyond_mm.keys() & looks_at_mm.keys():  # a damaged line may name one that the run has not
         end_mm[camera] = max(end_mm.get(camera, beyond_mm[camera]), beyond_mm[camera])

@@ -17,7 +17,8 @@ from glass_core.files.whole_file import sync_folder
 from pipeline.config.ledger import LedgerConfig
 from pipeline.ledger import acts, dispositions
 from pipeline.ledger.journal import VERDICTS_FILE
-from pipeline.ledger.store import Ledger, lock, stands_alone
+from pipeline.ledger.store import Ledger, stands_alone
+from pipeline.ledger.writer_lock import lock
 
 LOOK_NS = 600_000_000_000
 AWAY, PART, GOING = "until-", ".until.part", ".going-"

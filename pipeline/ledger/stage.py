@@ -16,6 +16,7 @@ from pipeline.ledger.reading import read_runs
 from pipeline.ledger.retention import Retention, put_away
 from pipeline.ledger.room import Room
 from pipeline.ledger.store import Ledger, LedgerFull
+from pipeline.ledger.tables import ENDED
 from pipeline.ledger.verdict_lines import VerdictLines
 from pipeline.link.protocol import Inbox, Outbox, portion
 from pipeline.link.status import StatusReport
@@ -41,7 +42,7 @@ class Recorder:
     CameraFacts, and tells decision what is committed. A failed write is a FAULT told to decision; the rows are kept, tried
     again each second, and READY follows when all are safe. A ledger that was moved aside, and a disk that fills, are told as
     DEGRADED. With MAX_UNCOMMITTED rows in hand nothing more is taken in. Pictures are written when nothing else waits, or when
-    too many of them do.
+    too many of them do. A run whose record is whole as it closes has ended in order, and the ledger says so.
     """
 
     idle_ms = 50  # each waking takes time from the engine, and a commit may be that much later
@@ -65,6 +66,8 @@ class Recorder:
         self._failure = ""
         self._room, self._retention = Room(folder), retention
         self._aside_until_ns: int | None = None
+        self._reached, self._counted = (0, 0), (min(0, -generation), 0)
+        """Up to where there are verdicts, and totals that count them; those of the recorder before are not known."""
         self._status = StatusReport(to_decision, "recorder", "recorder", generation)
         self._retry_ns = 0
         self.state = StageState.READY
@@ -105,6 +108,8 @@ class Recorder:
             self._commit()
             while self._album.write_one():
                 pass
+            if self._ledger.pending == 0 and self._counted >= self._reached:  # decision's last totals count all
+                self._ledger.end()
         finally:
             self._lines.close()
             with suppress(LedgerFull):
@@ -119,8 +124,12 @@ class Recorder:
         self._ledger.add(message, payloads)
         if (key := record_key(message)) is not None:
             self._unsafe.append(key)
-        if isinstance(message, Verdict) and message.result is Result.DEFECT:
-            self._album.take(message, payloads)
+        if isinstance(message, Totals):
+            self._counted = max(self._counted, (message.generation, message.verdicts))
+        if isinstance(message, Verdict):
+            self._reached = max(self._reached, (message.generation, message.number + 1))
+            if message.result is Result.DEFECT:
+                self._album.take(message, payloads)
 
     def _commit(self) -> None:
         try:
@@ -184,6 +193,6 @@ def make_recorder(
         with suppress(InputError):  # the ledger itself refuses the file, or moves it aside
             last, known = next(reversed(read_runs(path).items()), (None, {}))  # none: it was killed before its first row
             run_id = last if known.get("parent_pid") == begun_by else None
-    ledger = Ledger(path, {"parent_pid": begun_by, **run_facts(config, model)}, run_id)
+    ledger = Ledger(path, {"parent_pid": begun_by, ENDED: None, **run_facts(config, model)}, run_id)
     retention = Retention(ledger, config.ledger, time.time_ns) if config.ledger.removes else None
     return Recorder(inbox, to_decision, ledger, path.parent, generation, int(config.ledger.crops_mb * 1e6), retention)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sqlite3
@@ -14,9 +13,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from glass_core.errors import InputError
-from glass_core.files.whole_file import make_folder, sync_folder
+from glass_core.files.whole_file import sync_folder
 from pipeline.ledger.journal import VERDICTS_FILE
-from pipeline.ledger.tables import NAMES, SCHEMA, TABLES, Row, row, told_later
+from pipeline.ledger.tables import ENDED, FACT, NAMES, SCHEMA, TABLES, Row, row, told_later
+from pipeline.ledger.writer_lock import lock
 from pipeline.messages.message import Message, Payload
 from pipeline.messages.verdicts import Verdict
 
@@ -92,7 +92,12 @@ class Ledger:
 
     def add_fact(self, key: str, value: Any) -> None:
         """Take one more fact of the run, written with the next commit."""
-        self._pending.append((None, ("INSERT OR IGNORE INTO run VALUES (?, ?, ?)", self._state(key, value))))
+        self._pending.append((None, (FACT, self._state(key, value))))
+
+    def end(self) -> None:
+        """Say with the next commit that the run ends here in order."""
+        now = json.dumps(datetime.now(UTC).isoformat())
+        self._pending.append((None, (FACT, (self.run_id, ENDED, now))))
 
     def commit_due(self, now_ns: int) -> bool:
         """Whether enough rows, or old enough ones, are waiting."""
@@ -187,11 +192,6 @@ class Ledger:
         self._db = _open(self.path, self._facts.values())
 
 
-def check_free(path: Path) -> None:
-    """InputError while somebody writes this ledger."""
-    os.close(lock(path))
-
-
 def set_aside(path: Path) -> Path:
     """Give a damaged ledger another name, with what SQLite keeps beside it; where it lies now. OSError where that fails."""
     place = path.with_name(f"{path.stem}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}{path.suffix}")
@@ -223,22 +223,6 @@ def _broken(error: Exception) -> bool:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in BROKEN
 
 
-def lock(path: Path) -> int:
-    """Hold `<ledger>.lock`, which the kernel frees when the process dies, however it dies."""
-    side = path.with_name(path.name + ".lock")
-    try:
-        make_folder(path.parent)
-        handle = os.open(side, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-    except OSError as e:
-        raise InputError(f"ledger not writable ({e.strerror}), {path}, choose another ledger.path") from None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        raise InputError(f"ledger in use by another line, {path}, stop it or choose another ledger.path") from None
-    return handle
-
-
 def _open(path: Path, facts: Iterable[tuple[str, str, str]]) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=BUSY_S)
     try:
@@ -256,7 +240,7 @@ def _open(path: Path, facts: Iterable[tuple[str, str, str]]) -> sqlite3.Connecti
             lost.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
             raise lost
         with db:
-            db.executemany("INSERT OR IGNORE INTO run VALUES (?, ?, ?)", facts)
+            db.executemany(FACT, facts)
         sync_folder(path.parent)  # SQLite sees to what is in its files, and not to their names
     except BaseException:
         db.close()

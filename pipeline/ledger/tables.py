@@ -32,6 +32,10 @@ CREATE TABLE web (run_id TEXT, generation INTEGER, kind TEXT, number INTEGER, bo
     PRIMARY KEY (run_id, generation, kind, number));
 CREATE TABLE totals (run_id TEXT, generation INTEGER, body TEXT NOT NULL, PRIMARY KEY (run_id, generation));
 """
+ENDED = "ended"
+"""The key of the one fact of a run that changes: null, and in the end when it ended in order."""
+FACT = f"INSERT INTO run VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value WHERE key = '{ENDED}'"
+"""Any other fact stays as it was."""
 NAMES = frozenset({"run", "verdicts", "states", "rejects", "actions", "camera_facts", "web", "totals"})
 
 Row = tuple[str, tuple[Any, ...]]

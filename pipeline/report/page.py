@@ -169,8 +169,8 @@ def _warnings(facts: dict[str, Any], summary: Summary, seen: Metres | None, shee
         warnings.append(
             f"The record of {lost_mm / 1000:,.3f} m is lost: that cloth counts as not inspected ({Reason.RECORD_LOST})."
         )
-    if sheet.missing.records:
-        warnings.append(str(sheet.missing))
+    if missing := str(sheet.missing):
+        warnings.append(missing)
     if not summary.card_sha:
         warnings.append("No threshold card was in force: nothing on this roll was judged.")
     if title := untrained_title(info.get("arch", "")):

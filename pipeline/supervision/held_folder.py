@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from glass_core.errors import InputError
+from glass_core.files.lock_files import take_lock
 from pipeline.link.zmq_link import make_private
 from pipeline.supervision.runtime_folder import LOCK
-
-LOOK_S = 1.0
-"""Whoever looks whether a line runs has the lock for a moment as well: so long it is tried for."""
 
 
 class HeldFolder:
@@ -43,7 +39,7 @@ class HeldFolder:
 
     def _take_lock(self, name: str) -> IO[str]:
         lock = (self.path / LOCK).open("a+")
-        if not _locked(lock):
+        if not take_lock(lock.fileno()):
             lock.seek(0)
             pid = lock.read().strip()
             lock.close()
@@ -76,17 +72,3 @@ class HeldFolder:
             with suppress(InputError):  # the next line says so
                 self.empty(keep)
         self._lock.close()
-
-
-def _locked(lock: IO[str]) -> bool:
-    """Whether it could be had."""
-    end_s = time.monotonic() + LOOK_S
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= end_s:
-                return False
-            time.sleep(0.02)
-        else:
-            return True

@@ -13,11 +13,12 @@ began. Only a line whose XDG_RUNTIME_DIR is none of the usual ones needs the sam
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+
+from glass_core.files.lock_files import is_locked
 
 SERVICES, SESSIONS, TEMPORARY = Path("/run/glassline"), Path("/run/user"), Path("/tmp")
 LOCK = "lock"
@@ -56,13 +57,4 @@ def _is_own(folder: Path) -> bool:
 
 def _is_locked(folder: Path) -> bool:
     """Whether a line runs there; a stranger's folder in /tmp says nothing of our lines."""
-    if not _is_own(folder):
-        return False
-    try:
-        with (folder / LOCK).open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return True
-    return False
+    return _is_own(folder) and is_locked(folder / LOCK)

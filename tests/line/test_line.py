@@ -17,7 +17,7 @@ import pytest
 from glass_core.errors import InputError
 from pipeline.cameras.synthetic.weave import render
 from pipeline.config.line import LineConfig
-from pipeline.ledger.lost import read_missing
+from pipeline.ledger.lost import Missing, read_missing
 from pipeline.ledger.reading import read_runs, read_states, read_verdicts
 from pipeline.messages.actions import Reject
 from pipeline.messages.commands import Answer, Reset
@@ -398,7 +398,7 @@ def test_a_line_that_gave_up_is_in_fault_until_somebody_resets_it(model: Path, f
         run.until(lambda: any(isinstance(m, Answer) and not m.refused for m in run.heard))
         run.until(lambda: (now := run.state()) is not None and now.state is State.RUNNING and now.inspection_ok)
     ledger = tmp_path / "ledger.sqlite"
-    assert len(read_runs(ledger)) == 1 and not read_missing(ledger).records
+    assert len(read_runs(ledger)) == 1 and read_missing(ledger) == Missing()
     for camera in "ab":  # what went by in between has its word
         spans = sorted((v.start_mm, v.end_mm) for v in read_verdicts(ledger) if v.camera == camera and v.end_mm is not None)
         assert all(after[0] <= before[1] + 1e-3 for before, after in pairwise(spans))

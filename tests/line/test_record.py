@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.line import LineConfig
-from pipeline.ledger.lost import read_missing
+from pipeline.ledger.lost import Missing, read_missing
 from pipeline.ledger.reading import read_rejects, read_states, read_verdicts
 from pipeline.messages.actions import Reject
 from pipeline.messages.commands import Reset
@@ -58,7 +58,7 @@ def test_a_recorder_killed_on_a_full_disk_loses_nothing(model: Path, footage: Pa
     recorded = list(read_rejects(line.ledger.path))
     assert rejects and recorded[: len(rejects)] == rejects
     assert State.FAULT in [s.state for s in read_states(line.ledger.path)]
-    assert read_missing(line.ledger.path).records == {}
+    assert read_missing(line.ledger.path) == Missing()
     lines = (tmp_path / "out" / "verdicts.jsonl").read_text().splitlines()
     assert len(lines) == len(got)
     metres = read_covered(line.ledger.path).metres

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from glass_core.errors import InputError
 from glass_core.files.claimed_folder import claimed_folder
-from pipeline.ledger.store import check_free
+from pipeline.ledger.writer_lock import check_free
 
 
 def add_out(

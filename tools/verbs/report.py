@@ -30,8 +30,8 @@ def run(args: argparse.Namespace) -> int:
         return _open_box(args.folder, args.json)
     ledger = args.folder / "ledger.sqlite"
     page, sheet = issue_report(ledger, args.folder)
-    if sheet.missing.records:
-        print(sheet.missing, file=sys.stderr)
+    if missing := str(sheet.missing):
+        print(missing, file=sys.stderr)
     if not args.json:
         print(page)
         return 0

@@ -27,7 +27,6 @@ LATE_S = 1.0
 WELL_S = 30.0
 GROWN_MB, GROWN_HANDLES = 150.0, 12
 STOPPED_S = 10.0
-CUT_OFF = " at the end of a run that was cut off"
 DEAF = ("flood", "stalled")
 """While these last, an honest subscriber may be hung up on by mistake, and come back."""
 
@@ -278,7 +277,12 @@ def runs_again(r: Record) -> Found:
 
 
 def record_is_whole(r: Record) -> Found:
-    """What the ledger once had it has; what was published and is not there is seen to be missing; the lines agree with it."""
+    """What the ledger once had it has; what was published and is not there is seen to be missing; the lines agree with it.
+
+    A run whose end is not in the ledger is seen to lack it. One that was stopped in order has it.
+    """
+    if r.runs and r.ends.get(r.runs[-1][0]) is None:
+        yield "I7", "", r.runs[-1][0], "stopped in order, and the ledger does not say so"
     rows = {(run, v["generation"], v["number"]): v for run, v in r.rows}
     for key in r.glimpses.keys() - rows.keys():
         yield "I7", "", f"verdict {key}", "it was committed, and is gone"
@@ -286,15 +290,10 @@ def record_is_whole(r: Record) -> Found:
     lost = Counter(run for (run, *_), v in rows.items() if v.get("reason") == "RECORD_LOST")
     for key in r.verdicts().keys() - rows.keys():
         run, generation, number = key
-        cut_off = run != r.runs[-1][0]  # only the last one is stopped in order
+        cut_off = run in r.ends and r.ends[run] is None
         after = any(of == run and (g, n) > (generation, number) for of, g, n in rows)
-        if not after and number >= told.get((run, generation), 0) and not lost[run]:
-            yield (
-                "I7",
-                r.verdicts()[key]["camera"],
-                f"verdict {key}",
-                "published, and nothing shows that it is missing" + CUT_OFF * cut_off,
-            )
+        if not after and number >= told.get((run, generation), 0) and not lost[run] and not cut_off:
+            yield "I7", r.verdicts()[key]["camera"], f"verdict {key}", "published, and nothing shows that it is missing"
     lines = {(v["run"], v["generation"], v["number"]): v for v in r.lines}
     for key in lines.keys() ^ rows.keys():
         yield "I7", "", f"verdict {key}", "verdicts.jsonl and the ledger differ"

@@ -57,6 +57,8 @@ class Record:
     footprints: list[Footprint] = field(default_factory=list)
     runs: list[tuple[str, int]] = field(default_factory=list)
     """Each run in the ledger and when it began."""
+    ends: dict[str, str | None] = field(default_factory=dict)
+    """When each run ended in order; null: it was cut off, for all that the ledger says."""
     rows: list[tuple[str, Said]] = field(default_factory=list)
     totals: list[tuple[str, Said]] = field(default_factory=list)
     lines: list[Said] = field(default_factory=list)
@@ -74,6 +76,8 @@ class Record:
                 if key == "started":
                     began = datetime.fromisoformat(json.loads(value)).timestamp()
                     self.runs.append((run, int(began * 1e9) - ago_ns))
+                elif key == "ended":
+                    self.ends[run] = json.loads(value)
             self.rows = [(r, json.loads(b)) for r, b in db.execute("SELECT run_id, body FROM verdicts ORDER BY rowid")]
             self.totals = [(r, json.loads(b)) for r, b in db.execute("SELECT run_id, body FROM totals")]
         self.runs.sort(key=lambda run: run[1])

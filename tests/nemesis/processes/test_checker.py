@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.nemesis.processes.checker import CUT_OFF, check
+from tests.nemesis.processes.checker import check
 from tests.nemesis.processes.ear import Said
 from tests.nemesis.processes.record import Deed, Footprint, Record
 from tests.nemesis.processes.recovery import alone, distribution, well_ns
@@ -58,6 +58,7 @@ def recorded(cloth: bool) -> Record:
     record.rows = [(RUN, v) for v in pairs]
     record.lines = [{"run": RUN, **v} for v in pairs]
     record.totals, record.runs = [(RUN, {**totals, "position_mm": None})], [(RUN, 0)]
+    record.ends = {RUN: "2026-01-01T00:00:00+00:00"}
     record.pids = [(1, name, pid) for pid, name in enumerate(("supervisor", "decision", "worker", "a", "b"), 1)]
     record.pids.append((5 * S + 20 * MS, "worker", 9))
     record.deeds = [Deed("kill", "worker", 5 * S, 5 * S)]
@@ -200,6 +201,11 @@ def the_last_row_is_missing_and_nothing_tells_of_it(r: Record) -> None:
 def the_end_of_a_run_is_missing_that_another_one_follows(r: Record) -> None:
     the_last_row_is_missing_and_nothing_tells_of_it(r)
     r.runs.append(("R2", 60 * S))
+    r.ends["R2"] = r.ends[RUN]
+
+
+def nothing_says_that_the_run_ended(r: Record) -> None:
+    r.ends[RUN] = None
 
 
 def a_line_is_missing(r: Record) -> None:
@@ -249,7 +255,8 @@ PLANTS: tuple[tuple[str, str, Callable[[Record], None]], ...] = (
     ("I6", "the line ended by itself", a_refused_configuration_ends_it),
     ("I7", "it was committed, and is gone", a_committed_row_is_gone),
     ("I7", "published, and nothing shows that it is missing", the_last_row_is_missing_and_nothing_tells_of_it),
-    ("I7", f"published, and nothing shows that it is missing{CUT_OFF}", the_end_of_a_run_is_missing_that_another_one_follows),
+    ("I7", "published, and nothing shows that it is missing", the_end_of_a_run_is_missing_that_another_one_follows),
+    ("I7", "stopped in order, and the ledger does not say so", nothing_says_that_the_run_ended),
     ("I7", "verdicts.jsonl and the ledger differ", a_line_is_missing),
     ("I1", "the ledger says something else than what was published", a_row_says_something_else),
     ("GATE", "open after a bad word", the_gate_stays_open_after_a_defect),
@@ -268,6 +275,15 @@ def test_a_planted_fault_is_found(invariant: str, kind: str, plant: Callable[[Re
     plant(spoiled)
     found = check(spoiled)
     assert (invariant, kind) in {(v.invariant, v.kind) for v in found}, [str(v) for v in found]
+
+
+@pytest.mark.parametrize(("ends", "seen"), [({RUN: None}, True), ({RUN: "2026-01-01"}, False), ({}, False)])
+def test_the_end_of_a_run_that_was_cut_off_is_seen_to_be_missing(ends: dict[str, str | None], seen: bool) -> None:
+    spoiled = recorded(cloth=True)
+    the_end_of_a_run_is_missing_that_another_one_follows(spoiled)
+    spoiled.ends = {"R2": "2026-01-02", **ends}
+    found = {v.kind for v in check(spoiled) if v.invariant == "I7"}
+    assert ("published, and nothing shows that it is missing" in found) is not seen
 
 
 @pytest.mark.parametrize("told", [False, True])

@@ -345,6 +345,55 @@ def test_a_recorder_started_again_goes_on_with_the_run(tmp_path: Path, generatio
     assert (facts["line"], facts["config_sha"], facts["card"]) == ("loom", config.sha, None)
 
 
+@pytest.mark.parametrize(
+    ("generation", "heard", "ends"),
+    [
+        (0, [], True),  # nobody has said anything
+        (0, [verdict(0), verdict(1), fakes.totals(verdicts=2)], True),
+        (0, [verdict(0), fakes.totals(verdicts=1), verdict(1)], False),  # decision died before it had told all
+        (0, [verdict(5, generation=1), fakes.totals(generation=1, verdicts=6), fakes.totals(verdicts=99)], True),
+        (0, [verdict(5, generation=1), fakes.totals(generation=0, verdicts=99)], False),
+        (1, [], False),  # what its predecessor had in hand may be lost
+        (1, [fakes.totals()], True),
+    ],
+)
+def test_a_run_has_ended_in_order_where_decision_has_counted_all_that_came(
+    tmp_path: Path, generation: int, heard: list[Message], ends: bool
+) -> None:
+    config = LineConfig.model_validate({"ledger": {"path": tmp_path / "ledger.sqlite"}})
+    for number in range(generation + 1):
+        recorder = make_recorder(queue := Queue(), queue, config, tmp_path / "model", number, os.getpid())
+        if number == generation:
+            for message in heard:
+                queue.put(message)
+            recorder.step(SECOND)
+            assert not read_missing(config.ledger.path).end
+        recorder.close()
+    assert (next(iter(read_runs(config.ledger.path).values()))["ended"] is not None) is ends
+    assert read_missing(config.ledger.path).end is not ends
+
+
+def test_a_run_that_closes_on_a_full_disk_has_not_ended_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = LineConfig.model_validate({"ledger": {"path": tmp_path / "ledger.sqlite"}})
+    recorder = make_recorder(queue := Queue(), queue, config, tmp_path / "model", 0, os.getpid())
+    tries: list[int] = []
+
+    def full(ledger: Ledger) -> list[Message]:
+        tries.append(ledger.pending)
+        if len(tries) == 1:
+            raise LedgerFull("ledger not writable")
+        return commit(ledger)  # somebody makes room just then
+
+    commit = Ledger.commit
+    monkeypatch.setattr(Ledger, "commit", full)
+    queue.put(verdict(0))
+    queue.put(fakes.totals(verdicts=1))
+    with pytest.raises(InputError, match="record incomplete"):
+        recorder.close()
+    assert tries == [2, 2] and len(list(read_verdicts(config.ledger.path))) == 1
+    assert read_missing(config.ledger.path).end
+
+
 def test_a_recorder_whose_predecessor_wrote_nothing_begins_the_run(tmp_path: Path) -> None:
     config = LineConfig.model_validate({"ledger": {"path": tmp_path / "ledger.sqlite"}})
     make_recorder(queue := Queue(), queue, config, tmp_path / "model", 0, os.getpid()).close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ from pipeline.ledger.dispositions import FILE, dispose, read_dispositions
 from pipeline.ledger.store import Ledger
 from pipeline.messages.cloth import Roll, SpanEvent
 from pipeline.messages.frames import CameraFacts
+from pipeline.messages.message import Message
 from pipeline.messages.reasons import Reason
 from pipeline.messages.states import EventAction, EventKind, Result
 from pipeline.messages.verdicts import Region, Verdict
 from pipeline.report import write_page
 from pipeline.report.roll import summarise
 from pipeline.report.sheet import RunSheet, read_sheet
+from tests.fakes import totals
 from tools.cli import main
 
 CAMERAS = [{"name": n, "mm_per_px_x": 0.2, "mm_per_px_y": 0.2, "x_offset_mm": x} for n, x in (("a", 0.0), ("b", 180.0))]
@@ -43,7 +46,7 @@ def defect(number: int, start_mm: float, *regions: Region, **changes: Any) -> Ve
     return verdict(number, start_mm, result=Result.DEFECT, regions=regions, **changes)
 
 
-def ledger_of(folder: Path, verdicts: list[Verdict], facts: dict[str, Any] | None = None, **config: Any) -> Path:
+def ledger_of(folder: Path, verdicts: Sequence[Message], facts: dict[str, Any] | None = None, **config: Any) -> Path:
     config = {"cameras": CAMERAS, **config}
     held = Ledger(folder / "ledger.sqlite", {"line": "l", "config": config, **(facts or {})}, run_id="run")
     for each in verdicts:
@@ -298,7 +301,7 @@ def test_cloth_whose_record_is_lost_is_told_on_the_page_in_the_figures_and_in_th
     assert r.grade.worst_per_100_m2 > whole.grade.worst_per_100_m2
     assert main(["report", str(tmp_path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["missing"] == {
-        "records": {"verdicts": 18}, "in_verdicts_jsonl": 0, "counted": 0,
+        "records": {"verdicts": 18}, "in_verdicts_jsonl": 0, "counted": 0, "end": False,
     }  # fmt: skip
     page = (tmp_path / "report.html").read_text()
     assert "The record of 0.900 m is lost" in page and "it lacks 18 verdicts" in page and "RECORD_LOST</td>" in page
@@ -306,6 +309,26 @@ def test_cloth_whose_record_is_lost_is_told_on_the_page_in_the_figures_and_in_th
     summary = summarise(ledger)
     assert (summary.verdicts, summary.not_inspected, summary.reasons) == (60, 19, {"DAMAGED": 1, "RECORD_LOST": 18})
     assert "lost" not in (write_page(tmp_path / "whole" / "ledger.sqlite", tmp_path / "whole")).read_text()
+
+
+@pytest.mark.parametrize("facts", [{}, {"ended": "2026-01-01T00:00:00+00:00"}, {"ended": None}])
+def test_the_missing_end_of_a_run_is_told_on_the_page_in_the_figures_and_in_the_grade(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], facts: dict[str, Any]
+) -> None:
+    ledger = ledger_of(tmp_path, [*roll(), totals(verdicts=60, position_mm=8400.0)], facts, grading={"accept": 9000.0})
+    cut_off = facts == {"ended": None}
+    (r,) = sheet_of(ledger).rolls
+    assert [(u.from_m, u.to_m, u.reason) for u in r.not_inspected] == [
+        (2, 2.1, "DAMAGED"), *([(3, 3.4, "RECORD_LOST")] if cut_off else []),
+    ]  # fmt: skip
+    (whole,) = sheet_of(ledger_of(tmp_path / "whole", roll(), grading={"accept": 9000.0})).rolls
+    assert r.grade is not None and whole.grade is not None
+    assert (r.grade.worst_per_100_m2 > whole.grade.worst_per_100_m2) is cut_off
+    assert main(["report", str(tmp_path), "--json"]) == 0
+    told, end = capsys.readouterr(), "The run did not end in order: what was inspected after its last record is not known."
+    assert json.loads(told.out)["missing"]["end"] is cut_off and (end in told.err) is cut_off
+    assert (end in (tmp_path / "report.html").read_text()) is cut_off
+    assert json.loads((tmp_path / "report.json").read_text())["missing"]["end"] is cut_off
 
 
 @pytest.mark.parametrize("word", ["acceptable", "lint", "mended", "cut_out"])
