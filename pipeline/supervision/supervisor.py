@@ -23,7 +23,8 @@ from pipeline.supervision.builders import ROLES
 from pipeline.supervision.child import AWAY_NS, PREFIX, RESTARTS_NS, Child, terminate
 from pipeline.supervision.flight_recorder import FlightRecorder
 from pipeline.supervision.held_folder import HeldFolder
-from pipeline.supervision.left import FILE, Left, read_fault, read_left, write_left
+from pipeline.supervision.latch import Latch
+from pipeline.supervision.left import FILE, Left, read_left, write_left
 from pipeline.supervision.runtime_folder import runtime_folder
 from pipeline.supervision.spec import Spec
 from pipeline.supervision.watching import to_stderr
@@ -89,6 +90,7 @@ class Supervisor:
         self._begun_by = os.getpid()
         self._kept_due_ns = self._stepped_ns = 0
         self._flight = FlightRecorder(config, self._last_words, say)
+        self._latch = Latch(config, say)
 
     def __enter__(self) -> Supervisor:
         try:
@@ -115,14 +117,17 @@ class Supervisor:
     def _go_on(self) -> None:
         """Where the one before this was not stopped in order, its run goes on: the next generation of every process.
 
-        Where too much has changed for that, its latched fault does.
+        A latched fault does in any case.
         """
-        if fault := read_fault(self.folder):
-            self._heard = Heard(Handover(fault=fault))
+        left = read_left(self.folder, self._config.sha, self._observe)
+        before = left.before if left is not None else Handover()
+        fault = before.fault or self._latch.fault
+        self._heard = Heard(before.model_copy(update={"fault": fault}))
+        if fault:
             self._say(f"{PREFIX}the line ended in FAULT and stays in it until `glassline outputs reset CONFIG`: {fault}")
-        if (left := read_left(self.folder, self._config.sha, self._observe)) is None:
+        if left is None:
             return
-        self._begun_by, self._bypass, self._heard = left.begun_by, left.before.bypass, Heard(left.before)
+        self._begun_by, self._bypass = left.begun_by, left.before.bypass
         self._flight.begun_by = left.begun_by
         for child in self._processes:
             child.generation = left.generations.get(f"{child.role} {child.name}", -1)
@@ -155,11 +160,12 @@ class Supervisor:
                 self._hear(time.monotonic_ns())  # the last of its verdicts
                 self._heard.fault = self._heard.fault or self._gave_up
                 self._leave()
+            self._latch.leave((self._heard.fault or self._gave_up) if failed else "")
         finally:
             self._let_go(failed)
 
     def _let_go(self, failed: bool) -> None:
-        """A latched fault is left to the next line, unless somebody has stopped this one."""
+        """A run that ended in FAULT is left to the next line, unless somebody has stopped this one."""
         if self._link is not None:
             self._link.close()
         if self._held is not None:  # last: as long as it is held, no other line of that name has sockets there
@@ -220,6 +226,7 @@ class Supervisor:
                 child.spare(now_ns)
         self._stepped_ns = now_ns
         self._hear(now_ns)
+        self._latch.keep(self._heard.fault, now_ns)  # as decision stops, its words take back no fault
         while self._untold and self._decision.send(self._untold[0]):
             self._untold.popleft()
         for child in [*self._children]:
@@ -354,6 +361,7 @@ class Supervisor:
         if child.role != "decision":
             self._publish_fault(child, why)
         self._gave_up = self._heard.fault or f"{child.name}: {why}"
+        self._latch.keep(self._gave_up, time.monotonic_ns())
         self._terminate([c for c in self._children if c.role == "output"], time.monotonic() + FAULT_S)
         self._flight.fault("supervisor", why, time.monotonic_ns())
         raise LineFailed(why, 1)

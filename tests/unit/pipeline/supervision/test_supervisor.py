@@ -33,7 +33,7 @@ from pipeline.messages.states import Result, StageState, State
 from pipeline.messages.verdicts import Verdict
 from pipeline.supervision import child as children
 from pipeline.supervision.child import RESTARTS, Child
-from pipeline.supervision.left import read_fault
+from pipeline.supervision.latch import read_latched
 from pipeline.supervision.runtime_folder import is_running
 from pipeline.supervision.spec import Spec
 from pipeline.supervision.supervisor import LineFailed, Supervisor
@@ -387,7 +387,7 @@ def test_a_line_that_gave_up_leaves_its_fault_whatever_decision_says_as_it_stops
 
         monkeypatch.setattr(line, "stop", stop_late)
         raise until_it_fails(line)
-    assert read_fault(line.folder).startswith("recorder: recorder failed 4 times in a minute")
+    assert read_latched(Path("out/fault.json")).startswith("recorder: recorder failed 4 times in a minute")
     with Supervisor(CONFIG, say=lambda words: None):
         pass
     assert not line.folder.exists()
