@@ -6,7 +6,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from pipeline.config.line import LineConfig
 from pipeline.decision.handover import Handover, Heard
@@ -27,12 +27,12 @@ from pipeline.supervision.latch import Latch
 from pipeline.supervision.left import FILE, Left, read_left, write_left
 from pipeline.supervision.runtime_folder import runtime_folder
 from pipeline.supervision.spec import Spec
+from pipeline.supervision.stopping import STOP_S, stop_in_order
 from pipeline.supervision.watching import to_stderr
+from pipeline.supervision.who_is_down import WhoIsDown
 
 MAX_UNTOLD = 64
 """Words that wait while decision is not there; beyond that the oldest are dropped: nobody waits for their answer now."""
-STOP_S = 2.5
-"""From the request to the last process: what has not stopped by then is killed."""
 FAULT_S = 0.5
 """Before a line ends that cannot go on, decision has so long to publish FAULT, and then the outputs to switch off."""
 KEEP_NS = 200_000_000
@@ -47,14 +47,6 @@ class LineFailed(Exception):
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.code = code
-
-
-class Down(NamedTuple):
-    """A process that is not there, and what decision is told of it."""
-
-    generation: int
-    report: StatusReport
-    why: str
 
 
 class Supervisor:
@@ -75,8 +67,6 @@ class Supervisor:
         self._children = [Child(role, name) for role, row in ROLES.items() for name in row.names(config)]
         self._standby = Child("worker", "worker") if config.worker.standby else None
         """A worker that waits to take over; it is none of the line's children until then."""
-        self._down: dict[tuple[str, str], Down] = {}
-        """Those that are not there, by role and name; decision is told of all but itself."""
         self.folder = runtime_folder(config.line.name)
         self._held: HeldFolder | None = None
         self._link: ZmqLink | None = None
@@ -107,6 +97,7 @@ class Supervisor:
         self._link = ZmqLink(self.folder)
         self._inbox = self._link.inbox("supervisor")
         self._decision = self._link.outbox("decision")
+        self._down = WhoIsDown(self._decision)
         self._metrics = self._link.outbox("metrics") if self._config.metrics else None
         self.events = self._link.subscribe(self._config.publisher.bind)
         """What the line publishes."""
@@ -236,7 +227,7 @@ class Supervisor:
         else:
             if self._standby is not None:
                 self._see_to(self._standby, now_ns)
-        self._tell_who_is_down(now_ns)
+        self._down.tell(self._children, now_ns)
         self._keep(now_ns)
         self._flight.step(now_ns)
         self._link.wait(WAIT_MS)
@@ -317,7 +308,7 @@ class Supervisor:
                 child.restart_due_ns = now_ns + RESTARTS_NS
             return
         why = how if status is None else child.why(status)
-        known = child.away and self._is_known(child, why)
+        known = child.away and self._down.is_known(child, why)
         self._note_down(child, why, now_ns, status)
         if tries is not None:
             self._give_up(child, f"{child.name} failed {tries} times in a minute, {how}, see the lines above")
@@ -329,27 +320,10 @@ class Supervisor:
         elif not known:
             self._say(f"glassline: {child.name} {how}, starting it again{' and again' * child.away}")
 
-    def _is_known(self, child: Child, why: str) -> bool:
-        """Whether it is down for that reason since before: of a camera that is away for days it is said once."""
-        down = self._down.get((child.role, child.name))
-        return down is not None and down.why == why
-
     def _note_down(self, child: Child, why: str, now_ns: int, status: int | None = None) -> None:
-        """From now on decision hears of it, also one that was started meanwhile, until the child's successor works."""
-        if child is self._standby:  # the line does not depend on it
-            return
-        self._flight.fault(child.name, why, now_ns, status)
-        report = StatusReport(self._decision, child.role, child.name, child.generation)
-        self._down[child.role, child.name] = Down(child.generation, report, why)
-
-    def _tell_who_is_down(self, now_ns: int) -> None:
-        for child in self._children:
-            down = self._down.get((child.role, child.name))
-            if down is not None and child.generation > down.generation and child.ready and not child.waits:
-                del self._down[child.role, child.name]
-        for (role, _), down in self._down.items():
-            if role != "decision":  # it hears nothing of itself
-                down.report.tell(now_ns, StageState.DOWN, down.why)
+        if child is not self._standby:  # the line does not depend on it
+            self._flight.fault(child.name, why, now_ns, status)
+            self._down.note(child, why)
 
     def _give_up(self, child: Child, why: str) -> NoReturn:
         """The line ends, but first decision publishes FAULT, where it is there, and the outputs switch everything off.
@@ -381,7 +355,7 @@ class Supervisor:
 
     def _show(self, child: Child, printed: list[str]) -> None:
         for line in printed:
-            if child.away and self._is_known(child, line.removeprefix(PREFIX)):
+            if child.away and self._down.is_known(child, line.removeprefix(PREFIX)):
                 continue
             self._flight.read(child.name, line, time.monotonic_ns())
             self._say(line)
@@ -390,20 +364,7 @@ class Supervisor:
         """Reverse order: sources first, then what is in hand is decided and recorded; nothing outlives STOP_S."""
         end_s = time.monotonic() + STOP_S
         self._flight.close(time.monotonic_ns())
-        if self._standby is not None:
-            self._terminate([self._standby], 0.0)  # it has nothing in hand, and may not hear while it loads its engine
-        sources = [c for c in self._children if ROLES[c.role].source]
-        self._terminate(sources, end_s - 1.5)
-        decision = next(c for c in self._children if c.role == "decision")
-        seen_ns = time.monotonic_ns()
-        while decision.process is not None and decision.process.poll() is None and time.monotonic() < end_s - 1.2:
-            self._hear(time.monotonic_ns())
-            if decision.heard_ns > seen_ns and decision.progress is not None and not decision.progress.waiting:
-                break
-            time.sleep(0.02)
-        for role in reversed(ROLES):
-            last_s = end_s if role == "recorder" else end_s - 0.5
-            self._terminate([c for c in self._children if c.role == role], last_s)
+        stop_in_order(self._children, self._standby, end_s, self._terminate, lambda: self._hear(time.monotonic_ns()))
         self._flight.leave(end_s)
 
     def _terminate(self, children: list[Child], until_s: float) -> None:

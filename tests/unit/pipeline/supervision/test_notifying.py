@@ -12,9 +12,10 @@ import pytest
 from pipeline.messages.stages import Progress
 from pipeline.messages.states import StageState
 from pipeline.supervision.child import ABORT_NS, STUCK_NS
+from pipeline.supervision.latch import LEAVE_S as LATCH_S
 from pipeline.supervision.notifying import PINGS, ServiceManager
 from pipeline.supervision.service import START_S, STOP_S, WATCHDOG_S
-from pipeline.supervision.supervisor import STOP_S as LINE_STOP_S
+from pipeline.supervision.stopping import STOP_S as LINE_STOP_S
 from pipeline.supervision.watching import LEAVE_S
 
 PERIOD_NS = 10_000_000_000
@@ -118,5 +119,5 @@ def test_a_service_manager_that_does_not_read_holds_nobody_up(systemd: socket.so
 
 def test_the_times_of_the_unit_leave_the_supervisor_its_own() -> None:
     assert WATCHDOG_S * 1e9 > STUCK_NS + ABORT_NS + WATCHDOG_S * 1e9 / PINGS  # it ends a stage that hangs before systemd all
-    assert STOP_S > 2 * (LINE_STOP_S + LEAVE_S)
+    assert STOP_S > 2 * (LINE_STOP_S + LATCH_S + LEAVE_S)
     assert START_S > 4 * 120

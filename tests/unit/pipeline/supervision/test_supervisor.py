@@ -37,6 +37,7 @@ from pipeline.supervision.latch import read_latched
 from pipeline.supervision.runtime_folder import is_running
 from pipeline.supervision.spec import Spec
 from pipeline.supervision.supervisor import LineFailed, Supervisor
+from pipeline.supervision.who_is_down import WhoIsDown
 
 CONFIG = LineConfig.model_validate({"line": {"name": "supervised"}})
 SLEEP = "import time; time.sleep(60)"
@@ -222,6 +223,7 @@ class Told:
         monkeypatch.setattr(status, "INTERVAL_NS", 0)
         self._queue = MemoryQueue(100_000)
         monkeypatch.setattr(line, "_decision", self._queue)
+        monkeypatch.setattr(line, "_down", WhoIsDown(self._queue))
 
     def take(self) -> list[tuple[str, int, StageState, str]]:
         """Since the last call, each word once."""
