@@ -8,11 +8,11 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
-from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn, ParamSpec
 
 from glass_core.engines.canary import EngineFault
 from glass_core.errors import InputError, MissingError, NotAccepted
+from glass_core.version import program_version
 from pipeline.supervision.supervisor import LineFailed
 
 VERBS = (
@@ -31,14 +31,6 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Usage errors are bad input."""
         self.exit(BAD_INPUT, f"glassline: {message}, the command line, see `{self.prog} --help`\n")
-
-
-def program_version() -> str:
-    """The installed version; in a source tree that is not installed, `source`."""
-    try:
-        return version("glassline")
-    except PackageNotFoundError:
-        return "source"
 
 
 def parser(verbs: Sequence[str] = VERBS) -> argparse.ArgumentParser:

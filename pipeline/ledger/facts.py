@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from calibration.threshold import load_card
 from glass_core.errors import InputError
 from glass_core.network.checkpoint import read_info
+from glass_core.version import program_version
 from pipeline.config.line import LineConfig
 
 
@@ -16,19 +16,12 @@ def run_facts(config: LineConfig, model: Path) -> dict[str, Any]:
     """By key, as JSON takes them."""
     return {
         "line": config.line.name,
-        "version": _version(),
+        "version": program_version(),
         "config": config.model_dump(mode="json"),
         "config_sha": config.sha,
         **_model_facts(model),
         "styles": {name: _model_facts(style.model) for name, style in config.styles.items() if style.model is not None},
     }
-
-
-def _version() -> str:
-    try:
-        return version("glassline")
-    except PackageNotFoundError:
-        return "run from its source folder"
 
 
 def _model_facts(model: Path) -> dict[str, Any]:
