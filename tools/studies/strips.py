@@ -57,7 +57,8 @@ def strips(engine: Engine, paths: Sequence[Path], inspect_x_px: tuple[int, int],
         if path.parent.name == "defect":
             if not mask.is_file():
                 raise InputError(f"a defective strip without a mask, {path}, give {mask}")
-            near = near_mark(read_image(mask) > 0, cells.shape, definition.tiling.cell_px)
+            marked = read_image(mask)[:, slice(*inspect_x_px)] > 0
+            near = near_mark(marked, cells.shape, definition.tiling.cell_px)
         yield strip(cells, near, level_of(path, inspect_x_px), definition.tiling.tile_px // definition.tiling.cell_px)
 
 
