@@ -15,8 +15,8 @@ from glass_core.settings.section import Section
 
 # What a profile changes against the field defaults below. `paper` is docs/explanation/glass.md#the-profile-paper.
 PROFILES: dict[str, dict[str, Any]] = {
-    # Chosen on AITEX fabric 02 and synthetic defects (README): level 1 sees specks of 10 px, and in some hundred iterations
-    # global synthesis raises good cells more than defects.
+    # Chosen on AITEX fabric 02 and synthetic defects (docs/measurements/models.md): level 1 sees specks of 10 px, and in some
+    # hundred iterations global synthesis raises good cells more than defects.
     "cloth": {"gas": False, "levels": (1, 2, 3), "light": 0.1, "weave_share": 0.3},
     "quick": {"mining": False, "rows_per_tile": 96, "lr": 3e-4, "epochs": 4, "iterations_per_epoch": 25, "evaluate_every": 1},
     "paper": {

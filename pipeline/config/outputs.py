@@ -40,7 +40,7 @@ class PublisherConfig(Section):
 
 
 class ModbusConfig(ModbusAddress):
-    """Remote I/O or a PLC, over Modbus TCP; the register map stands in pipeline/outputs/modbus.py and in the README."""
+    """Remote I/O or a PLC, over Modbus TCP; its register map stands in docs/protocols/modbus.md."""
 
     name: ProcessName = "plc"
     carries_rejects: bool = True
