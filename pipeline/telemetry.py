@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+from pipeline.messages.passages import MAX_PASSAGES, SAMPLED, Passage, Step
 
 WINDOW = 2048
 GPU_INTERVAL_S = 1.0
@@ -34,6 +37,27 @@ class Percentiles:
             return {}
         p50, p95, p99 = np.percentile(np.fromiter(self._values, float), [50, 95, 99])
         return {"p50": round(float(p50), 3), "p95": round(float(p95), 3), "p99": round(float(p99), 3)}
+
+
+class Trail:
+    """When sampled frames passed this process; what nobody takes is forgotten, the oldest first."""
+
+    def __init__(self, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
+        self._clock_ns = clock_ns
+        self._passed: OrderedDict[tuple[str, str, int], dict[Step, int]] = OrderedDict()
+
+    def mark(self, key: tuple[str, str, int], step: Step, at_ns: int | None = None) -> None:
+        """A frame passes a step, now or at that time."""
+        if key[2] % SAMPLED:
+            return
+        self._passed.setdefault(key, {})[step] = self._clock_ns() if at_ns is None else at_ns
+        if len(self._passed) > MAX_PASSAGES:
+            self._passed.popitem(last=False)
+
+    def take(self) -> tuple[Passage, ...]:
+        """What has passed since this was asked last."""
+        passed, self._passed = self._passed, OrderedDict()
+        return tuple(Passage(camera=c, boot_id=b, seq=n, steps=steps) for (c, b, n), steps in passed.items())
 
 
 class Refusals:

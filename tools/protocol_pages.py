@@ -14,9 +14,11 @@ from pipeline.config.line import LineConfig
 from pipeline.config.metrics import MetricsConfig
 from pipeline.config.outputs import FolderConfig, MqttConfig, OpcUaConfig, WebhookConfig
 from pipeline.messages.line import Heartbeat, Totals
+from pipeline.messages.passages import SAMPLED
 from pipeline.messages.stages import Progress
 from pipeline.messages.states import StageState, State
 from pipeline.metrics.figures import Figures
+from pipeline.metrics.traces import KEPT_FRAMES, STAGES, TRACE_FORMAT
 from pipeline.outputs import modbus, vision_model, vision_server, webhook
 from pipeline.outputs.backlog import MAX_WAITING
 from pipeline.outputs.mqtt import KEEPALIVE_S, MAX_RETRY_NS, SILENT_NS
@@ -192,6 +194,14 @@ of its own that hears what the line publishes: a scrape costs the line nothing, 
 * `/health`: 200 while the line is RUNNING and judges its cloth, and decision's heartbeat is younger than a second; else 503.
   JSON says how it is.
 * `/live`: 200 while that heartbeat is fresh, whatever the state.
+* `/trace`: when sampled frames passed each stage, for <https://ui.perfetto.dev> or chrome://tracing. Save it first:
+  `curl -o trace.json http://{MetricsConfig().bind}/trace`. Its format is the
+  Trace Event Format, <{TRACE_FORMAT}>.
+
+Of every {SAMPLED}th frame of a camera the times are kept, of the latest {KEPT_FRAMES} such frames in all.
+
+{_table(("stage", "from", "to", "where the frame is"), [(s.name, s.begins, s.ends, s.where) for s in STAGES])}
+A frame that was never scored has no stages between its camera and its verdict.
 
 {_table(("name", "type", "what it is"), rows)}
 Where a figure is of a camera, a process, an output or a reason, its label says which. Counters of the line go on over a restart

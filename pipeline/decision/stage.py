@@ -61,6 +61,7 @@ class Decision:
         self._cameras = open_accounts(terms)
         self._mode = Mode(terms, self._roster)
         self._voice = Voice(publisher, self._backlog, self._mode.latch)
+        self.trail = self._voice.trail
         self._whereabouts = Whereabouts(terms, self._cameras)
         self._cloth = Cloth(terms.cloth, self._voice.tell, publisher, terms.generation, utc_ns)
         self._listening = Listening(self._cameras, self._whereabouts, self._roster)

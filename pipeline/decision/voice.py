@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from pipeline.decision.backlog import Backlog
 from pipeline.messages.message import Message, Payload
+from pipeline.messages.passages import Step
 from pipeline.messages.verdicts import Verdict
 from pipeline.outputs.publisher import Publisher
+from pipeline.telemetry import Trail
 
 
 class Voice:
@@ -16,10 +18,18 @@ class Voice:
     def __init__(self, publisher: Publisher, backlog: Backlog, overflowed: Callable[[], None]) -> None:
         self._publisher, self._backlog, self._overflowed = publisher, backlog, overflowed
         self.number = publisher.number
+        self.trail = Trail()
 
     def tell(self, message: Message, payloads: tuple[Payload, ...] = ()) -> None:
         """To everybody; the payloads to the recorder alone."""
-        self._publisher.publish(message.model_copy(update={"cells_shape": None}) if isinstance(message, Verdict) else message)
+        if isinstance(message, Verdict):
+            self._publisher.publish(message.model_copy(update={"cells_shape": None}))
+            if message.seq is not None:
+                key = message.camera, message.boot_id, message.seq
+                self.trail.mark(key, Step.DECIDED, message.t_mono_ns)
+                self.trail.mark(key, Step.PUBLISHED)
+        else:
+            self._publisher.publish(message)
         self._backlog.add(message, payloads)
         if self._backlog.overflows:
             self._overflowed()

@@ -19,7 +19,9 @@ from pipeline.link.status import StatusReport
 from pipeline.messages.frames import CameraFacts, Frame
 from pipeline.messages.message import Message
 from pipeline.messages.motion import EncoderCount, Motion
+from pipeline.messages.passages import Step
 from pipeline.messages.states import FrameStatus, StageState
+from pipeline.telemetry import Trail
 
 MAX_IDLE_MS = 50
 """Of the wait for a picture whose time is known."""
@@ -96,6 +98,7 @@ class Grabber:
         self._unsaid: deque[tuple[Outbox, Message, tuple[bytes, ...]]] = deque()
         self._seen: Waiting | None = None
         self._tell_facts()
+        self.trail = Trail()
         self.state = StageState.READY
         self.handled = 0
 
@@ -207,6 +210,9 @@ class Grabber:
             if whole and not sent and self._patient:
                 break
             self._frames.popleft()
+            self.trail.mark(next_one.frame.key, Step.TAKEN, next_one.frame.t_mono_ns)
+            if sent:
+                self.trail.mark(next_one.frame.key, Step.SENT)
             self._seen = next_one if whole else self._seen
             self._unsaid.append((self._boxes.decision, next_one.announce(sent), ()))
             moved = True

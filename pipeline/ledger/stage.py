@@ -25,9 +25,11 @@ from pipeline.messages.cloth import Alignment, Roll, SpanEvent
 from pipeline.messages.frames import CameraFacts
 from pipeline.messages.line import LineState, Totals
 from pipeline.messages.message import Message
+from pipeline.messages.passages import Step
 from pipeline.messages.record import MAX_UNCOMMITTED, Committed, RecordKey, record_key
 from pipeline.messages.states import Result, StageState
 from pipeline.messages.verdicts import Verdict
+from pipeline.telemetry import Trail
 
 RETRY_NS = 1_000_000_000
 TOLD_NS = 600_000_000_000
@@ -70,6 +72,7 @@ class Recorder:
         """Up to where there are verdicts, and totals that count them; those of the recorder before are not known."""
         self._status = StatusReport(to_decision, "recorder", "recorder", generation)
         self._retry_ns = 0
+        self.trail = Trail()
         self.state = StageState.READY
         self.handled = 0
 
@@ -136,6 +139,8 @@ class Recorder:
             for message in self._ledger.commit():
                 if isinstance(message, Verdict):
                     self._lines.add(message)
+                    if message.seq is not None:
+                        self.trail.mark((message.camera, message.boot_id, message.seq), Step.RECORDED)
             self._lines.flush()
         except OSError as e:
             # LedgerFull carries its own line; other errors of the system carry only their cause.

@@ -10,7 +10,7 @@ from typing import Any
 import msgpack
 from pydantic import ValidationError
 
-from pipeline.messages import actions, cloth, commands, frames, line, motion, record, stages, verdicts
+from pipeline.messages import actions, cloth, commands, frames, line, motion, passages, record, stages, verdicts
 from pipeline.messages.domains import MAX_HEADER_BYTES
 from pipeline.messages.message import Message, Payload, sender
 
@@ -34,6 +34,7 @@ TYPES: dict[str, type[Message]] = {
         line.Totals,
         stages.Status,
         stages.Progress,
+        passages.Passages,
         record.Committed,
         commands.Bypass,
         commands.Acknowledge,

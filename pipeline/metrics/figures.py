@@ -19,13 +19,16 @@ from pipeline.config.line import LineConfig
 from pipeline.messages.actions import Action
 from pipeline.messages.line import Heartbeat, LineState, Totals
 from pipeline.messages.message import Message
+from pipeline.messages.passages import SAMPLED, Passages
 from pipeline.messages.reasons import Reason
 from pipeline.messages.stages import Progress
 from pipeline.messages.states import ActionKind, Phase, Result, State
 from pipeline.messages.verdicts import Verdict
+from pipeline.metrics.traces import Traces
 
 CONTENT = "text/plain; version=0.0.4; charset=utf-8"
 BUCKETS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0)
+STAGE_BUCKETS_S = (0.0005, 0.001, 0.002, *BUCKETS_S)
 STEPS = ("wait", "prepare", "infer", "post")
 GPU = {
     "gpu_percent": ("gpu_utilization_ratio", "How busy the GPU is.", 0.01),
@@ -69,6 +72,11 @@ class Figures(Collector):
             ["camera"], buckets=BUCKETS_S, registry=self._registry,
         )  # fmt: skip
         self._latencies = {c: self._latency.labels(c) for c in self._cameras}
+        self._stages = Histogram(
+            "glassline_frame_stage_seconds", f"From one step of a frame's way to the next; of every {SAMPLED}th frame.",
+            ["stage"], buckets=STAGE_BUCKETS_S, registry=self._registry,
+        )  # fmt: skip
+        self.traces = Traces()
         self._registry.register(self)
 
     def fresh(self, now_ns: int) -> bool:
@@ -83,6 +91,10 @@ class Figures(Collector):
         """What the line publishes, or what a process reports."""
         if isinstance(message, Progress):
             self._progress[message.name] = message
+            return
+        if isinstance(message, Passages):
+            for stage, seconds in self.traces.hear(message):
+                self._stages.labels(stage).observe(seconds)
             return
         again = self._count(message)
         match message:

@@ -20,6 +20,7 @@ class Metrics:
     """Hears what the line publishes, and by `reports` what the supervisor passes on of each process.
 
     /metrics: the figures. /health: 200 while the line is RUNNING, judges its cloth and its heartbeat is fresh, else 503; JSON.
+    /trace: the latest sampled frames' times through all stages, for a trace viewer.
     /live: 200 while the heartbeat is fresh, whatever the state: a container whose cloth is at rest need not be started again.
     """
 
@@ -60,6 +61,8 @@ class Metrics:
         match path:
             case "/metrics":
                 return Page(HTTPStatus.OK, CONTENT, self._figures.text())
+            case "/trace":
+                return Page(HTTPStatus.OK, "application/json", self._figures.traces.file())
             case "/health" | "/live":
                 return self._health(path == "/health", time.monotonic_ns())
             case _:

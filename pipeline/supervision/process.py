@@ -25,13 +25,14 @@ from pipeline.link.protocol import Outbox
 from pipeline.link.stage import Stage
 from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.frames import Frame
+from pipeline.messages.passages import Passages
 from pipeline.messages.stages import Progress
 from pipeline.supervision.builders import build
 from pipeline.supervision.child import ABSENT
 from pipeline.supervision.confinement import confine
 from pipeline.supervision.loop import loop
 from pipeline.supervision.spec import Spec
-from pipeline.telemetry import Refusals
+from pipeline.telemetry import Refusals, Trail
 
 PROGRESS_NS = 200_000_000
 LAST_WORDS_NS = 150_000_000
@@ -66,7 +67,10 @@ def run_in_one_process(config: LineConfig, observe: bool, stop: Callable[[], boo
 
 
 class Reporter:
-    """Sends a stage's progress to the supervisor, from the stage's own steps, and what its camera saw last, made small."""
+    """Sends a stage's progress to the supervisor, from the stage's own steps.
+
+    With it go what its camera saw last, made small, and when sampled frames passed.
+    """
 
     def __init__(self, stage: Stage, spec: Spec, supervisor: Outbox, strangers: Refusals) -> None:
         self._stage, self._spec, self._supervisor, self._strangers = stage, spec, supervisor, strangers
@@ -88,6 +92,9 @@ class Reporter:
         glimpse: Callable[[], tuple[Frame, bytes] | None] = getattr(stage, "glimpse", lambda: None)
         if (seen := glimpse()) is not None:
             self._supervisor.send(*seen)  # kept in case of a fault; a refusal costs nothing but that
+        trail: Trail | None = getattr(stage, "trail", None)
+        if trail is not None and (passed := trail.take()):
+            self._supervisor.send(Passages(name=self._spec.name, frames=passed))
 
 
 def die_with_parent(parent_pid: int | None = None) -> None:

@@ -17,6 +17,7 @@ from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.commands import Bypass, Command
 from pipeline.messages.frames import Frame
 from pipeline.messages.message import Message
+from pipeline.messages.passages import Passages
 from pipeline.messages.stages import Progress
 from pipeline.messages.states import StageState
 from pipeline.supervision.builders import ROLES
@@ -262,6 +263,9 @@ class Supervisor:
                             self._heard.hear(progress)
                             if self._metrics is not None and child is not self._standby:  # it bears the worker's name
                                 self._metrics.send(progress)  # a refusal costs nothing: the next one is newer
+                case Passages() as passed:
+                    if self._metrics is not None:
+                        self._metrics.send(passed)
                 case Command() as word:
                     self._pass_on(word)
                 case Frame() as frame if self._flight.see(frame, payloads[0], now_ns):

@@ -17,9 +17,10 @@ from pipeline.link.status import StatusReport
 from pipeline.messages.domains import MAX_FAULT
 from pipeline.messages.frames import NO_TIME, Frame, ScoreMap
 from pipeline.messages.message import Message, Payload
+from pipeline.messages.passages import Step
 from pipeline.messages.states import StageState
 from pipeline.messages.verdicts import check_lanes
-from pipeline.telemetry import Gpu, Percentiles
+from pipeline.telemetry import Gpu, Percentiles, Trail
 from pipeline.worker.job import Job, Model
 from pipeline.worker.overlap import Overlaps
 from pipeline.worker.schedule import Schedule
@@ -63,6 +64,7 @@ class Worker:
         self._status = StatusReport(decision, "worker", "worker", generation)
         self._canary_due_ns: int | None = None
         self._canary_next = 0
+        self.trail = Trail()
         self.state = StageState.READY
         self.handled = 0
 
@@ -145,6 +147,7 @@ class Worker:
                 self._inbox.refused.count(frame.sender)
                 continue
             moved = True
+            self.trail.mark(frame.key, Step.RECEIVED)
             try:
                 self._schedule.add(self._job(frame, payloads[0], now_ns))
             except InputError as e:  # one odd picture must not end the line
@@ -189,6 +192,7 @@ class Worker:
                 self._spent["wait_ms"].add((now_ns - job.arrived_ns) / 1e6)
                 self._unsent.extend((found, ()) for found in self._overlaps.look(job.frame, job.pixels, now_ns))
                 began_ns = self._clock_ns()
+                self.trail.mark(job.frame.key, Step.BEGUN)
                 job.cut()
                 self._note("prepare_ms", began_ns)
         tiles = np.concatenate([job.take(n) for job, n in shares])
@@ -203,6 +207,7 @@ class Worker:
         for job in self._schedule.take_done():
             began_ns = self._clock_ns()
             self._finish(job)
+            self.trail.mark(job.frame.key, Step.SCORED)
             self._note("post_ms", began_ns)
         took_ns = self._clock_ns() - started_ns
         self._schedule.pace(first).called(len(tiles), took_ns, now_ns + took_ns)

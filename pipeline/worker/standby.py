@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from pipeline.link.stage import Stage
 from pipeline.messages.states import StageState
+from pipeline.telemetry import Trail
 
 
 class Standby:
@@ -30,6 +31,11 @@ class Standby:
     def counters(self) -> dict[str, int | float]:
         """Figures for the screen."""
         return getattr(self._worker, "counters", {})
+
+    @property
+    def trail(self) -> Trail | None:
+        """When frames passed the worker."""
+        return getattr(self._worker, "trail", None)
 
     def step(self, now_ns: int) -> bool:
         """Nothing, or what the worker does."""

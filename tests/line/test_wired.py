@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipeline.messages.line import LineState
 from pipeline.messages.states import Result, State
+from pipeline.metrics.traces import STAGES
 from tests.line.test_line import Run, config, running
 from tests.mosquitto import Listener, Mosquitto, free_port, needs_mosquitto, until
 
@@ -74,6 +75,8 @@ def test_a_line_goes_on_while_its_broker_is_frozen_and_its_folder_is_gone(model:
             status, figures = ask(port, "/metrics")
             assert status == 200 and 'glassline_output_connected{output="mqtt"} 1.0' in figures
             assert 'glassline_process_restarts_total{process="worker"} 0.0' in figures
+            trace = json.loads(ask(port, "/trace")[1])["traceEvents"]
+            assert {e["name"] for e in trace} >= {s.name for s in STAGES}
             os.kill(run.pid("metrics"), signal.SIGKILL)
             run.until(lambda: run.pid_or_none("metrics") is not None and run.line.ready)
             until(lambda: ask_quietly(port) == 200, meanwhile=run.line.step)

@@ -16,6 +16,7 @@ from pipeline.messages.commands import MarkEvent
 from pipeline.messages.domains import MAX_REGIONS
 from pipeline.messages.frames import ScoreMap
 from pipeline.messages.line import Totals
+from pipeline.messages.passages import SAMPLED, Step
 from pipeline.messages.reasons import Reason
 from pipeline.messages.states import EventKind, FrameStatus, Result
 from pipeline.messages.verdicts import Verdict
@@ -270,3 +271,15 @@ def test_a_frame_announced_twice_is_decided_once_whatever_it_says_the_second_tim
     bench.announce(0, status=FrameStatus.DAMAGED)
     bench.score(0)
     assert [(outcome(v), v.start_mm) for v in bench.verdicts()] == [((0, Result.PASS, None), 0)]
+
+
+def test_of_a_sampled_frame_it_is_known_when_it_was_decided_and_published() -> None:
+    bench = Bench()
+    for seq in range(SAMPLED + 2):
+        bench.announce(seq)
+        bench.score(seq, 0.1)
+    verdicts = {v.seq: v for v in bench.verdicts()}
+    passed = {p.seq: p.steps for p in bench.decision.trail.take()}
+    assert passed.keys() == {0, SAMPLED} <= verdicts.keys()
+    assert passed[SAMPLED].keys() == {Step.DECIDED, Step.PUBLISHED}
+    assert passed[SAMPLED][Step.DECIDED] == verdicts[SAMPLED].t_mono_ns

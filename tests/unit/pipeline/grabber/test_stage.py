@@ -14,6 +14,7 @@ from pipeline.grabber.stage import Grabber, GrabberBoxes, GrabberTerms, OpenCame
 from pipeline.messages.domains import MAX_ORIGIN
 from pipeline.messages.frames import Announced, CameraFacts, Frame
 from pipeline.messages.motion import EncoderCount, Motion
+from pipeline.messages.passages import SAMPLED, Step
 from pipeline.messages.stages import Status
 from pipeline.messages.states import FrameStatus, MotionState, StageState
 from tests.fakes import Box, ScriptCamera, shot
@@ -310,3 +311,14 @@ def test_it_shows_its_latest_whole_frame_once_and_small() -> None:
     assert seen is not None and seen[0].seq == 1 and seen[0].start_mm == 32
     assert np.array_equal(seen[0].pixels(seen[1]), shot(1).pixels)
     assert bench.grabber.glimpse() is None
+
+
+@pytest.mark.parametrize("room", [99, SAMPLED])
+def test_a_sampled_frame_that_no_worker_took_was_taken_and_never_sent(room: int) -> None:
+    bench = Bench(ScriptCamera([shot(i) for i in range(SAMPLED + 2)], self_timed=True), room=room)
+    bench.run()
+    sent = {Step.SENT} if room > SAMPLED else set()
+    assert [(p.seq, p.steps.keys()) for p in bench.grabber.trail.take()] == [
+        (0, {Step.TAKEN, Step.SENT}),
+        (SAMPLED, {Step.TAKEN} | sent),
+    ]

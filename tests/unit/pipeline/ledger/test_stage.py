@@ -24,6 +24,7 @@ from pipeline.messages.frames import CameraFacts
 from pipeline.messages.line import LineState
 from pipeline.messages.message import Message, Payload
 from pipeline.messages.motion import Motion
+from pipeline.messages.passages import SAMPLED, Step
 from pipeline.messages.reasons import Reason
 from pipeline.messages.record import Committed
 from pipeline.messages.stages import Status
@@ -465,3 +466,14 @@ def test_a_reader_finds_lines_behind_one_that_came_late(tmp_path: Path) -> None:
         db.execute("DELETE FROM verdicts WHERE number > 2")
     missing = read_missing(tmp_path / "ledger.sqlite")
     assert (missing.records, missing.in_verdicts_jsonl) == ({"verdicts": 2}, 2)
+
+
+def test_a_sampled_frame_is_recorded_when_its_verdict_is_on_disk(bench: Bench) -> None:
+    bench.queue.put(verdict(SAMPLED))
+    bench.queue.put(verdict(2 * SAMPLED, seq=None))
+    bench.queue.put(verdict(3 * SAMPLED, seq=3))
+    bench.run(3)
+    assert bench.recorder.trail.take() == ()
+    bench.run(30)
+    (passed,) = bench.recorder.trail.take()
+    assert (passed.seq, passed.steps.keys()) == (SAMPLED, {Step.RECORDED})

@@ -21,6 +21,7 @@ from pipeline.config.line import LineConfig
 from pipeline.config.metrics import MetricsConfig
 from pipeline.messages.actions import Action
 from pipeline.messages.line import Heartbeat, LineState
+from pipeline.messages.passages import Passage, Passages, Step
 from pipeline.messages.reasons import Reason
 from pipeline.messages.stages import Progress
 from pipeline.messages.states import ActionKind, Cause, Phase, Result, StageState, State
@@ -108,6 +109,8 @@ def busy(rig: Rig) -> None:
     ):  # fmt: skip
         rig.reports.send(Progress(name=name, generation=generation, state=StageState.READY, steps=1, handled=1, waiting=6,
                                   counters=counters))  # fmt: skip
+    steps = {Step.BEGUN: 5_000_000_000, Step.SCORED: 5_040_000_000}
+    rig.reports.send(Passages(name="worker", frames=(Passage(camera="left", boot_id="b", seq=0, steps=steps),)))
 
 
 def test_figures_stand_under_their_names_in_base_units(rig: Rig) -> None:
@@ -126,9 +129,16 @@ def test_figures_stand_under_their_names_in_base_units(rig: Rig) -> None:
         ("glassline_output_connected", ("plc",), 0), ("glassline_output_lost_messages_total", ("plc",), 7),
         ("glassline_frame_latency_seconds_count", ("left",), 1), ("glassline_frame_latency_seconds_sum", ("right",), 0.4),
         ("glassline_actions_total", ("MARK",), 1), ("glassline_metrics_missed_messages_total", (), 2),
+        ("glassline_frame_stage_seconds_sum", ("score",), 0.04), ("glassline_frame_stage_seconds_count", ("score",), 1),
         ("glassline_model_info", ("c", "e", 'a"', "w"), 1),
     ):  # fmt: skip
         assert found[name, labels] == pytest.approx(value), name
+
+
+def test_the_way_of_frames_is_a_file_that_is_asked_for(rig: Rig) -> None:
+    busy(rig)
+    status, body = rig.ask("/trace")
+    assert status == 200 and [e["name"] for e in json.loads(body)["traceEvents"] if e["ph"] == "b"] == ["frame 0", "score"]
 
 
 def test_only_one_state_is_1(rig: Rig) -> None:

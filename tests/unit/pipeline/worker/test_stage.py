@@ -8,6 +8,7 @@ import pytest
 
 from glass_core.engines.canary import Canary, EngineFault
 from pipeline.messages.frames import Frame, ScoreMap
+from pipeline.messages.passages import SAMPLED, Step
 from pipeline.messages.stages import Status
 from pipeline.messages.states import StageState
 from pipeline.telemetry import Gpu
@@ -304,3 +305,16 @@ def test_what_is_no_frame_is_counted_by_its_sender() -> None:
     bench.inbox.send(*frame("a", 0, np.zeros((64, 0), np.uint8)))
     (empty,) = [scored for at in (0, 10 * MS) for scored in bench.step(at)]
     assert empty.fault.startswith("an empty picture") and bench.worker.counters["refused left"] == 1
+
+
+def test_of_a_sampled_frame_it_is_known_when_it_came_was_begun_and_was_scored() -> None:
+    bench = Bench()
+    for seq in (SAMPLED - 1, SAMPLED):
+        bench.inbox.send(*frame("a", seq, grey()))
+    bench.step(0)
+    bench.step(9 * MS)
+    (passed,) = bench.worker.trail.take()
+    assert passed.key == ("a", "b", SAMPLED)
+    times = [passed.steps[step] for step in (Step.RECEIVED, Step.BEGUN, Step.SCORED)]
+    assert len(passed.steps) == 3 and times == sorted(times)
+    assert bench.worker.trail.take() == ()
