@@ -61,12 +61,16 @@ class ScriptCamera:
         self.closed = False
         self.adjusted: list[dict[str, Any]] = []
         self.unsettled: int | None = None
+        self.switched: list[bool] = []
 
     def open(self) -> dict[str, Any]:
         return {"model": "script"}
 
     def trigger(self) -> None:
         self.pulses += 1
+
+    def switch(self, on: bool) -> None:
+        self.switched.append(on)
 
     def adjust(self, features: dict[str, Any]) -> int | None:
         self.adjusted.append(features)

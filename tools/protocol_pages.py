@@ -10,9 +10,12 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from pipeline.cameras.basler import READY_MS, WAIT_MS
+from pipeline.config.cameras import RejectLineConfig
 from pipeline.config.line import LineConfig
 from pipeline.config.metrics import MetricsConfig
 from pipeline.config.outputs import FolderConfig, MqttConfig, OpcUaConfig, WebhookConfig
+from pipeline.grabber import reject_line
 from pipeline.messages.line import Heartbeat, Totals
 from pipeline.messages.passages import SAMPLED
 from pipeline.messages.stages import Progress
@@ -33,7 +36,7 @@ def pages() -> dict[str, str]:
     """Each file of the folder, by its name."""
     return {
         "README.md": _index(), "mqtt.md": _mqtt(), "webhook.md": _webhook(), "roll.md": _roll(), "opcua.md": _opcua(),
-        "metrics.md": _metrics(), "modbus.md": _modbus(),
+        "metrics.md": _metrics(), "modbus.md": _modbus(), "camera-output.md": _camera_output(),
         "topics.schema.json": _schema(sorted({t.of for t in TOPICS.values()}, key=lambda kind: kind.__name__)),
         "roll.schema.json": json.dumps(RollDocument.model_json_schema(mode="serialization"), indent=1) + "\n",
     }  # fmt: skip
@@ -48,6 +51,7 @@ A line whose peer does not answer goes on and is DEGRADED; cloth may pass, unles
 | page | for | the other side, as an example |
 |---|---|---|
 | [Modbus TCP](modbus.md) | PLCs and remote I/O; the wire that stops a machine | [plc.st](../../configs/plc.st) |
+| [A camera's own output](camera-output.md) | one wire that rejects, without a PLC; no watchdog | a relay |
 | [MQTT](mqtt.md) | screens, databases, Node-RED | [mqtt_listener.py](../../configs/mqtt_listener.py) |
 | [OPC UA](opcua.md) | line controllers, SCADA | [opcua_listener.py](../../configs/opcua_listener.py) |
 | [Webhook](webhook.md) | web services | [webhook_receiver.py](../../configs/webhook_receiver.py) |
@@ -212,6 +216,36 @@ configs/alerts.yml`. Dashboard: import configs/dashboard.json into Grafana.
 
 def _modbus() -> str:
     return f"{HEAD}# Modbus TCP\n\n```\n{modbus.__doc__.strip() if modbus.__doc__ else ''}\n```\n"
+
+
+def _camera_output() -> str:
+    return f"""{HEAD}# The digital output of a Basler camera
+
+{_prose(reject_line.__doc__)}
+It is no entry under `outputs:`: only the process that owns the camera may speak to it. So it stands with the camera, and any
+one camera of the line serves; it hears the rejects of all.
+
+```yaml
+cameras:
+  - name: left
+    source: basler
+    serial: "24012345"
+    reject_line: {{line: Line2, user_output: UserOutput1}}
+```
+{_keys(RejectLineConfig)}
+* The features set are `UserOutputSelector`, `UserOutputValue`, `LineSelector`, `LineMode` where it can be written, and
+  `LineSource`. A camera that lacks one, or has no such line, is refused with what it allows. `LineInverter` is left alone: an
+  opto-coupled output that is off does not conduct.
+* A reject comes at the verdict, not where the cloth reaches an actuator. For that there are marks and stops with their place
+  ([Modbus](modbus.md)).
+* The wire is switched between two pictures: up to {WAIT_MS} ms after the word where none comes, and up to {READY_MS} ms where
+  the camera is not ready for its next software trigger. A stop that no reject came with is told by the next heartbeat, 100 ms.
+* A camera that cannot be switched is lost: its process is started again, and until then the line is DEGRADED and no
+  cloth may pass.
+* In BYPASS no reject is told, and the wire stays on.
+* It was tried on pylon's emulated camera, whose output is a register, and on no real one: see that the relay falls before you
+  rely on it.
+"""
 
 
 def _families() -> list[Any]:

@@ -18,7 +18,7 @@ import numpy as np
 from glass_core.errors import AbsentError, InputError, MissingError
 from pipeline.cameras.blocks import Blocks
 from pipeline.cameras.protocol import CameraLost, Shot
-from pipeline.config.cameras import BaslerConfig
+from pipeline.config.cameras import BaslerConfig, RejectLineConfig
 from pipeline.config.styles import Scalar
 
 WAIT_MS = 50
@@ -106,6 +106,15 @@ class BaslerCamera:
         except genicam.GenericException as e:
             raise CameraLost(f"{self._where}: {_first_line(e)}") from None
 
+    def switch(self, on: bool) -> None:
+        """Set the user output of `reject_line`."""
+        assert self._config.reject_line is not None
+        _, genicam = _pypylon()
+        try:
+            self._set_output(genicam, self._config.reject_line, on)
+        except (genicam.GenericException, InputError) as e:
+            raise CameraLost(f"{self._where}: {_first_line(e)}") from None
+
     def shots(self) -> Iterator[Shot | None]:
         """Buffers in order, the failed ones too; None after WAIT_MS of silence. CameraLost where that is too long."""
         pylon, genicam = _pypylon()
@@ -136,10 +145,14 @@ class BaslerCamera:
 
     def close(self) -> None:
         """Stop, close and let go of the device, whatever state it is in."""
-        camera, self._camera, self._converter = self._camera, None, None
+        camera, self._converter = self._camera, None
         if camera is None:
             return
         _, genicam = _pypylon()
+        if (wire := self._config.reject_line) is not None:
+            with contextlib.suppress(genicam.GenericException, InputError):
+                self._set_output(genicam, wire, False)
+        self._camera = None
         for step in (camera.StopGrabbing, camera.Close, camera.DestroyDevice):
             with contextlib.suppress(genicam.GenericException):  # a removed device refuses; the rest must go on
                 step()
@@ -209,6 +222,11 @@ class BaslerCamera:
                 or not genicam.IsWritable(nodes.GetNode("TriggerSoftware"))
             ):
                 raise InputError(f"no software trigger, {self._where}, take out `trigger` or name a wired source")
+        if (wire := config.reject_line) is not None:
+            self._set_output(genicam, wire, False)  # before it is led to the pin
+            self._set_wire(genicam, "LineSelector", wire.line)
+            self._set(genicam, "LineMode", "Output")  # a pin that is nothing else has no choice
+            self._set_wire(genicam, "LineSource", wire.user_output)
         if config.rows is not None and "Height" not in config.features:
             self._ask(genicam, "Height", config.rows)
         if config.line_period_us is not None:
@@ -241,6 +259,14 @@ class BaslerCamera:
                 f"feature {name}: set to {value!r}, reads back {read}, {self._where}, allowed: {_allowed(genicam, node, kind)}"
             )
         return True
+
+    def _set_output(self, genicam: Any, wire: RejectLineConfig, on: bool) -> None:
+        self._set_wire(genicam, "UserOutputSelector", wire.user_output)
+        self._set_wire(genicam, "UserOutputValue", on)
+
+    def _set_wire(self, genicam: Any, name: str, value: Scalar) -> None:
+        if not self._set(genicam, name, value):
+            raise InputError(f"no writable feature {name}, {self._where}, take out `reject_line` or see to its line")
 
     def _check_exposure(self, genicam: Any, line_period_us: float) -> None:
         for name in ("ExposureTime", "ExposureTimeAbs"):

@@ -41,6 +41,10 @@ class CorrectedCamera:
         """As the camera does."""
         return self._camera.adjust(features)
 
+    def switch(self, on: bool) -> None:
+        """As the camera does."""
+        self._camera.switch(on)
+
     def shots(self) -> Iterator[Shot | None]:
         """The camera's, corrected."""
         for shot in self._camera.shots():

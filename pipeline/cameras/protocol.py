@@ -68,6 +68,10 @@ class Camera(Protocol):
         """
         ...
 
+    def switch(self, on: bool) -> None:
+        """Set the output of its own that its configuration names; off since `open`. CameraLost where that fails."""
+        ...
+
     def shots(self) -> Iterator[Shot | None]:
         """Shots in order; None when nothing came within a short finite wait; ends when the source is at its end.
 

@@ -73,6 +73,9 @@ class ReplayCamera:
     def adjust(self, features: dict[str, Scalar]) -> None:
         """Nothing: a picture on disk is as it is."""
 
+    def switch(self, on: bool) -> None:
+        """Nothing: it has no output."""
+
     def shots(self) -> Iterator[Shot]:
         """The pictures in order, endlessly with `loop`; a picture that cannot be read is a damaged shot."""
         if self._source is None:

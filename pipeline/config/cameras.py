@@ -154,6 +154,17 @@ class BaslerTrigger(Section):
     activation: str | None = None
 
 
+class RejectLineConfig(Section):
+    """An output of the camera that is on while cloth may pass (pipeline/grabber/reject_line)."""
+
+    line: str = "Line2"
+    """The pin: an entry of LineSelector that can be an output."""
+    user_output: str = "UserOutput1"
+    """The entry of UserOutputSelector, and of LineSource, that drives it."""
+    pulse_ms: float = Field(default=500.0, ge=200, le=60_000)
+    """How long it is off for a reject; by then a stop that stays open has been told."""
+
+
 class BaslerConfig(CameraBase):
     """A Basler camera through pylon, also pylon's emulated ones."""
 
@@ -168,6 +179,8 @@ class BaslerConfig(CameraBase):
     stall_ms: float | None = Field(default=None, gt=0)
     """A self-timed camera that gives nothing for so long is lost; null: silence is no fault (triggered)."""
     buffers: int = Field(default=16, ge=2, le=1024)
+    reject_line: RejectLineConfig | None = None
+    """Not null: rejects go by the camera's own digital output."""
     encoder_chunk: str | None = None
     """The chunk node that holds the encoder's count, e.g. ChunkCounterValue; switched on by `features` or the .pfs file."""
 

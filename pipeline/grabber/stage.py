@@ -13,6 +13,7 @@ from pipeline.grabber.camera_style import CameraStyle
 from pipeline.grabber.framing import Framing, Waiting
 from pipeline.grabber.pacing import Pacing
 from pipeline.grabber.placing import Placing
+from pipeline.grabber.reject_line import RejectLine
 from pipeline.grabber.repeats import Repeats
 from pipeline.link.protocol import IDLE_MS, Inbox, Outbox, portion
 from pipeline.link.status import StatusReport
@@ -78,10 +79,12 @@ class Grabber:
         boxes: GrabberBoxes,
         utc_ns: Callable[[], int],
         style: CameraStyle | None = None,
+        reject_line: RejectLine | None = None,
     ) -> None:
         self._camera, self._name, self._facts = opened.camera, opened.config.name, opened.facts
         self._boxes, self._utc_ns = boxes, utc_ns
         self._status = StatusReport(boxes.decision, "grabber", self._name, terms.generation)
+        self._reject_line = reject_line
         self._style = style or CameraStyle(self._camera, "", {})
         self._shots: Iterator[Shot | None] = self._camera.shots()
         config, self_timed, on_motion = opened.config, self._camera.self_timed, boxes.motion is not None
@@ -133,6 +136,8 @@ class Grabber:
     def step(self, now_ns: int) -> bool:
         """Pass on what waits, then take one shot if one is due; CameraLost when the camera is gone."""
         self._now_ns = now_ns
+        if self._reject_line is not None:
+            self._reject_line.step(now_ns)
         self._hear()
         moved = self._pass_on()
         if self._frames or self._unsaid or self.state is StageState.ENDED:

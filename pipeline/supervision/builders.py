@@ -72,6 +72,7 @@ def build(spec: Spec, link: Link) -> Stage:
 def _grabber(spec: Spec, link: Link, model: Path) -> Stage:
     from pipeline.cameras import make_camera
     from pipeline.grabber.camera_style import CameraStyle
+    from pipeline.grabber.reject_line import RejectLine
     from pipeline.grabber.stage import Grabber, GrabberBoxes, GrabberTerms, OpenCamera
 
     config = next(c for c in spec.config.cameras if c.name == spec.name)
@@ -93,7 +94,11 @@ def _grabber(spec: Spec, link: Link, model: Path) -> Stage:
     features = {name: spec.config.style(name).features[spec.name] for name in ("", *spec.config.styles)}
     rolls = link.subscribe(spec.config.publisher.bind, "Roll") if isinstance(link, ZmqLink) else None
     style = CameraStyle(camera, _roll(spec).style or "", features, rolls)
-    return Grabber(OpenCamera(camera, config, facts), terms, boxes, time.time_ns, style)
+    wire, reject_line = getattr(config, "reject_line", None), None
+    if wire is not None and isinstance(link, ZmqLink):
+        heard = link.subscribe(spec.config.publisher.bind, "Heartbeat", "Reject")
+        reject_line = RejectLine(heard, camera.switch, wire.pulse_ms)
+    return Grabber(OpenCamera(camera, config, facts), terms, boxes, time.time_ns, style, reject_line)
 
 
 def _motion(spec: Spec, link: Link, model: Path) -> Stage:

@@ -367,3 +367,48 @@ def test_a_camera_that_goes_while_it_is_set_up_is_away(opened: Open, monkeypatch
     monkeypatch.setattr(BaslerCamera, "_start", go)
     with pytest.raises(AbsentError, match="device has been removed"):
         opened()
+
+
+WIRE = {"line": "Line3", "user_output": "UserOutput2"}
+
+
+def output(camera: BaslerCamera, name: str = "UserOutput2") -> bool:
+    node(camera, "UserOutputSelector").FromString(name)
+    return bool(node(camera, "UserOutputValue").GetValue())
+
+
+def test_the_reject_line_is_off_when_it_is_led_to_its_pin_and_is_switched_and_off_at_the_end(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[tuple[str, Any]] = []
+    real = BaslerCamera._set
+    monkeypatch.setattr(BaslerCamera, "_set", lambda *a: done.append(a[2:]) or real(*a))
+    camera, facts = opened(reject_line=WIRE, features={**SMALL, "UserOutputSelector": "UserOutput2", "UserOutputValue": True})
+    assert not output(camera) and facts["features"]["LineSource"] == "UserOutput2"
+    assert done.index(("UserOutputValue", False)) < done.index(("LineSource", "UserOutput2"))
+    node(camera, "UserOutputSelector").FromString("UserOutput1")  # as a person or a style may do
+    camera.switch(True)
+    assert output(camera) and not output(camera, "UserOutput1")
+    node(camera, "LineSelector").FromString("Line3")
+    assert node(camera, "LineSource").ToString() == "UserOutput2"
+    camera.switch(False)
+    assert not output(camera)
+    camera.switch(True)
+    done.clear()
+    camera.close()
+    assert done == [("UserOutputSelector", "UserOutput2"), ("UserOutputValue", False)]
+
+
+@pytest.mark.parametrize("wrong", [{"line": "Line9"}, {"user_output": "UserOutput9"}])
+def test_a_reject_line_that_the_camera_does_not_have_is_refused_with_those_it_has(opened: Open, wrong: dict[str, str]) -> None:
+    (word,) = wrong.values()
+    with pytest.raises(InputError, match=rf"{word}.*cam.*allowed: .*{word[:-1]}1") as refused:
+        opened(reject_line={**WIRE, **wrong})
+    assert "\n" not in str(refused.value)
+
+
+def test_a_camera_that_is_gone_cannot_be_switched(opened: Open) -> None:
+    camera, _ = opened(reject_line=WIRE)
+    camera._camera.DestroyDevice()
+    with pytest.raises(CameraLost, match="cam"):
+        camera.switch(True)

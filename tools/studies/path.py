@@ -84,6 +84,9 @@ class StillCamera:
     def adjust(self, features: dict[str, Scalar]) -> None:
         """Nothing."""
 
+    def switch(self, on: bool) -> None:
+        """Nothing: it has no output."""
+
     def shots(self) -> Iterator[Shot | None]:
         """The picture again and again."""
         for number in range(self._frames):

@@ -48,6 +48,9 @@ class WeaveCamera:
     def adjust(self, features: dict[str, Scalar]) -> None:
         """Nothing: drawn cloth is not exposed."""
 
+    def switch(self, on: bool) -> None:
+        """Nothing: it has no output."""
+
     def shots(self) -> Iterator[Shot]:
         """Pictures of `frame_rows` rows, each beginning where the one before ended."""
         rows, number = self._config.frame_rows, 0

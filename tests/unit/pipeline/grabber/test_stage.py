@@ -10,13 +10,15 @@ from pipeline.config.cameras import ReplayConfig
 from pipeline.config.motion import CameraMotion, EncoderMotion
 from pipeline.grabber.camera_style import CameraStyle
 from pipeline.grabber.pacing import MAX_BEHIND
+from pipeline.grabber.reject_line import RejectLine
 from pipeline.grabber.stage import Grabber, GrabberBoxes, GrabberTerms, OpenCamera
 from pipeline.messages.domains import MAX_ORIGIN
 from pipeline.messages.frames import Announced, CameraFacts, Frame
+from pipeline.messages.line import Heartbeat
 from pipeline.messages.motion import EncoderCount, Motion
 from pipeline.messages.passages import SAMPLED, Step
 from pipeline.messages.stages import Status
-from pipeline.messages.states import FrameStatus, MotionState, StageState
+from pipeline.messages.states import FrameStatus, MotionState, StageState, State
 from tests.fakes import Box, ScriptCamera, shot
 
 MS = 1_000_000
@@ -35,6 +37,7 @@ class Bench:
         restart: bool = False,
         encoder: EncoderMotion | None = None,
         style: CameraStyle | None = None,
+        reject_line: RejectLine | None = None,
         **config: object,
     ) -> None:
         self.camera, self.worker, self.decision, self.recorder = camera, Box(room), Box(), Box()
@@ -43,7 +46,7 @@ class Bench:
         terms = GrabberTerms("boot", 0, 500.0, lossless, position_known=not restart, encoder=encoder)
         self.counts = Box()
         boxes = GrabberBoxes(self.worker, self.decision, self.recorder, self.motion, self.counts)
-        self.grabber = Grabber(OpenCamera(camera, entry, camera.open()), terms, boxes, lambda: 5, style)
+        self.grabber = Grabber(OpenCamera(camera, entry, camera.open()), terms, boxes, lambda: 5, style, reject_line)
 
     def move(self, position_mm: float, speed_mm_s: float = 100.0, now_ns: int = 0) -> None:
         state = MotionState.STOPPED if speed_mm_s == 0 else MotionState.MOVING if speed_mm_s > 0 else MotionState.REVERSE
@@ -322,3 +325,14 @@ def test_a_sampled_frame_that_no_worker_took_was_taken_and_never_sent(room: int)
         (0, {Step.TAKEN, Step.SENT}),
         (SAMPLED, {Step.TAKEN} | sent),
     ]
+
+
+def test_its_wire_is_switched_though_no_picture_comes_and_words_wait() -> None:
+    camera, heard = ScriptCamera([None, None]), Box()
+    bench = Bench(camera, reject_line=RejectLine(heard, camera.switch, 200))
+    bench.recorder.room = 0
+    heard.send(Heartbeat(number=0, generation=0, state=State.RUNNING, inspection_ok=True, verdicts=0, t_mono_ns=0))
+    bench.run(now_ns=5 * MS, rounds=2)
+    assert camera.switched == [True] and bench.grabber.waiting
+    bench.run(now_ns=2000 * MS, rounds=2)
+    assert camera.switched == [True, False]
