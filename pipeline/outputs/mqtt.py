@@ -10,6 +10,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -25,6 +26,7 @@ from pipeline.messages.states import StageState
 from pipeline.outputs.backlog import Backlog
 from pipeline.outputs.backoff import Backoff
 from pipeline.outputs.documents import LOOK_NS, Document, Documents
+from pipeline.outputs.errand import Errand
 from pipeline.outputs.notices import TOPICS, Notice, Teller
 from pipeline.outputs.secrets import secret_of
 
@@ -63,7 +65,9 @@ def trials(config: MqttConfig) -> Iterator[tuple[str, str]]:
 
 
 class Broker:
-    """One connection, its socket never waited for once it stands; DeviceLost where it is lost.
+    """One connection, never waited for: a thread makes it, since neither name servers nor handshakes keep to a time.
+
+    DeviceLost where it is lost.
 
     `available`: it says so when the line is gone.
     `unacknowledged`: what was given to it as `token`, and when, by message id, the oldest first.
@@ -73,6 +77,7 @@ class Broker:
         self._config, self._base, self._client_id, self._available = config, base, client_id, available
         self._password = secret_of(config.password_file, config.password_env, "password of MQTT")
         self._client: paho.Client | None = None
+        self._errand: Errand[paho.Client] = Errand()
         self._why = ""
         self.connected = False
         self.unacknowledged: dict[int, tuple[Any, int]] = {}
@@ -81,6 +86,8 @@ class Broker:
         """Begin; `connected` becomes true when the broker has answered."""
         self.drop()
         config = self._config
+        if self.dialling:  # the last one, which was given up
+            self._lost("the last connection to it has not ended, its name server or its handshake hangs")
         client = paho.Client(CallbackAPIVersion.VERSION2, self._client_id, reconnect_on_failure=False)
         client.max_inflight_messages_set(MAX_UNACKNOWLEDGED)
         client.connect_timeout = config.timeout_ms / 1000
@@ -89,19 +96,23 @@ class Broker:
         client.on_connect, client.on_publish, client.on_disconnect = self._on_connect, self._on_publish, self._on_disconnect
         if config.user is not None:
             client.username_pw_set(config.user, self._password)
-        self._why, self._client = "", client
-        try:
+        self._why = ""
+
+        def dial() -> paho.Client:
             if (tls := config.tls) is not None:
                 ca, certificate, key = (None if p is None else str(p) for p in (tls.ca, tls.certificate, tls.key))
                 client.tls_set(ca, certificate, key)
             client.connect(config.host, config.port, KEEPALIVE_S)
-        except (OSError, ValueError) as e:
-            self._lost(_said(e))
+            return client
+
+        self._errand.begin(dial)
 
     def exchange(self) -> None:
         """Take what has come and give what is due, without waiting."""
-        assert self._client is not None
         try:
+            if self._client is None and (client := self._errand.result()) is None:
+                return
+            self._client = self._client or client
             result = self._client.loop_read()
             if result == MQTTErrorCode.MQTT_ERR_SUCCESS and self._client.want_write():
                 result = self._client.loop_write()
@@ -111,6 +122,11 @@ class Broker:
             self._lost(_said(e))
         if self._why or result not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_AGAIN):
             self._lost(self._why or str(paho.error_string(result)))
+
+    @property
+    def dialling(self) -> bool:
+        """Whether a thread makes the connection, or still tries to make one that was given up."""
+        return self._errand.running
 
     @property
     def has_room(self) -> bool:
@@ -154,6 +170,9 @@ class Broker:
     def drop(self) -> list[Any]:
         """Hang up; what was never acknowledged."""
         client, self._client, self.connected = self._client, None, False
+        if client is None:
+            with suppress(OSError, ValueError):
+                client = self._errand.result()  # it came when nobody waited for it any more
         open_, self.unacknowledged = [token for token, _ in self.unacknowledged.values()], {}
         if client is not None and (socket := client.socket()) is not None:
             socket.close()

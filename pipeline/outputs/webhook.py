@@ -5,7 +5,8 @@ document of a finished roll. `X-Glassline-Time` is in seconds since 1970. `X-Gla
 HMAC-SHA256, by the key, of the time, a dot and the body. `Idempotency-Key` is the same for each try of one message. A receiver
 refuses what is older than some minutes, and takes each key once.
 
-A request may wait for `timeout_ms`, and this process with it. What the line says meanwhile is kept; nobody in the line waits.
+A request that is not answered within `timeout_ms`, its name found and its handshake made, is given up and sent again later. It
+waits in a thread of its own: this process hears the line all the while.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import hashlib
 import hmac
 import http.client
 import json
+import socket
 import ssl
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,13 +32,13 @@ from pipeline.link.status import StatusReport
 from pipeline.messages.states import StageState
 from pipeline.outputs.backlog import Backlog
 from pipeline.outputs.backoff import Backoff
-from pipeline.outputs.documents import LOOK_NS, Documents
+from pipeline.outputs.documents import LOOK_NS, Document, Documents
+from pipeline.outputs.errand import Errand
 from pipeline.outputs.notices import Notice, Teller
 from pipeline.outputs.secrets import read_secret
 
 RETRY_NS, MAX_RETRY_NS = 500_000_000, 30_000_000_000
-MESSAGES_PER_STEP = 2000
-"""More than come while one request waits."""
+MESSAGES_PER_STEP = 256
 TAKEN = range(200, 300)
 AGAIN = frozenset({408, 425, 429, *range(500, 600)})
 """These may be otherwise later; what is refused with another status is refused for good."""
@@ -62,9 +65,13 @@ class Server:
         self._config, self._line = config, line
         self._url = urlsplit(config.url)
         self._key = read_secret(config.key_file, "key of the webhook").encode()
+        self._last: http.client.HTTPConnection | None = None
 
     def post(self, kind: str, body: Any, key: str) -> int:
-        """Send one message and return the status of the answer; its body is not read."""
+        """Send one message and return the status of the answer; its body is not read.
+
+        Each wait of its socket is bounded by `timeout_ms`; the look-up of its name is not, nor the sum of all.
+        """
         now_ns = time.time_ns()
         said = {"schema": 1, "line": self._line, "kind": kind, "sent_utc_ns": now_ns, "body": body}
         data, seconds = json.dumps(said).encode(), str(now_ns // 10**9)
@@ -72,7 +79,7 @@ class Server:
             "Content-Type": "application/json", "User-Agent": "glassline", "Idempotency-Key": key,
             "X-Glassline-Time": seconds, "X-Glassline-Signature": signature(self._key, seconds, data),
         }  # fmt: skip
-        connection = self._connection()
+        connection = self._last = self._connection()
         try:
             connection.request("POST", (self._url.path or "/") + f"?{self._url.query}" * bool(self._url.query), data, headers)
             return connection.getresponse().status
@@ -82,6 +89,12 @@ class Server:
             raise DeviceLost(f"{self.where}: no answer ({getattr(e, 'strerror', None) or type(e).__name__})") from None
         finally:
             connection.close()
+
+    def hang_up(self) -> None:
+        """End a post that another thread waits for, where there is something to hang up: not before it is connected."""
+        if self._last is not None and self._last.sock is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(self._last.sock, socket.SHUT_RDWR)
 
     @property
     def where(self) -> str:
@@ -111,8 +124,6 @@ class WebhookOutput:
     doubles; what waits is bounded, and `outage` says what was dropped. What it refuses for good is counted as lost, and told.
     """
 
-    idle_ms = 20
-
     def __init__(
         self,
         heard: Inbox,
@@ -129,6 +140,11 @@ class WebhookOutput:
         self._session, self._sent = f"{utc_ns():x}", 0
         self._first: tuple[Notice, str] | None = None
         """What is tried now, and the key of all its tries."""
+        self._document: Document | None = None
+        """What is under way instead of it."""
+        self._errand: Errand[int] = Errand()
+        self._until_ns: int | None = None
+        """Till when the request under way is waited for; null: none is."""
         self._retry_ns = self._look_ns = 0
         self._backoff, self._sheet_backoff = Backoff(RETRY_NS, MAX_RETRY_NS), Backoff(LOOK_NS, MAX_RETRY_NS)
         self._trouble = self._sheet_trouble = ""
@@ -145,8 +161,13 @@ class WebhookOutput:
             "queued": len(self._backlog), "lost": self._backlog.lost_total, **self._heard.refused.counters,
         }  # fmt: skip
 
+    @property
+    def idle_ms(self) -> int:
+        """An answer wakes nobody."""
+        return 20 if self._until_ns is None else 5
+
     def step(self, now_ns: int) -> bool:
-        """Hear what is published, then send one thing."""
+        """Hear what is published, then send one thing, or see what became of it."""
         moved = False
         for message, _ in portion(self._heard, MESSAGES_PER_STEP):
             for notice in self._teller.hear(message):
@@ -155,13 +176,10 @@ class WebhookOutput:
             self.handled += 1
         missed = self._teller.missed()
         self._backlog.lose(Counter({topic: n for topic, n in missed.items() if topic in self._config.kinds}))
-        if now_ns >= self._retry_ns:
-            try:
-                moved = self._send(now_ns)
-            except DeviceLost as e:
-                self._backlog.away()
-                self._trouble = str(e)
-                self._retry_ns = now_ns + self._backoff.pause_ns()
+        if self._until_ns is not None:
+            moved = self._finish(now_ns, self._until_ns)
+        elif now_ns >= self._retry_ns:
+            moved = self._begin(now_ns)
         trouble = self._trouble or self._sheet_trouble
         self._status.tell(now_ns, StageState.DEGRADED if trouble else StageState.READY, trouble)
         return moved
@@ -169,21 +187,97 @@ class WebhookOutput:
     def close(self) -> None:
         """What waits is lost with this process, but for documents."""
 
-    def _send(self, now_ns: int) -> bool:
+    def _begin(self, now_ns: int) -> bool:
+        if self._errand.running:  # the last one, which was given up
+            self._failed(
+                f"{self._server.where}: the last request to it has not ended, its name server or its answer hangs", now_ns
+            )
+            return False
         if self._first is None and (notice := self._next()) is not None:
             self._sent += 1
             self._first = notice, f"{self._session}-{self._sent}"
         if self._first is None:
-            return self._deliver(now_ns)
+            return self._begin_document(now_ns)
         notice, key = self._first
-        self._trouble = self._refusal(self._server.post(notice.topic, notice.body.model_dump(mode="json"), key))
-        self._first = None
+        self._post(notice.topic, notice.body.model_dump(mode="json"), key, now_ns)
+        return True
+
+    def _begin_document(self, now_ns: int) -> bool:
+        if self._documents is None or now_ns < self._look_ns:
+            return False
+        self._look_ns = now_ns + LOOK_NS
+        try:
+            document = self._documents.first()
+        except OSError as e:
+            self._keep_document(self._documents.refused(e), now_ns)
+            return True
+        if document is None:
+            self._sheet_trouble = ""
+            return False
+        self._document = document
+        self._post("sheet", json.loads(document.body), document.name.removesuffix(".json"), now_ns)
+        return True
+
+    def _post(self, kind: str, body: Any, key: str, now_ns: int) -> None:
+        self._until_ns = now_ns + int(self._config.timeout_ms * 1e6)
+        self._errand.begin(lambda: self._server.post(kind, body, key))
+
+    def _finish(self, now_ns: int, until_ns: int) -> bool:
+        """Whether the request under way is over: answered, failed, or given up."""
+        document, trouble, lost = self._document, "", ""
+        try:
+            if (status := self._errand.result()) is None:
+                if now_ns < until_ns:
+                    return False
+                self._server.hang_up()
+                raise DeviceLost(f"{self._server.where}: no answer within {self._config.timeout_ms:g} ms")
+            trouble = self._refusal(status)
+        except DeviceLost as e:
+            lost = str(e)
+        self._until_ns = self._document = None
+        if document is not None:
+            self._finish_document(document, trouble, lost, now_ns)
+        elif lost:
+            self._failed(lost, now_ns)
+        else:
+            self._finish_notice(trouble, now_ns)
+        return True
+
+    def _failed(self, why: str, now_ns: int) -> None:
+        """It is tried again later."""
+        self._backlog.away()
+        self._trouble = why
+        self._retry_ns = now_ns + self._backoff.pause_ns()
+
+    def _finish_notice(self, refusal: str, now_ns: int) -> None:
+        assert self._first is not None
+        (notice, _), self._first = self._first, None
+        self._trouble = refusal
         self._backoff.reset()
-        if self._trouble:
+        if refusal:
             self._retry_ns = now_ns + RETRY_NS
             if notice.topic != "outage":  # else each would make the next
                 self._backlog.lose(Counter({notice.topic: 1}))
-        return True
+
+    def _finish_document(self, document: Document, refusal: str, lost: str, now_ns: int) -> None:
+        assert self._documents is not None
+        if lost:
+            self._keep_document(lost, now_ns)
+            return
+        self._sheet_trouble = refusal
+        if refusal:
+            self._look_ns = now_ns + MAX_RETRY_NS  # it is kept: somebody may mend the server
+            return
+        try:
+            self._documents.delivered(document)
+        except OSError as e:
+            self._keep_document(self._documents.refused(e), now_ns)
+            return
+        self._look_ns = 0
+        self._sheet_backoff.reset()
+
+    def _keep_document(self, why: str, now_ns: int) -> None:
+        self._sheet_trouble, self._look_ns = why, now_ns + self._sheet_backoff.pause_ns()
 
     def _next(self) -> Notice | None:
         due = "outage" in self._config.kinds and (self._backlog or not self._trouble)
@@ -198,24 +292,3 @@ class WebhookOutput:
             return f"{self._server.where}: refuses what it is sent ({status}), see to its key and path"
         self.delivered += 1
         return ""
-
-    def _deliver(self, now_ns: int) -> bool:
-        if self._documents is None or now_ns < self._look_ns:
-            return False
-        self._look_ns = now_ns + LOOK_NS
-        try:
-            if (document := self._documents.first()) is None:
-                self._sheet_trouble = ""
-                return False
-            sheet = json.loads(document.body)
-            self._sheet_trouble = self._refusal(self._server.post("sheet", sheet, document.name.removesuffix(".json")))
-            if self._sheet_trouble:
-                self._look_ns = now_ns + MAX_RETRY_NS  # it is kept: somebody may mend the server
-            else:
-                self._documents.delivered(document)
-                self._look_ns = 0
-                self._sheet_backoff.reset()
-        except (DeviceLost, OSError) as e:
-            self._sheet_trouble = self._documents.refused(e) if isinstance(e, OSError) else str(e)
-            self._look_ns = now_ns + self._sheet_backoff.pause_ns()
-        return True

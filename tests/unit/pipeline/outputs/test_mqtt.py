@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,7 +45,11 @@ class Rig:
         self.number = 0
 
     def step(self) -> None:
+        """A step, and one more where it began to connect."""
         self.stage.step(time.monotonic_ns() + self.ahead_ns)
+        if self.stage._broker.dialling:
+            until(lambda: not self.stage._broker.dialling)
+            self.stage.step(time.monotonic_ns() + self.ahead_ns)
 
     def reject(self, roll: str = "R1", style: str = "twill") -> None:
         """A DEFECT verdict and its reject, as decision publishes them."""
@@ -200,7 +205,7 @@ def test_a_frozen_broker_holds_nobody_up_and_gets_all_of_it_when_it_goes_on(brok
         time.sleep(0.01)
     told = rig.told
     assert told.state is StageState.DEGRADED and "does not answer" in told.detail
-    assert longest_s < 2.5  # only a new connection may wait, for timeout_ms; a supervisor bears 10 s
+    assert longest_s < 2.5  # a supervisor bears 10 s
     broker.thaw()
     rig.ahead_ns += MAX_RETRY_NS
     until(lambda: set(rejects(listener)) == set(range(60)), meanwhile=rig.step)
@@ -255,6 +260,36 @@ def test_a_broker_that_accepts_and_never_answers_is_given_up_and_asked_ever_less
             rig.step()
         assert pauses == [RETRY_NS << n for n in range(1, 5)] + [MAX_RETRY_NS]
         rig.stage.close()
+
+
+def test_a_name_server_that_hangs_holds_nobody_up_and_is_asked_by_one_thread_alone(
+    broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(broker.port, host="localhost")
+    answers, asked = threading.Event(), list[str]()
+    look_up = socket.getaddrinfo
+
+    def hang(host: str, *rest: Any, **more: Any) -> Any:
+        asked.append(host)
+        answers.wait(30)
+        return look_up(host, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    now_ns = time.monotonic_ns()
+    rig.stage.step(now_ns)
+    rig.reject()
+    rig.stage.step(now_ns + SILENT_NS)
+    assert rig.stage.handled == 3 and rig.stage.counters["queued"] == 2
+    rig.stage.step(now_ns + SILENT_NS + 10_000_000)
+    assert "does not answer" in rig.told.detail
+    rig.stage.step(now_ns + 2 * SILENT_NS)
+    assert "has not ended" in rig.told.detail and asked == ["localhost"]
+    answers.set()
+    until(lambda: not rig.stage._broker.dialling)
+    rig.ahead_ns = 3 * SILENT_NS
+    until(rig.connected)
+    until(lambda: rig.stage.counters["queued"] == 0, meanwhile=rig.step)
+    rig.stage.close()
 
 
 def test_a_password_comes_from_a_file_that_others_may_not_read_and_stands_nowhere_else(tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -86,8 +88,12 @@ class Rig:
         self.now_ns = 10**12
 
     def step(self, ns: int = 0) -> None:
+        """A step, and those in which the stage waits for what that one began."""
         self.now_ns += ns
         self.stage.step(self.now_ns)
+        while self.stage.idle_ms < 20:
+            time.sleep(0.001)
+            self.stage.step(self.now_ns)
 
     def reject(self, number: int) -> None:
         self.heard.send(Reject(number=number, generation=0, verdict=number, camera="c", cause=Result.DEFECT, start_mm=1.0,
@@ -184,10 +190,10 @@ def test_a_dead_server_costs_little_memory_and_all_that_is_kept_comes_in_order(t
     rig = Rig(tmp_path, f"http://127.0.0.1:{port}/")
     for n in range(MAX_WAITING + 50):
         rig.reject(n)
-    rig.step()
-    rig.step(MAX_RETRY_NS)
-    assert "no answer" in rig.told.detail and len(rig.stage._backlog) <= MAX_WAITING
-    assert rig.stage.counters["lost"] == 50
+    for _ in range(8):
+        rig.step(MAX_RETRY_NS)
+    assert "no answer" in rig.told.detail and len(rig.stage._backlog) == MAX_WAITING
+    assert rig.stage.counters["lost"] == 49  # one is tried
 
 
 def test_a_slow_server_takes_its_timeout_and_no_more(tmp_path: Path) -> None:
@@ -200,6 +206,62 @@ def test_a_slow_server_takes_its_timeout_and_no_more(tmp_path: Path) -> None:
         assert "no answer" in rig.told.detail
         until(lambda: len(receiver.heard) == 1)
         time.sleep(1.0)
+
+
+def test_a_name_server_that_hangs_holds_nobody_up_and_is_asked_by_one_thread_alone(
+    receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(tmp_path, receiver.url, timeout_ms=2000)
+    answers, asked = threading.Event(), list[str]()
+    look_up = socket.getaddrinfo
+
+    def hang(host: str, *rest: Any, **more: Any) -> Any:
+        asked.append(host)
+        answers.wait(30)
+        return look_up(host, *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    rig.reject(0)
+    rig.stage.step(rig.now_ns)
+    for n in range(1, 4):  # it hears the line all the while
+        rig.reject(n)
+        rig.stage.step(rig.now_ns + 1_999_999_999)
+    assert rig.stage.handled == 4 and rig.told.state is StageState.READY
+    rig.stage.step(rig.now_ns + 2_000_000_000)
+    assert "no answer within 2000 ms" in rig.told.detail
+    rig.stage.step(rig.now_ns + 2_000_000_000 + RETRY_NS)
+    assert "has not ended" in rig.told.detail and len(asked) == 1 and len(rig.stage._backlog) == 3
+    answers.set()
+    until(lambda: not rig.stage._errand.running)
+    rig.step(2_000_000_000 + 4 * RETRY_NS)
+    keys = [h["idempotency-key"] for h, b in receiver.heard if json.loads(b)["body"].get("reject", {}).get("number") == 0]
+    assert 1 <= len(keys) <= 2 and len(set(keys)) == 1  # the one that was given up may have arrived
+    assert rig.told.state is StageState.READY
+
+
+def test_a_server_that_answers_one_byte_at_a_time_is_hung_up_on(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            side, _ = server.accept()
+            with side, contextlib.suppress(OSError):
+                while True:
+                    side.sendall(b"H")
+                    time.sleep(0.02)
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        rig = Rig(tmp_path, f"http://127.0.0.1:{server.getsockname()[1]}/", timeout_ms=300)
+        rig.reject(0)
+        rig.stage.step(rig.now_ns)
+        until(lambda: rig.stage._server._last is not None and rig.stage._server._last.sock is not None)
+        time.sleep(0.4)  # each byte comes well within the socket's timeout
+        assert rig.stage._errand.running
+        rig.stage.step(rig.now_ns + 300_000_000)
+        assert "no answer within 300 ms" in rig.told.detail
+        until(lambda: not rig.stage._errand.running)
+        dripping.join(5)
+        assert not dripping.is_alive()
 
 
 def test_a_document_is_kept_until_it_is_taken(tmp_path: Path) -> None:
