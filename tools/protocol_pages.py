@@ -67,7 +67,7 @@ def _mqtt() -> str:
             "`online` or `offline`, no JSON",
             1,
             "yes",
-            "the broker itself says `offline` when the line is gone: last will",
+            "`offline` without a heartbeat for a second; the broker itself says it when the line is gone: last will",
         )
     ]
     rows += [(n, f"`{t.of.__name__}`", int(t.queued), "yes" if t.retained else "no", t.why) for n, t in TOPICS.items()]

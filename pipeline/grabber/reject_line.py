@@ -13,11 +13,8 @@ from collections.abc import Callable
 
 from pipeline.link.protocol import Inbox, portion
 from pipeline.messages.actions import Reject
-from pipeline.messages.line import Heartbeat
+from pipeline.messages.line import STALE_NS, Heartbeat
 from pipeline.messages.states import ActionKind
-
-STALE_NS = 1_000_000_000
-"""Without a heartbeat of decision for so long the line is dead."""
 
 
 class RejectLine:

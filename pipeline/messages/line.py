@@ -10,6 +10,9 @@ from pipeline.messages.domains import MAX_CAMERAS, Count, Detail, Finite, Lanes,
 from pipeline.messages.message import Message
 from pipeline.messages.states import ActionKind, State
 
+STALE_NS = 1_000_000_000
+"""Without a heartbeat for so long nobody says how the line is, whatever was heard before; ten are sent in that time."""
+
 
 class LineState(Message):
     """How the line is; `inspection_ok` false means: do not trust that passing cloth is judged.

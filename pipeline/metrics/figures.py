@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from pipeline.cloth.coverage import Coverage
 from pipeline.config.line import LineConfig
 from pipeline.messages.actions import Action
-from pipeline.messages.line import Heartbeat, LineState, Totals
+from pipeline.messages.line import STALE_NS, Heartbeat, LineState, Totals
 from pipeline.messages.message import Message
 from pipeline.messages.passages import SAMPLED, Passages
 from pipeline.messages.reasons import Reason
@@ -39,8 +39,6 @@ GPU = {
 }
 """By the worker's counter: name, help, and what one of its units is in base units."""
 MAX_MODELS = 64
-FRESH_NS = 1_000_000_000
-"""Heartbeats come ten times a second, by decision's own progress."""
 
 
 class Figures(Collector):
@@ -81,7 +79,7 @@ class Figures(Collector):
 
     def fresh(self, now_ns: int) -> bool:
         """Whether decision was heard just now: what it said before holds no longer."""
-        return self.beat_ns is not None and now_ns - self.beat_ns < FRESH_NS
+        return self.beat_ns is not None and now_ns - self.beat_ns < STALE_NS
 
     def text(self) -> bytes:
         """All of it, in Prometheus's text format."""

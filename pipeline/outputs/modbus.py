@@ -32,13 +32,11 @@ from pipeline.link.protocol import Inbox, Outbox, portion
 from pipeline.link.status import StatusReport
 from pipeline.messages.actions import Action
 from pipeline.messages.commands import Acknowledge, Reset
-from pipeline.messages.line import Heartbeat, LineState, Totals
+from pipeline.messages.line import STALE_NS, Heartbeat, LineState, Totals
 from pipeline.messages.message import Message
 from pipeline.messages.states import ActionKind, Cause, Phase, StageState, State
 
 CYCLE_NS = 100_000_000
-STALE_NS = 1_000_000_000
-"""Without a heartbeat of decision for so long the line is dead, whatever else is heard."""
 WATCHDOG_MS = 1000.0
 """A PLC takes a heartbeat that stands still for so long as a stop (configs/plc.st)."""
 RETRY_NS = 1_000_000_000

@@ -1,6 +1,7 @@
 """An MQTT broker that is told of the line: MQTT 3.1.1, one connection, this side the client, in a process of its own.
 
-TOPIC/LINE/available is `online`, and `offline` once this process or its host is gone: the broker says so itself, by last will.
+TOPIC/LINE/available is `online` while decision's heartbeat is younger than a second, else `offline`; also once this process or
+its host is gone, which the broker says itself, by last will.
 The other topics are the table in pipeline/outputs/notices, as JSON; documents of finished rolls go to TOPIC/LINE/sheet.
 Names that come from outside stand in what is sent. Only the line's name is in a topic, and it has letters, digits, - and _.
 """
@@ -21,6 +22,7 @@ from pipeline.config.outputs import MqttConfig
 from pipeline.devices import DeviceLost
 from pipeline.link.protocol import Inbox, Outbox, portion
 from pipeline.link.status import StatusReport
+from pipeline.messages.line import STALE_NS, Heartbeat
 from pipeline.messages.message import Message
 from pipeline.messages.states import StageState
 from pipeline.outputs.backlog import Backlog
@@ -237,7 +239,8 @@ class MqttOutput:
         self._document: Document | None = None
         self._look_ns = self._retry_ns = self._asked_ns = self._exchange_ns = 0
         self._backoff = Backoff(RETRY_NS, MAX_RETRY_NS)
-        self._asked = self._told = False
+        self._beat_ns: int | None = None
+        self._asked = self._told = self._online = False
         self._trouble, self._sheet_trouble = "not connected yet", ""
         self.state = StageState.READY
         self.handled = self.delivered = self.reconnects = 0
@@ -254,7 +257,11 @@ class MqttOutput:
     def step(self, now_ns: int) -> bool:
         """Hear what is published, pass on what the broker takes."""
         moved = False
+        if self._beat_ns is None:
+            self._beat_ns = now_ns  # so long it may take until the first one is heard
         for message, _ in portion(self._heard, MESSAGES_PER_STEP):
+            if isinstance(message, Heartbeat):
+                self._beat_ns = now_ns
             self._hear(message)
             self.handled += 1
             moved = True
@@ -292,8 +299,11 @@ class MqttOutput:
             if now_ns - self._asked_ns > SILENT_NS:
                 self._broker.silent()
             return
+        online = self._beat_ns is not None and now_ns - self._beat_ns < STALE_NS
         if not self._told:
-            self._arrive()
+            self._arrive(online)
+        elif online is not self._online and self._broker.has_room:
+            self._say_available(online)
         if (outage := self._backlog.outage()) is not None:
             self._give(Notice("outage", outage))
         while self._broker.has_room and (notice := self._backlog.take()) is not None:
@@ -310,11 +320,15 @@ class MqttOutput:
             self._broker.silent()
         self._trouble = "the broker is slow, messages wait" if waited_ns > SLOW_NS else self._sheet_trouble
 
-    def _arrive(self) -> None:
+    def _say_available(self, online: bool) -> None:
+        self._online = online
+        self._broker.publish(AVAILABLE, b"online" if online else b"offline", acknowledged=True, retained=True)
+
+    def _arrive(self, online: bool) -> None:
         """The broker has let us in: what it may have forgotten is told first."""
         self._told, self._trouble = True, ""
         self._backoff.reset()
-        self._broker.publish(AVAILABLE, b"online", acknowledged=True, retained=True)
+        self._say_available(online)
         waiting = self._backlog.topics
         for topic, notice in self._kept.items():
             if topic not in waiting:

@@ -14,7 +14,7 @@ from pipeline.devices import DeviceLost
 from pipeline.link.protocol import Inbox, Outbox, portion
 from pipeline.link.status import StatusReport
 from pipeline.messages.cloth import Roll
-from pipeline.messages.line import Heartbeat, LineState, Totals
+from pipeline.messages.line import STALE_NS, Heartbeat, LineState, Totals
 from pipeline.messages.message import Message
 from pipeline.messages.states import Result, StageState
 from pipeline.messages.verdicts import Verdict
@@ -24,8 +24,6 @@ from pipeline.outputs.vision_server import Struct, VisionServer
 
 TURN_NS, ALONE_NS = 8_000_000, 50_000_000
 """From turn to turn while there are clients, and while there are none."""
-STALE_NS = 1_000_000_000
-"""Without a heartbeat for so long nobody says how the line is."""
 LOOK_NS = 60_000_000_000
 MESSAGES_PER_STEP = 256
 JOBS = 8

@@ -20,10 +20,10 @@ from pipeline.config.outputs import ModbusConfig
 from pipeline.ledger.reading import read_actions
 from pipeline.messages.actions import Action
 from pipeline.messages.commands import Acknowledge, Reset
-from pipeline.messages.line import Heartbeat, LineState
+from pipeline.messages.line import STALE_NS, Heartbeat, LineState
 from pipeline.messages.stages import Status
 from pipeline.messages.states import ActionKind, Cause, Phase, StageState, State
-from pipeline.outputs.modbus import ALL, COILS, CYCLE_NS, FROM_PLC, RETRY_NS, STALE_NS, TAKE_NS, ModbusOutput, Plc
+from pipeline.outputs.modbus import ALL, COILS, CYCLE_NS, FROM_PLC, RETRY_NS, TAKE_NS, ModbusOutput, Plc
 from pipeline.supervision.supervisor import LineFailed, Supervisor
 from tests.fakes import Box, totals
 from tests.line.test_line import SCALE

@@ -6,9 +6,9 @@ import pytest
 
 from pipeline.cameras.corrected import CorrectedCamera
 from pipeline.cameras.protocol import CameraLost
-from pipeline.grabber.reject_line import STALE_NS, RejectLine
+from pipeline.grabber.reject_line import RejectLine
 from pipeline.messages.actions import Reject
-from pipeline.messages.line import Heartbeat
+from pipeline.messages.line import STALE_NS, Heartbeat
 from pipeline.messages.states import ActionKind, Result, State
 from tests.fakes import Box, ScriptCamera
 

@@ -20,14 +20,13 @@ from glass_core.errors import AbsentError, InputError
 from pipeline.config.line import LineConfig
 from pipeline.config.metrics import MetricsConfig
 from pipeline.messages.actions import Action
-from pipeline.messages.line import Heartbeat, LineState
+from pipeline.messages.line import STALE_NS, Heartbeat, LineState
 from pipeline.messages.passages import Passage, Passages, Step
 from pipeline.messages.reasons import Reason
 from pipeline.messages.stages import Progress
 from pipeline.messages.states import ActionKind, Cause, Phase, Result, StageState, State
 from pipeline.messages.verdicts import Verdict
 from pipeline.metrics.door import MAX_VISITORS, PATIENCE_NS
-from pipeline.metrics.figures import FRESH_NS
 from pipeline.metrics.stage import Metrics
 from tests.fakes import Box, totals
 from tests.mosquitto import free_port
@@ -149,7 +148,7 @@ def test_only_one_state_is_1(rig: Rig) -> None:
     found = rig.figures()
     assert [k[1] for k, v in found.items() if v and k[0] == "glassline_state"] == [("DEGRADED",)]
     assert found["glassline_inspection_ok", ()] == 1
-    rig.stage._figures.beat_ns = time.monotonic_ns() - 7 * FRESH_NS
+    rig.stage._figures.beat_ns = time.monotonic_ns() - 7 * STALE_NS
     found = rig.figures()
     assert not any(v for k, v in found.items() if k[0] == "glassline_state") and found["glassline_inspection_ok", ()] == 0
     assert 7 <= found["glassline_heartbeat_age_seconds", ()] < 60
@@ -208,7 +207,7 @@ def test_health_is_good_only_while_it_runs_and_decision_is_heard(rig: Rig) -> No
     assert [rig.ask(path)[0] for path in ("/health", "/live")] == [503, 200]
     rig.heard.send(Heartbeat(number=3, generation=0, state=State.RUNNING, inspection_ok=True, verdicts=0, t_mono_ns=0))
     assert rig.ask("/health")[0] == 200
-    rig.stage._figures.beat_ns = time.monotonic_ns() - FRESH_NS
+    rig.stage._figures.beat_ns = time.monotonic_ns() - STALE_NS
     assert [rig.ask(path)[0] for path in ("/health", "/live")] == [503, 503]
 
 

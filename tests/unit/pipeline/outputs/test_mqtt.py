@@ -20,7 +20,7 @@ from pipeline.config.outputs import MqttConfig
 from pipeline.devices import DeviceLost
 from pipeline.messages.actions import Reject
 from pipeline.messages.cloth import Roll
-from pipeline.messages.line import LineState
+from pipeline.messages.line import STALE_NS, Heartbeat, LineState
 from pipeline.messages.stages import Status
 from pipeline.messages.states import Result, StageState, State
 from pipeline.messages.verdicts import Verdict
@@ -43,13 +43,17 @@ class Rig:
         self.stage: MqttOutput = make(self.config, self.heard, self.decision, 0, line)
         self.ahead_ns = 0
         self.number = 0
+        self.silent = False
 
     def step(self) -> None:
-        """A step, and one more where it began to connect."""
-        self.stage.step(time.monotonic_ns() + self.ahead_ns)
-        if self.stage._broker.dialling:
+        """A step, and one more where it began to connect; decision's heart beats unless it is `silent`."""
+        for _ in range(2):
+            now_ns = time.monotonic_ns() + self.ahead_ns
+            self.stage._beat_ns = self.stage._beat_ns if self.silent else now_ns
+            self.stage.step(now_ns)
+            if not self.stage._broker.dialling:
+                break
             until(lambda: not self.stage._broker.dialling)
-            self.stage.step(time.monotonic_ns() + self.ahead_ns)
 
     def reject(self, roll: str = "R1", style: str = "twill") -> None:
         """A DEFECT verdict and its reject, as decision publishes them."""
@@ -130,6 +134,32 @@ def test_the_broker_says_that_a_process_that_was_killed_is_gone(broker: Mosquitt
     until(lambda: listener.bodies("glassline/loom-7/available") == [b"online"], meanwhile=rig.step)
     rig.stage._broker.drop()  # as the kernel hangs up for a process that is gone
     until(lambda: listener.bodies("glassline/loom-7/available") == [b"online", b"offline"])
+
+
+def test_a_line_whose_decision_alone_is_silent_is_offline_within_a_second(broker: Mosquitto, listener: Listener) -> None:
+    rig, said = Rig(broker.port), "glassline/loom-7/available"
+    until(rig.connected)
+    rig.silent = True
+    assert rig.stage._beat_ns is not None
+    last_ns = rig.stage._beat_ns
+    rig.state(0)  # it is no sign of life
+    rig.stage.step(last_ns + STALE_NS - 1)
+    until(lambda: len(listener.heard) == 2)
+    assert listener.bodies(said) == [b"online"]
+    rig.ahead_ns = STALE_NS
+    until(lambda: len(listener.bodies(said)) == 2, meanwhile=rig.step)
+    rig.heard.send(Heartbeat(number=9, generation=0, state=State.RUNNING, inspection_ok=True, verdicts=0, t_mono_ns=0))
+    until(lambda: len(listener.bodies(said)) >= 3, meanwhile=rig.step)
+    assert listener.bodies(said)[:3] == [b"online", b"offline", b"online"]
+    rig.ahead_ns += STALE_NS
+    until(lambda: len(listener.bodies(said)) == 4, meanwhile=rig.step)
+    rig.stage._broker._client.socket().shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
+    until(lambda: not rig.connected())
+    rig.ahead_ns += MAX_RETRY_NS
+    until(rig.connected)  # a broker that is reached again is not told that all is well
+    until(lambda: len(listener.bodies(said)) >= 5, meanwhile=rig.step)
+    rig.stage.close()
+    assert set(listener.bodies(said)[3:]) == {b"offline"}
 
 
 def test_a_broker_that_is_killed_and_comes_back_is_told_what_waited_and_of_the_outage(broker: Mosquitto) -> None:

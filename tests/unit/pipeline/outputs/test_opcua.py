@@ -21,13 +21,13 @@ from glass_core.errors import AbsentError, InputError
 from pipeline.config.line import LineConfig
 from pipeline.config.outputs import OpcUaConfig
 from pipeline.messages.cloth import Roll
-from pipeline.messages.line import Heartbeat, LineState
+from pipeline.messages.line import STALE_NS, Heartbeat, LineState
 from pipeline.messages.reasons import Reason
 from pipeline.messages.stages import Status
 from pipeline.messages.states import Result, StageState, State
 from pipeline.messages.verdicts import Verdict
 from pipeline.outputs import vision_model as model
-from pipeline.outputs.opcua import STALE_NS, OpcUaOutput, make
+from pipeline.outputs.opcua import OpcUaOutput, make
 from pipeline.outputs.vision_server import MAX_CLIENTS, VisionServer
 from tests.fakes import Box, totals
 from tests.mosquitto import free_port
