@@ -162,6 +162,9 @@ A line whose heartbeat is older than a second is Preoperational, its LineState S
 * A **job** is a roll; its `JobId` is the roll's name, `#`, and the number of its beginning. The **recipe** is the style, its
   version the card that judged. `PartId` is the roll, `MeasId` the camera.
 * A **defect** is a ResultReady with `IsPartial` true. A roll's end is one with `IsPartial` false. `ResultContent` is JSON.
+* A final result counts what this server has heard. Its `complete` is false where it was started again in the middle of the
+  roll, or has missed messages: the counts are then too low. A roll that ends while no server is there has no final result.
+  Whoever must have each roll takes [its document](roll.md).
 * `IsSimulated` is true unless every camera is a real one.
 * Events come from the line's object, and from the Server object. The client says how often they are sent: a publishing
   interval of 10 ms is a good one.

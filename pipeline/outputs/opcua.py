@@ -74,6 +74,8 @@ class OpcUaOutput:
         """By a roll's name, the job of its cloth."""
         self._roll: Roll | None = None
         self._counts = {"defects": 0, "not_inspected": 0}
+        self._whole_from: int | None = 0 if generation == 0 else None
+        """How many messages were missed when the roll began; null: this process was started in the middle of it."""
         self._beat_ns: int | None = None
         self._detail = ""
         self._look_ns = self._turn_ns = 0
@@ -115,6 +117,10 @@ class OpcUaOutput:
         self._server.close()
 
     def _hear(self, message: Message, now_ns: int) -> None:
+        for _ in self._teller.hear(message):
+            pass
+        self._missed += self._teller.missed().total()
+        self._server.show(MissedMessages=self._missed)
         match message:
             case Heartbeat():
                 self._beat_ns = now_ns
@@ -133,10 +139,6 @@ class OpcUaOutput:
                 self._begin(message)
             case Verdict() if message.result is not Result.PASS:
                 self._result(message)
-        for _ in self._teller.hear(message):
-            pass
-        self._missed += self._teller.missed().total()
-        self._server.show(MissedMessages=self._missed)
 
     def _show_silence(self) -> None:
         self._server.show(InspectionOk=False, LineState="SILENT", Detail="the line's decision says nothing")
@@ -157,10 +159,16 @@ class OpcUaOutput:
             self._roll = roll  # told again after a restart
             return
         if before is not None and before.roll_id:
-            counts, end_mm = json.dumps({**self._counts, "end_mm": roll.start_mm, "start_mm": before.start_mm}), roll.t_utc_ns
-            self._ready(before.roll_id, before.style, f"roll-{before.generation}.{before.number}", False, counts, end_mm)
+            whole = self._whole_from == self._missed
+            counts = json.dumps({
+                **self._counts, "complete": whole, "end_mm": roll.start_mm, "start_mm": before.start_mm,
+            })  # fmt: skip
+            number = f"roll-{before.generation}.{before.number}"
+            self._ready(before.roll_id, before.style, number, False, counts, roll.t_utc_ns)
             self._server.event(model.READY, f"roll {before.roll_id} has ended", JobId=self._job(before.roll_id))
-        self._roll, self._counts = roll, dict.fromkeys(self._counts, 0)
+        if before is not None:
+            self._whole_from, self._counts = self._missed, dict.fromkeys(self._counts, 0)
+        self._roll = roll
         self._jobs[roll.roll_id] = f"{roll.roll_id}#{roll.generation}.{roll.number}"
         while len(self._jobs) > JOBS:
             self._jobs.popitem(last=False)

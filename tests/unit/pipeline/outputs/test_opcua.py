@@ -49,10 +49,10 @@ FIELDS = (
 class Rig:
     """The stage, what it hears, and clients in a thread of their own."""
 
-    def __init__(self, **change: Any) -> None:
+    def __init__(self, generation: int = 0, **change: Any) -> None:
         self.heard, self.decision = Box(), Box()
         self.config = OpcUaConfig.model_validate({"kind": "opcua", "bind": f"127.0.0.1:{free_port()}", **change})
-        self.stage: OpcUaOutput = make(self.config, self.heard, self.decision, 0, LINE)
+        self.stage: OpcUaOutput = make(self.config, self.heard, self.decision, generation, LINE)
         self.url = f"opc.tcp://{self.config.bind}/glassline"
         self.ahead_ns = 0
 
@@ -191,9 +191,35 @@ def test_defects_are_partial_results_and_a_rolls_end_the_final_one(rig: Rig) -> 
     assert partial.InternalRecipeId.Version == "c4rd" and partial.ResultState == 1
     assert all(e.IsSimulated for e in (partial, final, late))  # no camera of this line is a real one
     assert json.loads(partial.ResultContent[0])["score"] == 0.9
-    counts = {"defects": 1, "not_inspected": 1, "start_mm": 0.0, "end_mm": 5000.0}
+    counts = {"defects": 1, "not_inspected": 1, "complete": True, "start_mm": 0.0, "end_mm": 5000.0}
     assert json.loads(final.ResultContent[0]) == counts
     assert final.CreationTime.year == 2027
+
+
+@pytest.mark.parametrize("generation", [0, 3])
+def test_a_final_result_says_whether_it_counts_the_whole_roll(generation: int) -> None:
+    rig = Rig(generation)
+    try:
+        rig.say_verdict(7)  # the welcome with the roll comes up to 250 ms later
+        rig.say_roll(4, "R1", 0.0)
+
+        def say() -> None:
+            rig.say_verdict(8)
+            rig.say_roll(5, "R2", 5000.0)
+            rig.say_verdict(9, roll_id="R2")
+            rig.say_roll(6, "R3", 9000.0)
+            rig.say_verdict(12, roll_id="R3")  # two of them fell out on their way
+            rig.say_roll(7, "R4", 9900.0)
+            rig.say_verdict(13, roll_id="R4")
+            rig.say_roll(8, "", 9999.0)
+
+        events = heard_events(rig, model.RESULT_READY, 8, say)
+        final = [(e.PartId.Id, json.loads(e.ResultContent[0])) for e in events if not e.IsPartial]
+        assert [(name, c["defects"], c["complete"]) for name, c in final] == [
+            ("R1", 2, generation == 0), ("R2", 1, True), ("R3", 1, False), ("R4", 1, True),
+        ]  # fmt: skip
+    finally:
+        rig.stage.close()
 
 
 def test_a_job_begins_with_a_roll_and_states_change_with_an_event(rig: Rig) -> None:
