@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+import configs
+from glass_core.settings.document import read_document
 from pipeline.cameras.basler import READY_MS, WAIT_MS
 from pipeline.config.cameras import RejectLineConfig
 from pipeline.config.line import LineConfig
@@ -28,7 +31,7 @@ from pipeline.outputs.mqtt import KEEPALIVE_S, MAX_RETRY_NS, SILENT_NS
 from pipeline.outputs.notices import TOPICS
 from pipeline.report.document import RollDocument
 
-FOLDER = Path("docs/protocols")
+FOLDER, CONFIGS = Path("docs/protocols"), Path(configs.__file__).parent
 HEAD = "<!-- made by `python -m tools.protocol_pages`; do not edit -->\n"
 
 
@@ -37,6 +40,7 @@ def pages() -> dict[str, str]:
     return {
         "README.md": _index(), "mqtt.md": _mqtt(), "webhook.md": _webhook(), "roll.md": _roll(), "opcua.md": _opcua(),
         "metrics.md": _metrics(), "modbus.md": _modbus(), "camera-output.md": _camera_output(),
+        "dashboard.md": _dashboard(),
         "topics.schema.json": _schema(sorted({t.of for t in TOPICS.values()}, key=lambda kind: kind.__name__)),
         "roll.schema.json": json.dumps(RollDocument.model_json_schema(mode="serialization"), indent=1) + "\n",
     }  # fmt: skip
@@ -56,7 +60,8 @@ A line whose peer does not answer goes on and is DEGRADED; cloth may pass, unles
 | [OPC UA](opcua.md) | line controllers, SCADA | [opcua_listener.py](../../configs/opcua_listener.py) |
 | [Webhook](webhook.md) | web services | [webhook_receiver.py](../../configs/webhook_receiver.py) |
 | [Rolls for an MES](roll.md) | one document for each finished roll | a folder |
-| [Metrics and health](metrics.md) | Prometheus, Grafana, containers | [alerts.yml](../../configs/alerts.yml) |
+| [Metrics and health](metrics.md) | Prometheus, containers, trace viewers | [alerts.yml](../../configs/alerts.yml) |
+| [Dashboard and alerts](dashboard.md) | Grafana, Alertmanager | [dashboard.json](../../configs/dashboard.json) |
 """
 
 
@@ -215,6 +220,42 @@ Where a figure is of a camera, a process, an output or a reason, its label says 
 of decision; latency, metres by reason and hashes begin anew when this process does. Rules: `promtool check rules
 configs/alerts.yml`. Dashboard: import configs/dashboard.json into Grafana.
 """
+
+
+def _dashboard() -> str:
+    board = json.loads((CONFIGS / "dashboard.json").read_text(encoding="utf-8"))
+    panels = [
+        (
+            p["title"],
+            p["type"],
+            p["fieldConfig"]["defaults"].get("unit", ""),
+            "<br>".join(f"`{_asked(t)}`" for t in p["targets"]),
+        )
+        for p in sorted(board["panels"], key=lambda p: (p["gridPos"]["y"], p["gridPos"]["x"]))
+    ]
+    alerts = [
+        (r["alert"], r["labels"]["severity"], r.get("for", "at once"), _of_any_line(r), r["annotations"]["action"])
+        for group in read_document(CONFIGS / "alerts.yml").body["groups"]
+        for r in group["rules"]
+    ]
+    return f"""{HEAD}# Dashboard and alerts
+
+[dashboard.json](../../configs/dashboard.json) is imported into Grafana as it is. It asks for a Prometheus as its data source,
+and shows one line, which is chosen at the top. [alerts.yml](../../configs/alerts.yml) goes under `rule_files:` of Prometheus.
+
+{_table(("panel", "kind", "unit", "what is asked, of the line that is chosen"), panels)}
+{_table(("alert", "severity", "after", "what it says", "what to do"), alerts)}"""
+
+
+def _asked(target: dict[str, str]) -> str:
+    return target["expr"].replace('{instance="$instance"}', "").replace("|", r"\|")
+
+
+def _of_any_line(rule: dict[str, Any]) -> str:
+    """Its summary, with the names of labels in place of what Prometheus puts there."""
+    return re.sub(
+        r"{{ \$labels\.(\w+) }}", lambda label: label[1].upper().replace("INSTANCE", "LINE"), rule["annotations"]["summary"]
+    )
 
 
 def _modbus() -> str:
