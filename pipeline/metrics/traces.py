@@ -52,7 +52,7 @@ class Traces:
             known.update({step: frame.steps[step] for step in new})
             for stage in STAGES:
                 if new & {stage.begins, stage.ends} and {stage.begins, stage.ends} <= known.keys():
-                    yield stage.name, _ns(known, stage.begins, stage.ends) / 1e9
+                    yield stage.name, max(0, known[stage.ends] - known[stage.begins]) / 1e9
             while len(self._frames) > KEPT_FRAMES:
                 self._frames.popitem(last=False)
 
@@ -65,13 +65,13 @@ class Traces:
         ]
         for (camera, boot_id, seq), steps in self._frames.items():
             row = {"cat": "frame", "id": f"{camera}/{boot_id}/{seq}", "pid": 1 + cameras.index(camera), "tid": 0}
-            first, last = min(steps, key=list(Step).index), max(steps, key=list(Step).index)
-            spans = [(s.name, s.begins, s.ends) for s in STAGES if {s.begins, s.ends} <= steps.keys()]
-            events.append(_event("b", row, f"frame {seq}", steps[first]))
-            for name, begins, ends in spans:
-                events.append(_event("b", row, name, steps[begins]))
-                events.append(_event("e", row, name, steps[begins] + _ns(steps, begins, ends)))
-            events.append(_event("e", row, f"frame {seq}", steps[first] + _ns(steps, first, last)))
+            at_ns = _in_order(steps)
+            events.append(_event("b", row, f"frame {seq}", min(at_ns.values())))
+            for stage in STAGES:
+                if {stage.begins, stage.ends} <= at_ns.keys():
+                    events.append(_event("b", row, stage.name, at_ns[stage.begins]))
+                    events.append(_event("e", row, stage.name, at_ns[stage.ends]))
+            events.append(_event("e", row, f"frame {seq}", max(at_ns.values())))
         return json.dumps({"traceEvents": events, "displayTimeUnit": "ms"}).encode()
 
 
@@ -79,6 +79,11 @@ def _event(phase: str, row: dict[str, Any], name: str, at_ns: int) -> dict[str, 
     return {"ph": phase, "name": name, "ts": at_ns / 1000, **row}
 
 
-def _ns(steps: dict[Step, int], first: Step, last: Step) -> int:
-    """A stage may read its clock a little before the fact: nothing takes less than no time."""
-    return max(0, steps[last] - steps[first])
+def _in_order(steps: dict[Step, int]) -> dict[Step, int]:
+    """None before the one that it follows: who sends may read the clock after who receives."""
+    found: dict[Step, int] = {}
+    latest_ns = 0
+    for step in Step:
+        if step in steps:
+            found[step] = latest_ns = max(latest_ns, steps[step])
+    return found
