@@ -112,14 +112,14 @@ class Broker:
     def exchange(self) -> None:
         """Take what has come and give what is due, without waiting."""
         try:
-            if self._client is None and (client := self._errand.result()) is None:
+            client = self._client = self._client or self._errand.result()
+            if client is None:
                 return
-            self._client = self._client or client
-            result = self._client.loop_read()
-            if result == MQTTErrorCode.MQTT_ERR_SUCCESS and self._client.want_write():
-                result = self._client.loop_write()
+            result = client.loop_read()
+            if result == MQTTErrorCode.MQTT_ERR_SUCCESS and client.want_write():
+                result = client.loop_write()
             if result == MQTTErrorCode.MQTT_ERR_SUCCESS:
-                result = self._client.loop_misc()
+                result = client.loop_misc()
         except (OSError, ValueError) as e:
             self._lost(_said(e))
         if self._why or result not in (MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_AGAIN):
