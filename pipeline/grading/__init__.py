@@ -1,4 +1,4 @@
-"""Four-point grading of a roll: rule sets, points, and the arithmetic as part of the result. Pure."""
+"""Grading of a roll by four or ten points: rule sets, points, and the arithmetic as part of the result. Pure."""
 
 from pipeline.grading.flaws import Flaw, severity
 from pipeline.grading.points import Grade, Line, grade
