@@ -15,6 +15,7 @@ from pipeline.dashboard.view import View
 from pipeline.ledger.dispositions import Key, in_force, read_dispositions
 from pipeline.ledger.facts import run_facts
 from pipeline.ledger.reading import read_actions, read_borders, read_events, read_runs, read_states, read_totals, read_verdicts
+from pipeline.report.sheet import read_roll
 
 
 class Page:
@@ -80,6 +81,9 @@ def of_record(ledger: Path) -> Page:
         if roll is None or event.roll_id == roll.roll_id:
             cloth.add_event(event)
     cloth.end()
+    if (facts.get("config") or {}).get("cut"):
+        cuts = [r.cut for r in read_roll(ledger, run_id).rolls if roll is None or r.roll_id == name]
+        cloth.cut = cuts[-1] if cuts else None
     view.cloth = cloth
     page = Page(view, ledger.parent, None)
     page.run_id = run_id

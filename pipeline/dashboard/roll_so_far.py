@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.cloth.joining import Defect, Joiner
+from pipeline.grading import CutProposal
 from pipeline.ledger.dispositions import Disposition, Key
 from pipeline.messages.cloth import Roll, SpanEvent
 from pipeline.messages.verdicts import Verdict
@@ -74,6 +75,8 @@ class RollSoFar:
         self._left_out = 0
         self._scores = Scores(scales)
         self._events: dict[tuple[int, int], SpanEvent] = {}
+        self.cut: CutProposal | None = None
+        """Of a finished record, where one was wished for."""
         self.last = (-1, -1)
         """Generation and number of the last verdict."""
 
@@ -120,6 +123,7 @@ class RollSoFar:
         return {
             "roll": self.roll.roll_id if self.roll else "", "style": self.roll.style if self.roll else "",
             "map": self._map(), "scores": self._scores.told(), "left_out": self._left_out,
+            "cut": None if self.cut is None else self.cut.model_dump(mode="json"),
             "defects": [self._row(d, words) for d in self._present()],
             "events": [
                 {"kind": e.kind, "from_m": self._m(e.start_mm), "to_m": self._m(e.end_mm), "action": e.action}

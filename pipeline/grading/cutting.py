@@ -37,8 +37,8 @@ class Roll:
 def propose_cut(roll: Roll, wish: CutRules) -> CutProposal:
     """The cut that brings the most: it is exact over its places, which are whole micrometres.
 
-    A cut may lie at an end of the roll, at either end of a defect, gap or barred stretch, and any sum of wished lengths before or
-    behind one of these. To shift pieces elsewhere gains nothing (the normal patterns of cutting stock: Herz 1972,
+    A cut may lie at an end of the roll, at either end of a defect, gap or barred stretch, and any sum of wished lengths
+    before or behind one of these. To shift pieces elsewhere gains nothing (the normal patterns of cutting stock: Herz 1972,
     https://doi.org/10.1147/rd.165.0462), but for points that depend on where a piece's yards begin.
     """
     cloth = _Cloth(roll)
