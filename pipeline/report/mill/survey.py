@@ -54,6 +54,10 @@ def survey_mill(ledgers: Sequence[Path], terms: Terms | None = None) -> Survey:
     """Every roll of every run of the ledgers (files, or folders that run, replay or demo wrote).
 
     InputError where one cannot be read, which is named, or where none of them holds a roll.
+
+    >>> survey = survey_mill([folder / "record"])
+    >>> [figure.rolls for figure in survey.figures if figure.statistic == "quality"]
+    [1]
     """
     terms = terms or Terms()
     rows = read_rows(paths_of(ledgers), terms)
