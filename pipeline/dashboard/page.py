@@ -82,8 +82,9 @@ def of_record(ledger: Path) -> Page:
             cloth.add_event(event)
     cloth.end()
     if (facts.get("config") or {}).get("cut"):
-        cuts = [r.cut for r in read_roll(ledger, run_id).rolls if roll is None or r.roll_id == name]
-        cloth.cut = cuts[-1] if cuts else None
+        for sheet in read_roll(ledger, run_id).rolls:
+            if (roll is None or sheet.roll_id == name) and sheet.cut is not None and sheet.start_mm is not None:
+                cloth.propose(sheet.cut, sheet.start_mm)
     view.cloth = cloth
     page = Page(view, ledger.parent, None)
     page.run_id = run_id

@@ -58,7 +58,8 @@ export function drawMap(cloth, chosen) {
   }
   drawing.append(shape("text", { x: (LEFT + WIDTH) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, t(map.in_place ? "map.across" : "map.side")),
     shape("text", { x: 14, y: HEIGHT / 2, "text-anchor": "middle", transform: `rotate(-90 14 ${HEIGHT / 2})` }, t(map.in_mm ? "map.along" : "map.frames")));
-  const pieces = map.in_mm && cloth.cut ? cloth.cut.pieces : [];
+  const shift = (p) => ({ ...p, from_m: p.from_m + cloth.cut.map_from_m, to_m: p.to_m + cloth.cut.map_from_m });
+  const pieces = map.in_mm && cloth.cut ? cloth.cut.pieces.map(shift) : [];
   for (const at of new Set(pieces.flatMap((p) => [p.from_m, p.to_m]))) {
     drawing.append(shape("line", { x1: x(left) - 4, x2: x(right), y1: y(at), y2: y(at), class: "cut" }));
   }
