@@ -75,7 +75,8 @@ class RollSoFar:
         self._left_out = 0
         self._scores = Scores(scales)
         self._events: dict[tuple[int, int], SpanEvent] = {}
-        self._cut: tuple[CutProposal, float] | None = None
+        self._cut: CutProposal | None = None
+        self._cut_from_mm = 0.0
         self.last = (-1, -1)
         """Generation and number of the last verdict."""
 
@@ -104,9 +105,9 @@ class RollSoFar:
         if len(self._events) > MAX_EVENTS:
             del self._events[next(iter(self._events))]
 
-    def propose(self, cut: CutProposal, start_mm: float) -> None:
+    def propose(self, cut: CutProposal | None, start_mm: float) -> None:
         """How it may be cut, in metres from `start_mm`: where its cloth begins need not be where it was told to begin."""
-        self._cut = cut, start_mm
+        self._cut, self._cut_from_mm = cut, start_mm
 
     def end(self) -> None:
         """The record ends here: no defect grows any more."""
@@ -166,7 +167,7 @@ class RollSoFar:
 
     def _told_cut(self) -> dict[str, Any] | None:
         """With the place on the map from which its metres count; null: none is proposed."""
-        return None if self._cut is None else {**self._cut[0].model_dump(mode="json"), "map_from_m": self._m(self._cut[1])}
+        return None if self._cut is None else {**self._cut.model_dump(mode="json"), "map_from_m": self._m(self._cut_from_mm)}
 
     def _map(self) -> dict[str, Any] | None:
         if self._strips is None:

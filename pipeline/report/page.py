@@ -16,7 +16,7 @@ from pipeline.messages.line import LineState
 from pipeline.messages.reasons import Reason
 from pipeline.report import files
 from pipeline.report.black_boxes import box_section
-from pipeline.report.cut import cut_section
+from pipeline.report.cut import cut_section, wish_of, with_cut
 from pipeline.report.events import event_section
 from pipeline.report.gallery import Gallery
 from pipeline.report.grading import grade_section, unseen_section
@@ -57,7 +57,9 @@ def issue_report(
     covered = read_covered(ledger, run_id)
     summary, metres = summarise(ledger, run_id, covered), covered.metres
     states = list(read_states(ledger, run_id))
-    sheet, defects = read_sheet(ledger, run_id, covered, lengths_m)
+    sheet, defects = read_sheet(ledger, run_id, covered)
+    wish = wish_of(facts.get("config") or {}, lengths_m)
+    sheet = sheet.model_copy(update={"rolls": tuple(with_cut(r, wish) for r in sheet.rolls)})
     maps, end_utc_ns = _draw(ledger, facts, sheet, covered)
     rolls = "".join(_roll(r, maps.get(r.roll_id), defects, comparison, many=len(sheet.rolls) > 1) for r in sheet.rolls)
     body = "".join([

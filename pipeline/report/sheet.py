@@ -10,14 +10,12 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from glass_core.errors import InputError
 from pipeline.cloth.borders import Borders
 from pipeline.cloth.joining import Defect
 from pipeline.cloth.repeats import find_repeats
 from pipeline.cloth.width import judged_mm
 from pipeline.config.cameras import CameraBase
-from pipeline.grading import CutProposal, CutRules, Flaw, Grade, Rules, grade, propose_cut, severity
-from pipeline.grading.cutting import Roll
+from pipeline.grading import CutProposal, Flaw, Grade, Rules, grade, severity
 from pipeline.ledger.crops import kept_path, map_path
 from pipeline.ledger.dispositions import Disposition, in_force, read_dispositions
 from pipeline.ledger.lost import Missing
@@ -32,13 +30,9 @@ from pipeline.ledger.reading import (
     read_runs,
 )
 from pipeline.messages.cloth import Alignment, SpanEvent
-from pipeline.messages.states import EventKind
 from pipeline.messages.verdicts import Verdict
 from pipeline.report.events import EventRow, event_rows
 from pipeline.report.roll import Cover, Covered, find_defects, read_covered
-
-BARRED = (EventKind.SEAM, EventKind.LEAD)
-"""No piece of a roll is cut with one of these in it."""
 
 
 class DefectRow(BaseModel):
@@ -107,7 +101,7 @@ class RollSheet(BaseModel):
     grade: Grade | None
     """Null where the scale is not known, and outside any roll."""
     cut: CutProposal | None = None
-    """Null where it has no grade, or nobody wished for pieces."""
+    """Null where it has no grade, or nobody asked for one: reading a record proposes none."""
 
 
 class StyleRow(BaseModel):
@@ -201,13 +195,10 @@ def read_roll(ledger: Path, run_id: str | None = None) -> RunSheet:
     return read_sheet(ledger, run_id)[0]
 
 
-def read_sheet(
-    ledger: Path, run_id: str | None = None, covered: Covered | None = None, lengths_m: Sequence[float] = ()
-) -> tuple[RunSheet, list[Defect]]:
+def read_sheet(ledger: Path, run_id: str | None = None, covered: Covered | None = None) -> tuple[RunSheet, list[Defect]]:
     """The sheet of a run (default: the last) and its defects in the order of their numbers; InputError as the ledger's.
 
-    `covered`: of that run, where it was read already. `lengths_m`: the wished pieces, in place of those that the run was
-    configured with; InputError for a length that no piece may have.
+    `covered`: of that run, where it was read already.
     """
     runs = read_runs(ledger)
     run_id = run_id or next(reversed(runs), "")
@@ -218,7 +209,7 @@ def read_sheet(
     said = read_dispositions(ledger.parent, run_id)
     covered = covered or read_covered(ledger, run_id)
     covers = covered.rolls
-    rules, wish = _rules(config), _wish(config, lengths_m)
+    rules = _rules(config)
     borders = read_borders(ledger, run_id)
     styles = {name: roll.style for name, roll in borders.rolls.items()}
     width = _widths(facts, styles, read_frame_shapes(ledger, run_id), read_cloth_edges(ledger, run_id))
@@ -233,8 +224,8 @@ def read_sheet(
     in_rolls = any(names) or any(borders.rolls)  # where no roll was ever told, the run is one
     sheets = {
         name: _roll(
-            name, (covers or {}).get(name), rows, rules if name or not in_rolls else None, wish, width(name),
-            events.get(name, ()), within,
+            name, (covers or {}).get(name), rows, rules if name or not in_rolls else None, width(name), events.get(name, ()),
+            within,
         )
         for name in names
     }  # fmt: skip
@@ -273,18 +264,6 @@ def _rules(config: dict[str, Any]) -> Rules:
         return Rules.model_validate(config.get("grading", {}))
     except ValidationError:  # of an older or a foreign program
         return Rules()
-
-
-def _wish(config: dict[str, Any], lengths_m: Sequence[float]) -> CutRules | None:
-    given = config.get("cut")
-    if not lengths_m and given is None:
-        return None
-    try:
-        return CutRules.model_validate({**(given or {}), **({"lengths_m": lengths_m} if lengths_m else {})})
-    except ValidationError as e:
-        if not lengths_m:  # of an older or a foreign program
-            return None
-        raise InputError(f"{e.errors()[0]['msg']}, pieces of {', '.join(f'{m:g}' for m in lengths_m)} m, mend it") from None
 
 
 def _rows(
@@ -326,7 +305,6 @@ def _roll(
     cover: Cover | None,
     rows: list[DefectRow],
     rules: Rules | None,
-    wish: CutRules | None,
     edges: tuple[float, float] | None,
     events: Iterable[SpanEvent],
     within: Sequence[Verdict],
@@ -340,14 +318,11 @@ def _roll(
             not_inspected=(), events=told, defects=own, grade=None,
         )  # fmt: skip
     measured = [r for r in own if r.at_m is not None and r.left_mm is not None and r.right_mm is not None]
-    not_inspected, result, cut = cover.coverage.not_inspected(), None, None
+    not_inspected, result = cover.coverage.not_inspected(), None
     if rules is not None and edges is not None and len(measured) == len(own):
-        flaws = [_flaw(r, cover.start_mm) for r in measured]
+        flaws = [flaw_of(r, cover.start_mm) for r in measured]
         unseen = [(from_mm, to_mm) for from_mm, to_mm, _ in not_inspected]
         result = grade(flaws, rules, cover.start_mm, cover.coverage.inspected_mm, unseen, edges)
-        if wish is not None:
-            barred = [(cover.start_mm + e.from_m * 1000, cover.start_mm + e.to_m * 1000) for e in told if e.kind in BARRED]
-            cut = propose_cut(Roll(flaws, rules, cover.start_mm, cover.end_mm, unseen, edges, barred), wish)
     return RollSheet(
         roll_id=name, start_mm=cover.start_mm, end_mm=cover.end_mm, edges_mm=edges,
         inspected_m=cover.coverage.inspected_mm / 1000, not_inspected_m=cover.coverage.not_inspected_mm / 1000,
@@ -355,11 +330,12 @@ def _roll(
             Unseen(from_m=(a - cover.start_mm) / 1000, to_m=(b - cover.start_mm) / 1000, reason=reason)
             for a, b, reason in not_inspected
         ),
-        events=told, defects=own, grade=result, cut=cut,
+        events=told, defects=own, grade=result,
     )  # fmt: skip
 
 
-def _flaw(row: DefectRow, start_mm: float) -> Flaw:
+def flaw_of(row: DefectRow, start_mm: float) -> Flaw:
+    """A measured defect as grading sees it, of a roll that begins at `start_mm`."""
     start = (row.at_m or 0.0) * 1000 + start_mm
     return Flaw(
         row.number, start, start + (row.length_mm or 0.0), row.left_mm or 0.0, row.right_mm or 0.0,

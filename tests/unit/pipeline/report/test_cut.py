@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from pipeline.ledger.dispositions import dispose
+from pipeline.ledger.reading import read_runs
 from pipeline.messages.cloth import SpanEvent
 from pipeline.messages.reasons import Reason
 from pipeline.messages.states import EventAction, EventKind, Result
 from pipeline.messages.verdicts import Region, Verdict
-from pipeline.report.sheet import RollSheet, read_sheet
+from pipeline.report.cut import wish_of, with_cut
+from pipeline.report.sheet import RollSheet, read_roll
 from tests.unit.pipeline.report.test_sheet import ledger_of, verdict
 from tools.cli import main
 
@@ -32,7 +34,8 @@ def roll(**changes: Any) -> list[Verdict]:
 
 
 def sheet_of(ledger: Path, lengths_m: tuple[float, ...] = ()) -> RollSheet:
-    return read_sheet(ledger, lengths_m=lengths_m)[0].rolls[0]
+    config = next(iter(read_runs(ledger).values()))["config"]
+    return with_cut(read_roll(ledger).rolls[0], wish_of(config, lengths_m))
 
 
 def told(sheet: RollSheet) -> list[tuple[str, float, float]]:
@@ -109,3 +112,7 @@ def test_a_bad_length_is_one_line(tmp_path: Path, lengths: str, capsys: pytest.C
     said = capsys.readouterr().err
     assert said.startswith("glassline: ") and said.count("\n") == 1
     assert not (tmp_path / "report.html").exists()
+
+
+def test_a_wish_of_a_foreign_program_is_none() -> None:
+    assert wish_of({"cut": {"width": 3}}) is None and wish_of({"cut": None}) is None
