@@ -6,6 +6,7 @@ from glass_core.lazy import lazy_exports
 
 if TYPE_CHECKING:
     from pipeline.cameras.look import look_through
+    from pipeline.report.mill.survey import survey_mill
     from pipeline.report.reviewing import review
     from pipeline.report.sheet import read_roll
     from pipeline.supervision.answering import acknowledge, reset
@@ -23,12 +24,12 @@ else:
             "examine": "supervision.machine.examination", "look_through": "cameras.look",
             "pulse_outputs": "supervision.pulsing", "read_roll": "report.sheet", "record": "supervision.recording",
             "replay": "supervision.replaying", "reset": "supervision.answering", "review": "report.reviewing",
-            "run": "supervision.running",
+            "run": "supervision.running", "survey_mill": "report.mill.survey",
         },
     )  # fmt: skip
 
 
 __all__ = [
     "acknowledge", "compare", "examine", "look_through", "pulse_outputs", "read_roll", "record", "replay", "reset", "review",
-    "run",
+    "run", "survey_mill",
 ]  # fmt: skip

@@ -21,7 +21,7 @@ from pipeline.config.motion import MotionConfig
 from pipeline.config.outputs import OutputConfig, PublisherConfig, WiredConfig
 from pipeline.config.styles import EventsConfig, Scalar, StyleConfig
 from pipeline.config.worker import WorkerConfig
-from pipeline.grading import Rules
+from pipeline.grading import CutRules, Rules
 from pipeline.messages.domains import MAX_CAMERAS, MAX_ROLL_MM, Label, Name
 
 StyleName = Annotated[Label, Field(min_length=1)]
@@ -57,6 +57,8 @@ class LineConfig(Section):
     worker: WorkerConfig = WorkerConfig()
     decision: DecisionConfig = DecisionConfig()
     grading: Rules = Rules()
+    cut: CutRules | None = None
+    """How a finished roll may be cut into pieces; null: no cut is proposed."""
     actions: tuple[ActionConfig, ...] = Field(default=(), max_length=32)
     inputs: tuple[InputConfig, ...] = ()
     outputs: tuple[OutputConfig, ...] = (PublisherConfig(kind="publisher"),)

@@ -15,6 +15,8 @@ from pipeline.dashboard.view import View
 from pipeline.ledger.dispositions import Key, in_force, read_dispositions
 from pipeline.ledger.facts import run_facts
 from pipeline.ledger.reading import read_actions, read_borders, read_events, read_runs, read_states, read_totals, read_verdicts
+from pipeline.report.cut import wish_of, with_cut
+from pipeline.report.sheet import read_roll
 
 
 class Page:
@@ -80,6 +82,10 @@ def of_record(ledger: Path) -> Page:
         if roll is None or event.roll_id == roll.roll_id:
             cloth.add_event(event)
     cloth.end()
+    if (wish := wish_of(facts.get("config") or {})) is not None:
+        for sheet in read_roll(ledger, run_id).rolls:
+            if (roll is None or sheet.roll_id == name) and sheet.start_mm is not None:
+                cloth.propose(with_cut(sheet, wish).cut, sheet.start_mm)
     view.cloth = cloth
     page = Page(view, ledger.parent, None)
     page.run_id = run_id

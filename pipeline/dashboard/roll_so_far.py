@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pipeline.cloth.joining import Defect, Joiner
+from pipeline.grading import CutProposal
 from pipeline.ledger.dispositions import Disposition, Key
 from pipeline.messages.cloth import Roll, SpanEvent
 from pipeline.messages.verdicts import Verdict
@@ -74,6 +75,8 @@ class RollSoFar:
         self._left_out = 0
         self._scores = Scores(scales)
         self._events: dict[tuple[int, int], SpanEvent] = {}
+        self._cut: CutProposal | None = None
+        self._cut_from_mm = 0.0
         self.last = (-1, -1)
         """Generation and number of the last verdict."""
 
@@ -102,6 +105,10 @@ class RollSoFar:
         if len(self._events) > MAX_EVENTS:
             del self._events[next(iter(self._events))]
 
+    def propose(self, cut: CutProposal | None, start_mm: float) -> None:
+        """How it may be cut, in metres from `start_mm`: where its cloth begins need not be where it was told to begin."""
+        self._cut, self._cut_from_mm = cut, start_mm
+
     def end(self) -> None:
         """The record ends here: no defect grows any more."""
         self._joiner.flush()
@@ -120,6 +127,7 @@ class RollSoFar:
         return {
             "roll": self.roll.roll_id if self.roll else "", "style": self.roll.style if self.roll else "",
             "map": self._map(), "scores": self._scores.told(), "left_out": self._left_out,
+            "cut": self._told_cut(),
             "defects": [self._row(d, words) for d in self._present()],
             "events": [
                 {"kind": e.kind, "from_m": self._m(e.start_mm), "to_m": self._m(e.end_mm), "action": e.action}
@@ -156,6 +164,10 @@ class RollSoFar:
 
     def _m(self, along_mm: float | None) -> float | None:
         return None if self._strips is None or along_mm is None else round(self._strips.y(along_mm), 4)
+
+    def _told_cut(self) -> dict[str, Any] | None:
+        """With the place on the map from which its metres count; null: none is proposed."""
+        return None if self._cut is None else {**self._cut.model_dump(mode="json"), "map_from_m": self._m(self._cut_from_mm)}
 
     def _map(self) -> dict[str, Any] | None:
         if self._strips is None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.grading.flaws import MOST, Flaw, Stretch, assess, excuse, occupied
+from pipeline.grading.flaws import Flaw, Stretch, assess, excuse, occupied
 from pipeline.grading.quality import Quality, Roll, judge
 from pipeline.grading.rules import M2_IN_100_YD2, Rules
 
@@ -30,7 +30,7 @@ class Grade(BaseModel):
     """The grade of a roll and its arithmetic.
 
     `points` is the sum over yards or metres (`capped`: number and points given of those where the cap took some away).
-    Per area they hold for the inspected cloth alone. `worst_points` has 4 in every yard or metre that holds cloth not
+    Per area they hold for the inspected cloth alone. `worst_points` has the most in every yard or metre that holds cloth not
     inspected, whatever was found in it. quality: first where even that is within the limit; second where the points found
     exceed it over the whole roll, or a rule rejects the roll; else open: cloth that nobody saw is never good.
     """
@@ -79,16 +79,16 @@ def grade(
         rule, points = excuse(flaw, rules, edges_mm), dict[int, int]()
         if not rule:
             counting.append(flaw)
-            rule, points = assess(flaw, rules, occupied((flaw.start_mm, flaw.end_mm), start_mm, rules.cap_mm))
+            rule, points = assess(flaw, rules, occupied((flaw.start_mm, flaw.end_mm), start_mm, rules.cap_mm), width_mm)
         for yard, each in points.items():
             given[yard] = given.get(yard, 0) + each
         lines.append(
             Line(number=flaw.number, at_mm=flaw.start_mm - start_mm, length_mm=flaw.length_mm, rule=rule,
                  points=sum(points.values()))
         )  # fmt: skip
-    total = sum(min(p, MOST) for p in given.values())
+    total = sum(min(p, rules.most) for p in given.values())
     unseen = {yard for stretch in not_inspected for yard in occupied(stretch, start_mm, rules.cap_mm)}
-    most = MOST * len(unseen) + sum(min(p, MOST) for yard, p in given.items() if yard not in unseen)
+    most = rules.most * len(unseen) + sum(min(p, rules.most) for yard, p in given.items() if yard not in unseen)
     not_inspected_mm = math.fsum(to_mm - from_mm for from_mm, to_mm in not_inspected)
     whole_mm = inspected_mm + not_inspected_mm
     known = inspected_mm > 0 and width_mm > 0
@@ -97,7 +97,7 @@ def grade(
     found = points_per_100_m2(total, whole_mm, width_mm) if known else None
     quality, because = judge(Roll(rules, width_mm, counting, not_inspected, len(unseen), found, worst))
     return Grade(
-        rules=rules, lines=tuple(lines), capped=tuple(sorted((i, p) for i, p in given.items() if p > MOST)), points=total,
+        rules=rules, lines=tuple(lines), capped=tuple(sorted((i, p) for i, p in given.items() if p > rules.most)), points=total,
         unseen=len(unseen), worst_points=most,
         inspected_m=inspected_mm / 1000, not_inspected_m=not_inspected_mm / 1000, width_mm=width_mm,
         per_100_yd2=None if per_m2 is None else per_m2 * M2_IN_100_YD2 / 100, per_100_m2=per_m2, worst_per_100_m2=worst,

@@ -46,12 +46,12 @@ def judge(roll: Roll) -> tuple[Quality, str]:
         return "second", why
     if roll.found_per_100_m2 is None or roll.worst_per_100_m2 is None:
         return "open", "nothing was inspected"
-    limit = roll.rules.accept_per_100_m2 + 1e-9
+    limit = roll.rules.accept_per_100_m2(roll.width_mm) + 1e-9
     allowed = f"{roll.rules.accept:g} points per {roll.rules.accept_per} allowed"
     if roll.found_per_100_m2 > limit:
         return "second", allowed
     if roll.worst_per_100_m2 > limit:
-        return "open", f"{roll.holding}, at worst 4 points in each, {allowed}"
+        return "open", f"{roll.holding}, at worst {roll.rules.most} points in each, {allowed}"
     doubt = _doubt(roll)
     return ("open", doubt) if doubt else ("first", allowed)
 

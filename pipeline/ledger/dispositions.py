@@ -15,6 +15,8 @@ from pipeline.ledger.journal import Journal
 FILE = "dispositions.jsonl"
 Word = Literal["defect", "acceptable", "lint", "mended", "cut_out"]
 Key = tuple[int, int, int]
+FALSE_ALARMS = {"acceptable", "lint"}
+"""What was signalled and is no defect of the cloth."""
 
 
 class Disposition(BaseModel):

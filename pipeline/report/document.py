@@ -25,6 +25,7 @@ from pipeline.ledger.reading import read_borders, read_rolls, read_runs
 from pipeline.ledger.retention import AWAY
 from pipeline.messages.cloth import Roll
 from pipeline.outputs.documents import Document, Documents
+from pipeline.report.cut import with_cut
 from pipeline.report.sheet import RollSheet, RunSheet, read_roll
 
 MAX_WAIT_NS = 60_000_000_000
@@ -175,7 +176,8 @@ def _document(ledger: Path, run_id: str, turn: int, roll: Finished, config: Line
     found = RollDocument(
         document=name, line=run.line, run_id=run_id, style=roll.began.style, began=_time(roll.began.t_utc_ns),
         ended=None if roll.ended is None else _time(roll.ended.t_utc_ns), complete=roll.complete, version=run.version,
-        config_sha=run.config_sha, **_hashes(run, ledger, roll.began.style), roll=sheet, missing=run.missing,
+        config_sha=run.config_sha, **_hashes(run, ledger, roll.began.style), roll=with_cut(sheet, config.cut),
+        missing=run.missing,
     )  # fmt: skip
     return Document(f"{name}.json", found.model_dump_json(by_alias=True, indent=1).encode() + b"\n")
 

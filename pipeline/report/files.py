@@ -36,11 +36,11 @@ def _csv(sheet: RunSheet) -> str:
     rows.writerow(COLUMNS)
     for defect in sheet.rows.values():
         body = defect.model_dump(mode="json")
-        rows.writerow([_cell(body[name]) for name in COLUMNS])
+        rows.writerow([cell(body[name]) for name in COLUMNS])
     return text.getvalue()
 
 
-def _cell(value: object) -> object:
+def cell(value: object) -> object:
     """Text that a spreadsheet would run as a formula is set in quotes."""
     if isinstance(value, list):
         value = " ".join(map(str, value))

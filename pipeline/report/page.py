@@ -16,6 +16,7 @@ from pipeline.messages.line import LineState
 from pipeline.messages.reasons import Reason
 from pipeline.report import files
 from pipeline.report.black_boxes import box_section
+from pipeline.report.cut import cut_section, wish_of, with_cut
 from pipeline.report.events import event_section
 from pipeline.report.gallery import Gallery
 from pipeline.report.grading import grade_section, unseen_section
@@ -37,13 +38,18 @@ def write_page(ledger: Path, out: Path, comparison: Comparison | None = None, ru
 
 
 def issue_report(
-    ledger: Path, out: Path, comparison: Comparison | None = None, run_id: str | None = None
+    ledger: Path,
+    out: Path,
+    comparison: Comparison | None = None,
+    run_id: str | None = None,
+    lengths_m: Sequence[float] = (),
 ) -> tuple[Path, RunSheet]:
     """Write report.html, report.json and defects.csv into the folder `out` for a run, by default the ledger's last.
 
     Returns the page's path and the sheet that it shows. The pictures of defects stand inside it, see `gallery`.
-    `comparison`: what was found, missed and falsely signalled, where the defects of the cloth are known. InputError where the
-    ledger cannot be read or the page not be written.
+    `comparison`: what was found, missed and falsely signalled, where the defects of the cloth are known. `lengths_m`: of the
+    pieces that a cut is proposed into, in place of the configured ones. InputError where the ledger cannot be read or the page
+    not be written.
     """
     runs = read_runs(ledger)
     run_id = run_id or next(reversed(runs), None)
@@ -52,6 +58,8 @@ def issue_report(
     summary, metres = summarise(ledger, run_id, covered), covered.metres
     states = list(read_states(ledger, run_id))
     sheet, defects = read_sheet(ledger, run_id, covered)
+    wish = wish_of(facts.get("config") or {}, lengths_m)
+    sheet = sheet.model_copy(update={"rolls": tuple(with_cut(r, wish) for r in sheet.rolls)})
     maps, end_utc_ns = _draw(ledger, facts, sheet, covered)
     rolls = "".join(_roll(r, maps.get(r.roll_id), defects, comparison, many=len(sheet.rolls) > 1) for r in sheet.rolls)
     body = "".join([
@@ -108,10 +116,16 @@ def _roll(roll: RollSheet, drawing: RollMap | None, defects: list[Defect], compa
     length = "" if not many or roll.inspected_m is None else (
         f"<p>{roll.inspected_m:,.3f} m inspected, {number(roll.not_inspected_m, 3)} m not inspected.</p>"
     )  # fmt: skip
-    picture = f'<div class="panel">{drawing.svg(numbered, comparison) if drawing else ""}</div>'
+    picture = f'<div class="panel">{drawing.svg(numbered, comparison, roll.cut) if drawing else ""}</div>'
     bars = histogram(roll)
     along = f'<div class="panel">{bars}</div>' if bars else ""
-    return section(name, length + picture + along) + grade_section(roll) + unseen_section(roll) + event_section(roll.events)
+    return (
+        section(name, length + picture + along)
+        + grade_section(roll)
+        + cut_section(roll)
+        + unseen_section(roll)
+        + event_section(roll.events)
+    )
 
 
 def _outside(cloth: RollSheet | None) -> str:

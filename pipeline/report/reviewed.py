@@ -13,15 +13,12 @@ from glass_core.engines import Engine
 from glass_core.errors import InputError
 from pipeline.cloth.joining import Defect, Joiner
 from pipeline.decision.judgement import Standard, standard_of
-from pipeline.ledger.dispositions import Key
+from pipeline.ledger.dispositions import FALSE_ALARMS, Key
 from pipeline.ledger.reading import read_defect_verdicts, read_verdicts
 from pipeline.ledger.widths import inspected_widths_mm
 from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Verdict
 from pipeline.report.sheet import DefectRow, RunSheet, read_sheet
-
-GOOD_AFTER_ALL = {"acceptable", "lint"}
-"""What was signalled and is no defect of the cloth."""
 
 
 class DefectsWouldPass(Exception):
@@ -75,7 +72,7 @@ def reviewed(folder: Path, engine: Engine) -> Reviewed:
             frame = GoodFrame(np.array(v.lanes), v.camera, v.start_mm, v.end_mm, v.level, v.texture)
             frames.append(of_width(frame, widths_mm.get(v.camera)))
     by_key = {defect.key: defect for defect in defects}
-    rows = [row for row in sheet.rows.values() if row.disposition not in GOOD_AFTER_ALL]
+    rows = [row for row in sheet.rows.values() if row.disposition not in FALSE_ALARMS]
     known = [(row, by_key[row.key]) for row in rows if _is_by(by_key[row.key].strongest.verdict, engine)]
     if not frames:
         raise InputError(f"no good frame of this model and engine, {folder}, review a run of this model on this machine")
@@ -95,7 +92,7 @@ def _cleared(ledger: Path, sheet: RunSheet, words: dict[Key, str | None]) -> set
         for v, found in shown
         if v.counts_as_defect  # what lies in a seam is nobody's to review
         and v.regions_total <= len(v.regions)  # more than are on record: not all of it has a word
-        and all(words[defect.final.key] in GOOD_AFTER_ALL for defect in found)
+        and all(words[defect.final.key] in FALSE_ALARMS for defect in found)
     }
 
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from pipeline.cloth.joining import Defect
+from pipeline.grading import CutProposal
 from pipeline.messages.reasons import Reason
 from pipeline.report.pictures import AMBER, BLUE, GREEN, GREY, RED, svg
 from pipeline.report.strips import INSPECTED, ROWS, Strip, Strips
@@ -24,8 +25,8 @@ HATCHES = dict(zip(Reason, (*LINES, *SPOTS, *map("".join, product(LINES, SPOTS))
 class RollMap(Strips):
     """The strips of a roll as a drawing, which counts from the roll's beginning."""
 
-    def svg(self, numbered: Sequence[tuple[int, Defect]], comparison: Comparison | None) -> str:
-        """The drawing; marks carry the defects' numbers and lead to their cards."""
+    def svg(self, numbered: Sequence[tuple[int, Defect]], comparison: Comparison | None, cut: CutProposal | None = None) -> str:
+        """The drawing; marks carry the defects' numbers and lead to their cards, pieces of a cut their numbers and class."""
         if not self.strips:
             return ""
         in_place = self.place()
@@ -37,6 +38,7 @@ class RollMap(Strips):
             self._paint(ax, strip, used)
         self._truth(ax, comparison if in_place and self.in_mm else None)
         self._marks(ax, numbered[:MARKS])
+        self._cut(ax, cut, max(s.x[1] for s in strips))
         ax.set_xlim(min(s.x[0] for s in strips), max(s.x[1] for s in strips))
         ax.set_ylim(self.y(self.end), 0)
         ax.set_ylabel("m along the roll" if self.in_mm else "frame")
@@ -86,6 +88,19 @@ class RollMap(Strips):
         marks.set_urls([f"#defect-{n}" for n, *_ in at])
         for n, _, centre in at[:NUMBERED]:
             ax.annotate(str(n), centre, (4, 3), textcoords="offset points", fontsize=7, color=RED)
+
+    def _cut(self, ax: Axes, cut: CutProposal | None, right: float) -> None:
+        if cut is None:
+            return
+        places = sorted({at_m for p in cut.pieces for at_m in (p.from_m, p.to_m)})
+        for at_m in places:
+            label = "proposed cut" if at_m == places[0] else None
+            ax.axhline(at_m, color=BLUE, linewidth=0.8, linestyle=(0, (6, 3)), label=label)
+        for n, p in enumerate(cut.pieces[:NUMBERED], 1):
+            ax.annotate(
+                f"{n}: {p.kind}", (right, (p.from_m + p.to_m) / 2), (4, 0), textcoords="offset points", fontsize=7, color=BLUE,
+                va="center", annotation_clip=False,
+            )  # fmt: skip
 
     def _truth(self, ax: Axes, comparison: Comparison | None) -> None:
         if comparison is None:

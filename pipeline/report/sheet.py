@@ -15,7 +15,7 @@ from pipeline.cloth.joining import Defect
 from pipeline.cloth.repeats import find_repeats
 from pipeline.cloth.width import judged_mm
 from pipeline.config.cameras import CameraBase
-from pipeline.grading import Flaw, Grade, Rules, grade, severity
+from pipeline.grading import CutProposal, Flaw, Grade, Rules, grade, severity
 from pipeline.ledger.crops import kept_path, map_path
 from pipeline.ledger.dispositions import Disposition, in_force, read_dispositions
 from pipeline.ledger.lost import Missing
@@ -100,6 +100,8 @@ class RollSheet(BaseModel):
     defects: tuple[DefectRow, ...]
     grade: Grade | None
     """Null where the scale is not known, and outside any roll."""
+    cut: CutProposal | None = None
+    """Null where it has no grade, or nobody asked for one: reading a record proposes none."""
 
 
 class StyleRow(BaseModel):
@@ -318,7 +320,7 @@ def _roll(
     measured = [r for r in own if r.at_m is not None and r.left_mm is not None and r.right_mm is not None]
     not_inspected, result = cover.coverage.not_inspected(), None
     if rules is not None and edges is not None and len(measured) == len(own):
-        flaws = [_flaw(r, cover.start_mm) for r in measured]
+        flaws = [flaw_of(r, cover.start_mm) for r in measured]
         unseen = [(from_mm, to_mm) for from_mm, to_mm, _ in not_inspected]
         result = grade(flaws, rules, cover.start_mm, cover.coverage.inspected_mm, unseen, edges)
     return RollSheet(
@@ -332,7 +334,8 @@ def _roll(
     )  # fmt: skip
 
 
-def _flaw(row: DefectRow, start_mm: float) -> Flaw:
+def flaw_of(row: DefectRow, start_mm: float) -> Flaw:
+    """A measured defect as grading sees it, of a roll that begins at `start_mm`."""
     start = (row.at_m or 0.0) * 1000 + start_mm
     return Flaw(
         row.number, start, start + (row.length_mm or 0.0), row.left_mm or 0.0, row.right_mm or 0.0,

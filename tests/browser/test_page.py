@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipeline.config.cards import load_config
 from pipeline.ledger.acts import read_acts
+from pipeline.ledger.store import Ledger
 from pipeline.messages.commands import Acknowledge, Bypass, RollStart
 from pipeline.messages.states import ActionKind, State
-from tests.browser.air import Air
-from tests.browser.conftest import Served, banner, sign_in, until
+from tests.browser.air import FRAME_MM, Air, verdict, write_config
+from tests.browser.conftest import LIMIT_MS, Served, banner, serving, sign_in, until
 from tests.shared_data import ROOT
 
 AXE = ROOT / "tests" / "browser" / "node_modules" / "axe-core" / "axe.min.js"
@@ -244,3 +247,34 @@ def test_a_finished_record_has_the_same_page(chromium: Any, served: Served) -> N
         page = stack.enter_context(chromium.new_page())
         page.goto(url)
         banner(page, "This is a record")
+
+
+def test_a_finished_record_shows_its_proposed_cut(chromium: Any, tmp_path: Path) -> None:
+    config = load_config(write_config(tmp_path)).model_dump(mode="json")
+    config["cut"] = {"lengths_m": [1.0], "remnant_m": 0.5}
+    held = Ledger(tmp_path / "ledger.sqlite", {"line": "air", "config": config})
+    for n in range(100):  # 2.56 m with a defect at 1.3 m
+        for k, camera in enumerate(("left", "right")):
+            held.add(verdict(2 * n + k, camera, FRAME_MM * n, "R-7", n == 51 and k == 0))
+    held.close()
+    with serving(tmp_path, tmp_path / "users.json") as url:
+        page = chromium.new_page()
+        page.set_default_timeout(LIMIT_MS)
+        page.goto(url)
+        rows = page.locator("#pieces tbody tr")
+        rows.first.wait_for()
+        assert [row.split("\t")[:5] for row in rows.all_inner_texts()] == [
+            ["1", "0.000", "1.000", "1.000", "first"], ["2", "1.000", "1.560", "0.560", "remnant"],
+            ["3", "1.560", "2.560", "1.000", "first"],
+        ]  # fmt: skip
+        assert page.locator("#map line.cut").count() == 4 + 1, "four places, and the legend"
+        assert "0.000 m given up" in page.locator("#cut-sum").inner_text()
+        page.close()
+
+
+def test_a_live_line_has_no_cut(window: Window, air: Air) -> None:
+    page = window()
+    banner(page, "Nothing to do")
+    air.inspect(40, defects=[10])
+    text_of(page, "#defects .card", "0.260 m, left")
+    assert page.locator("#cut").is_hidden() and page.locator("#map line.cut").count() == 0

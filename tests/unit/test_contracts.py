@@ -40,6 +40,7 @@ PLANTS = {
     "paho lives in outputs.mqtt": ("pipeline.outputs.backlog", "paho"),
     "prometheus-client lives in metrics.figures": ("pipeline.metrics.door", "prometheus_client"),
     "asyncua lives in outputs.vision_server": ("pipeline.outputs.vision_model", "asyncua"),
+    "DuckDB lives in report.mill.figures": ("pipeline.report.mill.rows", "duckdb"),
     "No shared memory and no pickle anywhere": ("tools.cli", "pickle"),
     "No threads in the line": ("pipeline.decision.tally", "threading"),
 }

@@ -17,6 +17,13 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     p.add_argument(
         "folder", type=Path, metavar="DIR", help="folder that run, replay or demo wrote, or a file of its black_boxes"
     )
+    p.add_argument(
+        "--cut",
+        type=_lengths,
+        metavar="M,M",
+        default=(),
+        help="propose a cut into pieces of these lengths in metres, in place of the configured ones",
+    )
     p.add_argument("--json", action="store_true", help="print one JSON object")
     p.set_defaults(func=run)
 
@@ -29,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     if args.folder.is_file():
         return _open_box(args.folder, args.json)
     ledger = args.folder / "ledger.sqlite"
-    page, sheet = issue_report(ledger, args.folder)
+    page, sheet = issue_report(ledger, args.folder, lengths_m=args.cut)
     if missing := str(sheet.missing):
         print(missing, file=sys.stderr)
     if not args.json:
@@ -39,6 +46,7 @@ def run(args: argparse.Namespace) -> int:
         {
             "roll_id": r.roll_id, "inspected_m": r.inspected_m, "not_inspected_m": r.not_inspected_m, "defects": len(r.defects),
             **({k: getattr(r.grade, k) for k in ("quality", "points", "per_100_yd2", "per_100_m2")} if r.grade else {}),
+            **({"cut": r.cut.model_dump(mode="json", exclude={"rules"})} if r.cut else {}),
         }
         for r in sheet.rolls
     ]  # fmt: skip
@@ -48,6 +56,13 @@ def run(args: argparse.Namespace) -> int:
         )
     )
     return 0
+
+
+def _lengths(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(length) for length in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"no lengths in metres ({text}), give for example 25,50") from None
 
 
 def _open_box(path: Path, as_json: bool) -> int:

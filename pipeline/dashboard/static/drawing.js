@@ -58,6 +58,13 @@ export function drawMap(cloth, chosen) {
   }
   drawing.append(shape("text", { x: (LEFT + WIDTH) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, t(map.in_place ? "map.across" : "map.side")),
     shape("text", { x: 14, y: HEIGHT / 2, "text-anchor": "middle", transform: `rotate(-90 14 ${HEIGHT / 2})` }, t(map.in_mm ? "map.along" : "map.frames")));
+  const shift = (p) => ({ ...p, from_m: p.from_m + cloth.cut.map_from_m, to_m: p.to_m + cloth.cut.map_from_m });
+  const pieces = map.in_mm && cloth.cut ? cloth.cut.pieces.map(shift) : [];
+  for (const at of new Set(pieces.flatMap((p) => [p.from_m, p.to_m]))) {
+    drawing.append(shape("line", { x1: x(left) - 4, x2: x(right), y1: y(at), y2: y(at), class: "cut" }));
+  }
+  pieces.forEach((p, i) => drawing.append(shape("text", { x: x(right) - 4, y: y((p.from_m + p.to_m) / 2) + 4, "text-anchor": "end", class: "cut" },
+    t("cut.mark", { n: i + 1, class: t(`class.${p.kind}`) }))));
   for (const defect of cloth.defects) {
     if (!defect.at) continue;
     const good = defect.word !== null && defect.word !== "defect", size = 5;
@@ -69,6 +76,7 @@ export function drawMap(cloth, chosen) {
     key(shape("path", { d: "M13 3l5 5l-5 5l-5 -5z", class: "mark" }), t("map.defect")),
     key(shape("path", { d: "M13 3l5 5l-5 5l-5 -5z", class: "mark good" }), t("map.good")),
     ...reasons.map((r) => key(shape("rect", { width: 26, height: 16, class: "gap", fill: `url(#hatch-${r})` }), t("map.not", { reason: t(`reason.${r}`) })))];
+  if (pieces.length) legend.push(key(shape("line", { x1: 0, x2: 26, y1: 8, y2: 8, class: "cut" }), t("cut.legend")));
   const note = cloth.left_out ? el("p", { class: "quiet" }, t("map.left_out", { count: number(cloth.left_out) })) : null;
   return [drawing, el("ul", { class: "legend" }, ...legend), note];
 }

@@ -110,6 +110,18 @@ function cards() {
   byId("unreviewed").textContent = t("defects.waiting", { count: number(unsaid()) });
 }
 
+function cut() {
+  const found = cloth.cut;
+  byId("cut").hidden = !found;
+  if (!found) return;
+  show(byId("cut-sum"), t("cut.sum", { pieces: number(found.pieces.length), cuts: number(found.cuts), given_up: number(found.given_up_m, 3),
+    before: number(found.points_before), after: number(found.points_after), value: number(found.value, 2) }));
+  const heads = [{ text: t("cut.piece"), n: true }, ...["from", "to", "length"].map((k) => ({ text: t(`cut.${k}`), n: true })), { text: t("cut.class") },
+    ...["points", "worst", "value"].map((k) => ({ text: t(`cut.${k}`), n: true }))];
+  table("pieces", heads, found.pieces.map((p, i) => [{ text: number(i + 1), n: true }, ...[p.from_m, p.to_m, p.to_m - p.from_m].map((m) => ({ text: number(m, 3), n: true })),
+    { text: t(`class.${p.kind}`), bad: p.kind !== "first" }, ...[p.points, p.worst_points].map((v) => ({ text: number(v), n: true })), { text: number(p.value, 2), n: true }]));
+}
+
 function permit() {
   const may = Boolean(me.name) && state && state.live;
   byId("forms").disabled = !may;
@@ -146,6 +158,7 @@ async function askCloth(force = false) {
     show(byId("map"), ...drawMap(cloth, open));
     show(byId("scores"), ...drawScores(cloth.scores));
     cards();
+    cut();
     render();
   } catch { /* the watch below says that the connection is lost */ } finally { asking = false; }
 }

@@ -81,6 +81,40 @@ def line(tmp_path: Path) -> Page:
     return of_line(config)
 
 
+def test_the_cut_of_a_record_is_that_of_the_roll_shown_and_a_live_line_has_none(tmp_path: Path, line: Page) -> None:
+    cut = {"lengths_m": [1.0], "cost_of_cut": 0.0}
+    held = Ledger(tmp_path / "ledger.sqlite", {"line": "loom", "config": {"cameras": CAMERAS, "cut": cut}}, run_id="r")
+    facts: dict[str, Any] = {"generation": 0, "t_mono_ns": 0, "t_utc_ns": 0}
+    for number, (roll_id, start_mm) in enumerate((("R1", 0.0), ("R2", 3000.0))):
+        held.add(Roll(number=number, style="", roll_id=roll_id, start_mm=start_mm, cause="command", **facts))
+    for n in range(55):
+        held.add(Verdict(
+            number=n, camera="left", boot_id="b", seq=n, result=Result.PASS, score=0.1, start_mm=100.0 * n,
+            end_mm=100.0 * n + 100, frame_shape=(500, 1000), roll_id="R1" if n < 30 else "R2", **facts,
+        ))  # fmt: skip
+    held.close()
+    told = json.loads(of_record(tmp_path / "ledger.sqlite").cloth())
+    assert told["roll"] == "R2" and (told["cut"]["given_up_m"], told["cut"]["map_from_m"]) == (0.5, 0.0)
+    assert [(p["kind"], p["from_m"], p["to_m"]) for p in told["cut"]["pieces"]] == [("first", 0, 1), ("first", 1, 2)]
+    assert line.view.told_cloth()["cut"] is None
+
+
+def test_a_cut_lies_on_the_map_where_it_lies_on_the_cloth(tmp_path: Path) -> None:
+    """The roll was told to begin at 0.4 m, when its first frames were taken already."""
+    cut = {"lengths_m": [1.0]}
+    held = Ledger(tmp_path / "ledger.sqlite", {"line": "loom", "config": {"cameras": CAMERAS, "cut": cut}}, run_id="r")
+    facts: dict[str, Any] = {"generation": 0, "t_mono_ns": 0, "t_utc_ns": 0, "roll_id": "R1"}
+    held.add(Roll(number=0, style="", start_mm=400.0, cause="command", **facts))
+    for n in range(12):
+        held.add(Verdict(
+            number=n, camera="left", boot_id="b", seq=n, result=Result.PASS, score=0.1, start_mm=100.0 * n,
+            end_mm=100.0 * n + 100, frame_shape=(500, 1000), **facts,
+        ))  # fmt: skip
+    held.close()
+    told = json.loads(of_record(tmp_path / "ledger.sqlite").cloth())
+    assert told["cut"]["map_from_m"] == -0.4 and told["cut"]["pieces"][0]["from_m"] == 0
+
+
 def app_of(page: Page, terms: Terms, clock: Clock | None = None) -> ASGIApp:
     return make_app(page, Gate(terms.users, terms.hosts, clock or Clock()), terms)
 

@@ -55,8 +55,8 @@ def test_published_metric_example_with_its_sum_put_right() -> None:
 
 def test_units() -> None:
     for per_yd2, per_m2 in ((1, 1.196), (40, 47.8), (28, 33.5), (20, 23.9)):
-        assert Rules(accept=per_yd2).accept_per_100_m2 == pytest.approx(per_m2, abs=0.05)
-    assert MM.accept_per_100_m2 == 48
+        assert Rules(accept=per_yd2).accept_per_100_m2(WIDTH_MM) == pytest.approx(per_m2, abs=0.05)
+    assert MM.accept_per_100_m2(WIDTH_MM) == 48
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_what_holds_for_any_roll(flaws: list[Flaw], rules: Rules, lengths_mm: li
     pardoned = [replace(f, pardoned="lint") for f in flaws]
     assert graded(pardoned, rules).points == 0
     if result.quality == "first":
-        assert result.worst_per_100_m2 <= rules.accept_per_100_m2 + 1e-6
+        assert result.worst_per_100_m2 <= rules.accept_per_100_m2(WIDTH_MM) + 1e-6
 
 
 @given(st.floats(0.1, 5000), st.floats(0, 5000), st.floats(0, 3000), st.sampled_from([INCH, MM]))

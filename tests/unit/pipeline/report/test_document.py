@@ -11,6 +11,7 @@ import pytest
 
 from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
+from pipeline.grading import CutRules
 from pipeline.ledger.store import Ledger
 from pipeline.messages.cloth import Roll
 from pipeline.messages.message import Message
@@ -106,6 +107,14 @@ def test_each_finished_roll_has_one_document_for_every_output_that_wants_it(line
     assert (found["style"], found["complete"], found["engine_sha"]) == ("twill", True, "e")
     assert found["began"] == "2027-01-15T08:00:01Z" and found["ended"] == "2027-01-15T08:00:21Z"
     assert make_documents(order(line)) == 0
+
+
+def test_a_document_has_the_cut_that_the_line_wishes_for(line: LineConfig) -> None:
+    line = line.model_copy(update={"cut": CutRules(lengths_m=(0.5,))})
+    day(line)
+    assert make_documents(order(line)) == 2
+    cut = body(line, waiting(line)[1])["roll"]["cut"]
+    assert [(p["from_m"], p["to_m"], p["kind"]) for p in cut["pieces"]] == [(0, 0.5, "first"), (0.5, 1, "first")]
 
 
 def test_a_run_after_the_clock_was_set_back_has_its_documents_once(line: LineConfig) -> None:

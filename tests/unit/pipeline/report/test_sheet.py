@@ -383,3 +383,14 @@ def test_an_event_of_the_roll_is_told_with_the_rejects_that_it_suppressed(tmp_pa
     assert "no reject (record)" in page and "&lt;command&gt;" in page and "<command>" not in page
     told = json.loads((tmp_path / "report.json").read_text())["rolls"][0]["events"]
     assert told[0]["rejects_suppressed"] == 2 and told[1]["cause"] == "<command>"
+
+
+def test_a_roll_may_be_graded_by_ten_points(tmp_path: Path) -> None:
+    ledger = ledger_of(tmp_path, roll(), grading={"rules": "ten-point-1"})
+    (r,) = sheet_of(ledger).rolls
+    assert r.grade is not None
+    assert [(line.points, line.rule) for line in r.grade.lines] == [(10, "over 254 mm along"), (1, "over 0 to 25.4 mm along")]
+    assert (r.grade.points, r.grade.worst_points, r.grade.quality) == (11, 21, "second")
+    page = write_page(ledger, tmp_path).read_text()
+    assert "Ten-point system" in page and "<b>346.8</b><span>points per 100 yd</span>" in page
+    assert "have 10 points each" in page
