@@ -39,6 +39,7 @@ PLANTS = {
     "pymodbus is the other side of a wire, in studies and tests alone": ("pipeline.devices.modbus", "pymodbus"),
     "paho lives in outputs.mqtt": ("pipeline.outputs.backlog", "paho"),
     "prometheus-client lives in metrics.figures": ("pipeline.metrics.door", "prometheus_client"),
+    "mcap lives in recording": ("pipeline.cameras.replay", "mcap"),
     "asyncua lives in outputs.vision_server": ("pipeline.outputs.vision_model", "asyncua"),
     "No shared memory and no pickle anywhere": ("tools.cli", "pickle"),
     "No threads in the line": ("pipeline.decision.tally", "threading"),
