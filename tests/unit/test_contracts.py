@@ -32,7 +32,7 @@ PLANTS = {
     "zmq lives in link": ("pipeline.cloth.coverage", "zmq"),
     "msgpack lives in link": ("pipeline.ledger.crops", "msgpack"),
     "pypylon lives in cameras.basler": ("pipeline.cameras.replay", "pypylon"),
-    "PyAV lives in cameras.decoding": ("pipeline.cameras.replay", "av"),
+    "PyAV lives in cameras.decoding and cameras.encoding": ("pipeline.cameras.replay", "av"),
     "simplejpeg lives in pictures.reading": ("glass_core.pictures.headers", "simplejpeg"),
     "The web framework lives in four modules of dashboard": ("pipeline.dashboard.acts", "fastapi"),
     "sqlite3 lives in ledger": ("pipeline.cloth.coverage", "sqlite3"),
