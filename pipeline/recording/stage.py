@@ -52,6 +52,7 @@ class RecordingStage:
         assert line.recording is not None
         self._heard, self._sent, self._line, self._utc_ns = heard, sent, line, utc_ns
         self._config: RecordingConfig = line.recording
+        self._cameras = {c.name: c.model_dump(mode="json") for c in line.cameras}
         self._status = StatusReport(decision, "recording", "recording", generation)
         self._windows = Windows(int(self._config.before_s * 1e9), int(self._config.after_s * 1e9))
         self._hold_ns = int(self._config.before_s * 1e9) + VERDICT_NS
@@ -100,11 +101,11 @@ class RecordingStage:
         taken = 0
         for message, payloads in portion(self._sent, most):
             taken += 1
-            if isinstance(message, Frame):
+            if isinstance(message, Frame) and message.camera in self._cameras:
                 self._misses.see(message, now_ns)
-                self._ring.put(Entry(message.t_mono_ns, message, payloads[0]))
+                self._ring.put(Entry(min(message.t_mono_ns, now_ns), message, payloads[0]))
             elif isinstance(message, Motion):
-                self._ring.put(Entry(message.t_mono_ns, message))
+                self._ring.put(Entry(min(message.t_mono_ns, now_ns), message))
             else:
                 self._sent.refused.count(message.sender)
         for message, _ in portion(self._heard):
@@ -115,8 +116,8 @@ class RecordingStage:
             if isinstance(message, Verdict):
                 self._misses.judge(message)
                 if message.counts_as_defect:
-                    self._windows.want(message.t_mono_ns - int((message.latency_ms or 0) * 1e6))
-            self._ring.put(Entry(message.t_mono_ns, message))
+                    self._windows.want(min(message.t_mono_ns, now_ns) - int((message.latency_ms or 0) * 1e6))
+            self._ring.put(Entry(min(message.t_mono_ns, now_ns), message))
         self.handled += taken
         return taken > 0
 
@@ -174,8 +175,7 @@ class RecordingStage:
         self._utc_offset_ns = self._utc_ns() - now_ns  # one for a file: its times stay in order
         path = self._folder.new_path()
         self._folder.tidy(None)
-        cameras = {c.name: c.model_dump(mode="json") for c in self._line.cameras}
-        return McapWriter(path, self._line.line.name, self._line.sha, cameras)
+        return McapWriter(path, self._line.line.name, self._line.sha, self._cameras)
 
     def _finish_due(self, now_ns: int) -> None:
         """End the chunk each second, and the file when it is long enough, all of its defect is in it, or the disk fills."""
