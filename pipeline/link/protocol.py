@@ -15,7 +15,7 @@ from pipeline.telemetry import Refusals
 
 Received = tuple[Message, tuple[memoryview, ...]]
 
-CAPACITY = {"worker": 4, "recording": 8}
+CAPACITY = {"worker": 4, "recording": 16}
 """Messages that wait on each side of an inbox; pictures are big and soon stale, so theirs are short."""
 DEFAULT_CAPACITY = 64
 PORTION = 64

@@ -163,7 +163,7 @@ class RecordingStage:
                 return
             self._file.write_frame(frame, entry.payload, self._left_out.pop(frame.camera, 0), t_utc_ns)
         except OSError as e:
-            self._misses.unwritten += frame is not None
+            self._misses.unwritten += frame is not None and self._file is None  # else it is at risk in the file
             self._fail(e, now_ns)
             return
         due_ns = self._due_ns.get(frame.camera, 0)
@@ -205,6 +205,7 @@ class RecordingStage:
         self._failure = f"recording stopped ({error.strerror})"
         self._retry_ns = now_ns + RETRY_NS
         if self._file is not None:
+            self._misses.unwritten += self._file.frames_at_risk
             with suppress(OSError):
                 self._file.abandon()
             self._file = None

@@ -87,6 +87,9 @@ class McapWriter:
         self._schemas: dict[str, int] = {}
         self._channels: dict[str, int] = {}
         self._unflushed = False
+        self.frames_at_risk = 0
+        """In the chunk that is not yet on the disk."""
+        self._begun = 1 << 62
         about = {name: {"config": config} for name, config in cameras.items()}
         try:
             self._writer.start(library="glassline")
@@ -96,6 +99,7 @@ class McapWriter:
         except OSError:
             self.abandon()
             raise
+        self._begun = self._file.tell()
 
     @property
     def size(self) -> int:
@@ -104,6 +108,7 @@ class McapWriter:
 
     def write_frame(self, frame: Frame, pixels: Payload, left_out: int, t_utc_ns: int) -> None:
         """Add a frame: its picture, unless the camera gave it damaged, and then what is known of it."""
+        self.frames_at_risk += 1
         if memoryview(pixels).nbytes:
             image = encode_picture(frame.shape, pixels, frame.camera, frame.t_utc_ns)
             self._add(picture_topic(frame.camera), NAME, "protobuf", image, t_utc_ns)
@@ -120,7 +125,7 @@ class McapWriter:
         """End the chunk, so that it is readable whatever happens."""
         if self._unflushed:
             self._writer.flush()
-            self._unflushed = False
+            self._unflushed, self.frames_at_risk = False, 0
 
     def close(self) -> None:
         """End the file with its index."""
@@ -130,8 +135,11 @@ class McapWriter:
             self._file.close()
 
     def abandon(self) -> None:
-        """Leave the file without its index."""
+        """Leave the file without its index; one that holds nothing goes."""
+        holds = self._file.tell() > self._begun
         self._file.close()
+        if not holds:
+            self.path.unlink(missing_ok=True)
 
     def _add(self, topic: str, schema: str, encoding: str, data: bytes, t_utc_ns: int) -> None:
         if topic not in self._channels:
@@ -139,5 +147,8 @@ class McapWriter:
                 described = ("protobuf", descriptor()) if encoding == "protobuf" else ("jsonschema", OBJECT)
                 self._schemas[schema] = self._writer.register_schema(schema, *described)
             self._channels[topic] = self._writer.register_channel(topic, encoding, self._schemas[schema])
+        before = self._file.tell()
         self._writer.add_message(self._channels[topic], t_utc_ns, data, t_utc_ns)
         self._unflushed = True
+        if self._file.tell() != before:  # the chunk was full; behind a picture its frame is still to come
+            self.frames_at_risk = int(schema == NAME)

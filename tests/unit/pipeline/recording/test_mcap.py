@@ -155,6 +155,16 @@ def test_a_file_cut_at_any_byte_gives_every_frame_of_its_whole_chunks(tmp_path: 
     assert McapRecording(tmp_path / "whole.mcap").shortfall == ""
 
 
+def test_a_writer_knows_how_many_frames_are_not_yet_on_the_disk(tmp_path: Path) -> None:
+    writer, at_risk = McapWriter(tmp_path / "a.mcap", "loom", "sha", CAMERAS), list[int]()
+    for seq in range(4):
+        writer.write_frame(frame(seq, shape=(1500, 1000)), bytes(1_500_000), 0, seq)
+        at_risk.append(writer.frames_at_risk)
+    writer.flush()
+    assert [*at_risk, writer.frames_at_risk] == [1, 2, 1, 2, 0]
+    writer.close()
+
+
 def test_a_flipped_bit_gives_no_wrong_pixel_and_says_how_many_are_gone(tmp_path: Path) -> None:
     path = write(tmp_path / "a.mcap", *((frame(n), 0) for n in range(4)), chunks=[])
     data = bytearray(path.read_bytes())
