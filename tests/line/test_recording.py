@@ -17,7 +17,7 @@ from pipeline.messages.line import LineState
 from pipeline.messages.states import Result, State
 from pipeline.messages.verdicts import Verdict
 from pipeline.recording.reading import McapRecording
-from tests.line.test_line import Run, config, running
+from tests.line.test_line import SCALE, Run, config, running
 
 ON_TORCH = LineConfig.model_validate({"worker": {"backend": "torch"}})
 
@@ -29,7 +29,7 @@ def passed(run: Run, state: State, word: str = "") -> bool:
 
 
 def test_what_a_line_kept_is_judged_again_as_it_was(model: Path, footage: Path, tmp_path: Path) -> None:
-    recordings = {"folder": tmp_path / "kept", "before_s": 0.9, "after_s": 0.5, "leave_gb": 0}
+    recordings = {"folder": tmp_path / "kept", "before_s": 0.9, "after_s": 0.9, "leave_gb": 0}
     line = config(model, footage, tmp_path / "out", recording=recordings)  # a frame each 427 ms
     with running(line) as run:
         run.until(lambda: run.line.ended)
@@ -38,7 +38,7 @@ def test_what_a_line_kept_is_judged_again_as_it_was(model: Path, footage: Path, 
     recording = McapRecording(file)
     kept = {name: list(recording.frames(file, name)) for name in ("a", "b")}
     for frames in kept.values():
-        assert {2, 3, 4, 5} <= {each.frame.seq for each in frames} <= set(range(1, 7))
+        assert {2, 3, 4, 5} <= {each.frame.seq for each in frames} <= set(range(1, 8))
         for each in frames:
             picture = cv2.imread(str(footage / f"{each.frame.seq:03d}.png"), cv2.IMREAD_GRAYSCALE)
             assert each.pixels is not None and np.array_equal(each.pixels, picture)
@@ -55,6 +55,12 @@ def test_what_a_line_kept_is_judged_again_as_it_was(model: Path, footage: Path, 
     assert found.accepted and found.frames == len(again)
     alone = replay(file, model, tmp_path / "alone", ON_TORCH, camera="b")
     assert alone.frames == len(kept["b"])
+    eye = {"name": "eye", "source": "replay", "path": file, "camera": "a", **SCALE}
+    motion = {"source": "recorded", "path": file}
+    with running(config(model, footage, tmp_path / "timed", cameras=[eye], motion=motion)) as run:
+        run.until(lambda: any(v.result is Result.DEFECT for v in run.verdicts()))
+        first, second = [v for v in run.verdicts() if v.seq is not None][:2]
+        assert (second.t_utc_ns - first.t_utc_ns) / 1e6 > 300, "a picture each 427 ms, as then"
 
 
 def test_a_recording_that_fails_or_hangs_delays_no_reject_and_loses_no_verdict(
