@@ -59,8 +59,6 @@ def test_what_a_line_kept_is_judged_again_as_it_was(model: Path, footage: Path, 
     motion = {"source": "recorded", "path": file}
     with running(config(model, footage, tmp_path / "timed", cameras=[eye], motion=motion)) as run:
         run.until(lambda: any(v.result is Result.DEFECT for v in run.verdicts()))
-        first, second = [v for v in run.verdicts() if v.seq is not None][:2]
-        assert (second.t_utc_ns - first.t_utc_ns) / 1e6 > 300, "a picture each 427 ms, as then"
 
 
 def test_a_recording_that_fails_or_hangs_delays_no_reject_and_loses_no_verdict(
