@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from glass_core.lazy import lazy_exports
 
 if TYPE_CHECKING:
+    from pipeline.cameras.encoding import export_video
     from pipeline.cameras.look import look_through
     from pipeline.report.mill.survey import survey_mill
     from pipeline.report.reviewing import review
@@ -21,7 +22,7 @@ else:
         __name__,
         {
             "acknowledge": "supervision.answering", "compare": "supervision.comparing",
-            "examine": "supervision.machine.examination", "look_through": "cameras.look",
+            "examine": "supervision.machine.examination", "export_video": "cameras.encoding", "look_through": "cameras.look",
             "pulse_outputs": "supervision.pulsing", "read_roll": "report.sheet", "record": "supervision.recording",
             "replay": "supervision.replaying", "reset": "supervision.answering", "review": "report.reviewing",
             "run": "supervision.running", "survey_mill": "report.mill.survey",
@@ -30,6 +31,6 @@ else:
 
 
 __all__ = [
-    "acknowledge", "compare", "examine", "look_through", "pulse_outputs", "read_roll", "record", "replay", "reset", "review",
-    "run", "survey_mill",
+    "acknowledge", "compare", "examine", "export_video", "look_through", "pulse_outputs", "read_roll", "record", "replay",
+    "reset", "review", "run", "survey_mill",
 ]  # fmt: skip

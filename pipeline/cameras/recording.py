@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +24,10 @@ from glass_core.errors import InputError
 from glass_core.files.whole_file import whole_file
 from pipeline.cameras.picture import write_png
 from pipeline.cameras.protocol import MAX_BELIEVED, MAX_MISSING, Shot
-from pipeline.messages.domains import NAME, Count, FrameMm, Int64, Px, Seq
+from pipeline.messages.domains import Count, FrameMm, Int64, Px, Seq
 from pipeline.messages.motion import Motion
 from pipeline.messages.states import FrameStatus
+from pipeline.recording.contents import Contents
 
 SCHEMA = 1
 INDEX = "recording.json"
@@ -218,11 +218,10 @@ class Extent:
         return max(self.counted or 0, self.lines, self.pictures)
 
 
-class Recording:
+class Recording(Contents):
     """A recording opened for reading; InputError where the folder is none, or another version."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
         try:
             with _opened(path / INDEX) as file:
                 text = file.read(MAX_INDEX_BYTES + 1)
@@ -233,26 +232,7 @@ class Recording:
             raise InputError(f"recording not readable: {e}, {path / INDEX}, {AGAIN}") from None
         if not isinstance(index, dict) or index.get("schema") != SCHEMA or not isinstance(index.get("cameras"), dict):
             raise InputError(f"not a schema {SCHEMA} recording, {path / INDEX}, record again with this version")
-        self.cameras: dict[str, dict[str, Any]] = index["cameras"]
-        for name, facts in self.cameras.items():
-            if not re.fullmatch(NAME, name):
-                raise InputError(f"recording damaged: {name[:40]!r} is no camera's name, {path / INDEX}, record again")
-            if not isinstance(facts, dict):
-                raise InputError(f"recording damaged: camera {name} is not described, {path / INDEX}, record again")
-
-    def camera(self, name: str | None) -> str:
-        """The camera of that name, or the only one; InputError where that is not one."""
-        if name in self.cameras:
-            return name
-        if name is None and len(self.cameras) == 1:
-            return next(iter(self.cameras))
-        wanted = f"no camera {name!r} in the recording" if name else "recording of several cameras, or none"
-        raise InputError(f"{wanted}, {self.path}, set `camera` to one of {sorted(self.cameras)}")
-
-    def config(self, camera: str) -> dict[str, Any]:
-        """How a camera was configured when it was recorded; empty where that was not written down."""
-        config = self.cameras[camera].get("config")
-        return config if isinstance(config, dict) else {}
+        super().__init__(path, index["cameras"], path / INDEX)
 
     def extent(self, camera: str) -> Extent:
         """How much it holds of a camera. Raises InputError where that cannot be read."""

@@ -1,4 +1,4 @@
-"""Replays what is on disk as a camera: pictures, an MVTec-layout data set, a recording, a video."""
+"""Replays what is on disk as a camera: pictures, an MVTec-layout data set, a recording in PNG or MCAP, a video."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ import numpy as np
 from glass_core.errors import InputError
 from glass_core.pictures.datasets import images_in
 from glass_core.pictures.reading import IMAGE_SUFFIXES, Pages, PictureError, is_picture, read_content, read_image
-from pipeline.cameras.protocol import Shot
+from pipeline.cameras.protocol import MAX_BELIEVED, Shot
 from pipeline.cameras.recording import INDEX, Recording, picture_name
 from pipeline.cameras.video import Video
 from pipeline.config.cameras import ReplayConfig
 from pipeline.config.styles import Scalar
 from pipeline.messages.states import FrameStatus
+from pipeline.recording.contents import is_mcap
+from pipeline.recording.reading import McapRecording, RecordedPicture
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class ReplayCamera:
 
     def __init__(self, config: ReplayConfig) -> None:
         self._config = config
-        self._source: Pictures | Footage | Film | None = None
+        self._source: Pictures | Footage | McapFootage | Film | None = None
         self._rows = 0
 
     def open(self) -> dict[str, Any]:
@@ -52,6 +54,8 @@ class ReplayCamera:
         path = self._config.path
         if (path / INDEX).is_file():
             self._source = Footage(path, self._config.camera)
+        elif is_mcap(path):
+            self._source = McapFootage(path, self._config.camera)
         elif path.is_dir():
             self._source = Pictures(list_pictures(path))
         elif path.is_file():
@@ -169,6 +173,54 @@ class Footage:
 
     def _file(self, seq: int) -> Path:
         return self._recording.path / self._camera / picture_name(seq)
+
+
+class McapFootage:
+    """One camera of a recording in MCAP: its frames as the line judged them; those that were lost are so again.
+
+    What was left out on purpose is no loss, nor is what lies between two files.
+    """
+
+    def __init__(self, path: Path, camera: str | None) -> None:
+        self._recording = McapRecording(path)
+        self._camera = self._recording.camera(camera)
+        self.facts: dict[str, Any] = {
+            "kind": "recording", "camera": self._camera, "frames": self._recording.count(self._camera),
+            "recorded": self._recording.cameras[self._camera], "shortfall": self._recording.shortfall,
+        }  # fmt: skip
+
+    def pictures(self) -> Iterator[Picture]:
+        """Each recorded frame; block ids begin at 0, their gaps are the losses."""
+        block_id = -1
+        for file in self._recording.files:
+            before, read = None, 0
+            for recorded in self._recording.frames(file, self._camera):
+                block_id += _steps(before, recorded)
+                before, read = recorded, read + 1
+                yield self._picture(recorded, block_id)
+            if (gone := (self._recording.announced(file, self._camera) or 0) - read) > 0:
+                block_id += gone if gone < MAX_BELIEVED else 1
+                yield Picture(str(file), block_id, None, error=f"damaged recording: {gone} frames up to here are gone")
+
+    def _picture(self, recorded: RecordedPicture, block_id: int) -> Picture:
+        frame = recorded.frame
+        whole = frame.status is FrameStatus.OK
+        return Picture(
+            origin=f"{recorded.file}#{self._camera}/{frame.seq}",
+            block_id=block_id,
+            pixels=recorded.pixels if whole else None,
+            rows=frame.shape[0],
+            encoder_count=frame.encoder_count,
+            span_mm=None if frame.start_mm is None or frame.end_mm is None else (frame.start_mm, frame.end_mm),
+            error="" if whole else f"recorded as {frame.status.value}",
+        )
+
+
+def _steps(before: RecordedPicture | None, recorded: RecordedPicture) -> int:
+    """How far its number lies behind that of the picture before in its file."""
+    if before is None or before.frame.boot_id != recorded.frame.boot_id:
+        return 1
+    return max(1, recorded.frame.seq - before.frame.seq - recorded.left_out)
 
 
 class Film:

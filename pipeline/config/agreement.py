@@ -12,7 +12,7 @@ from pipeline.config.styles import check_styles
 if TYPE_CHECKING:
     from pipeline.config.line import LineConfig
 
-STAGES = {"recorder", "decision", "worker", "motion", "rolls", "metrics"}
+STAGES = {"recorder", "decision", "worker", "motion", "rolls", "metrics", "recording"}
 """Processes that every line may have."""
 
 

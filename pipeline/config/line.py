@@ -19,6 +19,7 @@ from pipeline.config.ledger import LedgerConfig
 from pipeline.config.metrics import MetricsConfig
 from pipeline.config.motion import MotionConfig
 from pipeline.config.outputs import OutputConfig, PublisherConfig, WiredConfig
+from pipeline.config.recording import RecordingConfig
 from pipeline.config.styles import EventsConfig, Scalar, StyleConfig
 from pipeline.config.worker import WorkerConfig
 from pipeline.grading import CutRules, Rules
@@ -64,6 +65,8 @@ class LineConfig(Section):
     outputs: tuple[OutputConfig, ...] = (PublisherConfig(kind="publisher"),)
     metrics: MetricsConfig | None = None
     """Null: nobody is answered."""
+    recording: RecordingConfig | None = None
+    """Null: nothing but the record and its crops is kept."""
     ledger: LedgerConfig = LedgerConfig()
     train: dict[str, Any] = Field(default_factory=dict)
     """Settings of training, echoed as they are written; the file's reader checks them."""

@@ -27,7 +27,7 @@ class SimulatedMotion(Section):
 
 
 class RecordedMotion(Section):
-    """Motion as it was written down in a recording's motion.jsonl."""
+    """Motion as it was written down: a recording's motion.jsonl, or a recording in MCAP."""
 
     source: Literal["recorded"]
     path: Path

@@ -62,6 +62,8 @@ class GrabberBoxes:
     motion: Inbox | None = None
     counts: Outbox | None = None
     """For the counts that come along with the shots, where the line's motion is made of them."""
+    recording: Outbox | None = None
+    """For every frame, where the line keeps pictures; it may miss some."""
 
 
 class Grabber:
@@ -219,6 +221,8 @@ class Grabber:
             if sent:
                 self.trail.mark(next_one.frame.key, Step.SENT)
             self._seen = next_one if whole else self._seen
+            if self._boxes.recording is not None:
+                self._boxes.recording.send(next_one.frame, next_one.pixels)  # it finds the number missing that it refuses
             self._unsaid.append((self._boxes.decision, next_one.announce(sent), ()))
             moved = True
         if self._at_end and not self._frames and self.state is not StageState.ENDED:

@@ -15,8 +15,8 @@ from pipeline.telemetry import Refusals
 
 Received = tuple[Message, tuple[memoryview, ...]]
 
-CAPACITY = {"worker": 4}
-"""Messages that wait on each side of an inbox; pictures are big and soon stale, so the worker's is short."""
+CAPACITY = {"worker": 4, "recording": 16}
+"""Messages that wait on each side of an inbox; pictures are big and soon stale, so theirs are short."""
 DEFAULT_CAPACITY = 64
 PORTION = 64
 """Messages that a stage takes at a time: whatever comes in, it comes back to its own work soon."""

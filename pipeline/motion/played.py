@@ -7,12 +7,13 @@ import json
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from glass_core.errors import InputError
 from pipeline.config.motion import SimulatedMotion
 from pipeline.messages.domains import MAX_MM, MAX_MM_S
 from pipeline.messages.stages import Elapsed
+from pipeline.recording.contents import is_mcap
 
 
 class Course(Protocol):
@@ -51,9 +52,10 @@ class RecordedCourse:
     name = "recorded"
 
     def __init__(self, path: Path) -> None:
-        path = path / "motion.jsonl" if path.is_dir() else path
+        in_mcap = is_mcap(path)
+        path = path / "motion.jsonl" if path.is_dir() and not in_mcap else path
         try:
-            lines = _read_lines(path)
+            lines = _read_mcap(path) if in_mcap else _read_lines(path)
             self._t_s = [(m["t_mono_ns"] - lines[0]["t_mono_ns"]) / 1e9 for m in lines]
             self._mm = [float(m["position_mm"]) for m in lines]
         except OSError as e:
@@ -78,13 +80,19 @@ class RecordedCourse:
         return self._mm[i - 1] + speed_mm_s * (elapsed_s - self._t_s[i - 1]), speed_mm_s
 
 
-def _read_lines(path: Path) -> list[dict[str, float]]:
+def _read_lines(path: Path) -> list[dict[str, Any]]:
     """A last line that was cut off (power, kill) ends them."""
     *whole, last = path.read_text(encoding="utf-8").split("\n")
     lines = [json.loads(line) for line in whole]
     with suppress(ValueError):
         lines.append(json.loads(last))
     return lines
+
+
+def _read_mcap(path: Path) -> list[dict[str, Any]]:
+    from pipeline.recording.reading import McapRecording  # its library is not for every line
+
+    return [motion.model_dump() for motion in McapRecording(path).motion()]
 
 
 class PlayedSource:

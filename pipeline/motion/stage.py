@@ -1,4 +1,4 @@
-"""The stage that tells decision and the grabbers where the cloth is."""
+"""The stage that tells decision, the grabbers and the recording where the cloth is."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ class MotionSource(Protocol):
 class MotionStage:
     """Speaks fifty times a second; cloth that exists only here starts when everybody there has heard its first position."""
 
-    def __init__(self, cloth: MotionSource, decision: Outbox, grabbers: list[Outbox], generation: int = 0) -> None:
+    def __init__(self, cloth: MotionSource, decision: Outbox, listeners: list[Outbox], generation: int = 0) -> None:
         self._source = cloth
         self._status = StatusReport(decision, "motion", "motion", generation)
-        self._outboxes = [decision, *grabbers]
+        self._outboxes = [decision, *listeners]
         self._unaware = list(self._outboxes)
         self._began_ns: int | None = None
         self._spoke_ns: int | None = None

@@ -90,7 +90,8 @@ def _grabber(spec: Spec, link: Link, model: Path) -> Stage:
     motion = link.inbox(f"grabber-{spec.name}") if spec.config.motion and spec.live else None
     own_count = isinstance(encoder, CameraMotion) and encoder.camera == spec.name
     counts = link.outbox("motion") if own_count and spec.live else None
-    boxes = GrabberBoxes(link.outbox("worker"), link.outbox("decision"), link.outbox("recorder"), motion, counts)
+    recording = link.outbox("recording") if spec.config.recording and spec.live else None
+    boxes = GrabberBoxes(link.outbox("worker"), link.outbox("decision"), link.outbox("recorder"), motion, counts, recording)
     features = {name: spec.config.style(name).features[spec.name] for name in ("", *spec.config.styles)}
     rolls = link.subscribe(spec.config.publisher.bind, "Roll") if isinstance(link, ZmqLink) else None
     style = CameraStyle(camera, _roll(spec).style or "", features, rolls)
@@ -106,9 +107,10 @@ def _motion(spec: Spec, link: Link, model: Path) -> Stage:
 
     if spec.config.motion is None:
         raise InputError("no motion source, the config, add `motion:`")
-    grabbers = [link.outbox(f"grabber-{c.name}") for c in spec.config.cameras]
+    listeners = [link.outbox(f"grabber-{c.name}") for c in spec.config.cameras]
+    listeners += [link.outbox("recording")] * (spec.config.recording is not None)
     cloth = make_source(spec.config.motion, lambda: link.inbox("motion"), spec.before.travelled)
-    return MotionStage(cloth, link.outbox("decision"), grabbers, spec.generation)
+    return MotionStage(cloth, link.outbox("decision"), listeners, spec.generation)
 
 
 def _worker(spec: Spec, link: Link, model: Path) -> Stage:
@@ -244,12 +246,21 @@ def _metrics(spec: Spec, link: Link, model: Path) -> Stage:
     return Metrics(heard, link.inbox("metrics"), link.outbox("decision"), spec.config, spec.generation)
 
 
-BESIDE = ("output", "input", "rolls", "metrics")
+def _recording(spec: Spec, link: Link, model: Path) -> Stage:
+    from pipeline.recording.stage import HEARD, make_recording
+
+    assert isinstance(link, ZmqLink)
+    heard = link.subscribe(spec.config.publisher.bind, *(kind.__name__ for kind in HEARD))
+    return make_recording(heard, link.inbox("recording"), link.outbox("decision"), spec.config, spec.generation)
+
+
+BESIDE = ("output", "input", "rolls", "metrics", "recording")
 """Roles that say to decision how they are, beside those that cloth is judged by."""
 
 # In the order of starting: those that come later need those before.
 ROLES: dict[str, Role] = {
     "recorder": Role(_recorder, lambda config: ["recorder"]),
+    "recording": Role(_recording, lambda config: ["recording"] * (config.recording is not None), beyond_cable=True),
     "decision": Role(_decision, lambda config: ["decision"], prompt=True),
     "worker": Role(_worker, lambda config: ["worker"]),
     "grabber": Role(_grabber, lambda config: [c.name for c in config.cameras], source=True, beyond_cable=True),

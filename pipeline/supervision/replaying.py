@@ -21,6 +21,8 @@ from pipeline.cameras.replay import list_pictures
 from pipeline.config.cameras import ReplayConfig
 from pipeline.config.line import LineConfig
 from pipeline.ledger.reading import read_verdicts
+from pipeline.recording.contents import is_mcap
+from pipeline.recording.reading import McapRecording
 from pipeline.report.roll import Summary, summarise
 from pipeline.supervision.bundles import make_for_here
 from pipeline.supervision.process import run_in_one_process
@@ -85,15 +87,14 @@ def line_of(source: Path, model: Path, base: LineConfig, out: Path, camera: str 
     where there is none, what the recording says. There is no machine beside recorded cloth: motion, actions, inputs, outputs
     and what styles set are left out. Raises InputError for a recording that cannot be read, and for what does not fit.
     """
-    if (source / INDEX).is_file():
-        recording = Recording(source)
+    if recording := _recording(source):
         names = list(recording.cameras) if camera is None and recording.cameras else [recording.camera(camera)]
         try:
             cameras = tuple(_recorded_camera(recording, name, base, alone=len(names) == 1) for name in names)
         except ValidationError as e:
             fault = e.errors(include_url=False)[0]
             where = ".".join(str(step) for step in fault["loc"])
-            raise InputError(f"recording damaged: {where}: {fault['msg']}, {source / INDEX}, record again") from None
+            raise InputError(f"recording damaged: {where}: {fault['msg']}, {recording.index}, record again") from None
     elif camera is not None:
         raise InputError(f"camera {camera} of what is no recording, {source}, leave --camera out")
     else:
@@ -110,16 +111,25 @@ def line_of(source: Path, model: Path, base: LineConfig, out: Path, camera: str 
 
 def left_out(source: Path) -> LeftOut | None:
     """Pictures in a folder's subfolders, which are not replayed; None for a recording, a video or a single picture."""
-    if not source.is_dir() or (source / INDEX).is_file():
+    if not source.is_dir() or (source / INDEX).is_file() or is_mcap(source):
         return None
     return left_below({file.parent for file in list_pictures(source)})
 
 
-def _recorded_camera(recording: Recording, name: str, base: LineConfig, alone: bool) -> ReplayConfig:
+def _recording(source: Path) -> Recording | McapRecording | None:
+    if (source / INDEX).is_file():
+        return Recording(source)
+    return McapRecording(source) if is_mcap(source) else None
+
+
+def _recorded_camera(recording: Recording | McapRecording, name: str, base: LineConfig, alone: bool) -> ReplayConfig:
     """A camera of a recording; one whose places are not recorded begins at its own offset along the cloth."""
     known = next((c for c in base.cameras if c.name == name), base.cameras[0] if alone and base.cameras else None)
     facts = known.model_dump() if known else recording.config(name)
-    return _replayed(name, recording.path, name, _geometry(facts) | {"y_offset_mm": facts.get("y_offset_mm", 0.0)})
+    geometry = _geometry(facts) | {"y_offset_mm": facts.get("y_offset_mm", 0.0)}
+    if isinstance(recording, McapRecording):  # its pictures are frames already
+        geometry |= {"rows": None, "overlap_rows": 0}
+    return _replayed(name, recording.path, name, geometry)
 
 
 def _replayed(name: str, source: Path, camera: str | None, geometry: Mapping[str, Any]) -> ReplayConfig:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ from pipeline.cameras import make_camera
 from pipeline.config.actions import DefectAction, NotInspectedAction
 from pipeline.config.cameras import WeaveConfig
 from pipeline.config.inputs import ContactConfig
+from pipeline.config.line import LineConfig
 from pipeline.config.motion import MessageMotion
 from pipeline.config.outputs import ModbusConfig
 from pipeline.config.styles import EventsConfig, StyleConfig
@@ -32,6 +34,7 @@ from pipeline.motion.message import MessageCounts
 from pipeline.motion.stage import MotionStage
 from pipeline.outputs.modbus import ModbusOutput
 from pipeline.outputs.publisher import Publisher
+from pipeline.recording.stage import HEARD, RecordingStage
 from pipeline.worker.job import Model
 from pipeline.worker.stage import Worker
 from tests.decision_bench import STANDARD
@@ -140,4 +143,22 @@ def plc(inbox: Inbox, folder: Path) -> tuple[Stage, Kinds]:
     return made, (line.LineState, line.Heartbeat, line.Totals, actions.Action, actions.Action)
 
 
-STAGES = {s.__name__: s for s in (decision, worker, recorder, encoder, grabber, plc)}
+def _recording(heard: MemoryQueue, sent: MemoryQueue, folder: Path) -> RecordingStage:
+    config = LineConfig.model_validate({
+        "cameras": [{"name": n, "source": "weave"} for n in CAMERAS],
+        "recording": {"folder": folder / "kept", "rate": 1000, "leave_gb": 0},
+    })  # fmt: skip
+    return RecordingStage(heard, sent, Drain(), config, 3, time.time_ns)
+
+
+def recording_sent(inbox: Inbox, folder: Path) -> tuple[Stage, Kinds]:
+    """Keeps every picture; by what the line's processes send to it."""
+    return _recording(MemoryQueue(0), inbox, folder), (frames.Frame, frames.Frame, motion.Motion)
+
+
+def recording_heard(inbox: Inbox, folder: Path) -> tuple[Stage, Kinds]:
+    """The same by what the line publishes."""
+    return _recording(inbox, MemoryQueue(0), folder), HEARD
+
+
+STAGES = {s.__name__: s for s in (decision, worker, recorder, encoder, grabber, plc, recording_sent, recording_heard)}

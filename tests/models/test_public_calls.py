@@ -25,8 +25,10 @@ from pipeline.config.cameras import WeaveConfig
 from pipeline.config.line import LineConfig
 from pipeline.messages.actions import Action
 from pipeline.messages.commands import Acknowledge
+from pipeline.messages.frames import Frame
 from pipeline.messages.message import Message
 from pipeline.messages.states import State
+from pipeline.recording.writing import McapWriter
 from pipeline.supervision.machine.examination import CHECKS
 from tests.line_stand_in import stand_in
 from tests.modbus_server import ModbusServer
@@ -39,7 +41,7 @@ CALLS: list[Callable[..., object]] = [  # each needs what those before it have l
     calibration.scale_from_board, calibration.scale_from_ruler, calibration.align, calibration.counts_per_mm,
     pipeline.replay, pipeline.read_roll, pipeline.run, pipeline.compare, pipeline.review, pipeline.record,
     pipeline.pulse_outputs, pipeline.acknowledge, pipeline.reset, pipeline.look_through, pipeline.examine,
-    pipeline.survey_mill,
+    pipeline.survey_mill, pipeline.export_video,
 ]  # fmt: skip
 
 
@@ -51,6 +53,24 @@ def weave(path: Path, number: int, defective: bool = False) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_png(path, pixels)
     return path
+
+
+def keep(path: Path) -> None:
+    """A recording of three pictures of one camera."""
+    writer = McapWriter(path, "example", "", {"a": {}})
+    for n in range(3):
+        frame = Frame(
+            camera="a",
+            boot_id="b",
+            seq=n,
+            block_id=n,
+            t_mono_ns=n * 40_000_000,
+            t_utc_ns=0,
+            shape=(80, 120),
+            pixel_format="Mono8",
+        )
+        writer.write_frame(frame, render(CLOTH, n * 80, 80).tobytes(), 0, 0)
+    writer.close()
 
 
 def calibration_pictures() -> dict[str, np.ndarray]:
@@ -97,6 +117,8 @@ def surroundings(call: Callable[..., object], known: dict[str, object], folder: 
         (folder / "cloth").mkdir()
         shutil.copy(folder / "picture.png", folder / "cloth")
         pipeline.replay(folder / "cloth", folder / "run", folder / "found")
+    if call is pipeline.export_video:
+        keep(folder / "kept.mcap")
     if call is pipeline.pulse_outputs:
         plc = ModbusServer()
         plc.start()

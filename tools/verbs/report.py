@@ -1,4 +1,4 @@
-"""`glassline report`: the roll report again, from the ledger and from what people said of its defects; or a black box."""
+"""`glassline report`: the roll report again, from the ledger and what people said of its defects; a black box; a video."""
 
 from __future__ import annotations
 
@@ -7,23 +7,25 @@ import json
 import sys
 from pathlib import Path
 
+import pipeline
+from glass_core.errors import InputError
 from pipeline.ledger.black_box import read_box
 from pipeline.report import issue_report, show_box
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the verb."""
-    p = subparsers.add_parser("report", help="write the roll report again from the ledger, or open a black box")
+    p = subparsers.add_parser("report", help="write the roll report again from the ledger, open a black box, make a video")
     p.add_argument(
-        "folder", type=Path, metavar="DIR", help="folder that run, replay or demo wrote, or a file of its black_boxes"
-    )
+        "folder", type=Path, metavar="DIR",
+        help="folder that run, replay or demo wrote, a file of its black_boxes, or with --video a recording in MCAP",
+    )  # fmt: skip
     p.add_argument(
-        "--cut",
-        type=_lengths,
-        metavar="M,M",
-        default=(),
+        "--cut", type=_lengths, metavar="M,M", default=(),
         help="propose a cut into pieces of these lengths in metres, in place of the configured ones",
-    )
+    )  # fmt: skip
+    p.add_argument("--video", type=Path, metavar="OUT.mp4", help="make a video of a recording in MCAP, or of a folder of them")
+    p.add_argument("--camera", metavar="NAME", help="the camera of a video (default: the only one)")
     p.add_argument("--json", action="store_true", help="print one JSON object")
     p.set_defaults(func=run)
 
@@ -31,8 +33,15 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def run(args: argparse.Namespace) -> int:
     """Write DIR/report.html, report.json and defects.csv for the last run in DIR/ledger.sqlite and print the page's path.
 
-    Of a black box: its page beside it.
+    Of a black box: its page beside it. Of a recording: the video.
     """
+    if args.video:
+        pictures = pipeline.export_video(args.folder, args.video, args.camera)
+        said = json.dumps({"schema": 1, "video": str(args.video), "pictures": pictures}) if args.json else args.video
+        print(said)
+        return 0
+    if args.camera:
+        raise InputError("--camera is about --video, the command line, name the video or leave it out")
     if args.folder.is_file():
         return _open_box(args.folder, args.json)
     ledger = args.folder / "ledger.sqlite"

@@ -30,13 +30,13 @@ CASES: list[tuple[Callable[[LineConfig], None], dict[str, Any], str]] = [
     (
         agreement.check_wire_names,
         {"outputs": [{"kind": "publisher"}, PLC, PLC]},
-        "outputs and inputs: names must differ, also from decision, metrics, motion, recorder, rolls, worker, "
+        "outputs and inputs: names must differ, also from decision, metrics, motion, recorder, recording, rolls, worker, "
         "got ['plc', 'plc', 'contacts']",
     ),
     (
         agreement.check_wire_names,
         {"outputs": [{"kind": "publisher"}, PLC | {"name": "worker"}]},
-        "outputs and inputs: names must differ, also from decision, metrics, motion, recorder, rolls, worker, "
+        "outputs and inputs: names must differ, also from decision, metrics, motion, recorder, recording, rolls, worker, "
         "got ['worker', 'contacts']",
     ),
     (

@@ -13,9 +13,7 @@ from glass_core.errors import InputError
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig
 
-SECTIONS = (
-    "line, styles, model, motion, cameras, worker, decision, grading, cut, actions, inputs, outputs, metrics, ledger, train"
-)
+SECTIONS = ", ".join(LineConfig.model_fields)
 TEXT = "it should be a valid string"
 QUOTE = ", put text in quotes"
 NUMBER = ": write a finite decimal number, or put text in quotes"

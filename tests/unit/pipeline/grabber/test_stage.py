@@ -38,6 +38,7 @@ class Bench:
         encoder: EncoderMotion | None = None,
         style: CameraStyle | None = None,
         reject_line: RejectLine | None = None,
+        recorded: int = 99,
         **config: object,
     ) -> None:
         self.camera, self.worker, self.decision, self.recorder = camera, Box(room), Box(), Box()
@@ -45,7 +46,8 @@ class Bench:
         entry = ReplayConfig.model_validate({"name": "c", "source": "replay", "path": ".", **config})
         terms = GrabberTerms("boot", 0, 500.0, lossless, position_known=not restart, encoder=encoder)
         self.counts = Box()
-        boxes = GrabberBoxes(self.worker, self.decision, self.recorder, self.motion, self.counts)
+        self.recording = Box(room=recorded)
+        boxes = GrabberBoxes(self.worker, self.decision, self.recorder, self.motion, self.counts, self.recording)
         self.grabber = Grabber(OpenCamera(camera, entry, camera.open()), terms, boxes, lambda: 5, style, reject_line)
 
     def move(self, position_mm: float, speed_mm_s: float = 100.0, now_ns: int = 0) -> None:
@@ -100,6 +102,15 @@ def test_without_a_scale_and_after_a_blind_restart_lengths_are_null() -> None:
 def test_a_refused_frame_is_announced_as_not_sent() -> None:
     announced = Bench(ScriptCamera([shot(i) for i in range(4)], self_timed=True), room=2).run()
     assert [a.sent for a in announced] == [True, True, False, False]
+
+
+def test_the_recording_gets_every_frame_and_one_that_it_refuses_holds_up_nobody() -> None:
+    script = [shot(0, value=3), Shot(None, 64, 1, 0, 0, error="cut"), *(shot(i, value=i) for i in (2, 3, 4))]
+    bench = Bench(ScriptCamera(script, self_timed=True), room=1, recorded=4)  # type: ignore[arg-type]
+    announced = bench.run()
+    kept = [(f.seq, f.status, f.pixels(p[0]).max(initial=0)) for f, p in bench.recording.queue if isinstance(f, Frame)]
+    assert kept == [(0, FrameStatus.OK, 3), (1, FrameStatus.DAMAGED, 0), (2, FrameStatus.OK, 2), (3, FrameStatus.OK, 3)]
+    assert [a.seq for a in announced] == [0, 1, 2, 3, 4] and bench.grabber.ended
 
 
 @pytest.mark.parametrize("facts", [{"lossless": True, "rate": 1.0}, {}])
