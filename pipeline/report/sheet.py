@@ -336,7 +336,7 @@ def _flaw(row: DefectRow, start_mm: float) -> Flaw:
     start = (row.at_m or 0.0) * 1000 + start_mm
     return Flaw(
         row.number, start, start + (row.length_mm or 0.0), row.left_mm or 0.0, row.right_mm or 0.0,
-        kind=row.kind,  # type: ignore[arg-type]  # one of Flaw's, as the disposition was
+        kind=row.kind,
         pardoned="" if row.disposition in (None, "defect") else row.disposition,
     )  # fmt: skip
 
