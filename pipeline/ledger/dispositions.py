@@ -17,12 +17,14 @@ from pipeline.messages.domains import MAX_LABEL
 FILE = "dispositions.jsonl"
 Word = Literal["defect", "acceptable", "lint", "mended", "cut_out"]
 Key = tuple[int, int, int]
+UNKNOWN = "unknown"
+"""What is proposed of a defect unlike all kinds that people have named."""
 
 
 def _in_one_spelling(name: str) -> str:
     name = unicodedata.normalize("NFC", " ".join(name.split()).lower())
-    if not 0 < len(name) <= MAX_LABEL or not name.isprintable():
-        raise ValueError(f"a kind has 1 to {MAX_LABEL} letters that can be printed")
+    if not 0 < len(name) <= MAX_LABEL or not name.isprintable() or name == UNKNOWN:
+        raise ValueError(f"a kind has 1 to {MAX_LABEL} letters that can be printed, and is not `{UNKNOWN}`")
     return name
 
 
@@ -68,6 +70,11 @@ def read_dispositions(folder: Path, run_id: str) -> list[Disposition]:
 def in_force(said: list[Disposition]) -> dict[Key, Disposition]:
     """The last word on each defect."""
     return {key: d for key, d in {d.key: d for d in said}.items() if d.word is not None}
+
+
+def waits_for_kind(word: Disposition | None) -> bool:
+    """Whether a proposal still says something: nobody has named a kind, nor said that there is no defect."""
+    return word is None or (word.word == "defect" and word.kind is None)
 
 
 def dispose(folder: Path, run_id: str, key: Key, word: Word | None, kind: Kind | None, by: str, note: str) -> Disposition:
