@@ -15,7 +15,7 @@ MIN_EXAMPLES = 3
 MIN_KINDS = 2
 SHRINKAGE = 0.2
 """So much of the spread within kinds counts as alike in all directions: there are far fewer examples than features."""
-MIN_NAMED = 0.75
+MIN_NAMED = 0.7
 """The share of the examples that must be named, left out in turn, whatever is gained by naming fewer. With all of its
 examples a kind is told a little better than that."""
 FOLDS = 25
@@ -173,10 +173,16 @@ def _left_out(features: Floats, labels: NDArray[np.intp], groups: NDArray[np.int
 
 
 def _limit(doubts: Floats, right: NDArray[np.bool_], unseen: Floats) -> float:
-    """The doubt at which most examples are named rightly and most of unseen kinds are not, with MIN_NAMED of the examples."""
+    """The doubt at which most examples are named rightly and most of unseen kinds are not, with MIN_NAMED of the examples.
+
+    It lies half-way to the next doubt above it. Where nothing is known of unseen kinds, all examples and a little more pass.
+    """
+    beyond = float(doubts.max() + doubts.std())
     if not len(unseen):
-        return float(doubts.max())
-    limits = np.sort(doubts)[int(np.ceil(MIN_NAMED * len(doubts))) - 1 :]
+        return beyond
+    every = np.sort(np.concatenate([doubts, unseen]))
+    limits = np.append((every[:-1] + every[1:]) / 2, beyond)
+    limits = limits[[(doubts <= limit).mean() >= MIN_NAMED for limit in limits]]
     gains = [(right & (doubts <= limit)).mean() + (unseen > limit).mean() for limit in limits]
     return float(limits[int(np.argmax(gains))])
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from glass_core.config import MIN_TILE_PX
 from glass_core.errors import InputError
 from glass_core.network.checkpoint import load_model
 from glass_core.network.model import Glass
@@ -34,8 +35,8 @@ class CropFeatures:
         x0, y0, x1, y1 = box
         if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
             raise InputError(f"box {list(box)} outside a picture of {width} x {height} px, the crop, restore its file")
-        unit = self._glass.unit_px
-        whole = cv2.copyMakeBorder(picture, 0, -height % unit, 0, -width % unit, cv2.BORDER_REFLECT_101)
+        down, right = (self._side(side) - side for side in (height, width))
+        whole = cv2.copyMakeBorder(picture, 0, down, 0, right, cv2.BORDER_REFLECT_101)
         with torch.no_grad():
             levels = self._glass.backbone(self._glass.normalise(torch.from_numpy(whole)[None]))
         sides = sorted((x1 - x0, y1 - y0), reverse=True)
@@ -49,6 +50,11 @@ class CropFeatures:
             around = cells[:, ~inside].mean(axis=1) if not inside.all() else 0.0
             parts += [within.mean(axis=1) - around, within.max(axis=1) - around]
         return np.concatenate(parts)
+
+    def _side(self, side_px: int) -> int:
+        """The next length that the trunk can look at."""
+        unit = self._glass.unit_px
+        return max(-(-side_px // unit) * unit, MIN_TILE_PX * self._glass.normalise.shrink)
 
 
 def load_crop_features(run: Path) -> CropFeatures:
