@@ -15,7 +15,7 @@ MIN_EXAMPLES = 3
 MIN_KINDS = 2
 SHRINKAGE = 0.2
 """So much of the spread within kinds counts as alike in all directions: there are far fewer examples than features."""
-MIN_NAMED = 0.7
+MIN_NAMED = 0.75
 """The share of the examples that must be named, left out in turn, whatever is gained by naming fewer. With all of its
 examples a kind is told a little better than that."""
 FOLDS = 25

@@ -1,11 +1,11 @@
 """How well kinds of defect are told apart from five examples each, on generated cloth.
 
-`python -m tools.studies.kinds --backbone resnet18|embedded [--seeds 12] [--first-seed 0]`
+`python -m tools.studies.kinds --backbone resnet18|embedded [--seeds 8] [--first-seed 12]`
 
 Each seed is one cloth (plain, twill and satin in turn) with ten defects of each kind, plain and weak, of drawn sizes; a box is
 the known one in whole cells, each side moved by a cell at most, as a model's are. Five of each kind are learned and the other
 five told, and the reverse. Then each kind is left out wholly, and all ten of it should be called unknown. Limits and confidence
-come from what is learned alone. Seeds from 100 on were used to choose the method, those below were not.
+come from what is learned alone. The method was chosen with seeds from 100 on and 0 to 11; it has not seen those from 12 on.
 """
 
 from __future__ import annotations
@@ -100,8 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Prints one JSON object."""
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--backbone", choices=tuple(LEVELS), default="resnet18")
-    p.add_argument("--seeds", type=int, default=12, metavar="N", help="cloths (default: 12)")
-    p.add_argument("--first-seed", type=int, default=0, metavar="N")
+    p.add_argument("--seeds", type=int, default=8, metavar="N", help="cloths (default: 8)")
+    p.add_argument("--first-seed", type=int, default=12, metavar="N", help="(default: 12)")
     args = p.parse_args(arguments)
     if args.seeds < 1 or args.first_seed < 0:
         raise InputError("--seeds under 1 or --first-seed under 0, the command line, give larger ones")

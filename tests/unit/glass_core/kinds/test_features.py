@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from glass_core.errors import InputError
-from glass_core.kinds.features import CropFeatures
+from glass_core.kinds.features import CropFeatures, load_crop_features
+from glass_core.network.checkpoint import ModelInfo, save_model, tensors_of, weights_sha
 from glass_core.network.model import Glass
+from glass_core.pictures.scoring import ScoreDefinition
+from glass_core.pictures.tiling import Tiling
 from tests.reviewed_run import BOXES, frame_of
 
 
@@ -49,3 +54,18 @@ def test_any_size_of_crop_and_a_box_that_fills_it(trunk: CropFeatures, rows: int
 def test_a_box_outside_the_crop_is_refused(trunk: CropFeatures, box: tuple[int, int, int, int]) -> None:
     with pytest.raises(InputError, match="outside a picture of 96 x 64 px"):
         trunk.of(np.zeros((64, 96), np.uint8), box)
+
+
+def test_a_runs_own_trunk_is_taken_whatever_its_shrink(tmp_path: Path) -> None:
+    glass = Glass("embedded", shrink=2).eval()
+    tensors = tensors_of(glass)
+    info = ModelInfo(
+        arch="embedded", weights_sha=weights_sha(tensors), score=ScoreDefinition(tiling=Tiling(cell_px=16)), config=None,
+        split_digest=None, weights=None, textures=None, curve=(), origin="nowhere", versions={},
+    )  # fmt: skip
+    save_model(tmp_path, tensors, info)
+    loaded, picture = load_crop_features(tmp_path), frame_of("spot", 3)[:90, :130]
+    assert loaded.weights_sha == info.weights_sha
+    np.testing.assert_array_equal(loaded.of(picture, BOXES["spot"]), CropFeatures(glass, "").of(picture, BOXES["spot"]))
+    with pytest.raises(InputError, match="no trained model"):
+        load_crop_features(tmp_path / "none")
