@@ -16,7 +16,7 @@ def whole_folder(out: Path) -> Iterator[Path]:
     Raises InputError where something lies in `out` already, or the disk cannot be written.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"already there, {out}, choose another --out")
+        raise InputError(f"already there, {out}, choose another folder")
     part = out.with_name(f".{out.name}.part")
     with refused_writes(out):
         shutil.rmtree(part, ignore_errors=True)

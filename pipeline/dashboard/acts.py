@@ -11,7 +11,7 @@ from pipeline.dashboard.page import Page
 from pipeline.dashboard.users import User
 from pipeline.dashboard.view import Resettable
 from pipeline.ledger.acts import Act, note_act
-from pipeline.ledger.dispositions import Word, dispose
+from pipeline.ledger.dispositions import Kind, Word, dispose
 from pipeline.messages.commands import Acknowledge, Bypass, Command, MarkEvent, Reset, RollStart
 from pipeline.messages.domains import MAX_LABEL, Count, EventMm
 from pipeline.messages.states import EventKind
@@ -78,7 +78,7 @@ class Reviewing(Wish):
     act: Literal["review"]
     key: tuple[Count, Count, Count]
     word: Word | None
-    kind: Literal["hole", "pinhole"] | None = None
+    kind: Kind | None = None
     note: Annotated[str, Field(max_length=500)] = ""
 
 

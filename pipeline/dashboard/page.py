@@ -14,6 +14,7 @@ from pipeline.config.line import LineConfig
 from pipeline.dashboard.view import View
 from pipeline.ledger.dispositions import Key, in_force, read_dispositions
 from pipeline.ledger.facts import run_facts
+from pipeline.ledger.proposals import read_proposals
 from pipeline.ledger.reading import read_actions, read_borders, read_events, read_runs, read_states, read_totals, read_verdicts
 from pipeline.report.cut import wish_of, with_cut
 from pipeline.report.sheet import read_roll
@@ -51,8 +52,9 @@ class Page:
         """What people have said of the defects, from the file; the next `cloth` has it."""
         if self.run_id is not None:
             words = in_force(read_dispositions(self.folder, self.run_id))
+            proposed = read_proposals(self.folder, self.run_id)
             with self.lock:
-                self.view.judge(words)
+                self.view.judge(words, proposed)
                 self._cloth_due_s = self._state_due_s = 0.0
 
     def find(self, key: Key) -> tuple[Defect, bool] | None:

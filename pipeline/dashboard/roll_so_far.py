@@ -7,7 +7,8 @@ from typing import Any
 
 from pipeline.cloth.joining import Defect, Joiner
 from pipeline.grading import CutProposal
-from pipeline.ledger.dispositions import Disposition, Key
+from pipeline.ledger.dispositions import UNKNOWN, Disposition, Key, waits_for_kind
+from pipeline.ledger.proposals import ProposedKind
 from pipeline.messages.cloth import Roll, SpanEvent
 from pipeline.messages.verdicts import Verdict
 from pipeline.report.strips import ROWS, Strips
@@ -122,13 +123,13 @@ class RollSoFar:
         """Nothing of it is still to come: its key is for good."""
         return defect not in self._open
 
-    def told(self, words: Mapping[Key, Disposition]) -> dict[str, Any]:
+    def told(self, words: Mapping[Key, Disposition], proposed: Mapping[Key, ProposedKind]) -> dict[str, Any]:
         """As JSON takes it: lengths in m from the roll's beginning, across in mm; null where the scale is not known."""
         return {
             "roll": self.roll.roll_id if self.roll else "", "style": self.roll.style if self.roll else "",
             "map": self._map(), "scores": self._scores.told(), "left_out": self._left_out,
             "cut": self._told_cut(),
-            "defects": [self._row(d, words) for d in self._present()],
+            "defects": [self._row(d, words.get(d.key), proposed.get(d.key)) for d in self._present()],
             "events": [
                 {"kind": e.kind, "from_m": self._m(e.start_mm), "to_m": self._m(e.end_mm), "action": e.action}
                 for e in self._events.values()
@@ -180,9 +181,9 @@ class RollSoFar:
             strips.append({"camera": strip.camera, "x": strip.x, "runs": runs})
         return {"in_mm": self._in_mm, "in_place": in_place, "until": until, "strips": strips}
 
-    def _row(self, defect: Defect, words: Mapping[Key, Disposition]) -> dict[str, Any]:
-        """Its middle on the map, its size, and the last word on it."""
-        v, said = defect.strongest.verdict, words.get(defect.key)
+    def _row(self, defect: Defect, said: Disposition | None, perhaps: ProposedKind | None) -> dict[str, Any]:
+        """Its middle on the map, its size, the last word on it, and what is proposed where that names no kind."""
+        v = defect.strongest.verdict
         centre = self._strips.centre(defect) if self._strips is not None else None
         box = defect.box_mm
         return {
@@ -192,6 +193,7 @@ class RollSoFar:
             "size_mm": None if box is None else [round(box[1] - box[0], 1), round(box[3] - box[2], 1)],
             "frame": v.seq, "t_s": round(v.t_utc_ns / 1e9, 1), "closed": self.closed(defect),
             "word": said.word if said else None, "kind": said.kind if said else None, "by": said.by if said else None,
+            "perhaps": [perhaps.kind or UNKNOWN, perhaps.confidence] if perhaps and waits_for_kind(said) else None,
         }  # fmt: skip
 
 

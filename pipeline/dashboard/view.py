@@ -10,6 +10,7 @@ from pipeline.dashboard.recent_totals import RecentTotals
 from pipeline.dashboard.roll_so_far import RollSoFar
 from pipeline.decision.line_state import GONE, UNLIKE
 from pipeline.ledger.dispositions import Disposition, Key
+from pipeline.ledger.proposals import ProposedKind
 from pipeline.messages.actions import Action
 from pipeline.messages.cloth import Roll, SpanEvent
 from pipeline.messages.line import Heartbeat, LineState, Totals
@@ -41,6 +42,7 @@ class View:
         self._thresholds = _thresholds(facts)
         self._processes: list[dict[str, Any]] = []
         self._words: Mapping[Key, Disposition] = {}
+        self._proposed: Mapping[Key, ProposedKind] = {}
         self._said = 0
         self.opened = 0
         """How many stops and lamps have opened since the page began."""
@@ -91,9 +93,9 @@ class View:
         """A roll's cloth to be filled anew from the record."""
         return self._begin(roll)
 
-    def judge(self, words: Mapping[Key, Disposition]) -> None:
-        """What people have said: the last word on each defect, by its key."""
-        self._words, self._said = words, self._said + 1
+    def judge(self, words: Mapping[Key, Disposition], proposed: Mapping[Key, ProposedKind]) -> None:
+        """What people have said: the last word on each defect, by its key; and what is proposed of the others."""
+        self._words, self._proposed, self._said = words, proposed, self._said + 1
 
     def see(self, processes: Sequence[Mapping[str, Any]]) -> None:
         """How each process of the line is."""
@@ -134,7 +136,7 @@ class View:
 
     def told_cloth(self) -> dict[str, Any]:
         """The roll so far, as JSON takes it: larger, and asked for when it has changed."""
-        return self.cloth.told(self._words)
+        return self.cloth.told(self._words, self._proposed)
 
     def _begin(self, roll: Roll | None) -> RollSoFar:
         return RollSoFar(roll, self._in_mm, self._scales, self._thresholds)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 from pipeline.grading.rules import Rules
 
@@ -23,8 +22,8 @@ class Flaw:
     end_mm: float
     left_mm: float
     right_mm: float
-    kind: Literal["hole", "pinhole"] | None = None
-    """The model does not tell kinds apart; a person may."""
+    kind: str | None = None
+    """As a person has named it: `hole` and `pinhole` have rules of their own, every other is graded by its length."""
     pardoned: str = ""
     """Why it gets no points: the disposition a person gave it; empty: it counts."""
 

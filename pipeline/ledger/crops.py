@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.cloth.joining import Defect, Sighting
 from pipeline.messages.message import Payload
-from pipeline.messages.verdicts import Verdict
+from pipeline.messages.verdicts import Region, Verdict
 
 CONTEXT_PX = 32
 SMALLEST_PX = 128
@@ -54,9 +54,26 @@ def kept_path(folder: Path, run_id: str, defect: Defect) -> Path | None:
     return next((path for path in crop_paths(folder, run_id, defect) if path.is_file()), None)
 
 
+def box_in_crop(folder: Path, run_id: str, defect: Defect, kept: Path) -> tuple[int, int, int, int]:
+    """Where the defect lies in its kept picture: x0, y0, x1, y1, px."""
+    shown = defect.pictured[crop_paths(folder, run_id, defect).index(kept)]
+    region, shape = shown.region, shown.verdict.frame_shape
+    assert shape is not None
+    y, x = crop_window(region, shape)
+    return (
+        max(region.x0_px, x.start) - x.start, max(region.y0_px, y.start) - y.start,
+        min(region.x1_px, x.stop) - x.start, min(region.y1_px, y.stop) - y.start,
+    )  # fmt: skip
+
+
 def map_path(crop: Path) -> Path:
     """The heat map that belongs to a crop."""
     return crop.with_name(f"{crop.stem}_map.png")
+
+
+def crop_window(region: Region, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Rows and columns of a frame (H, W, ...) that a region's crop shows."""
+    return _side(region.y0_px, region.y1_px, shape[0]), _side(region.x0_px, region.x1_px, shape[1])
 
 
 def cut_crop(folder: Path, run_id: str, sighting: Sighting, payloads: tuple[Payload, ...]) -> Crop:
@@ -66,7 +83,7 @@ def cut_crop(folder: Path, run_id: str, sighting: Sighting, payloads: tuple[Payl
     pixels = np.frombuffer(payloads[1], np.uint8).reshape(verdict.frame_shape)  # (H, W) or (H, W, 3)
     cells = np.frombuffer(payloads[0], np.float32).reshape(verdict.cells_shape)  # (rows, cols)
     left = verdict.inspect_x_px[0] if verdict.inspect_x_px else 0
-    y, x = _side(region.y0_px, region.y1_px, pixels.shape[0]), _side(region.x0_px, region.x1_px, pixels.shape[1])
+    y, x = crop_window(region, pixels.shape)
     rows, cols = np.arange(y.start, y.stop) // verdict.cell_px, (np.arange(x.start, x.stop) - left) // verdict.cell_px
     path = crop_path(folder, run_id, verdict, sighting.index)
     return Crop(path, pixels[y, x].copy(), _scores(cells, rows, cols))

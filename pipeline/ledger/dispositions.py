@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from glass_core.errors import InputError
 from pipeline.ledger.journal import Journal
+from pipeline.messages.domains import MAX_LABEL
 
 FILE = "dispositions.jsonl"
 Word = Literal["defect", "acceptable", "lint", "mended", "cut_out"]
 Key = tuple[int, int, int]
 FALSE_ALARMS = {"acceptable", "lint"}
 """What was signalled and is no defect of the cloth."""
+UNKNOWN = "unknown"
+"""What is proposed of a defect unlike all kinds that people have named."""
+
+
+def _in_one_spelling(name: str) -> str:
+    name = unicodedata.normalize("NFC", " ".join(name.split()).lower())
+    if not 0 < len(name) <= MAX_LABEL or not name.isprintable() or name == UNKNOWN:
+        raise ValueError(f"a kind has 1 to {MAX_LABEL} letters that can be printed, and is not `{UNKNOWN}`")
+    return name
+
+
+Kind = Annotated[str, AfterValidator(_in_one_spelling)]
+"""What people call a kind of defect: `Slub ` and `slub` are one. Grading has rules for `hole` and `pinhole`."""
 
 
 class Disposition(BaseModel):
@@ -29,8 +44,8 @@ class Disposition(BaseModel):
     key: Key
     word: Word | None
     """Only a `defect` gets points; null: the word before it is taken back, as if nobody had said anything."""
-    kind: Literal["hole", "pinhole"] | None = None
-    """For the hole rules of grading: the model does not tell kinds apart."""
+    kind: Kind | None = None
+    """Which kind of defect."""
     by: str = Field(default="", max_length=64)
     note: str = Field(default="", max_length=500)
     at: datetime
@@ -59,10 +74,13 @@ def in_force(said: list[Disposition]) -> dict[Key, Disposition]:
     return {key: d for key, d in {d.key: d for d in said}.items() if d.word is not None}
 
 
-def dispose(
-    folder: Path, run_id: str, key: Key, word: Word | None, kind: Literal["hole", "pinhole"] | None, by: str, note: str
-) -> Disposition:
-    """Add a word; InputError for a name or note that is too long, and where it cannot be written."""
+def waits_for_kind(word: Disposition | None) -> bool:
+    """Whether a proposal still says something: nobody has named a kind, nor said that there is no defect."""
+    return word is None or (word.word == "defect" and word.kind is None)
+
+
+def dispose(folder: Path, run_id: str, key: Key, word: Word | None, kind: Kind | None, by: str, note: str) -> Disposition:
+    """Add a word; InputError for a name, kind or note that is out of range, and where it cannot be written."""
     try:
         said = Disposition(run_id=run_id, key=key, word=word, kind=kind, by=by, note=note, at=datetime.now(UTC))
     except ValidationError as e:

@@ -15,7 +15,7 @@ from pathlib import Path
 from glass_core.errors import InputError
 from glass_core.files.whole_file import sync_folder
 from pipeline.config.ledger import LedgerConfig
-from pipeline.ledger import acts, dispositions
+from pipeline.ledger import acts, dispositions, proposals
 from pipeline.ledger.journal import VERDICTS_FILE
 from pipeline.ledger.store import Ledger, stands_alone
 from pipeline.ledger.writer_lock import lock
@@ -36,7 +36,7 @@ def put_away(path: Path) -> None:
     try:
         if path.exists() and not stands_alone(path):
             return
-        said = folder / dispositions.FILE, folder / acts.FILE
+        said = folder / dispositions.FILE, folder / acts.FILE, folder / proposals.FILE
         record = [folder / "crops", *said, folder / VERDICTS_FILE, *folder.glob(f"{path.stem}.damaged-*"), path]
         there = [file for file in record if file.exists()]
         if there or part.exists():

@@ -283,7 +283,7 @@ def _defect(defect: Defect, row: DefectRow, comparison: Comparison | None, pictu
         place = f"x {row.x0_px} to {row.x1_px}, y {row.y0_px} to {row.y1_px} px"
     frames = f", seen in {row.frames} frames" if row.frames > 1 else ""
     seen = f"frame {verdict.seq}, verdict {verdict.number}{frames}"
-    tags = [f'<span class="tag">{escape(t)}</span>' for t in (row.disposition, row.kind, row.repeat) if t]
+    tags = [f'<span class="tag">{escape(t)}</span>' for t in (row.disposition, row.kind, row.perhaps, row.repeat) if t]
     if comparison is not None:
         kind = comparison.kind_at(defect)
         tags.append(f'<span class="tag">{escape(kind)}</span>' if kind else '<span class="tag false">false alarm</span>')

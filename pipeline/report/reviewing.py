@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Literal
 
 from glass_core.errors import InputError
-from pipeline.ledger.dispositions import Word, dispose
+from pipeline.ledger.dispositions import Kind, Word, dispose
 from pipeline.report.page import issue_report
 from pipeline.report.sheet import RunSheet, read_roll
 
@@ -17,7 +16,7 @@ def review(
     defects: Collection[int],
     word: Word,
     *,
-    kind: Literal["hole", "pinhole"] | None = None,
+    kind: Kind | None = None,
     by: str = "",
     note: str = "",
 ) -> RunSheet:

@@ -17,8 +17,9 @@ from pipeline.cloth.width import judged_mm
 from pipeline.config.cameras import CameraBase
 from pipeline.grading import CutProposal, Flaw, Grade, Rules, grade, severity
 from pipeline.ledger.crops import kept_path, map_path
-from pipeline.ledger.dispositions import Disposition, in_force, read_dispositions
+from pipeline.ledger.dispositions import UNKNOWN, Disposition, in_force, read_dispositions, waits_for_kind
 from pipeline.ledger.lost import Missing
+from pipeline.ledger.proposals import ProposedKind, read_proposals
 from pipeline.ledger.reading import (
     read_alignments,
     read_borders,
@@ -64,10 +65,20 @@ class DefectRow(BaseModel):
     period_mm: float | None
     disposition: str | None
     kind: str | None
+    """As a person has named it."""
     seen: datetime
     picture: str | None
     """Relative to the ledger's folder."""
     heat_map: str | None
+    proposal: str | None = None
+    """What `glassline kinds` proposes where nobody has named a kind; it changes no points."""
+    confidence: float | None = None
+    """Of the proposal, 0 to 1."""
+
+    @property
+    def perhaps(self) -> str:
+        """The proposal in words; empty: there is none."""
+        return "" if self.proposal is None else f"perhaps: {self.proposal} ({self.confidence:.1f})"
 
 
 class Unseen(BaseModel):
@@ -213,7 +224,8 @@ def read_sheet(ledger: Path, run_id: str | None = None, covered: Covered | None 
     borders = read_borders(ledger, run_id)
     styles = {name: roll.style for name, roll in borders.rolls.items()}
     width = _widths(facts, styles, read_frame_shapes(ledger, run_id), read_cloth_edges(ledger, run_id))
-    rows = _rows(defects, rules, in_force(said), covers or {}, borders, ledger.parent, run_id)
+    proposed = read_proposals(ledger.parent, run_id)
+    rows = _rows(defects, rules, in_force(said), proposed, covers or {}, borders, ledger.parent, run_id)
     # Without a scale nobody can say of which rolls cloth has come: each that was told has its sheet.
     known = covers if covers is not None else [*filter(None, borders.rolls)]
     names = dict.fromkeys([*known, *(r.roll_id for r in rows)]) or {"": None}
@@ -270,6 +282,7 @@ def _rows(
     defects: list[Defect],
     rules: Rules,
     words: dict[tuple[int, int, int], Disposition],
+    proposed: dict[tuple[int, int, int], ProposedKind],
     covers: dict[str, Cover],
     borders: Borders,
     folder: Path,
@@ -280,6 +293,7 @@ def _rows(
     for number, d in enumerate(defects, 1):
         region, size, box, word = d.strongest.region, d.size_mm, d.box_mm, words.get(d.key)
         kept = kept_path(folder, run_id, d)
+        perhaps = proposed.get(d.key) if waits_for_kind(word) else None
         roll_id = d.roll_id if box is None else borders.of(box[0], box[1], d.roll_id)
         start_mm = covers[roll_id].start_mm if roll_id in covers else 0.0
         rows.append(
@@ -295,6 +309,7 @@ def _rows(
                 seen=datetime.fromtimestamp(d.strongest.verdict.t_utc_ns / 1e9, UTC),
                 picture=kept.relative_to(folder).as_posix() if kept else None,
                 heat_map=map_path(kept).relative_to(folder).as_posix() if kept else None,
+                proposal=None if perhaps is None else perhaps.kind or UNKNOWN, confidence=perhaps and perhaps.confidence,
             )
         )  # fmt: skip
     return rows
@@ -339,7 +354,7 @@ def flaw_of(row: DefectRow, start_mm: float) -> Flaw:
     start = (row.at_m or 0.0) * 1000 + start_mm
     return Flaw(
         row.number, start, start + (row.length_mm or 0.0), row.left_mm or 0.0, row.right_mm or 0.0,
-        kind=row.kind,  # type: ignore[arg-type]  # one of Flaw's, as the disposition was
+        kind=row.kind,
         pardoned="" if row.disposition in (None, "defect") else row.disposition,
     )  # fmt: skip
 

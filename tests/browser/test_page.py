@@ -11,11 +11,15 @@ import pytest
 
 from pipeline.config.cards import load_config
 from pipeline.ledger.acts import read_acts
+from pipeline.ledger.dispositions import read_dispositions
+from pipeline.ledger.proposals import ProposedKind, write_proposals
 from pipeline.ledger.store import Ledger
 from pipeline.messages.commands import Acknowledge, Bypass, RollStart
 from pipeline.messages.states import ActionKind, State
+from pipeline.report.sheet import read_roll
 from tests.browser.air import FRAME_MM, Air, verdict, write_config
 from tests.browser.conftest import LIMIT_MS, Served, banner, serving, sign_in, until
+from tests.reviewed_run import record
 from tests.shared_data import ROOT
 
 AXE = ROOT / "tests" / "browser" / "node_modules" / "axe-core" / "axe.min.js"
@@ -160,6 +164,32 @@ def test_a_defect_is_reviewed_by_keys_and_taken_back(window: Window, air: Air, s
     text_of(page, "#unreviewed", "2 wait")
     page.keyboard.press("Escape")
     assert [a.act["word"] for a in read_acts(served.config.ledger.path.parent, 9)] == [None, "acceptable"]
+
+
+def test_a_proposal_is_agreed_to_and_another_kind_is_typed(window: Window, served: Served, tmp_path: Path) -> None:
+    folder = tmp_path / "roll"
+    rows = read_roll(record(folder, ["bar", "spot", "patch"])).rows.values()
+    kinds = zip(rows, (NASTY, None, "slub {n}"), (0.84, 0.61, 0.5), strict=True)
+    write_proposals(folder, "run", [ProposedKind(key=r.key, kind=k, confidence=c) for r, k, c in kinds])
+    with serving(folder, served.users) as url:
+        page = window()
+        page.goto(url)
+        sign_in(page, served.token("Ada"))
+        text_of(page, "#defects .card", f"perhaps: {NASTY} (0.8)")
+        text_of(page, "#defects .card", "perhaps: a kind not known (0.6)")
+        text_of(page, "#defects .card", "perhaps: slub {n} (0.5)")
+        page.locator("#defects .card", has_text=NASTY).click()
+        page.keyboard.press("y")
+        text_of(page, "#defects .card", f"{NASTY}, says Ada")
+        page.keyboard.press("Escape")
+        page.locator("#defects .card", has_text="a kind not known").click()
+        assert page.is_disabled("#review-words button:text('As proposed')")
+        page.fill("#review-kind input", "dull")
+        page.keyboard.type(" hemp")  # letters are no keys of the review here
+        page.keyboard.press("Enter")
+        text_of(page, "#defects .card", "dull hemp, says Ada")
+        assert page.evaluate("[window.hacked === undefined, document.querySelectorAll('img[src=x]').length]") == [True, 0]
+    assert [(d.word, d.kind) for d in read_dispositions(folder, "run")] == [("defect", NASTY.lower()), ("defect", "dull hemp")]
 
 
 def test_rolls_and_bypass_are_told_by_those_who_may(window: Window, air: Air, served: Served) -> None:

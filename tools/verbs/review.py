@@ -25,7 +25,9 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     p.add_argument("folder", type=Path, metavar="DIR", help="folder that run, replay or demo wrote")
     p.add_argument("--defect", type=int, action="append", metavar="N", help="its number in the report; may be repeated")
     p.add_argument("--as", dest="word", choices=get_args(Word), help="what it is; only a defect gets points")
-    p.add_argument("--kind", choices=("hole", "pinhole"), help="for the hole rules of grading")
+    p.add_argument(
+        "--kind", metavar="NAME", help="which kind of defect, in your own words; grading has rules for hole and pinhole"
+    )
     p.add_argument("--by", default="", help="who says so (default: the user)")
     p.add_argument("--note", default="")
     p.add_argument("--json", action="store_true", help="print one JSON object")

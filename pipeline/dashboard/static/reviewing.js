@@ -11,7 +11,8 @@ let defects = [], key = null, heat = false, saying = false, changed = () => {};
 
 export const place = (d) => d.from_m === null ? t("defect.frame", { n: d.frame }) : `${number(d.from_m, 3)} m, ${d.camera}`;
 export const size = (d) => d.size_mm ? t("defect.size", { length: number(d.size_mm[0], 1), width: number(d.size_mm[1], 1) }) : t("defect.no_size");
-export const word = (d) => d.word ? t("review.by", { word: d.kind ? t(`kind.${d.kind}`) : t(`word.${d.word}`), by: d.by }) : d.closed ? t("word.none") : t("defect.open");
+const perhaps = (d) => d.perhaps ? `, ${t("review.perhaps", { kind: t(`kind.${d.perhaps[0]}`), confidence: number(d.perhaps[1], 1) })}` : "";
+export const word = (d) => (d.word ? t("review.by", { word: d.kind ? t(`kind.${d.kind}`) : t(`word.${d.word}`), by: d.by }) : d.closed ? t("word.none") : t("defect.open")) + perhaps(d);
 
 /** A defect's picture; the recorder may write it a little later, so it is asked for again a few times. */
 export function picture(d, map = false, tries = 5) {
@@ -39,15 +40,22 @@ export function open(chosen) {
 export function beginReviewing(after) {
   changed = after;
   byId("review-words").append(...WORDS.map(([, name, said, kind]) => el("button", { type: "button", onclick: () => say(said, kind) }, t(`review.${name}`))),
-    el("button", { type: "button", onclick: undo }, t("review.undo")));
+    el("button", { type: "button", onclick: agree }, t("review.agree")), el("button", { type: "button", onclick: undo }, t("review.undo")));
+  byId("review-kind").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const kind = byId("review-kind").elements.kind;
+    say("defect", kind.value.trim() || null);
+    kind.value = "";
+  });
   byId("review-moves").append(el("button", { type: "button", onclick: () => move(-1) }, t("review.before")),
     el("button", { type: "button", onclick: () => move(1) }, t("review.next")),
     el("button", { type: "button", onclick: () => { heat = !heat; render(); } }, t("review.heat")),
     el("button", { type: "button", onclick: () => byId("review").close() }, t("review.close")));
   byId("review").addEventListener("keydown", (event) => {
-    if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input")) return;
     const found = WORDS.find(([letter]) => letter === event.key);
     if (found) say(found[2], found[3]);
+    else if (event.key === "y") agree();
     else if (event.key === "u") undo();
     else if (event.key === "m") { heat = !heat; render(); }
     else if (event.key === "ArrowRight") move(1);
@@ -59,6 +67,13 @@ export function beginReviewing(after) {
 }
 
 const present = () => defects.find((d) => key && same(d.key, key));
+const proposed = (d) => d?.perhaps && d.perhaps[0] !== "unknown" ? d.perhaps[0] : null;
+
+/** A person confirms what is proposed. */
+function agree() {
+  const kind = proposed(present());
+  if (kind) say("defect", kind);
+}
 
 async function say(said, kind) {
   const d = present();
@@ -93,6 +108,10 @@ function render() {
   byId("review-place").textContent = `${place(d)}: ${size(d)}, ${t("defect.score", { score: number(d.score, 3) })}`;
   show(byId("review-picture"), picture(d, heat));
   byId("review-word").textContent = word(d);
-  for (const button of byId("review-words").querySelectorAll("button")) button.disabled = !me.name || !d.closed;
-  byId("review-words").lastChild.disabled = !me.name || !before.length;
+  const named = [...new Set(defects.flatMap((each) => [each.kind, proposed(each)]).filter(Boolean))].sort();
+  show(byId("review-kinds"), ...named.map((kind) => el("option", { value: kind })));
+  for (const each of byId("review").querySelectorAll("#review-words button, #review-kind input, #review-kind button")) each.disabled = !me.name || !d.closed;
+  const [agreeing, undoing] = [...byId("review-words").children].slice(-2);
+  agreeing.disabled ||= !proposed(d);
+  undoing.disabled = !me.name || !before.length;
 }

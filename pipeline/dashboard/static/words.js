@@ -12,8 +12,8 @@ export const ask = (path, more = {}) => fetch(path, { ...more, signal: AbortSign
 
 /** The words for a key, with {names} filled in; a word that nobody translated is shown as it is. */
 export function t(key, values = {}) {
-  const text = words[key] ?? key.slice(key.indexOf(".") + 1);
-  return text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? "");
+  if (words[key] === undefined) return key.slice(key.indexOf(".") + 1);
+  return words[key].replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? "");
 }
 
 /** An element with a class, children or text, and listeners by `on...`; all else are attributes. */

@@ -42,7 +42,7 @@ def test_places_count_from_the_beginning_of_the_roll() -> None:
     cloth.add(verdict(0, 5000))
     cloth.add(defect(1, 5100))
     cloth.add(verdict(2, 5200, "right", result=Result.NOT_INSPECTED, reason=Reason.NO_SCORE, score=None))
-    told = cloth.told({})
+    told = cloth.told({}, {})
     (row,) = told["defects"]
     assert (row["from_m"], row["size_mm"], row["key"], row["closed"]) == (0.14, [10.0, 4.0], (0, 1, 0), False)
     assert row["at"] == [22.0, 0.145]
@@ -57,7 +57,7 @@ def test_a_defect_is_whole_once_the_cloth_is_far_beyond_it() -> None:
     cloth.add(defect(0, 5000))
     for n in range(1, 60):
         cloth.add(verdict(n, 5000 + 100 * n))
-    (row,) = cloth.told({})["defects"]
+    (row,) = cloth.told({}, {})["defects"]
     assert row["closed"]
 
 
@@ -65,14 +65,14 @@ def test_what_is_told_again_counts_once() -> None:
     cloth = roll()
     for number, start_mm in ((3, 5000), (3, 5000), (2, 6000)):
         cloth.add(defect(number, start_mm))
-    assert [d["key"] for d in cloth.told({})["defects"]] == [(0, 3, 0)]
+    assert [d["key"] for d in cloth.told({}, {})["defects"]] == [(0, 3, 0)]
 
 
 def test_it_stays_bounded_and_says_what_it_leaves_out() -> None:
     cloth = roll()
     for n in range(MAX_DEFECTS + 30):
         cloth.add(defect(n, 5000 + 300 * n))
-    told = cloth.told({})
+    told = cloth.told({}, {})
     assert len(told["defects"]) == MAX_DEFECTS and told["left_out"] == 30
     assert told["defects"][-1]["key"] == (0, MAX_DEFECTS + 29, 0)
     assert max(len(points) for points in told["scores"]["points"].values()) <= POINTS
@@ -82,7 +82,7 @@ def test_without_a_scale_it_counts_frames() -> None:
     cloth = roll(in_mm=False)
     cloth.add(verdict(40, None))
     cloth.add(defect(41, None))
-    told = cloth.told({})
+    told = cloth.told({}, {})
     (row,) = told["defects"]
     assert (row["from_m"], row["size_mm"], row["frame"], row["closed"]) == (None, None, 41, True)
     assert not told["map"]["in_mm"] and told["map"]["strips"][0]["runs"][0][2] == "inspected"
@@ -93,13 +93,13 @@ def test_scores_are_shares_of_their_own_lanes_threshold() -> None:
     cloth.add(verdict(0, 5000, lanes=(0.4, 0.45), score=0.45))
     cloth.add(verdict(1, 5100, style="satin", score=0.3))
     cloth.add(verdict(2, 5200, score=None, result=Result.NOT_INSPECTED, reason=Reason.NO_SCORE))
-    assert cloth.told({})["scores"]["points"] == {"left": [0.8, 1.5, None], "right": []}
+    assert cloth.told({}, {})["scores"]["points"] == {"left": [0.8, 1.5, None], "right": []}
 
 
 def test_a_long_roll_has_as_many_points_each_of_more_time() -> None:
     cloth = roll()
     for n in range(POINTS + 1):
         cloth.add(verdict(n, 5000 + 100 * n, score=0.3 if n != 100 else 0.6))
-    scores = cloth.told({})["scores"]
+    scores = cloth.told({}, {})["scores"]
     assert scores["point_s"] == 2.0 and len(scores["points"]["left"]) == POINTS // 2 + 1
     assert scores["points"]["left"][50] == 1.0 and scores["points"]["left"][49] == 0.5

@@ -72,7 +72,8 @@ def test_length_gives_points_along_or_across(rules: Rules, length_mm: float, poi
 @pytest.mark.parametrize(
     ("holes", "kind", "length_mm", "points"),
     [("by_size", "hole", 25.4, 2), ("by_size", "hole", 25.5, 4), ("by_size", "pinhole", 1, 2), ("any", "hole", 1, 4),
-     ("any", "pinhole", 1, 4), ("not_pinhole", "hole", 1, 4), ("not_pinhole", "pinhole", 1, 1), ("any", None, 1, 1)],
+     ("any", "pinhole", 1, 4), ("not_pinhole", "hole", 1, 4), ("not_pinhole", "pinhole", 1, 1), ("any", None, 1, 1),
+     ("any", "holed selvage", 1, 1)],
 )  # fmt: skip
 def test_the_three_hole_rules(holes: Any, kind: Any, length_mm: float, points: int) -> None:
     assert graded([flaw(1, 0, length_mm, kind=kind)], Rules(holes=holes)).points == points
