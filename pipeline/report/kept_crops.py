@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from glass_core.errors import InputError
 from glass_core.pictures.reading import read_image
 from pipeline.ledger.crops import box_in_crop, kept_path
-from pipeline.report.reviewed import GOOD_AFTER_ALL
+from pipeline.ledger.dispositions import FALSE_ALARMS
 from pipeline.report.sheet import DefectRow, RunSheet, read_sheet
 
 
@@ -28,7 +28,7 @@ class KeptCrop:
     @property
     def is_defect(self) -> bool:
         """Whether a person has said so."""
-        return self.row.disposition is not None and self.row.disposition not in GOOD_AFTER_ALL
+        return self.row.disposition is not None and self.row.disposition not in FALSE_ALARMS
 
     @property
     def kind(self) -> str | None:
