@@ -15,7 +15,10 @@ from pipeline.ledger.writer_lock import is_written
 
 
 class Ending:
-    """Looks at the lock before the ledger is opened: a writer that ends in between has then said its last word."""
+    """Made before the ledger is opened: it looks at the writer's lock before and after.
+
+    A writer that ends in between has said its last word, and one that begins in between has a run that goes on.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path, self._written = path, is_written(path)
@@ -23,4 +26,6 @@ class Ending:
     def lacks(self, db: Connection, run_id: str) -> bool:
         """Whether a run was cut off. The ledger's last is not, while somebody writes it."""
         said = db.execute("SELECT value FROM run WHERE run_id = ? AND key = ?", (run_id, ENDED)).fetchone()
-        return said == ("null",) and not (self._written and run_id == find_run(db, self._path, None))
+        if said != ("null",):
+            return False
+        return run_id != find_run(db, self._path, None) or not (self._written or is_written(self._path))

@@ -77,7 +77,7 @@ def read_spans(path: Path, run_id: str | None = None) -> Iterator[SpanRow]:
     borders, lines = read_borders(path, run_id), LinesSoFar.of(path.parent)
     with opened(path) as db:
         run = find_run(db, path, run_id)
-        looks_at_mm, last = _looks_at_mm(db, run), None
+        cut_off, looks_at_mm, last = ending.lacks(db, run), _looks_at_mm(db, run), None
         spoken = Spoken(looks_at_mm)
         for body, in_lines in whole_verdicts(db, run, lines):
             span = body["camera"], body["start_mm"], body["end_mm"], body["roll_id"]
@@ -95,7 +95,7 @@ def read_spans(path: Path, run_id: str | None = None) -> Iterator[SpanRow]:
                 found.compare(*span[:3])
             for part in borders.parts(*span[1:]):
                 yield span[0], *part, body["result"], body["reason"]
-        end_mm = _end_mm(looks_at_mm, last, whole_totals(db, run), lines.after(run, last).end_mm, ending.lacks(db, run))
+        end_mm = _end_mm(looks_at_mm, last, whole_totals(db, run), lines.after(run, last).end_mm, cut_off)
         for hole in spoken.holes(end_mm):
             for roll_id, start_mm, stop_mm, result, reason in found.fill(*hole):
                 for part in borders.parts(start_mm, stop_mm, roll_id):

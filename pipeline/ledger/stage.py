@@ -44,7 +44,7 @@ class Recorder:
     CameraFacts, and tells decision what is committed. A failed write is a FAULT told to decision; the rows are kept, tried
     again each second, and READY follows when all are safe. A ledger that was moved aside, and a disk that fills, are told as
     DEGRADED. With MAX_UNCOMMITTED rows in hand nothing more is taken in. Pictures are written when nothing else waits, or when
-    too many of them do. A run whose record is whole as it closes has ended in order, and the ledger says so.
+    too many of them do. A run whose record is whole as it closes has ended in order: the ledger takes that with its last rows.
     """
 
     idle_ms = 50  # each waking takes time from the engine, and a commit may be that much later
@@ -108,11 +108,11 @@ class Recorder:
         try:
             for received in portion(self._inbox, LAST_WORDS):
                 self._take(*received)
+            if self._counted >= self._reached:  # decision's last totals count all
+                self._ledger.end()
             self._commit()
             while self._album.write_one():
                 pass
-            if self._ledger.pending == 0 and self._counted >= self._reached:  # decision's last totals count all
-                self._ledger.end()
         finally:
             self._lines.close()
             with suppress(LedgerFull):

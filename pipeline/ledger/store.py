@@ -95,7 +95,7 @@ class Ledger:
         self._pending.append((None, (FACT, self._state(key, value))))
 
     def end(self) -> None:
-        """Say with the next commit that the run ends here in order."""
+        """Say with the rows that wait, in one commit, that the run ends here in order."""
         now = json.dumps(datetime.now(UTC).isoformat())
         self._pending.append((None, (FACT, (self.run_id, ENDED, now))))
 

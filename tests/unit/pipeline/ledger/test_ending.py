@@ -12,7 +12,9 @@ import pytest
 
 from glass_core.errors import InputError
 from pipeline.ledger import writer_lock
+from pipeline.ledger.ending import Ending
 from pipeline.ledger.lost import Missing, read_missing
+from pipeline.ledger.opening import opened
 from pipeline.ledger.reading import read_runs
 from pipeline.ledger.store import Ledger
 from pipeline.ledger.tables import ENDED
@@ -112,6 +114,17 @@ def test_a_lock_that_nobody_may_look_at_counts_as_held(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(os, "open", refuse)
     assert read_missing(tmp_path / "ledger.sqlite") == Missing()
+
+
+def test_a_line_that_starts_while_somebody_looks_has_not_been_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    before = Ending(path)
+    held = begun(tmp_path)
+    with opened(path) as db:
+        assert not before.lacks(db, "r")
+    held.let_go()
+    with opened(path) as db:
+        assert Ending(path).lacks(db, "r")
 
 
 def test_whoever_looks_takes_nothing_from_the_writer(tmp_path: Path) -> None:

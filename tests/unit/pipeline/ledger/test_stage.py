@@ -374,14 +374,36 @@ def test_a_run_has_ended_in_order_where_decision_has_counted_all_that_came(
     assert read_missing(config.ledger.path).end is not ends
 
 
-def test_a_run_that_closes_on_a_full_disk_has_not_ended_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recorder_that_is_killed_in_its_last_pictures_has_ended_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = LineConfig.model_validate({"ledger": {"path": tmp_path / "ledger.sqlite"}})
+    recorder = make_recorder(queue := Queue(), queue, config, tmp_path / "model", 0, os.getpid())
+    queue.put(verdict(0))
+    queue.put(fakes.totals(verdicts=1))
+    seen = list[bool]()
+
+    def write_one(_: album.Album) -> bool:
+        (facts,) = read_runs(config.ledger.path).values()
+        seen.append(facts["ended"] is not None)
+        return False
+
+    monkeypatch.setattr(album.Album, "write_one", write_one)
+    recorder.close()
+    assert seen == [True]
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_a_run_that_closes_on_a_full_disk_has_ended_in_order_only_with_its_last_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: bool
+) -> None:
     config = LineConfig.model_validate({"ledger": {"path": tmp_path / "ledger.sqlite"}})
     recorder = make_recorder(queue := Queue(), queue, config, tmp_path / "model", 0, os.getpid())
     tries: list[int] = []
 
     def full(ledger: Ledger) -> list[Message]:
         tries.append(ledger.pending)
-        if len(tries) == 1:
+        if len(tries) == 1 or not room:
             raise LedgerFull("ledger not writable")
         return commit(ledger)  # somebody makes room just then
 
@@ -391,8 +413,8 @@ def test_a_run_that_closes_on_a_full_disk_has_not_ended_in_order(tmp_path: Path,
     queue.put(fakes.totals(verdicts=1))
     with pytest.raises(InputError, match="record incomplete"):
         recorder.close()
-    assert tries == [2, 2] and len(list(read_verdicts(config.ledger.path))) == 1
-    assert read_missing(config.ledger.path).end
+    assert tries == [3, 3] and len(list(read_verdicts(config.ledger.path))) == room
+    assert read_missing(config.ledger.path).end is not room
 
 
 def test_a_recorder_whose_predecessor_wrote_nothing_begins_the_run(tmp_path: Path) -> None:
