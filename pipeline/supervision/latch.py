@@ -36,9 +36,11 @@ class Latched(BaseModel):
 
 
 def read_latched(path: Path) -> str:
-    """The fault that is latched there; empty: none. A file that cannot be read latches a fault as well."""
+    """The fault that is latched there; empty: none. A file that cannot be read latches a fault as well, and so does a link."""
     try:
-        return Latched.model_validate_json(path.read_bytes()).fault
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)  # a named pipe would be waited for
+        with os.fdopen(handle, "rb") as file:
+            return Latched.model_validate_json(file.read() or b"").fault
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except (OSError, ValidationError):
@@ -51,15 +53,16 @@ class Latch:
     def __init__(self, config: LineConfig, say: Callable[[str], None]) -> None:
         self._line, self._path, self._say = config.line.name, config.ledger.path.parent / FILE, say
         self.fault = read_latched(self._path)
-        """What the file says, as far as is known; empty: it is not there."""
+        """What the file says, as it was read or last written; empty: it is not there."""
         self._asked, self._refused = "", False
+        """What a writer was told, and whether the last failed: it may have got further than it could say."""
         self._due_ns = 0
         self._writer: subprocess.Popen[bytes] | None = None
 
     def keep(self, fault: str, now_ns: int) -> None:
         """This fault is latched; empty: somebody has reset it."""
         self._look(now_ns)
-        if self._writer is None and fault != self.fault and now_ns >= self._due_ns:
+        if self._writer is None and (self._refused or fault != self.fault) and now_ns >= self._due_ns:
             self._begin(fault, now_ns)
 
     def leave(self, fault: str = "") -> None:

@@ -1,7 +1,7 @@
 """What a supervisor leaves in its folder while it lives: if it is killed or gives up, the next one goes on from there.
 
 That is soon after, and with the same configuration. Who stops in order removes the folder with all that is in it. A latched
-fault is kept elsewhere, see `latch`.
+fault holds longer: `latch` keeps it elsewhere, and where a full disk refused it there, it is still read here.
 """
 
 from __future__ import annotations
@@ -64,3 +64,9 @@ def read_left(folder: Path, config_sha: str, observe: bool) -> Left | None:
     if left is None or (left.boot, left.config_sha, left.observe) != (_boot(), config_sha, observe):
         return None
     return left if time.monotonic_ns() - left.t_mono_ns < GO_ON_NS else None
+
+
+def read_fault(folder: Path) -> str:
+    """The latched fault of the line that ran there last, whatever it was and however long ago; empty: none."""
+    left = look_at_left(folder)
+    return left.before.fault if left else ""

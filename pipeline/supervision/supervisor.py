@@ -25,7 +25,7 @@ from pipeline.supervision.child import AWAY_NS, PREFIX, RESTARTS_NS, Child, term
 from pipeline.supervision.flight_recorder import FlightRecorder
 from pipeline.supervision.held_folder import HeldFolder
 from pipeline.supervision.latch import Latch
-from pipeline.supervision.left import FILE, Left, read_left, write_left
+from pipeline.supervision.left import FILE, Left, read_fault, read_left, write_left
 from pipeline.supervision.runtime_folder import runtime_folder
 from pipeline.supervision.spec import Spec
 from pipeline.supervision.stopping import STOP_S, stop_in_order
@@ -81,7 +81,6 @@ class Supervisor:
         self._begun_by = os.getpid()
         self._kept_due_ns = self._stepped_ns = 0
         self._flight = FlightRecorder(config, self._last_words, say)
-        self._latch = Latch(config, say)
 
     def __enter__(self) -> Supervisor:
         try:
@@ -93,6 +92,7 @@ class Supervisor:
 
     def _open(self) -> None:
         self._held = HeldFolder(self.folder, self._config.line.name)
+        self._latch = Latch(self._config, self._say)  # the line before it, which may just be ending, has left all it would
         self._go_on()
         self._held.empty(FILE)
         self._link = ZmqLink(self.folder)
@@ -113,7 +113,7 @@ class Supervisor:
         """
         left = read_left(self.folder, self._config.sha, self._observe)
         before = left.before if left is not None else Handover()
-        fault = before.fault or self._latch.fault
+        fault = read_fault(self.folder) or self._latch.fault
         self._heard = Heard(before.model_copy(update={"fault": fault}))
         if fault:
             self._say(f"{PREFIX}the line ended in FAULT and stays in it until `glassline outputs reset CONFIG`: {fault}")

@@ -135,6 +135,47 @@ def test_a_file_that_cannot_be_read_latches_a_fault(tmp_path: Path, content: byt
     assert read_latched(path) == f"a fault was latched, and {path} does not say which"
 
 
+def test_what_is_no_file_of_its_own_latches_a_fault_and_a_reset_removes_it(config: LineConfig) -> None:
+    path = file_of(config)
+    path.parent.mkdir()
+    for lay in (lambda: os.mkfifo(path), lambda: path.symlink_to("nowhere"), lambda: path.symlink_to("/dev/zero")):
+        lay()
+        latch = Latch(config, pytest.fail)
+        assert latch.fault == f"a fault was latched, and {path} does not say which"
+        latch.keep("", time.monotonic_ns())
+        latch.leave()
+        assert not os.path.lexists(path)
+
+
+def test_a_fault_that_is_there_though_its_writer_was_given_up_goes_with_its_reset(
+    monkeypatch: pytest.MonkeyPatch, config: LineConfig
+) -> None:
+    path, said = file_of(config), list[str]()
+    latch, now_ns = Latch(config, said.append), time.monotonic_ns()
+    with monkeypatch.context() as patch:  # the file has its name, and the disk does not say that it has it
+        done = "import pathlib, sys; pathlib.Path(sys.argv[1]).write_text(sys.argv[2]); sys.exit(5)"
+        start = module.subprocess.Popen
+        patch.setattr(module.subprocess, "Popen", lambda command, **how: start([command[0], "-c", done, *command[3:]], **how))
+        path.parent.mkdir()
+        latch.keep(FULL, now_ns)
+        until(lambda: bool(said), lambda: latch._look(now_ns))
+    assert read_latched(path) == FULL
+    latch.keep("", now_ns + AGAIN_NS)
+    latch.leave()
+    assert not path.exists()
+
+
+def test_the_fault_of_the_line_that_ends_as_this_one_begins_is_read(
+    monkeypatch: pytest.MonkeyPatch, config: LineConfig
+) -> None:
+    instead(monkeypatch, SLEEP)
+    line = Supervisor(config, say=quiet)
+    file_of(config).parent.mkdir()
+    file_of(config).write_text(json.dumps({"line": "left", "fault": FULL, "since": ""}))
+    with line:
+        assert line._heard.fault == FULL
+
+
 def test_a_folder_that_cannot_be_written_is_told_once_and_tried_again(config: LineConfig) -> None:
     folder, said, now_ns = config.ledger.path.parent, list[str](), time.monotonic_ns()
     folder.write_text("no folder")
