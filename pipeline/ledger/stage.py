@@ -70,6 +70,8 @@ class Recorder:
         self._aside_until_ns: int | None = None
         self._reached, self._counted = (0, 0), (min(0, -generation), 0)
         """Up to where there are verdicts, and totals that count them; those of the recorder before are not known."""
+        self._steps_well = True
+        """Its last step came to its end: one that fails is closed as well, in the middle of the run."""
         self._status = StatusReport(to_decision, "recorder", "recorder", generation)
         self._retry_ns = 0
         self.trail = Trail()
@@ -91,6 +93,7 @@ class Recorder:
 
     def step(self, now_ns: int) -> bool:
         """Take one message, or else write one picture; commit when due. True if it did something."""
+        self._steps_well = False
         received = None if self._album.full or self._ledger.pending >= MAX_UNCOMMITTED else self._inbox.receive()
         if received is not None:
             self._take(*received)
@@ -101,6 +104,7 @@ class Recorder:
             self._commit()
             self._retry_ns = now_ns + RETRY_NS
         self._tell(now_ns)
+        self._steps_well = True
         return received is not None or drew or due
 
     def close(self) -> None:
@@ -108,7 +112,7 @@ class Recorder:
         try:
             for received in portion(self._inbox, LAST_WORDS):
                 self._take(*received)
-            if self._counted >= self._reached:  # decision's last totals count all
+            if self._steps_well and self._counted >= self._reached:  # decision's last totals count all
                 self._ledger.end()
             self._commit()
             while self._album.write_one():

@@ -393,6 +393,18 @@ def test_a_recorder_that_is_killed_in_its_last_pictures_has_ended_in_order(
     assert seen == [True]
 
 
+def test_a_recorder_that_fails_in_a_step_has_not_ended_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = LineConfig.model_validate({"ledger": {"path": tmp_path / "ledger.sqlite"}})
+    recorder = make_recorder(queue := Queue(), queue, config, tmp_path / "model", 0, os.getpid())
+    queue.put(verdict(0))
+    queue.put(fakes.totals(verdicts=1))
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
+        patch.setattr(recorder._room, "warning", lambda now_ns: 1 / 0)
+        recorder.step(SECOND)
+    recorder.close()  # as its process does, whose successor goes on or is not to be
+    assert read_missing(config.ledger.path).end and len(list(read_verdicts(config.ledger.path))) == 1
+
+
 @pytest.mark.parametrize("room", [True, False])
 def test_a_run_that_closes_on_a_full_disk_has_ended_in_order_only_with_its_last_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: bool
