@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from calibration.threshold import load_card
@@ -111,6 +111,11 @@ def asked_of(config: LineConfig, report: Callable[[object], None] | None = None)
             report(Note(f"{absent}; the line starts without it, and whether the engine is fast enough for it is not known"))
         else:
             sizes[entry.name] = (facts["height"], facts["width"])
+    return most_asked_of(config, sizes)
+
+
+def most_asked_of(config: LineConfig, sizes: Mapping[str, tuple[int, int]]) -> list[Demand]:
+    """The same of those cameras whose pictures' (height, width) px are known."""
     there = config.model_copy(update={"cameras": [c for c in config.cameras if c.name in sizes]})
     by_model = [demands(there, read_info(model).score, sizes) for model in config.models]
     return [max(same_camera, key=lambda d: d.tiles_per_frame) for same_camera in zip(*by_model, strict=True)]
