@@ -15,6 +15,8 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from glass_core.config import TrainConfig
 from pipeline.config.line import LineConfig
 
+SCHEMA_FILE = "line.schema.json"
+"""Beside the shipped examples, in configs/."""
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 READERS_OWN = "_sha"
 """Keys with this ending are filled in when a file is read: nobody writes them."""
