@@ -30,7 +30,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     for question in QUESTIONS:
         p.add_argument(
             question.option, metavar=question.metavar, type=Path if question.is_path else str, help=question.help,
-            **({"action": "append"} if question.many else {}),
+            action="append" if question.many else "store",
         )  # fmt: skip
     p.add_argument("--model", type=Path, metavar="RUN", help="a trained and calibrated RUN, or a BUNDLE, where there is one")
     p.add_argument("--replace", action="store_true", help="take the place of a file that is there")

@@ -99,6 +99,8 @@ class Operator:
     def progress(self, progress: Mapping[str, Progress]) -> None:
         """Begins to show the screen when the line runs."""
         self._screen.progress(progress)
+        if self._live is None and (text := self._screen.waiting_line()):
+            self.say(text)
         if self._live is not None and not self._live.is_started:
             with self._write():
                 self.display.stop()
