@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 from pipeline.config.cameras import ReplayConfig
+from pipeline.config.cards import read_line
 from pipeline.config.line import LineConfig
 
 RECORDED_METRES, RECORDED_FRAMES = 50, 500
@@ -25,6 +26,17 @@ def after_validate(path: Path, line: LineConfig) -> str:
     scaled = line.cameras and all(camera.mm_per_px_y for camera in line.cameras)
     limit = ("--metres", RECORDED_METRES) if scaled else ("--frames", RECORDED_FRAMES)
     return next_step("record", path, "--out", "footage", *limit)
+
+
+def after_train(model: Path, path: Path | None) -> str:
+    """A card; of the file for training the line is of use, if it has one."""
+    line = path and read_line(path)
+    return next_step("calibrate", "threshold", model, *(("--config", path) if line and line.cameras else ()))
+
+
+def after_report(folder: Path, waiting: int) -> str:
+    """What people say of the defects belongs to the grade; after that the record is for looking at."""
+    return next_step("review" if waiting else "page", folder)
 
 
 def after_calibrate(model: Path, path: Path | None, line: LineConfig | None) -> str:
