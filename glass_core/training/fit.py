@@ -116,6 +116,7 @@ class _Fitting:
         if done and done == self._config.epochs and done % self._config.evaluate_every:
             self.curve[-1] = self.curve[-1].model_copy(update=self._evaluate(done))
             self._keep()
+            self._draw()
 
     def learn(self, epoch: int) -> None:
         """One epoch, counted from 0, with its figures; saved before it is reported."""
@@ -129,7 +130,7 @@ class _Fitting:
         self.curve.append(EpochFigures(epoch=epoch + 1, **figures))
         self._keep()
         if evaluated:
-            write_curves(self._out / CURVES_PICTURE, self.curve, self._chosen)
+            self._draw()
         self._report(self.curve[-1])
 
     def finish(self) -> None:
@@ -152,6 +153,9 @@ class _Fitting:
             versions={"torch": torch.__version__, "numpy": np.__version__},
         )
         save_model(self._out, tensors, info)
+
+    def _draw(self) -> None:
+        write_curves(self._out / CURVES_PICTURE, self.curve, self._chosen)
 
     @property
     def _chosen(self) -> int:
