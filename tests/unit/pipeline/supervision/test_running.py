@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import pytest
 
 from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
-from pipeline.messages.line import Totals
 from pipeline.messages.stages import Progress
 from pipeline.supervision.notifying import ServiceManager
 from pipeline.supervision.running import Limits, _watch
 from pipeline.supervision.supervisor import Supervisor
 from pipeline.supervision.watching import Unwatched, Watched
-from tests.fakes import Box
+from tests.fakes import Box, totals
 
 
 class WithoutCamera(Supervisor):
@@ -46,13 +44,6 @@ def test_its_seconds_run_from_when_it_is_up_whether_or_not_a_camera_is_there() -
     with Watched(Unwatched()) as watched:
         _watch(line, watched, ServiceManager({}), lambda: time.monotonic() > end_s, Limits(seconds=0))
     assert line.steps == 2
-
-
-def totals(**figures: Any) -> Totals:
-    counts = ("generation", "verdicts", "passed", "defect", "not_inspected", "late_scores", "duplicates", "rejects")
-    body = dict.fromkeys((*counts, "rejects_inhibited", "waiting", "t_mono_ns"), 0)
-    lengths = dict.fromkeys(("inspected_m", "not_inspected_m", "position_mm", "speed_mm_s"))
-    return Totals.model_validate(body | lengths | {"reasons": {}, "latency_ms": {}, "cameras": {}} | figures)
 
 
 def test_cloth_counts_whether_or_not_it_was_inspected() -> None:
