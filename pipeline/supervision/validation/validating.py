@@ -16,6 +16,7 @@ from glass_core.errors import AbsentError, InputError
 from glass_core.events import Note, keep_quiet
 from glass_core.network.checkpoint import read_info
 from pipeline.cameras import ask_camera
+from pipeline.config.cameras import CameraConfig
 from pipeline.config.cards import camera_cards, read_line, with_cards
 from pipeline.config.line import LineConfig
 from pipeline.supervision.demand import Demand, highest_speed_mm_s, needed_tiles_per_s, refuse_slow
@@ -86,7 +87,7 @@ def _findings(line: LineConfig, report: Callable[[Note], None]) -> Iterator[Find
     sizes: Sizes = {}
     if not running:
         for camera in line.cameras:
-            yield from answered("cameras", partial(_check_camera, line, camera.name, sizes))
+            yield from answered("cameras", partial(_check_camera, camera, sizes))
     yield from answered("reach", lambda: _check_reach(line))
     models = [finding for model in line.models for finding in answered("model", partial(_check_model, model))]
     yield from models
@@ -122,16 +123,15 @@ def _check_cloth(line: LineConfig) -> Iterator[Finding]:
         yield Finding(about="cloth", status="warning", text=text)
 
 
-def _check_camera(line: LineConfig, name: str, sizes: Sizes) -> Iterator[Finding]:
-    camera = next(c for c in line.cameras if c.name == name)
+def _check_camera(camera: CameraConfig, sizes: Sizes) -> Iterator[Finding]:
+    """Opens it for a moment; its size is noted in `sizes`."""
     try:
         facts = ask_camera(camera)
     except AbsentError as absent:
         yield Finding(about="cameras", status="warning", text=f"{absent}; the line waits for it")
         return
-    sizes[name] = facts["height"], facts["width"]
-    camera.inspected_px(facts["width"], None)
-    yield Finding(about="cameras", status="ok", text=f"{name}, {camera.source}, {facts['width']} x {facts['height']} px")
+    sizes[camera.name] = facts["height"], facts["width"]
+    yield Finding(about="cameras", status="ok", text=f"{camera.name}, {camera.source}, {facts['width']} x {facts['height']} px")
 
 
 def _check_reach(line: LineConfig) -> Iterator[Finding]:
