@@ -33,5 +33,6 @@ else:
 
 
 __all__ = [
-    "run", "survey_mill", "validate",
+    "acknowledge", "compare", "examine", "export_video", "look_through", "pulse_outputs", "read_roll", "record", "replay",
+    "reset", "review", "run", "survey_mill", "validate",
 ]  # fmt: skip

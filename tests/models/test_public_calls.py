@@ -42,7 +42,7 @@ CALLS: list[Callable[..., object]] = [  # each needs what those before it have l
     calibration.scale_from_board, calibration.scale_from_ruler, calibration.align, calibration.counts_per_mm,
     pipeline.replay, pipeline.read_roll, pipeline.run, pipeline.compare, pipeline.review, pipeline.record,
     pipeline.pulse_outputs, pipeline.acknowledge, pipeline.reset, pipeline.look_through, pipeline.examine,
-    pipeline.survey_mill, pipeline.validate,
+    pipeline.survey_mill, pipeline.export_video, pipeline.validate,
 ]  # fmt: skip
 
 
