@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pipeline.supervision.recording import record
     from pipeline.supervision.replaying import replay
     from pipeline.supervision.running import run
+    from pipeline.supervision.validation.validating import validate
 else:
     __getattr__ = lazy_exports(
         __name__,
@@ -26,11 +27,12 @@ else:
             "pulse_outputs": "supervision.pulsing", "read_roll": "report.sheet", "record": "supervision.recording",
             "replay": "supervision.replaying", "reset": "supervision.answering", "review": "report.reviewing",
             "run": "supervision.running", "survey_mill": "report.mill.survey",
+            "validate": "supervision.validation.validating",
         },
     )  # fmt: skip
 
 
 __all__ = [
     "acknowledge", "compare", "examine", "export_video", "look_through", "pulse_outputs", "read_roll", "record", "replay",
-    "reset", "review", "run", "survey_mill",
+    "reset", "review", "run", "survey_mill", "validate",
 ]  # fmt: skip

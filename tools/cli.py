@@ -18,6 +18,7 @@ from pipeline.supervision.supervisor import LineFailed
 VERBS = (
     "demo", "record", "train", "evaluate", "convert", "calibrate", "compile", "run", "tell", "replay", "compare", "bench",
     "report", "review", "kinds", "outputs", "keys", "camera", "doctor", "service", "soak", "page", "mill",
+    "validate", "completion", "init",
 )  # fmt: skip
 DONE, NO, BAD_INPUT, MISSING, INTERRUPTED = 0, 1, 2, 3, 130
 

@@ -76,6 +76,8 @@ class Step:
     done: int
     total: int
     epoch: int
+    """The present one, counted from 1, of so many `epochs`."""
+    epochs: int
     figures: dict[str, float]
 
 

@@ -24,6 +24,7 @@ from glass_core.synthesis.texture import find_textures
 from glass_core.training.ahead import THREADS, ahead
 from glass_core.training.averaging import WeightAverage
 from glass_core.training.beginning import count_card_scores, find_repeat_px, method_of, optimisers_of, untrained
+from glass_core.training.curves import CURVES_PICTURE, write_curves
 from glass_core.training.events import Report, ShortCard, ShortTile, Start, Step
 from glass_core.training.freed_memory import keep_freed_memory
 from glass_core.training.good_features import GoodFeatures
@@ -115,6 +116,7 @@ class _Fitting:
         if done and done == self._config.epochs and done % self._config.evaluate_every:
             self.curve[-1] = self.curve[-1].model_copy(update=self._evaluate(done))
             self._keep()
+            self._draw()
 
     def learn(self, epoch: int) -> None:
         """One epoch, counted from 0, with its figures; saved before it is reported."""
@@ -122,17 +124,20 @@ class _Fitting:
         good = self._good = self._good or self._look_at_good()
         figures = self._iterate(epoch, good)
         self._refuse_diverged([*heads_of(self._glass).values(), *heads_of(self._averaged.glass).values()], epoch)
-        if epoch + 1 == self._config.epochs or (epoch + 1) % self._config.evaluate_every == 0:
+        evaluated = epoch + 1 == self._config.epochs or (epoch + 1) % self._config.evaluate_every == 0
+        if evaluated:
             figures |= self._evaluate(epoch + 1)
         self.curve.append(EpochFigures(epoch=epoch + 1, **figures))
         self._keep()
+        if evaluated:
+            self._draw()
         self._report(self.curve[-1])
 
     def finish(self) -> None:
         """Writes the model: the trunk, and the heads of the chosen epoch."""
         config, curve = self._config, self.curve
-        chosen = None if config.select == "last" else best(curve)
-        tensors = tensors_of(self._glass) | (self._selected if chosen else heads_of(self._averaged.glass))
+        selected = config.select != "last" and best(curve) is not None
+        tensors = tensors_of(self._glass) | (self._selected if selected else heads_of(self._averaged.glass))
         info = ModelInfo(
             arch=config.backbone,
             levels=config.levels,
@@ -143,11 +148,20 @@ class _Fitting:
             weights=self._origin,
             textures=self._textures,
             curve=tuple(curve),
-            selected_epoch=chosen.epoch if chosen else len(curve),
+            selected_epoch=self._chosen,
             distribution="h" if self._hypersphere else "m",
             versions={"torch": torch.__version__, "numpy": np.__version__},
         )
         save_model(self._out, tensors, info)
+
+    def _draw(self) -> None:
+        write_curves(self._out / CURVES_PICTURE, self.curve, self._chosen)
+
+    @property
+    def _chosen(self) -> int:
+        """The epoch that is the model as things stand, counted from 1."""
+        chosen = None if self._config.select == "last" else best(self.curve)
+        return chosen.epoch if chosen else len(self.curve)
 
     def _look_at_good(self) -> GoodFeatures:
         total = len(self._tiles)
@@ -168,7 +182,7 @@ class _Fitting:
                 self._refuse_diverged([log["loss"]], epoch)
                 done = epoch * per_epoch + iteration + 1
                 self._averaged.update(done)
-                self._report(Step(done, config.epochs * per_epoch, epoch + 1, log))
+                self._report(Step(done, config.epochs * per_epoch, epoch + 1, config.epochs, log))
                 logs.append(log)
         return {name: float(np.nanmean([log[name] for log in logs])) for name in LOGGED if name in logs[0]}
 

@@ -66,9 +66,14 @@ def with_cards(line: LineConfig) -> LineConfig:
 
 def load_config(path: Path) -> LineConfig:
     """The line that a YAML file describes; InputError names file, key, value and what is allowed."""
+    return with_cards(read_line(path))
+
+
+def read_line(path: Path) -> LineConfig:
+    """The same without what its cameras' cards say, which are not looked at."""
     document = read_document(path)
     if not document.body:
         raise InputError(f"config is empty, {path}, begin with `line:`")
     line = checked(document, LineConfig, document.body)
     checked(document, TrainConfig, line.train, under=("train",))
-    return with_cards(line)
+    return line

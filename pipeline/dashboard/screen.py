@@ -20,6 +20,7 @@ from pipeline.messages.motion import Motion
 from pipeline.messages.stages import Progress
 from pipeline.messages.states import Result, State
 from pipeline.messages.verdicts import Verdict
+from pipeline.supervision.builders import ROLES
 
 COLOURS = {
     State.STARTING: "bold #000000 on white",
@@ -32,6 +33,12 @@ COLOURS = {
 }
 BARS = "▁▂▃▄▅▆▇█"
 STATUS_NS = 10_000_000_000
+WAITS_FOR = {
+    "recorder": "the record is opened", "decision": "what ran before is read", "worker": "its engine is made ready",
+    "grabber": "its camera is opened", "motion": "its counter is looked for", "output": "its device is looked for",
+    "input": "its device is looked for",
+}  # fmt: skip
+"""What a process does before its first word, by its role."""
 SILENCE_NS = 1_000_000_000
 """Heartbeats come ten times a second; after a second without one, what the screen shows is old."""
 LANES_SHOWN = 48
@@ -53,12 +60,17 @@ class Screen:
         self._totals = RecentTotals()
         self._progress: dict[str, Progress] = {}
         self._logged_ns: int | None = None
+        self._began_ns = self._waited_ns = now_ns()
+        self._roles = {name: role for role, row in ROLES.items() for name in row.names(config)}
+        """By the name of a process, in the order of starting."""
+        self._up = False
 
     def update(self, message: Message) -> None:
         """Keep what a message of the line says."""
         match message:
             case LineState():
                 self._state = message
+                self._up = self._up or message.state is not State.STARTING  # what is not there then may stay away for days
             case Motion():
                 self._motion = message
             case Heartbeat():
@@ -69,6 +81,14 @@ class Screen:
     def progress(self, progress: Mapping[str, Progress]) -> None:
         """Keep the last word of each process, by its name."""
         self._progress = dict(progress)
+        self._up = self._up or not self._awaited()
+
+    def waiting_line(self) -> str | None:
+        """Every ten seconds until the line is up: for how long it has been starting, and what it waits for."""
+        if self._up or self._now_ns() - self._waited_ns < STATUS_NS:
+            return None
+        self._waited_ns = self._now_ns()
+        return f"STARTING {self._waiting()}"
 
     def log_line(self, message: Message) -> str | None:
         """The message as a line of text, where it is worth one."""
@@ -112,7 +132,7 @@ class Screen:
     def _headline(self) -> RenderableType:
         state = self._state
         if state is None:
-            return Text.assemble((" STARTING ", COLOURS[State.STARTING]), "  waiting for the line's first word")
+            return Text.assemble((" STARTING ", COLOURS[State.STARTING]), f"  {self._waiting()}")
         silent = self._heard_ns is not None and self._now_ns() - self._heard_ns > SILENCE_NS
         if silent:
             ok = (" NO HEARTBEAT: what is shown is old ", "bold #ffffff on red")
@@ -121,7 +141,19 @@ class Screen:
         else:
             ok = (" INSPECTION NOT OK ", "bold #ffffff on red")
         top = Text.assemble((f"   {state.state}   ", COLOURS[state.state]), "   ", ok, "   ", self._source())
-        return Group(top, Text(state.detail, style="yellow")) if state.detail else top
+        detail = state.detail if self._up or state.state is not State.STARTING else self._waiting()
+        return Group(top, Text(detail, style="yellow")) if detail else top
+
+    def _awaited(self) -> list[str]:
+        return [name for name in self._roles if name not in self._progress or self._progress[name].state is None]
+
+    def _waiting(self) -> str:
+        """For how long by now, and for what: the first of those that have not spoken is what the others wait for."""
+        elapsed_s = (self._now_ns() - self._began_ns) / 1e9
+        first, *others = self._awaited() or [""]
+        what = f"{first}: {WAITS_FOR.get(self._roles[first], 'it begins')}" if first else "the line's first word"
+        then = f"; then {', '.join(others)}" if others else ""
+        return f"for {elapsed_s:.0f} s, waiting for {what}{then}"
 
     def _source(self) -> str:
         """Position and speed, as the motion source or the last totals say."""

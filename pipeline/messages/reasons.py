@@ -57,7 +57,7 @@ class Reason(StrEnum):
     )  # fmt: skip
     WRONG_STYLE = (
         "WRONG_STYLE", "The roll began unlike the cloth that the card is of.",
-        "Tell the roll's true style, or accept the roll with `glassline outputs reset`.",
+        "Tell the roll's true style, or accept the roll with `glassline tell CONFIG reset`.",
     )  # fmt: skip
     LAMP = (
         "LAMP", "The lamp has aged, or is out, beyond what may be trimmed.",

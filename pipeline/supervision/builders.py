@@ -14,8 +14,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-
 from calibration.threshold import load_card
 from glass_core.errors import InputError
 from pipeline.config.line import LineConfig
@@ -114,10 +112,9 @@ def _motion(spec: Spec, link: Link, model: Path) -> Stage:
 
 
 def _worker(spec: Spec, link: Link, model: Path) -> Stage:
-    from glass_core.engines import load_engine
-    from glass_core.engines.cache import cache_folder
     from glass_core.engines.speed import quick_tiles_per_s
     from pipeline.supervision.demand import refuse_slow
+    from pipeline.supervision.loaded_models import load_models
     from pipeline.telemetry import Gpu
     from pipeline.worker.job import Model
     from pipeline.worker.stage import Worker
@@ -125,21 +122,11 @@ def _worker(spec: Spec, link: Link, model: Path) -> Stage:
 
     w = spec.config.worker
     models: dict[Path, Model] = {}
-    for folder in spec.config.models:
-        engine = load_engine(
-            folder, backend=w.backend, precision=w.precision, threads=w.threads, cache=cache_folder(),
-            report=lambda note: print(f"glassline: {note}", flush=True),
-        )  # fmt: skip
-        card = None if spec.observe and load_card(folder, required=False) is None else load_card(folder)
-        if card is not None:
-            card.check(engine.weights_sha, engine.sha, engine.definition)
-        side_px = engine.definition.tiling.tile_px
-        if engine.pixel_format is None:  # what a run's engine makes at its first call is made before READY; a bundle is proven
-            for tiles in (1, w.max_batch):
-                engine.score(np.zeros((tiles, side_px, side_px), np.uint8))
+    for folder, loaded in load_models(spec.config, spec.observe).items():
         if spec.needed_tiles_per_s and spec.generation == 0:  # started again it must not end a line that ran
-            refuse_slow(spec.needed_tiles_per_s, quick_tiles_per_s(engine, w.max_batch))
-        models[folder] = Model(engine, min(spec.config.decision.recording_floor, *(card.thresholds if card else (1.0,))))
+            refuse_slow(spec.needed_tiles_per_s, quick_tiles_per_s(loaded.engine, w.max_batch))
+        thresholds = loaded.card.thresholds if loaded.card else (1.0,)
+        models[folder] = Model(loaded.engine, min(spec.config.decision.recording_floor, *thresholds))
     gpu = Gpu() if any(m.engine.device == "cuda" for m in models.values()) else None
 
     def begin() -> Worker:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from calibration.threshold import load_card
@@ -35,6 +35,34 @@ class FeaturesIgnored:
         return f"camera {self.camera} has nothing to set: the styles' features for it are ignored"
 
 
+@dataclass(frozen=True)
+class Limits:
+    """When a run ends by itself, whichever comes first; null: never."""
+
+    frames: int | None = None
+    """Verdicts."""
+    metres: float | None = None
+    """Of cloth that has verdicts, inspected or not."""
+    seconds: float | None = None
+    """Since the line was up."""
+
+    def check(self, config: LineConfig) -> None:
+        """InputError for limits that can never be reached."""
+        if self.metres is None:
+            return
+        if not self.metres > 0:
+            raise InputError(f"nothing to run for, --metres {self.metres:g}, give a number above 0")
+        if unscaled := [camera.name for camera in config.cameras if camera.mm_per_px_y is None]:
+            raise InputError(f"--metres without a scale, camera {unscaled[0]}, set mm_per_px_y or use --frames")
+
+    def reached(self, totals: Totals) -> bool:
+        """Whether so much has been judged."""
+        if self.frames is not None and totals.verdicts >= self.frames:
+            return True
+        seen_m = (totals.inspected_m or 0.0) + (totals.not_inspected_m or 0.0)
+        return self.metres is not None and seen_m >= self.metres
+
+
 def run(
     config: LineConfig,
     observe: bool = False,
@@ -43,8 +71,9 @@ def run(
     slow_ok: bool = False,
     watcher: Watcher | None = None,
     report: Callable[[object], None] = keep_quiet,
+    metres: float | None = None,
 ) -> Summary:
-    """Run a line: one process for each part, until it is stopped, its sources end, or after so many frames or seconds.
+    """Run a line: one process for each part, until it is stopped, its sources end, or after so many frames, seconds or metres.
 
     `observe`: outputs are inhibited and scores kept for calibration. Unless `slow_ok`, a line whose cameras ask for more
     than its engine is measured to do does not start. A camera that is not there holds up nobody: the line is not RUNNING
@@ -58,6 +87,8 @@ def run(
     >>> summary.frames, summary.not_inspected
     (12, 0)
     """
+    limits = Limits(frames, metres, seconds)
+    limits.check(config)
     make_for_here(config, report)
     check(config, observe, report)
     asked = asked_of(config, report)
@@ -68,7 +99,7 @@ def run(
         with asked_to_stop() as stopped, handled(bypass), line:
             manager = ServiceManager()
             try:
-                _watch(line, watched, manager, stopped, frames, seconds)
+                _watch(line, watched, manager, stopped, limits)
             finally:
                 manager.stops()
                 watched.leave()
@@ -111,6 +142,11 @@ def asked_of(config: LineConfig, report: Callable[[object], None] | None = None)
             report(Note(f"{absent}; the line starts without it, and whether the engine is fast enough for it is not known"))
         else:
             sizes[entry.name] = (facts["height"], facts["width"])
+    return most_asked_of(config, sizes)
+
+
+def most_asked_of(config: LineConfig, sizes: Mapping[str, tuple[int, int]]) -> list[Demand]:
+    """The same of those cameras whose pictures' (height, width) px are known."""
     there = config.model_copy(update={"cameras": [c for c in config.cameras if c.name in sizes]})
     by_model = [demands(there, read_info(model).score, sizes) for model in config.models]
     return [max(same_camera, key=lambda d: d.tiles_per_frame) for same_camera in zip(*by_model, strict=True)]
@@ -121,8 +157,7 @@ def _watch(
     watched: Watched,
     manager: ServiceManager,
     stopped: Callable[[], bool],
-    frames: int | None,
-    seconds: float | None,
+    limits: Limits,
 ) -> None:
     up_s: float | None = None
     while not stopped() and not line.ended:
@@ -130,11 +165,11 @@ def _watch(
         manager.see(line.up, line.at_work, time.monotonic_ns())
         for message, _ in portion(line.events):
             watched.hear(message)
-            if frames is not None and isinstance(message, Totals) and message.verdicts >= frames:
+            if isinstance(message, Totals) and limits.reached(message):
                 return
         watched.progress(line.progress)
         watched.check()
         if up_s is None and line.up:
             up_s = time.monotonic()
-        if seconds is not None and up_s is not None and time.monotonic() - up_s >= seconds:
+        if limits.seconds is not None and up_s is not None and time.monotonic() - up_s >= limits.seconds:
             return

@@ -116,7 +116,7 @@ class Supervisor:
         fault = read_fault(self.folder) or self._latch.fault
         self._heard = Heard(before.model_copy(update={"fault": fault}))
         if fault:
-            self._say(f"{PREFIX}the line ended in FAULT and stays in it until `glassline outputs reset CONFIG`: {fault}")
+            self._say(f"{PREFIX}the line ended in FAULT and stays in it until `glassline tell CONFIG reset`: {fault}")
         if left is None:
             return
         self._begun_by, self._bypass = left.begun_by, left.before.bypass

@@ -299,8 +299,8 @@ class FullDisk:
         raise AssertionError("no recorder")
 
     def reset(self) -> int:
-        """`glassline outputs reset`."""
-        return main(["outputs", "reset", str(self._config)])
+        """`glassline tell CONFIG reset`."""
+        return main(["tell", str(self._config), "reset"])
 
     def stop(self) -> str:
         """Ctrl-C; what it prints."""

@@ -291,7 +291,7 @@ def test_a_whole_line_stops_the_machine_until_somebody_acknowledges(
                         assert time.monotonic() < end_s
                     for name in ("plc", "decision"):  # neither comes back with a permit that nobody gave
                         started_again(line, name, lambda: rig.coils[0] is False)
-                    with subprocess.Popen([sys.executable, "-m", "tools", "outputs", "acknowledge", str(path)]) as asked:
+                    with subprocess.Popen([sys.executable, "-m", "tools", "tell", str(path), "acknowledge"]) as asked:
                         while asked.poll() is None:
                             line.step()
                     assert asked.returncode == 0
@@ -303,7 +303,7 @@ def test_a_whole_line_stops_the_machine_until_somebody_acknowledges(
         (1, 0, ActionKind.STOP, Phase.NOW),
         (1, 0, ActionKind.STOP, Phase.ACKNOWLEDGED),
     ]
-    assert main(["outputs", "reset", str(path)]) == 2  # no such line any more
+    assert main(["tell", str(path), "reset"]) == 2  # no such line any more
     rig.stop()
     assert main(["outputs", "test", str(path)]) == 1
     assert "does not answer, plc, no connection" in capsys.readouterr().err

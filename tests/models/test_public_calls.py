@@ -15,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 import calibration
 import glass_core
@@ -41,7 +42,7 @@ CALLS: list[Callable[..., object]] = [  # each needs what those before it have l
     calibration.scale_from_board, calibration.scale_from_ruler, calibration.align, calibration.counts_per_mm,
     pipeline.replay, pipeline.read_roll, pipeline.run, pipeline.compare, pipeline.review, pipeline.record,
     pipeline.pulse_outputs, pipeline.acknowledge, pipeline.reset, pipeline.look_through, pipeline.examine,
-    pipeline.survey_mill, pipeline.export_video,
+    pipeline.survey_mill, pipeline.export_video, pipeline.validate,
 ]  # fmt: skip
 
 
@@ -107,7 +108,10 @@ def known(folder: Path) -> dict[str, object]:
         "line": {"name": "example"}, "model": folder / "run", "ledger": {"path": folder / "line" / "ledger.sqlite"},
         "cameras": [{"name": "a", "source": "replay", "path": folder / "good"}], "decision": {"budget_ms": 60_000},
     }  # fmt: skip
-    return {"folder": folder, "np": np, "config": LineConfig.model_validate(line)}
+    config = LineConfig.model_validate(line)
+    written = {key: value for key, value in config.model_dump(mode="json").items() if key in line}
+    (folder / "line.yaml").write_text(yaml.safe_dump(written))
+    return {"folder": folder, "np": np, "config": config, "config_file": folder / "line.yaml"}
 
 
 @pytest.fixture

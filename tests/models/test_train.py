@@ -26,6 +26,7 @@ from glass_core.pictures.scoring import score_image
 from glass_core.pictures.split import load_split
 from glass_core.synthesis.samples import TileSource
 from glass_core.synthesis.texture import ProceduralTextures
+from glass_core.training.curves import CURVES_PICTURE
 from glass_core.training.events import Start, Step
 from glass_core.training.fit import fit
 from glass_core.training.iteration import draw_rows
@@ -99,7 +100,8 @@ def test_the_run_folder_holds_the_model_and_how_it_came_about(cloth: list[Path],
     assert info.split_digest == load_split(out).digest
     assert [row.epoch for row in info.curve] == [1, 2]
     assert list(info.curve) == [event for event in reports if isinstance(event, EpochFigures)]
-    assert sorted(path.name for path in out.iterdir()) == ["model.json", "model.safetensors", "split.json", STATE_FILE]
+    files = ["model.json", "model.safetensors", "split.json", CURVES_PICTURE, STATE_FILE]
+    assert sorted(path.name for path in out.iterdir()) == sorted(files)
 
 
 def test_reports_begin_with_a_start_and_count_every_iteration(

@@ -17,10 +17,13 @@ from glass_core.backbones import untrained_title
 from glass_core.errors import InputError
 from glass_core.pictures.tiling import PATCH_PX
 from pipeline.cameras.placing import Placing
+from pipeline.config.cards import load_config
+from pipeline.config.line import LineConfig
 from pipeline.ledger.widths import inspected_widths_mm
 from pipeline.report.reviewed import DefectsWouldPass, reviewed
 from tools.verbs import calibrate_camera
 from tools.verbs.display import Display
+from tools.verbs.next_step import after_calibrate
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -45,6 +48,9 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     t.add_argument(
         "--mm-per-px", type=float, metavar="MM", help="scale of pictures that do not tell it (recordings and runs do)"
     )
+    t.add_argument(
+        "--config", type=Path, metavar="CONFIG", help="YAML of the line: the scale of its cameras is that of such pictures"
+    )
     t.add_argument("--budget", help=argparse.SUPPRESS)  # answered until the next release
     t.add_argument(
         "--from-review", action="store_true",
@@ -64,10 +70,12 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"--budget is no option any more, the command line, give {new}")
     budget = Budget(args.false_alarms_per_100_m2, args.false_alarms_per_1000_frames)
     review = reviewed if args.from_review else None
+    line = load_config(args.config) if args.config else None
+    mm_per_px = args.mm_per_px if args.mm_per_px is not None or line is None else _scale_of(line)
     try:
         with Display() as display:
             card = calibration.calibrate_threshold(
-                args.model, args.good, budget, display, Placing(), review, inspected_widths_mm, args.mm_per_px
+                args.model, args.good, budget, display, Placing(), review, inspected_widths_mm, mm_per_px
             )
     except DefectsWouldPass as e:
         print(f"glassline: {e}", file=sys.stderr)
@@ -76,7 +84,14 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps({**card.model_dump(mode="json"), "schema": 1, "card": str(args.model / CARD_FILE)}))
     else:
         print("\n".join(_words(card, args.model)))
+        print(after_calibrate(args.model, args.config, line))
     return 0
+
+
+def _scale_of(line: LineConfig) -> float | None:
+    """Of all its cameras, along and across; none where they differ or one does not say it."""
+    scales = {mm for camera in line.cameras for mm in (camera.mm_per_px_x, camera.mm_per_px_y)}
+    return scales.pop() if len(scales) == 1 else None
 
 
 def _words(card: ThresholdCard, model: Path) -> Sequence[str]:

@@ -31,6 +31,7 @@ from pipeline.report import write_page
 from pipeline.report.roll import Summary, find_defects
 from pipeline.report.truth import Comparison, Injected, compare
 from tools.verbs.display import Display, answers
+from tools.verbs.next_step import next_step
 from tools.verbs.out import add_out, claimed_out
 from tools.verbs.run import Operator
 
@@ -213,6 +214,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(result))
     else:
         console.print(f"{result['seconds']} s in all; look at {result['page']}", soft_wrap=True, highlight=False)
+        console.print(next_step("init"), soft_wrap=True, highlight=False)
     sys.stdout.flush()
     return 0
 

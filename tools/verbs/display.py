@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -13,6 +15,8 @@ from glass_core.events import Pass
 from glass_core.network.checkpoint import EpochFigures
 from glass_core.training.events import Step
 
+LOG_S = 30.0
+"""Between two lines of a training's progress where there is no terminal."""
 MAX_WIDTH = 1 << 16
 """Of what goes into a file or a pipe, which has no width: nothing is cut or wrapped there."""
 
@@ -26,13 +30,17 @@ def answers(stderr: bool = False) -> Console:
 class Display:
     """Called with each event; used as a context manager, so that no bar is left behind."""
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, clock_s: Callable[[], float] = time.monotonic) -> None:
         self.console = console or Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[figures]}"))
         # Work may begin while stdout is turned elsewhere: a bar that took it over would give back the wrong one.
         self._bars = Progress(*columns, TimeRemainingColumn(), console=self.console, transient=True, redirect_stdout=False)
         self._bar: TaskID | None = None
         self._title = ""
+        self._clock_s = clock_s
+        self._first_step: tuple[int, float] | None = None
+        """Iterations done and the time of the first that was told."""
+        self._logged_s = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -54,9 +62,24 @@ class Display:
                 if event.selection_auroc is not None:
                     self.say(_of_epoch(event))
             case Step():
-                self._show("training", event.done, event.total, f"loss {event.figures['loss']:.3f}")
+                self._show_step(event)
             case _:
                 self.say(str(event))
+
+    def _show_step(self, step: Step) -> None:
+        """As a bar; in a file or a pipe now and then as a line, with what the pace so far lets expect."""
+        epoch, loss = f"epoch {step.epoch} of {step.epochs}", f"loss {step.figures['loss']:.3f}"
+        if self.console.is_terminal:
+            self._show("training", step.done, step.total, f"{epoch}, {loss}")
+            return
+        now_s = self._clock_s()
+        if self._first_step is None or step.done <= self._first_step[0]:
+            self._first_step, self._logged_s = (step.done, now_s), now_s
+        elif now_s - self._logged_s >= LOG_S and step.done < step.total:
+            self._logged_s = now_s
+            done, began_s = self._first_step
+            left_s = (now_s - began_s) / (step.done - done) * (step.total - step.done)
+            self.say(f"training: {epoch}, iteration {step.done} of {step.total}, {loss}, about {_duration(left_s)} left")
 
     def say(self, words: str) -> None:
         """One line, however long."""
@@ -77,6 +100,13 @@ class Display:
         if self._bar is not None:
             self._bars.remove_task(self._bar)
             self._bar = None
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"
 
 
 def _of_epoch(figures: EpochFigures) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -24,9 +25,9 @@ class JsonLog:
     line its fields as `message`. The same things are said as on a terminal.
     """
 
-    def __init__(self, config: LineConfig, out: TextIO | None = None) -> None:
+    def __init__(self, config: LineConfig, out: TextIO | None = None, now_ns: Callable[[], int] = time.monotonic_ns) -> None:
         self._line, self._out = config.line.name, out or sys.stderr
-        self._screen = Screen(config)
+        self._screen = Screen(config, now_ns)
 
     def __enter__(self) -> Self:
         return self
@@ -49,7 +50,10 @@ class JsonLog:
         self._write("warning" if words.startswith("glassline:") else "info", "words", words)
 
     def progress(self, progress: Mapping[str, Progress]) -> None:
-        """Figures are for /metrics."""
+        """What a line that starts waits for; figures are for /metrics."""
+        self._screen.progress(progress)
+        if text := self._screen.waiting_line():
+            self.say(text)
 
     def leave(self) -> None:
         """Nothing."""

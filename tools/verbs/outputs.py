@@ -1,4 +1,4 @@
-"""`glassline outputs`: try the wires to the machine, and answer it by hand."""
+"""`glassline outputs`: try the wires to the machine."""
 
 from __future__ import annotations
 
@@ -7,54 +7,37 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pipeline
 from pipeline.config.cards import load_config
-from pipeline.config.line import LineConfig
-from pipeline.supervision.telling import NotConfirmed
 from tools.verbs.display import Display
+from tools.verbs.tell import ANSWERS, say_answer
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the verb."""
-    p = subparsers.add_parser("outputs", help="pulse the outputs of a line; acknowledge its events; reset a fault")
-    words = p.add_subparsers(dest="word", required=True, metavar="test|acknowledge|reset")
-    for word, text in (
-        ("test", "switch everything that each output has on for half a second, one after the other; the line must not run"),
-        ("acknowledge", "acknowledge every open stop and lamp of a running line"),
-        ("reset", "reset the latched FAULT of a running line, once its cause is gone; or accept a roll called WRONG_STYLE"),
-    ):
-        w = words.add_parser(word, help=text)
-        w.add_argument("config", type=Path, metavar="CONFIG", help="YAML of the line")
-        w.add_argument("--json", action="store_true", help="print one JSON object")
+    p = subparsers.add_parser("outputs", help="pulse the outputs of a line")
+    words = p.add_subparsers(dest="word", required=True, metavar="test")
+    test = words.add_parser(
+        "test", help="switch everything that each output has on for half a second, one after the other; the line must not run"
+    )
+    for word in (test, *(words.add_parser(name) for name in ANSWERS)):  # their old place: answered until the next release
+        word.add_argument("config", type=Path, metavar="CONFIG", help="YAML of the line")
+        word.add_argument("--json", action="store_true", help="print one JSON object")
     p.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Exit 0 when it was done; 1 when an output does not answer, or the line does not confirm: its fault persists."""
+    """Exit 0 when it was done; 1 when an output does not answer."""
     config = load_config(args.config)
-    facts: dict[str, Any]
-    if args.word == "test":
-        with Display() as display:
-            facts = asdict(pipeline.pulse_outputs(config, display))
-        what = "output does not answer"
-    else:
-        facts = {"pulsed": {}, "failed": {}} | _answer(config, args)
-        what = f"{args.word} not done"
+    if args.word in ANSWERS:
+        if not (status := say_answer(config, args.word, args.json)):
+            print(f"glassline: from the next release on this is `glassline tell {args.config} {args.word}`", file=sys.stderr)
+        return status
+    with Display() as display:
+        facts = asdict(pipeline.pulse_outputs(config, display))
     for name, why in facts["failed"].items():
-        print(f"glassline: {what}, {name}, {why}", file=sys.stderr)
+        print(f"glassline: output does not answer, {name}, {why}", file=sys.stderr)
     if args.json:
         print(json.dumps({"schema": 1, "did": args.word, **facts}))
     return int(bool(facts["failed"]))
-
-
-def _answer(config: LineConfig, args: argparse.Namespace) -> dict[str, Any]:
-    """What was acknowledged or reset, said to a person at once."""
-    try:
-        done = pipeline.reset(config) if args.word == "reset" else pipeline.acknowledge(config)
-    except NotConfirmed as e:
-        return {"failed": {config.line.name: str(e)}}
-    if not args.json:
-        print(done)
-    return asdict(done)

@@ -11,6 +11,7 @@ import pipeline
 from pipeline.cameras.recording import INDEX
 from pipeline.config.cards import load_config
 from tools.verbs.display import Display
+from tools.verbs.next_step import next_step, run_of
 from tools.verbs.out import add_out, claimed_out
 
 
@@ -38,4 +39,6 @@ def run(args: argparse.Namespace) -> int:
         lacking = {"damaged": sum(c.damaged for c in cameras), "lost": sum(c.lost for c in cameras)}
         told = "".join(f", {count} {what}" for what, count in lacking.items() if count)
         print(f"{recorded.frames} pictures of {len(recorded.cameras)} camera(s){told}, in {args.out}", file=sys.stderr)
+        if recorded.frames:
+            print(next_step("train", args.out, "--config", args.config, "--out", run_of(config)), file=sys.stderr)
     return 0

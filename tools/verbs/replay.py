@@ -12,6 +12,7 @@ import pipeline
 from pipeline.config.cards import load_config
 from pipeline.messages.reasons import Reason
 from tools.verbs.display import Display
+from tools.verbs.next_step import next_step
 from tools.verbs.out import add_out, claimed_out
 
 if TYPE_CHECKING:
@@ -55,4 +56,5 @@ def show(summary: Summary, as_json: bool) -> None:
         print(f"{summary.inspected_m:.2f} m inspected, {summary.not_inspected_m:.2f} m not inspected")
     if summary.frames_per_s is not None:
         print(f"{summary.frames_per_s:.1f} frames/s, {summary.tiles_per_s:.1f} tiles/s")
-    print(f"record: {summary.out}  (page: glassline report {summary.out})")
+    print(f"record: {summary.out}")
+    print(next_step("report", summary.out))

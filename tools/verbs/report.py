@@ -11,6 +11,8 @@ import pipeline
 from glass_core.errors import InputError
 from pipeline.ledger.black_box import read_box
 from pipeline.report import issue_report, show_box
+from pipeline.report.sheet import RollSheet
+from tools.verbs.next_step import after_report
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -50,6 +52,9 @@ def run(args: argparse.Namespace) -> int:
         print(missing, file=sys.stderr)
     if not args.json:
         print(page)
+        for roll in sheet.rolls:
+            print(_of_roll(roll))
+        print(after_report(args.folder, len(sheet.waiting)))
         return 0
     rolls = [
         {
@@ -72,6 +77,14 @@ def _lengths(text: str) -> tuple[float, ...]:
         return tuple(float(length) for length in text.split(","))
     except ValueError:
         raise argparse.ArgumentTypeError(f"no lengths in metres ({text}), give for example 25,50") from None
+
+
+def _of_roll(roll: RollSheet) -> str:
+    """Its grade on a line."""
+    name, grade = roll.roll_id or "without a name", roll.grade
+    if grade is None:
+        return f"roll {name}: {len(roll.defects)} defects, not graded: the scale or the roll is not known"
+    return f"roll {name}: {grade.quality} quality, {grade.points} points, {len(roll.defects)} defects"
 
 
 def _open_box(path: Path, as_json: bool) -> int:

@@ -31,8 +31,9 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     p.add_argument("config", type=Path, metavar="CONFIG", help="YAML of the line")
     p.add_argument("--observe", action="store_true", help="outputs inhibited, scores kept for calibration")
     limit = p.add_mutually_exclusive_group()
-    limit.add_argument("--frames", type=int, help="stop after so many verdicts")
-    limit.add_argument("--seconds", type=float, help="stop so long after the line is ready")
+    limit.add_argument("--metres", type=float, metavar="N", help="stop after so much cloth, inspected or not")
+    limit.add_argument("--frames", type=int, metavar="N", help="stop after so many verdicts")
+    limit.add_argument("--seconds", type=float, metavar="N", help="stop so long after the line is ready")
     p.add_argument("--slow-ok", action="store_true", help="run even where the engine is measured too slow for the cameras")
     p.add_argument("--json", action="store_true", help="print one JSON object at the end")
     p.add_argument("--log-json", action="store_true", help="say what happens as JSON lines on stderr, also on a terminal")
@@ -44,8 +45,9 @@ def run(args: argparse.Namespace) -> int:
     config = load_config(args.config)
     with JsonLog(config, _own_stderr()) if args.log_json else Operator(config) as operator:
         summary = pipeline.run(
-            config, args.observe, args.frames, args.seconds, args.slow_ok, watcher=operator, report=operator.display
-        )
+            config, args.observe, args.frames, args.seconds, args.slow_ok, watcher=operator, report=operator.display,
+            metres=args.metres,
+        )  # fmt: skip
     show(summary, args.json)
     return 0
 
@@ -97,6 +99,8 @@ class Operator:
     def progress(self, progress: Mapping[str, Progress]) -> None:
         """Begins to show the screen when the line runs."""
         self._screen.progress(progress)
+        if self._live is None and (text := self._screen.waiting_line()):
+            self.say(text)
         if self._live is not None and not self._live.is_started:
             with self._write():
                 self.display.stop()

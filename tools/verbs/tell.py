@@ -1,12 +1,14 @@
-"""`glassline tell`: a word to a running line: a roll begins or ends, a seam passes, rejects are set aside."""
+"""`glassline tell`: a word to a running line: a roll, a seam, bypass, an acknowledgement, a reset."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
+import pipeline
 from glass_core.errors import InputError
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig
@@ -19,11 +21,18 @@ from pipeline.messages.states import EventKind
 from pipeline.supervision.telling import NotConfirmed, tell
 
 EVENT_MM = 200.0
+ANSWERS = {
+    "acknowledge": "acknowledge every open stop and lamp",
+    "reset": "reset the latched FAULT once its cause is gone; or accept a roll called WRONG_STYLE",
+}
+"""What a person says to what the line has done."""
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the verb."""
-    p = subparsers.add_parser("tell", help="tell a running line of rolls, seams and bypass")
+    p = subparsers.add_parser(
+        "tell", help="tell a running line of rolls, seams and bypass; acknowledge its events; reset a fault"
+    )
     p.add_argument("config", type=Path, metavar="CONFIG", help="YAML of the line that runs")
     p.add_argument("--json", action="store_true", help="print the line's answer as one JSON object")
     words = p.add_subparsers(dest="word", required=True, metavar="WORD")
@@ -39,12 +48,16 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         place.add_argument("--at-mm", type=float, metavar="MM", help="the line's position (default: here and now)")
     bypass = words.add_parser("bypass", help="set rejects aside, or take that back")
     bypass.add_argument("switch", choices=["on", "off"])
+    for word, text in ANSWERS.items():
+        words.add_parser(word, help=text)
     p.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """0 when the line has done it, 1 when it refused or did not answer."""
     config = load_config(args.config)
+    if args.word in ANSWERS:
+        return say_answer(config, args.word, args.json)
     word, made = _word(args, config)
     try:
         said = tell(config, word)
@@ -59,6 +72,19 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps({"schema": 1, "answer": type(answer).__name__, **answer.model_dump(mode="json")}))
     else:
         print(_words(answer))
+    return 0
+
+
+def say_answer(config: LineConfig, word: str, as_json: bool) -> int:
+    """Acknowledge or reset, and say what was done; 1 where the line does not confirm: its fault persists."""
+    try:
+        done = pipeline.reset(config) if word == "reset" else pipeline.acknowledge(config)
+    except NotConfirmed as e:
+        print(f"glassline: {word} not done, {config.line.name}, {e}", file=sys.stderr)
+        if as_json:
+            print(json.dumps({"schema": 1, "did": word, "pulsed": {}, "failed": {config.line.name: str(e)}}))
+        return 1
+    print(json.dumps({"schema": 1, "did": word, "pulsed": {}, "failed": {}, **asdict(done)}) if as_json else done)
     return 0
 
 

@@ -17,7 +17,9 @@ from glass_core.evaluation.suspects import sheet_of
 from glass_core.network.checkpoint import INFO_FILE
 from glass_core.pictures.exclusions import EXCLUDE_FILE, read_exclusions
 from glass_core.pictures.split import SPLIT_FILE, load_split
+from glass_core.training.curves import CURVES_PICTURE
 from tools.verbs.display import Display
+from tools.verbs.next_step import after_train, next_step
 from tools.verbs.out import add_out, claimed_out
 
 if TYPE_CHECKING:
@@ -52,10 +54,11 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(f"model: {args.out}, {facts['train']} pictures, {facts['seconds']:.0f} s")
         print(f"look at {facts['contact_sheet']}; mark defects in {facts['exclude']} and train again with --append")
+        print(f"how the training went: {facts['curves']}")
         for words in facts["deviations"]:
             print(f"not as in the paper's script: {words}")
         crop = info.config is not None and info.config.input == "crop"
-        print(f"next: glassline {'evaluate --protocol official' if crop else 'calibrate threshold'} {args.out}")
+        print(next_step("evaluate", "--protocol", "official", args.out) if crop else after_train(args.out, args.config))
     return 0
 
 
@@ -80,5 +83,6 @@ def _facts(info: ModelInfo, out: Path, seconds: float) -> dict[str, Any]:
         "selection_auroc": chosen.selection_auroc,
         "contact_sheet": str(sheet_of(out, "training")),
         "exclude": str(out / EXCLUDE_FILE),
+        "curves": str(out / CURVES_PICTURE),
         "seconds": round(seconds, 1),
     }

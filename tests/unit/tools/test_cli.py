@@ -63,6 +63,7 @@ def test_expected_failures_become_a_line_and_a_status(
         "pipeline.cameras.replay",
         "tools.verbs.camera",
         "tools.verbs.record",
+        "tools.verbs.validate",
         "pipeline.supervision.recording",
         "pipeline.supervision.machine.examination",
         "tools.verbs.evaluate",

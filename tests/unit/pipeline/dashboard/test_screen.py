@@ -55,6 +55,42 @@ def test_before_the_first_word_it_says_so() -> None:
     assert "STARTING" in text and "no word yet" in text and "no figures yet" in text
 
 
+def spoken(*names: str) -> dict[str, Progress]:
+    return {n: Progress(name=n, generation=0, state=StageState.READY, steps=1, handled=0, waiting=0) for n in names}
+
+
+def test_while_it_starts_it_says_for_how_long_and_what_it_waits_for() -> None:
+    now_s = [100]
+    screen = Screen(CONFIG, now_ns=lambda: now_s[0] * SECOND)
+    now_s[0] += 4
+    assert "for 4 s, waiting for recorder: the record is opened; then decision, worker, left, right" in shown(screen)
+    assert screen.waiting_line() is None, "not yet worth a line"
+    screen.progress(spoken("recorder", "decision"))
+    screen.update(line_state(State.STARTING, ok=False, detail="waiting for worker, left, right"))
+    now_s[0] += 8
+    line = "for 12 s, waiting for worker: its engine is made ready; then left, right"
+    assert line in shown(screen) and screen.waiting_line() == f"STARTING {line}" and screen.waiting_line() is None
+    mute = spoken("right")["right"].model_copy(update={"state": None})
+    screen.progress({**spoken("recorder", "decision", "worker", "left"), "right": mute})
+    now_s[0] += 10
+    assert screen.waiting_line() == "STARTING for 22 s, waiting for right: its camera is opened"
+    screen.progress(spoken("recorder", "decision", "worker", "left", "right"))
+    screen.progress(spoken("recorder", "decision", "left", "right"))  # one that is started again later is another matter
+    now_s[0] += 60
+    assert screen.waiting_line() is None
+    screen.update(line_state(State.STARTING, ok=False, detail="waiting for worker"))
+    assert "waiting for worker" in shown(screen) and "engine is made ready" not in shown(screen)
+
+
+def test_a_camera_that_is_not_there_is_not_waited_for_again_and_again() -> None:
+    now_s = [0]
+    screen = Screen(CONFIG, now_ns=lambda: now_s[0] * SECOND)
+    screen.progress(spoken("recorder", "decision", "worker", "left"))
+    screen.update(line_state(State.DEGRADED, ok=False, detail="right: no camera"))
+    now_s[0] += 3600
+    assert screen.waiting_line() is None
+
+
 def test_everything_the_issue_asks_for_is_on_it() -> None:
     screen = Screen(CONFIG, now_ns=lambda: SECOND)
     screen.update(line_state(State.RUNNING))

@@ -83,7 +83,7 @@ def test_a_fault_outlasts_a_stop_a_reboot_and_another_name_until_it_is_reset(
     said = list[str]()
     instead(monkeypatch, SLEEP)
     with Supervisor(other, say=said.append) as line:
-        assert said == [f"glassline: the line ended in FAULT and stays in it until `glassline outputs reset CONFIG`: {FULL}"]
+        assert said == [f"glassline: the line ended in FAULT and stays in it until `glassline tell CONFIG reset`: {FULL}"]
         line._heard.hear(told(State.DEGRADED, number=1))  # somebody has reset it
         until(lambda: not path.exists(), line.step)
     assert heard(monkeypatch, config) == Handover()

@@ -133,7 +133,7 @@ def test_a_line_that_gave_up_is_in_its_fault_when_it_is_started_anew(
     with pytest.raises(LineFailed), Supervisor(again, say=said.append) as line:
         while True:
             line.step()
-    assert said[0].endswith(f"stays in it until `glassline outputs reset CONFIG`: recorder: {failed.value}")
+    assert said[0].endswith(f"stays in it until `glassline tell CONFIG reset`: recorder: {failed.value}")
     fault, generation = f"recorder: {failed.value}", 0 if change else 8
     spec = first_spec(monkeypatch, again)
     assert (Handover.model_validate(spec["before"]).fault, spec["generation"]) == (fault, generation + 4 * bool(change))

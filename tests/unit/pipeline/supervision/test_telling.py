@@ -29,6 +29,8 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         (["tell", "bypass", "on"], Bypass(on=True), State.FAULT, {}, {"bypass": True}),
         (["tell", "bypass", "off"], Bypass(on=False), State.BYPASS, {"bypass": True}, {"bypass": False}),
+        (["tell", "reset"], Reset(), State.FAULT, {}, {"state": State.DEGRADED}),
+        (["tell", "acknowledge"], Acknowledge(), State.RUNNING, {"unacknowledged": ("LAMP",)}, {"unacknowledged": ()}),
         (["outputs", "reset"], Reset(), State.FAULT, {}, {"state": State.DEGRADED}),
         (
             ["outputs", "acknowledge"],

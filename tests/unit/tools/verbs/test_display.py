@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from glass_core.events import Note, passing
+from glass_core.training.events import Step
 from tools.verbs.display import Display, answers
 
 
@@ -48,3 +49,25 @@ def test_nothing_is_cut_wrapped_or_read_as_markup_where_stdout_is_no_terminal(
     answers().print(f"records: {path}")
     heading, row, records = (line.rstrip() for line in capsys.readouterr().out.splitlines())
     assert heading.split() == ["number", "picture"] and row.endswith(path) and records == f"records: {path}"
+
+
+def test_a_training_in_a_log_says_now_and_then_how_long_it_will_take() -> None:
+    log, now_s = StringIO(), 1000.0
+
+    def step(display: Display, done: int, total: int = 100) -> None:
+        display(Step(done, total, 1 + (done - 1) // 25, total // 25, {"loss": 0.5}))
+
+    with Display(Console(file=log), clock_s=lambda: now_s) as display:
+        for done in range(31, 101):  # taken up again after the first 30
+            step(display, done)
+            now_s += 4.0
+    first, *others = log.getvalue().splitlines()
+    assert first == "training: epoch 2 of 4, iteration 39 of 100, loss 0.500, about 4 min left"
+    assert len(others) == 7 and others[-1].endswith("iteration 95 of 100, loss 0.500, about 20 s left")
+
+
+def test_on_a_terminal_the_bar_names_the_epoch() -> None:
+    screen = StringIO()
+    with Display(Console(file=screen, force_terminal=True, width=120)) as display:
+        display(Step(3, 100, 1, 4, {"loss": 0.25}))
+    assert "epoch 1 of 4, loss 0.250" in screen.getvalue()

@@ -36,3 +36,13 @@ def test_every_line_is_an_object_that_any_reader_of_json_takes() -> None:
     assert all(s["line"] == "loom" and datetime.fromisoformat(s["time"]).tzinfo for s in said)
     assert said[2]["message"]["detail"] == "why" and "DEGRADED" in said[2]["text"]
     assert said[3]["message"]["score"] is None and said[3]["message"]["lanes"] == [None, 0.5]
+
+
+def test_a_line_that_starts_says_what_it_waits_for() -> None:
+    out, now_s = io.StringIO(), [50]
+    log = JsonLog(LineConfig.model_validate({"line": {"name": "loom"}}), out, lambda: now_s[0] * 10**9)
+    log.progress({})
+    now_s[0] += 31
+    log.progress({})
+    (said,) = map(json.loads, out.getvalue().splitlines())
+    assert said["text"].startswith("STARTING for 31 s, waiting for recorder") and said["level"] == "info"

@@ -1,4 +1,4 @@
-"""`glassline outputs` refuses what cannot be done with one line each."""
+"""`glassline outputs`, and the answers of `tell` that it gave before: what cannot be done is refused on one line each."""
 
 from __future__ import annotations
 
@@ -58,9 +58,19 @@ def test_it_says_what_it_did(
     path.write_text("line: {name: l}\n")
     for json_wanted in (False, True):
         with stand_in("l", State.FAULT, lambda message: after, told, unacknowledged=("STOP",)):
-            assert main(["outputs", word, str(path), *(["--json"] if json_wanted else [])]) == 0
-        out = capsys.readouterr().out
+            assert main(["tell", str(path), *(["--json"] if json_wanted else []), word]) == 0
+        out, err = capsys.readouterr()
+        assert err == ""
         if json_wanted:
             assert json.loads(out) == {"schema": 1, "did": word, "pulsed": {}, "failed": {}, **facts}
         else:
             assert out == f"{said}\n"
+
+
+def test_the_old_name_is_answered_and_says_the_new_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "line.yaml"
+    path.write_text("line: {name: l}\n")
+    with stand_in("l", State.FAULT, lambda message: {"state": State.DEGRADED}):
+        assert main(["outputs", "reset", str(path)]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("FAULT reset") and err.count("\n") == 1 and f"glassline tell {path} reset" in err
