@@ -46,6 +46,7 @@ class Errand(Generic[T]):
             found = self._found.get_nowait()
         except Empty:
             return None
+        self._thread = None  # it has nothing left to do, and may live for a moment
         if not isinstance(found, Exception):
             return found
         try:

@@ -92,9 +92,10 @@ class Server:
 
     def hang_up(self) -> None:
         """End a post that another thread waits for, where there is something to hang up: not before it is connected."""
-        if self._last is not None and self._last.sock is not None:
+        found = None if self._last is None else self._last.sock  # its own thread may let go of it now
+        if found is not None:
             with suppress(OSError):
-                socket.socket.shutdown(self._last.sock, socket.SHUT_RDWR)
+                socket.socket.shutdown(found, socket.SHUT_RDWR)
 
     @property
     def where(self) -> str:
@@ -188,16 +189,14 @@ class WebhookOutput:
         """What waits is lost with this process, but for documents."""
 
     def _begin(self, now_ns: int) -> bool:
-        if self._errand.running:  # the last one, which was given up
-            self._failed(
-                f"{self._server.where}: the last request to it has not ended, its name server or its answer hangs", now_ns
-            )
-            return False
         if self._first is None and (notice := self._next()) is not None:
             self._sent += 1
             self._first = notice, f"{self._session}-{self._sent}"
         if self._first is None:
             return self._begin_document(now_ns)
+        if self._errand.running:  # the last one, which was given up
+            self._failed(self._unended, now_ns)
+            return False
         notice, key = self._first
         self._post(notice.topic, notice.body.model_dump(mode="json"), key, now_ns)
         return True
@@ -214,9 +213,16 @@ class WebhookOutput:
         if document is None:
             self._sheet_trouble = ""
             return False
+        if self._errand.running:
+            self._keep_document(self._unended, now_ns)
+            return False
         self._document = document
         self._post("sheet", json.loads(document.body), document.name.removesuffix(".json"), now_ns)
         return True
+
+    @property
+    def _unended(self) -> str:
+        return f"{self._server.where}: the last request to it has not ended, its name server or its answer hangs"
 
     def _post(self, kind: str, body: Any, key: str, now_ns: int) -> None:
         self._until_ns = now_ns + int(self._config.timeout_ms * 1e6)

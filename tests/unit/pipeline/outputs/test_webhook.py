@@ -239,6 +239,27 @@ def test_a_name_server_that_hangs_holds_nobody_up_and_is_asked_by_one_thread_alo
     assert rig.told.state is StageState.READY
 
 
+def test_a_document_that_was_given_up_leaves_no_trouble_where_nothing_waits(
+    receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(tmp_path, receiver.url, rolls=True, kinds=["reject"])
+    documents, answers, look_up = Documents(rig.line, "webhook"), threading.Event(), socket.getaddrinfo
+    documents.put(Document("run-0001-l.json", b'{"document": "run-0001-l"}'))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: answers.wait(30) and look_up(*a, **k))
+    rig.stage.step(rig.now_ns)
+    rig.now_ns += MAX_RETRY_NS
+    rig.stage.step(rig.now_ns)
+    assert "no answer within" in rig.told.detail
+    rig.now_ns += MAX_RETRY_NS
+    rig.stage.step(rig.now_ns)
+    assert "has not ended" in rig.told.detail
+    answers.set()
+    until(lambda: not rig.stage._errand.running)
+    for _ in range(3):
+        rig.step(2 * MAX_RETRY_NS)
+    assert not documents.names() and rig.told.state is StageState.READY
+
+
 def test_a_server_that_answers_one_byte_at_a_time_is_hung_up_on(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
