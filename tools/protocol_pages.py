@@ -287,6 +287,9 @@ cameras:
 * A camera that cannot be switched is lost: its process is started again, and until then the line is DEGRADED and no
   cloth may pass.
 * In BYPASS no reject is told, and the wire stays on.
+* `inspection_ok` does not switch it: cloth that was not judged is rejected like a defect, once it is longer than what is
+  tolerated. Choose `pulse_ms` longer than from one frame to the next, or the wire is on between two such rejects.
+* A process that hangs is killed after ten seconds: so long the wire may stay as it is.
 * It was tried on pylon's emulated camera, whose output is a register, and on no real one: see that the relay falls before you
   rely on it.
 """

@@ -1,6 +1,7 @@
 """The wire by which a camera's own output lets cloth pass: on while it may, off where something must be rejected.
 
-On: decision's heartbeat is fresh and says of no stop that it is open, and no reject was told within the last `pulse_ms`.
+On: decision's heartbeat is fresh and says of no stop that it is open, nor that the line is in FAULT with rejects not set
+aside; and no reject was told within the last `pulse_ms`, nor may have been: heartbeats that were not heard count as one.
 Off else: before decision is heard, when it falls silent, and when this process ends. So a wire that is cut rejects.
 
 The camera holds what it was told last. Where this process is killed, it is off again when the next one opens the camera; where
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from pipeline.link.protocol import Inbox, portion
 from pipeline.messages.actions import Reject
 from pipeline.messages.line import STALE_NS, Heartbeat
-from pipeline.messages.states import ActionKind
+from pipeline.messages.states import ActionKind, State
 
 
 class RejectLine:
@@ -31,6 +32,8 @@ class RejectLine:
         for message, _ in portion(self._heard):
             match message:
                 case Heartbeat():
+                    if not self._follows(message):
+                        self._off_until_ns = now_ns + self._pulse_ns
                     self._beat = message
                 case Reject():
                     self._off_until_ns = now_ns + self._pulse_ns
@@ -39,7 +42,14 @@ class RejectLine:
             self._switch(on)
             self._on = on
 
+    def _follows(self, beat: Heartbeat) -> bool:
+        """Whether nothing was told between it and the one before that was not heard here: a reject fell out with heartbeats."""
+        last = self._beat
+        return last is not None and (beat.generation, beat.number) == (last.generation, last.number + 1)
+
     def _may_pass(self, now_ns: int) -> bool:
         if self._beat is None or now_ns - self._beat.t_mono_ns >= STALE_NS:  # by when it was said: this process may have slept
+            return False
+        if self._beat.state is State.FAULT and not self._beat.bypass:
             return False
         return ActionKind.STOP not in self._beat.unacknowledged and now_ns >= self._off_until_ns

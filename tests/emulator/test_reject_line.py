@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from pathlib import Path
@@ -20,7 +21,7 @@ os.environ.setdefault("PYLON_CAMEMU", "2")  # before pylon's factory exists
 
 
 def test_it_is_on_while_decision_lives_and_off_for_a_reject_and_at_the_end(tmp_path: Path) -> None:
-    wire = {"line": "Line3", "user_output": "UserOutput2", "pulse_ms": 60_000}
+    wire = {"line": "Line3", "user_output": "UserOutput2", "pulse_ms": 300}
     camera = {"name": "c", "source": "basler", "serial": "0815-0001", "features": {"Width": 64, "Height": 32}, "stall_ms": 9000}
     config = LineConfig.model_validate({"line": {"name": "wire"}, "model": "run", "cameras": [{**camera, "reject_line": wire}]})
     link = ZmqLink(tmp_path)
@@ -29,13 +30,15 @@ def test_it_is_on_while_decision_lives_and_off_for_a_reject_and_at_the_end(tmp_p
     assert isinstance(stage, Grabber)
     nodes: Any = stage._camera._camera.GetNodeMap()  # type: ignore[attr-defined]
 
+    numbers = itertools.count()
+
     def until(on: bool, *also: Reject) -> None:
         end_s = time.monotonic() + 20
         while bool(nodes.GetNode("UserOutputValue").GetValue()) is not on:
             assert time.monotonic() < end_s
             now_ns = time.monotonic_ns()
             air.publish(Heartbeat(
-                number=0, generation=0, state=State.RUNNING, inspection_ok=True, verdicts=0, t_mono_ns=now_ns
+                number=next(numbers), generation=0, state=State.RUNNING, inspection_ok=True, verdicts=0, t_mono_ns=now_ns
             ))  # fmt: skip
             for word in also:
                 air.publish(word)
@@ -45,7 +48,6 @@ def test_it_is_on_while_decision_lives_and_off_for_a_reject_and_at_the_end(tmp_p
     until(True)
     place = {"camera": "another", "cause": Result.DEFECT, "start_mm": 0.0, "end_mm": 1.0, "t_mono_ns": 0}
     until(False, Reject.model_validate({"number": 0, "generation": 0, "verdict": 0, **place}))
-    stage._reject_line._off_until_ns = 0  # type: ignore[union-attr]
     until(True)
     switched: list[bool] = []
     real = stage._camera._set_output  # type: ignore[attr-defined]
