@@ -213,7 +213,8 @@ of its own that hears what the line publishes: a scrape costs the line nothing, 
 Of every {SAMPLED}th frame of a camera the times are kept, of the latest {KEPT_FRAMES} such frames in all.
 
 {_table(("stage", "from", "to", "where the frame is"), [(s.name, s.begins, s.ends, s.where) for s in STAGES])}
-A frame that was never scored has no stages between its camera and its verdict.
+A frame that was never scored has no stages between its camera and its verdict. One whose score came after its verdict has
+those that were over by then.
 
 {_table(("name", "type", "what it is"), rows)}
 Where a figure is of a camera, a process, an output or a reason, its label says which. Counters of the line go on over a restart

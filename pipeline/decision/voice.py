@@ -23,13 +23,16 @@ class Voice:
     def tell(self, message: Message, payloads: tuple[Payload, ...] = ()) -> None:
         """To everybody; the payloads to the recorder alone."""
         if isinstance(message, Verdict):
+            self._mark(message, Step.DECIDED)
             self._publisher.publish(message.model_copy(update={"cells_shape": None}))
-            if message.seq is not None:
-                key = message.camera, message.boot_id, message.seq
-                self.trail.mark(key, Step.DECIDED, message.t_mono_ns)
-                self.trail.mark(key, Step.PUBLISHED)
+            self._mark(message, Step.PUBLISHED)
         else:
             self._publisher.publish(message)
         self._backlog.add(message, payloads)
         if self._backlog.overflows:
             self._overflowed()
+
+    def _mark(self, verdict: Verdict, step: Step) -> None:
+        """By the clock of now: the verdict's own time is that of decision's step, which may begin before its score comes."""
+        if verdict.seq is not None:
+            self.trail.mark((verdict.camera, verdict.boot_id, verdict.seq), step)

@@ -36,6 +36,7 @@ STAGES = (
     Stage("record", Step.PUBLISHED, Step.RECORDED, "on the link to the recorder, until the verdict is safe on disk"),
 )
 """One after the other: together they are the whole way."""
+IN_WORKER = (Step.RECEIVED, Step.BEGUN, Step.SCORED)
 
 
 class Traces:
@@ -52,7 +53,9 @@ class Traces:
             known.update({step: frame.steps[step] for step in new})
             for stage in STAGES:
                 if new & {stage.begins, stage.ends} and {stage.begins, stage.ends} <= known.keys():
-                    yield stage.name, max(0, known[stage.ends] - known[stage.begins]) / 1e9
+                    took_ns = known[stage.ends] - known[stage.begins]
+                    if took_ns >= 0 or stage.ends is not Step.DECIDED:  # else it was decided without that score
+                        yield stage.name, max(0, took_ns) / 1e9
             while len(self._frames) > KEPT_FRAMES:
                 self._frames.popitem(last=False)
 
@@ -80,10 +83,13 @@ def _event(phase: str, row: dict[str, Any], name: str, at_ns: int) -> dict[str, 
 
 
 def _in_order(steps: dict[Step, int]) -> dict[Step, int]:
-    """None before the one that it follows: who sends may read the clock after who receives."""
+    """None before the one that it follows: who sends may read the clock after who receives.
+
+    What the worker did after the verdict is left out: nobody waited for it.
+    """
     found: dict[Step, int] = {}
     latest_ns = 0
     for step in Step:
-        if step in steps:
+        if step in steps and not (step in IN_WORKER and steps[step] > steps.get(Step.DECIDED, steps[step])):
             found[step] = latest_ns = max(latest_ns, steps[step])
     return found
