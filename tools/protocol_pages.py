@@ -169,7 +169,8 @@ A line whose heartbeat is older than a second is Preoperational, its LineState S
 * A **defect** is a ResultReady with `IsPartial` true. A roll's end is one with `IsPartial` false. `ResultContent` is JSON.
 * A final result counts what this server has heard. Its `complete` is false where it was started again in the middle of the
   roll, or has missed messages: the counts are then too low. A roll that ends while no server is there has no final result.
-  Whoever must have each roll takes [its document](roll.md).
+* It comes where the roll is told to end. Frames that are on their way then, or cloth that a later camera has yet to see, are
+  in partial results alone. Whoever must have each roll whole takes [its document](roll.md).
 * `IsSimulated` is true unless every camera is a real one.
 * Events come from the line's object, and from the Server object. The client says how often they are sent: a publishing
   interval of 10 ms is a good one.

@@ -68,7 +68,7 @@ class OpcUaOutput:
     ) -> None:
         self._heard, self._server, self._utc = heard, server, utc
         self._status = StatusReport(decision, "output", name, generation)
-        self._teller, self._missed = Teller(), 0
+        self._teller, self._missed = Teller(from_the_start=generation == 0), 0
         self._simulated = not server.line.cameras or any(c.source != "basler" for c in server.line.cameras)
         self._jobs: OrderedDict[str, str] = OrderedDict()
         """By a roll's name, the job of its cloth."""
@@ -178,10 +178,11 @@ class OpcUaOutput:
             self._server.event(model.JOB_STARTED, f"roll {roll.roll_id}", JobId=self._job(roll.roll_id))
 
     def _result(self, verdict: Verdict) -> None:
+        own = self._roll is None or verdict.roll_id == self._roll.roll_id  # else the roll before has had its final result
         if verdict.result is Result.NOT_INSPECTED:
-            self._counts["not_inspected"] += 1
+            self._counts["not_inspected"] += own
         elif verdict.counts_as_defect:
-            self._counts["defects"] += 1
+            self._counts["defects"] += own
             body = verdict.model_dump_json(include={
                 "camera", "seq", "score", "lanes", "regions", "start_mm", "end_mm", "number", "generation", "roll_id", "event",
             })  # fmt: skip

@@ -196,27 +196,29 @@ def test_defects_are_partial_results_and_a_rolls_end_the_final_one(rig: Rig) -> 
     assert final.CreationTime.year == 2027
 
 
-@pytest.mark.parametrize("generation", [0, 3])
-def test_a_final_result_says_whether_it_counts_the_whole_roll(generation: int) -> None:
+@pytest.mark.parametrize(("generation", "first", "whole"), [(0, 0, True), (0, 7, False), (3, 7, False)])
+def test_a_final_result_says_whether_it_counts_the_whole_roll(generation: int, first: int, whole: bool) -> None:
     rig = Rig(generation)
     try:
-        rig.say_verdict(7)  # the welcome with the roll comes up to 250 ms later
+        rig.say_verdict(first)  # the welcome with the roll comes up to 250 ms later
         rig.say_roll(4, "R1", 0.0)
 
         def say() -> None:
-            rig.say_verdict(8)
+            rig.say_verdict(first + 1)
             rig.say_roll(5, "R2", 5000.0)
-            rig.say_verdict(9, roll_id="R2")
+            rig.say_verdict(first + 2, roll_id="R2")
+            rig.say_verdict(first + 3, roll_id="R1")  # a frame that was on its way: it is none of R2's
+            rig.say_verdict(first + 4, roll_id="R1", result=Result.NOT_INSPECTED, reason=Reason.NO_FRAME)
             rig.say_roll(6, "R3", 9000.0)
-            rig.say_verdict(12, roll_id="R3")  # two of them fell out on their way
+            rig.say_verdict(first + 7, roll_id="R3")  # two of them fell out on their way
             rig.say_roll(7, "R4", 9900.0)
-            rig.say_verdict(13, roll_id="R4")
+            rig.say_verdict(first + 8, roll_id="R4")
             rig.say_roll(8, "", 9999.0)
 
-        events = heard_events(rig, model.RESULT_READY, 8, say)
+        events = heard_events(rig, model.RESULT_READY, 9, say)
         final = [(e.PartId.Id, json.loads(e.ResultContent[0])) for e in events if not e.IsPartial]
-        assert [(name, c["defects"], c["complete"]) for name, c in final] == [
-            ("R1", 2, generation == 0), ("R2", 1, True), ("R3", 1, False), ("R4", 1, True),
+        assert [(name, c["defects"], c["not_inspected"], c["complete"]) for name, c in final] == [
+            ("R1", 2, 0, whole), ("R2", 1, 0, True), ("R3", 1, 0, False), ("R4", 1, 0, True),
         ]  # fmt: skip
     finally:
         rig.stage.close()
