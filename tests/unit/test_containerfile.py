@@ -54,6 +54,8 @@ def complaints(text: str) -> Iterator[str]:
     users = [(n, rest) for n, (word, rest) in enumerate(told) if word == "USER" and n > last]
     if not users or not re.fullmatch(r"[1-9]\d*:[1-9]\d*", users[-1][1]):
         yield "runs as root, or as a name that an orchestrator cannot check"
+    elif (ids := re.search(r"useradd --uid (\d+) --gid (\d+) ", text)) is None or ":".join(ids.groups()) != users[-1][1]:
+        yield "the user that it runs as is not the one that was made, or its group is whatever was free"
     elif any(word == "RUN" for word, _ in told[users[-1][0] :]):
         yield "changes the image as the user of the line"
     if "HEALTHCHECK" not in dict(told):
@@ -81,7 +83,7 @@ def test_there_is_nothing_to_complain_of() -> None:
         ("HEALTHCHECK --interval", "# --interval"), ('ENTRYPOINT ["glassline"]', "ENTRYPOINT glassline"),
         (" --no-install-recommends", ""),
         (" --no-cache-dir --no-deps --require-hashes", " --require-hashes"), ("PYTHONUNBUFFERED=1", "MQTT_PASSWORD=x"),
-        ("WORKDIR /line", "RUN touch x"),
+        ("WORKDIR /line", "RUN touch x"), ("useradd --uid 10001 --gid 10001", "useradd --system --uid 10001 --user-group"),
     ],
 )  # fmt: skip
 def test_a_file_that_breaks_a_rule_is_told_of(was: str, becomes: str) -> None:
