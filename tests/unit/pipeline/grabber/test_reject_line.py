@@ -34,7 +34,6 @@ class Bench:
         ))  # fmt: skip
         self.number += 1
 
-
     def reject(self) -> None:
         self.heard.send(Reject(
             number=0, generation=0, verdict=0, camera="another", cause=Result.DEFECT, start_mm=0.0, end_mm=1.0, t_mono_ns=0
