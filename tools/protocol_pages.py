@@ -30,6 +30,7 @@ from pipeline.outputs.backlog import MAX_WAITING
 from pipeline.outputs.mqtt import KEEPALIVE_S, MAX_RETRY_NS, SILENT_NS
 from pipeline.outputs.notices import TOPICS
 from pipeline.report.document import RollDocument
+from pipeline.supervision import child
 
 FOLDER, CONFIGS = Path("docs/protocols"), Path(configs.__file__).parent
 HEAD = "<!-- made by `python -m tools.protocol_pages`; do not edit -->\n"
@@ -291,7 +292,7 @@ cameras:
 * In BYPASS no reject is told, and the wire stays on.
 * `inspection_ok` does not switch it: cloth that was not judged is rejected like a defect, once it is longer than what is
   tolerated. Choose `pulse_ms` longer than from one frame to the next, or the wire is on between two such rejects.
-* A process that hangs is killed after ten seconds: so long the wire may stay as it is.
+* A process that hangs is killed after {child.SILENT_NS // 10**9} s: so long the wire may stay as it is.
 * It was tried on pylon's emulated camera, whose output is a register, and on no real one: see that the relay falls before you
   rely on it.
 """
