@@ -20,7 +20,7 @@ class RecordingConfig(Section):
     before_s: float = Field(default=5.0, ge=0, le=600)
     after_s: float = Field(default=2.0, ge=0, le=600)
     """Around the moment at which the defect's picture was taken; neighbouring spans become one file."""
-    rate: float | None = Field(default=None, gt=0)
+    rate: float | None = Field(default=None, ge=0.001)
     """Pictures per second of each camera that are kept at all times; above the camera's own: all of them. Null: none."""
     memory_mb: float = Field(default=500.0, gt=0)
     """Pictures that wait whether a defect comes; more than that go before `before_s` is over."""

@@ -46,7 +46,10 @@ class RecordingFolder:
     def tidy(self, writing: Path | None) -> None:
         """Remove what is too old, and the oldest while all together are too much."""
         config, now_ns = self._config, self._utc_ns()
-        files = sorted(p for p in config.folder.glob(f"*{SUFFIX}") if NAME.fullmatch(p.stem))
+        try:
+            files = sorted(p for p in config.folder.glob(f"*{SUFFIX}") if NAME.fullmatch(p.stem))
+        except OSError:
+            return  # the next write will say what is wrong
         sizes = {file: _size(file) for file in files}
         total = sum(sizes.values())
         for file in files:
@@ -59,9 +62,9 @@ class RecordingFolder:
 
     def _measure(self) -> None:
         place = self._config.folder
-        while not place.exists() and place != place.parent:
-            place = place.parent
         try:
+            while not place.exists() and place != place.parent:
+                place = place.parent
             disk = os.statvfs(place)
         except OSError:
             return  # the next write will say what is wrong

@@ -81,7 +81,7 @@ class RecordingStage:
 
     def step(self, now_ns: int) -> bool:
         """Take in what has come, write what is wanted, let go what is not."""
-        moved = self._take(now_ns, TAKEN)
+        moved = self._take(now_ns)
         self._folder.step(now_ns, self._file.path if self._file else None)
         moved |= self._settle(now_ns)
         self._finish_due(now_ns)
@@ -91,15 +91,20 @@ class RecordingStage:
     def close(self) -> None:
         """Write what was wanted of the rest, and end the file."""
         now_ns = time.monotonic_ns()
-        while self._take(now_ns, 1000):
-            pass
+        while self._take(now_ns) or self._full:
+            self._settle(now_ns)
         while self._settle(now_ns, last=True):
             pass
         self._end_file(now_ns)
 
-    def _take(self, now_ns: int, most: int) -> bool:
+    @property
+    def _full(self) -> bool:
+        return self._ring.size > self._config.memory_mb * 1e6
+
+    def _take(self, now_ns: int) -> bool:
+        """What has come; with the memory full no pictures: those that the disk is too slow for wait, or are missed."""
         taken = 0
-        for message, payloads in portion(self._sent, most):
+        for message, payloads in () if self._full else portion(self._sent, TAKEN):
             taken += 1
             if isinstance(message, Frame) and message.camera in self._cameras:
                 self._misses.see(message, now_ns)
@@ -108,6 +113,8 @@ class RecordingStage:
                 self._ring.put(Entry(min(message.t_mono_ns, now_ns), message))
             else:
                 self._sent.refused.count(message.sender)
+            if self._full:
+                break
         for message, _ in portion(self._heard):
             taken += 1
             if not isinstance(message, HEARD):
@@ -127,8 +134,7 @@ class RecordingStage:
         while self._ring and room > 0:
             entry = self._ring.oldest
             wanted = self._wanted(entry)
-            full = self._ring.size > self._config.memory_mb * 1e6
-            if not (wanted or full or last or now_ns - entry.t_ns > self._hold_ns):
+            if not (wanted or self._full or last or now_ns - entry.t_ns > self._hold_ns):
                 break
             self._ring.pop()
             room -= entry.size

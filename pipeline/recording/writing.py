@@ -9,6 +9,7 @@ from typing import Any
 from mcap.writer import CompressionType, Writer
 from pydantic import BaseModel, ConfigDict
 
+from pipeline.messages.domains import Seq
 from pipeline.messages.frames import Frame
 from pipeline.messages.message import Message, Payload
 from pipeline.messages.motion import Motion
@@ -28,7 +29,7 @@ class KeptFrame(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     frame: Frame
-    left_out: int = 0
+    left_out: Seq = 0
     """So many frames between the one before in this file and this one were left out on purpose: they were not lost."""
 
 
@@ -129,10 +130,8 @@ class McapWriter:
 
     def close(self) -> None:
         """End the file with its index."""
-        try:
-            self._writer.finish()
-        finally:
-            self._file.close()
+        self._writer.finish()
+        self._file.close()
 
     def abandon(self) -> None:
         """Leave the file without its index; one that holds nothing goes."""

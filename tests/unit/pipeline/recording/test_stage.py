@@ -18,6 +18,7 @@ from pipeline.messages.stages import Status
 from pipeline.messages.states import FrameStatus, MotionState, Result, StageState
 from pipeline.messages.verdicts import Verdict
 from pipeline.recording import folder as folder_module
+from pipeline.recording import stage as stage_module
 from pipeline.recording import writing
 from pipeline.recording.reading import McapRecording
 from pipeline.recording.ring import Windows
@@ -148,6 +149,19 @@ def test_memory_is_bounded_and_the_oldest_goes_first(tmp_path: Path) -> None:
     assert kept == list(range(kept[0], 196)) and 150 < kept[0] < 190
 
 
+def test_a_disk_slower_than_the_cameras_fills_no_more_memory_than_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage_module, "STEP_BYTES", 1)  # one picture a step
+    bench = Bench(tmp_path / "r", rate=1000, memory_mb=0.02)
+    for _ in range(40):
+        for _ in range(6):
+            bench.show("a", bench.now_ns)
+            bench.seq, bench.now_ns = bench.seq + 1, bench.now_ns + 2 * MS
+        bench.stage.step(bench.now_ns)
+        assert bench.stage._ring.size <= 20_000 + 2160
+    bench.stage.close()
+    assert bench.kept(bench.files[0]) == list(range(240)), "what waited outside was taken in the end"
+
+
 def test_pictures_that_were_not_taken_are_counted_and_told_and_those_that_a_camera_lost_are_not(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "r")
     bench.run(3, gone=(7, 8, 15), lost=(12, 22))
@@ -207,6 +221,37 @@ def test_a_full_disk_in_mid_recording_is_told_and_recovers_when_room_is_made(
     missed = 70 - sum(len(bench.kept(file)) for file in bench.files)
     assert bench.stage.counters["not_recorded"] == missed > 10
     assert before.stat().st_size == whole, "half a record would puzzle other readers"
+
+
+def test_a_disk_that_is_full_as_a_file_ends_ends_nothing_else(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "r", rate=1000)
+    bench.run(2)
+    assert bench.stage._file is not None
+    kept, file = len(bench.kept(bench.files[0])), bench.stage._file._file
+
+    def refuse(data: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    file._file = SimpleNamespace(  # type: ignore[assignment]
+        write=refuse, tell=file._file.tell, truncate=file._file.truncate, close=file._file.close
+    )
+    bench.stage.close()
+    assert len(bench.kept(bench.files[0])) == kept and bench.stage._misses.unwritten == 20 - kept > 0
+
+
+def test_a_folder_that_cannot_be_looked_at_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(tmp_path / "r", rate=10)
+    with monkeypatch.context() as patched:
+
+        def refuse(*args: object, **options: object) -> bool:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+        patched.setattr(Path, "exists", refuse)
+        patched.setattr(Path, "glob", refuse)
+        bench.stage.step(0)
+    bench.run(2)
+    bench.stage.close()
+    assert bench.kept(bench.files[0])[-1] == 19
 
 
 def test_room_is_left_on_the_disk_and_the_file_is_ended_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
