@@ -205,6 +205,7 @@ class McapFootage:
     def _picture(self, recorded: RecordedPicture, block_id: int) -> Picture:
         frame = recorded.frame
         whole = frame.status is FrameStatus.OK
+        missing = "its picture is missing" if recorded.pixels is None else ""
         return Picture(
             origin=f"{recorded.file}#{self._camera}/{frame.seq}",
             block_id=block_id,
@@ -212,7 +213,7 @@ class McapFootage:
             rows=frame.shape[0],
             encoder_count=frame.encoder_count,
             span_mm=None if frame.start_mm is None or frame.end_mm is None else (frame.start_mm, frame.end_mm),
-            error="" if whole else f"recorded as {frame.status.value}",
+            error=missing if whole else f"recorded as {frame.status.value}",
         )
 
 
@@ -220,7 +221,8 @@ def _steps(before: RecordedPicture | None, recorded: RecordedPicture) -> int:
     """How far its number lies behind that of the picture before in its file."""
     if before is None or before.frame.boot_id != recorded.frame.boot_id:
         return 1
-    return max(1, recorded.frame.seq - before.frame.seq - recorded.left_out)
+    steps = recorded.frame.seq - before.frame.seq - recorded.left_out
+    return steps if 1 <= steps < MAX_BELIEVED else 1
 
 
 class Film:

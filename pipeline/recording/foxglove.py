@@ -43,7 +43,7 @@ def decode_picture(message: bytes) -> np.ndarray:
     fields = _read_fields(memoryview(message))
     width, height, data = (fields.get(n) for n in (_WIDTH, _HEIGHT, _DATA))
     channels = _CHANNELS.get(bytes(fields.get(_ENCODING, b"")))
-    if not (isinstance(width, memoryview) and isinstance(height, memoryview) and isinstance(data, memoryview) and channels):
+    if width is None or height is None or data is None or not channels or not width.nbytes == height.nbytes == 4:
         raise ValueError("no mono8 or rgb8 picture")
     (w,), (h,) = struct.unpack("<I", width), struct.unpack("<I", height)
     if not (0 < w <= MAX_SIDE_PX and 0 < h <= MAX_SIDE_PX) or data.nbytes != w * h * channels:

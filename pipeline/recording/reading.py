@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
 import zstandard
 from mcap.exceptions import McapError
-from mcap.reader import SeekingReader
-from mcap.records import Channel, Chunk, Metadata
+from mcap.records import Channel, Chunk, Footer, Metadata, Statistics
 from mcap.records import Message as Record
-from mcap.stream_reader import StreamReader, breakup_chunk
+from mcap.stream_reader import StreamReader
 from pydantic import ValidationError
 
 from glass_core.errors import InputError
@@ -28,6 +30,8 @@ from pipeline.recording.writing import ABOUT, SCHEMA, KeptFrame, frame_topic, me
 
 MAX_CHUNK_BYTES = 512 << 20
 """One picture of the largest, and a chunk beside it."""
+END_BYTES = 9 + 20 + 8
+"""The footer, and the magic bytes behind it."""
 _DAMAGE = (McapError, zstandard.ZstdError, ValueError, struct.error, KeyError, OverflowError, MemoryError)
 """What comes of bytes that are no MCAP."""
 Kind = TypeVar("Kind", KeptFrame, Motion)
@@ -133,13 +137,21 @@ def _read_cameras(file: Path) -> dict[str, dict[str, Any]]:
 
 def _read_counts(file: Path) -> dict[str, int] | None:
     """Messages by topic, as the index at its end says; null where it has none."""
+    counts: dict[int, int] | None = None
+    topics: dict[int, str] = {}
     try:
         with file.open("rb") as stream:
-            summary = SeekingReader(stream, record_size_limit=MAX_CHUNK_BYTES).get_summary()
-        if summary is None or summary.statistics is None:
-            return None
-        counts = summary.statistics.channel_message_counts
-        return {channel.topic: counts.get(number, 0) for number, channel in summary.channels.items()}
+            stream.seek(-END_BYTES, os.SEEK_END)
+            footer = next(_unopened(stream))
+            if not isinstance(footer, Footer) or footer.summary_start == 0:
+                return None
+            stream.seek(footer.summary_start)
+            for record in _unopened(stream):
+                if isinstance(record, Statistics):
+                    counts = record.channel_message_counts
+                elif isinstance(record, Channel):
+                    topics[record.id] = record.topic
+        return None if counts is None else {topic: counts.get(number, 0) for number, topic in topics.items()}
     except OSError as e:
         if e.errno != errno.EINVAL:  # it is shorter than an end
             raise _unreadable(file, e) from None
@@ -154,11 +166,13 @@ def _read_messages(file: Path, topics: set[str]) -> Iterator[tuple[str, bytes]]:
     for record in _read_records(file):
         if not isinstance(record, Chunk):
             continue
+        if record.compression == "lz4":
+            raise InputError(f"recording compressed with lz4, {file}, compress it with zstd")
         try:
-            held = breakup_chunk(_checked(record), validate_crc=True)
+            held = BytesIO(_unpacked(record))
         except _DAMAGE:
             return
-        for each in held:
+        for each in _until_damage(_unopened(held)):  # one by one: together small ones take far more memory than their bytes
             if isinstance(each, Channel):
                 names[each.id] = each.topic
             elif isinstance(each, Record) and (topic := names.get(each.channel_id)) in topics:
@@ -166,25 +180,33 @@ def _read_messages(file: Path, topics: set[str]) -> Iterator[tuple[str, bytes]]:
                 yield topic, each.data
 
 
-def _checked(chunk: Chunk) -> Chunk:
-    """ValueError for a chunk that is cut, or would take more memory than one of ours."""
-    size = zstandard.frame_content_size(chunk.data) if chunk.compression == "zstd" else len(chunk.data)
-    if chunk.compression not in ("", "zstd") or size != chunk.uncompressed_size or size > MAX_CHUNK_BYTES:
+def _unpacked(chunk: Chunk) -> bytes:
+    """The bytes of a chunk; ValueError for one that is cut or damaged, or would take more memory than one of ours."""
+    size, data = chunk.uncompressed_size, chunk.data
+    if chunk.compression not in ("", "zstd") or size > MAX_CHUNK_BYTES:
         raise ValueError("no chunk")
-    return chunk
+    if chunk.compression:  # read as a stream: who wrote it so did not know its size at its beginning
+        data = zstandard.ZstdDecompressor().stream_reader(data).read(size + 1)
+    if len(data) != size or chunk.uncompressed_crc not in (0, zlib.crc32(data)):
+        raise ValueError("no chunk")
+    return data
 
 
 def _read_records(file: Path) -> Iterator[object]:
     """The records of a file, chunks unopened; nothing from the first on that is not whole."""
     try:
         with file.open("rb") as stream:
-            yield from _until_damage(StreamReader(stream, emit_chunks=True, record_size_limit=MAX_CHUNK_BYTES))
+            yield from _until_damage(_unopened(stream, begins=True))
     except OSError as e:
         raise _unreadable(file, e) from None
 
 
-def _until_damage(reader: StreamReader) -> Iterator[object]:
-    records = reader.records
+def _unopened(stream: IO[bytes], begins: bool = False) -> Iterator[object]:
+    """The records from here on, chunks unopened; `begins`: a file does, by its magic bytes."""
+    return StreamReader(stream, skip_magic=not begins, emit_chunks=True, record_size_limit=MAX_CHUNK_BYTES).records
+
+
+def _until_damage(records: Iterator[object]) -> Iterator[object]:
     while True:
         try:
             record = next(records)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import random
+import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import zstandard
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from mcap import stream_reader
 from mcap.reader import make_reader
+from pydantic import ValidationError
 
 from glass_core.errors import InputError
 from pipeline.cameras.replay import ReplayCamera
@@ -21,10 +26,11 @@ from pipeline.messages.states import FrameStatus, MotionState
 from pipeline.motion.played import RecordedCourse
 from pipeline.recording.foxglove import decode_picture, encode_picture
 from pipeline.recording.reading import McapRecording
-from pipeline.recording.writing import McapWriter
+from pipeline.recording.writing import KeptFrame, McapWriter
 from pipeline.supervision.replaying import count_frames, line_of
 
 MS = 1_000_000
+CHUNK, DATA_END = 6, 15
 LEFT = {"name": "left", "source": "weave", "mm_per_px_x": 0.2, "mm_per_px_y": 0.3, "rows": 16, "overlap_rows": 4}
 RIGHT = {"name": "right", "source": "weave", "mm_per_px_x": 0.4, "mm_per_px_y": 0.5, "x_offset_mm": 90, "y_offset_mm": -7}
 CAMERAS = {"left": LEFT, "right": RIGHT}
@@ -208,7 +214,86 @@ def test_a_picture_of_another_size_than_its_frame_is_refused(tmp_path: Path) -> 
         shots(tmp_path / "b.mcap")
 
 
-MESSAGES = (b"", b"\x0a", b"\x32" + b"\xff" * 9 + b"\x01", b"\x15\x01", b"\xff" * 12, b"\x0b")
+def packed(path: Path, compression: bytes, pack: Callable[[bytes], bytes]) -> Path:
+    """The file with its chunks packed so and without an end, by https://mcap.dev/spec#chunk-op0x06."""
+    data, at = path.read_bytes(), 8
+    out = bytearray(data[:at])
+    while data[at] != DATA_END:
+        (size,) = struct.unpack_from("<Q", data, at + 1)
+        body, at = data[at + 9 : at + 9 + size], at + 9 + size
+        if data[at - size - 9] == CHUNK:
+            held = pack(body[40:])  # times, size and sum; no compression; its length
+            body = body[:28] + _prefixed("<I", compression) + _prefixed("<Q", held)
+        out += bytes([data[at - size - 9]]) + _prefixed("<Q", body)
+    path.write_bytes(out)
+    return path
+
+
+def _prefixed(form: str, data: bytes) -> bytes:
+    return struct.pack(form, len(data)) + data
+
+
+def test_chunks_packed_as_a_stream_are_read_and_others_are_named(tmp_path: Path) -> None:
+    def as_stream(data: bytes) -> bytes:  # it does not say how large it was
+        packing = zstandard.ZstdCompressor().compressobj()
+        return packing.compress(data) + packing.flush()
+
+    path = packed(write(tmp_path / "a.mcap", (frame(0), 0), (frame(2), 0)), b"zstd", as_stream)
+    assert [s.block_id for s in shots(path)] == [0, 2]
+    assert np.array_equal(shots(path)[1].pixels, pixels(2))
+    path = packed(write(tmp_path / "b.mcap", (frame(0), 0)), b"lz4", bytes)
+    with pytest.raises(InputError, match=r"compressed with lz4, .*b\.mcap, compress it with zstd"):
+        shots(path)
+
+
+@pytest.mark.parametrize("declared", [100, 300_000_000, 1 << 60])
+def test_a_chunk_that_is_larger_than_it_says_or_than_any_of_ours_is_not_unpacked(tmp_path: Path, declared: int) -> None:
+    path = packed(write(tmp_path / "a.mcap", (frame(0), 0)), b"zstd", lambda held: zstandard.compress(bytes(1 << 20)))
+    data = bytearray(path.read_bytes())
+    at = data.find(zstandard.compress(bytes(1 << 20))) - 8 - 8 - 12
+    struct.pack_into("<Q", data, at, declared)
+    path.write_bytes(data)
+    assert list(McapRecording(path).motion()) == []
+
+
+def test_an_index_that_leads_back_to_the_chunks_opens_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.mcap", (frame(0), 0), (frame(1), 0))
+    assert McapRecording(path).announced(path, "left") == 2
+    data = bytearray(path.read_bytes())
+    at = 8
+    while data[at] != CHUNK:
+        at += 9 + struct.unpack_from("<Q", data, at + 1)[0]
+    struct.pack_into("<Q", data, len(data) - 28, at)
+    path.write_bytes(data)
+
+    def refuse(*args: object, **options: object) -> None:
+        raise AssertionError("a chunk was opened")
+
+    monkeypatch.setattr(stream_reader, "get_chunk_data_stream", refuse)
+    McapRecording(path).announced(path, "left")
+
+
+def test_a_leap_that_nobody_believes_is_one_frame_and_nothing_was_left_out_backwards(tmp_path: Path) -> None:
+    writer = McapWriter(tmp_path / "a.mcap", "loom", "sha", CAMERAS)
+    for seq in (0, (1 << 53) - 1):
+        leap = frame(0).model_copy(update={"seq": seq})
+        writer.write_frame(leap, pixels(0).tobytes(), 0, 0)
+    writer.close()
+    assert [s.block_id for s in shots(tmp_path / "a.mcap")] == [0, 1]
+    with pytest.raises(ValidationError):
+        KeptFrame(frame=frame(0), left_out=-(10**30))
+
+
+def test_a_whole_frame_without_its_picture_says_so(tmp_path: Path) -> None:
+    writer = McapWriter(tmp_path / "a.mcap", "loom", "sha", CAMERAS)
+    writer.write_frame(frame(0), pixels(0).tobytes(), 0, 0)
+    writer.write_frame(frame(1), b"", 0, 0)
+    writer.close()
+    assert [s.error for s in shots(tmp_path / "a.mcap")] == ["", "its picture is missing"]
+
+
+LONG_WIDTH = b"\x11" + bytes(8) + b"\x1d\1\0\0\0" + b"\x22\5mono8" + b"\x32\1x"
+MESSAGES = (LONG_WIDTH, b"", b"\x0a", b"\x32" + b"\xff" * 9 + b"\x01", b"\x15\x01", b"\xff" * 12, b"\x0b")
 
 
 @pytest.mark.parametrize("message", MESSAGES)
