@@ -84,7 +84,8 @@ def _pause_ms(before: RecordedPicture, picture: RecordedPicture) -> int:
 def _shrunk(pixels: np.ndarray) -> np.ndarray:
     colour = pixels if pixels.ndim == 3 else cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB)
     share = MAX_SIDE_PX / max(colour.shape)
-    return colour if share >= 1 else cv2.resize(colour, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+    height, width = (max(1, round(side * share)) for side in colour.shape[:2])  # a line is a line still
+    return colour if share >= 1 else cv2.resize(colour, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _fitted(pixels: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -59,6 +59,11 @@ def test_a_picture_larger_than_players_show_is_made_smaller(tmp_path: Path) -> N
     assert shown(tmp_path / "v.mp4")[0][2:] == (3840, 20)
 
 
+def test_a_picture_of_one_line_is_not_made_smaller_than_that(tmp_path: Path) -> None:
+    assert export_video(recording(tmp_path / "r.mcap", (0, 99, (1, 9000))), tmp_path / "v.mp4", "a") == 1
+    assert shown(tmp_path / "v.mp4")[0][2:] == (3840, 2)
+
+
 def test_the_verb_makes_it_of_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     recording(tmp_path / "1.mcap", (0, 99, (40, 64)), (20, 99, (40, 64)))
     recording(tmp_path / "2.mcap", (60, 99, (40, 64)), camera="b")
