@@ -51,11 +51,18 @@ class MotionSource(Protocol):
 class MotionStage:
     """Speaks fifty times a second; cloth that exists only here starts when everybody there has heard its first position."""
 
-    def __init__(self, cloth: MotionSource, decision: Outbox, listeners: list[Outbox], generation: int = 0) -> None:
+    def __init__(
+        self,
+        cloth: MotionSource,
+        decision: Outbox,
+        grabbers: list[Outbox],
+        generation: int = 0,
+        recording: Outbox | None = None,
+    ) -> None:
         self._source = cloth
         self._status = StatusReport(decision, "motion", "motion", generation)
-        self._outboxes = [decision, *listeners]
-        self._unaware = list(self._outboxes)
+        self._unaware = [decision, *grabbers]  # nobody waits for a recording
+        self._outboxes = self._unaware if recording is None else [*self._unaware, recording]
         self._began_ns: int | None = None
         self._spoke_ns: int | None = None
         self.state = StageState.READY

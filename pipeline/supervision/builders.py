@@ -105,10 +105,10 @@ def _motion(spec: Spec, link: Link, model: Path) -> Stage:
 
     if spec.config.motion is None:
         raise InputError("no motion source, the config, add `motion:`")
-    listeners = [link.outbox(f"grabber-{c.name}") for c in spec.config.cameras]
-    listeners += [link.outbox("recording")] * (spec.config.recording is not None)
+    grabbers = [link.outbox(f"grabber-{c.name}") for c in spec.config.cameras]
+    recording = link.outbox("recording") if spec.config.recording else None
     cloth = make_source(spec.config.motion, lambda: link.inbox("motion"), spec.before.travelled)
-    return MotionStage(cloth, link.outbox("decision"), listeners, spec.generation)
+    return MotionStage(cloth, link.outbox("decision"), grabbers, spec.generation, recording)
 
 
 def _worker(spec: Spec, link: Link, model: Path) -> Stage:

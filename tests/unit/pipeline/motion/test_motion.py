@@ -113,6 +113,19 @@ def test_the_web_does_not_wait_for_a_camera_that_is_away() -> None:
     assert heard[1:] == elsewhere and len(heard) == 51
 
 
+def test_nobody_waits_for_a_recording_that_is_away() -> None:
+    decision, grabber, recording = Box(), Box(), Box(room=0)
+    stage = MotionStage(played(), decision, [grabber], recording=recording)
+    for t in range(0, 501, 5):
+        stage.step(t * MS)
+    recording.room = 99
+    for t in range(505, 1001, 5):
+        stage.step(t * MS)
+    assert len(decision.take(Motion)) == len(grabber.take(Motion)) > 45
+    heard = recording.take(Motion)
+    assert 20 < len(heard) < 30 and heard[-1].position_mm == pytest.approx(300)
+
+
 def test_a_restart_goes_on_where_it_was() -> None:
     box = Box()
     MotionStage(played(2.5), box, [], generation=1).step(0)
