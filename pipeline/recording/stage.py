@@ -34,6 +34,7 @@ FLUSH_NS = RETRY_NS = 1_000_000_000
 SETTLE_NS = 2_000_000_000
 """The verdict that says that a camera lost frames has come by then."""
 TOLD_NS = 60_000_000_000
+STARTS = 2
 
 
 class RecordingStage:
@@ -123,7 +124,7 @@ class RecordingStage:
             if isinstance(message, Verdict):
                 self._misses.judge(message)
                 if message.counts_as_defect:
-                    self._windows.want(min(message.t_mono_ns, now_ns) - int((message.latency_ms or 0) * 1e6))
+                    self._windows.want(min(message.t_mono_ns, now_ns) - int(max(0, message.latency_ms or 0) * 1e6))
             self._ring.put(Entry(min(message.t_mono_ns, now_ns), message))
         self.handled += taken
         return taken > 0
@@ -236,7 +237,8 @@ class Misses:
     def __init__(self) -> None:
         self.unwritten = 0
         self._gone = self._lost = self._told = 0
-        self._seen: dict[str, tuple[str, int, int]] = {}
+        self._seen: dict[str, dict[str, tuple[int, int]]] = {}
+        """The first and the last number of each camera's latest starts: verdicts of the one before are still to come."""
         self._gap_ns = 0
 
     @property
@@ -246,18 +248,19 @@ class Misses:
 
     def see(self, frame: Frame, now_ns: int) -> None:
         """A frame came."""
-        boot_id, first, last = self._seen.get(frame.camera, ("", 0, 0))
-        if boot_id != frame.boot_id:
-            first = last = frame.seq
+        starts = self._seen.setdefault(frame.camera, {})
+        first, last = starts.get(frame.boot_id, (frame.seq, frame.seq))
         if (gone := frame.seq - last - 1) > 0:
             self._gone += gone
             self._gap_ns = now_ns
-        self._seen[frame.camera] = frame.boot_id, first, frame.seq
+        starts[frame.boot_id] = first, frame.seq
+        if len(starts) > STARTS:
+            del starts[next(iter(starts))]
 
     def judge(self, verdict: Verdict) -> None:
         """A verdict came."""
-        boot_id, first, _ = self._seen.get(verdict.camera, ("", 0, 0))
-        if verdict.seq is not None and verdict.boot_id == boot_id and verdict.seq > first:
+        start = self._seen.get(verdict.camera, {}).get(verdict.boot_id or "")
+        if verdict.seq is not None and start is not None and verdict.seq > start[0]:
             self._lost += verdict.lost
 
     def grown(self, now_ns: int) -> bool:

@@ -149,6 +149,33 @@ def test_memory_is_bounded_and_the_oldest_goes_first(tmp_path: Path) -> None:
     assert kept == list(range(kept[0], 196)) and 150 < kept[0] < 190
 
 
+def test_a_loss_that_is_told_after_the_camera_began_anew_is_the_cameras(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "r")
+    for boot_id, seq in (("x", 3), ("x", 6), ("y", 0), ("y", 1), ("y", 3)):  # the camera lost two, and one never came
+        frame = Frame(
+            camera="a", boot_id=boot_id, seq=seq, t_mono_ns=bench.now_ns, t_utc_ns=0, block_id=seq, shape=SHAPE,
+            pixel_format="Mono8",
+        )  # fmt: skip
+        bench.sent.send(frame, bytes(160))
+        bench.step(20)
+    bench.heard.send(Verdict(
+        number=0, generation=0, camera="a", boot_id="x", seq=6, score=0.5, lost=2, result=Result.PASS, t_mono_ns=0, t_utc_ns=0,
+    ))  # fmt: skip
+    bench.step(3000)
+    assert bench.stage.counters["not_recorded"] == 1
+
+
+def test_a_defect_that_is_not_yet_leaves_no_file_open(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "r")
+    early = Verdict(
+        number=9999, generation=0, camera="a", boot_id="b", seq=9999, score=0.9, result=Result.DEFECT, t_mono_ns=0, t_utc_ns=0,
+        latency_ms=-1e9,
+    )  # fmt: skip
+    bench.heard.send(early)
+    bench.run(9)
+    assert bench.files and bench.stage._file is None
+
+
 def test_a_disk_slower_than_the_cameras_fills_no_more_memory_than_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage_module, "STEP_BYTES", 1)  # one picture a step
     bench = Bench(tmp_path / "r", rate=1000, memory_mb=0.02)
