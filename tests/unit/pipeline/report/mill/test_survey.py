@@ -20,6 +20,7 @@ from pipeline.messages.cloth import Roll
 from pipeline.messages.reasons import Reason
 from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Region, Verdict
+from pipeline.report.mill import figures
 from pipeline.report.mill.figures import Figure
 from pipeline.report.mill.rows import Terms
 from pipeline.report.mill.survey import Survey, survey_mill
@@ -267,3 +268,21 @@ def test_rolls_without_a_scale_count_and_have_no_points(tmp_path: Path) -> None:
     assert list(of(found, "place")) == ["not known"] and list(of(found, "quality")) == ["not graded"]
     assert found.warning == ""
     found.write_page(tmp_path / "m.html")
+
+
+def test_a_folder_called_tilde_is_not_the_home_folder(mill: Mill, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = mill.run("one", {"id": "R1", "began": at(1, 8)})
+    (tmp_path / "~").mkdir()
+    (home := tmp_path / "home").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(home))
+    survey_mill([folder], BERLIN).write_parquet(Path("~/m.parquet"))
+    assert (tmp_path / "~" / "m.parquet").is_file() and not list(home.iterdir())
+
+
+def test_more_rows_than_are_filled_in_at_once(monkeypatch: pytest.MonkeyPatch, mill: Mill) -> None:
+    rolls = [{"id": f"R{n}", "began": at(1 + n, 8), "spots": [SPOT]} for n in range(5)]
+    folder = mill.run("one", *rolls)
+    whole = survey_mill([folder], BERLIN).figures
+    monkeypatch.setattr(figures, "AT_ONCE", 2)
+    assert survey_mill([folder], BERLIN).figures == whole and of(survey_mill([folder], BERLIN), "kind")["spot"].defects == 5
