@@ -80,7 +80,9 @@ def _add_run(rows: Rows, ledger: Path, run_id: str, facts: dict[str, Any], terms
     config = (facts.get("config") or {}).get("line") or {}
     for roll in sheet.rolls:
         told = borders.rolls.get(roll.roll_id)
-        began = _time(sheet.started) if told is None else datetime.fromtimestamp(first_ns[told.roll_id, told.start_mm] / 1e9, UTC)
+        began = (
+            _time(sheet.started) if told is None else datetime.fromtimestamp(first_ns[told.roll_id, told.start_mm] / 1e9, UTC)
+        )
         at = began.astimezone(terms.zone) if began else None
         number, grade = len(rows.rolls), roll.grade
         rows.rolls.append({

@@ -233,9 +233,10 @@ def test_a_ledger_that_cannot_be_read_is_named_and_nothing_is_written(
 def test_a_place_that_cannot_be_written_is_one_line(mill: Mill, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good, _ = two(mill)
     for form in ("html", "csv", "parquet"):
-        assert main(["mill", str(good), f"--{form}", str(tmp_path / "gone" / "x")]) == 2
-        said = capsys.readouterr().err
-        assert said.startswith("glassline: not writable") and "None" not in said and said.count("\n") == 1
+        for place in (str(tmp_path / "gone" / "x"), ""):
+            assert main(["mill", str(good), f"--{form}", place]) == 2
+            said = capsys.readouterr().err
+            assert said.startswith("glassline: not writable") and "None" not in said and said.count("\n") == 1
 
 
 @pytest.mark.parametrize(
