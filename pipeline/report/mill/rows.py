@@ -52,6 +52,8 @@ class Rows:
     rolls: list[dict[str, Any]] = field(default_factory=list)
     defects: list[dict[str, Any]] = field(default_factory=list)
     gaps: list[dict[str, Any]] = field(default_factory=list)
+    torn: list[str] = field(default_factory=list)
+    """Runs whose record is not whole."""
 
 
 def read_rows(ledgers: Iterable[Path], terms: Terms) -> Rows:
@@ -77,6 +79,8 @@ def _add_run(rows: Rows, ledger: Path, run_id: str, facts: dict[str, Any], terms
     for word in read_rolls(ledger, run_id):  # after a restart a roll is told again
         place = word.roll_id, word.start_mm
         first_ns[place] = min(word.t_utc_ns, first_ns.get(place, word.t_utc_ns))
+    if str(sheet.missing):
+        rows.torn.append(run_id)
     config = (facts.get("config") or {}).get("line") or {}
     for roll in sheet.rolls:
         told = borders.rolls.get(roll.roll_id)

@@ -16,6 +16,7 @@ import pytest
 from glass_core.errors import InputError
 from pipeline.ledger.dispositions import dispose
 from pipeline.ledger.store import Ledger
+from pipeline.ledger.tables import ENDED
 from pipeline.messages.cloth import Roll
 from pipeline.messages.reasons import Reason
 from pipeline.messages.states import Result
@@ -287,3 +288,12 @@ def test_more_rows_than_are_filled_in_at_once(monkeypatch: pytest.MonkeyPatch, m
     whole = survey_mill([folder], BERLIN).figures
     monkeypatch.setattr(figures, "AT_ONCE", 2)
     assert survey_mill([folder], BERLIN).figures == whole and of(survey_mill([folder], BERLIN), "kind")["spot"].defects == 5
+
+
+def test_a_run_that_was_cut_off_is_said_to_have_no_whole_record(mill: Mill, tmp_path: Path) -> None:
+    roll = {"id": "R1", "began": at(1, 8)}
+    whole, torn = mill.run("one", roll), mill.run("two", roll, run_id="s")
+    held = Ledger(torn / "ledger.sqlite", {ENDED: None}, run_id="s")
+    held.let_go()
+    assert survey_mill([whole], BERLIN).warning == ""
+    assert survey_mill([whole, torn], BERLIN).warning == "the record is not whole of s: their reports say what it lacks"
