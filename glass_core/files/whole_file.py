@@ -16,6 +16,8 @@ def whole_file(path: Path, durable: bool = True) -> Iterator[Path]:
     It waits for the disk, so that the file is there and whole after a power cut; not `durable` spares that where many are
     written in a hurry. OSError is left to the caller, who knows what to do about it.
     """
+    if not path.name:  # "", "." and "/"
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     part = path.with_name(f".{path.name}.part")
     with suppress(FileNotFoundError):
         part.unlink()  # a link there would be written through

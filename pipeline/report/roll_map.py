@@ -38,8 +38,9 @@ class RollMap(Strips):
             self._paint(ax, strip, used)
         self._truth(ax, comparison if in_place and self.in_mm else None)
         self._marks(ax, numbered[:MARKS])
-        self._cut(ax, cut, max(s.x[1] for s in strips))
-        ax.set_xlim(min(s.x[0] for s in strips), max(s.x[1] for s in strips))
+        across = min(s.x[0] for s in strips), max(s.x[1] for s in strips)
+        self._cut(ax, cut, across)
+        ax.set_xlim(*across)
         ax.set_ylim(self.y(self.end), 0)
         ax.set_ylabel("m along the roll" if self.in_mm else "frame")
         ax.set_xlabel("mm across the cloth" if in_place else "cameras side by side, no scale known")
@@ -89,17 +90,16 @@ class RollMap(Strips):
         for n, _, centre in at[:NUMBERED]:
             ax.annotate(str(n), centre, (4, 3), textcoords="offset points", fontsize=7, color=RED)
 
-    def _cut(self, ax: Axes, cut: CutProposal | None, right: float) -> None:
+    def _cut(self, ax: Axes, cut: CutProposal | None, across: tuple[float, float]) -> None:
         if cut is None:
             return
         places = sorted({at_m for p in cut.pieces for at_m in (p.from_m, p.to_m)})
-        for at_m in places:
-            label = "proposed cut" if at_m == places[0] else None
-            ax.axhline(at_m, color=BLUE, linewidth=0.8, linestyle=(0, (6, 3)), label=label)
+        if places:  # one collection: a roll may have thousands
+            ax.hlines(places, *across, color=BLUE, linewidth=0.8, linestyle=(0, (6, 3)), label="proposed cut")
         for n, p in enumerate(cut.pieces[:NUMBERED], 1):
             ax.annotate(
-                f"{n}: {p.kind}", (right, (p.from_m + p.to_m) / 2), (4, 0), textcoords="offset points", fontsize=7, color=BLUE,
-                va="center", annotation_clip=False,
+                f"{n}: {p.kind}", (across[1], (p.from_m + p.to_m) / 2), (4, 0), textcoords="offset points", fontsize=7,
+                color=BLUE, va="center", annotation_clip=False,
             )  # fmt: skip
 
     def _truth(self, ax: Axes, comparison: Comparison | None) -> None:

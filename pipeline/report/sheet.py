@@ -54,7 +54,7 @@ class DefectRow(BaseModel):
     width_mm: float | None
     area_mm2: float | None
     severity: int | None
-    """1 to 4, the points of its length."""
+    """1 to 4, the class of its length; how many points that is, the rules say."""
     score: float
     x0_px: int
     y0_px: int

@@ -31,6 +31,7 @@ OFFLINE: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": False,
 }
 """It fetches nothing, and leaves the other cores to a line."""
+AT_ONCE = 10_000
 
 
 class Figure(NamedTuple):
@@ -73,14 +74,16 @@ def write_parquet(figures: Sequence[Figure], path: Path) -> None:
     with duckdb.connect(config=OFFLINE) as db:
         _fill(db, "figures", COLUMNS, [figure._asdict() for figure in figures])
         try:
-            db.table("figures").write_parquet(str(path))
+            db.table("figures").write_parquet(str(path.absolute()))  # DuckDB takes a leading ~ for the home folder
         except duckdb.IOException as e:
             raise OSError(None, str(e).splitlines()[0]) from None
 
 
 def _fill(db: duckdb.DuckDBPyConnection, table: str, columns: str, rows: list[dict[str, Any]]) -> None:
-    struct = f"STRUCT({columns})[]"
-    db.execute(f"CREATE TABLE {table} AS SELECT unnest(?::{struct}, recursive := true)", [rows]).fetchall()
+    db.execute(f"CREATE TABLE {table}({columns})").fetchall()
+    for n in range(0, len(rows), AT_ONCE):  # as values they take kilobytes each
+        some = rows[n : n + AT_ONCE]
+        db.execute(f"INSERT INTO {table} SELECT unnest(?::STRUCT({columns})[], recursive := true)", [some]).fetchall()
 
 
 def _insert(db: duckdb.DuckDBPyConnection, query: str) -> None:

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
-from pipeline.cloth.borders import Borders
 from pipeline.ledger.dispositions import FALSE_ALARMS
 from pipeline.ledger.reading import read_borders, read_rolls, read_runs
 from pipeline.report.roll import read_covered
@@ -53,6 +52,8 @@ class Rows:
     rolls: list[dict[str, Any]] = field(default_factory=list)
     defects: list[dict[str, Any]] = field(default_factory=list)
     gaps: list[dict[str, Any]] = field(default_factory=list)
+    torn: list[str] = field(default_factory=list)
+    """Runs whose record is not whole."""
 
 
 def read_rows(ledgers: Iterable[Path], terms: Terms) -> Rows:
@@ -74,11 +75,18 @@ def _add_run(rows: Rows, ledger: Path, run_id: str, facts: dict[str, Any], terms
     if not covered.cameras:
         return
     sheet, _ = read_sheet(ledger, run_id, covered)
-    borders = read_borders(ledger, run_id)
+    borders, first_ns = read_borders(ledger, run_id), dict[tuple[str, float | None], int]()
+    for word in read_rolls(ledger, run_id):  # after a restart a roll is told again
+        place = word.roll_id, word.start_mm
+        first_ns[place] = min(word.t_utc_ns, first_ns.get(place, word.t_utc_ns))
+    if str(sheet.missing):
+        rows.torn.append(run_id)
     config = (facts.get("config") or {}).get("line") or {}
     for roll in sheet.rolls:
         told = borders.rolls.get(roll.roll_id)
-        began = _began(ledger, run_id, borders, roll.roll_id) or _time(sheet.started)
+        began = (
+            _time(sheet.started) if told is None else datetime.fromtimestamp(first_ns[told.roll_id, told.start_mm] / 1e9, UTC)
+        )
         at = began.astimezone(terms.zone) if began else None
         number, grade = len(rows.rolls), roll.grade
         rows.rolls.append({
@@ -127,14 +135,6 @@ def _loom(line: str, roll_id: str, terms: Terms) -> str:
         return line
     found = terms.loom.search(roll_id)
     return (found[1 if terms.loom.groups else 0] if found else None) or UNKNOWN
-
-
-def _began(ledger: Path, run_id: str, borders: Borders, name: str) -> datetime | None:
-    """When it was first told; after a restart a roll is told again."""
-    if (roll := borders.rolls.get(name)) is None:
-        return None
-    same = [r.t_utc_ns for r in read_rolls(ledger, run_id) if (r.roll_id, r.start_mm) == (roll.roll_id, roll.start_mm)]
-    return datetime.fromtimestamp(min([roll.t_utc_ns, *same]) / 1e9, UTC)
 
 
 def _time(text: str) -> datetime | None:

@@ -15,6 +15,8 @@ from pipeline.report.mill.figures import Figure, sum_up, write_parquet
 from pipeline.report.mill.page import draw_page
 from pipeline.report.mill.rows import Terms, paths_of, read_rows
 
+NAMED = 5
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -23,14 +25,17 @@ class Survey:
     figures: Sequence[Figure]
     zone: str
     """In which shifts and weeks are told."""
+    torn: Sequence[str] = ()
+    """Runs whose record is not whole."""
 
     @property
     def warning(self) -> str:
-        """Why points do not compare; empty: they do."""
+        """Why points do not compare, or figures are not whole; empty: they do, and are."""
         rules = sorted(f.name for f in self.figures if f.statistic == "rules" and f.points is not None)
-        return (
-            f"the rolls were graded by several rule sets ({', '.join(rules)}): their points do not compare" if rules[1:] else ""
-        )
+        several = f"the rolls were graded by several rule sets ({', '.join(rules)}): their points do not compare"
+        more = f" and {len(self.torn) - NAMED} more" if len(self.torn) > NAMED else ""
+        torn = f"the record is not whole of {', '.join(self.torn[:NAMED])}{more}: their reports say what it lacks"
+        return "; ".join([several] * bool(rules[1:]) + [torn] * bool(self.torn))
 
     def write_csv(self, path: Path) -> None:
         """InputError where it cannot be written, as for the others."""
@@ -64,7 +69,7 @@ def survey_mill(ledgers: Sequence[Path], terms: Terms | None = None) -> Survey:
     if not rows.rolls:
         names = ", ".join(map(str, ledgers))
         raise InputError(f"no roll, {names}, give the folders that run, replay or demo wrote")
-    return Survey(sum_up(rows), str(terms.zone) if terms.zone else "the time of this machine")
+    return Survey(sum_up(rows), str(terms.zone) if terms.zone else "the time of this machine", rows.torn)
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> None:

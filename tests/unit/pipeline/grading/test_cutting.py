@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipeline.grading import Flaw, Rules, grade
+from pipeline.grading import Flaw, Rules, cutting, grade
 from pipeline.grading.cut_rules import CutProposal, CutRules, Prices
 from pipeline.grading.cutting import Roll, propose_cut
 from pipeline.grading.flaws import Stretch
@@ -202,3 +202,38 @@ def test_bad_wishes_are_refused() -> None:
                 {"lengths_m": [25], "cost_of_cut": -1}):  # fmt: skip
         with pytest.raises(ValidationError):
             CutRules.model_validate(bad)
+
+
+def test_clean_cloth_may_be_cut_into_many_lengths() -> None:
+    """Their sums are more than anybody can count, and only as many are asked for as there are places to look at."""
+    lengths = (10.1, 12.37, 15.23, 17.77, 20.01, 23.3, 25.123, 31.707)
+    found = cut([], CutRules(lengths_m=lengths), 10_000.0)
+    assert found.pieces[-1].to_m == 10_000 and found.given_up_m < 2
+
+
+@pytest.mark.parametrize("streaks", [0, 40])
+def test_what_is_looked_at_has_a_limit_and_long_clean_cloth_is_cut_out_first(
+    streaks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = 0
+
+    def counted(flaws: Sequence[Flaw], *rest: Any) -> Any:
+        nonlocal looked
+        looked += len(flaws)
+        return grade(flaws, *rest)
+
+    monkeypatch.setattr(cutting, "grade", counted)
+    monkeypatch.setattr(cutting, "MAX_FOUND", 20_000)
+    flaws = [spot(n, 0.9 * n + (61.0 if n > 300 else 0)) for n in range(1500)]
+    flaws += [spot(2000 + n, 400.0 + n, 900_000.0) for n in range(streaks)]
+    found = cut(flaws, CutRules(lengths_m=(30.0, 50.0, 90.0)), 1411.0)
+    assert looked < 20_000 + 4 * len(flaws), "what the pieces are chosen by, and each of them told"
+    begins = 0.9 * 300 + 0.01
+    assert any(p.kind == "first" and begins - 1e-6 <= p.from_m and p.to_m <= begins + 61.89 for p in found.pieces)
+
+
+def test_the_roll_as_it_is_has_the_points_of_a_defect_that_reaches_over_its_end() -> None:
+    flaws = [spot(1, 9.9, 300.0)]
+    found = cut(flaws, CutRules(lengths_m=(10.0,)), 10.0)
+    assert found.points_before == grade(flaws, STRICT, 0.0, 10_000.0, [], EDGES_MM).points == 2 * 4
+    assert found.points_after == 2, "a piece has what lies in it"

@@ -10,12 +10,15 @@ import pytest
 
 from pipeline.ledger.dispositions import dispose
 from pipeline.ledger.reading import read_runs
+from pipeline.ledger.store import Ledger
+from pipeline.ledger.tables import ENDED
 from pipeline.messages.cloth import SpanEvent
 from pipeline.messages.reasons import Reason
 from pipeline.messages.states import EventAction, EventKind, Result
 from pipeline.messages.verdicts import Region, Verdict
 from pipeline.report.cut import wish_of, with_cut
 from pipeline.report.sheet import RollSheet, read_roll
+from tests.fakes import totals
 from tests.unit.pipeline.report.test_sheet import ledger_of, verdict
 from tools.cli import main
 
@@ -116,3 +119,13 @@ def test_a_bad_length_is_one_line(tmp_path: Path, lengths: str, capsys: pytest.C
 
 def test_a_wish_of_a_foreign_program_is_none() -> None:
     assert wish_of({"cut": {"width": 3}}) is None and wish_of({"cut": None}) is None
+
+
+def test_cloth_that_ran_before_the_run_was_cut_off_is_nothing_that_anybody_saw(tmp_path: Path) -> None:
+    cloth = [*roll(), totals(verdicts=120, passed=118, defect=1, not_inspected=1, position_mm=START_MM + 8000)]
+    ledger = ledger_of(tmp_path, cloth, cut=WISH, grading=STRICT)  # type: ignore[arg-type]
+    assert told(sheet_of(ledger))[-1] == ("first", 4, 6)
+    Ledger(ledger, {ENDED: None}, run_id="run").let_go()
+    last = sheet_of(ledger).cut
+    assert last is not None and (last.pieces[-1].kind, last.pieces[-1].to_m) == ("second", 8.0)
+    assert last.pieces[-1].points == 0 < last.pieces[-1].worst_points

@@ -16,10 +16,12 @@ import pytest
 from glass_core.errors import InputError
 from pipeline.ledger.dispositions import dispose
 from pipeline.ledger.store import Ledger
+from pipeline.ledger.tables import ENDED
 from pipeline.messages.cloth import Roll
 from pipeline.messages.reasons import Reason
 from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Region, Verdict
+from pipeline.report.mill import figures
 from pipeline.report.mill.figures import Figure
 from pipeline.report.mill.rows import Terms
 from pipeline.report.mill.survey import Survey, survey_mill
@@ -232,9 +234,10 @@ def test_a_ledger_that_cannot_be_read_is_named_and_nothing_is_written(
 def test_a_place_that_cannot_be_written_is_one_line(mill: Mill, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good, _ = two(mill)
     for form in ("html", "csv", "parquet"):
-        assert main(["mill", str(good), f"--{form}", str(tmp_path / "gone" / "x")]) == 2
-        said = capsys.readouterr().err
-        assert said.startswith("glassline: not writable") and "None" not in said and said.count("\n") == 1
+        for place in (str(tmp_path / "gone" / "x"), ""):
+            assert main(["mill", str(good), f"--{form}", place]) == 2
+            said = capsys.readouterr().err
+            assert said.startswith("glassline: not writable") and "None" not in said and said.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -267,3 +270,30 @@ def test_rolls_without_a_scale_count_and_have_no_points(tmp_path: Path) -> None:
     assert list(of(found, "place")) == ["not known"] and list(of(found, "quality")) == ["not graded"]
     assert found.warning == ""
     found.write_page(tmp_path / "m.html")
+
+
+def test_a_folder_called_tilde_is_not_the_home_folder(mill: Mill, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = mill.run("one", {"id": "R1", "began": at(1, 8)})
+    (tmp_path / "~").mkdir()
+    (home := tmp_path / "home").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(home))
+    survey_mill([folder], BERLIN).write_parquet(Path("~/m.parquet"))
+    assert (tmp_path / "~" / "m.parquet").is_file() and not list(home.iterdir())
+
+
+def test_more_rows_than_are_filled_in_at_once(monkeypatch: pytest.MonkeyPatch, mill: Mill) -> None:
+    rolls = [{"id": f"R{n}", "began": at(1 + n, 8), "spots": [SPOT]} for n in range(5)]
+    folder = mill.run("one", *rolls)
+    whole = survey_mill([folder], BERLIN).figures
+    monkeypatch.setattr(figures, "AT_ONCE", 2)
+    assert survey_mill([folder], BERLIN).figures == whole and of(survey_mill([folder], BERLIN), "kind")["spot"].defects == 5
+
+
+def test_a_run_that_was_cut_off_is_said_to_have_no_whole_record(mill: Mill, tmp_path: Path) -> None:
+    roll = {"id": "R1", "began": at(1, 8)}
+    whole, torn = mill.run("one", roll), mill.run("two", roll, run_id="s")
+    held = Ledger(torn / "ledger.sqlite", {ENDED: None}, run_id="s")
+    held.let_go()
+    assert survey_mill([whole], BERLIN).warning == ""
+    assert survey_mill([whole, torn], BERLIN).warning == "the record is not whole of s: their reports say what it lacks"
