@@ -17,13 +17,14 @@ def whole_folder(out: Path) -> Iterator[Path]:
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"already there, {out}, choose another folder")
-    part = out.with_name(f".{out.name}.part")
+    place = out.resolve()  # `.` has no name
+    part = place.with_name(f".{place.name}.part")
     with refused_writes(out):
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         try:
             yield part
-            part.rename(out)
+            part.rename(place)
         finally:
             shutil.rmtree(part, ignore_errors=True)
 

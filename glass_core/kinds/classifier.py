@@ -70,12 +70,15 @@ class Classifier:
     def judge(self, features: Floats) -> tuple[NDArray[np.intp], Floats]:
         """The nearest kind (N,) of features (N, D), and the doubt (N,): it grows with the distance to it, also as compared to
         the distance to the next."""
-        from_means = _standardised(features, self.centre, self.scale)[:, None] - self.means  # (N, K, D)
-        along = from_means @ self.axes.T  # (N, K, R)
-        squared = (from_means**2).sum(2) - (along**2 * self.damping).sum(2)  # (N, K)
+        plain = _standardised(features, self.centre, self.scale)
+        squared = np.stack([self._squared(plain - mean) for mean in self.means], axis=1)  # (N, K)
         distances = np.log(np.maximum(squared, _TINY))
         first, second = np.sort(distances, axis=1)[:, :2].T
         return distances.argmin(axis=1), 3 * first - second
+
+    def _squared(self, apart: Floats) -> Floats:
+        """The squared lengths (N,) of differences (N, D), damped along the axes."""
+        return (apart**2).sum(axis=1) - ((apart @ self.axes.T) ** 2 * self.damping).sum(axis=1)
 
 
 @dataclass(frozen=True)
@@ -125,19 +128,17 @@ def learn(features: Floats, kinds: Sequence[str]) -> tuple[Classifier, CrossVali
     features, labels = np.asarray(features, dtype=np.float64)[order], np.unique(labels[order], return_inverse=True)[1]
     kept = tuple(str(name) for name in names[enough])
     nearest, doubts = _left_out(features, labels, np.arange(len(labels)) % min(len(labels), FOLDS))
-    alone = len(kept) <= MIN_KINDS
+    right, alone = nearest == labels, len(kept) <= MIN_KINDS
     unseen = np.zeros(0) if alone else _left_out(features, labels, labels)[1]
-    limit = _limit(doubts, nearest == labels, unseen)
-    slope, level = _logistic(
-        np.concatenate([doubts, unseen]), np.concatenate([nearest == labels, np.zeros(len(unseen), dtype=bool)])
-    )
+    limit = _limit(doubts, right, unseen)
+    slope, level = _logistic(np.concatenate([doubts, unseen]), np.concatenate([right, np.zeros(len(unseen), dtype=bool)]))
     confusion = np.zeros((len(kept), len(kept) + 1), dtype=np.intp)
     np.add.at(confusion, (labels, np.where(doubts <= limit, nearest, len(kept))), 1)
     told = np.zeros((len(kept), 2), dtype=np.intp)
-    if not alone:
-        np.add.at(told, labels, np.stack([unseen > limit, np.ones(len(labels), dtype=bool)], axis=1))
-    parts = _fit(features, labels)
-    return Classifier(kept, *parts, limit, slope, level), CrossValidation(kept, confusion, told)
+    for kind in () if alone else range(len(kept)):
+        own = labels == kind  # a kind that counts as never seen has no say in the limit that it is judged by
+        told[kind] = (unseen[own] > _limit(doubts[~own], right[~own], unseen[~own])).sum(), own.sum()
+    return Classifier(kept, *_fit(features, labels), limit, slope, level), CrossValidation(kept, confusion, told)
 
 
 def _standardised(features: Floats, centre: Floats, scale: Floats) -> Floats:
@@ -182,9 +183,14 @@ def _limit(doubts: Floats, right: NDArray[np.bool_], unseen: Floats) -> float:
         return beyond
     every = np.sort(np.concatenate([doubts, unseen]))
     limits = np.append((every[:-1] + every[1:]) / 2, beyond)
-    limits = limits[[(doubts <= limit).mean() >= MIN_NAMED for limit in limits]]
-    gains = [(right & (doubts <= limit)).mean() + (unseen > limit).mean() for limit in limits]
+    limits = limits[_within(doubts, limits) / len(doubts) >= MIN_NAMED]
+    gains = _within(doubts[right], limits) / len(doubts) + (len(unseen) - _within(unseen, limits)) / len(unseen)
     return float(limits[int(np.argmax(gains))])
+
+
+def _within(doubts: Floats, limits: Floats) -> NDArray[np.intp]:
+    """How many of the doubts each limit lets pass."""
+    return np.searchsorted(np.sort(doubts), limits, side="right")
 
 
 def _logistic(doubts: Floats, right: NDArray[np.bool_]) -> tuple[float, float]:

@@ -42,6 +42,8 @@ class KindsInfo(BaseModel):
 
 def save_kinds(folder: Path, classifier: Classifier, model_sha: str) -> None:
     """Both files; kinds.json, which vouches for the other, comes last. Raises InputError when that cannot be done."""
+    if len(classifier.kinds) > MAX_KINDS:
+        raise InputError(f"over {MAX_KINDS} kinds, {folder}, learn from fewer ledgers")
     tensors: Tensors = {name: getattr(classifier, name) for name in PARTS}
     info = KindsInfo(
         model_sha=model_sha, numbers_sha=weights_sha(tensors), kinds=classifier.kinds, limit=classifier.limit,

@@ -6,7 +6,7 @@ import json
 import unicodedata
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -21,12 +21,14 @@ FALSE_ALARMS = {"acceptable", "lint"}
 """What was signalled and is no defect of the cloth."""
 UNKNOWN = "unknown"
 """What is proposed of a defect unlike all kinds that people have named."""
+WORDS = (UNKNOWN, *get_args(Word))
+"""They stand where a kind may stand, and mean something else."""
 
 
 def _in_one_spelling(name: str) -> str:
     name = unicodedata.normalize("NFC", " ".join(name.split()).lower())
-    if not 0 < len(name) <= MAX_LABEL or not name.isprintable() or name == UNKNOWN:
-        raise ValueError(f"a kind has 1 to {MAX_LABEL} letters that can be printed, and is not `{UNKNOWN}`")
+    if not 0 < len(name) <= MAX_LABEL or not name.isprintable() or name in WORDS:
+        raise ValueError(f"a kind has 1 to {MAX_LABEL} letters that can be printed, and is none of {', '.join(WORDS)}")
     return name
 
 

@@ -60,7 +60,7 @@ def _write_folders(out: Path, reviewed: Sequence[tuple[str, KeptCrop]]) -> None:
     for name in names.values():
         (out / name).mkdir()
     for file, crop in reviewed:
-        shutil.copyfile(crop.path, out / names[crop.label] / file)
+        _copy(crop, out / names[crop.label] / file)
     _write_json(out / "classes.json", {"schema": 1, "classes": {name: label for label, name in names.items()}})
 
 
@@ -69,8 +69,7 @@ def _write_coco(out: Path, reviewed: Sequence[tuple[str, KeptCrop]]) -> None:
     kinds = sorted({crop.label for _, crop in reviewed if crop.is_defect})
     images, annotations = [], []
     for number, (file, crop) in enumerate(reviewed, 1):
-        height, width = crop.read().shape[:2]
-        shutil.copyfile(crop.path, out / "images" / file)
+        height, width = _copy(crop, out / "images" / file)
         images.append({"id": number, "file_name": file, "width": width, "height": height})
         if crop.is_defect:
             x0, y0, x1, y1 = crop.box_px
@@ -82,6 +81,14 @@ def _write_coco(out: Path, reviewed: Sequence[tuple[str, KeptCrop]]) -> None:
     info = {"description": "reviewed defects of a line"}
     told = {"info": info, "licenses": [], "images": images, "annotations": annotations, "categories": categories}
     _write_json(out / "annotations.json", told)
+
+
+def _copy(crop: KeptCrop, to: Path) -> tuple[int, int]:
+    """Height and width of the picture, px; InputError for one that is damaged or gone."""
+    if (picture := crop.read()) is None:
+        raise InputError(f"the line has a better picture of this defect by now, {crop.path}, export again")
+    shutil.copyfile(crop.path, to)
+    return picture.shape[0], picture.shape[1]
 
 
 def _write_json(path: Path, body: Mapping[str, object]) -> None:

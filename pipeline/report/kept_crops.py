@@ -45,9 +45,17 @@ class KeptCrop:
         """Whether it may be a defect whose kind nobody has named."""
         return self.row.disposition in (None, "defect") and self.row.kind is None
 
-    def read(self) -> NDArray[np.uint8]:
-        """The pixels; InputError where the picture is damaged, or not the one that the record tells of."""
-        picture = read_image(self.path)
+    def read(self) -> NDArray[np.uint8] | None:
+        """The pixels; null: a line that runs has a better picture by now, and gave this one up.
+
+        InputError where the picture is damaged, or not the one that the record tells of.
+        """
+        try:
+            picture = read_image(self.path)
+        except InputError:
+            if self.path.exists():
+                raise
+            return None
         height, width = picture.shape[:2]
         if self.box_px[2] > width or self.box_px[3] > height:
             raise InputError(f"not the picture of its defect, {self.path}, restore or delete it")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from glass_core.errors import InputError
 from glass_core.events import keep_quiet, passing
 from glass_core.kinds.classifier import Classifier, CrossValidation, learn
-from glass_core.kinds.kept import load_kinds, save_kinds
-from pipeline.ledger.dispositions import UNKNOWN
+from glass_core.kinds.kept import ADVICE, INFO_FILE, load_kinds, save_kinds
+from pipeline.ledger.dispositions import UNKNOWN, Kind
 from pipeline.ledger.proposals import ProposedKind, write_proposals
 from pipeline.report.kept_crops import KeptCrop, ledgers_of, read_crops
 from pipeline.report.page import issue_report
@@ -55,27 +56,40 @@ def propose_kinds(
     unnamed = [[crop for crop in crops if crop.waits] for _, _, crops in runs]
     trunk = load_crop_features(model)
 
-    def features(crops: Sequence[KeptCrop], title: str) -> np.ndarray:
-        return np.stack([trunk.of(crop.read(), crop.box_px) for crop in passing(crops, title, report)])
+    def features(crops: Sequence[KeptCrop], title: str) -> Iterator[tuple[KeptCrop, np.ndarray]]:
+        for crop in passing(crops, title, report):
+            if (picture := crop.read()) is not None:
+                yield crop, trunk.of(picture, crop.box_px)
 
     examples = Counter(crop.kind for crop in named if crop.kind)
     validation: CrossValidation | None = None
     if learned is not None:
-        classifier = load_kinds(learned, trunk.weights_sha)
+        classifier = _load(learned, trunk.weights_sha)
     else:
         assert out is not None
-        table = features(named, "named defects") if named else np.zeros((0, 0))
-        classifier, validation = learn(table, [crop.kind or "" for crop in named])
+        seen = list(features(named, "named defects"))
+        examples = Counter(crop.kind for crop, _ in seen if crop.kind)
+        table = np.stack([row for _, row in seen]) if seen else np.zeros((0, 0))
+        classifier, validation = learn(table, [crop.kind or "" for crop, _ in seen])
+    found = [[_proposal(classifier, *one) for one in features(crops, "unnamed defects")] for crops in unnamed]
+    if out is not None:
         save_kinds(out, classifier, trunk.weights_sha)
-    counts, pages = Counter[str](), list[Path]()
-    for (ledger, sheet, _), crops in zip(runs, unnamed, strict=True):
-        found = _proposals(classifier, crops, features(crops, "unnamed defects")) if crops else []
-        write_proposals(ledger.parent, sheet.run_id, found)
-        counts.update(p.kind or UNKNOWN for p in found)
-        pages.append(issue_report(ledger, ledger.parent)[0])
-    return Proposed(dict(examples), validation, dict(counts), tuple(pages))
+    for (ledger, sheet, _), proposals in zip(runs, found, strict=True):  # not before every picture has been read
+        write_proposals(ledger.parent, sheet.run_id, proposals)
+    pages = tuple(issue_report(ledger, ledger.parent)[0] for ledger, _, _ in runs)
+    counts = Counter(p.kind or UNKNOWN for proposals in found for p in proposals)
+    return Proposed(dict(examples), validation, dict(counts), pages)
 
 
-def _proposals(classifier: Classifier, crops: Sequence[KeptCrop], table: np.ndarray) -> list[ProposedKind]:
-    found = classifier.propose(table)
-    return [ProposedKind(key=crop.row.key, kind=p.kind, confidence=p.confidence) for crop, p in zip(crops, found, strict=True)]
+def _load(folder: Path, model_sha: str) -> Classifier:
+    classifier = load_kinds(folder, model_sha)
+    try:
+        TypeAdapter(tuple[Kind, ...]).validate_python(classifier.kinds)
+    except ValidationError:  # somebody has edited them
+        raise InputError(f"a name that no kind can have, {folder / INFO_FILE}, {ADVICE}") from None
+    return classifier
+
+
+def _proposal(classifier: Classifier, crop: KeptCrop, features: np.ndarray) -> ProposedKind:
+    (p,) = classifier.propose(features[None])
+    return ProposedKind(key=crop.row.key, kind=p.kind, confidence=p.confidence)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from glass_core.errors import InputError
-from glass_core.kinds.classifier import SIDES, Proposal, learn
+from glass_core.kinds.classifier import SIDES, Classifier, Proposal, learn
 
 SIZE = 40
 ORDER = ("slub", "hole", "stain", "float", "knot")
@@ -81,3 +83,30 @@ def test_features_without_any_spread_are_no_fault() -> None:
     features[3:, 5] = 1
     told = learn(features, names)[0].propose(features)
     assert all(isinstance(p, Proposal) and np.isfinite(p.confidence) for p in told)
+
+
+def test_a_kind_that_counts_as_never_seen_has_no_say_in_the_limit_that_judges_it() -> None:
+    """Mean over many cloths: chosen on what it then judged, the limit called a tenth more of them unknown."""
+    told = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        features = np.concatenate([rng.normal(middle, 1, (4, 40)) for middle in rng.normal(0, 0.6, (4, 40))])
+        told.append(learn(features, [name for name in "abcd" for _ in range(4)])[1].unknown)
+    assert 0.5 < np.mean(told) < 0.63
+
+
+def test_many_crops_are_judged_in_little_memory() -> None:
+    rng = np.random.default_rng(0)
+    kinds, size = 40, 900
+    features = np.repeat(rng.normal(size=(kinds, size)), 3, axis=0) + rng.normal(0, 0.1, (3 * kinds, size))
+    few = Classifier(
+        tuple(map(str, range(kinds))), np.zeros(size), np.ones(size), features[::3], np.eye(2, size), np.full(2, 0.5)
+    )
+    tracemalloc.start()
+    try:
+        nearest, _ = few.judge(np.repeat(features, 10, axis=0))
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(set(nearest.tolist())) == kinds
+    assert most < 10 * 30 * kinds * size * 8, "a few tables of the examples, and not one for each kind"

@@ -8,7 +8,9 @@ from pathlib import Path
 import cv2
 import pytest
 
-from pipeline.report.exporting import MAX_FOLDER_NAME, export_crops, folder_names
+from glass_core.errors import InputError
+from pipeline.report.exporting import MAX_FOLDER_NAME, Form, export_crops, folder_names
+from pipeline.report.kept_crops import KeptCrop, read_crops
 from tests.reviewed_run import record, say
 from tools.cli import main
 
@@ -45,7 +47,7 @@ def reviewed(tmp_path: Path) -> Path:
     record(tmp_path / "one", ["bar", "spot", "patch", "bar", "spot", "patch"])
     say(
         tmp_path / "one",
-        {1: ("defect", "../x"), 2: ("defect", None), 3: ("lint", None), 4: ("mended", "../x"), 6: ("defect", "lint")},
+        {1: ("defect", "../x"), 2: ("defect", None), 3: ("lint", None), 4: ("mended", "../x"), 6: ("defect", "lint fibre")},
     )
     record(tmp_path / "two", ["spot"])
     say(tmp_path / "two", {1: ("acceptable", "slub")})
@@ -58,10 +60,10 @@ def files(folder: Path) -> list[str]:
 
 def test_a_folder_for_each_class(reviewed: Path) -> None:
     counts = export_crops([reviewed / "one", reviewed / "two"], reviewed / "set")
-    assert counts == {"../x": 2, "defect": 1, "lint": 2, "acceptable": 1}
+    assert counts == {"../x": 2, "defect": 1, "lint": 1, "lint fibre": 1, "acceptable": 1}
     assert files(reviewed / "set") == [
-        "acceptable/001_run_0-0-0.png", "classes.json", "defect/000_run_0-1-0.png", "lint/000_run_0-2-0.png",
-        "lint/000_run_0-5-0.png", "x/000_run_0-0-0.png", "x/000_run_0-3-0.png",
+        "acceptable/001_run_0-0-0.png", "classes.json", "defect/000_run_0-1-0.png", "lint-fibre/000_run_0-5-0.png",
+        "lint/000_run_0-2-0.png", "x/000_run_0-0-0.png", "x/000_run_0-3-0.png",
     ]  # fmt: skip
     assert json.loads((reviewed / "set" / "classes.json").read_text())["classes"]["x"] == "../x"
     original = next((reviewed / "one" / "crops" / "run").glob("0-3_*[0-9].png"))
@@ -71,7 +73,7 @@ def test_a_folder_for_each_class(reviewed: Path) -> None:
 def test_coco_has_a_box_for_each_defect_and_none_for_what_is_none(reviewed: Path) -> None:
     export_crops([reviewed / "two", reviewed / "one"], reviewed / "set", "coco")
     told = json.loads((reviewed / "set" / "annotations.json").read_text())
-    assert [c["name"] for c in told["categories"]] == ["../x", "defect", "lint"]
+    assert [c["name"] for c in told["categories"]] == ["../x", "defect", "lint fibre"]
     by_image = {a["image_id"]: a for a in told["annotations"]}
     boxed = {}
     for image in told["images"]:
@@ -105,5 +107,29 @@ def test_it_is_whole_or_not_there(reviewed: Path, capsys: pytest.CaptureFixture[
     assert sorted(p.name for p in reviewed.iterdir()) == ["bare", "full", "one", "two"]
     assert main(["kinds", str(reviewed / "one"), "--export", str(reviewed / "set"), "--coco", "--json"]) == 0
     captured = capsys.readouterr()
-    assert json.loads(captured.out)["exported"] == {"../x": 2, "defect": 1, "lint": 2}
+    assert json.loads(captured.out)["exported"] == {"../x": 2, "defect": 1, "lint": 1, "lint fibre": 1}
     assert [line.startswith("glassline: ") for line in captured.err.splitlines()] == [True] * 3
+
+
+@pytest.mark.parametrize("form", ["folders", "coco"])
+def test_a_damaged_picture_is_told_and_not_exported(reviewed: Path, form: Form) -> None:
+    original = next((reviewed / "one" / "crops" / "run").glob("0-3_*[0-9].png"))
+    original.write_bytes(original.read_bytes()[:99])
+    with pytest.raises(InputError, match=original.name):
+        export_crops([reviewed / "one"], reviewed / "set", form)
+    assert not (reviewed / "set").exists()
+
+
+@pytest.mark.parametrize("form", ["folders", "coco"])
+def test_a_picture_that_a_running_line_gives_up_meanwhile_ends_the_export(
+    reviewed: Path, form: Form, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_and_lose(ledger: Path) -> tuple[object, list[KeptCrop]]:
+        sheet, crops = read_crops(ledger)
+        crops[1].path.unlink()
+        return sheet, crops
+
+    monkeypatch.setattr("pipeline.report.exporting.read_crops", read_and_lose)
+    with pytest.raises(InputError, match="export again"):
+        export_crops([reviewed / "one"], reviewed / "set", form)
+    assert not (reviewed / "set").exists()

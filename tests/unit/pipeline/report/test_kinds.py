@@ -149,3 +149,35 @@ def test_a_defect_without_a_picture_is_passed_over(mill: Path) -> None:
     propose_kinds([mill / "one", mill / "two"], mill / "run", out=mill / "kinds")
     assert proposed(mill / "two") == {1: "patch", 2: None, 3: "spot"}
     issue_report(mill / "two" / "ledger.sqlite", mill / "two")
+
+
+def test_a_picture_that_a_running_line_gives_up_meanwhile_is_passed_over(mill: Path) -> None:
+    gone = {f"0-{number}_left_{number}_0.png" for number in (3, 13)}
+
+    def give_up(event: object) -> None:
+        for file in (mill / "one" / "crops" / "run").iterdir():
+            if file.name in gone:
+                file.unlink()
+
+    found = propose_kinds([mill / "one"], mill / "run", out=mill / "kinds", report=give_up)
+    assert found.examples == {EVIL: 3, "spot": 4, "patch": 4}, "the first named bar is not counted"
+    assert found.proposals == {EVIL: 1, "patch": 1}
+    assert proposed(mill / "one") == {**dict.fromkeys(range(1, 13)), 13: EVIL, 14: None, 15: "patch"}
+
+
+def test_nothing_is_proposed_anywhere_where_one_picture_is_damaged(mill: Path) -> None:
+    (crop,) = [crop for crop in read_crops(mill / "two" / "ledger.sqlite")[1] if crop.row.number == 2]
+    crop.path.write_bytes(b"no picture")
+    with pytest.raises(InputError, match=crop.path.name):
+        propose_kinds([mill / "one", mill / "two"], mill / "run", out=mill / "kinds")
+    assert not (mill / "one" / FILE).exists() and not (mill / "kinds").exists()
+
+
+@pytest.mark.parametrize("name", ["unknown", "a\u202eb", "lint"])
+def test_learned_kinds_that_somebody_renamed_to_no_kind_are_refused(mill: Path, name: str) -> None:
+    propose_kinds([mill / "one"], mill / "run", out=mill / "kinds")
+    info = mill / "kinds" / "kinds.json"
+    body = json.loads(info.read_text())
+    info.write_text(json.dumps(body | {"kinds": [name, *body["kinds"][1:]]}))
+    with pytest.raises(InputError, match="a name that no kind can have"):
+        propose_kinds([mill / "two"], mill / "run", learned=mill / "kinds")
