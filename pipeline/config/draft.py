@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from glass_core.errors import InputError
+
 CameraKind = Literal["area", "line", "replay"]
 MM_S = 1000 / 60
 """Of a m/min."""
@@ -66,7 +68,7 @@ def _lines(draft: Draft, path: str, schema: str) -> Iterator[str]:
     yield "# A first draft by `glassline init`. Paths are meant from the folder the program is started in."
     yield f"# `glassline validate {path}` says what is wrong or missing."
     yield "line:"
-    yield f"  name: {draft.name}"
+    yield f"  name: {_text(draft.name)}"
     yield f"  roll_id: R-0001\t# the first roll; the next begins with `glassline tell {path} roll start ID`"
     yield from _model(draft)
     yield from _motion(draft)
@@ -95,10 +97,10 @@ def _model(draft: Draft) -> Iterator[str]:
 
 def _motion(draft: Draft) -> Iterator[str]:
     encoder, top = draft.encoder, round(draft.speed_m_min * MM_S, 3)
-    limits = f"counts_per_mm: {encoder.counts_per_mm:g}, max_speed_mm_s: {top:g}"
-    told = f"# {draft.speed_m_min:g} m/min at most"
+    limits = f"counts_per_mm: {_number(encoder.counts_per_mm)}, max_speed_mm_s: {_number(top)}"
+    told = f"# {_number(draft.speed_m_min)} m/min at most"
     if draft.kind == "replay":
-        yield f"motion: {{source: simulated, speed_mm_s: {top:g}}}\t# {draft.speed_m_min:g} m/min, in the program alone"
+        yield f"motion: {{source: simulated, speed_mm_s: {_number(top)}}}\t# {_number(draft.speed_m_min)} m/min, in the program alone"
         return
     match encoder.source:
         case "camera":
@@ -121,12 +123,12 @@ def _cameras(draft: Draft) -> Iterator[str]:
             yield "    # mm_per_px_x: 0.2\t# lengths are not known until both are set, or a card is named:"
             yield f"    # scale: {name}.scale.json\t# of `glassline calibrate scale`"
             continue
-        yield f"    mm_per_px_x: {draft.mm_per_px:g}"
-        yield f"    mm_per_px_y: {draft.mm_per_px:g}"
+        yield f"    mm_per_px_x: {_number(draft.mm_per_px)}"
+        yield f"    mm_per_px_y: {_number(draft.mm_per_px)}"
         if draft.width_mm is not None:
             left, right = (round(draft.width_mm * edge / len(names), 3) for edge in (number, number + 1))
-            yield f"    x_offset_mm: {left:g}\t# where its picture begins across the cloth"
-            yield f"    inspect_x_mm: [{left:g}, {right:g}]\t# its share of the width: no cloth is judged twice"
+            yield f"    x_offset_mm: {_number(left)}\t# where its picture begins across the cloth"
+            yield f"    inspect_x_mm: [{_number(left)}, {_number(right)}]\t# its share of the width: no cloth is judged twice"
 
 
 def _source(draft: Draft, number: int) -> Iterator[str]:
@@ -139,8 +141,8 @@ def _source(draft: Draft, number: int) -> Iterator[str]:
     yield "    features: {ExposureTime: 100.0}\t# GenICam names; the .pfs of the vendor's viewer goes under `pfs:`"
     if draft.kind == "line":
         yield "    trigger: {selector: LineStart, source: Line1, activation: RisingEdge}\t# the encoder's pulse, a line each"
-        if draft.mm_per_px is not None:
-            period_us = int(draft.mm_per_px / (draft.speed_m_min * MM_S) * 1e6)
+        period_us = 0 if draft.mm_per_px is None else int(draft.mm_per_px / (draft.speed_m_min * MM_S) * 1e6)
+        if period_us:  # no camera takes a line each microsecond
             yield f"    line_period_us: {period_us}\t# at the highest speed; the exposure is checked against it"
         yield f"    rows: {ROWS}\t# new rows of a frame"
         yield f"    overlap_rows: {OVERLAP_ROWS}\t# carried over, so that a defect on the border is seen whole"
@@ -181,5 +183,15 @@ def _budget_ms(draft: Draft) -> int:
 
 
 def _text(value: str | Path) -> str:
-    """Quoted, so that no word of it reads as something else."""
-    return json.dumps(str(value), ensure_ascii=False)
+    """Quoted, so that no word of it reads as something else; YAML refuses or folds what cannot be printed, if it is no escape."""
+    quoted = json.dumps(str(value), ensure_ascii=False)
+    try:
+        quoted.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"no YAML file can name it, {value}, give it a name in UTF-8") from None
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in quoted)
+
+
+def _number(value: float) -> str:
+    """As it was said."""
+    return f"{value:.12g}"

@@ -16,7 +16,7 @@ from glass_core.errors import InputError
 from glass_core.files.whole_file import sync_folder
 from pipeline.ledger.journal import VERDICTS_FILE
 from pipeline.ledger.tables import ENDED, FACT, NAMES, SCHEMA, TABLES, Row, row, told_later
-from pipeline.ledger.writer_lock import lock
+from pipeline.ledger.writer_lock import is_written, lock
 from pipeline.messages.message import Message, Payload
 from pipeline.messages.verdicts import Verdict
 
@@ -25,6 +25,12 @@ BUSY_S = 0.5
 BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 MOST_DAMAGED = 3
 """So many files may a disk damage in one life of a recorder: after that it is a fault."""
+MAGIC = b"SQLite format 3\0"
+HEADER, COOKIE_AT, VERSION_AT = 100, 40, 60
+"""Bytes of a SQLite file: its header, and in it the count of changes to its tables and `user_version`.
+
+https://www.sqlite.org/fileformat.html
+"""
 SIDES = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a ledger: it belongs to that very file."""
 
@@ -52,8 +58,7 @@ class Ledger:
         max_rows: int = 64,
         max_ms: float = 50.0,
     ) -> None:
-        if path.is_symlink():  # SQLite would write where it leads
-            raise InputError(f"ledger is a link, {path}, give the place where it leads as ledger.path")
+        _refuse_link(path)
         self.path = path
         self.run_id = run_id or datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         self.committed = 0
@@ -212,10 +217,36 @@ def stands_alone(path: Path) -> bool:
     return not any(path.with_name(path.name + end).exists() for end in SIDES)
 
 
+def check_usable(path: Path) -> None:
+    """InputError for what a Ledger would refuse at this path, as far as its first bytes tell; nothing is written."""
+    _refuse_link(path)
+    if is_written(path):
+        raise InputError(f"ledger in use by another line, {path}, stop it or choose another ledger.path")
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEADER)
+        foreign = bool(head) and not _ours(path)
+    except FileNotFoundError:
+        return
+    except OSError as e:
+        raise InputError(f"ledger not writable ({e.strerror}), {path}, choose another ledger.path") from None
+    if not os.access(path, os.W_OK):
+        raise InputError(f"ledger not writable, {path}, choose another ledger.path")
+    cookie, version = (int.from_bytes(head[at : at + 4]) for at in (COOKIE_AT, VERSION_AT))
+    other = head.startswith(MAGIC) and (version not in (0, SCHEMA) or (version == 0 and cookie > 0))
+    if foreign or other:
+        raise InputError(f"ledger is not of schema {SCHEMA}, {path}, choose another ledger.path")
+
+
+def _refuse_link(path: Path) -> None:
+    if path.is_symlink():  # SQLite would write where it leads
+        raise InputError(f"ledger is a link, {path}, give the place where it leads as ledger.path")
+
+
 def _ours(path: Path) -> bool:
     """Whether a line wrote this file: anything else that somebody named by mistake stays where it is."""
     with path.open("rb") as file:
-        return file.read(16) == b"SQLite format 3\0" or path.with_name(VERDICTS_FILE).exists()
+        return file.read(len(MAGIC)) == MAGIC or path.with_name(VERDICTS_FILE).exists()
 
 
 def _broken(error: Exception) -> bool:

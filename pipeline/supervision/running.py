@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Callable, Mapping
@@ -50,8 +51,8 @@ class Limits:
         """InputError for limits that can never be reached."""
         if self.metres is None:
             return
-        if not self.metres > 0:
-            raise InputError(f"nothing to run for, --metres {self.metres:g}, give a number above 0")
+        if not 0 < self.metres < math.inf:
+            raise InputError(f"no length to run for, --metres {self.metres:g}, give a number above 0")
         if unscaled := [camera.name for camera in config.cameras if camera.mm_per_px_y is None]:
             raise InputError(f"--metres without a scale, camera {unscaled[0]}, set mm_per_px_y or use --frames")
 

@@ -40,10 +40,11 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def run(args: argparse.Namespace) -> int:
     """Exit 0 with a configuration that can be read; what was there stays unless --replace is given."""
-    if args.config.is_dir():
-        raise InputError(f"a folder is there, {args.config}, name a file for the configuration")
-    if args.config.exists() and not args.replace:
-        raise InputError(f"there is a file already, {args.config}, name another, or say --replace")
+    with refused_writes(args.config):  # a name that is too long
+        if args.config.is_dir():
+            raise InputError(f"a folder is there, {args.config}, name a file for the configuration")
+        if args.config.exists() and not args.replace:
+            raise InputError(f"there is a file already, {args.config}, name another, or say --replace")
     answers = _answers(args, _found())
     draft = Draft(**answers, model=args.model)
     text = written(draft, as_line(str(args.config)), str(Path(configs.__file__).with_name(SCHEMA_FILE)))

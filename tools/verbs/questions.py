@@ -12,9 +12,9 @@ from typing import Any, get_args
 from glass_core.errors import InputError
 from pipeline.config.draft import CameraKind, Encoder, Wire
 from pipeline.messages.domains import MAX_MM_PER_PX, MAX_MM_S, MAX_OFFSET_MM, MIN_MM_PER_PX, NAME
+from pipeline.supervision.validation.addresses import can_be_a_host
 
 UNKNOWN = "unknown"
-HOST = r"[A-Za-z0-9_.:-]+"
 MIN_COUNTS, MAX_COUNTS = 1e-3, 1e6
 Answers = Mapping[str, Any]
 
@@ -87,7 +87,7 @@ def _encoder(said: str) -> Encoder:
         return Encoder()
     source, _, counts = said.partition(",")
     kind, _, host = source.partition(":")
-    good = (kind in ("camera", "udp") and not host) or (kind == "modbus" and re.fullmatch(HOST, host))
+    good = (kind in ("camera", "udp") and not host) or (kind == "modbus" and can_be_a_host(host))
     try:
         number = float(counts)
     except ValueError:
@@ -103,7 +103,7 @@ def _outputs(said: Sequence[str]) -> tuple[Wire, ...]:
     wires = []
     for word in (part for one in said for part in one.split() if part != "none"):
         kind, _, where = word.partition(":")
-        if not where or not (kind == "folder" or (kind in ("modbus", "mqtt") and re.fullmatch(HOST, where))):
+        if not where or not (kind == "folder" or (kind in ("modbus", "mqtt") and can_be_a_host(where))):
             raise InputError(f"no output is {word}, --outputs, give none, modbus:HOST, mqtt:HOST or folder:PATH")
         wires.append(Wire(kind, where))  # type: ignore[arg-type]
     return tuple(wires)

@@ -39,7 +39,7 @@ class Listening:
         try:
             family = socket.AF_INET6 if ip_address(self.host).version == 6 else socket.AF_INET
         except ValueError:
-            if _can_be_a_host(self.host):  # the name of a network: ZeroMQ knows it when the line starts
+            if can_be_a_host(self.host):  # the name of a network: ZeroMQ knows it when the line starts
                 return ""
             return f"{self.host} is no address, {self.key}, give one of this machine's"
         with socket.socket(family, socket.SOCK_DGRAM if self.udp else socket.SOCK_STREAM) as probe:
@@ -69,7 +69,7 @@ def check_addresses(line: LineConfig, running: bool) -> Iterator[Finding]:
         taken = "the line runs and has it" if running else "free"
         yield Finding(about="addresses", status="error" if why else "ok", text=why or f"{each}, {each.key}: {taken}")
     for key, host in _peers(line):
-        if not _can_be_a_host(host):
+        if not can_be_a_host(host):
             text = f"{host!r} is neither a name nor an address, {key}, give it without scheme and port"
             yield Finding(about="addresses", status="error", text=text)
     named = {o.name: f"outputs[{line.outputs.index(o)}]" for o in line.wired}
@@ -105,7 +105,8 @@ def _peers(line: LineConfig) -> Iterator[tuple[str, str]]:
         yield "motion.host", line.motion.host
 
 
-def _can_be_a_host(host: str) -> bool:
+def can_be_a_host(host: str) -> bool:
+    """Whether it is an address, or might be a name."""
     try:
         ip_address(host)
     except ValueError:
@@ -127,5 +128,5 @@ def _writes_where(one: WiredConfig, other: WiredConfig) -> bool:
         case MqttConfig(), MqttConfig():
             return (one.host, one.port, one.topic) == (other.host, other.port, other.topic)
         case FolderConfig(), FolderConfig():
-            return one.path == other.path
+            return one.path.resolve() == other.path.resolve()
     return False

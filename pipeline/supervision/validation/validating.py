@@ -80,7 +80,7 @@ def _findings(line: LineConfig, report: Callable[[Note], None]) -> Iterator[Find
     yield from cards
     if not any(finding.status == "error" for finding in cards):
         line = with_cards(line)
-    yield from answered("files", lambda: check_files(line))
+    yield from answered("files", lambda: check_files(line, running))
     yield from answered("addresses", lambda: check_addresses(line, running))
     yield from _check_machine(line)
     yield from _check_cloth(line)

@@ -52,6 +52,54 @@ def test_a_folder_becomes_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert line.model is None and "# model:" in Path("line.yaml").read_text()
 
 
+@pytest.mark.parametrize("name", ["yes", "null", "0123", "1e5", "1_000", "0x1F", "-a"])
+def test_a_name_that_yaml_would_read_as_something_else(name: str) -> None:
+    assert main([*words(name=None), f"--name={name}"]) == 0
+    assert load_config(Path("line.yaml")).line.name == name
+
+
+@pytest.mark.parametrize(
+    "folder", ['a\'b "c" #d: e', "C:\\new\\t", "n\u00e9\U0001f600", "del\x7f", "nel\x85 ls\u2028x", "a\nb\tc"]
+)
+def test_any_folder_can_be_named(folder: str) -> None:
+    Path(folder).mkdir()
+    assert main(words(footage=folder)) == 0
+    (camera,) = load_config(Path("line.yaml")).cameras
+    assert isinstance(camera, ReplayConfig) and camera.path == Path(folder)
+
+
+def test_a_folder_that_is_no_text_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a\udcff").mkdir()
+    assert main(words(footage="a\udcff")) == 2
+    assert "UTF-8" in capsys.readouterr().err and not list(Path().glob("*line.yaml*"))
+
+
+def test_numbers_stand_as_they_were_said() -> None:
+    command = live("area", **{"encoder": "udp,123456.789", "serials": "7", "mm-per-px": 0.12345678})
+    assert main(command) == 0
+    line = load_config(Path("line.yaml"))
+    assert isinstance(line.motion, UdpMotion) and line.motion.counts_per_mm == 123456.789
+    assert line.cameras[0].mm_per_px_x == 0.12345678
+
+
+def test_lines_that_no_camera_can_take_have_no_period() -> None:
+    assert main(live("line", **{"serials": "7", "mm-per-px": 0.001, "speed-m-min": 6000})) == 0
+    (camera,) = load_config(Path("line.yaml")).cameras
+    assert isinstance(camera, BaslerConfig) and camera.line_period_us is None
+
+
+@pytest.mark.parametrize("host", ["plc:502", "192.168.0.300", "..", "-"])
+def test_what_validate_calls_no_host_is_refused_at_once(host: str) -> None:
+    assert main(words(outputs=f"modbus:{host}")) == 2
+    assert not Path("line.yaml").exists()
+
+
+def test_a_name_too_long_for_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    command = words()
+    assert main([command[0], "n" * 300, *command[1:]]) == 2
+    assert "too long" in capsys.readouterr().err
+
+
 def test_line_scan_cameras_share_the_width(capsys: pytest.CaptureFixture[str]) -> None:
     command = [*live("line", encoder="camera,-20"), "--serials", "4001", "--serials", "4002", "--outputs", "modbus:10.0.0.7"]
     assert main([*command, "--outputs", "folder:/mes", "--model", "runs/r"]) == 0

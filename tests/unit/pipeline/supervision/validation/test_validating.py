@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +15,9 @@ import yaml
 from glass_core.errors import InputError
 from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.tiling import Tiling
+from pipeline.ledger.store import Ledger
+from pipeline.ledger.tables import SCHEMA
+from pipeline.ledger.writer_lock import lock
 from pipeline.messages.states import State
 from pipeline.supervision import running
 from pipeline.supervision.validation import validating
@@ -83,12 +89,14 @@ def test_what_is_missing_is_told_all_at_once(tmp_path: Path, model: str) -> None
     ]
     cameras = [{**CAMERA, "flatfield": str(tmp_path / "no.json"), "lamp": None}]
     told = found(tmp_path, model=str(tmp_path / "nowhere"), outputs=outputs, cameras=cameras)
-    assert [text.split(":")[0] for text in told["files", "error"]] == [
-        "nothing there, outputs[1].key_file", "nothing there, outputs[2].path",
-    ]  # fmt: skip
+    assert [text.split(":")[0] for text in told["files", "error"]] == ["nothing there, outputs[1].key_file"]
+    assert [text.split(":")[0] for text in told["files", "warning"]] == ["not to be written, outputs[2].path"]
     assert "no.json" in told["cards", "error"][0] and "nowhere" in told["model", "error"][0]
     key.write_text("k")
     (tmp_path / "mes").mkdir()
+    told = found(tmp_path, model=model, outputs=outputs)
+    assert told["files", "error"] == [f"key of the webhook may be read by others, {key}, run: chmod 600 {key}"]
+    key.chmod(0o600)
     told = found(tmp_path, model=model, outputs=outputs)
     assert len(told["files", "ok"]) == 2 and ("files", "error") not in told
 
@@ -97,6 +105,50 @@ def test_a_place_where_no_record_can_be_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     told = found(tmp_path, ledger={"path": str(tmp_path / "file/ledger.sqlite")})
     assert "ledger.path" in told["record", "error"][0]
+
+
+def test_a_ledger_that_a_run_refuses_is_an_error(tmp_path: Path) -> None:
+    def told(name: str) -> dict[tuple[str, str], list[str]]:
+        return found(tmp_path, ledger={"path": str(tmp_path / name)})
+
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "text").write_text("not a ledger, but somebody's")
+    (tmp_path / "link").symlink_to("elsewhere")
+    (tmp_path / "empty").touch()
+    for name, version in (("older", SCHEMA - 1), ("foreign", 0), ("ours", SCHEMA)):
+        with closing(sqlite3.connect(tmp_path / name)) as db:
+            db.executescript(f"CREATE TABLE t (a); PRAGMA user_version={version};")
+    before = sorted(tmp_path.iterdir())
+    for name in ("folder", "text", "link", "older", "foreign"):
+        (text,) = told(name)["record", "error"]
+        assert str(tmp_path / name) in text
+        with pytest.raises(InputError):
+            Ledger(tmp_path / name)
+    (tmp_path / "line.yaml").unlink()
+    assert [path for path in sorted(tmp_path.iterdir()) if path.suffix != ".lock"] == before, "nothing is made"
+    for name in ("empty", "ours", "new"):
+        assert ("record", "error") not in told(name)
+    handle = lock(tmp_path / "ours")
+    assert "in use by another line" in told("ours")["record", "error"][0]
+    with stand_in("v", State.RUNNING, lambda word: {}):
+        assert ("record", "error") not in told("ours"), "it may be this line that has it"
+    os.close(handle)
+
+
+def test_a_password_that_nobody_has_set_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mqtt = {"kind": "mqtt", "name": "broker", "host": "broker", "user": "u", "password_env": "GLASSLINE_TEST_PASSWORD"}
+    monkeypatch.delenv("GLASSLINE_TEST_PASSWORD", raising=False)
+    outputs = [{"kind": "publisher"}, mqtt]
+    assert "GLASSLINE_TEST_PASSWORD" in found(tmp_path, outputs=outputs)["files", "error"][0]
+    monkeypatch.setenv("GLASSLINE_TEST_PASSWORD", "secret")
+    assert ("files", "error") not in found(tmp_path, outputs=outputs)
+
+
+def test_a_folder_for_recordings_is_made_by_the_line(tmp_path: Path) -> None:
+    told = found(tmp_path, recording={"folder": str(tmp_path / "not/yet")})
+    assert ("files", "error") not in told and ("files", "warning") not in told and not (tmp_path / "not").exists()
+    (tmp_path / "file").touch()
+    assert "recording.folder" in found(tmp_path, recording={"folder": str(tmp_path / "file/below")})["files", "warning"][0]
 
 
 @pytest.mark.parametrize(("actuator_mm", "status"), [(400, "ok"), (150, "error")])
