@@ -98,17 +98,17 @@ def _model(draft: Draft) -> Iterator[str]:
 def _motion(draft: Draft) -> Iterator[str]:
     encoder, top = draft.encoder, round(draft.speed_m_min * MM_S, 3)
     limits = f"counts_per_mm: {_number(encoder.counts_per_mm)}, max_speed_mm_s: {_number(top)}"
-    told = f"# {_number(draft.speed_m_min)} m/min at most"
+    told = f"# {_number(draft.speed_m_min)} m/min"
     if draft.kind == "replay":
-        yield f"motion: {{source: simulated, speed_mm_s: {_number(top)}}}\t# {_number(draft.speed_m_min)} m/min, in the program alone"
+        yield f"motion: {{source: simulated, speed_mm_s: {_number(top)}}}\t{told}, in the program alone"
         return
     match encoder.source:
         case "camera":
-            yield f"motion: {{source: camera, camera: {_names(draft)[0]}, {limits}}}   {told}"
+            yield f"motion: {{source: camera, camera: {_names(draft)[0]}, {limits}}}   {told} at most"
         case "udp":
-            yield f'motion: {{source: udp, listen: "127.0.0.1:9100", {limits}}}   {told}'
+            yield f'motion: {{source: udp, listen: "127.0.0.1:9100", {limits}}}   {told} at most'
         case "modbus":
-            yield f"motion: {{source: modbus, host: {_text(encoder.host)}, register: 0, words: 2, {limits}}}   {told}"
+            yield f"motion: {{source: modbus, host: {_text(encoder.host)}, register: 0, words: 2, {limits}}}   {told} at most"
         case "none":
             yield "# Without an encoder nothing has a place along the cloth, and silence of a camera is not noticed:"
             yield f'# motion: {{source: udp, listen: "127.0.0.1:9100", {limits}}}'
@@ -183,7 +183,7 @@ def _budget_ms(draft: Draft) -> int:
 
 
 def _text(value: str | Path) -> str:
-    """Quoted, so that no word of it reads as something else; YAML refuses or folds what cannot be printed, if it is no escape."""
+    """Quoted, so that no word of it reads as something else, and with escapes for what YAML would refuse or fold."""
     quoted = json.dumps(str(value), ensure_ascii=False)
     try:
         quoted.encode()

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from itertools import combinations
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from pipeline.config.line import LineConfig
 from pipeline.config.motion import ModbusMotion, UdpMotion
 from pipeline.config.outputs import FolderConfig, ModbusConfig, MqttConfig, OpcUaConfig, WiredConfig
 from pipeline.outputs.modbus import COILS, FROM_PLC, FROM_PLC_COUNT
-from pipeline.supervision.validation.finding import Finding
+from pipeline.supervision.validation.finding import Finding, Status
 
 EVERYWHERE = ("0.0.0.0", "::")
+IPC_BYTES = 107
+"""Of a socket's path: https://man7.org/linux/man-pages/man7/unix.7.html."""
 REGISTERS = FROM_PLC + FROM_PLC_COUNT
 
 
@@ -34,14 +38,14 @@ class Listening:
         alike = self.host == other.host or self.host in EVERYWHERE or other.host in EVERYWHERE
         return alike and (self.port, self.udp) == (other.port, other.udp)
 
-    def trouble(self) -> str:
-        """Why it cannot be opened now; empty where it can."""
+    def trouble(self) -> tuple[Status, str]:
+        """Whether it can be opened now, and why not. For an address that the machine does not have yet a line waits."""
         try:
             family = socket.AF_INET6 if ip_address(self.host).version == 6 else socket.AF_INET
         except ValueError:
             if can_be_a_host(self.host):  # the name of a network: ZeroMQ knows it when the line starts
-                return ""
-            return f"{self.host} is no address, {self.key}, give one of this machine's"
+                return "ok", ""
+            return "error", f"{self.host} is no address, {self.key}, give one of this machine's"
         with socket.socket(family, socket.SOCK_DGRAM if self.udp else socket.SOCK_STREAM) as probe:
             if not self.udp:  # as those who listen do: what a line has left a moment ago is free
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -49,9 +53,11 @@ class Listening:
                 probe.bind((self.host, self.port))
             except OSError as e:
                 if e.errno == errno.EADDRINUSE:
-                    return f"{self} is in use, {self.key}, end the program that has it or choose another port"
-                return f"{self} cannot be opened ({e.strerror}), {self.key}, give an address of this machine and a free port"
-        return ""
+                    return "error", f"{self} is in use, {self.key}, end the program that has it or choose another port"
+                absent = e.errno in (errno.EADDRNOTAVAIL, errno.ENODEV)
+                advice = "give an address of this machine and a free port" + ("; the line waits for it" if absent else "")
+                return "warning" if absent else "error", f"{self} cannot be opened ({e.strerror}), {self.key}, {advice}"
+        return "ok", ""
 
     def __str__(self) -> str:
         return f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}{' (UDP)' if self.udp else ''}"
@@ -65,9 +71,12 @@ def check_addresses(line: LineConfig, running: bool) -> Iterator[Finding]:
             text = f"{one} of {one.key} and {other} of {other.key} are the same port, the config, change one of them"
             yield Finding(about="addresses", status="error", text=text)
     for each in listening:
-        why = "" if running else each.trouble()
+        status, why = ("ok", "") if running else each.trouble()
         taken = "the line runs and has it" if running else "free"
-        yield Finding(about="addresses", status="error" if why else "ok", text=why or f"{each}, {each.key}: {taken}")
+        yield Finding(about="addresses", status=status, text=why or f"{each}, {each.key}: {taken}")
+    if why := _ipc_trouble(line.publisher.bind):
+        text = f"{why}, outputs[{line.outputs.index(line.publisher)}].bind, name a file in a folder of this user, or ipc://auto"
+        yield Finding(about="addresses", status="error", text=text)
     for key, host in _peers(line):
         if not can_be_a_host(host):
             text = f"{host!r} is neither a name nor an address, {key}, give it without scheme and port"
@@ -77,6 +86,20 @@ def check_addresses(line: LineConfig, running: bool) -> Iterator[Finding]:
         if _writes_where(first, second):
             text = f"{named[first.name]} and {named[second.name]} write to the same place, the config, take one of them out"
             yield Finding(about="addresses", status="error", text=text)
+
+
+def _ipc_trouble(bind: str) -> str:
+    """Why no socket can be made in the file system; empty where one can, or none is asked for."""
+    if not bind.startswith("ipc://") or bind == "ipc://auto":
+        return ""
+    path = Path(bind.removeprefix("ipc://"))
+    if len(os.fsencode(path)) > IPC_BYTES:
+        return f"{path} is longer than {IPC_BYTES} bytes"
+    if path.exists() and not path.is_socket():
+        return f"{path} is not a socket"
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        return f"no socket can be made in {path.parent}"
+    return ""
 
 
 def _listening(line: LineConfig) -> Iterator[Listening]:

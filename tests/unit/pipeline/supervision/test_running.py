@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 
@@ -55,7 +56,8 @@ def test_cloth_counts_whether_or_not_it_was_inspected() -> None:
 
 
 @pytest.mark.parametrize(
-    ("metres", "second", "said"), [(0, 0.2, "above 0"), (float("nan"), 0.2, "above 0"), (5, None, "camera b")]
+    ("metres", "second", "said"),
+    [(0, 0.2, "above 0"), (float("nan"), 0.2, "above 0"), (math.inf, 0.2, "above 0"), (5, None, "camera b")],
 )
 def test_metres_that_can_never_be_reached_are_refused(metres: float, second: float | None, said: str) -> None:
     cameras = [{"name": name, "source": "weave", "mm_per_px_y": mm} for name, mm in (("a", 0.2), ("b", second))]

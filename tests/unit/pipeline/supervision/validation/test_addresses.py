@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,6 +43,28 @@ def test_two_parts_may_not_open_one_port(host: str) -> None:
     assert errors(line(output, motion=motion)) == [], "UDP has ports of its own"
 
 
+def test_a_line_waits_for_an_address_that_the_machine_does_not_have_yet() -> None:
+    (finding,) = check_addresses(line(metrics={"bind": "192.0.2.7:9109"}), running=False)
+    assert finding.status == "warning" and "cannot be opened" in finding.text and "waits" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("no/x", "no socket can be made in"), ("file", "is not a socket"), ("n" * 108, "longer"), ("x", None)]
+)
+def test_a_socket_in_the_file_system_must_be_possible(tmp_path: Path, name: str, said: str | None) -> None:
+    (tmp_path / "file").touch()
+    config = LineConfig.model_validate({"outputs": [{"kind": "publisher", "bind": f"ipc://{tmp_path / name}"}]})
+    told = errors(config)
+    assert told == [] if said is None else said in told[0] and "outputs[0].bind" in told[0]
+    assert not (tmp_path / "x").exists()
+
+
+def test_one_folder_by_two_names_is_the_same_place() -> None:
+    folders = [{"kind": "folder", "name": name, "path": path} for name, path in (("a", "mes"), ("b", "mes/../mes"))]
+    (text,) = errors(line(*folders))
+    assert "same place" in text
+
+
 def test_a_port_that_another_program_has_is_told_unless_the_line_runs() -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -55,7 +78,6 @@ def test_a_port_that_another_program_has_is_told_unless_the_line_runs() -> None:
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        (line(metrics={"bind": "192.0.2.7:9109"}), "cannot be opened"),
         (line(metrics={"bind": "300.0.0.1:9109"}), "300.0.0.1 is no address, metrics.bind"),
         (line(motion={"source": "udp", "listen": "1.2.3:9100", "counts_per_mm": 1}), "1.2.3 is no address, motion.listen"),
         (line({"kind": "modbus", "host": "modbus://plc"}), "'modbus://plc' is neither a name nor an address, outputs[1].host"),

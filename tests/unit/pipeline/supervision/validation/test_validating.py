@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from glass_core.engines.bundle import ForeignDevice
 from glass_core.errors import InputError
 from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.tiling import Tiling
@@ -71,6 +72,22 @@ def test_the_engine_is_set_beside_what_the_cameras_ask_for(tmp_path: Path, model
     told = found(tmp_path, model=model, cameras=[CAMERA, {**CAMERA, "name": "b"}, {**CAMERA, "name": "c"}])
     (text,) = told["engine", "error"]
     assert "ask for 120.0 tiles/s, the engine does 100.0" in text
+
+
+def test_a_bundle_that_the_line_compiles_again_is_not_measured(
+    tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign = ForeignDevice("compiled for another GPU, model, compile it here")
+    monkeypatch.setattr(validating, "is_bundle", lambda folder: True)
+    monkeypatch.setattr(validating, "is_foreign", lambda folder: foreign)
+
+    def refuse(line: object) -> Measured:
+        raise foreign
+
+    monkeypatch.setattr(validating, "measure_engines", refuse)
+    assert found(tmp_path, model=model)["engine", "error"] == [str(foreign)]
+    (text,) = found(tmp_path, model=model, worker={"on_foreign_device": "recompile"})["engine", "warning"]
+    assert text.startswith("compiled for another GPU: ")
 
 
 def test_a_camera_whose_rate_nobody_says_is_named(tmp_path: Path, model: str) -> None:
