@@ -222,6 +222,8 @@ def check_usable(path: Path) -> None:
     _refuse_link(path)
     if is_written(path):
         raise InputError(f"ledger in use by another line, {path}, stop it or choose another ledger.path")
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise InputError(f"ledger is no file, {path}, choose another ledger.path")
     try:
         with path.open("rb") as file:
             head = file.read(HEADER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from glass_core.errors import InputError
@@ -11,7 +12,10 @@ from glass_core.errors import InputError
 def read_secret(path: Path, what: str) -> str:
     """The first line of a file that only its owner may read; InputError where there is none, or others may read it."""
     try:
-        if path.stat().st_mode & 0o077:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):  # a pipe would be waited for
+            raise InputError(f"{what} is no file, {path}, give its file")
+        if mode & 0o077:
             raise InputError(f"{what} may be read by others, {path}, run: chmod 600 {path}")
         found = path.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
     except (OSError, UnicodeDecodeError) as e:

@@ -159,11 +159,11 @@ def _check_model(model: Path) -> Iterator[Finding]:
 def _check_engine(line: LineConfig, sizes: Sizes, report: Callable[[Note], None]) -> Iterator[Finding]:
     """What the worker is asked for, beside what its engine is measured to do now."""
     asked = most_asked_of(line, sizes)
-    if line.worker.on_foreign_device == "recompile":
-        if foreign := [reason for model in line.models if is_bundle(model) and (reason := is_foreign(model.resolve()))]:
-            text = f"{str(foreign[0]).split(', ')[0]}: the line compiles it again before it starts, so it is not measured"
-            yield Finding(about="engine", status="warning", text=text)
-            return
+    bundles = [model for model in line.models if is_bundle(model) and line.worker.on_foreign_device == "recompile"]
+    if foreign := [reason for bundle in bundles if (reason := is_foreign(bundle.resolve()))]:
+        text = f"{str(foreign[0]).split(', ')[0]}: the line compiles it again before it starts, so it is not measured"
+        yield Finding(about="engine", status="warning", text=text)
+        return
     report(Note("measuring the engine"))
     measured = measure_engines(line)
     needed = needed_tiles_per_s(asked, line.decision.budget_ms)

@@ -135,13 +135,14 @@ def test_a_ledger_that_a_run_refuses_is_an_error(tmp_path: Path) -> None:
     for name, version in (("older", SCHEMA - 1), ("foreign", 0), ("ours", SCHEMA)):
         with closing(sqlite3.connect(tmp_path / name)) as db:
             db.executescript(f"CREATE TABLE t (a); PRAGMA user_version={version};")
+    os.mkfifo(tmp_path / "pipe")
+    assert "is no file" in told("pipe")["record", "error"][0]
     before = sorted(tmp_path.iterdir())
     for name in ("folder", "text", "link", "older", "foreign"):
         (text,) = told(name)["record", "error"]
         assert str(tmp_path / name) in text
         with pytest.raises(InputError):
             Ledger(tmp_path / name)
-    (tmp_path / "line.yaml").unlink()
     assert [path for path in sorted(tmp_path.iterdir()) if path.suffix != ".lock"] == before, "nothing is made"
     for name in ("empty", "ours", "new"):
         assert ("record", "error") not in told(name)
@@ -159,6 +160,12 @@ def test_a_password_that_nobody_has_set_is_an_error(tmp_path: Path, monkeypatch:
     assert "GLASSLINE_TEST_PASSWORD" in found(tmp_path, outputs=outputs)["files", "error"][0]
     monkeypatch.setenv("GLASSLINE_TEST_PASSWORD", "secret")
     assert ("files", "error") not in found(tmp_path, outputs=outputs)
+
+
+def test_a_key_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "key", 0o600)
+    webhook = {"kind": "webhook", "url": "http://127.0.0.1/x", "key_file": str(tmp_path / "key")}
+    assert "no file" in found(tmp_path, outputs=[{"kind": "publisher"}, webhook])["files", "error"][0]
 
 
 def test_a_folder_for_recordings_is_made_by_the_line(tmp_path: Path) -> None:
