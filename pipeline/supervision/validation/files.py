@@ -35,7 +35,7 @@ class Written:
     until_then: str
 
 
-WRITTEN = {
+WRITTEN: dict[Place, Written] = {
     ("outputs", "path"): Written(False, "mount it or make it", "rolls' documents wait"),
     ("recording", "folder"): Written(True, "give this user the right or name another", "nothing is recorded"),
 }

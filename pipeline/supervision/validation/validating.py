@@ -17,7 +17,7 @@ from glass_core.errors import AbsentError, InputError
 from glass_core.events import Note, keep_quiet
 from glass_core.network.checkpoint import read_info
 from pipeline.cameras import ask_camera
-from pipeline.config.cameras import CameraConfig
+from pipeline.config.cameras import BaslerConfig, CameraConfig
 from pipeline.config.cards import camera_cards, read_line, with_cards
 from pipeline.config.line import LineConfig
 from pipeline.supervision.demand import Demand, highest_speed_mm_s, needed_tiles_per_s, refuse_slow
@@ -85,6 +85,7 @@ def _findings(line: LineConfig, report: Callable[[Note], None]) -> Iterator[Find
     yield from answered("addresses", lambda: check_addresses(line, running))
     yield from _check_machine(line)
     yield from _check_cloth(line)
+    yield from _check_serials(line)
     sizes: Sizes = {}
     if not running:
         for camera in line.cameras:
@@ -122,6 +123,15 @@ def _check_cloth(line: LineConfig) -> Iterator[Finding]:
     if line.motion is None:
         text = "no `motion:`: cloth that passes while a camera is silent is not noticed, and nothing has a distance"
         yield Finding(about="cloth", status="warning", text=text)
+
+
+def _check_serials(line: LineConfig) -> Iterator[Finding]:
+    """Opened one after the other they would all be there; a line opens them together."""
+    owners: dict[str, str] = {}
+    for camera in line.cameras:
+        if isinstance(camera, BaslerConfig) and (owner := owners.setdefault(camera.serial, camera.name)) != camera.name:
+            text = f"one device for two, cameras {owner} and {camera.name}, serial {camera.serial}, see `glassline camera list`"
+            yield Finding(about="cameras", status="error", text=text)
 
 
 def _check_camera(camera: CameraConfig, sizes: Sizes) -> Iterator[Finding]:

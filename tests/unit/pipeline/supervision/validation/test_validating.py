@@ -202,6 +202,14 @@ def test_beside_a_line_that_runs_neither_camera_nor_engine_is_touched(
     assert "runs" in told["settings", "warning"][0] and ("engine", "ok") not in told
 
 
+def test_two_cameras_are_two_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(validating, "ask_camera", lambda camera: {"height": 64, "width": 256})
+    left, right, other = ({"name": n, "source": "basler", "serial": s} for n, s in (("a", "41"), ("b", "41"), ("c", "42")))
+    (text,) = found(tmp_path, cameras=[left, other, right])["cameras", "error"]
+    assert "cameras a and b, serial 41" in text
+    assert ("cameras", "error") not in found(tmp_path, cameras=[left, other])
+
+
 def test_settings_of_a_training_alone_are_no_line(tmp_path: Path) -> None:
     path = tmp_path / "train.yaml"
     path.write_text("train: {profile: quick}\n")
