@@ -186,10 +186,12 @@ class TrainingFile(Section):
     worker: Any = None
     decision: Any = None
     grading: Any = None
+    cut: Any = None
     actions: Any = None
     inputs: Any = None
     outputs: Any = None
     ledger: Any = None
+    recording: Any = None
     metrics: Any = None
 
 
