@@ -11,6 +11,7 @@ from pydantic_core import to_json
 
 from pipeline.cloth.joining import Defect
 from pipeline.config.line import LineConfig
+from pipeline.dashboard.live_pictures import LivePictures
 from pipeline.dashboard.view import View
 from pipeline.ledger.dispositions import Key, in_force, read_dispositions
 from pipeline.ledger.facts import run_facts
@@ -26,6 +27,7 @@ class Page:
     def __init__(self, view: View, folder: Path, config: LineConfig | None) -> None:
         self.view, self.folder, self.config = view, folder, config
         self.lock, self.noting = threading.Lock(), threading.Lock()
+        self.pictures = LivePictures(view.cameras, view.judged)
         self.run_id: str | None = None
         """Of the record; null: not known yet."""
         self._state = self._cloth = b"{}"

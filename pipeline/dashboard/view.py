@@ -106,6 +106,16 @@ class View:
         """The stops and lamps that nobody has seen to."""
         return set(self._open)
 
+    @property
+    def cameras(self) -> list[str]:
+        """Their names."""
+        return list(self._scales)
+
+    @property
+    def judged(self) -> bool:
+        """Whether there is a card: scores are then told as shares of its thresholds."""
+        return bool(self._thresholds)
+
     def told(self) -> dict[str, Any]:
         """The small state, as JSON takes it: a few kB, whole each time."""
         state = None if self._ended else self._state  # how a line was that has ended is no state of it

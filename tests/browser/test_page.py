@@ -211,6 +211,35 @@ def test_rolls_and_bypass_are_told_by_those_who_may(window: Window, air: Air, se
     assert air.told[1:] == [Bypass(on=True), Bypass(on=False)]
 
 
+def test_the_cameras_are_seen_and_their_heat_map_on_demand(window: Window, air: Air) -> None:
+    page = window()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    banner(page, "Nothing to do")
+    page.locator("#watch").scroll_into_view_if_needed()
+    until(page, "document.querySelectorAll('#pictures img').length === 2")
+    until(page, "[...document.querySelectorAll('#pictures img')].every(i => i.complete && i.naturalWidth === 160)")
+    before = page.locator("#pictures img").first.get_attribute("src")
+    until(page, "words => document.querySelector('#pictures img').getAttribute('src') !== words", before)
+    assert not any("heat" in url for url in asked) and page.locator("#heat-legend").is_hidden()
+    page.locator("#heat").press("Enter")
+    until(page, "[...document.querySelectorAll('#pictures img')].every(i => i.complete && i.naturalWidth === 480)")
+    assert page.get_attribute("#heat", "aria-pressed") == "true" and page.locator("#heat-legend").is_visible()
+    page.locator("#acts").scroll_into_view_if_needed()
+    page.wait_for_timeout(1500)
+    count = len([url for url in asked if "/picture" in url])
+    page.wait_for_timeout(2500)
+    assert len([url for url in asked if "/picture" in url]) == count
+
+
+def test_a_picture_that_is_old_says_so(window: Window, served: Served) -> None:
+    with Air(served.config):
+        page = window()
+        page.locator("#watch").scroll_into_view_if_needed()
+        until(page, "[...document.querySelectorAll('#pictures img')].some(i => i.naturalWidth === 160)")
+    text_of(page, "#pictures", "s old")
+
+
 def test_an_operator_cannot_begin_a_bypass(window: Window, air: Air, served: Served) -> None:
     page = window()
     sign_in(page, served.token("Ada"))

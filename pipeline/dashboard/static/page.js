@@ -2,6 +2,7 @@
 import { beginActing, learnMe, me, press, say } from "./acting.js";
 import { drawMap, drawScores } from "./drawing.js";
 import { beginReviewing, know, open, picture, place, size, word } from "./reviewing.js";
+import { beginWatching } from "./watching.js";
 import { ask, el, loadWords, number, show, t } from "./words.js";
 
 const SILENCE_MS = 3000, CARDS = 12;
@@ -135,6 +136,7 @@ function render() {
   show(byId("open"), ...openOnes());
   if (!state) return;
   byId("line").textContent = state.line || t("title");
+  byId("watch").hidden = !state.live;
   byId("live").textContent = t(state.live ? "live" : "record");
   document.title = isLost() ? `■ ${t("lost.state")} – ${state.line}` : `${state.next.length && state.live ? "■ " : ""}${state.line} – ${t("title")}`;
   show(byId("now"), ...now());
@@ -209,6 +211,7 @@ document.body.addEventListener("me", () => { for (const id of ["banners", "open"
 byId("newer").addEventListener("click", () => { first = Math.max(0, first - CARDS); cards(); });
 byId("older").addEventListener("click", () => { first += CARDS; cards(); });
 render();
+beginWatching();
 heardMs = performance.now();
 listen();
 setInterval(() => { render(); askCloth(); }, 1000); // it also says that the connection is lost: nothing may hold it up

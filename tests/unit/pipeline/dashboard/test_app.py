@@ -26,6 +26,7 @@ from pipeline.ledger.dispositions import in_force, read_dispositions
 from pipeline.ledger.store import Ledger
 from pipeline.messages.cloth import Roll
 from pipeline.messages.commands import Acknowledge, Bypass, Command, Reset, RollStart
+from pipeline.messages.frames import Frame
 from pipeline.messages.line import LineState
 from pipeline.messages.message import Message as Said
 from pipeline.messages.states import Result, State
@@ -149,6 +150,20 @@ def test_pictures_are_found_by_key_and_only_those_of_defects(record: Page, terms
     browser = Browser(app_of(record, terms))
     assert browser.get("/crop/0-3-0").body == b"\x89PNG picture" and browser.get("/crop/0-3-0?heat=1").body == b"\x89PNG map"
     assert browser.get("/crop/0-4-0").status == 404 and browser.get("/crop/..-3-0").status in (404, 422)
+
+
+def test_everybody_may_watch_the_cameras_of_a_line(line: Page, terms: Terms) -> None:
+    browser = Browser(app_of(line, terms))
+    assert browser.get("/pictures").told["cameras"] == [{"name": "left", "plain": None, "heat": None}]
+    assert (
+        browser.get("/picture/left").status == browser.get("/picture/..").status == browser.get("/picture/right").status == 404
+    )
+    frame = Frame(camera="left", boot_id="b", seq=0, t_mono_ns=0, t_utc_ns=0, block_id=0, shape=(2, 3), pixel_format="Mono8")
+    line.pictures.see(frame, (bytes(6),))
+    shown = browser.get("/picture/left?number=1")
+    assert shown.headers["content-type"] == "image/png" and shown.body.startswith(b"\x89PNG")
+    assert browser.get("/pictures").told["cameras"][0]["plain"]["number"] == 1
+    assert browser.get("/picture/left?heat=1").status == 404
 
 
 def test_what_comes_from_outside_is_sent_as_data_alone(record: Page, terms: Terms) -> None:
