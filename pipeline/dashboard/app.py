@@ -83,8 +83,8 @@ def make_app(page: Page, gate: Gate, terms: Terms, viewers: Viewers | None = Non
         return Response(state(), media_type="application/json")
 
     @app.get("/cloth")
-    def cloth() -> Response:
-        return Response(page.cloth(), media_type="application/json")
+    def cloth(roll: str | None = None) -> Response:
+        return Response(page.cloth(roll), media_type="application/json")
 
     @app.get("/acts")
     def acts() -> dict[str, Any]:

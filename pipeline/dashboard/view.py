@@ -43,6 +43,8 @@ class View:
         self._processes: list[dict[str, Any]] = []
         self._words: Mapping[Key, Disposition] = {}
         self._proposed: Mapping[Key, ProposedKind] = {}
+        self.rolls: dict[str, RollSoFar] = {}
+        """Of a record: each of its rolls by its name, in order; of a line none but `cloth`."""
         self._said = 0
         self.opened = 0
         """How many stops and lamps have opened since the page began."""
@@ -93,6 +95,12 @@ class View:
         """A roll's cloth to be filled anew from the record."""
         return self._begin(roll)
 
+    def show(self, rolls: dict[str, RollSoFar]) -> None:
+        """The rolls of a record; the last that has a name comes first to the eye."""
+        self.rolls = rolls
+        if rolls:
+            self.cloth = rolls[next((name for name in reversed(rolls) if name), next(reversed(rolls)))]
+
     def judge(self, words: Mapping[Key, Disposition], proposed: Mapping[Key, ProposedKind]) -> None:
         """What people have said: the last word on each defect, by its key; and what is proposed of the others."""
         self._words, self._proposed, self._said = words, proposed, self._said + 1
@@ -127,6 +135,7 @@ class View:
             "next": self._next(), "open": self._told_open(), "roll": self._told_roll(), "totals": self._told_totals(),
             "cameras": [self._told_camera(c["name"]) for c in self._cameras], "processes": self._processes,
             "cloth": self.cloth_version,
+            "rolls": [{"name": name, "shown": cloth is self.cloth} for name, cloth in self.rolls.items()],
             "verdicts": self._beat.verdicts if self._beat else totals.verdicts if totals else 0,
         }  # fmt: skip
 
@@ -144,9 +153,10 @@ class View:
         """Another one whenever `told_cloth` would tell something new."""
         return "-".join(map(str, (id(self.cloth), *self.cloth.last, self.cloth.events, self._said)))
 
-    def told_cloth(self) -> dict[str, Any]:
-        """The roll so far, as JSON takes it: larger, and asked for when it has changed."""
-        return self.cloth.told(self._words, self._proposed)
+    def told_cloth(self, roll: str | None = None) -> dict[str, Any]:
+        """The roll so far, or one of a record, as JSON takes it: larger, and asked for when it has changed."""
+        cloth = self.cloth if roll is None else self.rolls.get(roll, self.cloth)
+        return cloth.told(self._words, self._proposed)
 
     def _begin(self, roll: Roll | None) -> RollSoFar:
         return RollSoFar(roll, self._in_mm, self._scales, self._thresholds)

@@ -17,7 +17,7 @@ from pipeline.ledger.store import Ledger
 from pipeline.messages.commands import Acknowledge, Bypass, RollStart
 from pipeline.messages.states import ActionKind, State
 from pipeline.report.sheet import read_roll
-from tests.browser.air import FRAME_MM, Air, verdict, write_config
+from tests.browser.air import FRAME_MM, Air, roll, verdict, write_config
 from tests.browser.conftest import LIMIT_MS, Served, banner, serving, sign_in, until
 from tests.reviewed_run import record
 from tests.shared_data import ROOT
@@ -298,14 +298,28 @@ def test_axe_finds_nothing(window: Window, air: Air, served: Served, scheme: str
     assert found == []
 
 
-def test_a_finished_record_has_the_same_page(chromium: Any, served: Served) -> None:
-    from tests.browser.conftest import serving
-
+def test_a_finished_record_has_the_same_page_and_lets_one_choose_its_roll(chromium: Any, served: Served) -> None:
+    path = served.config.ledger.path
+    held = Ledger(path, {"line": "air", "config": served.config.model_dump(mode="json")}, run_id="two-rolls")
+    for n in range(40):
+        name = "R-1" if n < 25 else "R-2 ?&"
+        if n in (0, 25):
+            held.add(roll(name, start_mm=FRAME_MM * n).model_copy(update={"number": n, "t_mono_ns": n}))
+        held.add(verdict(n, "left", FRAME_MM * n, name, n in (3, 9, 30)).model_copy(update={"t_mono_ns": n}))
+    held.close()
     with ExitStack() as stack:
-        url = stack.enter_context(serving(served.config.ledger.path.parent / "ledger.sqlite", served.users))
+        url = stack.enter_context(serving(path, served.users))
         page = stack.enter_context(chromium.new_page())
         page.goto(url)
         banner(page, "This is a record")
+        until(page, "document.querySelectorAll('#defects .card').length === 1")
+        assert page.input_value("#chosen") == "R-2 ?&" and page.locator("#watch").is_hidden()
+        page.select_option("#chosen", "R-1")
+        until(page, "document.querySelectorAll('#defects .card').length === 2")
+        text_of(page, "#now", "R-1")
+        page.reload()
+        until(page, "document.querySelectorAll('#defects .card').length === 2")
+        assert page.input_value("#chosen") == "R-1"
 
 
 def test_a_finished_record_shows_its_proposed_cut(chromium: Any, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ const SILENCE_MS = 3000, CARDS = 12;
 const EVENTS = ["SEAM", "LEAD", "STOP_MARK", "WRINKLE"];
 const byId = (id) => document.getElementById(id);
 let state = null, cloth = null, heardMs = 0, clothKey = null, asking = false, first = 0, boot = null;
+let chosen = new URLSearchParams(location.search).get("roll"); // of a record
 
 const LEVELS = { stop: "bad", fault: "bad", fault_gone: "bad", silent: "bad", not_inspected: "bad", bypass: "bad", unlike: "warn",
   lamp: "warn", degraded: "warn", not_running: "warn" };
@@ -56,9 +57,10 @@ function figure(name, value, kind = "") {
 function now() {
   const totals = state.totals ?? {}, latency = totals.latency_ms ?? {};
   const p = ["p50", "p95", "p99"].filter((k) => k in latency).map((k) => number(latency[k]));
+  const shown = state.live || !cloth ? state.roll : { id: cloth.roll, style: cloth.style };
   const standing = `${state.state ? t(`state.${state.state}`) : t("state.none")}, ${t(state.ok ? "ok" : "not_ok")}`;
   return [isLost() ? figure(t("state"), t("lost.state"), "wide bad") : figure(t("state"), standing, state.ok ? "wide ok" : "wide bad"),
-    state.why ? figure(t("why"), state.why, "wide") : null, figure(t("roll"), state.roll.id || t("roll.none")), figure(t("style"), state.roll.style || t("style.none")),
+    state.why ? figure(t("why"), state.why, "wide") : null, figure(t("roll"), shown.id || t("roll.none")), figure(t("style"), shown.style || t("style.none")),
     figure(t("speed"), number(totals.speed_m_min, 1)), figure(t("position"), number(totals.position_m, 2)), figure(t("inspected"), number(totals.inspected_m, 2)),
     figure(t("not_inspected"), number(totals.not_inspected_m, 2), totals.not_inspected_m > 0 ? "bad" : ""), figure(t("defects"), number(totals.defect)),
     figure(t("rejects"), number(totals.rejects)), figure(t("latency"), p.join(" / ") || t("unknown"), "wide"), figure(t("waiting"), number(totals.waiting))];
@@ -123,6 +125,13 @@ function cut() {
     { text: t(`class.${p.kind}`), bad: p.kind !== "first" }, ...[p.points, p.worst_points].map((v) => ({ text: number(v), n: true })), { text: number(p.value, 2), n: true }]));
 }
 
+/** A record with several rolls lets one choose; the address of the page keeps the choice. */
+function rolls() {
+  byId("roll-choice").hidden = state.rolls.length < 2;
+  if (state.rolls.every((r) => r.name !== chosen)) chosen = state.rolls.find((r) => r.shown)?.name ?? null;
+  if (show(byId("chosen"), ...state.rolls.map((r) => el("option", { value: r.name }, r.name || t("roll.none"))))) byId("chosen").value = chosen;
+}
+
 function permit() {
   const may = Boolean(me.name) && state && state.live;
   byId("forms").disabled = !may;
@@ -143,6 +152,7 @@ function render() {
   const reasons = Object.entries(state.totals?.reasons ?? {}).map(([r, n]) => `${t(`reason.${r}`)}: ${number(n)}`).join(", ");
   byId("reasons").textContent = reasons ? `${t("reasons.heading")}: ${reasons}` : "";
   cameras();
+  rolls();
   const style = byId("roll-form").elements.style;
   show(style, el("option", { value: "" }, t("act.style.same")), ...state.styles.map((s) => el("option", { value: s }, s)));
   permit();
@@ -152,10 +162,10 @@ async function askCloth(force = false) {
   if (asking || !state || (!force && state.cloth === clothKey)) return;
   asking = true;
   try {
-    const answer = await ask("cloth");
+    const roll = chosen, answer = await ask(roll === null ? "cloth" : `cloth?roll=${encodeURIComponent(roll)}`);
     if (!answer.ok) return;
     cloth = await answer.json();
-    clothKey = cloth.version;
+    clothKey = roll === chosen ? cloth.version : null; // another was chosen meanwhile
     know(cloth.defects);
     show(byId("map"), ...drawMap(cloth, open));
     show(byId("scores"), ...drawScores(cloth.scores));
@@ -208,6 +218,13 @@ await loadWords();
 beginActing(EVENTS);
 beginReviewing(async () => { await askCloth(true); await askActs(); });
 document.body.addEventListener("me", () => { for (const id of ["banners", "open"]) delete byId(id).dataset.shown; render(); askActs(); });
+byId("chosen").addEventListener("change", (event) => {
+  chosen = event.target.value;
+  history.replaceState(null, "", `?roll=${encodeURIComponent(chosen)}`);
+  first = 0;
+  clothKey = null;
+  askCloth(true);
+});
 byId("newer").addEventListener("click", () => { first = Math.max(0, first - CARDS); cards(); });
 byId("older").addEventListener("click", () => { first += CARDS; cards(); });
 render();
