@@ -41,11 +41,16 @@ class LivePictures:
     """
 
     def __init__(self, cameras: Collection[str], judged: bool, now_s: Callable[[], float] = time.monotonic) -> None:
-        self._cameras, self._judged, self._now_s = cameras, judged, now_s
+        self._now_s = now_s
+        self.expect(cameras, judged)
         self._seen: dict[tuple[str, bool], Seen] = {}
         """By camera, and whether it is the one that was scored."""
         self._number = 0
         self._looked_s = -LOOK_S
+
+    def expect(self, cameras: Collection[str], judged: bool) -> None:
+        """The line has these cameras from here on."""
+        self._cameras, self._judged = cameras, judged
 
     @property
     def wanted(self) -> bool:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from pydantic_core import to_json
 
 from pipeline.cloth.joining import Defect
@@ -56,6 +59,14 @@ class Page:
                 self._cloth = _json({"version": version, **self.view.told_cloth()})
                 self._cloth_version, self._cloth_due_s = version, time.monotonic() + 1.0
             return self._cloth
+
+    def follow(self, facts: Mapping[str, Any]) -> None:
+        """Show what the run that is heard has for its configuration and cards: those of the start of the page may be others."""
+        with suppress(ValidationError):  # of another version
+            self.config = LineConfig.model_validate(facts.get("config"))
+        with self.lock:
+            self.view.learn(facts)
+            self.pictures.expect(self.view.cameras, self.view.judged)
 
     def reread_words(self) -> None:
         """What people have said of the defects, from the file; the next `cloth` has it."""

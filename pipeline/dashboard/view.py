@@ -33,13 +33,8 @@ class View:
     """
 
     def __init__(self, facts: Mapping[str, Any], live: bool, now_ns: Callable[[], int] = time.monotonic_ns) -> None:
-        config = facts.get("config") or {}
-        self._cameras = config.get("cameras", [])
-        self._name, self._live, self._now_ns = str(facts.get("line", "")), live, now_ns
-        self._in_mm = all(c.get("mm_per_px_y") is not None for c in self._cameras)
-        self._scales = {c["name"]: (c.get("mm_per_px_x"), c.get("x_offset_mm", 0.0)) for c in self._cameras}
-        self._styles = sorted(filter(None, config.get("styles", {})))
-        self._thresholds = _thresholds(facts)
+        self._live, self._now_ns = live, now_ns
+        self._set(facts)
         self._processes: list[dict[str, Any]] = []
         self._words: Mapping[Key, Disposition] = {}
         self._proposed: Mapping[Key, ProposedKind] = {}
@@ -50,15 +45,32 @@ class View:
         """How many stops and lamps have opened since the page began."""
         self.forget()
 
+    def _set(self, facts: Mapping[str, Any]) -> None:
+        config = facts.get("config") or {}
+        self._name, self._cameras = str(facts.get("line", "")), config.get("cameras", [])
+        self._in_mm = all(c.get("mm_per_px_y") is not None for c in self._cameras)
+        self._scales = {c["name"]: (c.get("mm_per_px_x"), c.get("x_offset_mm", 0.0)) for c in self._cameras}
+        self._styles = sorted(filter(None, config.get("styles", {})))
+        self._thresholds = _thresholds(facts)
+
     def forget(self) -> None:
         """Another run begins: nothing of the one before holds."""
         self._state: LineState | None = None
+        self._since = ""
+        """Which word of the line began what a reset would do away with."""
+        self.other_config = False
+        """The line runs with another configuration than is shown."""
         self._beat: Heartbeat | None = None
         self._heard_ns: int | None = None
         self._totals = RecentTotals()
         self._open: dict[int, Action] = {}
-        self.cloth = self._begin(None)
+        self.cloth: RollSoFar = self._begin(None)
         self.running = False
+
+    def learn(self, facts: Mapping[str, Any]) -> None:
+        """The run turns out to have this configuration and these cards: its cloth is to be filled anew from the record."""
+        self._set(facts)
+        self.cloth = self._begin(self.cloth.roll)
 
     def begin(self) -> None:
         """A line runs from here on; nothing of the run before holds."""
@@ -73,7 +85,10 @@ class View:
         """Keep what a message of the line says."""
         match message:
             case LineState():
+                stood = self._stands
                 self._state = message
+                if self._stands != stood:
+                    self._since = f"{message.generation}-{message.number}"
             case Heartbeat():
                 self._beat, self._heard_ns, self.running = message, self._now_ns(), True
                 kinds = message.unacknowledged
@@ -140,13 +155,18 @@ class View:
         }  # fmt: skip
 
     @property
-    def resettable(self) -> Resettable | None:
-        """What a reset would do away with now."""
+    def resettable(self) -> tuple[Resettable, str] | None:
+        """What a reset would do away with now, and since which word of the line it stands."""
+        return (self._stands[0], self._since) if self._stands else None
+
+    @property
+    def _stands(self) -> tuple[Resettable, str] | None:
+        """A latched fault or other cloth than the card's, with what is said of it."""
         if self._state is None:
             return None
         if self._state.state is State.FAULT:
-            return "fault"
-        return "unlike" if self._state.detail.startswith(UNLIKE) else None
+            return "fault", self._state.detail.removesuffix(GONE)
+        return ("unlike", "") if self._state.detail.startswith(UNLIKE) else None
 
     @property
     def cloth_version(self) -> str:
@@ -189,14 +209,18 @@ class View:
             return [{"key": "not_running"}]
         if self._silent:
             found.append({"key": "silent"})
+        if self.other_config:
+            found.append({"key": "other_config"})
         if state is not None and state.state is State.FAULT:
             gone = state.detail.endswith(GONE)
-            found.append({"key": "fault_gone" if gone else "fault", "why": state.detail.removesuffix(GONE)})
+            found.append(
+                {"key": "fault_gone" if gone else "fault", "why": state.detail.removesuffix(GONE), "since": self._since}
+            )
         stops = [a for a in self._open.values() if a.kind is ActionKind.STOP]
         if stops or (self._beat and ActionKind.STOP in self._beat.unacknowledged):
             found.append({"key": "stop", "count": max(len(stops), 1), **(_place(stops[-1]) if stops else {})})
         if state is not None and state.detail.startswith(UNLIKE):
-            found.append({"key": "unlike", "why": state.detail})
+            found.append({"key": "unlike", "why": state.detail, "since": self._since})
         if self._bypass:
             found.append({"key": "bypass"})
         if state is not None and state.state is State.DEGRADED and not state.detail.startswith(UNLIKE):

@@ -33,9 +33,12 @@ SECOND = 10**9
 
 
 class Air:
-    """A context manager: a line of that config from its start to its end."""
+    """A context manager: a line of that config from its start to its end; it began before its record, unless told otherwise."""
 
-    def __init__(self, config: LineConfig, roll_id: str = "R-7") -> None:
+    starts = 0
+
+    def __init__(self, config: LineConfig, roll_id: str = "R-7", begun_s: float = 1.0, generation: int = 0) -> None:
+        self._begun_s, self._generation = begun_s, generation
         self._config, self._ended = config, threading.Event()
         self._unsaid: deque[Message] = deque()
         self._verdicts = self._shown = 0
@@ -53,6 +56,8 @@ class Air:
         self._pictures = self._link.pictures()
         self._inbox, self._air = self._link.inbox("supervisor"), self._link.broadcast("ipc://auto")
         self._lock: IO[str] = (folder / "lock").open("a+")
+        Air.starts += 1
+        os.utime(folder / "lock", (0, self._begun_s + Air.starts * 1e-3))
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         names = [
             "recorder recorder",
@@ -61,8 +66,9 @@ class Air:
             *(f"grabber {c.name}" for c in self._config.cameras),
         ]
         write_left(folder, Left(
-            config_sha=self._config.sha, observe=False, begun_by=os.getpid(), generations=dict.fromkeys(names, 0),
-            before=Handover(), states=dict.fromkeys(names, StageState.READY),
+            config_sha=self._config.sha, observe=False, begun_by=os.getpid(),
+            generations=dict.fromkeys(names, self._generation), before=Handover(),
+            states=dict.fromkeys(names, StageState.READY),
         ))  # fmt: skip
         self._thread = threading.Thread(target=self._run)
         self._thread.start()

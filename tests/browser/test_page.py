@@ -14,7 +14,7 @@ from pipeline.ledger.acts import read_acts
 from pipeline.ledger.dispositions import read_dispositions
 from pipeline.ledger.proposals import ProposedKind, write_proposals
 from pipeline.ledger.store import Ledger
-from pipeline.messages.commands import Acknowledge, Bypass, RollStart
+from pipeline.messages.commands import Acknowledge, Bypass, Reset, RollStart
 from pipeline.messages.states import ActionKind, State
 from pipeline.report.sheet import read_roll
 from tests.browser.air import FRAME_MM, Air, roll, verdict, write_config
@@ -77,6 +77,25 @@ def test_two_viewers_and_one_acknowledges(window: Window, air: Air, served: Serv
         banner(page, "Nothing to do")
         text_of(page, "#acts", "Ada: acknowledged")
     assert air.told == [Acknowledge(event=None)]
+
+
+def test_a_second_fault_with_the_same_words_has_a_button_of_its_own(window: Window, air: Air, served: Served) -> None:
+    page = window()
+    sign_in(page, served.token("Ada"))
+    detail = "recorder: disk full (gone: reset it)"
+    for number, kind in ((1, State.FAULT), (2, State.RUNNING), (3, State.FAULT)):
+        air.state = air.state.model_copy(update={"number": number})
+        air.be(kind, ok=kind is State.RUNNING, detail=detail if kind is State.FAULT else "")
+        button = banner(page, "FAULT: reset it" if kind is State.FAULT else "Nothing to do").locator("button")
+        if number == 1:
+            page.evaluate("window.old = document.querySelector('#banners button')")
+    until(page, "document.querySelector('#banners button')?.dataset.wish.includes('0-3')")
+    assert page.evaluate("window.old.isConnected") is False
+    page.evaluate("window.old.disabled = false; window.old.click()")
+    text_of(page, "#said", "another stands now")
+    button.click()
+    banner(page, "Nothing to do")
+    assert air.told == [Reset()]
 
 
 def test_who_acknowledges_second_hears_why_not(window: Window, air: Air, served: Served) -> None:

@@ -11,7 +11,7 @@ const byId = (id) => document.getElementById(id);
 let state = null, cloth = null, heardMs = 0, clothKey = null, asking = false, first = 0, boot = null;
 let chosen = new URLSearchParams(location.search).get("roll"); // of a record
 
-const LEVELS = { stop: "bad", fault: "bad", fault_gone: "bad", silent: "bad", not_inspected: "bad", bypass: "bad", unlike: "warn",
+const LEVELS = { stop: "bad", fault: "bad", fault_gone: "bad", silent: "bad", other_config: "bad", not_inspected: "bad", bypass: "bad", unlike: "warn",
   lamp: "warn", degraded: "warn", not_running: "warn" };
 const SIGNS = { bad: "■", warn: "▲", ok: "●" };
 
@@ -34,9 +34,10 @@ function todo() {
   const lost = isLost() ? [banner("bad", t("lost"), t("lost.do"))] : [];
   if (!state) return lost.length ? lost : [banner("warn", t("connecting"), "")];
   const all = [t("acknowledge.all"), { act: "acknowledge", seen: state.open.seen }];
-  const acts = { stop: all, lamp: all, fault_gone: [t("reset"), { act: "reset", of: "fault" }], unlike: [t("accept"), { act: "reset", of: "unlike" }], bypass: [t("bypass.off"), { act: "bypass", on: false }] };
+  const acts = (n) => ({ stop: all, lamp: all, fault_gone: [t("reset"), { act: "reset", of: "fault", since: n.since }],
+    unlike: [t("accept"), { act: "reset", of: "unlike", since: n.since }], bypass: [t("bypass.off"), { act: "bypass", on: false }] })[n.key];
   const due = state.next.map((n) => banner(LEVELS[n.key], t(`do.${n.key}`, { count: n.count }),
-    t(`do.${n.key}.more`, { why: n.why, cause: n.cause ? t(`cause.${n.cause}`) : "", place: placeOf(n) }).trim(), ...(acts[n.key] ? [button(...acts[n.key])] : [])));
+    t(`do.${n.key}.more`, { why: n.why, cause: n.cause ? t(`cause.${n.cause}`) : "", place: placeOf(n) }).trim(), ...(acts(n) ? [button(...acts(n))] : [])));
   if (lost.length || due.length) return [...lost, ...due];
   if (!state.live) return [banner("ok", t("do.record"), t("do.record.more", { waiting: number(unsaid()) }))];
   if (!state.ok) return [banner("warn", t("do.wait"), t("do.wait.more", { why: state.why || t("state.none") }))];
@@ -203,7 +204,7 @@ function hear(text) {
 
 function listen() {
   if (!window.EventSource) { // an old browser asks instead of being told
-    setInterval(() => ask("state").then((a) => a.text()).then(hear).catch(() => {}), 1000);
+    ask("state").then((a) => a.text()).then(hear).catch(() => {}).finally(() => setTimeout(listen, 1000));
     return;
   }
   const stream = new EventSource("events");

@@ -23,6 +23,9 @@ async function watch() {
     const told = await (await ask("pictures")).json();
     legend(told.judged);
     for (const camera of told.cameras) draw(camera);
+    for (const [name, figure] of figures) { // the line was started again without it
+      if (told.cameras.every((camera) => camera.name !== name)) { figure.image.parentNode.remove(); figures.delete(name); }
+    }
   } catch { /* the page says by itself that the connection is lost */ } finally { asking = false; }
 }
 
