@@ -88,17 +88,20 @@ function cameras() {
 
 const unsaid = () => cloth ? cloth.defects.filter((d) => d.word === null).length : 0;
 
+/** Not within `cards`: what it listens by would keep the cards before it, and those keep theirs, for ever. */
+function newCard(d, key) {
+  const card = el("button", { type: "button", class: "card", onclick: () => open(d.key) }, picture(d), el("span", { class: "text" }));
+  card.dataset.key = key;
+  return card;
+}
+
 function cards() {
   first = Math.min(first, Math.floor(Math.max(0, cloth.defects.length - 1) / CARDS) * CARDS);
   const newest = [...cloth.defects].reverse(), shown = newest.slice(first, first + CARDS);
   const kept = new Map([...byId("defects").children].filter((c) => c.dataset.key).map((c) => [c.dataset.key, c]));
   const fresh = shown.map((d) => {
     const key = d.key.join("-"), facts = `${word(d)} ${size(d)} ${place(d)}`;
-    let card = kept.get(key);
-    if (!card) {
-      card = el("button", { type: "button", class: "card", onclick: () => open(d.key) }, picture(d), el("span", { class: "text" }));
-      card.dataset.key = key;
-    }
+    const card = kept.get(key) ?? newCard(d, key);
     card.className = `card ${d.word === null ? "unsaid" : d.word === "defect" ? "" : "good"}`;
     if (card.dataset.facts !== facts) {
       card.dataset.facts = facts;
