@@ -64,13 +64,13 @@ class Viewer:
         return {name: told[name] / unit for name, (_, unit, _) in FIGURES.items()}
 
 
-def rss_mb(browser: Any) -> float:
-    """Of all the browser's processes."""
+def windows_mb(browser: Any) -> float:
+    """Memory of the windows' own processes that no other has; shown and not judged: the tools keep answers of the page in it."""
     tools, found = browser.new_browser_cdp_session(), 0
     for process in tools.send("SystemInfo.getProcessInfo")["processInfo"]:
         status = Path(f"/proc/{process['id']}/status")
-        if status.exists():
-            found += next((int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmRSS")), 0)
+        if process["type"] == "renderer" and status.exists():
+            found += next((int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("RssAnon")), 0)
     tools.detach()
     return found * 1024 / MB
 
@@ -79,20 +79,18 @@ Seen = list[list[dict[str, float]]]
 """At each time, of each viewer, each figure."""
 
 
-def follow(
-    cloth: Cloth, viewers: list[Viewer], browser: Any, seconds: float
-) -> tuple[list[float], Seen]:
+def follow(cloth: Cloth, viewers: list[Viewer], browser: Any, seconds: float) -> tuple[list[float], Seen]:
     """When it was measured, and what each viewer had then."""
     start_s = time.monotonic()
     given, times_s, seen = cloth.frames, list[float](), Seen()
-    print("   s  " + "  ".join(f"{title:>10}" for _ in viewers for title, _, _ in FIGURES.values()) + "   browser, MB")
+    print("   s  " + "  ".join(f"{title:>10}" for _ in viewers for title, _, _ in FIGURES.values()) + "   windows, MB")
     while (now_s := time.monotonic() - start_s) < seconds:
         cloth.run(given + int(now_s * DEFECTS_PER_S) - cloth.frames)
         if now_s >= len(times_s) * seconds / SAMPLES:
             times_s.append(now_s)
             seen.append([viewer.measure() for viewer in viewers])
             figures = "  ".join(f"{value:10.2f}" for own in seen[-1] for value in own.values())
-            print(f"{now_s:4.0f}  {figures}  {rss_mb(browser):11.0f}", flush=True)
+            print(f"{now_s:4.0f}  {figures}  {windows_mb(browser):11.0f}", flush=True)
         viewers[0].page.wait_for_timeout(200)
     return times_s, seen
 

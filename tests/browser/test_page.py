@@ -146,6 +146,45 @@ def test_a_page_left_open_over_three_restarts_of_the_line(window: Window, served
         assert page.locator("#banners .banner").count() == 1
 
 
+def test_a_day_on_a_clock_of_its_own_over_three_restarts_of_the_line(window: Window, served: Served) -> None:
+    page = window(clock=True)
+    sign_in(page, served.token("Ada"))
+    page.evaluate("window.sameLoad = true")
+    for n in range(3):
+        with Air(served.config, roll_id=f"R-{n}") as air:
+            banner(page, "Nothing to do")
+            air.inspect(5, defects=[2])
+            text_of(page, "#now", f"R-{n}")
+            until(page, "document.querySelectorAll('#defects .card').length === 1")
+            page.clock.fast_forward("08:00:00")  # nobody has touched it for a shift
+            banner(page, "Nothing to do")
+            air.stop(n)
+            banner(page, "STOP: 1 open").locator("button").click()
+            banner(page, "Nothing to do")
+            assert air.told == [Acknowledge(event=None)]
+        banner(page, "The line does not run")
+        page.clock.fast_forward("00:20:00")
+        banner(page, "The line does not run")
+    until(page, "document.querySelectorAll('#banners .banner').length === 1")  # a moment ago the last word was hours old
+    assert page.evaluate("window.sameLoad")
+    assert page.locator("#pictures figure").count() == 2
+
+
+def test_without_event_streams_a_day_over_restarts_is_shown_too(window: Window, served: Served) -> None:
+    page = window(before="delete window.EventSource", clock=True)
+    for n in range(2):
+        with Air(served.config, roll_id=f"R-{n}"):
+            banner(page, "Nothing to do")
+            text_of(page, "#now", f"R-{n}")
+            page.clock.fast_forward("08:00:00")
+            banner(page, "Nothing to do")
+        banner(page, "The line does not run")
+    served.stop()
+    banner(page, "Connection to the page lost")
+    served.start()
+    banner(page, "The line does not run")
+
+
 def test_a_thousand_defects(window: Window, air: Air) -> None:
     page = window()
     banner(page, "Nothing to do")
