@@ -65,7 +65,7 @@ class Viewer:
 
 
 def windows_mb(browser: Any) -> float:
-    """Memory of the windows' own processes that no other has; shown and not judged: the tools keep answers of the page in it."""
+    """Memory that the windows' processes have alone; shown and not judged: the tools keep the page's answers in it."""
     tools, found = browser.new_browser_cdp_session(), 0
     for process in tools.send("SystemInfo.getProcessInfo")["processInfo"]:
         status = Path(f"/proc/{process['id']}/status")
