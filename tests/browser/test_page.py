@@ -279,6 +279,7 @@ def test_the_cameras_are_seen_and_their_heat_map_on_demand(window: Window, air: 
     until(page, "[...document.querySelectorAll('#pictures img')].every(i => i.complete && i.naturalWidth === 160)")
     before = page.locator("#pictures img").first.get_attribute("src")
     until(page, "words => document.querySelector('#pictures img').getAttribute('src') !== words", before)
+    assert page.locator("#roll-choice").is_hidden()  # a line has one roll
     assert not any("heat" in url for url in asked) and page.locator("#heat-legend").is_hidden()
     page.locator("#heat").press("Enter")
     until(page, "[...document.querySelectorAll('#pictures img')].every(i => i.complete && i.naturalWidth === 480)")
