@@ -17,7 +17,7 @@ from pipeline.config.line import LineConfig
 from pipeline.dashboard.live_pictures import LivePictures
 from pipeline.dashboard.roll_so_far import RollSoFar
 from pipeline.dashboard.view import View
-from pipeline.ledger.dispositions import Key, in_force, read_dispositions
+from pipeline.ledger.dispositions import Key, in_force, known_kinds, read_dispositions
 from pipeline.ledger.facts import run_facts
 from pipeline.ledger.proposals import read_proposals
 from pipeline.ledger.reading import read_actions, read_borders, read_events, read_runs, read_states, read_totals, read_verdicts
@@ -41,6 +41,8 @@ class Page:
         self._state = self._cloth = b"{}"
         self._state_due_s = self._cloth_due_s = 0.0
         self._cloth_version = ""
+        self._kinds: list[str] = []
+        """Of defects, as people have called them here."""
 
     def state(self) -> bytes:
         """The small state as JSON, made anew five times a second at most however many look."""
@@ -54,11 +56,14 @@ class Page:
         with self.lock:
             version = self.view.cloth_version
             if roll in self.view.rolls:
-                return _json({"version": version, **self.view.told_cloth(roll)})
+                return self._told_cloth(version, roll)
             if version != self._cloth_version and time.monotonic() >= self._cloth_due_s:
-                self._cloth = _json({"version": version, **self.view.told_cloth()})
+                self._cloth = self._told_cloth(version)
                 self._cloth_version, self._cloth_due_s = version, time.monotonic() + 1.0
             return self._cloth
+
+    def _told_cloth(self, version: str, roll: str | None = None) -> bytes:
+        return _json({"version": version, "kinds": self._kinds, **self.view.told_cloth(roll)})
 
     def follow(self, facts: Mapping[str, Any]) -> None:
         """Show what the run that is heard has for its configuration and cards: those of the start of the page may be others."""
@@ -71,10 +76,12 @@ class Page:
     def reread_words(self) -> None:
         """What people have said of the defects, from the file; the next `cloth` has it."""
         if self.run_id is not None:
-            words = in_force(read_dispositions(self.folder, self.run_id))
+            said = read_dispositions(self.folder)
+            words = in_force([d for d in said if d.run_id == self.run_id])
             proposed = read_proposals(self.folder, self.run_id)
             with self.lock:
                 self.view.judge(words, proposed)
+                self._kinds = known_kinds(said)
                 self._cloth_due_s = self._state_due_s = 0.0
 
     def find(self, key: Key) -> tuple[Defect, bool] | None:

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.config.cards import load_config
 from pipeline.ledger.acts import read_acts
-from pipeline.ledger.dispositions import read_dispositions
+from pipeline.ledger.dispositions import dispose, read_dispositions
 from pipeline.ledger.proposals import ProposedKind, write_proposals
 from pipeline.ledger.store import Ledger
 from pipeline.messages.commands import Acknowledge, Bypass, Reset, RollStart
@@ -227,27 +227,43 @@ def test_a_defect_is_reviewed_by_keys_and_taken_back(window: Window, air: Air, s
 def test_a_proposal_is_agreed_to_and_another_kind_is_typed(window: Window, served: Served, tmp_path: Path) -> None:
     folder = tmp_path / "roll"
     rows = read_roll(record(folder, ["bar", "spot", "patch"])).rows.values()
-    kinds = zip(rows, (NASTY, None, "slub {n}"), (0.84, 0.61, 0.5), strict=True)
+    nasty = f"a {NASTY}"
+    kinds = zip(rows, (nasty, None, "slub {n}"), (0.84, 0.61, 0.5), strict=True)
     write_proposals(folder, "run", [ProposedKind(key=r.key, kind=k, confidence=c) for r, k, c in kinds])
+    dispose(folder, "run before", (0, 1, 0), "defect", "Float {x}", "Bob", "")
     with serving(folder, served.users) as url:
         page = window()
         page.goto(url)
         sign_in(page, served.token("Ada"))
-        text_of(page, "#defects .card", f"perhaps: {NASTY} (0.8)")
+        text_of(page, "#defects .card", f"perhaps: {nasty} (0.8)")
         text_of(page, "#defects .card", "perhaps: a kind not known (0.6)")
         text_of(page, "#defects .card", "perhaps: slub {n} (0.5)")
-        page.locator("#defects .card", has_text=NASTY).click()
+        page.locator("#defects .card", has_text=nasty).click()
         page.keyboard.press("y")
-        text_of(page, "#defects .card", f"{NASTY}, says Ada")
+        text_of(page, "#defects .card", f"{nasty}, says Ada")
         page.keyboard.press("Escape")
         page.locator("#defects .card", has_text="a kind not known").click()
         assert page.is_disabled("#review-words button:text('As proposed')")
+        page.fill("#review-kind input", "=1+1")
+        page.keyboard.press("Enter")
+        text_of(page, "#said", "begins with a letter")
+        assert page.input_value("#review-kind input") == "=1+1", "what was refused can be mended"
         page.fill("#review-kind input", "dull")
         page.keyboard.type(" hemp")  # letters are no keys of the review here
         page.keyboard.press("Enter")
         text_of(page, "#defects .card", "dull hemp, says Ada")
+        until(page, "document.activeElement.id === 'review'")  # letters are keys again
+        assert page.input_value("#review-kind input") == ""
+        offered = page.evaluate("[...document.querySelectorAll('#review-kinds option')].map(o => o.value)")
+        assert offered == [nasty.lower(), "dull hemp", "float {x}", "slub {n}"], "also of another run"
+        page.click("#review-words button:text('As proposed')")
+        text_of(page, "#defects .card", "slub {n}, says Ada")
+        assert page.is_disabled("#review-words button:text('As proposed')")
+        page.keyboard.press("h")  # is heard, though what was pressed before cannot be pressed again
+        text_of(page, "#defects .card", "hole, says Ada")
         assert page.evaluate("[window.hacked === undefined, document.querySelectorAll('img[src=x]').length]") == [True, 0]
-    assert [(d.word, d.kind) for d in read_dispositions(folder, "run")] == [("defect", NASTY.lower()), ("defect", "dull hemp")]
+    said = [("defect", nasty.lower()), ("defect", "dull hemp"), ("defect", "slub {n}"), ("defect", "hole")]
+    assert [(d.word, d.kind) for d in read_dispositions(folder, "run")] == said
 
 
 def test_rolls_and_bypass_are_told_by_those_who_may(window: Window, air: Air, served: Served) -> None:

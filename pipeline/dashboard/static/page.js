@@ -170,7 +170,7 @@ async function askCloth(force = false) {
     if (!answer.ok) return;
     cloth = await answer.json();
     clothKey = roll === chosen ? cloth.version : null; // another was chosen meanwhile
-    know(cloth.defects);
+    know(cloth.defects, cloth.kinds);
     show(byId("map"), ...drawMap(cloth, open));
     show(byId("scores"), ...drawScores(cloth.scores));
     cards();
