@@ -116,5 +116,6 @@ function render() {
   const [agreeing, undoing] = [...byId("review-words").children].slice(-2);
   agreeing.disabled ||= !proposed(d);
   undoing.disabled = !me.name || !before.length;
-  if (document.activeElement?.disabled) byId("review").focus(); // else nothing hears the keys
+  const at = document.activeElement;
+  if (!byId("review").contains(at) || at.disabled) byId("review").focus(); // what cannot be pressed any more hears no keys
 }
