@@ -41,6 +41,8 @@ class Resetting(Wish):
     act: Literal["reset"]
     of: Resettable
     """Which of the two the person has read of."""
+    since: Annotated[str, Field(max_length=MAX_LABEL)]
+    """And which one, as the state tells it: another may have the same words."""
 
 
 class RollStarting(Wish):
@@ -121,9 +123,11 @@ def _check_read(page: Page, wish: Any) -> None:
         opened, resettable = page.view.opened, page.view.resettable
     if isinstance(wish, Acknowledging) and wish.event is None and opened > wish.seen:
         raise NotDone("another stop or lamp has opened since: look at it first")
-    if isinstance(wish, Resetting) and resettable != wish.of:
+    if isinstance(wish, Resetting) and resettable != (wish.of, wish.since):
         stands = {"fault": "a fault", "unlike": "other cloth than the card's", None: "neither"}
-        raise NotDone(f"this was to reset {stands[wish.of]}, but {stands[resettable]} stands now: look again")
+        of = resettable[0] if resettable else None
+        now = "another" if of == wish.of else stands[of]
+        raise NotDone(f"this was to reset {stands[wish.of]}, but {now} stands now: look again")
 
 
 def _word(wish: Any) -> Command:

@@ -83,8 +83,8 @@ def make_app(page: Page, gate: Gate, terms: Terms, viewers: Viewers | None = Non
         return Response(state(), media_type="application/json")
 
     @app.get("/cloth")
-    def cloth() -> Response:
-        return Response(page.cloth(), media_type="application/json")
+    def cloth(roll: str | None = None) -> Response:
+        return Response(page.cloth(roll), media_type="application/json")
 
     @app.get("/acts")
     def acts() -> dict[str, Any]:
@@ -98,6 +98,16 @@ def make_app(page: Page, gate: Gate, terms: Terms, viewers: Viewers | None = Non
         if kept is None:
             raise HTTPException(404, "no picture was kept of it")
         return FileResponse(map_path(kept) if heat else kept, media_type="image/png")
+
+    @app.get("/pictures")
+    def pictures() -> dict[str, Any]:
+        return page.pictures.told()
+
+    @app.get("/picture/{camera}")
+    def picture(camera: str, heat: bool = False) -> Response:
+        if (file := page.pictures.file(camera, heat)) is None:
+            raise HTTPException(404, "no picture of this camera has come yet")
+        return Response(file, media_type="image/png")
 
     @app.get("/me")
     def me(request: Request) -> dict[str, Any]:

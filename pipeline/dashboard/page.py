@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from pydantic_core import to_json
 
 from pipeline.cloth.joining import Defect
 from pipeline.config.line import LineConfig
+from pipeline.dashboard.live_pictures import LivePictures
+from pipeline.dashboard.roll_so_far import RollSoFar
 from pipeline.dashboard.view import View
-from pipeline.ledger.dispositions import Key, in_force, read_dispositions
+from pipeline.ledger.dispositions import Key, in_force, known_kinds, read_dispositions
 from pipeline.ledger.facts import run_facts
 from pipeline.ledger.proposals import read_proposals
 from pipeline.ledger.reading import read_actions, read_borders, read_events, read_runs, read_states, read_totals, read_verdicts
+from pipeline.messages.cloth import Roll
 from pipeline.report.cut import wish_of, with_cut
 from pipeline.report.sheet import read_roll
+
+MAX_ROLLS = 100
+"""Of a record, the last; those before are in its report."""
 
 
 class Page:
@@ -26,11 +35,14 @@ class Page:
     def __init__(self, view: View, folder: Path, config: LineConfig | None) -> None:
         self.view, self.folder, self.config = view, folder, config
         self.lock, self.noting = threading.Lock(), threading.Lock()
+        self.pictures = LivePictures(view.cameras, view.judged)
         self.run_id: str | None = None
         """Of the record; null: not known yet."""
         self._state = self._cloth = b"{}"
         self._state_due_s = self._cloth_due_s = 0.0
         self._cloth_version = ""
+        self._kinds: list[str] = []
+        """Of defects, as people have called them here."""
 
     def state(self) -> bytes:
         """The small state as JSON, made anew five times a second at most however many look."""
@@ -39,60 +51,94 @@ class Page:
                 self._state, self._state_due_s = _json(self.view.told()), time.monotonic() + 0.2
             return self._state
 
-    def cloth(self) -> bytes:
-        """The roll so far as JSON, made anew once a second at most, and where it has changed."""
+    def cloth(self, roll: str | None = None) -> bytes:
+        """The roll so far as JSON, made anew once a second at most, and where it has changed; of a record any of its rolls."""
         with self.lock:
             version = self.view.cloth_version
+            if roll in self.view.rolls:
+                return self._told_cloth(version, roll)
             if version != self._cloth_version and time.monotonic() >= self._cloth_due_s:
-                self._cloth = _json({"version": version, **self.view.told_cloth()})
+                self._cloth = self._told_cloth(version)
                 self._cloth_version, self._cloth_due_s = version, time.monotonic() + 1.0
             return self._cloth
+
+    def _told_cloth(self, version: str, roll: str | None = None) -> bytes:
+        return _json({"version": version, "kinds": self._kinds, **self.view.told_cloth(roll)})
+
+    def follow(self, facts: Mapping[str, Any]) -> None:
+        """Show what the run that is heard has for its configuration and cards: those of the start of the page may be others."""
+        with suppress(ValidationError):  # of another version
+            self.config = LineConfig.model_validate(facts.get("config"))
+        with self.lock:
+            self.view.learn(facts)
+            self.pictures.expect(self.view.cameras, self.view.judged)
 
     def reread_words(self) -> None:
         """What people have said of the defects, from the file; the next `cloth` has it."""
         if self.run_id is not None:
-            words = in_force(read_dispositions(self.folder, self.run_id))
+            said = read_dispositions(self.folder)
+            words = in_force([d for d in said if d.run_id == self.run_id])
             proposed = read_proposals(self.folder, self.run_id)
             with self.lock:
                 self.view.judge(words, proposed)
+                self._kinds = known_kinds(said)
                 self._cloth_due_s = self._state_due_s = 0.0
 
     def find(self, key: Key) -> tuple[Defect, bool] | None:
         """A defect that is shown, and whether it is whole."""
         with self.lock:
-            defect = self.view.cloth.defect(key)
-            return None if defect is None else (defect, self.view.cloth.closed(defect))
+            found = ((cloth, cloth.defect(key)) for cloth in (self.view.cloth, *self.view.rolls.values()))
+            return next(((defect, cloth.closed(defect)) for cloth, defect in found if defect is not None), None)
 
 
 def of_record(ledger: Path) -> Page:
-    """A page of the last run in a ledger, which shows its last roll; InputError where it cannot be read."""
+    """A page of the last run in a ledger, with each of its last rolls; InputError where it cannot be read."""
     run_id, facts = next(reversed(read_runs(ledger).items()), (None, {}))
-    borders = read_borders(ledger, run_id)
     view = View(facts, live=False)
-    rolls = list(borders.rolls.items())
-    name, roll = rolls[-1] if rolls else ("", None)
-    if roll is not None and not roll.roll_id:  # the last roll has ended: show that, not the cloth after it
-        name, roll = next(((n, r) for n, r in reversed(rolls) if n), (name, roll))
     for kind in (read_states, read_totals, read_actions):
         for message in kind(ledger, run_id):
             view.hear(message)
-    cloth = view.again(None if roll is None else roll.model_copy(update={"roll_id": name}))
-    for verdict in read_verdicts(ledger, run_id):  # one at a time: a record may hold millions
-        if roll is None or verdict.roll_id == name:
-            cloth.add(verdict)
-    for event in read_events(ledger, run_id):
-        if roll is None or event.roll_id == roll.roll_id:
-            cloth.add_event(event)
-    cloth.end()
+    view.show(rolls := _rolls(ledger, run_id, view))
     if (wish := wish_of(facts.get("config") or {})) is not None:
         for sheet in read_roll(ledger, run_id).rolls:
-            if (roll is None or sheet.roll_id == name) and sheet.start_mm is not None:
+            if (cloth := rolls.get(sheet.roll_id)) is not None and sheet.start_mm is not None:
                 cloth.propose(with_cut(sheet, wish).cut, sheet.start_mm)
-    view.cloth = cloth
     page = Page(view, ledger.parent, None)
     page.run_id = run_id
     page.reread_words()
     return page
+
+
+def _rolls(ledger: Path, run_id: str | None, view: View) -> dict[str, RollSoFar]:
+    """The cloth of each roll that has some, and of the last one in any case, in one reading: a record may hold millions."""
+    borders = read_borders(ledger, run_id)
+    told = list(borders.rolls.items())[-MAX_ROLLS:]
+    rolls = {name: view.again(roll.model_copy(update={"roll_id": name})) for name, roll in told}
+    left_out = borders.rolls.keys() - rolls.keys()
+
+    def cloth(name: str) -> RollSoFar | None:
+        if name not in rolls and name not in left_out and len(rolls) <= MAX_ROLLS:  # before the first roll that was told
+            rolls[name] = view.again(_untold(name) if name else None)
+        return rolls.get(name)
+
+    for verdict in read_verdicts(ledger, run_id):
+        if (own := cloth(verdict.roll_id)) is not None:
+            own.add(verdict)
+    for event in read_events(ledger, run_id):
+        name = borders.of(event.start_mm, event.end_mm, borders.named(event.roll_id, event.t_mono_ns))
+        if (own := rolls.get(name)) is not None:
+            own.add_event(event)
+    for own in rolls.values():
+        own.end()
+    known = [name for name in rolls if name not in borders.rolls] + [name for name, _ in told]
+    return {name: rolls[name] for name in known if rolls[name].last >= (0, 0) or name == known[-1] != ""}
+
+
+def _untold(name: str) -> Roll:
+    """A roll of which only verdicts tell."""
+    return Roll(
+        number=0, generation=0, roll_id=name, style="", start_mm=None, cause="config", t_mono_ns=0, t_utc_ns=0
+    )  # fmt: skip
 
 
 def of_line(config: LineConfig) -> Page:

@@ -17,6 +17,7 @@ from pipeline.dashboard.app import make_app
 from pipeline.dashboard.events import Viewers
 from pipeline.dashboard.gate import Gate
 from pipeline.dashboard.page import Page
+from pipeline.dashboard.picture_watch import PictureWatch
 from pipeline.dashboard.subscription import Subscription
 from pipeline.dashboard.terms import Terms
 from pipeline.supervision.signals import handled
@@ -45,16 +46,18 @@ def serve(page: Page, terms: Terms, said: Callable[[str], None]) -> None:
     server = _Server(config, viewers)
     with _bound(terms) as listener:
         os.nice(10)
-        subscription = Subscription(page) if page.config is not None else None
-        if subscription is not None:
-            subscription.start()
+        ears: list[Subscription | PictureWatch] = []
+        if page.config is not None:
+            ears = [Subscription(page), PictureWatch(page.config.line.name, page.pictures)]
+        for ear in ears:
+            ear.start()
         try:
             host = f"[{terms.host}]" if ":" in terms.host else terms.host
             said(f"http{'s' if terms.tls else ''}://{host}:{listener.getsockname()[1]}/")
             server.run(sockets=[listener])
         finally:
-            if subscription is not None:
-                subscription.stop()
+            for ear in ears:
+                ear.stop()
 
 
 class _Server(uvicorn.Server):

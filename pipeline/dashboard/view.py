@@ -33,30 +33,44 @@ class View:
     """
 
     def __init__(self, facts: Mapping[str, Any], live: bool, now_ns: Callable[[], int] = time.monotonic_ns) -> None:
-        config = facts.get("config") or {}
-        self._cameras = config.get("cameras", [])
-        self._name, self._live, self._now_ns = str(facts.get("line", "")), live, now_ns
-        self._in_mm = all(c.get("mm_per_px_y") is not None for c in self._cameras)
-        self._scales = {c["name"]: (c.get("mm_per_px_x"), c.get("x_offset_mm", 0.0)) for c in self._cameras}
-        self._styles = sorted(filter(None, config.get("styles", {})))
-        self._thresholds = _thresholds(facts)
+        self._live, self._now_ns = live, now_ns
+        self._set(facts)
         self._processes: list[dict[str, Any]] = []
         self._words: Mapping[Key, Disposition] = {}
         self._proposed: Mapping[Key, ProposedKind] = {}
+        self.rolls: dict[str, RollSoFar] = {}
+        """Of a record: each of its rolls by its name, in order; of a line none but `cloth`."""
         self._said = 0
         self.opened = 0
         """How many stops and lamps have opened since the page began."""
         self.forget()
 
+    def _set(self, facts: Mapping[str, Any]) -> None:
+        config = facts.get("config") or {}
+        self._name, self._cameras = str(facts.get("line", "")), config.get("cameras", [])
+        self._in_mm = all(c.get("mm_per_px_y") is not None for c in self._cameras)
+        self._scales = {c["name"]: (c.get("mm_per_px_x"), c.get("x_offset_mm", 0.0)) for c in self._cameras}
+        self._styles = sorted(filter(None, config.get("styles", {})))
+        self._thresholds = _thresholds(facts)
+
     def forget(self) -> None:
         """Another run begins: nothing of the one before holds."""
         self._state: LineState | None = None
+        self._since = ""
+        """Which word of the line began what a reset would do away with."""
+        self.other_config = False
+        """The line runs with another configuration than is shown."""
         self._beat: Heartbeat | None = None
         self._heard_ns: int | None = None
         self._totals = RecentTotals()
         self._open: dict[int, Action] = {}
-        self.cloth = self._begin(None)
+        self.cloth: RollSoFar = self._begin(None)
         self.running = False
+
+    def learn(self, facts: Mapping[str, Any]) -> None:
+        """The run turns out to have this configuration and these cards: its cloth is to be filled anew from the record."""
+        self._set(facts)
+        self.cloth = self._begin(self.cloth.roll)
 
     def begin(self) -> None:
         """A line runs from here on; nothing of the run before holds."""
@@ -71,7 +85,10 @@ class View:
         """Keep what a message of the line says."""
         match message:
             case LineState():
+                stood = self._stands
                 self._state = message
+                if self._stands != stood:
+                    self._since = f"{message.generation}-{message.number}"
             case Heartbeat():
                 self._beat, self._heard_ns, self.running = message, self._now_ns(), True
                 kinds = message.unacknowledged
@@ -93,6 +110,12 @@ class View:
         """A roll's cloth to be filled anew from the record."""
         return self._begin(roll)
 
+    def show(self, rolls: dict[str, RollSoFar]) -> None:
+        """The rolls of a record; the last that has a name comes first to the eye."""
+        self.rolls = rolls
+        if rolls:
+            self.cloth = rolls[next((name for name in reversed(rolls) if name), next(reversed(rolls)))]
+
     def judge(self, words: Mapping[Key, Disposition], proposed: Mapping[Key, ProposedKind]) -> None:
         """What people have said: the last word on each defect, by its key; and what is proposed of the others."""
         self._words, self._proposed, self._said = words, proposed, self._said + 1
@@ -106,6 +129,16 @@ class View:
         """The stops and lamps that nobody has seen to."""
         return set(self._open)
 
+    @property
+    def cameras(self) -> list[str]:
+        """Their names."""
+        return list(self._scales)
+
+    @property
+    def judged(self) -> bool:
+        """Whether there is a card: scores are then told as shares of its thresholds."""
+        return bool(self._thresholds)
+
     def told(self) -> dict[str, Any]:
         """The small state, as JSON takes it: a few kB, whole each time."""
         state = None if self._ended else self._state  # how a line was that has ended is no state of it
@@ -117,26 +150,33 @@ class View:
             "next": self._next(), "open": self._told_open(), "roll": self._told_roll(), "totals": self._told_totals(),
             "cameras": [self._told_camera(c["name"]) for c in self._cameras], "processes": self._processes,
             "cloth": self.cloth_version,
+            "rolls": [{"name": name, "shown": cloth is self.cloth} for name, cloth in self.rolls.items()],
             "verdicts": self._beat.verdicts if self._beat else totals.verdicts if totals else 0,
         }  # fmt: skip
 
     @property
-    def resettable(self) -> Resettable | None:
-        """What a reset would do away with now."""
+    def resettable(self) -> tuple[Resettable, str] | None:
+        """What a reset would do away with now, and since which word of the line it stands."""
+        return (self._stands[0], self._since) if self._stands else None
+
+    @property
+    def _stands(self) -> tuple[Resettable, str] | None:
+        """A latched fault or other cloth than the card's, with what is said of it."""
         if self._state is None:
             return None
         if self._state.state is State.FAULT:
-            return "fault"
-        return "unlike" if self._state.detail.startswith(UNLIKE) else None
+            return "fault", self._state.detail.removesuffix(GONE)
+        return ("unlike", "") if self._state.detail.startswith(UNLIKE) else None
 
     @property
     def cloth_version(self) -> str:
         """Another one whenever `told_cloth` would tell something new."""
         return "-".join(map(str, (id(self.cloth), *self.cloth.last, self.cloth.events, self._said)))
 
-    def told_cloth(self) -> dict[str, Any]:
-        """The roll so far, as JSON takes it: larger, and asked for when it has changed."""
-        return self.cloth.told(self._words, self._proposed)
+    def told_cloth(self, roll: str | None = None) -> dict[str, Any]:
+        """The roll so far, or one of a record, as JSON takes it: larger, and asked for when it has changed."""
+        cloth = self.cloth if roll is None else self.rolls.get(roll, self.cloth)
+        return cloth.told(self._words, self._proposed)
 
     def _begin(self, roll: Roll | None) -> RollSoFar:
         return RollSoFar(roll, self._in_mm, self._scales, self._thresholds)
@@ -169,14 +209,18 @@ class View:
             return [{"key": "not_running"}]
         if self._silent:
             found.append({"key": "silent"})
+        if self.other_config:
+            found.append({"key": "other_config"})
         if state is not None and state.state is State.FAULT:
             gone = state.detail.endswith(GONE)
-            found.append({"key": "fault_gone" if gone else "fault", "why": state.detail.removesuffix(GONE)})
+            found.append(
+                {"key": "fault_gone" if gone else "fault", "why": state.detail.removesuffix(GONE), "since": self._since}
+            )
         stops = [a for a in self._open.values() if a.kind is ActionKind.STOP]
         if stops or (self._beat and ActionKind.STOP in self._beat.unacknowledged):
             found.append({"key": "stop", "count": max(len(stops), 1), **(_place(stops[-1]) if stops else {})})
         if state is not None and state.detail.startswith(UNLIKE):
-            found.append({"key": "unlike", "why": state.detail})
+            found.append({"key": "unlike", "why": state.detail, "since": self._since})
         if self._bypass:
             found.append({"key": "bypass"})
         if state is not None and state.state is State.DEGRADED and not state.detail.startswith(UNLIKE):

@@ -27,15 +27,19 @@ class Crop:
 
     def encode(self) -> dict[Path, bytes]:
         """The heat map and the crop as PNG files, in the order in which to write them: a crop on disk has its heat map."""
-        return {map_path(self.path): _png(self._overlay()), self.path: _png(self._bgr())}
+        return {map_path(self.path): png(under_heat(self.pixels, self.scores)), self.path: png(as_bgr(self.pixels))}
 
-    def _bgr(self) -> np.ndarray:
-        return np.repeat(self.pixels[..., None], 3, axis=2) if self.pixels.ndim == 2 else self.pixels[..., ::-1]
 
-    def _overlay(self) -> np.ndarray:
-        heat = cv2.applyColorMap((255 * self.scores).astype(np.uint8), cv2.COLORMAP_INFERNO)
-        weight = 0.7 * self.scores[..., None]
-        return ((1 - weight) * self._bgr() + weight * heat).astype(np.uint8)
+def as_bgr(pixels: np.ndarray) -> np.ndarray:
+    """Grey (h, w) or RGB (h, w, 3) pixels in the order that `png` takes, (h, w, 3)."""
+    return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels[..., ::-1]
+
+
+def under_heat(pixels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """A picture under its scores (h, w) in 0..1, BGR; the colours also differ for those who see no red or green."""
+    heat = cv2.applyColorMap((255 * scores).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    weight = 0.7 * scores[..., None]
+    return ((1 - weight) * as_bgr(pixels) + weight * heat).astype(np.uint8)
 
 
 def crop_path(folder: Path, run_id: str, verdict: Verdict, region: int) -> Path:
@@ -104,5 +108,6 @@ def _side(start: int, end: int, limit: int) -> slice:
     return slice(first, first + length)
 
 
-def _png(picture: np.ndarray) -> bytes:
+def png(picture: np.ndarray) -> bytes:
+    """A BGR picture as a file, made fast rather than small."""
     return cv2.imencode(".png", picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()

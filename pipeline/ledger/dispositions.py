@@ -19,6 +19,8 @@ Word = Literal["defect", "acceptable", "lint", "mended", "cut_out"]
 Key = tuple[int, int, int]
 FALSE_ALARMS = {"acceptable", "lint"}
 """What was signalled and is no defect of the cloth."""
+MAX_KINDS = 100
+"""Of those that people have said so many are offered again."""
 UNKNOWN = "unknown"
 """What is proposed of a defect unlike all kinds that people have named."""
 WORDS = (UNKNOWN, *get_args(Word))
@@ -27,13 +29,18 @@ WORDS = (UNKNOWN, *get_args(Word))
 
 def _in_one_spelling(name: str) -> str:
     name = unicodedata.normalize("NFC", " ".join(name.split()).lower())
-    if not 0 < len(name) <= MAX_LABEL or not name.isprintable() or name in WORDS:
-        raise ValueError(f"a kind has 1 to {MAX_LABEL} letters that can be printed, and is none of {', '.join(WORDS)}")
+    if not (name[:1].isalpha() and name.isprintable() and len(name) <= MAX_LABEL) or name in WORDS:
+        raise ValueError(
+            f"a kind begins with a letter, has {MAX_LABEL} characters that can be printed at most, and is none of {', '.join(WORDS)}"
+        )
     return name
 
 
 Kind = Annotated[str, AfterValidator(_in_one_spelling)]
-"""What people call a kind of defect: `Slub ` and `slub` are one. Grading has rules for `hole` and `pinhole`."""
+"""What people call a kind of defect: `Slub ` and `slub` are one, and no spreadsheet takes one for a formula.
+
+Grading has rules for `hole` and `pinhole`.
+"""
 
 
 class Disposition(BaseModel):
@@ -53,8 +60,8 @@ class Disposition(BaseModel):
     at: datetime
 
 
-def read_dispositions(folder: Path, run_id: str) -> list[Disposition]:
-    """All that was said about a run, oldest first: the number of a report's revision is how much that is."""
+def read_dispositions(folder: Path, run_id: str | None = None) -> list[Disposition]:
+    """All that was said about a run, oldest first: the number of a report's revision is how much that is. Null: of all runs."""
     path = folder / FILE
     if not path.is_file():
         return []
@@ -68,7 +75,13 @@ def read_dispositions(folder: Path, run_id: str) -> list[Disposition]:
         raise InputError(
             f"dispositions not readable ({what}), {path} line {len(said) + 1}, mend that line, keep the others"
         ) from None
-    return [d for d in said if d.run_id == run_id]
+    return [d for d in said if run_id in (None, d.run_id)]
+
+
+def known_kinds(said: list[Disposition]) -> list[str]:
+    """The kinds that people have said, by name; of very many the latest."""
+    latest = dict.fromkeys(d.kind for d in reversed(said) if d.kind is not None)
+    return sorted(list(latest)[:MAX_KINDS])
 
 
 def in_force(said: list[Disposition]) -> dict[Key, Disposition]:

@@ -27,11 +27,18 @@ TOPICS = frozenset(sign + topic for sign in (b"\x00", b"\x01") for topic in (b""
 """What a subscriber may say: that it leaves or joins everything, or the messages of one kind."""
 MAX_TOPIC_BYTES = 1024
 """Longest message that a subscriber may send; the longest are no topics but the handshake of an encrypted connection."""
+PICTURES = 32
+"""Small pictures that wait on each side of a connection: a MB or two for one who does not read."""
 
 
 def publisher_endpoint(bind: str, folder: Path) -> str:
     """Where the line's own processes hear it: in its own folder, also when others hear it over TCP."""
     return f"ipc://{folder / 'publisher'}" if bind == "ipc://auto" or bind.startswith("tcp://") else bind
+
+
+def pictures_endpoint(folder: Path) -> str:
+    """Where a line's small pictures are to be had."""
+    return f"ipc://{folder / 'pictures'}"
 
 
 class ZmqInbox:
@@ -85,9 +92,9 @@ class ZmqBroadcast:
         self._words = Counter[int]()
         """Of each connection, by its descriptor, since the last time that nobody said anything."""
 
-    def publish(self, message: Message) -> None:
+    def publish(self, message: Message, *payloads: Payload) -> None:
         """To every present subscriber."""
-        self._socket.send_multipart([type(message).__name__.encode(), *encode(message)], zmq.NOBLOCK)
+        self._socket.send_multipart([type(message).__name__.encode(), *encode(message, payloads)], zmq.NOBLOCK)
 
     def joined(self) -> bool:
         """Whether somebody subscribed since the last call, heard a portion at a time; those with a key are let in."""
@@ -196,11 +203,17 @@ class ZmqLink:
         socket.connect(f"ipc://{self.folder / name}")
         return ZmqOutbox(socket)
 
+    def pictures(self) -> ZmqBroadcast:
+        """Small pictures for whoever watches the line from this machine; nothing is sent where nobody subscribes."""
+        endpoint = pictures_endpoint(self.folder)
+        socket = self._publisher(PICTURES)
+        self._bind(socket, endpoint)
+        self._poller.register(socket, zmq.POLLIN)
+        return ZmqBroadcast(socket, frozenset({endpoint.removeprefix("ipc://")}))
+
     def broadcast(self, bind: str, keys: Path | None = None) -> ZmqBroadcast:
         """Binds an XPUB socket; over TCP as well, for clients whose keys are in the folder `keys`."""
-        socket = self._socket(zmq.XPUB, 1000, MAX_TOPIC_BYTES)
-        socket.setsockopt(zmq.XPUB_VERBOSE, 1)  # a second subscriber wants the present state too
-        socket.setsockopt(zmq.RCVHWM, 1)  # else libzmq takes in all that a flood brings before we see the first of it
+        socket = self._publisher(1000)
         within = publisher_endpoint(bind, self.folder)
         self._bind(socket, within)
         addresses: set[str | int] = {within.removeprefix("ipc://")}
@@ -226,12 +239,26 @@ class ZmqLink:
         gate.prove(socket.getsockopt_string(zmq.LAST_ENDPOINT), own.public)
         return gate
 
+    def _publisher(self, capacity: int) -> zmq.Socket:
+        """An XPUB socket; a subscriber that does not read loses what is said beyond `capacity` messages."""
+        socket = self._socket(zmq.XPUB, capacity, MAX_TOPIC_BYTES)
+        socket.setsockopt(zmq.XPUB_VERBOSE, 1)  # a second subscriber wants the present state too
+        socket.setsockopt(zmq.RCVHWM, 1)  # else libzmq takes in all that a flood brings before we see the first of it
+        return socket
+
+    def watch(self) -> ZmqInbox:
+        """The line's small pictures from now on; nothing is sent any more once this link is closed."""
+        return self._subscribe(pictures_endpoint(self.folder), PICTURES)
+
     def subscribe(self, bind: str, *topics: str) -> ZmqInbox:
         """What the broadcast bound at `bind` says from now on: of these kinds, by default everything."""
-        socket = self._socket(zmq.SUB, 1000)
+        return self._subscribe(publisher_endpoint(bind, self.folder), 1000, *topics)
+
+    def _subscribe(self, endpoint: str, capacity: int, *topics: str) -> ZmqInbox:
+        socket = self._socket(zmq.SUB, capacity)
         for topic in topics or ("",):
             socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
-        socket.connect(publisher_endpoint(bind, self.folder))
+        socket.connect(endpoint)
         self._poller.register(socket, zmq.POLLIN)
         return ZmqInbox(socket, topics=True)
 

@@ -38,9 +38,17 @@ from pipeline.messages.states import FrameStatus
 from pipeline.messages.values import Measures, Span
 
 MAX_SHRUNK_BYTES = 1 << 15
-"""Of a picture that people look at after a fault."""
+"""Of a picture that people look at, and of a small map of its scores."""
 NO_TIME = "the worker had no time for it"
 """The `fault` of a frame that the worker gave up."""
+
+
+def shrunk(pixels: np.ndarray) -> np.ndarray:
+    """Every so-many-eth pixel of every so-many-eth row of a picture, MAX_SHRUNK_BYTES at most."""
+    step = 1
+    while pixels[::step, ::step].size > MAX_SHRUNK_BYTES:
+        step += 1
+    return pixels[::step, ::step]
 
 
 class FrameKey(Message):
@@ -123,11 +131,8 @@ class Frame(Taken):
         return np.frombuffer(payload, np.uint8).reshape(self.shape)
 
     def shrunk(self, payload: Payload) -> tuple[Self, bytes]:
-        """Every so-many-eth pixel of every so-many-eth row, MAX_SHRUNK_BYTES at most; without what is told in pixels."""
-        pixels, step = self.pixels(payload), 1
-        while pixels[::step, ::step].size > MAX_SHRUNK_BYTES:
-            step += 1
-        small = pixels[::step, ::step]
+        """The frame with a small picture; without what is told in pixels."""
+        small = shrunk(self.pixels(payload))
         bare = {"mm_per_px_x": None, "mm_per_px_y": None, "inspect_x_px": None, "cloth_x_px": None}
         return self.model_copy(update={"shape": small.shape, **bare}), small.tobytes()
 

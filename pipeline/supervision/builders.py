@@ -125,8 +125,8 @@ def _worker(spec: Spec, link: Link, model: Path) -> Stage:
     for folder, loaded in load_models(spec.config, spec.observe).items():
         if spec.needed_tiles_per_s and spec.generation == 0:  # started again it must not end a line that ran
             refuse_slow(spec.needed_tiles_per_s, quick_tiles_per_s(loaded.engine, w.max_batch))
-        thresholds = loaded.card.thresholds if loaded.card else (1.0,)
-        models[folder] = Model(loaded.engine, min(spec.config.decision.recording_floor, *thresholds))
+        thresholds = loaded.card.thresholds if loaded.card else ()
+        models[folder] = Model(loaded.engine, min(spec.config.decision.recording_floor, 1.0, *thresholds), thresholds)
     gpu = Gpu() if any(m.engine.device == "cuda" for m in models.values()) else None
 
     def begin() -> Worker:

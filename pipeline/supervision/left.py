@@ -58,6 +58,14 @@ def look_at_left(folder: Path) -> Left | None:
         return None
 
 
+def left_at_ns(folder: Path) -> int:
+    """When it was left there; 0: there is nothing."""
+    try:
+        return (folder / FILE).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def read_left(folder: Path, config_sha: str, observe: bool) -> Left | None:
     """What the supervisor before has left of just such a run; None where there is nothing to go on from."""
     left = look_at_left(folder)

@@ -24,7 +24,7 @@ from pipeline.link.memory_link import MemoryLink
 from pipeline.link.protocol import Outbox
 from pipeline.link.stage import Stage
 from pipeline.link.zmq_link import ZmqLink
-from pipeline.messages.frames import Frame
+from pipeline.messages.message import Message
 from pipeline.messages.passages import Passages
 from pipeline.messages.stages import Progress
 from pipeline.supervision.builders import build
@@ -69,7 +69,7 @@ def run_in_one_process(config: LineConfig, observe: bool, stop: Callable[[], boo
 class Reporter:
     """Sends a stage's progress to the supervisor, from the stage's own steps.
 
-    With it go what its camera saw last, made small, and when sampled frames passed.
+    With it go what it saw last, made small, and when sampled frames passed.
     """
 
     def __init__(self, stage: Stage, spec: Spec, supervisor: Outbox, strangers: Refusals) -> None:
@@ -89,9 +89,9 @@ class Reporter:
             kept=getattr(stage, "kept", None),
         )  # fmt: skip
         self._supervisor.send(progress)
-        glimpse: Callable[[], tuple[Frame, bytes] | None] = getattr(stage, "glimpse", lambda: None)
+        glimpse: Callable[[], tuple[Message, *tuple[bytes, ...]] | None] = getattr(stage, "glimpse", lambda: None)
         if (seen := glimpse()) is not None:
-            self._supervisor.send(*seen)  # kept in case of a fault; a refusal costs nothing but that
+            self._supervisor.send(*seen)  # for whoever watches, and in case of a fault; a refusal costs nothing but that
         trail: Trail | None = getattr(stage, "trail", None)
         if trail is not None and (passed := trail.take()):
             self._supervisor.send(Passages(name=self._spec.name, frames=passed))

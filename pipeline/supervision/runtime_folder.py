@@ -16,7 +16,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from glass_core.files.lock_files import is_locked
 
@@ -33,6 +35,23 @@ def runtime_folder(name: str) -> Path:
 def is_running(name: str) -> bool:
     """Whether this user runs a line of that name here."""
     return any(map(_is_locked, _places(name)))
+
+
+class Start(NamedTuple):
+    """A start of a line: no other has the same, whatever its process is called."""
+
+    lock: int
+    at_ns: int
+    """UTC."""
+
+
+def start_of(name: str) -> Start | None:
+    """Which start of the line of that name runs; null: none does."""
+    for place in filter(_is_locked, _places(name)):
+        with suppress(OSError):  # it ended just now
+            lock = (place / LOCK).stat()
+            return Start(lock.st_ino, lock.st_mtime_ns)
+    return None
 
 
 def _places(name: str) -> Iterator[Path]:

@@ -15,7 +15,7 @@ from pipeline.link.protocol import portion
 from pipeline.link.status import StatusReport
 from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.commands import Bypass, Command
-from pipeline.messages.frames import Frame
+from pipeline.messages.frames import MAX_SHRUNK_BYTES, Frame, ScoreMap
 from pipeline.messages.message import Message
 from pipeline.messages.passages import Passages
 from pipeline.messages.stages import Progress
@@ -99,6 +99,7 @@ class Supervisor:
         self._inbox = self._link.inbox("supervisor")
         self._decision = self._link.outbox("decision")
         self._down = WhoIsDown(self._decision)
+        self._pictures = self._link.pictures()
         self._metrics = self._link.outbox("metrics") if self._config.metrics else None
         self.events = self._link.subscribe(self._config.publisher.bind)
         """What the line publishes."""
@@ -255,6 +256,7 @@ class Supervisor:
     def _hear(self, now_ns: int) -> None:
         """Take in what the processes report and print, pass on what people say, and note what was published."""
         self._show_words()
+        self._pictures.joined()  # libzmq keeps what subscribers say until it is heard
         for received, payloads in portion(self._inbox):
             match received:
                 case Progress() as progress:
@@ -269,7 +271,9 @@ class Supervisor:
                 case Command() as word:
                     self._pass_on(word)
                 case Frame() as frame if self._flight.see(frame, payloads[0], now_ns):
-                    pass
+                    self._pictures.publish(frame, *payloads)
+                case ScoreMap() as scored if self._is_glimpse(scored):
+                    self._pictures.publish(scored, *payloads)
                 case message:
                     self._inbox.refused.count(message.sender)
         self._news = 0
@@ -277,6 +281,11 @@ class Supervisor:
             self._news += 1
             self._heard.hear(published)
             self._flight.hear(published, now_ns)
+
+    def _is_glimpse(self, scored: ScoreMap) -> bool:
+        """Whether it is a small map of this line's, to be looked at."""
+        sizes = scored.payload_sizes()
+        return bool(sizes) and max(sizes) <= MAX_SHRUNK_BYTES and any(c.name == scored.camera for c in self._config.cameras)
 
     def _last_words(self) -> list[LastWord]:
         """Of each process; one that was started again and has not spoken has none yet."""

@@ -18,6 +18,8 @@ class Model:
 
     engine: Engine
     floor: float
+    thresholds: tuple[float, ...] = ()
+    """Of the card in force: one for each lane, or a single one for all; empty without a card."""
 
 
 @dataclass

@@ -21,6 +21,7 @@ from pipeline.messages.passages import Step
 from pipeline.messages.states import StageState
 from pipeline.messages.verdicts import check_lanes
 from pipeline.telemetry import Gpu, Percentiles, Trail
+from pipeline.worker.glimpses import Glimpse, Glimpses
 from pipeline.worker.job import Job, Model
 from pipeline.worker.overlap import Overlaps
 from pipeline.worker.schedule import Schedule
@@ -61,6 +62,7 @@ class Worker:
         self._schedule = Schedule(max_batch)
         self._unsent: deque[tuple[Message, tuple[Payload, ...]]] = deque()
         self._overlaps = Overlaps(generation)
+        self._glimpses = Glimpses()
         self._status = StatusReport(decision, "worker", "worker", generation)
         self._canary_due_ns: int | None = None
         self._canary_next = 0
@@ -86,6 +88,10 @@ class Worker:
         refused = self._inbox.refused.counters
         given_up = {"too_late": self._schedule.given_up, "too_large": self._schedule.too_large}
         return {**given_up, "most_tiles": self._max_batch, **medians, **gpu, **refused}
+
+    def glimpse(self) -> Glimpse | None:
+        """A frame that was scored since the last call, made small, of each camera in its turn; none where there was none."""
+        return self._glimpses.take()
 
     def step(self, now_ns: int) -> bool:
         """Send what is done, take what has come, and score one batch if it is full or its time is up."""
@@ -225,6 +231,7 @@ class Worker:
         lanes = tuple(float(s) for s in job.layout.lane_scores(cells))
         score = max(lanes) if all(math.isfinite(s) for s in lanes) else math.nan
         result = self._result(job.frame, job.model, score, lanes, len(job.layout.tiles))
+        self._glimpses.offer(job, result, cells)
         payloads: tuple[Payload, ...] = ()
         if score > job.model.floor:
             x_px = (job.layout.x0_px, job.layout.x1_px)

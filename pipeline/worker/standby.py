@@ -37,6 +37,10 @@ class Standby:
         """When frames passed the worker."""
         return getattr(self._worker, "trail", None)
 
+    def glimpse(self) -> object:
+        """What the worker shows."""
+        return getattr(self._worker, "glimpse", lambda: None)()
+
     def step(self, now_ns: int) -> bool:
         """Nothing, or what the worker does."""
         if self._worker is None and self._takes_over():

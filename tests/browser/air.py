@@ -11,12 +11,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
 from pipeline.config.line import LineConfig
 from pipeline.decision.handover import Handover
 from pipeline.link.zmq_link import ZmqLink
 from pipeline.messages.actions import Action
 from pipeline.messages.cloth import Roll
 from pipeline.messages.commands import Acknowledge, Answer, Bypass, Command, Reset, RollStart
+from pipeline.messages.frames import Frame, ScoreMap
 from pipeline.messages.line import CameraCounts, Heartbeat, LineState
 from pipeline.messages.message import Message
 from pipeline.messages.states import ActionKind, Cause, Phase, Result, StageState, State
@@ -30,12 +33,15 @@ SECOND = 10**9
 
 
 class Air:
-    """A context manager: a line of that config from its start to its end."""
+    """A context manager: a line of that config from its start to its end; it began before its record, unless told otherwise."""
 
-    def __init__(self, config: LineConfig, roll_id: str = "R-7") -> None:
+    starts = 0
+
+    def __init__(self, config: LineConfig, roll_id: str = "R-7", begun_s: float = 1.0, generation: int = 0) -> None:
+        self._begun_s, self._generation = begun_s, generation
         self._config, self._ended = config, threading.Event()
         self._unsaid: deque[Message] = deque()
-        self._verdicts = 0
+        self._verdicts = self._shown = 0
         self.told: list[Command] = []
         self.open: dict[int, Action] = {}
         self.bypass = False
@@ -47,8 +53,11 @@ class Air:
     def __enter__(self) -> Air:
         folder = runtime_folder(self._config.line.name)
         self._link = ZmqLink(folder)
+        self._pictures = self._link.pictures()
         self._inbox, self._air = self._link.inbox("supervisor"), self._link.broadcast("ipc://auto")
         self._lock: IO[str] = (folder / "lock").open("a+")
+        Air.starts += 1
+        os.utime(folder / "lock", (0, self._begun_s + Air.starts * 1e-3))
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         names = [
             "recorder recorder",
@@ -57,8 +66,9 @@ class Air:
             *(f"grabber {c.name}" for c in self._config.cameras),
         ]
         write_left(folder, Left(
-            config_sha=self._config.sha, observe=False, begun_by=os.getpid(), generations=dict.fromkeys(names, 0),
-            before=Handover(), states=dict.fromkeys(names, StageState.READY),
+            config_sha=self._config.sha, observe=False, begun_by=os.getpid(),
+            generations=dict.fromkeys(names, self._generation), before=Handover(),
+            states=dict.fromkeys(names, StageState.READY),
         ))  # fmt: skip
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -116,6 +126,7 @@ class Air:
             while received := self._inbox.receive():
                 assert isinstance(received[0], Command)
                 self._answer(received[0])
+            self._pictures.joined()
             if self._air.joined():
                 for message in (self.state, self.roll, *self.open.values()):
                     self._air.publish(message)
@@ -126,7 +137,26 @@ class Air:
             if time.monotonic() >= beat_due_s:
                 beat_due_s = time.monotonic() + 0.1
                 self._air.publish(self._beat())
+                self._show()
             self._link.wait(20)
+
+    def _show(self) -> None:
+        """What each camera sees: a weave that moves, with a spot at twice the threshold."""
+        self._shown += 1
+        rows, columns = np.indices((80, 160))
+        pixels = (110 + 20 * ((rows + self._shown) % 4 < 2) + 15 * (columns % 4 < 2)).astype(np.uint8)
+        shares = np.full((10, 20), 0.2, "<f4")
+        shares[3, 12], shares[3, 13] = 2.0, 1.1
+        pixels[24:32, 96:112] = 40
+        for camera in self._config.cameras:
+            key = {"camera": camera.name, "boot_id": "b", "seq": self._shown}
+            frame = Frame(**key, t_mono_ns=0, t_utc_ns=0, block_id=0, shape=pixels.shape, pixel_format="Mono8")
+            scored = ScoreMap(
+                **key, generation=0, weights_sha="w", engine_sha="e", score=0.9, lanes=(0.9,), tiles=1,
+                frame_shape=pixels.shape, cells_shape=shares.shape,
+            )  # fmt: skip
+            self._pictures.publish(frame, pixels.tobytes())
+            self._pictures.publish(scored, shares.tobytes(), pixels.tobytes())
 
     def _answer(self, word: Command) -> None:
         self.told.append(word.model_copy(update={"ticket": ""}))

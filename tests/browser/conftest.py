@@ -98,12 +98,14 @@ def window(chromium: Any, served: Served) -> Iterator[Callable[..., Any]]:
     with ExitStack() as stack:
 
         def open_window(**facts: Any) -> Any:
-            before = facts.pop("before", None)
+            before, clock = facts.pop("before", None), facts.pop("clock", False)
             context = chromium.new_context(viewport={"width": 1280, "height": 800}, **facts)
             stack.callback(context.close)
             context.set_default_timeout(LIMIT_MS)
             page = context.new_page()
             page.on("pageerror", lambda error: errors.append(str(error)))
+            if clock:
+                page.clock.install()
             if before:
                 page.add_init_script(before)
             page.goto(served.url)

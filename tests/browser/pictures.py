@@ -35,7 +35,7 @@ def main(out: Path) -> None:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
         with serving(path, folder / "users.json") as url, Air(config, roll_id="R-0815") as air:
             pages = {
-                scheme: browser.new_page(color_scheme=scheme, viewport={"width": 1280, "height": 1500}) for scheme in SCHEMES
+                scheme: browser.new_page(color_scheme=scheme, viewport={"width": 1280, "height": 2100}) for scheme in SCHEMES
             }
             for page in pages.values():
                 page.goto(url)

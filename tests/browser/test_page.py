@@ -11,13 +11,13 @@ import pytest
 
 from pipeline.config.cards import load_config
 from pipeline.ledger.acts import read_acts
-from pipeline.ledger.dispositions import read_dispositions
+from pipeline.ledger.dispositions import dispose, read_dispositions
 from pipeline.ledger.proposals import ProposedKind, write_proposals
 from pipeline.ledger.store import Ledger
-from pipeline.messages.commands import Acknowledge, Bypass, RollStart
+from pipeline.messages.commands import Acknowledge, Bypass, Reset, RollStart
 from pipeline.messages.states import ActionKind, State
 from pipeline.report.sheet import read_roll
-from tests.browser.air import FRAME_MM, Air, verdict, write_config
+from tests.browser.air import FRAME_MM, Air, roll, verdict, write_config
 from tests.browser.conftest import LIMIT_MS, Served, banner, serving, sign_in, until
 from tests.reviewed_run import record
 from tests.shared_data import ROOT
@@ -79,6 +79,25 @@ def test_two_viewers_and_one_acknowledges(window: Window, air: Air, served: Serv
     assert air.told == [Acknowledge(event=None)]
 
 
+def test_a_second_fault_with_the_same_words_has_a_button_of_its_own(window: Window, air: Air, served: Served) -> None:
+    page = window()
+    sign_in(page, served.token("Ada"))
+    detail = "recorder: disk full (gone: reset it)"
+    for number, kind in ((1, State.FAULT), (2, State.RUNNING), (3, State.FAULT)):
+        air.state = air.state.model_copy(update={"number": number})
+        air.be(kind, ok=kind is State.RUNNING, detail=detail if kind is State.FAULT else "")
+        button = banner(page, "FAULT: reset it" if kind is State.FAULT else "Nothing to do").locator("button")
+        if number == 1:
+            page.evaluate("window.old = document.querySelector('#banners button')")
+    until(page, "document.querySelector('#banners button')?.dataset.wish.includes('0-3')")
+    assert page.evaluate("window.old.isConnected") is False
+    page.evaluate("window.old.disabled = false; window.old.click()")
+    text_of(page, "#said", "another stands now")
+    button.click()
+    banner(page, "Nothing to do")
+    assert air.told == [Reset()]
+
+
 def test_who_acknowledges_second_hears_why_not(window: Window, air: Air, served: Served) -> None:
     ada, bob = window(), window()
     sign_in(ada, served.token("Ada"))
@@ -127,6 +146,45 @@ def test_a_page_left_open_over_three_restarts_of_the_line(window: Window, served
         assert page.locator("#banners .banner").count() == 1
 
 
+def test_a_day_on_a_clock_of_its_own_over_three_restarts_of_the_line(window: Window, served: Served) -> None:
+    page = window(clock=True)
+    sign_in(page, served.token("Ada"))
+    page.evaluate("window.sameLoad = true")
+    for n in range(3):
+        with Air(served.config, roll_id=f"R-{n}") as air:
+            banner(page, "Nothing to do")
+            air.inspect(5, defects=[2])
+            text_of(page, "#now", f"R-{n}")
+            until(page, "document.querySelectorAll('#defects .card').length === 1")
+            page.clock.fast_forward("08:00:00")  # nobody has touched it for a shift
+            banner(page, "Nothing to do")
+            air.stop(n)
+            banner(page, "STOP: 1 open").locator("button").click()
+            banner(page, "Nothing to do")
+            assert air.told == [Acknowledge(event=None)]
+        banner(page, "The line does not run")
+        page.clock.fast_forward("00:20:00")
+        banner(page, "The line does not run")
+    until(page, "document.querySelectorAll('#banners .banner').length === 1")  # a moment ago the last word was hours old
+    assert page.evaluate("window.sameLoad")
+    assert page.locator("#pictures figure").count() == 2
+
+
+def test_without_event_streams_a_day_over_restarts_is_shown_too(window: Window, served: Served) -> None:
+    page = window(before="delete window.EventSource", clock=True)
+    for n in range(2):
+        with Air(served.config, roll_id=f"R-{n}"):
+            banner(page, "Nothing to do")
+            text_of(page, "#now", f"R-{n}")
+            page.clock.fast_forward("08:00:00")
+            banner(page, "Nothing to do")
+        banner(page, "The line does not run")
+    served.stop()
+    banner(page, "Connection to the page lost")
+    served.start()
+    banner(page, "The line does not run")
+
+
 def test_a_thousand_defects(window: Window, air: Air) -> None:
     page = window()
     banner(page, "Nothing to do")
@@ -169,27 +227,43 @@ def test_a_defect_is_reviewed_by_keys_and_taken_back(window: Window, air: Air, s
 def test_a_proposal_is_agreed_to_and_another_kind_is_typed(window: Window, served: Served, tmp_path: Path) -> None:
     folder = tmp_path / "roll"
     rows = read_roll(record(folder, ["bar", "spot", "patch"])).rows.values()
-    kinds = zip(rows, (NASTY, None, "slub {n}"), (0.84, 0.61, 0.5), strict=True)
+    nasty = f"a {NASTY}"
+    kinds = zip(rows, (nasty, None, "slub {n}"), (0.84, 0.61, 0.5), strict=True)
     write_proposals(folder, "run", [ProposedKind(key=r.key, kind=k, confidence=c) for r, k, c in kinds])
+    dispose(folder, "run before", (0, 1, 0), "defect", "Float {x}", "Bob", "")
     with serving(folder, served.users) as url:
         page = window()
         page.goto(url)
         sign_in(page, served.token("Ada"))
-        text_of(page, "#defects .card", f"perhaps: {NASTY} (0.8)")
+        text_of(page, "#defects .card", f"perhaps: {nasty} (0.8)")
         text_of(page, "#defects .card", "perhaps: a kind not known (0.6)")
         text_of(page, "#defects .card", "perhaps: slub {n} (0.5)")
-        page.locator("#defects .card", has_text=NASTY).click()
+        page.locator("#defects .card", has_text=nasty).click()
         page.keyboard.press("y")
-        text_of(page, "#defects .card", f"{NASTY}, says Ada")
+        text_of(page, "#defects .card", f"{nasty}, says Ada")
         page.keyboard.press("Escape")
         page.locator("#defects .card", has_text="a kind not known").click()
         assert page.is_disabled("#review-words button:text('As proposed')")
+        page.fill("#review-kind input", "=1+1")
+        page.keyboard.press("Enter")
+        text_of(page, "#said", "begins with a letter")
+        assert page.input_value("#review-kind input") == "=1+1", "what was refused can be mended"
         page.fill("#review-kind input", "dull")
         page.keyboard.type(" hemp")  # letters are no keys of the review here
         page.keyboard.press("Enter")
         text_of(page, "#defects .card", "dull hemp, says Ada")
+        until(page, "document.activeElement.id === 'review'")  # letters are keys again
+        assert page.input_value("#review-kind input") == ""
+        offered = page.evaluate("[...document.querySelectorAll('#review-kinds option')].map(o => o.value)")
+        assert offered == [nasty.lower(), "dull hemp", "float {x}", "slub {n}"], "also of another run"
+        page.click("#review-words button:text('As proposed')")
+        text_of(page, "#acts", "slub {n}")  # now the page takes the next word
+        assert page.is_disabled("#review-words button:text('As proposed')")
+        page.keyboard.press("h")  # is heard, though what was pressed before cannot be pressed again
+        text_of(page, "#defects .card", "hole, says Ada")
         assert page.evaluate("[window.hacked === undefined, document.querySelectorAll('img[src=x]').length]") == [True, 0]
-    assert [(d.word, d.kind) for d in read_dispositions(folder, "run")] == [("defect", NASTY.lower()), ("defect", "dull hemp")]
+    said = [("defect", nasty.lower()), ("defect", "dull hemp"), ("defect", "slub {n}"), ("defect", "hole")]
+    assert [(d.word, d.kind) for d in read_dispositions(folder, "run")] == said
 
 
 def test_rolls_and_bypass_are_told_by_those_who_may(window: Window, air: Air, served: Served) -> None:
@@ -209,6 +283,36 @@ def test_rolls_and_bypass_are_told_by_those_who_may(window: Window, air: Air, se
     banner(page, "BYPASS: nothing is rejected").locator("button").click()
     banner(page, "Nothing to do")
     assert air.told[1:] == [Bypass(on=True), Bypass(on=False)]
+
+
+def test_the_cameras_are_seen_and_their_heat_map_on_demand(window: Window, air: Air) -> None:
+    page = window()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    banner(page, "Nothing to do")
+    page.locator("#watch").scroll_into_view_if_needed()
+    until(page, "document.querySelectorAll('#pictures img').length === 2")
+    until(page, "[...document.querySelectorAll('#pictures img')].every(i => i.complete && i.naturalWidth === 160)")
+    before = page.locator("#pictures img").first.get_attribute("src")
+    until(page, "words => document.querySelector('#pictures img').getAttribute('src') !== words", before)
+    assert page.locator("#roll-choice").is_hidden()  # a line has one roll
+    assert not any("heat" in url for url in asked) and page.locator("#heat-legend").is_hidden()
+    page.locator("#heat").press("Enter")
+    until(page, "[...document.querySelectorAll('#pictures img')].every(i => i.complete && i.naturalWidth === 480)")
+    assert page.get_attribute("#heat", "aria-pressed") == "true" and page.locator("#heat-legend").is_visible()
+    page.locator("#acts").scroll_into_view_if_needed()
+    page.wait_for_timeout(1500)
+    count = len([url for url in asked if "/picture" in url])
+    page.wait_for_timeout(2500)
+    assert len([url for url in asked if "/picture" in url]) == count
+
+
+def test_a_picture_that_is_old_says_so(window: Window, served: Served) -> None:
+    with Air(served.config):
+        page = window()
+        page.locator("#watch").scroll_into_view_if_needed()
+        until(page, "[...document.querySelectorAll('#pictures img')].some(i => i.naturalWidth === 160)")
+    text_of(page, "#pictures", "s old")
 
 
 def test_an_operator_cannot_begin_a_bypass(window: Window, air: Air, served: Served) -> None:
@@ -269,14 +373,28 @@ def test_axe_finds_nothing(window: Window, air: Air, served: Served, scheme: str
     assert found == []
 
 
-def test_a_finished_record_has_the_same_page(chromium: Any, served: Served) -> None:
-    from tests.browser.conftest import serving
-
+def test_a_finished_record_has_the_same_page_and_lets_one_choose_its_roll(chromium: Any, served: Served) -> None:
+    path = served.config.ledger.path
+    held = Ledger(path, {"line": "air", "config": served.config.model_dump(mode="json")}, run_id="two-rolls")
+    for n in range(40):
+        name = "R-1" if n < 25 else "R-2 ?&"
+        if n in (0, 25):
+            held.add(roll(name, start_mm=FRAME_MM * n).model_copy(update={"number": n, "t_mono_ns": n}))
+        held.add(verdict(n, "left", FRAME_MM * n, name, n in (3, 9, 30)).model_copy(update={"t_mono_ns": n}))
+    held.close()
     with ExitStack() as stack:
-        url = stack.enter_context(serving(served.config.ledger.path.parent / "ledger.sqlite", served.users))
+        url = stack.enter_context(serving(path, served.users))
         page = stack.enter_context(chromium.new_page())
         page.goto(url)
         banner(page, "This is a record")
+        until(page, "document.querySelectorAll('#defects .card').length === 1")
+        assert page.input_value("#chosen") == "R-2 ?&" and page.locator("#watch").is_hidden()
+        page.select_option("#chosen", "R-1")
+        until(page, "document.querySelectorAll('#defects .card').length === 2")
+        text_of(page, "#now", "R-1")
+        page.reload()
+        until(page, "document.querySelectorAll('#defects .card').length === 2")
+        assert page.input_value("#chosen") == "R-1"
 
 
 def test_a_finished_record_shows_its_proposed_cut(chromium: Any, tmp_path: Path) -> None:

@@ -2,14 +2,16 @@
 import { beginActing, learnMe, me, press, say } from "./acting.js";
 import { drawMap, drawScores } from "./drawing.js";
 import { beginReviewing, know, open, picture, place, size, word } from "./reviewing.js";
+import { beginWatching } from "./watching.js";
 import { ask, el, loadWords, number, show, t } from "./words.js";
 
 const SILENCE_MS = 3000, CARDS = 12;
 const EVENTS = ["SEAM", "LEAD", "STOP_MARK", "WRINKLE"];
 const byId = (id) => document.getElementById(id);
 let state = null, cloth = null, heardMs = 0, clothKey = null, asking = false, first = 0, boot = null;
+let chosen = new URLSearchParams(location.search).get("roll"); // of a record
 
-const LEVELS = { stop: "bad", fault: "bad", fault_gone: "bad", silent: "bad", not_inspected: "bad", bypass: "bad", unlike: "warn",
+const LEVELS = { stop: "bad", fault: "bad", fault_gone: "bad", silent: "bad", other_config: "bad", not_inspected: "bad", bypass: "bad", unlike: "warn",
   lamp: "warn", degraded: "warn", not_running: "warn" };
 const SIGNS = { bad: "■", warn: "▲", ok: "●" };
 
@@ -32,9 +34,10 @@ function todo() {
   const lost = isLost() ? [banner("bad", t("lost"), t("lost.do"))] : [];
   if (!state) return lost.length ? lost : [banner("warn", t("connecting"), "")];
   const all = [t("acknowledge.all"), { act: "acknowledge", seen: state.open.seen }];
-  const acts = { stop: all, lamp: all, fault_gone: [t("reset"), { act: "reset", of: "fault" }], unlike: [t("accept"), { act: "reset", of: "unlike" }], bypass: [t("bypass.off"), { act: "bypass", on: false }] };
+  const acts = (n) => ({ stop: all, lamp: all, fault_gone: [t("reset"), { act: "reset", of: "fault", since: n.since }],
+    unlike: [t("accept"), { act: "reset", of: "unlike", since: n.since }], bypass: [t("bypass.off"), { act: "bypass", on: false }] })[n.key];
   const due = state.next.map((n) => banner(LEVELS[n.key], t(`do.${n.key}`, { count: n.count }),
-    t(`do.${n.key}.more`, { why: n.why, cause: n.cause ? t(`cause.${n.cause}`) : "", place: placeOf(n) }).trim(), ...(acts[n.key] ? [button(...acts[n.key])] : [])));
+    t(`do.${n.key}.more`, { why: n.why, cause: n.cause ? t(`cause.${n.cause}`) : "", place: placeOf(n) }).trim(), ...(acts(n) ? [button(...acts(n))] : [])));
   if (lost.length || due.length) return [...lost, ...due];
   if (!state.live) return [banner("ok", t("do.record"), t("do.record.more", { waiting: number(unsaid()) }))];
   if (!state.ok) return [banner("warn", t("do.wait"), t("do.wait.more", { why: state.why || t("state.none") }))];
@@ -55,9 +58,10 @@ function figure(name, value, kind = "") {
 function now() {
   const totals = state.totals ?? {}, latency = totals.latency_ms ?? {};
   const p = ["p50", "p95", "p99"].filter((k) => k in latency).map((k) => number(latency[k]));
+  const shown = state.live || !cloth ? state.roll : { id: cloth.roll, style: cloth.style };
   const standing = `${state.state ? t(`state.${state.state}`) : t("state.none")}, ${t(state.ok ? "ok" : "not_ok")}`;
   return [isLost() ? figure(t("state"), t("lost.state"), "wide bad") : figure(t("state"), standing, state.ok ? "wide ok" : "wide bad"),
-    state.why ? figure(t("why"), state.why, "wide") : null, figure(t("roll"), state.roll.id || t("roll.none")), figure(t("style"), state.roll.style || t("style.none")),
+    state.why ? figure(t("why"), state.why, "wide") : null, figure(t("roll"), shown.id || t("roll.none")), figure(t("style"), shown.style || t("style.none")),
     figure(t("speed"), number(totals.speed_m_min, 1)), figure(t("position"), number(totals.position_m, 2)), figure(t("inspected"), number(totals.inspected_m, 2)),
     figure(t("not_inspected"), number(totals.not_inspected_m, 2), totals.not_inspected_m > 0 ? "bad" : ""), figure(t("defects"), number(totals.defect)),
     figure(t("rejects"), number(totals.rejects)), figure(t("latency"), p.join(" / ") || t("unknown"), "wide"), figure(t("waiting"), number(totals.waiting))];
@@ -84,17 +88,20 @@ function cameras() {
 
 const unsaid = () => cloth ? cloth.defects.filter((d) => d.word === null).length : 0;
 
+/** Not within `cards`: what it listens by would keep the cards before it, and those keep theirs, for ever. */
+function newCard(d, key) {
+  const card = el("button", { type: "button", class: "card", onclick: () => open(d.key) }, picture(d), el("span", { class: "text" }));
+  card.dataset.key = key;
+  return card;
+}
+
 function cards() {
   first = Math.min(first, Math.floor(Math.max(0, cloth.defects.length - 1) / CARDS) * CARDS);
   const newest = [...cloth.defects].reverse(), shown = newest.slice(first, first + CARDS);
   const kept = new Map([...byId("defects").children].filter((c) => c.dataset.key).map((c) => [c.dataset.key, c]));
   const fresh = shown.map((d) => {
     const key = d.key.join("-"), facts = `${word(d)} ${size(d)} ${place(d)}`;
-    let card = kept.get(key);
-    if (!card) {
-      card = el("button", { type: "button", class: "card", onclick: () => open(d.key) }, picture(d), el("span", { class: "text" }));
-      card.dataset.key = key;
-    }
+    const card = kept.get(key) ?? newCard(d, key);
     card.className = `card ${d.word === null ? "unsaid" : d.word === "defect" ? "" : "good"}`;
     if (card.dataset.facts !== facts) {
       card.dataset.facts = facts;
@@ -122,6 +129,13 @@ function cut() {
     { text: t(`class.${p.kind}`), bad: p.kind !== "first" }, ...[p.points, p.worst_points].map((v) => ({ text: number(v), n: true })), { text: number(p.value, 2), n: true }]));
 }
 
+/** A record with several rolls lets one choose; the address of the page keeps the choice. */
+function rolls() {
+  byId("roll-choice").hidden = state.rolls.length < 2;
+  if (state.rolls.every((r) => r.name !== chosen)) chosen = state.rolls.find((r) => r.shown)?.name ?? null;
+  if (show(byId("chosen"), ...state.rolls.map((r) => el("option", { value: r.name }, r.name || t("roll.none"))))) byId("chosen").value = chosen;
+}
+
 function permit() {
   const may = Boolean(me.name) && state && state.live;
   byId("forms").disabled = !may;
@@ -135,12 +149,14 @@ function render() {
   show(byId("open"), ...openOnes());
   if (!state) return;
   byId("line").textContent = state.line || t("title");
+  byId("watch").hidden = !state.live;
   byId("live").textContent = t(state.live ? "live" : "record");
   document.title = isLost() ? `■ ${t("lost.state")} – ${state.line}` : `${state.next.length && state.live ? "■ " : ""}${state.line} – ${t("title")}`;
   show(byId("now"), ...now());
   const reasons = Object.entries(state.totals?.reasons ?? {}).map(([r, n]) => `${t(`reason.${r}`)}: ${number(n)}`).join(", ");
   byId("reasons").textContent = reasons ? `${t("reasons.heading")}: ${reasons}` : "";
   cameras();
+  rolls();
   const style = byId("roll-form").elements.style;
   show(style, el("option", { value: "" }, t("act.style.same")), ...state.styles.map((s) => el("option", { value: s }, s)));
   permit();
@@ -150,11 +166,11 @@ async function askCloth(force = false) {
   if (asking || !state || (!force && state.cloth === clothKey)) return;
   asking = true;
   try {
-    const answer = await ask("cloth");
+    const roll = chosen, answer = await ask(roll === null ? "cloth" : `cloth?roll=${encodeURIComponent(roll)}`);
     if (!answer.ok) return;
     cloth = await answer.json();
-    clothKey = cloth.version;
-    know(cloth.defects);
+    clothKey = roll === chosen ? cloth.version : null; // another was chosen meanwhile
+    know(cloth.defects, cloth.kinds);
     show(byId("map"), ...drawMap(cloth, open));
     show(byId("scores"), ...drawScores(cloth.scores));
     cards();
@@ -191,7 +207,7 @@ function hear(text) {
 
 function listen() {
   if (!window.EventSource) { // an old browser asks instead of being told
-    setInterval(() => ask("state").then((a) => a.text()).then(hear).catch(() => {}), 1000);
+    ask("state").then((a) => a.text()).then(hear).catch(() => {}).finally(() => setTimeout(listen, 1000));
     return;
   }
   const stream = new EventSource("events");
@@ -206,9 +222,17 @@ await loadWords();
 beginActing(EVENTS);
 beginReviewing(async () => { await askCloth(true); await askActs(); });
 document.body.addEventListener("me", () => { for (const id of ["banners", "open"]) delete byId(id).dataset.shown; render(); askActs(); });
+byId("chosen").addEventListener("change", (event) => {
+  chosen = event.target.value;
+  history.replaceState(null, "", `?roll=${encodeURIComponent(chosen)}`);
+  first = 0;
+  clothKey = null;
+  askCloth(true);
+});
 byId("newer").addEventListener("click", () => { first = Math.max(0, first - CARDS); cards(); });
 byId("older").addEventListener("click", () => { first += CARDS; cards(); });
 render();
+beginWatching();
 heardMs = performance.now();
 listen();
 setInterval(() => { render(); askCloth(); }, 1000); // it also says that the connection is lost: nothing may hold it up

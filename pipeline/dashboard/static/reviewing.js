@@ -7,7 +7,7 @@ const WORDS = [["g", "good", "acceptable", null], ["d", "defect", "defect", null
 const byId = (id) => document.getElementById(id);
 const same = (one, other) => one.join() === other.join();
 const before = [];
-let defects = [], key = null, heat = false, saying = false, changed = () => {};
+let defects = [], kinds = [], key = null, heat = false, saying = false, changed = () => {};
 
 export const place = (d) => d.from_m === null ? t("defect.frame", { n: d.frame }) : `${number(d.from_m, 3)} m, ${d.camera}`;
 export const size = (d) => d.size_mm ? t("defect.size", { length: number(d.size_mm[0], 1), width: number(d.size_mm[1], 1) }) : t("defect.no_size");
@@ -24,9 +24,9 @@ export function picture(d, map = false, tries = 5) {
   return image;
 }
 
-/** New defects have come; what is open stays open. */
-export function know(found) {
-  defects = found;
+/** New defects have come, and kinds that people have named, of whatever run; what is open stays open. */
+export function know(found, said) {
+  [defects, kinds] = [found, said];
   if (byId("review").open) render();
 }
 
@@ -44,8 +44,7 @@ export function beginReviewing(after) {
   byId("review-kind").addEventListener("submit", (event) => {
     event.preventDefault();
     const kind = byId("review-kind").elements.kind;
-    say("defect", kind.value.trim() || null);
-    kind.value = "";
+    say("defect", kind.value).then((done) => { if (done) { kind.value = ""; byId("review").focus(); } }); // letters are keys again
   });
   byId("review-moves").append(el("button", { type: "button", onclick: () => move(-1) }, t("review.before")),
     el("button", { type: "button", onclick: () => move(1) }, t("review.next")),
@@ -77,12 +76,15 @@ function agree() {
 
 async function say(said, kind) {
   const d = present();
-  if (saying || !d || !me.name || !d.closed) return;
+  if (saying || !d || !me.name || !d.closed) return false;
   saying = true;
   before.push({ key: d.key, word: d.word, kind: d.kind });
   if (before.length > 500) before.shift();
   try {
-    if (await act({ act: "review", key: d.key, word: said, kind })) { await changed(); if (same(key, d.key)) move(1); } else before.pop();
+    if (!await act({ act: "review", key: d.key, word: said, kind })) { before.pop(); return false; }
+    await changed();
+    if (same(key, d.key)) move(1);
+    return true;
   } finally { saying = false; }
 }
 
@@ -108,10 +110,12 @@ function render() {
   byId("review-place").textContent = `${place(d)}: ${size(d)}, ${t("defect.score", { score: number(d.score, 3) })}`;
   show(byId("review-picture"), picture(d, heat));
   byId("review-word").textContent = word(d);
-  const named = [...new Set(defects.flatMap((each) => [each.kind, proposed(each)]).filter(Boolean))].sort();
+  const named = [...new Set([...kinds, ...defects.map(proposed).filter(Boolean)])].sort();
   show(byId("review-kinds"), ...named.map((kind) => el("option", { value: kind })));
   for (const each of byId("review").querySelectorAll("#review-words button, #review-kind input, #review-kind button")) each.disabled = !me.name || !d.closed;
   const [agreeing, undoing] = [...byId("review-words").children].slice(-2);
   agreeing.disabled ||= !proposed(d);
   undoing.disabled = !me.name || !before.length;
+  const at = document.activeElement;
+  if (!byId("review").contains(at) || at.disabled) byId("review").focus(); // what cannot be pressed any more hears no keys
 }

@@ -26,6 +26,7 @@ from pipeline.ledger.dispositions import in_force, read_dispositions
 from pipeline.ledger.store import Ledger
 from pipeline.messages.cloth import Roll
 from pipeline.messages.commands import Acknowledge, Bypass, Command, Reset, RollStart
+from pipeline.messages.frames import Frame
 from pipeline.messages.line import LineState
 from pipeline.messages.message import Message as Said
 from pipeline.messages.states import Result, State
@@ -151,6 +152,20 @@ def test_pictures_are_found_by_key_and_only_those_of_defects(record: Page, terms
     assert browser.get("/crop/0-4-0").status == 404 and browser.get("/crop/..-3-0").status in (404, 422)
 
 
+def test_everybody_may_watch_the_cameras_of_a_line(line: Page, terms: Terms) -> None:
+    browser = Browser(app_of(line, terms))
+    assert browser.get("/pictures").told["cameras"] == [{"name": "left", "plain": None, "heat": None}]
+    assert (
+        browser.get("/picture/left").status == browser.get("/picture/..").status == browser.get("/picture/right").status == 404
+    )
+    frame = Frame(camera="left", boot_id="b", seq=0, t_mono_ns=0, t_utc_ns=0, block_id=0, shape=(2, 3), pixel_format="Mono8")
+    line.pictures.see(frame, (bytes(6),))
+    shown = browser.get("/picture/left?number=1")
+    assert shown.headers["content-type"] == "image/png" and shown.body.startswith(b"\x89PNG")
+    assert browser.get("/pictures").told["cameras"][0]["plain"]["number"] == 1
+    assert browser.get("/picture/left?heat=1").status == 404
+
+
 def test_what_comes_from_outside_is_sent_as_data_alone(record: Page, terms: Terms) -> None:
     browser = Browser(app_of(record, terms))
     for path in ("/cloth", "/state", "/acts"):
@@ -232,8 +247,37 @@ def test_a_reset_is_of_what_stands(
     if stands is not None:
         line.view.hear(stands)
     for of in ("fault", "unlike"):
-        assert browser.post("/acts", {"act": "reset", "of": of}).status == (200 if of == right else 409)
+        wish = {"act": "reset", "of": of, "since": since(line)}
+        assert browser.post("/acts", wish).status == (200 if of == right else 409)
     assert told == [Reset()] * (right is not None)
+
+
+def since(line: Page) -> str:
+    line.view.running = True
+    return next((n["since"] for n in line.view.told()["next"] if "since" in n), "")
+
+
+@pytest.mark.parametrize(
+    ("stands", "of"),
+    [
+        (state(State.FAULT, False, "recorder: disk full (gone: reset it)"), "fault"),
+        (state(State.DEGRADED, False, "not the cloth of the card: left: darker"), "unlike"),
+    ],
+)
+def test_a_reset_is_not_of_another_with_the_same_words(
+    line: Page, terms: Terms, told: list[Command], stands: LineState, of: str
+) -> None:
+    browser = Browser(app_of(line, terms))
+    browser.sign_in(make_user(terms.users, "Ada", "operator"))
+    line.view.hear(stands.model_copy(update={"number": 4}))
+    read = {"act": "reset", "of": of, "since": since(line)}
+    line.view.hear(stands.model_copy(update={"number": 5}))  # told again: it is the same one
+    assert since(line) == read["since"]
+    line.view.hear(state(State.RUNNING).model_copy(update={"number": 6}))
+    line.view.hear(stands.model_copy(update={"number": 7}))
+    answer = browser.post("/acts", read)
+    assert answer.status == 409 and "but another stands now" in answer.told["error"] and told == []
+    assert browser.post("/acts", {**read, "since": since(line)}).status == 200 and told == [Reset()]
 
 
 def test_only_an_engineer_sets_rejects_aside_and_anybody_takes_that_back(line: Page, terms: Terms, told: list[Command]) -> None:
@@ -335,7 +379,7 @@ def test_users_that_others_can_read_are_refused_in_words(line: Page, terms: Term
         {}, {"act": "explode"}, {"act": "acknowledge", "event": -1}, {"act": "roll_start", "roll_id": ""},
         {"act": "roll_start", "roll_id": "a\nb"}, {"act": "event", "kind": "SEAM", "length_mm": 0}, {"act": "bypass"},
         {"act": "review", "key": [0, 0], "word": "defect"}, {"act": "review", "key": [0, 3, 0], "word": "great"}, [], "x",
-        {"act": "reset"}, {"act": "reset", "of": "bypass"},
+        {"act": "reset"}, {"act": "reset", "of": "fault"}, {"act": "reset", "of": "bypass", "since": ""},
     ],
 )  # fmt: skip
 def test_what_cannot_be_wished_is_refused(line: Page, terms: Terms, told: list[Command], wish: Any) -> None:
@@ -414,7 +458,7 @@ def test_a_word_on_a_defect_has_its_name_and_is_taken_back(record: Page, terms: 
 def test_a_record_has_no_line_to_tell(record: Page, terms: Terms) -> None:
     browser = Browser(app_of(record, terms))
     browser.sign_in(make_user(terms.users, "Bob", "engineer"))
-    assert "no line runs" in browser.post("/acts", {"act": "reset", "of": "fault"}).told["error"]
+    assert "no line runs" in browser.post("/acts", {"act": "reset", "of": "fault", "since": ""}).told["error"]
 
 
 def test_an_act_whose_record_is_lost_is_done_and_says_so(

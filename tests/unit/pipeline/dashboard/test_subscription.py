@@ -17,7 +17,9 @@ from pipeline.config.line import LineConfig
 from pipeline.dashboard import subscription
 from pipeline.dashboard.page import Page, of_line, of_record
 from pipeline.dashboard.subscription import Subscription
+from pipeline.ledger.reading import read_runs
 from pipeline.ledger.store import Ledger
+from pipeline.link.memory_link import MemoryQueue
 from pipeline.supervision.runtime_folder import runtime_folder
 from tests.browser.air import FRAME_MM, Air, roll, verdict, write_config
 
@@ -73,7 +75,9 @@ def until_m(page: Page) -> float:
 
 def recorded(config: LineConfig, *frames: int, pid: int | None = None, roll_id: str = "R-7") -> None:
     """A run that this process began, or another; with these frames of the left camera."""
-    held = Ledger(config.ledger.path, {"parent_pid": pid or os.getpid(), "config": config.model_dump(mode="json")})
+    held = Ledger(
+        config.ledger.path, {"line": "air", "parent_pid": pid or os.getpid(), "config": config.model_dump(mode="json")}
+    )
     held.add(roll(roll_id))
     for n in frames:
         held.add(verdict(n, "left", FRAME_MM * n, roll_id, defect=n == 3))
@@ -129,6 +133,89 @@ def test_each_start_of_the_line_is_a_run_of_its_own(config: LineConfig, page: Pa
             with page.lock:
                 assert page.view.told()["running"] and len(page.view.told()["processes"]) == 5
         until(lambda: not page.view.running)
+
+
+def test_a_restart_at_once_is_noticed_and_the_record_of_a_reused_process_number_is_not_this_lines(
+    config: LineConfig, page: Page
+) -> None:
+    recorded(config, *range(4), roll_id="R-0")
+    with Air(config, roll_id="R-0"):
+        until(lambda: len(told(page)["defects"]) == 1)
+        before = page.run_id
+    with Air(config, roll_id="R-1", begun_s=time.time_ns() / 1e9) as air:
+        until(lambda: told(page)["roll"] == "R-1" and state(page)["state"] == "RUNNING")
+        air.say(verdict(0, "left", 0.0, "R-1", defect=False))
+        until(lambda: until_m(page) > 0)
+        time.sleep(1.0)
+        assert page.run_id is None and told(page)["defects"] == []
+        recorded(config, *range(10), roll_id="R-1")
+        until(lambda: len(told(page)["defects"]) == 1)
+        assert page.run_id not in (None, before)
+
+
+def test_a_line_that_goes_on_with_a_run_goes_on_with_its_record(config: LineConfig, page: Page) -> None:
+    recorded(config, *range(4))
+    with Air(config, begun_s=time.time_ns() / 1e9, generation=1):
+        until(lambda: len(told(page)["defects"]) == 1)
+
+
+def test_a_line_that_starts_again_with_another_config_is_shown_by_that_one(config: LineConfig, page: Page) -> None:
+    path = config.ledger.path.parent / "line.yaml"
+    path.write_text(path.read_text().replace("name: right", "name: other").replace("mm_per_px_y: 0.2", "mm_per_px_y: 0.4"))
+    other = load_config(path)
+    assert [c["name"] for c in state(page)["cameras"]] == ["left", "right"]
+    recorded(other, *range(4))
+    with Air(other):
+        until(lambda: [c["name"] for c in state(page)["cameras"]] == ["left", "other"])
+        until(lambda: len(told(page)["defects"]) == 1)
+        assert page.config is not None and page.config.sha == other.sha
+        assert not any(n["key"] == "other_config" for n in state(page)["next"])
+        assert {p["name"] for p in state(page)["processes"]} >= {"left", "other"}
+        assert [c["name"] for c in page.pictures.told()["cameras"]] == ["left", "other"]
+
+
+def test_a_line_with_another_place_for_its_record_is_told(
+    config: LineConfig, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscription, "FIND_S", 0.7)
+    path = config.ledger.path.parent / "line.yaml"
+    path.write_text(path.read_text().replace("ledger.sqlite", "other.sqlite"))
+    with Air(load_config(path)):
+        until(lambda: any(n["key"] == "other_config" for n in state(page)["next"]))
+    until(lambda: [n["key"] for n in state(page)["next"]] == ["not_running"])
+    with Air(config):
+        until(lambda: not state(page)["silent"])
+        time.sleep(1.5)
+        assert not any(n["key"] == "other_config" for n in state(page)["next"])
+
+
+def test_what_is_missed_while_the_record_is_read_is_read_again(config: LineConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = of_line(config)
+    listening = Subscription(page)
+    recorded(config, *range(5))
+    page.run_id = next(iter(read_runs(config.ledger.path)))
+    heard = [verdict(n, "left", FRAME_MM * n, "R-7", defect=False) for n in (5, 9)]
+
+    def slow(*which: Any) -> Iterator[Any]:
+        for one in heard:
+            listening._hear(one)
+        heard.clear()
+        return iter(())
+
+    monkeypatch.setattr(subscription, "read_events", slow)
+    listening._hear(roll("R-7"))
+    listening._read(MemoryQueue(9))
+    assert listening._read_due_s is not None  # 6 to 8 are missing
+    assert told(page)["map"]["strips"][0]["runs"][0][1] > 5.8 * FRAME_MM / 1000  # of 4, and of 5, which was only heard
+    held = Ledger(config.ledger.path, run_id=page.run_id)
+    for n in range(5, 9):
+        held.add(verdict(n, "left", FRAME_MM * n, "R-7", defect=n == 7))
+    held.close()
+    listening._read(MemoryQueue(9))
+    assert listening._read_due_s is None
+    assert [d["key"] for d in told(page)["defects"]] == [(0, 3, 0), (0, 7, 0)]
+    assert [run[2] for run in told(page)["map"]["strips"][0]["runs"]] == ["inspected"]
+    assert until_m(page) > 9.8 * FRAME_MM / 1000
 
 
 def test_at_its_end_nothing_stands_as_if_it_ran(config: LineConfig, page: Page) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from glass_core.errors import InputError
-from pipeline.ledger.dispositions import dispose, read_dispositions
+from pipeline.ledger.dispositions import MAX_KINDS, dispose, known_kinds, read_dispositions
 from pipeline.ledger.proposals import FILE, ProposedKind, read_proposals, write_proposals
 
 ONE = ProposedKind(key=(0, 4, 1), kind="Slub ", confidence=0.75)
@@ -41,7 +41,23 @@ def test_a_damaged_file_proposes_nothing(tmp_path: Path, change: dict[str, objec
 
 
 @pytest.mark.parametrize(
-    "name", ["", " \t", "x" * 65, "x" * 300, "a\0b", "a\x7fb", "a\u202eb", "a\u200bb", "Unknown ", "Lint", "defect"]
+    "name",
+    [
+        "",
+        " \t",
+        "x" * 65,
+        "x" * 300,
+        "a\0b",
+        "a\x7fb",
+        "a\u202eb",
+        "a\u200bb",
+        "Unknown ",
+        "Lint",
+        "defect",
+        "=1+1",
+        "-x",
+        "<b>",
+    ],  # fmt: skip
 )
 def test_a_kind_that_cannot_be_read_or_means_nothing_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="bad `kind` of a defect"):
@@ -52,8 +68,19 @@ def test_a_kind_that_cannot_be_read_or_means_nothing_is_refused(tmp_path: Path, 
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [(" Slub\n of  weft", "slub of weft"), ("../x", "../x"), ("<b>", "<b>"), ("No\u0308ppe", "nöppe")]
+    ("name", "kind"), [(" Slub\n of  weft", "slub of weft"), ("X/../y", "x/../y"), ("f<b>", "f<b>"), ("No\u0308ppe", "nöppe")]
 )
 def test_any_other_words_are_a_kind_in_one_spelling(tmp_path: Path, name: str, kind: str) -> None:
     dispose(tmp_path, "r", (0, 1, 0), "defect", name, "me", "")
     assert [d.kind for d in read_dispositions(tmp_path, "r")] == [kind]
+
+
+def test_kinds_of_all_runs_are_known_and_of_very_many_the_latest(tmp_path: Path) -> None:
+    assert known_kinds([]) == []
+    for n in range(MAX_KINDS + 5):
+        dispose(tmp_path, f"run {n % 2}", (0, n, 0), "defect", f"kind {n:03}", "me", "")
+    dispose(tmp_path, "run 0", (0, 0, 0), "lint", None, "me", "")
+    dispose(tmp_path, "run 1", (0, 1, 0), "defect", "Kind 002", "me", "")
+    known = known_kinds(read_dispositions(tmp_path))
+    assert known == ["kind 002", *(f"kind {n:03}" for n in range(6, MAX_KINDS + 5))]
+    assert len(read_dispositions(tmp_path, "run 0")) == MAX_KINDS // 2 + 4

@@ -24,9 +24,9 @@ from pipeline.ledger.black_box import read_box
 from pipeline.ledger.box_folder import boxes
 from pipeline.link import status
 from pipeline.link.memory_link import MemoryQueue
-from pipeline.link.protocol import PORTION, portion
+from pipeline.link.protocol import PORTION, Received, portion
 from pipeline.link.zmq_link import ZmqLink
-from pipeline.messages.frames import Frame
+from pipeline.messages.frames import Frame, ScoreMap
 from pipeline.messages.line import LineState
 from pipeline.messages.stages import Progress, Status
 from pipeline.messages.states import Result, StageState, State
@@ -199,6 +199,38 @@ def test_only_small_pictures_of_its_own_cameras_are_kept_and_others_are_counted(
         while line._inbox.refused.by_sender.total() < 2 and time.monotonic() < end_s:
             line._hear(1)
         assert line._inbox.refused.by_sender == {"left": 1, "right": 1}
+        line._children = [Child("decision", "decision")]
+
+
+def test_whoever_watches_gets_the_small_pictures_and_maps_of_its_cameras() -> None:
+    body = {"name": "left", "source": "replay", "path": "."}
+    config = LineConfig.model_validate({**CONFIG.model_dump(exclude={"cameras"}), "cameras": [body]})
+    key = {"boot_id": "b", "seq": 7}
+    frame = Frame(camera="left", **key, t_mono_ns=1, t_utc_ns=1, block_id=1, shape=(3, 5), pixel_format="Mono8")
+    scored = ScoreMap(
+        camera="left", **key, generation=0, weights_sha="w", engine_sha="e", score=0.5, lanes=(0.5,), tiles=1,
+        frame_shape=(3, 5), cells_shape=(1, 2),
+    )  # fmt: skip
+    stranger, bare = scored.model_copy(update={"camera": "right"}), scored.model_copy(update={"cells_shape": None})
+    large = scored.model_copy(update={"frame_shape": (300, 300)})
+    with Supervisor(config, say=lambda words: None) as line, closing(ZmqLink(line.folder)) as link:
+        line._children = []
+        supervisor, inbox = link.outbox("supervisor"), link.watch()
+        sent = [
+            (stranger, bytes(8), bytes(15)), (bare,), (large, bytes(8), bytes(90000)), (frame, bytes(range(15))),
+            (scored, bytes(8), bytes(range(15))),
+        ]  # fmt: skip
+        seen, end_s = list[Received](), time.monotonic() + 10
+        while len(seen) < 2 and time.monotonic() < end_s:  # again and again: it takes a moment until it is known who watches
+            for message, *payloads in sent:
+                supervisor.send(message, *payloads)
+            line._hear(1)
+            seen += portion(inbox)
+            time.sleep(0.01)
+        kinds = {type(message): [bytes(p) for p in payloads] for message, payloads in seen}
+        assert kinds == {Frame: [bytes(range(15))], ScoreMap: [bytes(8), bytes(range(15))]}
+        assert {message.camera for message, _ in seen} == {"left"}  # type: ignore[attr-defined]
+        assert line._inbox.refused.by_sender.keys() == {"left", "right"}
         line._children = [Child("decision", "decision")]
 
 
