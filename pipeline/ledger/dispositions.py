@@ -30,9 +30,8 @@ WORDS = (UNKNOWN, *get_args(Word))
 def _in_one_spelling(name: str) -> str:
     name = unicodedata.normalize("NFC", " ".join(name.split()).lower())
     if not (name[:1].isalpha() and name.isprintable() and len(name) <= MAX_LABEL) or name in WORDS:
-        raise ValueError(
-            f"a kind begins with a letter, has {MAX_LABEL} characters that can be printed at most, and is none of {', '.join(WORDS)}"
-        )
+        rule = f"a kind begins with a letter and has {MAX_LABEL} characters that can be printed at most"
+        raise ValueError(f"{rule}, and is none of {', '.join(WORDS)}")
     return name
 
 

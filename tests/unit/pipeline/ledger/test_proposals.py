@@ -40,25 +40,13 @@ def test_a_damaged_file_proposes_nothing(tmp_path: Path, change: dict[str, objec
     assert read_proposals(tmp_path, "r") == {}
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "",
-        " \t",
-        "x" * 65,
-        "x" * 300,
-        "a\0b",
-        "a\x7fb",
-        "a\u202eb",
-        "a\u200bb",
-        "Unknown ",
-        "Lint",
-        "defect",
-        "=1+1",
-        "-x",
-        "<b>",
-    ],  # fmt: skip
-)
+NO_KINDS = [
+    "", " \t", "x" * 65, "x" * 300, "a\0b", "a\x7fb", "a\u202eb", "a\u200bb",
+    "Unknown ", "Lint", "defect", "=1+1", "-x", "<b>",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NO_KINDS)
 def test_a_kind_that_cannot_be_read_or_means_nothing_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match="bad `kind` of a defect"):
         dispose(tmp_path, "r", (0, 1, 0), "defect", name, "me", "")
