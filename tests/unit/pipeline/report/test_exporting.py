@@ -47,7 +47,7 @@ def reviewed(tmp_path: Path) -> Path:
     record(tmp_path / "one", ["bar", "spot", "patch", "bar", "spot", "patch"])
     say(
         tmp_path / "one",
-        {1: ("defect", "../x"), 2: ("defect", None), 3: ("lint", None), 4: ("mended", "../x"), 6: ("defect", "lint fibre")},
+        {1: ("defect", "x/.."), 2: ("defect", None), 3: ("lint", None), 4: ("mended", "x/.."), 6: ("defect", "lint fibre")},
     )
     record(tmp_path / "two", ["spot"])
     say(tmp_path / "two", {1: ("acceptable", "slub")})
@@ -60,12 +60,12 @@ def files(folder: Path) -> list[str]:
 
 def test_a_folder_for_each_class(reviewed: Path) -> None:
     counts = export_crops([reviewed / "one", reviewed / "two"], reviewed / "set")
-    assert counts == {"../x": 2, "defect": 1, "lint": 1, "lint fibre": 1, "acceptable": 1}
+    assert counts == {"x/..": 2, "defect": 1, "lint": 1, "lint fibre": 1, "acceptable": 1}
     assert files(reviewed / "set") == [
         "acceptable/001_run_0-0-0.png", "classes.json", "defect/000_run_0-1-0.png", "lint-fibre/000_run_0-5-0.png",
         "lint/000_run_0-2-0.png", "x/000_run_0-0-0.png", "x/000_run_0-3-0.png",
     ]  # fmt: skip
-    assert json.loads((reviewed / "set" / "classes.json").read_text())["classes"]["x"] == "../x"
+    assert json.loads((reviewed / "set" / "classes.json").read_text())["classes"]["x"] == "x/.."
     original = next((reviewed / "one" / "crops" / "run").glob("0-3_*[0-9].png"))
     assert (reviewed / "set" / "x" / "000_run_0-3-0.png").read_bytes() == original.read_bytes()
 
@@ -73,7 +73,7 @@ def test_a_folder_for_each_class(reviewed: Path) -> None:
 def test_coco_has_a_box_for_each_defect_and_none_for_what_is_none(reviewed: Path) -> None:
     export_crops([reviewed / "two", reviewed / "one"], reviewed / "set", "coco")
     told = json.loads((reviewed / "set" / "annotations.json").read_text())
-    assert [c["name"] for c in told["categories"]] == ["../x", "defect", "lint fibre"]
+    assert [c["name"] for c in told["categories"]] == ["defect", "lint fibre", "x/.."]
     by_image = {a["image_id"]: a for a in told["annotations"]}
     boxed = {}
     for image in told["images"]:
@@ -107,7 +107,7 @@ def test_it_is_whole_or_not_there(reviewed: Path, capsys: pytest.CaptureFixture[
     assert sorted(p.name for p in reviewed.iterdir()) == ["bare", "full", "one", "two"]
     assert main(["kinds", str(reviewed / "one"), "--export", str(reviewed / "set"), "--coco", "--json"]) == 0
     captured = capsys.readouterr()
-    assert json.loads(captured.out)["exported"] == {"../x": 2, "defect": 1, "lint": 1, "lint fibre": 1}
+    assert json.loads(captured.out)["exported"] == {"x/..": 2, "defect": 1, "lint": 1, "lint fibre": 1}
     assert [line.startswith("glassline: ") for line in captured.err.splitlines()] == [True] * 3
 
 
