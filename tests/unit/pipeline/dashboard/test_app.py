@@ -94,7 +94,10 @@ def test_the_cut_of_a_record_is_that_of_the_roll_shown_and_a_live_line_has_none(
             end_mm=100.0 * n + 100, frame_shape=(500, 1000), roll_id="R1" if n < 30 else "R2", **facts,
         ))  # fmt: skip
     held.close()
-    told = json.loads(of_record(tmp_path / "ledger.sqlite").cloth())
+    page = of_record(tmp_path / "ledger.sqlite")
+    before = json.loads(page.cloth("R1"))["cut"]
+    assert [p["to_m"] for p in before["pieces"]] == [1, 2, 3] and before["given_up_m"] == 0
+    told = json.loads(page.cloth())
     assert told["roll"] == "R2" and (told["cut"]["given_up_m"], told["cut"]["map_from_m"]) == (0.5, 0.0)
     assert [(p["kind"], p["from_m"], p["to_m"]) for p in told["cut"]["pieces"]] == [("first", 0, 1), ("first", 1, 2)]
     assert line.view.told_cloth()["cut"] is None
