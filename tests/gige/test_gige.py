@@ -39,7 +39,7 @@ def line(folder: Path) -> LineConfig:
 
 def run(config: LineConfig, camera: AravisCamera, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.cameras.make_camera", lambda config: camera)
-    monkeypatch.setattr("glass_core.engines.load_engine", lambda *args, **kwargs: BrightnessEngine())
+    monkeypatch.setattr("pipeline.supervision.loaded_models.load_engine", lambda *args, **kwargs: BrightnessEngine())
     run_in_one_process(config, observe=False, stop=lambda: False, heard=lambda n: None)
 
 

@@ -158,7 +158,7 @@ class Line:
         clocks = SimpleNamespace(time_ns=self._plant.wall_ns, monotonic_ns=lambda: self._plant.now_ns)
         with (
             patch("pipeline.cameras.make_camera", lambda config: SigningCamera(self._plant.devices[config.name], self._plant)),
-            patch("glass_core.engines.load_engine", lambda *args, **kwargs: StandInEngine(self._plant)),
+            patch("pipeline.supervision.loaded_models.load_engine", lambda *args, **kwargs: StandInEngine(self._plant)),
             patch.object(builders, "time", clocks),
         ):
             while self._plant.t_s < limit_s and not self._at_peace():
