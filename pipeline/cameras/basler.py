@@ -17,6 +17,7 @@ import numpy as np
 
 from glass_core.errors import AbsentError, InputError, MissingError
 from pipeline.cameras.blocks import Blocks
+from pipeline.cameras.features import Features, first_line
 from pipeline.cameras.protocol import CameraLost, Shot
 from pipeline.config.cameras import BaslerConfig, RejectLineConfig
 from pipeline.config.styles import Scalar
@@ -61,7 +62,7 @@ class BaslerCamera:
         try:
             return self._open(pylon, genicam)
         except genicam.GenericException as e:
-            gone, why = self._is_gone(genicam), f"{_first_line(e)}, {self._where}"
+            gone, why = self._is_gone(genicam), f"{first_line(e)}, {self._where}"
             self.close()
             if gone:
                 raise AbsentError(f"cannot open: {why}, see that it is plugged in and that no other program holds it") from None
@@ -89,7 +90,7 @@ class BaslerCamera:
             self._camera.GetNodeMap().GetNode("TriggerSoftware").Execute()
             self._triggered_ns = now_ns
         except genicam.GenericException as e:
-            raise CameraLost(f"{self._where}: {_first_line(e)}") from None
+            raise CameraLost(f"{self._where}: {first_line(e)}") from None
 
     def adjust(self, features: dict[str, Scalar]) -> int:
         """Set features while it grabs. A picture that was triggered before is not of them; of a self-timed camera those in
@@ -98,22 +99,22 @@ class BaslerCamera:
         _, genicam = _pypylon()
         try:
             for name, value in features.items():
-                if not self._set(genicam, name, value):
+                if not self._features.set(name, value):
                     raise InputError(f"feature {name} cannot be set while it runs, {self._where}, take it out of `styles`")
             if self._config.line_period_us is not None:
                 self._check_exposure(genicam, self._config.line_period_us)
             return 2 + int(self._camera.NumReadyBuffers.Value) if self.self_timed else int(self._triggered_ns is not None)
         except genicam.GenericException as e:
-            raise CameraLost(f"{self._where}: {_first_line(e)}") from None
+            raise CameraLost(f"{self._where}: {first_line(e)}") from None
 
     def switch(self, on: bool) -> None:
         """Set the user output of `reject_line`."""
         assert self._config.reject_line is not None
         _, genicam = _pypylon()
         try:
-            self._set_output(genicam, self._config.reject_line, on)
+            self._set_output(self._config.reject_line, on)
         except (genicam.GenericException, InputError) as e:
-            raise CameraLost(f"{self._where}: {_first_line(e)}") from None
+            raise CameraLost(f"{self._where}: {first_line(e)}") from None
 
     def shots(self) -> Iterator[Shot | None]:
         """Buffers in order, the failed ones too; None after WAIT_MS of silence. CameraLost where that is too long."""
@@ -127,7 +128,7 @@ class BaslerCamera:
                     raise CameraLost(f"{self._where} was removed")
                 result = self._camera.RetrieveResult(WAIT_MS, pylon.TimeoutHandling_Return)
             except genicam.GenericException as e:
-                raise CameraLost(f"{self._where}: {_first_line(e)}") from None
+                raise CameraLost(f"{self._where}: {first_line(e)}") from None
             now_ns = time.monotonic_ns()
             if not result.IsValid():
                 if stall_ns is not None and now_ns - last_ns > stall_ns:
@@ -138,7 +139,7 @@ class BaslerCamera:
             try:
                 shot = self._shot(pylon, result, blocks, now_ns)
             except genicam.GenericException as e:
-                raise CameraLost(f"{self._where}: {_first_line(e)}") from None
+                raise CameraLost(f"{self._where}: {first_line(e)}") from None
             finally:
                 result.Release()
             yield shot
@@ -151,7 +152,7 @@ class BaslerCamera:
         _, genicam = _pypylon()
         if (wire := self._config.reject_line) is not None:
             with contextlib.suppress(genicam.GenericException, InputError):
-                self._set_output(genicam, wire, False)
+                self._set_output(wire, False)
         self._camera = None
         for step in (camera.StopGrabbing, camera.Close, camera.DestroyDevice):
             with contextlib.suppress(genicam.GenericException):  # a removed device refuses; the rest must go on
@@ -180,6 +181,7 @@ class BaslerCamera:
             )
         self._camera = pylon.InstantCamera(factory.CreateDevice(device))
         self._camera.Open()
+        self._features = Features(genicam, self._camera.GetNodeMap(), self._where)
         self._set_up(pylon, genicam)
         facts = {
             "source": "basler",
@@ -190,7 +192,7 @@ class BaslerCamera:
             "height": self._height,
             "width": int(self._camera.GetNodeMap().GetNode("Width").GetValue()),
             "nodes_missing": self._missing,
-            "features": self._dump(genicam),
+            "features": self._features.read_all(),
         }
         self._start(pylon)
         return facts
@@ -203,9 +205,9 @@ class BaslerCamera:
             try:
                 pylon.FeaturePersistence.Load(str(config.pfs), nodes, True)
             except genicam.GenericException as e:
-                raise InputError(f".pfs file refused: {_first_line(e)}, {config.pfs}, save it from this model") from None
+                raise InputError(f".pfs file refused: {first_line(e)}, {config.pfs}, save it from this model") from None
         for name, value in config.features.items():
-            if not self._set(genicam, name, value):
+            if not self._features.set(name, value):
                 raise InputError(f"no writable feature {name}, {self._where}, take it out of `features`")
         if config.trigger is not None:
             wanted: dict[str, Scalar | None] = {
@@ -216,56 +218,34 @@ class BaslerCamera:
             }
             for name, setting in wanted.items():
                 if setting is not None:
-                    self._ask(genicam, name, setting)
+                    self._ask(name, setting)
             if not self.self_timed and (
                 {"TriggerMode", "TriggerSource"} & set(self._missing)
                 or not genicam.IsWritable(nodes.GetNode("TriggerSoftware"))
             ):
                 raise InputError(f"no software trigger, {self._where}, take out `trigger` or name a wired source")
         if (wire := config.reject_line) is not None:
-            self._set_output(genicam, wire, False)  # before it is led to the pin
-            self._set_wire(genicam, "LineSelector", wire.line)
-            self._set(genicam, "LineMode", "Output")  # a pin that is nothing else has no choice
-            self._set_wire(genicam, "LineSource", wire.user_output)
+            self._set_output(wire, False)  # before it is led to the pin
+            self._set_wire("LineSelector", wire.line)
+            self._features.set("LineMode", "Output")  # a pin that is nothing else has no choice
+            self._set_wire("LineSource", wire.user_output)
         if config.rows is not None and "Height" not in config.features:
-            self._ask(genicam, "Height", config.rows)
+            self._ask("Height", config.rows)
         if config.line_period_us is not None:
             self._check_exposure(genicam, config.line_period_us)
         self._height = int(nodes.GetNode("Height").GetValue())
 
-    def _ask(self, genicam: Any, name: str, value: Scalar) -> None:
+    def _ask(self, name: str, value: Scalar) -> None:
         """Set what the line itself asks for; a model without that node is reported, not refused."""
-        if not self._set(genicam, name, value):
+        if not self._features.set(name, value):
             self._missing.append(name)
 
-    def _set(self, genicam: Any, name: str, value: Scalar) -> bool:
-        """Set and read back; False where there is no such writable node. InputError where another value comes back."""
-        node = self._camera.GetNodeMap().GetNode(name)
-        if node is None or not genicam.IsWritable(node):
-            return False
-        kind = node.GetNode().GetPrincipalInterfaceType()
-        if kind == genicam.intfICommand:
-            node.Execute()
-            return True
-        try:
-            node.FromString(_text(value, kind == genicam.intfIEnumeration))
-        except genicam.GenericException as e:
-            raise InputError(
-                f"feature {name}: {value!r} refused ({_first_line(e)}), {self._where}, allowed: {_allowed(genicam, node, kind)}"
-            ) from None
-        read = node.ToString() if genicam.IsReadable(node) else None
-        if read is not None and not _same(genicam, node, kind, value):
-            raise InputError(
-                f"feature {name}: set to {value!r}, reads back {read}, {self._where}, allowed: {_allowed(genicam, node, kind)}"
-            )
-        return True
+    def _set_output(self, wire: RejectLineConfig, on: bool) -> None:
+        self._set_wire("UserOutputSelector", wire.user_output)
+        self._set_wire("UserOutputValue", on)
 
-    def _set_output(self, genicam: Any, wire: RejectLineConfig, on: bool) -> None:
-        self._set_wire(genicam, "UserOutputSelector", wire.user_output)
-        self._set_wire(genicam, "UserOutputValue", on)
-
-    def _set_wire(self, genicam: Any, name: str, value: Scalar) -> None:
-        if not self._set(genicam, name, value):
+    def _set_wire(self, name: str, value: Scalar) -> None:
+        if not self._features.set(name, value):
             raise InputError(f"no writable feature {name}, {self._where}, take out `reject_line` or see to its line")
 
     def _check_exposure(self, genicam: Any, line_period_us: float) -> None:
@@ -279,17 +259,6 @@ class BaslerCamera:
                     )
                 return
         self._missing.append("ExposureTime")
-
-    def _dump(self, genicam: Any) -> dict[str, str]:
-        """Every feature that can be read now, as text; those behind a selector for its present setting."""
-        dump = {}
-        for node in self._camera.GetNodeMap().GetNodes():
-            inner = node.GetNode()
-            if inner.IsFeature() and inner.GetPrincipalInterfaceType() in _value_kinds(genicam):
-                with contextlib.suppress(genicam.GenericException):
-                    if genicam.IsReadable(node):
-                        dump[inner.GetName()] = node.ToString()
-        return dump
 
     def _start(self, pylon: Any) -> None:
         self._camera.MaxNumBuffer.Value = self._config.buffers
@@ -360,43 +329,5 @@ def _pypylon(emulate: bool = False) -> tuple[Any, Any]:
             warnings.simplefilter("ignore", DeprecationWarning)
             from pypylon import genicam, pylon
     except Exception as e:  # a broken installation raises anything
-        raise MissingError(f"pypylon not usable: {_first_line(e)}, this machine, pip install pypylon") from None
+        raise MissingError(f"pypylon not usable: {first_line(e)}, this machine, pip install pypylon") from None
     return pylon, genicam
-
-
-def _value_kinds(genicam: Any) -> tuple[int, ...]:
-    return (genicam.intfIInteger, genicam.intfIBoolean, genicam.intfIFloat, genicam.intfIString, genicam.intfIEnumeration)
-
-
-def _text(value: Scalar, enumeration: bool) -> str:
-    """A value as GenICam reads it; YAML's unquoted On and Off arrive here as booleans."""
-    if isinstance(value, bool):
-        return ("Off", "On")[value] if enumeration else str(int(value))
-    return str(value)
-
-
-def _same(genicam: Any, node: Any, kind: int, value: Scalar) -> bool:
-    """Whether the node holds `value`, to within its increment; a float without one to a thousandth."""
-    if kind == genicam.intfIInteger:
-        return bool(abs(node.GetValue() - float(value)) < node.GetInc())
-    if kind == genicam.intfIFloat:
-        step = node.GetInc() if node.HasInc() else 0.0
-        return bool(abs(node.GetValue() - float(value)) <= max(step, 1e-3 * abs(float(value))))
-    if kind == genicam.intfIBoolean:
-        return bool(node.GetValue() == (_text(value, False).lower() in ("1", "true")))
-    return bool(node.ToString() == _text(value, kind == genicam.intfIEnumeration))
-
-
-def _allowed(genicam: Any, node: Any, kind: int) -> str:
-    if kind == genicam.intfIEnumeration:
-        return ", ".join(node.GetSymbolics())
-    if kind in (genicam.intfIInteger, genicam.intfIFloat):
-        step = f" in steps of {node.GetInc():g}" if kind == genicam.intfIInteger or node.HasInc() else ""
-        return f"{node.GetMin():g} to {node.GetMax():g}{step}"
-    return "what the camera's manual says"
-
-
-def _first_line(error: Exception) -> str:
-    """GenICam's text without the place in its source."""
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0].split(" : ")[0].rstrip(". ")

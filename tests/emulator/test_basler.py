@@ -17,6 +17,7 @@ import pytest
 from glass_core.errors import AbsentError, InputError, MissingError
 from pipeline.cameras import CameraLost, Shot, basler, make_camera
 from pipeline.cameras.basler import BaslerCamera, _pypylon, list_devices
+from pipeline.cameras.features import Features
 from pipeline.cameras.picture import write_png
 from pipeline.config.cameras import BaslerConfig
 from tests.shared_data import ROOT
@@ -266,11 +267,9 @@ def test_rows_set_the_height_where_it_is_not_named(opened: Open) -> None:
 
 
 def test_nodes_that_the_model_lacks_are_reported(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    set_feature = BaslerCamera._set
+    set_feature = Features.set
     monkeypatch.setattr(
-        BaslerCamera,
-        "_set",
-        lambda self, genicam, name, value: name != "TriggerActivation" and set_feature(self, genicam, name, value),
+        Features, "set", lambda self, name, value: name != "TriggerActivation" and set_feature(self, name, value)
     )
     _, facts = opened(trigger={"source": "Line1", "activation": "RisingEdge"})
     assert facts["nodes_missing"] == ["TriggerActivation"] and facts["features"]["TriggerSource"] == "Line1"
@@ -381,8 +380,8 @@ def test_the_reject_line_is_off_when_it_is_led_to_its_pin_and_is_switched_and_of
     opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[tuple[str, Any]] = []
-    real = BaslerCamera._set
-    monkeypatch.setattr(BaslerCamera, "_set", lambda *a: done.append(a[2:]) or real(*a))
+    real = Features.set
+    monkeypatch.setattr(Features, "set", lambda *a: done.append(a[1:]) or real(*a))
     camera, facts = opened(reject_line=WIRE, features={**SMALL, "UserOutputSelector": "UserOutput2", "UserOutputValue": True})
     assert not output(camera) and facts["features"]["LineSource"] == "UserOutput2"
     assert done.index(("UserOutputValue", False)) < done.index(("LineSource", "UserOutput2"))

@@ -51,7 +51,7 @@ def test_it_is_on_while_decision_lives_and_off_for_a_reject_and_at_the_end(tmp_p
     until(True)
     switched: list[bool] = []
     real = stage._camera._set_output  # type: ignore[attr-defined]
-    stage._camera._set_output = lambda *a: switched.append(a[2]) or real(*a)  # type: ignore[attr-defined]
+    stage._camera._set_output = lambda *a: switched.append(a[1]) or real(*a)  # type: ignore[attr-defined]
     stage.close()
     link.close()
     assert switched == [False]
