@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +28,7 @@ from pipeline.outputs.documents import Document, Documents
 from pipeline.outputs.mqtt import MAX_RETRY_NS, MAX_UNACKNOWLEDGED, RETRY_NS, SILENT_NS, MqttOutput, make, trials
 from tests.fakes import Box
 from tests.mosquitto import Listener, Mosquitto, free_port, needs_mosquitto, until
+from tests.unit.pipeline.outputs.name_server import hang_name_server
 
 pytestmark = needs_mosquitto
 LINE = LineConfig.model_validate({"line": {"name": "loom-7"}})
@@ -296,15 +296,8 @@ def test_a_name_server_that_hangs_holds_nobody_up_and_is_asked_by_one_thread_alo
     broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rig = Rig(broker.port, host="localhost")
-    answers, asked = threading.Event(), list[str]()
-    look_up = socket.getaddrinfo
-
-    def hang(host: str, *rest: Any, **more: Any) -> Any:
-        asked.append(host)
-        answers.wait(30)
-        return look_up(host, *rest, **more)
-
-    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    server = hang_name_server(monkeypatch)
+    answers, asked = server.answers, server.asked
     now_ns = time.monotonic_ns()
     rig.stage.step(now_ns)
     rig.reject()

@@ -30,6 +30,7 @@ from pipeline.outputs.documents import Document, Documents
 from pipeline.outputs.webhook import MAX_RETRY_NS, RETRY_NS, WebhookOutput, make, trials
 from tests.fakes import Box
 from tests.mosquitto import free_port, until
+from tests.unit.pipeline.outputs.name_server import hang_name_server
 
 KEY = b"a key that nobody knows"
 
@@ -212,15 +213,8 @@ def test_a_name_server_that_hangs_holds_nobody_up_and_is_asked_by_one_thread_alo
     receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rig = Rig(tmp_path, receiver.url, timeout_ms=2000)
-    answers, asked = threading.Event(), list[str]()
-    look_up = socket.getaddrinfo
-
-    def hang(host: str, *rest: Any, **more: Any) -> Any:
-        asked.append(host)
-        answers.wait(30)
-        return look_up(host, *rest, **more)
-
-    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    server = hang_name_server(monkeypatch)
+    answers, asked = server.answers, server.asked
     rig.reject(0)
     rig.stage.step(rig.now_ns)
     for n in range(1, 4):  # it hears the line all the while
@@ -243,9 +237,9 @@ def test_a_document_that_was_given_up_leaves_no_trouble_where_nothing_waits(
     receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rig = Rig(tmp_path, receiver.url, rolls=True, kinds=["reject"])
-    documents, answers, look_up = Documents(rig.line, "webhook"), threading.Event(), socket.getaddrinfo
+    documents = Documents(rig.line, "webhook")
     documents.put(Document("run-0001-l.json", b'{"document": "run-0001-l"}'))
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **k: answers.wait(30) and look_up(*a, **k))
+    answers = hang_name_server(monkeypatch).answers
     rig.stage.step(rig.now_ns)
     rig.now_ns += MAX_RETRY_NS
     rig.stage.step(rig.now_ns)
