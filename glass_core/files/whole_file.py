@@ -41,6 +41,12 @@ def make_folder(folder: Path) -> None:
         sync_folder(folder.parent)
 
 
+def nearest_folder(path: Path) -> Path:
+    """The path, or of the folders above it the first that is there: what is made at the path is made on its disk."""
+    path = path.absolute()
+    return next(place for place in (path, *path.parents) if place.exists())
+
+
 def sync_folder(folder: Path) -> None:
     """Wait until the names in a folder are on the disk: https://man7.org/linux/man-pages/man2/fsync.2.html.
 

@@ -1,4 +1,4 @@
-"""What devices of outputs and inputs have in common: a name for their process, and where they answer."""
+"""What devices of outputs and inputs have in common: a name for their process, and where they answer or listen."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ from glass_core.settings.section import Section
 from pipeline.messages.domains import Name
 
 ProcessName = Name
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """Host and port of ADDRESS:PORT that was checked, an address of IPv6 in brackets."""
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 class ModbusAddress(Section):

@@ -7,6 +7,7 @@ import re
 from pydantic import field_validator
 
 from glass_core.settings.section import Section
+from pipeline.config.devices import split_address
 
 
 class MetricsConfig(Section):
@@ -29,5 +30,4 @@ class MetricsConfig(Section):
     @property
     def address(self) -> tuple[str, int]:
         """Address and port."""
-        host, _, port = self.bind.rpartition(":")
-        return host.strip("[]"), int(port)
+        return split_address(self.bind)

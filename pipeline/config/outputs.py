@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from glass_core.settings.section import Section
-from pipeline.config.devices import ModbusAddress, ProcessName
+from pipeline.config.devices import ModbusAddress, ProcessName, split_address
 
 
 class PublisherConfig(Section):
@@ -142,8 +142,7 @@ class OpcUaConfig(Section):
     @property
     def address(self) -> tuple[str, int]:
         """Address and port."""
-        host, _, port = self.bind.rpartition(":")
-        return host.strip("[]"), int(port)
+        return split_address(self.bind)
 
 
 Kind = Literal["state", "roll", "reject", "defect", "action", "event", "outage"]

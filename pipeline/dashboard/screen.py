@@ -14,7 +14,8 @@ from pipeline.config.line import LineConfig
 from pipeline.dashboard.recent_totals import RecentTotals
 from pipeline.messages.actions import Action, Reject
 from pipeline.messages.cloth import Roll, SpanEvent
-from pipeline.messages.line import CameraCounts, Heartbeat, LineState, Totals
+from pipeline.messages.domains import M_PER_MIN
+from pipeline.messages.line import STALE_NS, CameraCounts, Heartbeat, LineState, Totals
 from pipeline.messages.message import Message
 from pipeline.messages.motion import Motion
 from pipeline.messages.stages import Progress
@@ -39,8 +40,6 @@ WAITS_FOR = {
     "input": "its device is looked for",
 }  # fmt: skip
 """What a process does before its first word, by its role."""
-SILENCE_NS = 1_000_000_000
-"""Heartbeats come ten times a second; after a second without one, what the screen shows is old."""
 LANES_SHOWN = 48
 LABEL_WIDTH = 17
 
@@ -133,7 +132,7 @@ class Screen:
         state = self._state
         if state is None:
             return Text.assemble((" STARTING ", COLOURS[State.STARTING]), f"  {self._waiting()}")
-        silent = self._heard_ns is not None and self._now_ns() - self._heard_ns > SILENCE_NS
+        silent = self._heard_ns is not None and self._now_ns() - self._heard_ns > STALE_NS
         if silent:
             ok = (" NO HEARTBEAT: what is shown is old ", "bold #ffffff on red")
         elif state.inspection_ok:
@@ -163,7 +162,7 @@ class Screen:
             position_mm, speed_mm_s, word = totals.position_mm, totals.speed_mm_s, "web"
         else:
             return ""
-        return f"{word.lower()} at {position_mm / 1000:.3f} m, {speed_mm_s * 0.06:.1f} m/min"
+        return f"{word.lower()} at {position_mm / 1000:.3f} m, {speed_mm_s * M_PER_MIN:.1f} m/min"
 
     def _cameras(self, totals: Totals | None) -> RenderableType:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")

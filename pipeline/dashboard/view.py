@@ -13,13 +13,12 @@ from pipeline.ledger.dispositions import Disposition, Key
 from pipeline.ledger.proposals import ProposedKind
 from pipeline.messages.actions import Action
 from pipeline.messages.cloth import Roll, SpanEvent
-from pipeline.messages.line import Heartbeat, LineState, Totals
+from pipeline.messages.domains import M_PER_MIN
+from pipeline.messages.line import STALE_NS, Heartbeat, LineState, Totals
 from pipeline.messages.message import Message
 from pipeline.messages.states import ActionKind, Phase, State
 from pipeline.messages.verdicts import Verdict
 
-SILENCE_NS = 1_000_000_000
-"""Heartbeats come ten times a second; after a second without one, what is shown is old."""
 MAX_OPEN = 50
 """Open stops and lamps that are listed; how many more there are is told."""
 
@@ -190,7 +189,7 @@ class View:
 
     @property
     def _silent(self) -> bool:
-        return self._live and (self._heard_ns is None or self._now_ns() - self._heard_ns > SILENCE_NS)
+        return self._live and (self._heard_ns is None or self._now_ns() - self._heard_ns > STALE_NS)
 
     @property
     def _ended(self) -> bool:
@@ -246,7 +245,7 @@ class View:
         if (t := self._totals.last) is None:
             return None
         return {
-            "speed_m_min": None if t.speed_mm_s is None or self._ended else round(t.speed_mm_s * 0.06, 2),
+            "speed_m_min": None if t.speed_mm_s is None or self._ended else round(t.speed_mm_s * M_PER_MIN, 2),
             "position_m": None if t.position_mm is None else round(t.position_mm / 1000, 3),
             "inspected_m": t.inspected_m, "not_inspected_m": t.not_inspected_m, "reasons": t.reasons, "rejects": t.rejects,
             "inhibited": t.rejects_inhibited, "defect": t.defect, "passed": t.passed, "not_inspected": t.not_inspected,

@@ -15,6 +15,8 @@ from pydantic import BeforeValidator, Field
 MAX_MM = 1e12
 """Ten years at 3 m/s; doubles still tell tenths of a micrometre apart there."""
 MAX_MM_S = 1e5
+M_PER_MIN = 0.06
+"""Of a mm/s: speeds are in m/min wherever a person reads them."""
 MAX_OFFSET_MM = 1e6
 """From the line's zero to a camera, a contact or an actuator: a kilometre."""
 MIN_MM_PER_PX, MAX_MM_PER_PX = 1e-4, 10.0

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from glass_core.files.whole_file import nearest_folder
 from pipeline.config.recording import RecordingConfig
 from pipeline.recording.contents import SUFFIX
 
@@ -61,14 +62,11 @@ class RecordingFolder:
                 total -= sizes[file]
 
     def _measure(self) -> None:
-        place = self._config.folder
         try:
-            while not place.exists() and place != place.parent:
-                place = place.parent
-            disk = os.statvfs(place)
+            free = shutil.disk_usage(nearest_folder(self._config.folder)).free
         except OSError:
             return  # the next write will say what is wrong
-        free, least = disk.f_bavail * disk.f_frsize, self._config.leave_gb * 1e9
+        least = self._config.leave_gb * 1e9
         if free < least * (AGAIN if self.shortage else 1):
             self.shortage = f"{free / 1e9:.2g} GB free, {self._config.leave_gb:g} must be left"
         else:

@@ -7,6 +7,7 @@ from typing import Any
 
 from glass_core.pictures.tiling import Tiling
 from pipeline.config.line import LineConfig
+from pipeline.messages.domains import M_PER_MIN
 from pipeline.supervision.demand import Demand, highest_speed_mm_s, needed_tiles_per_s
 from pipeline.supervision.reach import top_speed
 
@@ -17,7 +18,7 @@ PITCHES_MM = (0.1, 0.2, 0.25, 0.5)
 def metres_per_minute(images_per_s: float, tiling: Tiling, width_mm: float, mm_per_px: float) -> float:
     """Of cloth that wide, seen at that resolution: every row of tiles across moves it on by a tile less the overlap."""
     across = tiling.layout(tiling.tile_px, max(1, round(width_mm / mm_per_px))).lanes
-    return images_per_s / across * (tiling.tile_px - tiling.overlap_px) * mm_per_px * 0.06
+    return images_per_s / across * (tiling.tile_px - tiling.overlap_px) * mm_per_px * M_PER_MIN
 
 
 def line_speeds(images_per_s: float, tiling: Tiling) -> dict[str, float]:
@@ -56,7 +57,7 @@ def of_line(
         "needed_tiles_per_s": needed,
         "measured_tiles_per_s": images_per_s,
         "keeps_up": images_per_s >= needed,
-        "highest_speed_m_per_min": None if highest is None else highest * 0.06,
-        "speed_m_per_min": None if speed_mm_s is None else speed_mm_s * 0.06,
+        "highest_speed_m_per_min": None if highest is None else highest * M_PER_MIN,
+        "speed_m_per_min": None if speed_mm_s is None else speed_mm_s * M_PER_MIN,
         "reaction_ms": {**steps, "expected": after_ms, "guaranteed": budget_ms},
     }

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 from glass_core.errors import InputError
 from pipeline.config.draft import CameraKind, Encoder, Wire
-from pipeline.messages.domains import MAX_MM_PER_PX, MAX_MM_S, MAX_OFFSET_MM, MIN_MM_PER_PX, NAME
+from pipeline.messages.domains import M_PER_MIN, MAX_MM_PER_PX, MAX_MM_S, MAX_OFFSET_MM, MIN_MM_PER_PX, NAME
 from pipeline.supervision.validation.addresses import can_be_a_host
 
 UNKNOWN = "unknown"
@@ -142,7 +142,7 @@ QUESTIONS = (
     ),
     Question(
         "speed_m_min", "Highest speed in m/min", "M_MIN", "highest speed of the cloth",
-        _number("--speed-m-min", 0.01, MAX_MM_S * 0.06), lambda answers, serials: "30",
+        _number("--speed-m-min", 0.01, MAX_MM_S * M_PER_MIN), lambda answers, serials: "30",
     ),
     Question(
         "encoder", "Encoder (none, camera,COUNTS_PER_MM, udp,COUNTS_PER_MM or modbus:HOST,COUNTS_PER_MM)", "ENCODER",

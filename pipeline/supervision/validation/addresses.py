@@ -12,6 +12,7 @@ from itertools import combinations
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pipeline.config.devices import split_address
 from pipeline.config.line import LineConfig
 from pipeline.config.motion import ModbusMotion, UdpMotion
 from pipeline.config.outputs import FolderConfig, ModbusConfig, MqttConfig, OpcUaConfig, WiredConfig
@@ -104,17 +105,15 @@ def _ipc_trouble(bind: str) -> str:
 
 def _listening(line: LineConfig) -> Iterator[Listening]:
     if line.publisher.bind.startswith("tcp://"):
-        host, _, port = line.publisher.bind.removeprefix("tcp://").rpartition(":")
-        host = host.strip("[]").replace("*", EVERYWHERE[0])
-        yield Listening(f"outputs[{line.outputs.index(line.publisher)}].bind", host, int(port))
+        host, port = split_address(line.publisher.bind.removeprefix("tcp://"))
+        yield Listening(f"outputs[{line.outputs.index(line.publisher)}].bind", host.replace("*", EVERYWHERE[0]), port)
     for output in line.wired:
         if isinstance(output, OpcUaConfig):
             yield Listening(f"outputs[{line.outputs.index(output)}].bind", *output.address)
     if line.metrics is not None:
         yield Listening("metrics.bind", *line.metrics.address)
     if isinstance(line.motion, UdpMotion):
-        host, _, port = line.motion.listen.rpartition(":")
-        yield Listening("motion.listen", host, int(port), udp=True)
+        yield Listening("motion.listen", *split_address(line.motion.listen), udp=True)
 
 
 def _peers(line: LineConfig) -> Iterator[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from glass_core.errors import InputError
+from glass_core.files.whole_file import nearest_folder
 from glass_core.settings.values import Place, dotted
 from pipeline.config.line import LineConfig
 from pipeline.config.outputs import MqttConfig, WebhookConfig
@@ -52,7 +54,7 @@ def check_files(line: LineConfig, running: bool) -> Iterator[Finding]:
             continue
         key = dotted(place)
         if (written := WRITTEN.get((place[0], place[-1]))) is not None:
-            folder = _nearest(path) if written.made else path
+            folder = nearest_folder(path) if written.made else path
             good = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
             why = f"not to be written, {key}: {path}, {written.advice}: until then {written.until_then}"
             yield Finding(about="files", status="ok" if good else "warning", text=f"{path}, {key}" if good else why)
@@ -99,24 +101,17 @@ def _secrets(line: LineConfig) -> Iterator[Callable[[], object]]:
 
 def _record(ledger: Path, running: bool) -> Iterator[Finding]:
     folder = ledger.absolute().parent
-    there = _nearest(folder)
+    there = nearest_folder(folder)
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         text = f"no record can be written in {there}, ledger.path: {ledger}, give this user the right or name another folder"
         yield Finding(about="record", status="error", text=text)
         return
     if not running:
         check_usable(ledger)
-    disk = os.statvfs(there)
-    free = disk.f_bavail * disk.f_frsize
+    free = shutil.disk_usage(there).free
     if free < LEAST_BYTES:
         advice = f"make room: with less than {LEAST_BYTES / GB:g} GB the line is DEGRADED"
         text = f"{free / GB:.1f} GB free for the record, {folder}, {advice}"
         yield Finding(about="record", status="warning", text=text)
     else:
         yield Finding(about="record", status="ok", text=f"{ledger}, {free / GB:.0f} GB free")
-
-
-def _nearest(folder: Path) -> Path:
-    """The folder, or of those above it the first that is there."""
-    folder = folder.absolute()
-    return next(parent for parent in (folder, *folder.parents) if parent.exists())

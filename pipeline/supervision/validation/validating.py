@@ -20,6 +20,7 @@ from pipeline.cameras import ask_camera
 from pipeline.config.cameras import BaslerConfig, CameraConfig
 from pipeline.config.cards import camera_cards, read_line, with_cards
 from pipeline.config.line import LineConfig
+from pipeline.messages.domains import M_PER_MIN
 from pipeline.supervision.demand import Demand, highest_speed_mm_s, needed_tiles_per_s, refuse_slow
 from pipeline.supervision.reach import reaches, top_speed
 from pipeline.supervision.running import most_asked_of
@@ -31,8 +32,6 @@ from pipeline.supervision.validation.measuring import measure_engines
 
 Sizes = dict[str, tuple[int, int]]
 """Of each camera's pictures: (height, width) px."""
-M_PER_MIN = 0.06
-"""Of a mm/s."""
 
 
 class Validation(BaseModel):

@@ -283,7 +283,7 @@ def test_a_folder_that_cannot_be_looked_at_ends_nothing(tmp_path: Path, monkeypa
 
 def test_room_is_left_on_the_disk_and_the_file_is_ended_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     free_gb = 3.0
-    monkeypatch.setattr(folder_module.os, "statvfs", lambda path: SimpleNamespace(f_bavail=free_gb * 1e6, f_frsize=1000))
+    monkeypatch.setattr(folder_module.shutil, "disk_usage", lambda path: SimpleNamespace(free=free_gb * 1e9))
     bench = Bench(tmp_path / "r", rate=1000, leave_gb=2)
     bench.run(3)
     free_gb = 1.9
