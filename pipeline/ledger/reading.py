@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +24,12 @@ from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Verdict
 
 M = TypeVar("M", bound=Message)
+
+
+def ledgers_of(places: Iterable[Path]) -> list[Path]:
+    """The ledgers of folders that run, replay or demo wrote; one that is named twice counts once."""
+    files = (place / "ledger.sqlite" if place.is_dir() else place for place in places)
+    return list({file.resolve(): file for file in files}.values())
 
 
 def read_runs(path: Path) -> dict[str, dict[str, Any]]:

@@ -13,7 +13,8 @@ from typing import Literal
 
 from glass_core.errors import InputError
 from glass_core.files.whole_folder import whole_folder
-from pipeline.report.kept_crops import KeptCrop, ledgers_of, read_crops
+from pipeline.ledger.reading import ledgers_of
+from pipeline.report.kept_crops import KeptCrop, read_crops
 
 Form = Literal["folders", "coco"]
 MAX_FOLDER_NAME = 48

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,12 +59,6 @@ class KeptCrop:
         if self.box_px[2] > width or self.box_px[3] > height:
             raise InputError(f"not the picture of its defect, {self.path}, restore or delete it")
         return picture
-
-
-def ledgers_of(places: Iterable[Path]) -> list[Path]:
-    """The ledgers of folders that run, replay or demo wrote; one that is named twice counts once."""
-    files = (place / "ledger.sqlite" if place.is_dir() else place for place in places)
-    return list({file.resolve(): file for file in files}.values())
 
 
 def read_crops(ledger: Path) -> tuple[RunSheet, list[KeptCrop]]:

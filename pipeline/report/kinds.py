@@ -16,7 +16,8 @@ from glass_core.kinds.classifier import Classifier, CrossValidation, learn
 from glass_core.kinds.kept import ADVICE, INFO_FILE, load_kinds, save_kinds
 from pipeline.ledger.dispositions import UNKNOWN, Kind
 from pipeline.ledger.proposals import ProposedKind, write_proposals
-from pipeline.report.kept_crops import KeptCrop, ledgers_of, read_crops
+from pipeline.ledger.reading import ledgers_of
+from pipeline.report.kept_crops import KeptCrop, read_crops
 from pipeline.report.page import issue_report
 
 

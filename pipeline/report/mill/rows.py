@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -143,8 +143,3 @@ def _time(text: str) -> datetime | None:
     except ValueError:
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def paths_of(given: Sequence[Path]) -> list[Path]:
-    """The ledgers: of a folder the one in it."""
-    return [path / "ledger.sqlite" if path.is_dir() else path for path in given]

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from glass_core.errors import InputError
 from glass_core.files.whole_file import whole_file
+from pipeline.ledger.reading import ledgers_of
 from pipeline.report.files import cell
 from pipeline.report.mill.figures import Figure, sum_up, write_parquet
 from pipeline.report.mill.page import draw_page
-from pipeline.report.mill.rows import Terms, paths_of, read_rows
+from pipeline.report.mill.rows import Terms, read_rows
 
 NAMED = 5
 
@@ -65,7 +66,7 @@ def survey_mill(ledgers: Sequence[Path], terms: Terms | None = None) -> Survey:
     [1]
     """
     terms = terms or Terms()
-    rows = read_rows(paths_of(ledgers), terms)
+    rows = read_rows(ledgers_of(ledgers), terms)
     if not rows.rolls:
         names = ", ".join(map(str, ledgers))
         raise InputError(f"no roll, {names}, give the folders that run, replay or demo wrote")
