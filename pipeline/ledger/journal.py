@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from glass_core.errors import InputError
 from glass_core.files.whole_file import sync_folder
+from pipeline.ledger.refused import not_writable
 
 VERDICTS_FILE = "verdicts.jsonl"
 
@@ -18,7 +18,7 @@ class Journal:
 
     One that is `shared` waits until no other program has it open, and then has it alone until it is closed.
 
-    InputError where it cannot be opened.
+    InputError where it cannot be opened, AbsentError where the disk does not take it now.
     """
 
     def __init__(self, path: Path, shared: bool = False) -> None:
@@ -31,7 +31,7 @@ class Journal:
             self._end = _after_last_line(self._file, os.fstat(self._file).st_size)
             os.ftruncate(self._file, self._end)
         except OSError as e:
-            raise InputError(f"record not writable ({e.strerror}), {path}, choose another ledger.path") from None
+            raise not_writable("record", path, e) from None
 
     def lines_backwards(self) -> Iterator[bytes]:
         """The whole lines from the last to the first."""

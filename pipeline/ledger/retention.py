@@ -12,11 +12,11 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from glass_core.errors import InputError
 from glass_core.files.whole_file import sync_folder
 from pipeline.config.ledger import LedgerConfig
 from pipeline.ledger import acts, dispositions, proposals
 from pipeline.ledger.journal import VERDICTS_FILE
+from pipeline.ledger.refused import not_writable
 from pipeline.ledger.store import Ledger, stands_alone
 from pipeline.ledger.writer_lock import lock
 
@@ -47,7 +47,7 @@ def put_away(path: Path) -> None:
             part.rename(folder / f"{AWAY}{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
             sync_folder(folder)
     except OSError as e:
-        raise InputError(f"record not put away ({e.strerror}), {path}, mend its folder or drop ledger.keep_*") from None
+        raise not_writable("record of finished runs", path, e, "mend its folder or drop ledger.keep_*") from None
     finally:
         os.close(held)
 

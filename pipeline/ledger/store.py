@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from glass_core.errors import InputError
 from glass_core.files.whole_file import sync_folder
 from pipeline.ledger.journal import VERDICTS_FILE
+from pipeline.ledger.refused import not_writable
 from pipeline.ledger.tables import ENDED, FACT, NAMES, SCHEMA, TABLES, Row, row, told_later
 from pipeline.ledger.writer_lock import is_written, lock
 from pipeline.messages.message import Message, Payload
@@ -47,7 +48,7 @@ class Ledger:
     named by its start; a writer that is started again within one run passes the same `run_id` and goes on.
     `facts` (configuration, hashes, version) are written at once. A file that is found damaged, now or at a later commit, is
     moved aside, and a new one goes on: `aside` says so. InputError where the file cannot be used: no ledger, of another
-    schema, not writable, or another line is writing it.
+    schema, not writable, or another line is writing it. AbsentError where the disk does not take it now.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class Ledger:
         except BaseException as e:
             os.close(self._lock)
             if isinstance(e, sqlite3.Error | OSError):
-                raise InputError(f"ledger not writable ({e}), {path}, choose another ledger.path") from None
+                raise not_writable("ledger", path, e) from None
             raise
 
     @property
@@ -231,7 +232,7 @@ def check_usable(path: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as e:
-        raise InputError(f"ledger not writable ({e.strerror}), {path}, choose another ledger.path") from None
+        raise not_writable("ledger", path, e) from None
     if not os.access(path, os.W_OK):
         raise InputError(f"ledger not writable, {path}, choose another ledger.path")
     cookie, version = (int.from_bytes(head[at : at + 4]) for at in (COOKIE_AT, VERSION_AT))

@@ -248,17 +248,25 @@ def test_one_bad_picture_among_good_ones_is_counted_and_the_others_are_judged(be
 
 
 class FullDisk:
-    """A line in a process of its own; once it has recorded verdicts, its recorder's files grow by no more than ROOM_BYTES."""
+    """A line in a process of its own; once it has recorded verdicts, its recorder's files grow by no more than ROOM_BYTES.
 
-    def __init__(self, bench: Bench, *words: object) -> None:
+    With room for `first_bytes` alone, no file of the line may be longer from the start.
+    """
+
+    def __init__(self, bench: Bench, *words: object, first_bytes: int | None = None) -> None:
         bench.body["line"]["inspection_ok"] = {"tolerate_not_inspected_mm": 50}
         self._said, self._config, self._out = bench.folder / "stderr", bench.config(), bench.out
         with self._said.open("w") as stderr:
             self._process = subprocess.Popen(
                 command("run", self._config, *words), stdout=subprocess.PIPE, stderr=stderr, text=True
             )
+        self._full_at_start = first_bytes is not None
+        if first_bytes is not None:
+            resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (first_bytes, resource.RLIM_INFINITY))
 
     def __enter__(self) -> FullDisk:
+        if self._full_at_start:
+            return self
         end_s, lines = time.monotonic() + LIMIT_S, self._out / "verdicts.jsonl"
         try:
             while not (lines.is_file() and lines.stat().st_size):
@@ -286,17 +294,22 @@ class FullDisk:
             time.sleep(0.05)
 
     def give_room(self) -> None:
-        """Let the recorder's files grow again."""
-        self._limit(resource.RLIM_INFINITY)
+        """Let the recorder's files grow again, or those of a line that had no room from the start."""
+        if self._full_at_start:
+            resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            self._limit(resource.RLIM_INFINITY, b"")
+        else:
+            self._limit(resource.RLIM_INFINITY)
 
-    def _limit(self, size_bytes: int) -> None:
+    def _limit(self, size_bytes: int, of: bytes = b"recorder-recorder-") -> None:
+        limited = 0
         for folder in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
-                if parent == self._process.pid and b"recorder-recorder-" in (folder / "cmdline").read_bytes():
+                if parent == self._process.pid and of in (folder / "cmdline").read_bytes():
                     resource.prlimit(int(folder.name), resource.RLIMIT_FSIZE, (size_bytes, resource.RLIM_INFINITY))
-                    return
-        raise AssertionError("no recorder")
+                    limited += 1
+        assert limited, f"no process of the line, {of!r}"
 
     def reset(self) -> int:
         """`glassline tell CONFIG reset`."""
@@ -334,6 +347,18 @@ def test_a_full_disk_is_a_fault_without_pass_and_nothing_is_lost(bench: Bench) -
     assert not states[fault].inspection_ok
     assert Result.PASS not in {v.result for v in after} and Reason.NOT_READY in {v.reason for v in after}
     assert Result.PASS in {v.result for v in verdicts if v.t_mono_ns > states[fault + 1].t_mono_ns}
+
+
+def test_a_disk_that_is_full_as_a_line_starts_is_waited_for(bench: Bench) -> None:
+    with FullDisk(bench, first_bytes=30_000) as line:  # less than SQLite's index of a WAL takes, enough for all others
+        line.until("recorder ended with status 75, starting it again and again", 0)
+        line.until("recorder: ledger not writable", 0)  # decision is told what to do, too
+        assert "RUNNING, inspection ok" not in line.said
+        line.give_room()
+        line.until("RUNNING, inspection ok", 0)
+        line.stop()
+    assert "make room on the disk" in line.said and "FAULT" not in line.said
+    assert Result.PASS in {v.result for v in read_verdicts(bench.ledger)}
 
 
 def test_a_disk_that_stays_full_keeps_what_was_recorded(bench: Bench) -> None:

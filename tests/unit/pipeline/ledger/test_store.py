@@ -1,6 +1,8 @@
 """The ledger keeps what it acknowledged: across kills, full disks, second writers and later runs."""
 
+import errno
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -9,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from glass_core.errors import InputError
+from glass_core.errors import AbsentError, InputError
 from pipeline.ledger import reading as ledger
 from pipeline.ledger.lost import read_missing, read_spans
 from pipeline.ledger.reading import read_verdicts
 from pipeline.ledger.store import Ledger, LedgerFull
+from pipeline.ledger.verdict_lines import VerdictLines
 from pipeline.messages.actions import Reject
 from pipeline.messages.frames import CameraFacts
 from pipeline.messages.line import Heartbeat, LineState
@@ -40,6 +43,25 @@ for number in range(10**9):
         print(number, flush=True)
 """
 
+FULL_AT_START = """
+import resource, sys
+from pathlib import Path
+from glass_core.errors import InputError
+from pipeline.ledger.store import Ledger
+from pipeline.messages.states import Result
+from pipeline.messages.verdicts import Verdict
+_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, hard))
+try:
+    Ledger(Path(sys.argv[1]))
+except InputError as e:
+    print(type(e).__name__, e)
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+held = Ledger(Path(sys.argv[1]))
+held.add(Verdict(number=0, generation=0, camera="left", boot_id="b", seq=0, result=Result.PASS, t_mono_ns=0, t_utc_ns=0))
+held.close()
+print("opened")
+"""
 FULL = """
 import resource, sys
 from pathlib import Path
@@ -227,6 +249,44 @@ def test_a_full_disk_keeps_every_row_until_there_is_room(tmp_path: Path) -> None
     assert error.startswith("ledger not writable (") and error.endswith("make room on the disk")
     assert failed >= 50 and committed == total
     assert [v.number for v in read_verdicts(path)] == list(range(total))
+
+
+def test_a_disk_that_is_full_as_the_ledger_is_opened_is_awaited_and_not_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    words = [sys.executable, "-c", FULL_AT_START, str(path)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    absent, room = done.stdout.splitlines()
+    assert absent.startswith("AbsentError ledger not writable (") and absent.endswith(f", {path}, make room on the disk")
+    assert room == "opened" and [v.number for v in read_verdicts(path)] == [0]
+
+
+@pytest.mark.parametrize(
+    ("number", "error"), [(errno.ENOSPC, AbsentError), (errno.EIO, AbsentError), (errno.EROFS, InputError)]
+)
+@pytest.mark.parametrize("name", ["ledger.sqlite.lock", "verdicts.jsonl"])
+def test_what_a_person_must_mend_is_told_from_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, number: int, error: type[InputError]
+) -> None:
+    opened = os.open
+
+    def refuse(path: Path, *words: int) -> int:
+        if Path(path).name == name:
+            raise OSError(number, os.strerror(number))
+        return opened(path, *words)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.open", refuse)
+        with pytest.raises(InputError, match="not writable") as told:
+            VerdictLines(tmp_path, Ledger(tmp_path / "ledger.sqlite").run_id)
+    assert type(told.value) is error
+
+
+def test_two_lines_never_write_into_one_folder(tmp_path: Path) -> None:
+    first = Ledger(tmp_path / "first.sqlite")
+    with pytest.raises(InputError, match=r"another line writes its record into this folder, .*first\.sqlite, "):
+        Ledger(tmp_path / "second.sqlite")
+    first.close()
+    Ledger(tmp_path / "second.sqlite").close()  # one after the other they may
 
 
 def test_a_failed_commit_writes_none_of_its_rows(tmp_path: Path) -> None:
