@@ -150,7 +150,7 @@ class Decision:
             self._giving.decide(frame, None, (), self._now_ns)
         self._giving.fallen(self._backlog.take_fallen(), self._now_ns)
         self._tell_totals_before()  # again: nobody acknowledges totals, and the first time the recorder may have been away
-        self._voice.tell(self._totals(self._now_ns))
+        self._voice.tell(self._totals(self._now_ns).model_copy(update={"last": True}))
         self._backlog.send_uncommitted_again()  # whether it arrived will not be heard any more
         self._backlog.pass_on()
 

@@ -69,7 +69,7 @@ class Recorder:
         self._room, self._retention = Room(folder), retention
         self._aside_until_ns: int | None = None
         self._reached, self._counted = (0, 0), (min(0, -generation), 0)
-        """Up to where there are verdicts, and totals that count them; those of the recorder before are not known."""
+        """Up to where there are verdicts, and last totals that count them; those of the recorder before are not known."""
         self._steps_well = True
         """Its last step came to its end: one that fails is closed as well, in the middle of the run."""
         self._status = StatusReport(to_decision, "recorder", "recorder", generation)
@@ -131,7 +131,7 @@ class Recorder:
         self._ledger.add(message, payloads)
         if (key := record_key(message)) is not None:
             self._unsafe.append(key)
-        if isinstance(message, Totals):
+        if isinstance(message, Totals) and message.last:
             self._counted = max(self._counted, (message.generation, message.verdicts))
         if isinstance(message, Verdict):
             self._reached = max(self._reached, (message.generation, message.number + 1))

@@ -87,4 +87,6 @@ class Totals(Message):
     latency_ms: Annotated[dict[Name, Finite], Field(max_length=8)]
     cameras: Annotated[dict[Name, CameraCounts], Field(max_length=MAX_CAMERAS)]
     last_defect: Detail = ""
+    last: bool = False
+    """Decision closes in order: no verdict comes after these totals."""
     t_mono_ns: Count

@@ -72,10 +72,13 @@ class Record:
         """The ledger and verdicts.jsonl."""
         ago_ns = time.time_ns() - time.monotonic_ns()
         with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)) as db:
+            first_word = "SELECT run_id, min(body ->> '$.t_mono_ns') FROM states GROUP BY run_id"
+            spoke_ns = dict(db.execute(first_word))  # a line whose disk is full speaks before its record begins
             for run, key, value in db.execute("SELECT run_id, key, value FROM run"):
                 if key == "started":
                     began = datetime.fromisoformat(json.loads(value)).timestamp()
-                    self.runs.append((run, int(began * 1e9) - ago_ns))
+                    began_ns = int(began * 1e9) - ago_ns
+                    self.runs.append((run, min(began_ns, spoke_ns.get(run, began_ns))))
                 elif key == "ended":
                     self.ends[run] = json.loads(value)
             self.rows = [(r, json.loads(b)) for r, b in db.execute("SELECT run_id, body FROM verdicts ORDER BY rowid")]

@@ -34,6 +34,7 @@ from pipeline.telemetry import Refusals
 from tests import fakes
 
 SECOND = 1_000_000_000
+LAST = fakes.totals(verdicts=1, last=True)
 
 
 class Queue:
@@ -350,12 +351,13 @@ def test_a_recorder_started_again_goes_on_with_the_run(tmp_path: Path, generatio
     ("generation", "heard", "ends"),
     [
         (0, [], True),  # nobody has said anything
-        (0, [verdict(0), verdict(1), fakes.totals(verdicts=2)], True),
-        (0, [verdict(0), fakes.totals(verdicts=1), verdict(1)], False),  # decision died before it had told all
-        (0, [verdict(5, generation=1), fakes.totals(generation=1, verdicts=6), fakes.totals(verdicts=99)], True),
-        (0, [verdict(5, generation=1), fakes.totals(generation=0, verdicts=99)], False),
+        (0, [verdict(0), verdict(1), LAST.model_copy(update={"verdicts": 2})], True),
+        (0, [verdict(0), verdict(1), fakes.totals(verdicts=2)], False),  # decision was killed as it hung with frames in hand
+        (0, [verdict(0), LAST, verdict(1)], False),  # decision died before it had told all
+        (0, [verdict(5, generation=1), fakes.totals(generation=1, verdicts=6, last=True), fakes.totals(verdicts=99)], True),
+        (0, [verdict(5, generation=1), fakes.totals(generation=0, verdicts=99, last=True)], False),
         (1, [], False),  # what its predecessor had in hand may be lost
-        (1, [fakes.totals()], True),
+        (1, [fakes.totals(last=True)], True),
     ],
 )
 def test_a_run_has_ended_in_order_where_decision_has_counted_all_that_came(
@@ -380,7 +382,7 @@ def test_a_recorder_that_is_killed_in_its_last_pictures_has_ended_in_order(
     config = LineConfig.model_validate({"ledger": {"path": tmp_path / "ledger.sqlite"}})
     recorder = make_recorder(queue := Queue(), queue, config, tmp_path / "model", 0, os.getpid())
     queue.put(verdict(0))
-    queue.put(fakes.totals(verdicts=1))
+    queue.put(LAST)
     seen = list[bool]()
 
     def write_one(_: album.Album) -> bool:
@@ -397,7 +399,7 @@ def test_a_recorder_that_fails_in_a_step_has_not_ended_in_order(tmp_path: Path, 
     config = LineConfig.model_validate({"ledger": {"path": tmp_path / "ledger.sqlite"}})
     recorder = make_recorder(queue := Queue(), queue, config, tmp_path / "model", 0, os.getpid())
     queue.put(verdict(0))
-    queue.put(fakes.totals(verdicts=1))
+    queue.put(LAST)
     with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError):
         patch.setattr(recorder._room, "warning", lambda now_ns: 1 / 0)
         recorder.step(SECOND)
@@ -422,7 +424,7 @@ def test_a_run_that_closes_on_a_full_disk_has_ended_in_order_only_with_its_last_
     commit = Ledger.commit
     monkeypatch.setattr(Ledger, "commit", full)
     queue.put(verdict(0))
-    queue.put(fakes.totals(verdicts=1))
+    queue.put(LAST)
     with pytest.raises(InputError, match="record incomplete"):
         recorder.close()
     assert tries == [3, 3] and len(list(read_verdicts(config.ledger.path))) == room
