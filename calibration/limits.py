@@ -135,6 +135,11 @@ def logit(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.log(inside) - np.log1p(-inside)
 
 
+def raised(threshold: float, by: float) -> float:
+    """A threshold moved by so much in log odds, never lower than before for `by` >= 0, and below 1."""
+    return min(max(threshold, 1 / (1 + math.exp(-float(logit(np.array([threshold]))[0]) - by))), _MAX_THRESHOLD)
+
+
 class _Tail(NamedTuple):
     start: float
     scale: float

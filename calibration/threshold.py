@@ -7,11 +7,12 @@ from statistics import median
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from calibration.false_alarms import AREA_M2, FRAMES, Budget, FalseAlarms, Per
 from calibration.good import METRE_MM, GoodFrame, Samples, Unit, by_frame, by_metre, width_m
-from calibration.limits import CONFIDENCE, OWN_TAIL_FROM, Ahead, Limit, limit
+from calibration.limits import CONFIDENCE, OWN_TAIL_FROM, Ahead, Limit, limit, logit
 from calibration.optimism import Learned, corrected
 from glass_core.errors import InputError
 from glass_core.files.sealed import ChangedByHand, Sealed
@@ -59,6 +60,18 @@ class GoodLook(BaseModel):
     """Median of the frames' highest scores, each as a share of its lane's threshold."""
     middle_shares: tuple[float, float, float]
     """The 5 %, 50 % and 95 % quantile of the same of the frames' middle lane, which a single defect does not touch."""
+    levels: tuple[float, float, float] | None = None
+    """The same quantiles of the frames' `level_of`; null on cards of before, whose thresholds follow no roll."""
+
+    def raised_by(self, level: float) -> float:
+        """By how much, in log odds, the thresholds of cloth at that level are raised: what lies above the card's range.
+
+        At most by the range's own width: so much did good cloth vary from frame to frame, and what varies more is other cloth.
+        """
+        if self.levels is None:
+            return 0.0
+        low, _, high = self.levels
+        return min(max(level - high, 0.0), high - low)
 
 
 class ThresholdCard(Sealed):
@@ -297,8 +310,18 @@ def _good(frames: Sequence[GoodFrame], thresholds: tuple[float, ...]) -> dict[st
         low, middle, high = (float(q) for q in np.quantile([middle_lane(each) for each in shares], (0.05, 0.5, 0.95)))
         level, texture = (median(values) for values in zip(*looks, strict=True)) if looks else (None, None)
         share = median(each[-1] for each in shares)
-        found[camera] = GoodLook(level=level, texture=texture, share=share, middle_shares=(low, middle, high))
+        levels = [level_of(f.lanes, in_force[: len(f.lanes)]) for f in own]
+        least, usual, most_high = (float(q) for q in np.quantile(levels, (0.05, 0.5, 0.95)))
+        found[camera] = GoodLook(
+            level=level, texture=texture, share=share, middle_shares=(low, middle, high), levels=(least, usual, most_high)
+        )  # fmt: skip
     return found
+
+
+def level_of(lanes: Sequence[float] | NDArray[np.floating], thresholds: Sequence[float] | NDArray[np.floating]) -> float:
+    """How far a frame's middle lane lies above its threshold, in log odds: below 0 for good cloth."""
+    above = logit(np.asarray(lanes, dtype=np.float64)) - logit(np.asarray(thresholds, dtype=np.float64))  # (lanes,)
+    return middle_lane(sorted(above.tolist()))
 
 
 def middle_lane(shares: Sequence[float]) -> float:

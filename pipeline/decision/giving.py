@@ -49,6 +49,8 @@ class Giving:
         """Judge, collect the facts, let the doubts overrule in their order, and give the verdict."""
         account = self._cameras[frame.camera]
         roll, standard = self._cloth.roll(frame.span), self._terms.standard_of(frame.style)
+        raised = account.likeness.raised(roll) if standard else 0.0
+        standard = standard.raised(raised) if standard else None
         ready = self._roster.state("worker", "worker") is StageState.READY
         judgement = judge(frame, scored, payloads, standard) if scored else unscored(frame, ready, now_ns)
         rescan, suits, unlike = account.seen.again(frame), self._cloth.suits(frame), ""
@@ -67,6 +69,7 @@ class Giving:
             standard, now_ns,
             frame.part(Measures), scored.part(Grounds) if scored and not scored.given_up else Grounds(),
             latency_ms=max(0.0, (now_ns - frame.t_mono_ns) / 1e6),  # both clocks are read a little before the fact
+            raised=raised,
         )  # fmt: skip
         self._account(verdict, payloads, now_ns)
 
@@ -114,6 +117,7 @@ class Giving:
         measures: Measures,
         grounds: Grounds,
         latency_ms: float | None = None,
+        raised: float = 0.0,
         lost: int = 0,
         lapse: Lapse = NOWHEN,
     ) -> Verdict:
@@ -121,7 +125,7 @@ class Giving:
             number=self._voice.number(Verdict), generation=self._terms.generation,
             result=judgement.result, reason=judgement.reason, detail=judgement.detail,
             regions=judgement.regions, regions_total=judgement.regions_total,
-            card_sha=standard.card_sha if standard else "", t_mono_ns=now_ns, latency_ms=latency_ms, lost=lost,
+            card_sha=standard.card_sha if standard else "", raised=raised, t_mono_ns=now_ns, latency_ms=latency_ms, lost=lost,
             **vars(source), **vars(span), **vars(place), **vars(measures), **vars(grounds), **vars(lapse),
         ).fitting()  # fmt: skip
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from calibration.limits import raised
 from calibration.threshold import GoodLook, ThresholdCard
 from glass_core.errors import InputError
 from glass_core.pictures.tiling import Tiling
@@ -38,6 +39,10 @@ class Standard:
     def threshold(self, lane: int) -> float:
         """The threshold of a lane; a lane that the card does not know is held to the strictest."""
         return self.thresholds[lane] if lane < len(self.thresholds) else min(self.thresholds)
+
+    def raised(self, by: float) -> Standard:
+        """The same with thresholds raised by so much, in log odds: for a roll whose good cloth scores higher."""
+        return replace(self, thresholds=tuple(raised(each, by) for each in self.thresholds)) if by else self
 
 
 def standard_of(card: ThresholdCard | None) -> Standard | None:

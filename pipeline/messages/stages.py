@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.messages.domains import MAX_CAMERAS, BootId, Count, Detail, FrameMm, Int64, Label, Name, RecordMm, Sha
+from pipeline.messages.domains import MAX_CAMERAS, BootId, Count, Detail, Finite, FrameMm, Int64, Label, Name, RecordMm, Sha
 from pipeline.messages.message import Message
 from pipeline.messages.states import StageState
 
@@ -34,6 +34,8 @@ class Began(BaseModel):
     start_mm: RecordMm | None
     unlike: Detail = ""
     """What is unlike the card's cloth; empty: nothing, or a person has accepted the roll."""
+    raised: Finite = 0.0
+    """By so much its thresholds are raised, in log odds."""
 
 
 class Mark(BaseModel):

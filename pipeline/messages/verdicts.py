@@ -108,6 +108,8 @@ class Verdict(Message):
     from_ns: Count | None = None
     to_ns: Count | None = None
     """From when to when a camera said nothing, by the clock of `t_mono_ns`, where its silence has no place on the cloth."""
+    raised: Finite = 0.0
+    """By so much the card's thresholds were raised for this roll, in log odds."""
 
     def payload_sizes(self) -> tuple[int, ...]:
         """The cells and the pixels of a frame above the recording floor, or nothing."""

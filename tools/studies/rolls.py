@@ -7,7 +7,8 @@ DATA is in MVTec layout, its test pictures one tile each (`tools.studies.make_ti
 region above a card's lowest threshold comes within 16 px of its mask. The ceiling is what the threshold finds above which
 one in a hundred of the test's own good tiles lies: it looks at the test and serves as a measure, never as a setting.
 The other rolls are simulated (`tools.studies.shifted_rolls`), the card stays that of the roll that was trained on, for 20.
-`followed` tells what a threshold would find that moved, in log odds, by as much as a roll's good tiles score higher or lower.
+`followed` tells what is found at the threshold that a live line has after a roll's first metres: raised by the card's rule
+(docs/explanation/thresholds.md), here from the level of the roll's own good tiles.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ from rich.console import Console
 from rich.progress import track
 
 from calibration.false_alarms import Budget
-from calibration.limits import logit
+from calibration.limits import raised
 from calibration.model_card import origin_of, score_cloth
-from calibration.threshold import ThresholdCard, calibrate
+from calibration.threshold import ThresholdCard, calibrate, level_of
 from glass_core.engines import Engine, load_engine
 from glass_core.errors import InputError
 from glass_core.evaluation.kept_apart import refuse_seen
@@ -66,10 +67,9 @@ class Tiles:
         """Share of the defective tiles with a score above it on the mark."""
         return float((self.marked > threshold).mean())
 
-    @property
-    def level(self) -> float:
-        """Where the good tiles lie, in log odds: their median."""
-        return float(np.median(logit(self.good)))
+    def level(self, threshold: float) -> float:
+        """Where the good tiles lie against a threshold, in log odds: their median."""
+        return float(np.median([level_of([score], [threshold]) for score in self.good]))
 
     @property
     def ceiling(self) -> float:
@@ -145,16 +145,13 @@ def figures(tiles: Tiles, threshold: float, card: int = 0) -> dict[str, Any]:
     }
 
 
-def followed(threshold: float, usual: float, level: float) -> float:
-    """The threshold of a roll whose level, in log odds, differs so from the usual one."""
-    return float(1 / (1 + np.exp(usual - level - logit(np.array([threshold]))[0])))
-
-
-def figures_of_roll(roll: Roll, tiles: Tiles, own: Tiles, threshold: float) -> dict[str, Any]:
-    """How it was drawn, and what is found in it by the card and by a threshold that follows its level."""
-    moved = figures(tiles, followed(threshold, own.level, tiles.level))
-    also = {name: moved[name] for name in ("found", "good_alarmed")}
-    return asdict(roll) | figures(tiles, threshold) | {"level": tiles.level - own.level, "followed": also}
+def figures_of_roll(roll: Roll, tiles: Tiles, card: ThresholdCard) -> dict[str, Any]:
+    """How it was drawn, and what is found in it by the card and by the threshold raised for its level."""
+    threshold, level = min(card.thresholds), tiles.level(min(card.thresholds))
+    by = card.good[""].raised_by(level)
+    moved = figures(tiles, raised(threshold, by))
+    also = {"found": moved["found"], "good_alarmed": moved["good_alarmed"], "good": moved["good"]}
+    return asdict(roll) | figures(tiles, threshold) | {"level": level, "raised_by": by, "followed": also}
 
 
 def cards_of(run: Path, engine: Engine, mm_per_px: float, display: Display) -> list[ThresholdCard]:
@@ -202,13 +199,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         | figures(own, threshold, number)
         for number, (card, threshold) in enumerate(zip(cards, thresholds, strict=True))
     ]
-    usual = thresholds[BUDGETS.index(Budget().per_100_m2)]
+    usual = cards[BUDGETS.index(Budget().per_100_m2)]
     draws = [Roll.drawn(seed) for seed in range(args.rolls)]
     rolls = [
-        figures_of_roll(roll, score_roll(engine, images, [usual], args.mm_per_px, roll, f"roll {number + 1}"), own, usual)
+        figures_of_roll(
+            roll, score_roll(engine, images, [min(usual.thresholds)], args.mm_per_px, roll, f"roll {number + 1}"), usual
+        )
         for number, roll in enumerate(draws)
     ]
-    shifted = {**over_rolls(rolls), "rolls": rolls} if rolls else None
+    followed = [roll["followed"] for roll in rolls]
+    shifted = {**over_rolls(rolls), "followed": over_rolls(followed), "rolls": rolls} if rolls else None
     learned = cards[0].learned.model_dump() if cards[0].learned else None
     facts = {"schema": 1, "textures": read_info(args.run).textures, "learned": learned}
     print(json.dumps({**facts, "per_100_m2": budgets, "simulated_rolls": shifted}))

@@ -119,9 +119,9 @@ def aitex_cloth(
     if not good or not bad:
         raise InputError(f"no strips, {folder}, give a folder with good/, defect/ and mask/")
     if same_light:
-        levels = [level_of(strip, inspect_x_px) for strip in good]
+        levels = [grey_of(strip, inspect_x_px) for strip in good]
         low, high = min(levels) * (1 - SAME_LIGHT), max(levels) * (1 + SAME_LIGHT)
-        bad = [strip for strip in bad if low <= level_of(strip, inspect_x_px) <= high]
+        bad = [strip for strip in bad if low <= grey_of(strip, inspect_x_px) <= high]
     if not bad:
         raise InputError(f"all defective strips are of another light, {folder}, leave --same-light out")
     strips = [p for pair in zip(bad, [*good, *[None] * len(bad)], strict=False) for p in pair if p is not None]
@@ -141,7 +141,7 @@ def aitex_cloth(
     return Cloth(cameras, width_px, height, len(strips), mm_per_px, inspect, tuple(truth), seam_mm)
 
 
-def level_of(strip: Path, inspect_x_px: tuple[int, int]) -> float:
+def grey_of(strip: Path, inspect_x_px: tuple[int, int]) -> float:
     """Mean grey level of a strip's cloth."""
     return float(read_image(strip)[:, slice(*inspect_x_px)].mean())
 

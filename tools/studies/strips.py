@@ -4,8 +4,8 @@
 
 FABRIC holds good/, defect/ and mask/. The card is made as in `tools.studies.rolls`, for 20 false alarms in 100 m2. A strip is
 found where a cell above the threshold lies within 16 px of its mask; `away` counts those with one elsewhere, which in another
-light are many. Same light: the cloth's grey level is within 5 % of the good strips'. `followed`: the threshold moved, in
-log odds, by as much as the strip's middle lane away from the mark scores above or below the usual one.
+light are many. Same light: the cloth's grey level is within 5 % of the good strips'. `followed`: each strip taken for a
+roll of its own, the threshold raised by the card's rule (docs/explanation/thresholds.md).
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from rich.console import Console
 from rich.progress import track
 
 from calibration.false_alarms import Budget
-from calibration.limits import logit
-from calibration.threshold import middle_lane
+from calibration.limits import raised
+from calibration.threshold import GoodLook, level_of
 from glass_core.engines import Engine, load_engine
 from glass_core.errors import InputError
 from glass_core.network.checkpoint import read_info
 from glass_core.pictures.reading import read_image
 from glass_core.pictures.scoring import score_image
 from tools.cli import one_line
-from tools.studies.rolls import BUDGETS, cards_of, followed, near_mark
-from tools.studies.simulated_cloth import SAME_LIGHT, level_of
+from tools.studies.rolls import BUDGETS, cards_of, near_mark
+from tools.studies.simulated_cloth import SAME_LIGHT, grey_of
 from tools.verbs.display import Display
 
 
 @dataclass(frozen=True)
 class Strip:
-    """What a strip scored: the highest cell near its mark (0 without one) and away from it, and its level in log odds."""
+    """What a strip scored: the highest cell near its mark (0 without one) and away from it, and its lanes away from it."""
 
     grey: float
     marked: float
     away: float
-    level: float
+    lanes: tuple[float, ...]
 
 
 def strips(engine: Engine, paths: Sequence[Path], inspect_x_px: tuple[int, int], what: str) -> Iterator[Strip]:
@@ -59,26 +59,25 @@ def strips(engine: Engine, paths: Sequence[Path], inspect_x_px: tuple[int, int],
                 raise InputError(f"a defective strip without a mask, {path}, give {mask}")
             marked = read_image(mask)[:, slice(*inspect_x_px)] > 0
             near = near_mark(marked, cells.shape, definition.tiling.cell_px)
-        yield strip(cells, near, level_of(path, inspect_x_px), definition.tiling.tile_px // definition.tiling.cell_px)
+        yield strip(cells, near, grey_of(path, inspect_x_px), definition.tiling.tile_px // definition.tiling.cell_px)
 
 
 def strip(cells: NDArray[np.floating], near: NDArray[np.bool_], grey: float, lane_cells: int) -> Strip:
     """Of a map (rows, cols) and what of it is near the mark, in lanes of so many cells."""
     away = np.where(near, 0, cells).max(axis=0)  # (cols,)
-    lanes = sorted(float(away[first : first + lane_cells].max()) for first in range(0, len(away), lane_cells))
-    inspected = [lane for lane in lanes if lane > 0]
-    level = float(logit(np.array([middle_lane(inspected)]))[0])
-    return Strip(grey, float(cells[near].max(initial=0)), float(away.max()), level)
+    lanes = tuple(float(away[first : first + lane_cells].max()) for first in range(0, len(away), lane_cells))
+    return Strip(grey, float(cells[near].max(initial=0)), float(away.max()), lanes)
 
 
-def count(found: Sequence[Strip], threshold: float, usual: float) -> dict[str, Any]:
-    """How many are found on the mark and alarm elsewhere, by the card and by a threshold that follows each strip's level."""
+def count(found: Sequence[Strip], threshold: float, good: GoodLook) -> dict[str, Any]:
+    """How many are found on the mark and alarm elsewhere, by the card and by a threshold raised for each strip's level."""
 
     def at(thresholds: Sequence[float]) -> dict[str, int]:
         pairs = list(zip(found, thresholds, strict=True))
         return {"found": sum(s.marked > t for s, t in pairs), "away": sum(s.away > t for s, t in pairs)}
 
-    moved = at([followed(threshold, usual, each.level) for each in found])
+    levels = [level_of(each.lanes, [threshold] * len(each.lanes)) for each in found]
+    moved = at([raised(threshold, good.raised_by(level)) for level in levels])
     return {"strips": len(found), **at([threshold] * len(found)), "followed": moved}
 
 
@@ -100,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         card = cards_of(args.run, engine, args.mm_per_px, display)[BUDGETS.index(Budget().per_100_m2)]
     threshold = min(card.thresholds)
     good, bad = (list(strips(engine, paths[part], inspect_x_px, part)) for part in ("good", "defect"))
-    usual = float(np.median([each.level for each in good]))
+    usual = card.good[""]
     low, high = (end([each.grey for each in good]) * (1 + by) for end, by in ((min, -SAME_LIGHT), (max, SAME_LIGHT)))
     same = [low <= each.grey <= high for each in bad]
     print(json.dumps({

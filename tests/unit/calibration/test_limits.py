@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from calibration.limits import Ahead, limit, logit
+from calibration.limits import Ahead, limit, logit, raised
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
@@ -188,3 +188,13 @@ def test_logit_is_finite_and_increasing_over_all_scores() -> None:
     assert np.isfinite(found).all() and (np.diff(found) >= 0).all()
     assert found[3] == 0
     np.testing.assert_allclose(logit(sigmoid(np.linspace(-15, 12, 50))), np.linspace(-15, 12, 50), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("threshold", [1e-6, 0.02, 0.5, 0.98135, float(np.nextafter(np.float32(1), np.float32(0)))])
+def test_a_threshold_is_raised_in_log_odds_and_stays_below_one(threshold: float) -> None:
+    assert raised(threshold, 0.0) == pytest.approx(threshold, rel=1e-9)
+    up = raised(threshold, 0.7)
+    assert threshold <= up < 1
+    if threshold < 0.99:
+        odds = up / (1 - up) / (threshold / (1 - threshold))
+        assert odds == pytest.approx(np.exp(0.7))

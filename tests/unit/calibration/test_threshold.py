@@ -13,7 +13,7 @@ import pytest
 from calibration.false_alarms import Budget
 from calibration.good import GoodFrame, by_frame, by_metre, dispersion, of_width
 from calibration.limits import Ahead
-from calibration.threshold import Model, ThresholdCard, calibrate, load_card
+from calibration.threshold import GoodLook, Model, ThresholdCard, calibrate, level_of, load_card
 from glass_core.errors import InputError
 from glass_core.pictures.scoring import ScoreDefinition, score_image
 from glass_core.pictures.tiling import Tiling
@@ -232,6 +232,29 @@ def test_how_good_cloth_looked_is_on_the_card() -> None:
     assert found[""].level is None
     low, middle, high = found["c"].middle_shares
     assert 0 < low < middle < high <= 1 and middle < found["c"].share <= 1
+
+
+def test_the_level_of_good_cloth_is_on_the_card_and_a_card_of_before_has_none() -> None:
+    frames = [replace(f, camera="c") for f in good_frames(60)]
+    made = calibrate(frames, MODEL, in_frames(5), "good cloth")
+    levels = [level_of(f.lanes, made.thresholds) for f in frames]
+    assert made.good["c"].levels == pytest.approx(np.quantile(levels, (0.05, 0.5, 0.95)).tolist())
+    body = json.loads(made.model_dump_json(by_alias=True))
+    del body["good"]["c"]["levels"]
+    before = ThresholdCard.model_validate(body).good["c"]
+    assert before.levels is None and before.raised_by(5.0) == 0.0
+
+
+def test_a_level_is_that_of_the_middle_lane_in_log_odds() -> None:
+    at = [1 / (1 + np.exp(-v)) for v in (-3.0, 4.0, -2.5)]
+    over = [1 / (1 + np.exp(-v)) for v in (1.0, 1.0, -0.5)]
+    assert level_of(at, over) == pytest.approx(-2.0)  # of -4, 5 and -2
+
+
+@pytest.mark.parametrize(("level", "by"), [(-3.0, 0.0), (-1.5, 0.0), (-1.2, 0.3), (-0.6, 0.9), (0.4, 1.0)])
+def test_thresholds_are_raised_by_what_lies_above_the_cards_range_up_to_its_width(level: float, by: float) -> None:
+    good = GoodLook(level=None, texture=None, share=0.5, middle_shares=(0.1, 0.2, 0.4), levels=(-2.5, -2.0, -1.5))
+    assert good.raised_by(level) == pytest.approx(by)
 
 
 def test_frames_of_different_widths_share_a_single_threshold() -> None:

@@ -483,6 +483,46 @@ def test_a_roll_unlike_the_card_gets_no_pass_until_it_changes_or_somebody_accept
     assert set(run(180, 190, 0.1, level=100.0, texture=8.0)) == {(Result.PASS, None)}
 
 
+RAISING = replace(STANDARD, good={"": GOOD.model_copy(update={"levels": (-2.6, -2.2, -2.0)})})
+
+
+def test_a_roll_whose_good_cloth_scores_higher_has_raised_thresholds_after_its_first_metres() -> None:
+    def run(bench: Bench, first: int, last: int, calm: float, value: float | None = None) -> list[tuple[Result, float]]:
+        verdicts = []
+        for seq in range(first, last):
+            bench.announce(seq, level=100.0, texture=8.0)
+            bench.score(seq, calm if value is None else value, calm=calm)
+            verdicts += [v for v in bench.verdicts() if v.seq is not None]
+        return [(v.result, round(v.raised, 9)) for v in verdicts]
+
+    bench = Bench(standards={"": RAISING})
+    bench.move(0.0)
+    bench.inbox.send(RollStart(roll_id="A", at_mm=0.0))
+    assert set(run(bench, 0, 59, 0.1)) == {(Result.PASS, 0.0)}
+    assert run(bench, 59, 60, 0.1, 0.6) == [(Result.DEFECT, 0.0)]
+    bench.inbox.send(RollStart(roll_id="B", at_mm=3000.0))
+    assert set(run(bench, 60, 80, 0.2)) == {(Result.PASS, 0.0)}
+    assert set(run(bench, 80, 90, 0.2, 0.6)) == {(Result.DEFECT, 0.0)}  # sparse defects do not make the level
+    assert set(run(bench, 90, 100, 0.2)) == {(Result.PASS, 0.0)}
+    assert set(run(bench, 100, 105, 0.2, 0.64)) == {(Result.PASS, 0.6)}  # 0.5 by 0.6 of log odds is 0.6457
+    assert set(run(bench, 105, 110, 0.2, 0.65)) == {(Result.DEFECT, 0.6)}
+    again = Bench(standards={"": RAISING}, decided=bench.decision.kept, cloth=ClothTerms("B", start_mm=3000.0), generation=1)
+    again.move(5500.0)
+    assert set(run(again, 110, 120, 0.2, 0.64)) == {(Result.PASS, 0.6)}
+    again.inbox.send(RollStart(roll_id="C", at_mm=6000.0))
+    assert set(run(again, 120, 125, 0.2, 0.64)) == {(Result.DEFECT, 0.0)}
+
+
+def test_nothing_lowers_a_threshold() -> None:
+    bench = Bench(standards={"": RAISING})
+    bench.move(0.0)
+    bench.inbox.send(RollStart(roll_id="A", at_mm=0.0))
+    for seq in range(60):
+        bench.announce(seq, level=100.0, texture=8.0)
+        bench.score(seq, 0.05 if seq < 50 else 0.45, calm=0.05)
+    assert {(v.result, v.raised) for v in bench.verdicts()} == {(Result.PASS, 0.0)}
+
+
 @pytest.mark.parametrize("accepted", [False, True])
 def test_what_the_first_metres_said_of_a_roll_or_a_person_of_them_outlives_decision(accepted: bool) -> None:
     standards, dark = {"": replace(STANDARD, good={"": GOOD})}, {"level": 60.0, "texture": 8.0}
