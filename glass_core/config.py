@@ -81,6 +81,8 @@ class TrainConfig(Section):
     split: SplitFractions = SplitFractions()
 
     epochs: int = Field(default=8, ge=1)
+    minutes: float | None = Field(default=None, gt=0, le=10_080)
+    """Instead of a number of epochs: whole ones are learned as long as another fits into this time, at least one."""
     iterations_per_epoch: int | None = Field(default=25, ge=1)
     """Null: as the official code, once over the training tiles, the last batch short, or until more than 392 are seen."""
     batch_tiles: int = Field(default=8, ge=1)
@@ -132,6 +134,8 @@ class TrainConfig(Section):
             defaults["levels"] = row.levels
         if data.get("input") == "crop":
             defaults.pop("light", None)
+        if data.get("minutes") is not None and "epochs" in data:
+            raise ValueError("epochs and minutes both say when training ends, give one of them")
         return {**defaults, **data}
 
     @model_validator(mode="after")

@@ -3,6 +3,8 @@
 See docs/explanation/glass.md#the-course-of-a-training.
 """
 
+import math
+import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -44,17 +46,17 @@ def fit(images: Sequence[Path], config: TrainConfig, out: Path, report: Report) 
     The model is the epoch that tells synthetic defects in held-out good tiles apart best, or the last one (`select`); the
     state keeps the heads of both.
     A state left there by the same config and pictures is taken up after its last finished epoch, and the weights come out
-    as without the interruption; meanwhile `epochs` may have grown, and `select` changed. In GLASS-j the judge's picture is
-    left in `out`, too. Raises InputError for pictures or a state that cannot be used and for a training that diverges,
-    MissingError without the trunk's weights. The process keeps what memory it has had (freed_memory).
+    as without the interruption; meanwhile `epochs` may have grown, and `minutes` and `select` changed. In GLASS-j the judge's
+    picture is left in `out`, too. Raises InputError for pictures or a state that cannot be used and for a training that
+    diverges, MissingError without the trunk's weights. The process keeps what memory it has had (freed_memory).
     """
     keep_freed_memory()
     torch.backends.cudnn.allow_tf32 = False  # held-out tiles are scored in float32, as engines score
     fitting = _Fitting(images, config, out, report)
     fitting.begin()
     fitting.catch_up()
-    for epoch in range(len(fitting.curve), config.epochs):
-        fitting.learn(epoch)
+    while len(fitting.curve) < fitting.planned:
+        fitting.learn(len(fitting.curve))
     fitting.finish()
     return out
 
@@ -84,7 +86,12 @@ class _Fitting:
         self._good: GoodFeatures | None = None
         state = out / STATE_FILE
         self.curve, self._selected = resume(state, self._glass, self._averaged.glass, self._optimisers, self._identity)
-        if len(self.curve) > config.epochs:
+        self.planned = config.epochs
+        """Epochs in all; with `minutes` as many as were when this began, and will fit in as fast as those since."""
+        self._began_s, self._before = time.monotonic(), len(self.curve)
+        if config.minutes is not None:
+            self.planned = max(self.planned, self._before + 1)
+        if len(self.curve) > self.planned:
             raise InputError(f"{len(self.curve)} epochs are done, {out}, ask for as many at least or choose another --out")
 
     def begin(self) -> None:
@@ -113,7 +120,7 @@ class _Fitting:
     def catch_up(self) -> None:
         """Evaluates an epoch that is the last only now: the training was to be longer when it was learned."""
         done = len(self.curve)
-        if done and done == self._config.epochs and done % self._config.evaluate_every:
+        if done and done == self.planned and done % self._config.evaluate_every:
             self.curve[-1] = self.curve[-1].model_copy(update=self._evaluate(done))
             self._keep()
             self._draw()
@@ -124,7 +131,8 @@ class _Fitting:
         good = self._good = self._good or self._look_at_good()
         figures = self._iterate(epoch, good)
         self._refuse_diverged([*heads_of(self._glass).values(), *heads_of(self._averaged.glass).values()], epoch)
-        evaluated = epoch + 1 == self._config.epochs or (epoch + 1) % self._config.evaluate_every == 0
+        self.planned = self._plan(epoch + 1)
+        evaluated = epoch + 1 == self.planned or (epoch + 1) % self._config.evaluate_every == 0
         if evaluated:
             figures |= self._evaluate(epoch + 1)
         self.curve.append(EpochFigures(epoch=epoch + 1, **figures))
@@ -154,6 +162,14 @@ class _Fitting:
         )
         save_model(self._out, tensors, info)
 
+    def _plan(self, done: int) -> int:
+        """How many epochs there will be, after so many: the pace of this process tells what still fits in."""
+        if self._config.minutes is None:
+            return self._config.epochs
+        gone_s = time.monotonic() - self._began_s
+        left_s = 60 * self._config.minutes - gone_s
+        return done + max(0, math.floor(left_s * (done - self._before) / gone_s))
+
     def _draw(self) -> None:
         write_curves(self._out / CURVES_PICTURE, self.curve, self._chosen)
 
@@ -182,7 +198,7 @@ class _Fitting:
                 self._refuse_diverged([log["loss"]], epoch)
                 done = epoch * per_epoch + iteration + 1
                 self._averaged.update(done)
-                self._report(Step(done, config.epochs * per_epoch, epoch + 1, config.epochs, log))
+                self._report(Step(done, self.planned * per_epoch, epoch + 1, self.planned, log))
                 logs.append(log)
         return {name: float(np.nanmean([log[name] for log in logs])) for name in LOGGED if name in logs[0]}
 

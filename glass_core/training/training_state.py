@@ -27,7 +27,7 @@ def identity(config: TrainConfig, parts: Split, textures: str, origin: WeightsOr
     """
     return json.dumps(
         {
-            "config": config.model_dump(mode="json", exclude={"epochs", "weights", "textures", "select"}),
+            "config": config.model_dump(mode="json", exclude={"epochs", "minutes", "weights", "textures", "select"}),
             "split": parts.digest,
             "textures": textures,
             "weights": origin and origin.sha256,
