@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from glass_core.backbones import BACKBONES
+from glass_core.errors import InputError
 from glass_core.pictures.split import SplitFractions
 from glass_core.pictures.tiling import Tiling, stride_px
 from glass_core.settings.document import read_document
@@ -134,8 +135,6 @@ class TrainConfig(Section):
             defaults["levels"] = row.levels
         if data.get("input") == "crop":
             defaults.pop("light", None)
-        if data.get("minutes") is not None and "epochs" in data:
-            raise ValueError("epochs and minutes both say when training ends, give one of them")
         return {**defaults, **data}
 
     @model_validator(mode="after")
@@ -209,5 +208,7 @@ def load_train_config(path: Path, base: TrainConfig | None = None, instead: Mapp
     """
     document = read_document(path)
     section = checked(document, TrainingFile, document.body).train or {}
+    if "epochs" in section and section.get("minutes") is not None:
+        raise InputError(f"epochs and minutes both say when training ends, {path}, give one of them")
     body = {**(base.model_dump() if base else {}), **section, **(instead or {})}
     return checked(document, TrainConfig, body, under=("train",))

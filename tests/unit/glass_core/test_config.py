@@ -73,6 +73,7 @@ def test_what_is_written_down_reads_back(tmp_path: Path) -> None:
             "train: {shrink: 3, tile_px: 320}",
             "bad settings under train, {path}, tile_px (320) must be a multiple of 48 with shrink: 3",
         ),
+        ("train: {epochs: 3, minutes: 5}", "epochs and minutes both say when training ends, "),
         ("train: {profile: paper, light: 0.1}", "input: crop learns pictures as they are, leave light out"),
         ("train: {light: 0.6}", "bad value 0.6 for train.light, {path}, it should be less than 0.5"),
         ("train: {levels: [3, 2]}", "levels must be one to three of 1, 2, 3 in this order, not [3, 2]"),
