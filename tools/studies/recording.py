@@ -3,6 +3,8 @@
 Four cameras send 25 pictures a second each, 100 MB/s by default, to the recording of a line, in a process of its own as in a
 line. Told: how many it missed, how long a camera's process needs to hand over a picture, and the processor time it takes.
 `--defects`: only what is around a defect is kept, one each four seconds. The files go to `--folder`, whose disk is measured.
+`--freeze`: the recording is stopped in every other second, as a disk that hangs would stop it, and what a camera's process then
+waits is told beside what it waits otherwise.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ DEFECT_S = 4
 STARTING_S = 3.0
 
 
-def measure(folder: Path, mb_per_s: float, seconds: float, defects: bool) -> dict[str, Any]:
+def measure(folder: Path, mb_per_s: float, seconds: float, defects: bool, freeze: bool) -> dict[str, Any]:
     """Send so much for so long, and read it back."""
     rows = round(mb_per_s * 1e6 / (WIDTH_PX * FRAMES_PER_S * len(CAMERAS)))
     config = LineConfig.model_validate({
@@ -54,10 +56,14 @@ def measure(folder: Path, mb_per_s: float, seconds: float, defects: bool) -> dic
         time.sleep(STARTING_S)
         air.joined()
         pictures = [np.random.default_rng(n).integers(100, 156, (rows, WIDTH_PX), np.uint8).tobytes() for n in range(8)]
-        spent_s, began_ns, refused, waits_ms = _cpu_s(process.pid), time.monotonic_ns(), 0, list[float]()
+        spent_s, began_ns, refused = _cpu_s(process.pid), time.monotonic_ns(), 0
+        waits_ms: dict[bool, list[float]] = {False: [], True: []}  # by whether the recording is stopped
         for seq in range(round(seconds * FRAMES_PER_S)):
             due_ns = began_ns + seq * 1_000_000_000 // FRAMES_PER_S
             time.sleep(max(0, due_ns - time.monotonic_ns()) / 1e9)
+            frozen = freeze and seq // FRAMES_PER_S % 2 == 1
+            if freeze and seq % FRAMES_PER_S == 0:
+                process.send_signal(signal.SIGSTOP if frozen else signal.SIGCONT)
             for nth, (camera, box) in enumerate(boxes.items()):
                 now_ns = time.monotonic_ns()
                 bad = defects and nth == 0 and seq % (DEFECT_S * FRAMES_PER_S) == DEFECT_S * FRAMES_PER_S // 2
@@ -66,10 +72,11 @@ def measure(folder: Path, mb_per_s: float, seconds: float, defects: bool) -> dic
                     shape=(rows, WIDTH_PX), pixel_format="Mono8",
                 )  # fmt: skip
                 refused += not box.send(frame, pictures[(seq + nth) % len(pictures)])
-                waits_ms.append((time.monotonic_ns() - now_ns) / 1e6)
+                waits_ms[frozen].append((time.monotonic_ns() - now_ns) / 1e6)
                 air.publish(_verdict(frame, seq * len(CAMERAS) + nth, bad))
         took_s = (time.monotonic_ns() - began_ns) / 1e9
         cpu = (_cpu_s(process.pid) - spent_s) / took_s
+        process.send_signal(signal.SIGCONT)
         time.sleep(1)
         process.send_signal(signal.SIGTERM)
         process.wait(60)
@@ -82,8 +89,13 @@ def measure(folder: Path, mb_per_s: float, seconds: float, defects: bool) -> dic
     return {
         "mb_per_s": round(sent * rows * WIDTH_PX / 1e6 / took_s, 1), "sent": sent, "refused": refused,
         "kept": sum(kept.count(c) for c in CAMERAS), "written_mb": sum(f.stat().st_size for f in kept.files) // 1_000_000,
-        "send_ms": {f"p{q}": round(float(np.percentile(waits_ms, q)), 2) for q in (50, 99)}, "of_one_core": round(cpu, 3),
+        "send_ms": _quantiles(waits_ms[False]), "of_one_core": round(cpu, 3),
+        **({"send_ms_frozen": _quantiles(waits_ms[True])} if freeze else {}),
     }  # fmt: skip
+
+
+def _quantiles(waits_ms: list[float]) -> dict[str, float]:
+    return {f"p{q}": round(float(np.percentile(waits_ms, q)), 2) for q in (50, 99)}
 
 
 def _verdict(frame: Frame, number: int, bad: bool) -> Verdict:
@@ -104,10 +116,11 @@ def main() -> int:
     p.add_argument("--mb-per-s", type=float, default=100)
     p.add_argument("--seconds", type=float, default=20)
     p.add_argument("--defects", action="store_true", help="keep only what is around a defect")
+    p.add_argument("--freeze", action="store_true", help="the recording is stopped in every other second")
     p.add_argument("--folder", type=Path, help="on the disk that is to be measured (default: the temporary folder)")
     args = p.parse_args()
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
-        print(json.dumps(measure(Path(folder), args.mb_per_s, args.seconds, args.defects)))
+        print(json.dumps(measure(Path(folder), args.mb_per_s, args.seconds, args.defects, args.freeze)))
     return 0
 
 
