@@ -182,7 +182,7 @@ def test_minutes_are_filled_with_whole_epochs_that_are_those_of_so_many(
     run(cloth, tmp_path / "four", epochs=4, **settings)
     monkeypatch.setattr(glass_core.training.fit, "time", SimpleNamespace(monotonic=lambda: next(clock_s)))
     minutes = TrainConfig.model_validate({**config(**settings).model_dump(exclude={"epochs"}), "minutes": 4})
-    reports: Reports = []
+    reports: list[Any] = []
     fit(cloth, minutes, tmp_path / "timed", reports.append)
     assert [e.epochs for e in reports if isinstance(e, Step)] == [8, 4, 3]  # a guess, and then by the pace
     curve = load_model(tmp_path / "timed")[1].curve
