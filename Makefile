@@ -13,7 +13,7 @@ export OMP_WAIT_POLICY := PASSIVE
 
 help:
 	@echo "make demo   the whole story on generated cloth (about five minutes), result in ./demo"
-	@echo "make quick  style, types, import contracts and the line's unit tests, in two minutes"
+	@echo "make quick  style, types, import contracts and the unit tests of the line but for its outputs, in two minutes"
 	@echo "make test   style, types, import contracts, unit tests, trainings and engines, emulated cameras, whole lines, in a quarter of an hour"
 	@echo "make full   that and what takes long: the demo, the TensorRT dry run, the slowest trainings and lines"
 	@echo "make pictures  pictures of the operator's page, into ./pictures"
@@ -56,7 +56,7 @@ full: forget check unit models emulator tensorrt line browser
 	@$(TELL_NOT_RUN)
 
 quick: check
-	$(BIN)/pytest $(PART) -n 2 tests/unit --ignore tests/unit/glass_core --ignore tests/unit/calibration
+	$(BIN)/pytest $(PART) -n 2 tests/unit/pipeline --ignore tests/unit/pipeline/outputs
 
 forget:
 	@rm -f $(NOT_RUN)
