@@ -8,12 +8,14 @@ TORCH ?= torch==2.13.0
 # torch's idle threads would spin, and starve the other processes of a test
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo test check unit nemesis models emulator tensorrt line browser pictures fuzz lock sbom clean
+.PHONY: help demo quick test full forget check unit nemesis models emulator tensorrt line browser pictures fuzz lock sbom clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo   the whole story on generated cloth (about five minutes), result in ./demo"
-	@echo "make test   style, types, import contracts, unit tests, trainings and engines, emulated cameras, TensorRT dry run, whole lines"
+	@echo "make quick  style, types, import contracts and the unit tests of the line but for its outputs, in two minutes"
+	@echo "make test   style, types, import contracts, unit tests, trainings and engines, emulated cameras, whole lines, in a quarter of an hour"
+	@echo "make full   that and what takes long: the demo, the TensorRT dry run, the slowest trainings and lines"
 	@echo "make pictures  pictures of the operator's page, into ./pictures"
 	@echo "make fuzz   ten minutes of broken pictures, settings, messages, answers and files; MINUTES=60 for longer"
 	@echo "make nemesis  two thousand seeded fault schedules against the line in one process, sixty against one of real processes, and"
@@ -38,7 +40,26 @@ $(VENV)/.ready: pyproject.toml requirements.lock
 demo: $(VENV)/.ready
 	$(BIN)/glassline demo --out demo --replace
 
-test: check unit models emulator tensorrt line browser
+# Only `make full` runs what takes long: the marker is explained in pyproject.toml.
+PART := -m "not full"
+full: PART :=
+
+# Why tests were not run, a line each: every part adds its own, and the sum stands at the end.
+NOT_RUN := $(VENV)/not-run
+TELL_NOT_RUN = [ ! -e $(NOT_RUN) ] || { echo "tests that were not run, and why:"; sort $(NOT_RUN) | uniq -c; }
+test full: export GLASSLINE_NOT_RUN = $(abspath $(NOT_RUN))
+
+test: forget check unit models emulator line browser
+	@$(TELL_NOT_RUN)
+
+full: forget check unit models emulator tensorrt line browser
+	@$(TELL_NOT_RUN)
+
+quick: check
+	$(BIN)/pytest $(PART) -n 2 tests/unit/pipeline --ignore tests/unit/pipeline/outputs
+
+forget:
+	@rm -f $(NOT_RUN)
 
 check: $(VENV)/.ready
 	$(BIN)/ruff check .
@@ -47,15 +68,15 @@ check: $(VENV)/.ready
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.ready
-	$(BIN)/pytest -n 2 tests/unit tests/fuzz tests/nemesis
+	$(BIN)/pytest $(PART) -n 2 tests/unit tests/fuzz tests/nemesis
 
 # Whole trainings, bundles and engines: slower than a unit test may be.
 models: $(VENV)/.ready
-	$(BIN)/pytest tests/models
+	$(BIN)/pytest $(PART) tests/models
 
 # In a process of its own, as a grabber is: pylon's runtime does not bear the inference libraries beside it.
 emulator: $(VENV)/.ready
-	$(BIN)/pytest tests/emulator
+	$(BIN)/pytest $(PART) tests/emulator
 
 # Beside the environment, not in it: without TensorRT itself the package cannot be imported; the test has a stand-in.
 $(VENV)/torch-tensorrt: $(VENV)/.ready
@@ -66,7 +87,7 @@ tensorrt: $(VENV)/torch-tensorrt
 	$(BIN)/pytest tests/tensorrt
 
 line: $(VENV)/.ready
-	$(BIN)/pytest tests/line tests/gige
+	$(BIN)/pytest $(PART) tests/line tests/gige
 
 # The checker of accessibility, in the tests' own folder.
 tests/browser/node_modules/axe-core:
@@ -75,7 +96,7 @@ tests/browser/node_modules/axe-core:
 
 # The operator's page in Chromium; skipped where there is none.
 browser: $(VENV)/.ready tests/browser/node_modules/axe-core
-	$(BIN)/pytest tests/browser
+	$(BIN)/pytest $(PART) tests/browser
 
 pictures: $(VENV)/.ready
 	$(BIN)/python -m tests.browser.pictures pictures

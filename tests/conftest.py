@@ -46,6 +46,15 @@ def leftovers(before: tuple[set[int], set[str], set[str]], folder: Path) -> list
     return found + [f"ipc file {p}" for p in folder.rglob("*") if p.is_socket()]
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Writes why each test was not run where `make` asks for it: it tells of all parts together at the end."""
+    path = os.environ.get("GLASSLINE_NOT_RUN")
+    if path and "PYTEST_XDIST_WORKER" not in os.environ:  # who started the workers has their reports
+        with Path(path).open("a", encoding="utf-8") as file:
+            for report in terminalreporter.stats.get("skipped", []):
+                file.write(f"{report.longrepr[2].removeprefix('Skipped: ')}\n")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Engines that workers keep are not the user's; weights and fonts are."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,7 @@ class Box:
 class ScriptCamera:
     """Gives the shots it was made with; an exception among them is raised."""
 
-    def __init__(self, script: list[Shot | CameraLost | None], self_timed: bool = False, noisy: bool = False) -> None:
+    def __init__(self, script: Sequence[Shot | CameraLost | None], self_timed: bool = False, noisy: bool = False) -> None:
         self.script = script
         self.self_timed, self.noisy = self_timed, noisy
         self.pulses = 0

@@ -17,7 +17,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 PROGRAM = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/opt/homebrew/sbin")
-needs_mosquitto = pytest.mark.skipif(PROGRAM is None, reason="mosquitto is not installed")
+needs_mosquitto = pytest.mark.skipif(PROGRAM is None, reason="needs a real peer, mosquitto: .ci/peers installs it")
 
 
 def free_port() -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -32,7 +33,7 @@ def write_video(
     """RGB or grey frames at `times` (frames of 1/RATE s); each track has the same."""
     written = {".mp4": {"movflags": "faststart"}, ".mkv": {"cluster_time_limit": str(cluster_ms)}}
     with av.open(str(path), "w", options=written.get(path.suffix, {})) as container:
-        streams = [container.add_stream(codec, rate=RATE, options=options) for _ in range(tracks)]
+        streams: list[Any] = [container.add_stream(codec, rate=RATE, options=options) for _ in range(tracks)]
         for stream in streams:
             stream.height, stream.width, stream.pix_fmt = *frames[0].shape[:2], pixels
             if turn:

@@ -33,7 +33,7 @@ def chromium() -> Iterator[Any]:
     """Chromium without a window; the tests skip where there is none."""
     api = pytest.importorskip("playwright.sync_api")
     if not CHROMIUM.exists():
-        pytest.skip(f"needs {CHROMIUM}")
+        pytest.skip(f"needs a real peer, {CHROMIUM}: .ci/peers installs it")
     with api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
         yield browser

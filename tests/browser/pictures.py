@@ -9,6 +9,7 @@ import os
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 from playwright.sync_api import sync_playwright
 
@@ -20,7 +21,7 @@ from tests.browser.air import FRAME_MM, Air, verdict, write_config
 from tests.browser.conftest import CHROMIUM, banner, serving
 
 FRAMES, DEFECTS, UNSEEN = 400, (37, 90, 91, 180, 260, 333), range(140, 162)
-SCHEMES = ("light", "dark")
+SCHEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 
 
 def main(out: Path) -> None:

@@ -24,7 +24,7 @@ from pipeline.grabber.stage import Grabber, GrabberBoxes, GrabberTerms, OpenCame
 from pipeline.ledger.stage import Recorder
 from pipeline.ledger.store import Ledger
 from pipeline.link.memory_link import MemoryBroadcast, MemoryQueue
-from pipeline.link.protocol import Outbox, Received
+from pipeline.link.protocol import Received
 from pipeline.link.stage import Stage
 from pipeline.messages import actions, cloth, commands, frames, line, motion, stages, verdicts
 from pipeline.messages.message import Message
@@ -128,8 +128,8 @@ def grabber(inbox: Inbox, folder: Path) -> tuple[Stage, Kinds]:
     camera = make_camera(config)
     opened = OpenCamera(camera, config, camera.open())
     terms = GrabberTerms("b", 0, 100.0, lossless=False, position_known=True)
-    boxes: list[Outbox] = [Drain(), Drain(), Drain()]
-    return Grabber(opened, terms, GrabberBoxes(*boxes, motion=inbox), lambda: 9), (motion.Motion,)
+    boxes = GrabberBoxes(Drain(), Drain(), Drain(), motion=inbox)
+    return Grabber(opened, terms, boxes, lambda: 9), (motion.Motion,)
 
 
 def plc(inbox: Inbox, folder: Path) -> tuple[Stage, Kinds]:

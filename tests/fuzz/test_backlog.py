@@ -97,11 +97,11 @@ def compare(path: Path, told: list[Verdict], states: list[LineState]) -> tuple[i
     spans = [row for row in read_spans(path) if row[5] == Reason.RECORD_LOST]
     for v in lost:
         assert v.result is not Result.PASS  # the line was in FAULT before the first record fell out
-        assert any(a <= v.start_mm <= v.end_mm <= b for _, _, a, b, *_ in spans), v  # type: ignore[operator]
+        assert any(a <= v.start_mm <= v.end_mm <= b for _, _, a, b, *_ in spans), v
     for v in told:
         if v.number in recorded:
             assert (recorded[v.number].result, recorded[v.number].reason) == (v.result, v.reason)
-    judged_mm = sum(v.end_mm - v.start_mm for v in recorded.values() if v.result is not Result.NOT_INSPECTED)  # type: ignore[operator]
+    judged_mm = sum(v.end_mm - v.start_mm for v in recorded.values() if v.result is not Result.NOT_INSPECTED)
     seen_mm = sum(b - a for _, _, a, b, result, _ in read_spans(path) if result != Result.NOT_INSPECTED)
     assert judged_mm == seen_mm
     if not missing:

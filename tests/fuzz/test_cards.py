@@ -35,7 +35,7 @@ def _threshold() -> ThresholdCard:
 
 
 def _flatfield() -> FlatfieldCard:
-    shading = {
+    shading: dict[str, Any] = {
         "dark": (1.5,) * 24,
         "gain": (1.25,) * 24,
         "level": 180.0,
@@ -47,9 +47,18 @@ def _flatfield() -> FlatfieldCard:
 
 
 def _scale() -> ScaleCard:
-    measured = {"mm_per_px_x": 0.2, "mm_per_px_y": 0.25, "squareness_deg": 0.1, "residual_px": 0.3, "blur_px": 1.5}
-    bent = {"line_scan": False, "height_px": 16, "bend_x": (11.5, 12.0, *[0.1] * 8), "bend_y": (7.5, 0.0, 8.0, *[0.1] * 7)}
-    return ScaleCard.measured(**OWNER, method="checkerboard", **measured, **bent)
+    measured: dict[str, Any] = {
+        "mm_per_px_x": 0.2,
+        "mm_per_px_y": 0.25,
+        "squareness_deg": 0.1,
+        "residual_px": 0.3,
+        "blur_px": 1.5,
+        "line_scan": False,
+        "height_px": 16,
+        "bend_x": (11.5, 12.0, *[0.1] * 8),
+        "bend_y": (7.5, 0.0, 8.0, *[0.1] * 7),
+    }
+    return ScaleCard.measured(**OWNER, method="checkerboard", **measured)
 
 
 def _alignment() -> AlignmentCard:

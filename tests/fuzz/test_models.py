@@ -55,7 +55,10 @@ def _checkpoint() -> bytes:
 
 
 def _cases() -> list[Case]:
-    tensors = {"a.weight": np.arange(48, dtype=np.float32).reshape(6, 8), "b": np.zeros((2, 0), np.float16)}
+    tensors: dict[str, np.ndarray] = {
+        "a.weight": np.arange(48, dtype=np.float32).reshape(6, 8),
+        "b": np.zeros((2, 0), np.float16),
+    }
     return [
         (dumped(INFO), INFO_FILE, lambda path: read_info(path.parent), True),
         (dumped(INFO), INFO_FILE, lambda path: load_model(path.parent), True),

@@ -55,7 +55,8 @@ class AravisCamera:
     def __init__(self, width: int, height: int, rate_hz: float, blocks: int) -> None:
         self._size, self._rate_hz, self._most = (height, width), rate_hz, blocks
         self._arv, self._gobject = ctypes.CDLL(LIBRARY), ctypes.CDLL("libgobject-2.0.so.0")
-        self._camera = self._stream = None
+        self._camera: ctypes.c_void_p | None = None
+        self._stream: ctypes.c_void_p | None = None
         self.damaged = 0
         """Buffers in which packets were missing."""
         self.late = 0

@@ -22,7 +22,7 @@ from tests.nemesis.line import make_card
 WIDTH, HEIGHT, RATE_HZ, BLOCKS = 256, 128, 40.0, 240
 PACKETS_LOST_PER_THOUSAND = 5
 
-pytestmark = pytest.mark.skipif(not usable(), reason="Aravis' fake GigE camera is not here: apt-get install aravis-tools")
+pytestmark = pytest.mark.skipif(not usable(), reason="needs a real peer, Aravis' fake camera: .ci/peers installs it")
 
 
 def line(folder: Path) -> LineConfig:

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import msgpack
@@ -120,7 +120,7 @@ def resident_mib(pid: int) -> float:
     return int(Path(f"/proc/{pid}/status").read_text().split("VmRSS:")[1].split()[0]) / 1024
 
 
-def open_line(model: Path, footage: Path, folder: Path, **change: object) -> LineConfig:
+def open_line(model: Path, footage: Path, folder: Path, **change: Any) -> LineConfig:
     """A line that is heard over TCP, also by the clients of a crowd."""
     make_keys(folder / "keys", ["honest", "stalled", "flood"])
     publisher = {"kind": "publisher", "bind": f"tcp://127.0.0.1:{free_port()}", "keys": folder / "keys"}

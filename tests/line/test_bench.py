@@ -9,6 +9,8 @@ import pytest
 
 from tools.cli import main
 
+pytestmark = pytest.mark.full
+
 
 def test_the_line_is_measured_at_both_loads(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["bench", "--arch", "embedded", "--size", "64", "--batch", "4", "--mode", "pipeline", "--seconds", "1", "--json"]

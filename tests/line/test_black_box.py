@@ -16,6 +16,8 @@ from pipeline.report import show_box, write_page
 from pipeline.supervision import flight_recorder
 from tests.line.test_line import config, running
 
+pytestmark = pytest.mark.full
+
 VICTIMS = ("recorder", "b", "worker", "decision")
 
 

@@ -16,6 +16,8 @@ from pipeline.report.roll import find_defects
 from tests.shared_data import ROOT
 from tools.verbs import demo
 
+pytestmark = pytest.mark.full
+
 INJECTED = 2 * 2 * len(demo.KINDS)
 
 

@@ -13,6 +13,8 @@ import torch
 from tests.line.conftest import good_frame
 from tools.cli import main
 
+pytestmark = pytest.mark.full
+
 MAX_COMMANDS = 10
 FRAMES = 30
 TRAIN = """

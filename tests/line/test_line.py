@@ -387,7 +387,7 @@ def test_a_line_that_gave_up_is_in_fault_until_somebody_resets_it(model: Path, f
             run.until(lambda: run.pid_or_none("motion") is not None)
             pid = run.pid("motion")
             os.kill(pid, signal.SIGKILL)
-            run.until(lambda pid=pid: run.pid_or_none("motion") != pid)
+            run.until(lambda pid=pid: run.pid_or_none("motion") != pid)  # type: ignore[misc]
     with running(line) as run:
         run.until(lambda: run.line.ready)
         run.until(lambda: {v.camera for v in run.verdicts() if v.tiles} == {"a", "b"})

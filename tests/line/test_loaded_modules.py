@@ -20,6 +20,8 @@ from pipeline.supervision.spec import Spec
 from tests.line.conftest import good_frame, make_model
 from tests.shared_data import ROOT
 
+pytestmark = pytest.mark.full
+
 HEAVY = {"torch", "openvino", "pypylon", "pymodbus", "sqlite3", "matplotlib", "paho", "asyncua", "prometheus_client"}
 BUILD = """
 import json, sys

@@ -28,7 +28,7 @@ def test_a_server_is_read_and_its_silence_is_a_fault(tmp_path: Path) -> None:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     box = Box()
-    config = ModbusMotion(source="modbus", host="127.0.0.1", port=port, register=30, counts_per_mm=10, silent_ms=300)
+    config = ModbusMotion(source="modbus", host="127.0.0.1", port=port, register=30, counts_per_mm=10, silent_ms=300)  # type: ignore[call-arg]
     stage = MotionStage(make_source(config, Box, None), box, [])
     with subprocess.Popen([sys.executable, "-c", SERVER, str(port)]) as server:
         try:

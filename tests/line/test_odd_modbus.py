@@ -18,6 +18,8 @@ from pipeline.messages.states import State
 from tests.line.test_line import config, running
 from tests.modbus_device import LoopbackModbus, frame
 
+pytestmark = pytest.mark.full
+
 LIMIT_S = 120.0
 
 

@@ -13,6 +13,8 @@ from glass_core.pictures.scoring import ScoreDefinition
 from glass_core.pictures.tiling import Tiling
 from tools.cli import main
 
+pytestmark = pytest.mark.full
+
 
 @pytest.fixture(params=[(1, (2, 3)), (3, (2, 3)), (1, (1, 2, 3))], ids=["as it comes", "shrunk", "three levels"])
 def run(tmp_path: Path, request: pytest.FixtureRequest) -> Path:

@@ -142,6 +142,7 @@ def test_a_supervisor_that_is_killed_leaves_nobody_and_its_run_goes_on(
         third.wait(30)
 
 
+@pytest.mark.full
 def test_a_process_that_stands_still_is_not_pinged_for(
     model: Path, footage: Path, tmp_path: Path, systemd: socket.socket
 ) -> None:

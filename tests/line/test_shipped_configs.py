@@ -15,6 +15,8 @@ from tests.line.conftest import good_frame, make_model
 from tests.shared_data import ROOT
 from tools.cli import main
 
+pytestmark = pytest.mark.full
+
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 BASLER = [path for path in CONFIGS if "source: basler" in path.read_text(encoding="utf-8")]
 LINES = {load_config(path).model_copy(update={"train": {}}).sha: path for path in CONFIGS}

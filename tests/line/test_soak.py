@@ -13,6 +13,8 @@ from pipeline.messages.states import Result
 from pipeline.supervision.soaking import SAMPLES, soak
 from tests.line.test_line import config
 
+pytestmark = pytest.mark.full
+
 
 def test_every_process_is_looked_at(model: Path, footage: Path, tmp_path: Path) -> None:
     line = config(model, footage, tmp_path / "own", loop=True)

@@ -91,5 +91,5 @@ def test_a_roll_of_another_style_is_seen_scored_and_judged_by_its_own(
     assert [known.get("features_ignored") for (camera, _), known in facts.items() if camera == "a"][1] == {"Gain": 1}
     assert {(v.camera, v.boot_id) for v in seen["b"]} <= facts.keys()
     sheet, _ = read_sheet(ledger)
-    assert sheet.styles["velvet"].card_sha == cards["velvet"].sha  # type: ignore[union-attr]
+    assert sheet.styles["velvet"].card_sha == cards["velvet"].sha
     assert {(s.camera, s.boot_id) for s in sheet.settings} == facts.keys()

@@ -104,6 +104,7 @@ def full(request: pytest.FixtureRequest) -> Iterator[int]:
     os.close(ours)
 
 
+@pytest.mark.full
 def test_a_stderr_that_nobody_reads_holds_up_neither_restarts_nor_the_end(
     full: int, model: Path, footage: Path, tmp_path: Path
 ) -> None:

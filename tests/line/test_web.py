@@ -116,6 +116,6 @@ def test_rolls_seams_reverse_and_restarts_on_an_encoder(model: Path, footage: Pa
     assert [r.roll_id for r in read_rolls(ledger)][:2] == ["R-1", "R-7"]
     metres = read_covered(ledger).metres
     assert metres is not None
-    furthest = max(v.end_mm for v in placed)  # type: ignore[type-var]
-    first = min(v.start_mm for v in placed)  # type: ignore[type-var]
-    assert abs(metres.inspected_mm + metres.not_inspected_mm - (furthest - first)) < 60  # type: ignore[operator]
+    furthest = max(v.end_mm for v in placed)
+    first = min(v.start_mm for v in placed)
+    assert abs(metres.inspected_mm + metres.not_inspected_mm - (furthest - first)) < 60

@@ -11,7 +11,11 @@ import sysconfig
 import venv
 from pathlib import Path
 
+import pytest
+
 from tests.shared_data import ROOT
+
+pytestmark = pytest.mark.full
 
 ROOMS = ("pipeline", "glass_core", "calibration", "configs", "tools")
 

@@ -10,11 +10,15 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from pipeline.messages.line import LineState
 from pipeline.messages.states import Result, State
 from pipeline.metrics.traces import STAGES
 from tests.line.test_line import Run, config, running
 from tests.mosquitto import Listener, Mosquitto, free_port, needs_mosquitto, until
+
+pytestmark = pytest.mark.full
 
 
 def ask(port: int, path: str) -> tuple[int, str]:

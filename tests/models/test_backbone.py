@@ -20,8 +20,8 @@ def plain_resnet18(state: dict[str, Tensor], x: Tensor) -> list[Tensor]:
 
     def conv_bn(x: Tensor, conv: str, bn: str, stride: int, padding: int) -> Tensor:
         x = F.conv2d(x, state[f"{conv}.weight"], None, stride, padding)
-        stats = [state[f"{bn}.{name}"] for name in ("running_mean", "running_var", "weight", "bias")]
-        return F.batch_norm(x, *stats, training=False)
+        mean, var, weight, bias = (state[f"{bn}.{name}"] for name in ("running_mean", "running_var", "weight", "bias"))
+        return F.batch_norm(x, mean, var, weight, bias, training=False)
 
     x = F.max_pool2d(conv_bn(x, "conv1", "bn1", 2, 3).relu(), 3, 2, 1)
     outputs = []

@@ -210,6 +210,7 @@ def test_a_run_is_proven_on_its_own_pictures(run: Path, tmp_path: Path, capsys: 
     assert "leave --good out" in capsys.readouterr().err.splitlines()[-1] and list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.full
 def test_an_official_checkpoint_compiles_on_good_pictures_that_are_named(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -186,7 +186,7 @@ def test_an_engine_that_openvino_does_not_export_is_made_at_each_start(
     compiled: Any = openvino_engine._compiled
 
     def seal(*asked: object) -> openvino_engine.Compiled:
-        return openvino_engine.Compiled(Sealed(compiled(*asked)._compiled))  # type: ignore[arg-type]
+        return openvino_engine.Compiled(Sealed(compiled(*asked)._compiled))
 
     monkeypatch.setattr(openvino_engine, "_compiled", seal)
     said = list[str]()
@@ -287,7 +287,7 @@ def test_a_bundle_that_is_itself_at_fault_is_refused_with_and_without_what_was_k
     tiles = drawn_tiles((64, 64))
     wrong = openvino_engine.read(bundle, (64, 64), "fp32", None)(tiles) / 2
     files = tuple(f for f in load_manifest(bundle).files if f != "goldens.safetensors")
-    seal(bundle, read_info(run), "openvino", "fp32", tiles, wrong, MIN_TOLERANCE, {}, files)
+    seal(bundle, read_info(run), "openvino", "fp32", tiles, wrong, MIN_TOLERANCE, {}, files)  # type: ignore[arg-type]
     for _ in range(2):
         with pytest.raises(InputError, match="golden tile's score moved"):
             load_engine(bundle, cache=cache)

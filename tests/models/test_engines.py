@@ -78,13 +78,13 @@ def test_an_engine_says_what_it_is(run: Path, engine: Engine) -> None:
 
 
 def test_the_hash_tells_backends_and_precisions_apart(run: Path) -> None:
-    hashes = [load_engine(run, b, p).sha for b in ("torch", "openvino") for p in ("fp32", "bf16")]  # type: ignore[arg-type]
+    hashes = [load_engine(run, b, p).sha for b in ("torch", "openvino") for p in ("fp32", "bf16")]
     assert len(set(hashes)) == 4
     assert load_engine(run, "torch").sha == hashes[0]
 
 
 def test_bf16_is_near_and_is_not_fp32(run: Path) -> None:
-    full, half = (load_engine(run, "torch", precision).score(tiles(2)) for precision in ("fp32", "bf16"))  # type: ignore[arg-type]
+    full, half = (load_engine(run, "torch", precision).score(tiles(2)) for precision in ("fp32", "bf16"))
     assert 0 < np.abs(full - half).max() < 0.05
 
 

@@ -12,6 +12,8 @@ import tools.studies.iteration_form
 from glass_core.backbones import backbone
 from tools.studies.iteration_form import made
 
+pytestmark = pytest.mark.full
+
 
 @pytest.fixture
 def trunk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -168,6 +168,7 @@ def test_every_exported_name_is_there_and_no_other(package: ModuleType) -> None:
         package.nothing  # noqa: B018
 
 
+@pytest.mark.full
 def test_the_script_of_the_page_trains_scores_and_draws(folder: Path) -> None:
     out = folder / "script"
     script, picture = ROOT / "docs/how-to/from_a_script.py", folder / "picture.png"

@@ -19,6 +19,8 @@ from glass_core.engines import load_engine
 from glass_core.network.checkpoint import read_info
 from tools.reproduce.__main__ import main
 
+pytestmark = pytest.mark.full
+
 LABEL = "best on test, for comparison only"
 CONFIG = """\
 train:

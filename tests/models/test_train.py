@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -72,7 +73,7 @@ def run(images: list[Path], out: Path, stop_after: int | None = None, **settings
     """Train and gather the reports; `stop_after` interrupts after so many steps."""
     reports: Reports = []
 
-    def report(event: Start | Step | EpochFigures) -> None:
+    def report(event: Any) -> None:
         reports.append(event)
         if isinstance(event, Step) and event.done == stop_after:
             raise Interrupted
@@ -147,7 +148,7 @@ def test_more_epochs_go_on_from_a_finished_run_the_seed_matters_and_global_rando
 def test_a_training_that_ends_sooner_than_it_was_meant_to_equals_a_short_one(
     cloth: list[Path], tmp_path: Path, averaging: float
 ) -> None:
-    settings = {"iterations_per_epoch": 1, "evaluate_every": 2, "averaging": averaging, "mining": False}
+    settings: dict[str, Any] = {"iterations_per_epoch": 1, "evaluate_every": 2, "averaging": averaging, "mining": False}
     with pytest.raises(Interrupted):
         run(cloth, tmp_path / "cut", stop_after=4, epochs=6, **settings)  # the third epoch was not evaluated
     for select in ("last", "synthetic"):
@@ -160,7 +161,7 @@ def test_a_training_that_ends_sooner_than_it_was_meant_to_equals_a_short_one(
 
 @pytest.mark.parametrize("change", [{"lr": 1e-3}, {"mining": False}, {"seed": 5}])
 def test_a_state_of_other_settings_is_not_taken_up(
-    cloth: list[Path], trained: tuple[Path, Reports], change: dict[str, object]
+    cloth: list[Path], trained: tuple[Path, Reports], change: dict[str, Any]
 ) -> None:
     before = (trained[0] / STATE_FILE).read_bytes()
     with pytest.raises(InputError, match="choose another --out"):
@@ -181,7 +182,7 @@ def test_minutes_are_filled_with_whole_epochs_that_are_those_of_so_many(
     run(cloth, tmp_path / "four", epochs=4, **settings)
     monkeypatch.setattr(glass_core.training.fit, "time", SimpleNamespace(monotonic=lambda: next(clock_s)))
     minutes = TrainConfig.model_validate({**config(**settings).model_dump(exclude={"epochs"}), "minutes": 4})
-    reports: Reports = []
+    reports: list[Any] = []
     fit(cloth, minutes, tmp_path / "timed", reports.append)
     assert [e.epochs for e in reports if isinstance(e, Step)] == [8, 4, 3]  # a guess, and then by the pace
     curve = load_model(tmp_path / "timed")[1].curve
@@ -230,7 +231,7 @@ def test_what_was_trained_before_a_failure_stays(
     cloth: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: str
 ) -> None:
     short = {"mining": False, "iterations_per_epoch": 1, "recalibrate_bn": False}
-    settings = {**short, "split": {"train": 0.8, "calibration": 0.2, "selection": 0}}
+    settings: dict[str, Any] = {**short, "split": {"train": 0.8, "calibration": 0.2, "selection": 0}}
     run(cloth, tmp_path, epochs=1, **settings)
     before = {name: (tmp_path / name).read_bytes() for name in (STATE_FILE, "model.safetensors", "model.json")}
     if failure == "diverged":

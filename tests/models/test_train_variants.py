@@ -2,6 +2,7 @@
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ from glass_core.config import TrainConfig
 from glass_core.engines import load_engine
 from glass_core.errors import InputError
 from glass_core.events import Pass
-from glass_core.network.checkpoint import EpochFigures, load_model, read_tensors
+from glass_core.network.checkpoint import load_model, read_tensors
 from glass_core.network.embedding import EMBED_DIM
 from glass_core.network.model import Glass
 from glass_core.paper.plain_network import PlainGlass
@@ -69,7 +70,7 @@ class Interrupted(Exception):
 def run(images: list[Path], settings: TrainConfig, out: Path, stop_after: int | None = None) -> list[object]:
     reports: list[object] = []
 
-    def report(event: Start | Pass | Step | EpochFigures) -> None:
+    def report(event: object) -> None:
         reports.append(event)
         if isinstance(event, Step) and event.done == stop_after:
             raise Interrupted
@@ -277,6 +278,7 @@ def test_settings_that_do_not_go_together(settings: dict[str, object], words: st
     [{"backbone": "resnet18", "levels": (1, 2, 3), "gas": False}, {"backbone": "resnet18"}, {"distribution": "h"}],
     ids=["cloth", "manifold", "hypersphere, filter bank"],
 )
+@pytest.mark.full
 def test_training_in_bf16_changes_less_than_a_tenth_of_another_seed(tmp_path: Path, settings: dict[str, object]) -> None:
     torch.manual_seed(0)
     torch.save(backbone("resnet18").build((2, 3)).state_dict(), tmp_path / "trunk.pth")
@@ -286,7 +288,7 @@ def test_training_in_bf16_changes_less_than_a_tenth_of_another_seed(tmp_path: Pa
         (tmp_path / "cloth").mkdir(exist_ok=True)
         cv2.imwrite(str(tmp_path / "cloth" / f"{k}.png"), cloth.round().astype(np.uint8))
     cloths = list_images(tmp_path / "cloth")
-    schedule = {
+    schedule: dict[str, Any] = {
         "epochs": 2,
         "iterations_per_epoch": 8,
         "weights": tmp_path / "trunk.pth",
@@ -295,7 +297,8 @@ def test_training_in_bf16_changes_less_than_a_tenth_of_another_seed(tmp_path: Pa
     }
     first: dict[str, float] = {}
     scores: dict[str, np.ndarray] = {}
-    for name, own in {"fp32": {}, "bf16": {"precision": "bf16"}, "other": {"seed": 1}}.items():
+    changes: dict[str, dict[str, Any]] = {"fp32": {}, "bf16": {"precision": "bf16"}, "other": {"seed": 1}}
+    for name, own in changes.items():
         reports = run(cloths, config(**schedule, **settings, **own), tmp_path / name)
         first[name] = next(event.figures["loss"] for event in reports if isinstance(event, Step))
         glass, _ = load_model(tmp_path / name)

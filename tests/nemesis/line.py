@@ -12,6 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 import msgpack
+import numpy as np
 
 from calibration.false_alarms import Budget
 from calibration.good import GoodFrame
@@ -82,7 +83,9 @@ def make_card(folder: Path) -> ThresholdCard:
     model = Model(
         weights_sha="weights", engine_sha="engine", backbone="test", engine="test", score_definition=StandInEngine.definition
     )
-    made = calibrate([GoodFrame([0.1 + 0.3 * n / 2000]) for n in range(2000)], model, Budget(per_1000_frames=20), "test")
+    made = calibrate(
+        [GoodFrame(np.array([0.1 + 0.3 * n / 2000])) for n in range(2000)], model, Budget(per_1000_frames=20), "test"
+    )
     body = made.model_dump(exclude={"sha", "created", "schema_version"})
     card = ThresholdCard.sealed(**{**body, "thresholds": (0.5,), "good": {}})
     folder.mkdir()

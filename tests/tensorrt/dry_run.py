@@ -47,7 +47,7 @@ class StandIn(types.ModuleType):
 
 def import_torch_tensorrt(folder: str) -> Any:
     """The real torch_tensorrt of that folder, over a TensorRT that is none."""
-    stand_in = StandIn("tensorrt")
+    stand_in: Any = StandIn("tensorrt")
     stand_in.__version__ = "11.0.0"
     stand_in.__spec__ = importlib.machinery.ModuleSpec("tensorrt", None)
     stand_in.__path__, stand_in.__file__, stand_in.tensorrt = [], "tensorrt.py", stand_in
@@ -59,7 +59,7 @@ def import_torch_tensorrt(folder: str) -> Any:
     torch.cuda.current_device = lambda: 0
     torch.cuda.mem_get_info = lambda device=None: (1 << 36, 1 << 36)
     if not hasattr(torch._C, "_CudaDeviceProperties"):
-        torch._C._CudaDeviceProperties = object
+        torch._C._CudaDeviceProperties = object  # type: ignore[misc, assignment]
     import torch_tensorrt
 
     return torch_tensorrt

@@ -10,6 +10,8 @@ import pytest
 
 from tests.shared_data import ROOT
 
+pytestmark = pytest.mark.full
+
 PACKAGES = ("pipeline", "glass_core", "calibration", "tools", "configs")
 PLANTS = {
     "The rooms of the pipeline: what is below knows nothing of what is above": (

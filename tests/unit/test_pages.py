@@ -209,7 +209,7 @@ def said() -> list[str]:
         for path in (ROOT / room).rglob("*.py") if room not in ("tests", "configs") else ():
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.JoinedStr):
-                    texts.append("".join(v.value if isinstance(v, ast.Constant) else "…" for v in node.values))
+                    texts.append("".join(str(v.value) if isinstance(v, ast.Constant) else "…" for v in node.values))
                 elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                     texts.append(node.value)
     return texts

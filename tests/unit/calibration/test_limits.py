@@ -183,7 +183,7 @@ def test_too_few_or_not_finite_samples_are_refused(scores: np.ndarray) -> None:
 
 
 def test_logit_is_finite_and_increasing_over_all_scores() -> None:
-    scores = np.float32([0, 1e-30, 1e-7, 0.5, 1 - 1e-6, np.nextafter(np.float32(1), np.float32(0)), 1]).astype(float)
+    scores = np.array([0, 1e-30, 1e-7, 0.5, 1 - 1e-6, np.nextafter(np.float32(1), np.float32(0)), 1], np.float32).astype(float)
     found = logit(scores)
     assert np.isfinite(found).all() and (np.diff(found) >= 0).all()
     assert found[3] == 0

@@ -264,7 +264,7 @@ def reviewed_run(folder: Path, **facts: Any) -> Path:
     for n in range(40):
         lanes = np.random.default_rng(n).uniform(0.01, 0.1, 4).tolist()
         lane, score = {12: (1, 0.3), 24: (2, 0.5), 25: (2, 0.6)}.get(n, (0, 0.0))
-        regions = ()
+        regions: tuple[Region, ...] = ()
         if score:
             lanes[lane] = score
             at = {"x0_mm": 10.0 * lane, "x1_mm": 10.0 * lane + 5, "y0_mm": 250.0 * n, "y1_mm": 250.0 * (n + 1)}

@@ -44,7 +44,7 @@ def test_distortion_is_measured_and_taken_out(line_scan: bool) -> None:
     maps = card.maps(HEIGHT, WIDTH)
     assert maps is not None and (card.residual_px or 9) < 0.5
     again = measured(cv2.remap(seen, *maps, cv2.INTER_LINEAR), line_scan)
-    assert again.bend_x == () or np.abs(np.array(again.maps(HEIGHT, WIDTH)[0]) - np.arange(WIDTH)).max() < 1.5  # type: ignore[index]
+    assert again.bend_x == () or np.abs(np.array(again.maps(HEIGHT, WIDTH)[0]) - np.arange(WIDTH)).max() < 1.5
     assert again.mm_per_px_x == pytest.approx(card.mm_per_px_x, rel=2e-3)
 
 

@@ -148,7 +148,8 @@ def test_after_the_hold_it_waits_for_a_pass_of_every_camera(air: Air, amiss: Cal
 
 @pytest.mark.parametrize("kind", ["Verdict", "Heartbeat", "LineState"])
 def test_a_lost_word_is_a_reject(air: Air, kind: str) -> None:
-    air.say(kind, lost=True, **({"result": "DEFECT"} if kind == "Verdict" else {}))
+    said: dict[str, Any] = {"result": "DEFECT"} if kind == "Verdict" else {}
+    air.say(kind, lost=True, **said)
     air.say("LineState") if kind == "LineState" else air.run(100)
     assert not air.on
     assert air.run(1200)[-1]
@@ -204,5 +205,5 @@ class Flood:
 def test_the_output_is_asked_for_after_each_message_also_where_they_never_cease(capsys: pytest.CaptureFixture[str]) -> None:
     gate = Gate(("a", "b"), window_ms=1e9, verdict_ms=1e9, late_ms=1e9, hold_ms=0.0)
     with pytest.raises(KeyboardInterrupt):
-        show(gate, Flood("PASS", "DEFECT", "PASS"))
+        show(gate, Flood("PASS", "DEFECT", "PASS"))  # type: ignore[arg-type]
     assert capsys.readouterr().out.splitlines() == ["OFF (generation 0 of decision begins)", "ON", "OFF (DEFECT on a)", "ON"]

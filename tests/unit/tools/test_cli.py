@@ -54,6 +54,7 @@ def test_expected_failures_become_a_line_and_a_status(
     assert capsys.readouterr().err.startswith("glassline: ")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "module",
     [

@@ -81,13 +81,13 @@ def plain_official_pro(maps: np.ndarray, masks: np.ndarray) -> float:
     """The official code's way: 200 thresholds even in value, prediction dilated for the overlap only, rates stretched."""
     regions, background = regions_of(masks), 1 - masks.astype(np.float64)
     lowest, highest = maps.min(), maps.max()
-    rates, overlaps = [], []
+    falses, covers = [], []
     for threshold in np.arange(lowest, highest, (highest - lowest) / 200):
         above = maps > threshold
         grown = [cv2.dilate(each.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0 for each in above]
-        overlaps.append(np.mean([grown[p][region].mean() for p, region in regions]))
-        rates.append((above & (background > 0)).sum() / background.sum())
-    rates, overlaps = np.array(rates), np.array(overlaps)
+        covers.append(np.mean([grown[p][region].mean() for p, region in regions]))
+        falses.append((above & (background > 0)).sum() / background.sum())
+    rates, overlaps = np.array(falses), np.array(covers)
     kept = rates < 0.3
     if kept.sum() < 2 or np.ptp(rates[kept]) == 0:
         return 0.0
@@ -150,7 +150,7 @@ def test_bins_are_fine_over_the_whole_range_and_keep_the_order_of_negative_score
 @given(st.lists(st.integers(0, 8), min_size=1, max_size=20), st.lists(st.integers(0, 8), min_size=1, max_size=20))
 @settings(max_examples=50, deadline=None)
 def test_image_figures_equal_the_plain_forms(good: list[int], defective: list[int]) -> None:
-    negative, positive = np.float64(good), np.float64(defective)
+    negative, positive = np.array(good, float), np.array(defective, float)
     found = image_figures(negative, positive)
     plain = (plain_auroc(positive, negative), plain_ap(positive, negative), plain_f1(positive, negative))
     np.testing.assert_allclose(found, plain, atol=1e-9)

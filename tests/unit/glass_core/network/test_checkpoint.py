@@ -72,7 +72,7 @@ def test_what_is_saved_comes_back_and_nothing_lies_beside(saved: tuple[Path, Gla
     assert sorted(path.name for path in run.iterdir()) == [INFO_FILE, MODEL_FILE]
 
 
-def damage_json(change: Callable[[dict[str, object]], object]) -> Callable[[Path], None]:
+def damage_json(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
     def damage(run: Path) -> None:
         content = json.loads((run / INFO_FILE).read_text())
         change(content)
@@ -147,7 +147,13 @@ def test_the_hash_depends_on_keys_types_shapes_and_values_but_not_on_order() -> 
     a, b = np.arange(6, dtype=np.float32), np.ones(2, dtype=np.float32)
     base = weights_sha({"a": a, "b": b})
     assert base == weights_sha({"b": b, "a": a})
-    others = [{"a": a, "c": b}, {"a": a.reshape(2, 3), "b": b}, {"a": a + 1, "b": b}, {"a": a.view(np.int32), "b": b}, {"a": a}]
+    others: list[dict[str, np.ndarray]] = [
+        {"a": a, "c": b},
+        {"a": a.reshape(2, 3), "b": b},
+        {"a": a + 1, "b": b},
+        {"a": a.view(np.int32), "b": b},
+        {"a": a},
+    ]
     assert len({base, *(weights_sha(other) for other in others)}) == 6
 
 

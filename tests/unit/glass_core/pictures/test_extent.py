@@ -51,7 +51,7 @@ def test_the_plain_way_gives_the_same() -> None:
     high = np.argwhere(scores(answers) > scores(np.array(GOOD + 3.0)))
     (y0, x0), (y1, x1) = high.min(axis=0), high.max(axis=0) + 1
     expected = []
-    for profile, first, last in ((steps[y0:y1].max(axis=0), x0, x1), (steps[:, x0:x1].max(axis=1), y0, y1)):
+    for profile, first, last in ((steps[y0:y1].max(axis=0), x0, x1), (steps[:, x0:x1].max(axis=1), y0, y1)):  # type: ignore[index]
         half = profile[first:last].max() / 2
         inside = [i for i in range(first, last) if profile[i] > half]
         low, up = inside[0], inside[-1]

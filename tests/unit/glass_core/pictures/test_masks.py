@@ -47,7 +47,7 @@ def test_a_mask_as_a_lossy_file_keeps_it_is_soft() -> None:
     cv2.circle(clean, (40, 30), 13, 255, -1)
     lossy = cv2.imdecode(cv2.imencode(".jpg", clean)[1], cv2.IMREAD_UNCHANGED)
     assert len(np.unique(lossy)) > MAX_CLASSES
-    mask = understood(lossy)
+    mask = understood(lossy)  # type: ignore[arg-type]
     assert mask.kind == "soft" and ((mask.marks > 127) != (clean > 0)).sum() < 10
 
 

@@ -80,14 +80,14 @@ def test_a_tile_border_is_seen_and_not_scored() -> None:
     layout = Tiling(tile_px=64, overlap_px=16, border_px=8).layout(48, 96)
     cells = np.full((2, 8, 8), 0.9, np.float32)
     cells[:, 1:7, 1:7] = [[[0.1]], [[0.2]]]
-    np.testing.assert_array_equal(layout.stitch(cells), np.tile(np.float32([0.1] * 6 + [0.2] * 6), (6, 1)))
+    np.testing.assert_array_equal(layout.stitch(cells), np.tile(np.array([0.1] * 6 + [0.2] * 6, np.float32), (6, 1)))
 
 
 def test_overlapping_cells_merge_by_maximum() -> None:
     layout = Tiling(tile_px=32, overlap_px=16).layout(32, 48)
     cells = np.stack([np.full((4, 4), 0.2, np.float32), np.full((4, 4), 0.7, np.float32)])
     for tiles, row in ((cells, [0.2, 0.2, 0.7, 0.7, 0.7, 0.7]), (cells[::-1], [0.7, 0.7, 0.7, 0.7, 0.2, 0.2])):
-        np.testing.assert_array_equal(layout.stitch(tiles), np.tile(np.float32(row), (4, 1)))
+        np.testing.assert_array_equal(layout.stitch(tiles), np.tile(np.array(row, np.float32), (4, 1)))
 
 
 def test_lanes_partition_the_columns_with_one_lane_for_each_tile_column(layout: Layout) -> None:
@@ -172,8 +172,8 @@ def test_regions_join_diagonal_cells_and_carry_their_own_peak() -> None:
     score_map[4, 10] = 0.8
     score_map[31, 124] = 0.9  # the last cell ends with the picture, and is another lane
     corner, bent = layout.regions(score_map, np.full(layout.lanes, 0.5), 12).strongest
-    assert corner == Region(995, 248, 1003, 256, pytest.approx(0.9), layout.lanes - 1, 1, corner.extent_px)
-    assert bent == Region(83, 16, 99, 40, pytest.approx(0.8), 0, 3, bent.extent_px)
+    assert corner == Region(995, 248, 1003, 256, pytest.approx(0.9), layout.lanes - 1, 1, corner.extent_px)  # type: ignore[arg-type]
+    assert bent == Region(83, 16, 99, 40, pytest.approx(0.8), 0, 3, bent.extent_px)  # type: ignore[arg-type]
     assert corner.extent_px[2:] == (1003, 256), "it goes on beyond the picture for all that is known"
     assert bent.extent_px == pytest.approx((83, 16, 99, 40), abs=4)
 

@@ -25,7 +25,7 @@ def test_an_object_is_found_and_its_hole_belongs_to_it(radius: int) -> None:
     wanted = np.hypot(y - 80, x - 100) < radius
     overlap = ((found > 0) & wanted).sum() / ((found > 0) | wanted).sum()
     assert overlap > 0.9
-    assert generate(cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)) is not None
+    assert generate(cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)) is not None  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_masks_are_found_by_stem_in_the_official_layout(tmp_path: Path) -> None:
     mask[40:120] = 255
     cv2.imwrite(str(masks / "000.png"), mask)
     for source in ("fg_mask", masks):
-        np.testing.assert_array_equal(foreground_of(source, image), mask)  # type: ignore[arg-type]
+        np.testing.assert_array_equal(foreground_of(source, image), mask)
     assert foreground_of("none", image) is None
     lonely = tmp_path / "good.png"
     cv2.imwrite(str(lonely), disc(30))

@@ -1,6 +1,7 @@
 """Faults made from the cloth: of every kind, along the yarns, where their mask says, and visible."""
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
@@ -41,7 +42,7 @@ def test_a_surface_without_yarns_gets_straight_ones() -> None:
 
 @pytest.mark.parametrize("kind", FAULTS, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("colour", [False, True], ids=["grey", "colour"])
-def test_each_kind_changes_what_its_mask_says(kind: object, colour: bool) -> None:
+def test_each_kind_changes_what_its_mask_says(kind: Any, colour: bool) -> None:
     tile = cloth(5, 6)
     tile = np.dstack([tile, tile // 2, 255 - tile]) if colour else tile
     seen = 0

@@ -104,7 +104,7 @@ def test_batch_norm_is_updated_22_times_and_twice_without_mining() -> None:
         rows = torch.randn(3, 10, 8, dtype=torch.float64)
         mask = torch.tensor([[0.0], [1.0]], dtype=torch.float64).repeat(5, 1)
         loss_of(modules, rows[0], rows[1], mask, 0.1 * rows[2], Method(mining=mining))
-        assert int(modules["discriminator"].norm.num_batches_tracked) == updates  # type: ignore[union-attr]
+        assert int(modules["discriminator"].norm.num_batches_tracked) == updates  # type: ignore[arg-type, union-attr]
 
 
 @pytest.mark.parametrize(("dim", "low", "high"), [(1536, 0.0, 0.0), (1024, 0.9, 1.0)])

@@ -3,6 +3,7 @@
 import struct
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -60,7 +61,7 @@ def test_lossless_pixels_are_exact(tmp_path: Path, suffix: str, codec: str, pixe
 
 
 @pytest.mark.parametrize(("name", "codec", "pixels", "options"), KINDS)
-def test_times_place_frames(tmp_path: Path, name: str, codec: str, pixels: str, options: dict[str, str]) -> None:
+def test_times_place_frames(tmp_path: Path, name: str, codec: str, pixels: str, options: dict[str, Any]) -> None:
     path = write_video(tmp_path / name, FRAMES[: len(JUMPS)], codec, pixels, times=JUMPS, **options)
     frames = read(path)
     assert judged(frames) == JUMPS and len(frames) == 10
@@ -93,7 +94,7 @@ def spoil(path: Path, start: float, share: float) -> None:
 @pytest.mark.parametrize("start", [0.2, 0.45, 0.7])
 @pytest.mark.parametrize(("name", "codec", "pixels", "options"), KINDS)
 def test_what_damage_leaves_keeps_its_place(
-    tmp_path: Path, name: str, codec: str, pixels: str, options: dict[str, str], start: float
+    tmp_path: Path, name: str, codec: str, pixels: str, options: dict[str, Any], start: float
 ) -> None:
     path = write_video(tmp_path / name, FRAMES, codec, pixels, **options)
     whole = read(path)
@@ -204,7 +205,7 @@ def test_a_jpeg_that_ends_too_early_is_one_damaged_frame(tmp_path: Path) -> None
 @pytest.mark.parametrize("keep", [0.6, 0.85])
 @pytest.mark.parametrize(("name", "codec", "pixels", "options"), KINDS)
 def test_a_video_cut_short_tells_how_much_is_missing(
-    tmp_path: Path, name: str, codec: str, pixels: str, options: dict[str, str], keep: float
+    tmp_path: Path, name: str, codec: str, pixels: str, options: dict[str, Any], keep: float
 ) -> None:
     path = write_video(tmp_path / name, FRAMES, codec, pixels, **options)
     content = path.read_bytes()

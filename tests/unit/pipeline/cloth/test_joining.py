@@ -148,7 +148,7 @@ def test_none_of_a_thousand_across_seams_is_counted_twice(seed: int) -> None:
         boxes.append((at, at + long, x, x + wide))
         at += long + GAP_CELLS * CELL_MM + 4 * CELL_MM + rng.uniform(0, 60)
     eyes = {"left": (0.0, 410.0, (0.0, 0.0)), "right": (390.0, 800.0, (rng.uniform(-0.8, 0.8), rng.uniform(-0.8, 0.8)))}
-    verdicts = []
+    verdicts: list[Verdict] = []
     for slab in range(int(at / SLAB_MM) + 1):
         start = slab * SLAB_MM - OVERLAP_MM
         near = [b for b in boxes if b[1] > start - 2 and b[0] < start + SLAB_MM + OVERLAP_MM + 2]

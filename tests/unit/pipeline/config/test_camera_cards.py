@@ -75,7 +75,7 @@ def test_every_kind_of_card_is_held_against_its_date_and_another_kind_is_none(
     old = {**WHO, "valid_days": 1.0}
     path, config = tmp_path / "card.json", tmp_path / "line.yaml"
     grey = picture(tmp_path / "grey.png", np.full((40, 640), 99, np.uint8))
-    aligned = {"source": "drawn", "neighbour": "x", "right_mm": 1.0, "up_mm": 0.0, "fit": 1.0, "width_px": 9}
+    aligned: dict[str, Any] = {"source": "drawn", "neighbour": "x", "right_mm": 1.0, "up_mm": 0.0, "fit": 1.0, "width_px": 9}
     cards = {
         "flatfield": shading(tmp_path / "lamp", **old),
         "scale": scale_from_ruler(grey, [(10, 5, 510, 8, 100.0)], True, **old)[0],

@@ -129,7 +129,7 @@ def test_each_start_of_the_line_is_a_run_of_its_own(config: LineConfig, page: Pa
     for n in range(3):
         recorded(config, *range(4), roll_id=f"R-{n}")
         with Air(config, roll_id=f"R-{n}"):
-            until(lambda n=n: told(page)["roll"] == f"R-{n}" and len(told(page)["defects"]) == 1)
+            until(lambda n=n: told(page)["roll"] == f"R-{n}" and len(told(page)["defects"]) == 1)  # type: ignore[misc]
             with page.lock:
                 assert page.view.told()["running"] and len(page.view.told()["processes"]) == 5
         until(lambda: not page.view.running)

@@ -134,7 +134,7 @@ def test_no_pass_is_older_than_its_budget_less_the_rest(seed: int) -> None:
                 bench.decision.step(now_ms * MS)
             for v in bench.verdicts(now_ms * MS):
                 if v.result is Result.PASS:
-                    taken = 5 * v.seq  # type: ignore[operator]
+                    taken = 5 * v.seq
                     rested_ms = 20 * sum(rests[taken:]) if v.camera == "near" else 0
                     assert now_ms - 20 * taken - rested_ms <= 100 and v.latency_ms == now_ms - 20 * taken
     assert seq == 30

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -458,7 +459,7 @@ def test_a_roll_unlike_the_card_gets_no_pass_until_it_changes_or_somebody_accept
     bench = Bench(standards={"": replace(STANDARD, good={"": GOOD})})
     value, look = change.pop("value", 0.1), {"level": 100.0, "texture": 8.0, **change}
 
-    def run(first: int, last: int, value: float, **look: float) -> list[tuple[Result, Reason | None]]:
+    def run(first: int, last: int, value: float, **look: Any) -> list[tuple[Result, Reason | None]]:
         verdicts = []
         for seq in range(first, last):
             bench.announce(seq, **look)
@@ -531,7 +532,7 @@ def test_what_the_first_metres_said_of_a_roll_or_a_person_of_them_outlives_decis
     bench.move(0.0)
     bench.inbox.send(roll)
 
-    def run(bench: Bench, first: int, last: int, **look: float) -> set[tuple[Result, Reason | None]]:
+    def run(bench: Bench, first: int, last: int, **look: Any) -> set[tuple[Result, Reason | None]]:
         for seq in range(first, last):
             bench.announce(seq, **look)
             bench.score(seq, 0.1, calm=0.1)

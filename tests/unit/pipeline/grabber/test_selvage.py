@@ -70,5 +70,5 @@ def test_a_hole_at_the_edge_does_not_narrow_the_cloth_and_a_wandering_edge_is_fo
 def test_real_strips_begin_where_the_table_ends(fabric: str, left_px: tuple[int, int]) -> None:
     """The ranges were read off the pictures by eye; the strips of a fabric lie a little differently."""
     for path in sorted((SHARED / "data/aitex" / fabric / "good").glob("*.png"))[::5]:
-        found = find_cloth(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))
+        found = find_cloth(cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))  # type: ignore[arg-type]
         assert found is not None and left_px[0] <= found[0] <= left_px[1] and found[1] == 4096, path.name

@@ -1,6 +1,7 @@
 """The grabber: every shot becomes a frame, every frame is announced, and its place on the cloth is right."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -106,7 +107,7 @@ def test_a_refused_frame_is_announced_as_not_sent() -> None:
 
 def test_the_recording_gets_every_frame_and_one_that_it_refuses_holds_up_nobody() -> None:
     script = [shot(0, value=3), Shot(None, 64, 1, 0, 0, error="cut"), *(shot(i, value=i) for i in (2, 3, 4))]
-    bench = Bench(ScriptCamera(script, self_timed=True), room=1, recorded=4)  # type: ignore[arg-type]
+    bench = Bench(ScriptCamera(script, self_timed=True), room=1, recorded=4)
     announced = bench.run()
     kept = [(f.seq, f.status, f.pixels(p[0]).max(initial=0)) for f, p in bench.recording.queue if isinstance(f, Frame)]
     assert kept == [(0, FrameStatus.OK, 3), (1, FrameStatus.DAMAGED, 0), (2, FrameStatus.OK, 2), (3, FrameStatus.OK, 3)]
@@ -287,7 +288,7 @@ def test_two_cameras_share_their_border_in_mm_and_tell_the_cloths_edges() -> Non
     picture = np.full((64, 512), 5, np.uint8)
     picture[:, 100:] = np.random.default_rng(1).integers(60, 190, (64, 412))
     shots: list[Shot | CameraLost | None] = [Shot(picture, 64, i, 0, 0) for i in range(3)]
-    scale = {"mm_per_px_x": 0.5, "mm_per_px_y": 0.5}
+    scale: dict[str, Any] = {"mm_per_px_x": 0.5, "mm_per_px_y": 0.5}
     left = Bench(ScriptCamera(list(shots)), inspect_x_mm=(-5.0, 240.0), selvage_mm=10.0, **scale)
     announced = left.run()
     frames = left.worker.take(Frame)

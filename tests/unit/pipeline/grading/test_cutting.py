@@ -198,6 +198,7 @@ def test_a_long_roll_with_many_defects_is_cut_too() -> None:
 
 
 def test_bad_wishes_are_refused() -> None:
+    bad: dict[str, Any]
     for bad in ({}, {"lengths_m": []}, {"lengths_m": [0.1]}, {"lengths_m": [25], "price_per_m": {"third": 1}},
                 {"lengths_m": [25], "cost_of_cut": -1}):  # fmt: skip
         with pytest.raises(ValidationError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import cv2
@@ -96,7 +97,7 @@ def test_the_strongest_sighting_with_a_frame_is_shown_where_a_stronger_came_with
 
 
 def test_what_the_report_leaves_out_has_no_picture(tmp_path: Path) -> None:
-    seam = {"event": EventKind.SEAM, "action": EventAction.IGNORE}
+    seam: dict[str, Any] = {"event": EventKind.SEAM, "action": EventAction.IGNORE}
     keep(tmp_path, [verdict(0, (10, 10, 0.9), rescan=True), verdict(1, (80, 10, 0.9), **seam)])
     assert kept(tmp_path) == set()
 

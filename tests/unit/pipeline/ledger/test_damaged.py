@@ -82,12 +82,12 @@ def test_damage_that_shows_at_a_commit_costs_none_of_the_records_in_hand(tmp_pat
     for number in range(4):
         bench.queue.put(verdict(number))
     bench.run(40)
-    bench.ledger._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
+    bench.ledger._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     size = (tmp_path / "ledger.sqlite").stat().st_size
     with (tmp_path / "ledger.sqlite").open("r+b") as file:
         file.seek(4096)
         file.write(b"\x99" * (size - 4096))
-    bench.ledger._db.execute("PRAGMA cache_size=0")  # type: ignore[union-attr]
+    bench.ledger._db.execute("PRAGMA cache_size=0")
     for number in range(4, 9):
         bench.queue.put(verdict(number))
     bench.run(60)

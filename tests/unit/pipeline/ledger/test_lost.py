@@ -250,9 +250,8 @@ def test_lines_at_a_generations_end_tell_how_many_are_lost_before_them(
 
 def overlapping(number: int) -> Verdict:
     """30 mm of cloth every 25 mm."""
-    return verdict(
-        number, "a", number, end_mm=25.0 * number + 30, **({"result": Result.DEFECT, "score": 2.0} if number == 2 else {})
-    )
+    found: dict[str, Any] = {"result": Result.DEFECT, "score": 2.0} if number == 2 else {}
+    return verdict(number, "a", number, end_mm=25.0 * number + 30, **found)
 
 
 def test_what_is_found_of_overlapping_frames_fills_its_gap(tmp_path: Path) -> None:
@@ -326,7 +325,7 @@ def test_lines_of_another_run_say_nothing_of_this_one(tmp_path: Path) -> None:
 
 def test_lost_cloth_across_a_border_is_of_both_rolls(tmp_path: Path) -> None:
     common = {"generation": 0, "style": "", "cause": "command", "t_mono_ns": 0, "t_utc_ns": 0}
-    rolls = [Roll(number=n, roll_id=f"R{n + 1}", start_mm=60.0 * n, **common) for n in range(2)]  # type: ignore[arg-type]
+    rolls = [Roll(number=n, roll_id=f"R{n + 1}", start_mm=60.0 * n, **common) for n in range(2)]
     path = write(tmp_path, [*rolls, *(v for v in cloth(8) if v.number not in (4, 5))])
     parts = [(c, roll, a, b) for c, roll, a, b, _, reason in read_spans(path) if reason == Reason.RECORD_LOST]
     assert parts == [("a", "R1", 50, 60), ("a", "R2", 60, 75), ("b", "R1", 57, 60), ("b", "R2", 60, 82)]

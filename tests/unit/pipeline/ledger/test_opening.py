@@ -149,7 +149,7 @@ def test_a_ledger_that_another_program_holds_is_no_damage(tmp_path: Path, monkey
     holder = connect(path, isolation_level=None)
     holder.execute("PRAGMA locking_mode=EXCLUSIVE")
     holder.execute("BEGIN EXCLUSIVE")
-    monkeypatch.setattr("sqlite3.connect", lambda *args, **options: connect(*args, timeout=0.01, **options))
+    monkeypatch.setattr("sqlite3.connect", lambda *args, **options: connect(*args, timeout=0.01, **options))  # type: ignore[call-overload]
     try:
         with pytest.raises(InputError, match=r"locked.*close the program that holds it and try again"):
             list(read_verdicts(path))

@@ -129,8 +129,8 @@ def test_the_oldest_go_by_age_one_file_a_step_and_the_record_says_so_first(tmp_p
 
 
 def test_they_go_by_size_and_the_run_that_is_written_stays(tmp_path: Path) -> None:
-    for first in (0, 10, 20):
-        shift(tmp_path, first, keep_gb=9)
+    for number in (0, 10, 20):
+        shift(tmp_path, number, keep_gb=9)
     first, second = away(tmp_path)
     with (second / "crops" / "large.png").open("wb") as file:
         file.truncate(3_000_000)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zmq
@@ -105,7 +106,7 @@ def test_what_is_not_ours_is_counted_and_dropped(tmp_path: Path) -> None:
         outbox = link.outbox("decision")
         sent(link, outbox, Bypass(on=True))
         end_s = time.monotonic() + 5
-        seen = []
+        seen: list[Any] = []
         while (inbox.refused.by_sender.total() < 2 or not seen) and time.monotonic() < end_s:
             if received := inbox.receive():
                 seen.append(received[0])
@@ -195,7 +196,7 @@ def test_a_stage_that_hears_nobody_sleeps_too(tmp_path: Path) -> None:
 
 def test_memory_drops_what_is_not_ours_too_and_goes_on() -> None:
     queue = MemoryLink().inbox("decision")
-    odd = wire.encode(Bypass(on=True))[0] + b"x"
+    odd = bytes(wire.encode(Bypass(on=True))[0]) + b"x"
     for parts in ([b""], [b"\xc1"], [odd], wire.encode(Bypass(on=True))):
         assert queue.send_parts(list(parts))
     assert (received := queue.receive()) is not None and received[0] == Bypass(on=True)

@@ -117,7 +117,7 @@ def changed(name: str, /, **fields: object) -> list[bytes]:
         "Committed": {"kind": "Roll", "generation": 0, "first": 0, "last": 3},
         "Answer": {"number": 0, "generation": 0, "ticket": "a1", "t_mono_ns": 0},
     }[name] | fields  # fmt: skip
-    size = math.prod(good["shape"]) if name == "Frame" else 0  # type: ignore[arg-type]
+    size = math.prod(good["shape"]) if name == "Frame" else 0
     payloads = [bytes(size)] if name == "Frame" else [bytes(8), bytes(128)] if name == "ScoreMap" else []
     return [msgpack.packb({"v": wire.VERSION, "t": name, **good}), *payloads]
 
@@ -216,7 +216,7 @@ def test_the_totals_of_the_largest_line_fit_the_header() -> None:
         lanes=(0.1,) * (LANES_TOLD // 16),
     ) for n in range(16)}  # fmt: skip
     counts = ("generation", "verdicts", "passed", "defect", "not_inspected", "late_scores", "duplicates", "rejects", "rescans")
-    body = dict.fromkeys((*counts, "rejects_inhibited", "waiting", "unrecorded"), most)
+    body: dict[str, float] = dict.fromkeys((*counts, "rejects_inhibited", "waiting", "unrecorded"), most)
     body |= dict.fromkeys(("width_mm", "inspected_m", "not_inspected_m", "position_mm", "speed_mm_s"), 0.1)
     told = Totals.model_validate(body | {
         "reasons": {str(reason): most for reason in Reason}, "latency_ms": dict.fromkeys(("p50", "p95", "p99"), 0.1),

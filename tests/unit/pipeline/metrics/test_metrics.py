@@ -33,7 +33,7 @@ from tests.mosquitto import free_port
 from tests.shared_data import ROOT
 
 PROMTOOL = shutil.which("promtool")
-needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
+needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="needs a real peer, promtool: .ci/peers installs it")
 
 
 class Rig:

@@ -123,4 +123,4 @@ def test_a_trail_that_nobody_takes_keeps_the_latest_and_fits_a_header() -> None:
     frames = trail.take()
     assert [f.seq - 2**52 for f in frames] == [SAMPLED * n for n in range(40 - MAX_PASSAGES, 40)]
     message = Passages(name="n" * 32, frames=frames)
-    assert decode(encode(message))[0] == message  # type: ignore[arg-type]
+    assert decode(encode(message))[0] == message

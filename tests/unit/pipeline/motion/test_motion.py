@@ -57,7 +57,7 @@ def test_segments_then_the_final_speed(elapsed_s: float, position_mm: float, spe
 def test_a_recorded_web_moves_as_written_and_rests_at_its_end(tmp_path: Path) -> None:
     lines = [{"t_mono_ns": 5_000 * MS + t * MS, "position_mm": p} for t, p in [(0, 10), (1000, 110), (3000, 110)]]
     (tmp_path / "motion.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    cloth = make_source(RecordedMotion(source="recorded", path=tmp_path), Box, {})
+    cloth = make_source(RecordedMotion(source="recorded", path=tmp_path), Box, None)
     cloth.read(0, held=False)
     assert cloth.read(500 * MS, held=False) == (pytest.approx(60), pytest.approx(100), 500 * MS)
     assert cloth.read(2000 * MS, held=False) == (110, 0, 2000 * MS)
@@ -286,7 +286,7 @@ def test_udp_takes_numbers_and_counts_the_rest() -> None:
                 sender.sendto(text, ("127.0.0.1", counts.port))
         assert counts.read(5) == [(17, 5), (-4, 5)] and counts.refused == 6
         with pytest.raises(InputError, match="address not free"):
-            make_source(UdpMotion(source="udp", listen=f"127.0.0.1:{counts.port}", counts_per_mm=1), Box, {})
+            make_source(UdpMotion(source="udp", listen=f"127.0.0.1:{counts.port}", counts_per_mm=1), Box, None)
     finally:
         counts.close()
 
@@ -388,7 +388,7 @@ def test_what_cannot_work_is_refused(body: dict[str, Any], words: str) -> None:
 def test_a_motion_section_survives_its_own_echo() -> None:
     adapter: TypeAdapter[Any] = TypeAdapter(MotionConfig)
     for config in (
-        ModbusMotion(source="modbus", counts_per_mm=1, host="h", register=30),
+        ModbusMotion(source="modbus", counts_per_mm=1, host="h", register=30),  # type: ignore[call-arg]
         MessageMotion(source="message", counts_per_mm=-2.5),
     ):
         assert adapter.validate_json(adapter.dump_json(config)) == config

@@ -153,7 +153,7 @@ def test_a_line_whose_decision_alone_is_silent_is_offline_within_a_second(broker
     assert listener.bodies(said)[:3] == [b"online", b"offline", b"online"]
     rig.ahead_ns += STALE_NS
     until(lambda: len(listener.bodies(said)) == 4, meanwhile=rig.step)
-    rig.stage._broker._client.socket().shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
+    rig.stage._broker._client.socket().shutdown(socket.SHUT_RDWR)  # type: ignore[attr-defined]
     until(lambda: not rig.connected())
     rig.ahead_ns += MAX_RETRY_NS
     until(rig.connected)  # a broker that is reached again is not told that all is well
@@ -268,7 +268,7 @@ def test_what_finds_the_connection_gone_as_it_is_published_is_given_back(broker:
     side = rig.stage._broker
     until(lambda: not side.unacknowledged, meanwhile=rig.step)
     assert side._client is not None
-    side._client.socket().shutdown(socket.SHUT_RDWR)
+    side._client.socket().shutdown(socket.SHUT_RDWR)  # type: ignore[attr-defined]
     with pytest.raises(DeviceLost):
         side.publish("reject", b"{}", acknowledged=True, retained=False, token="mine")
     assert side.drop() == ["mine"]

@@ -72,7 +72,7 @@ def test_no_piece_reaches_over_a_seam(tmp_path: Path) -> None:
         number=0, generation=0, kind=EventKind.SEAM, start_mm=START_MM + 900, end_mm=START_MM + 950, roll_id="R1",
         action=EventAction.IGNORE, cause="command", t_mono_ns=0, t_utc_ns=0,
     )  # fmt: skip
-    sheet = sheet_of(ledger_of(tmp_path, [*roll(), seam], cut=WISH))  # type: ignore[list-item]
+    sheet = sheet_of(ledger_of(tmp_path, [*roll(), seam], cut=WISH))
     assert all(to_m <= 0.9 or from_m >= 0.95 for _, from_m, to_m in told(sheet)) and len(told(sheet)) > 2
 
 
@@ -123,7 +123,7 @@ def test_a_wish_of_a_foreign_program_is_none() -> None:
 
 def test_cloth_that_ran_before_the_run_was_cut_off_is_nothing_that_anybody_saw(tmp_path: Path) -> None:
     cloth = [*roll(), totals(verdicts=120, passed=118, defect=1, not_inspected=1, position_mm=START_MM + 8000)]
-    ledger = ledger_of(tmp_path, cloth, cut=WISH, grading=STRICT)  # type: ignore[arg-type]
+    ledger = ledger_of(tmp_path, cloth, cut=WISH, grading=STRICT)
     assert told(sheet_of(ledger))[-1] == ("first", 4, 6)
     Ledger(ledger, {ENDED: None}, run_id="run").let_go()
     last = sheet_of(ledger).cut

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
@@ -69,7 +70,7 @@ def spans(ax: Axes, label: str) -> list[tuple[float, float]]:
 def test_a_mark_lies_at_its_place_and_leads_to_its_card(axes: list[Axes]) -> None:
     text = draw([defect(3, 360, 135)])
     (marks,) = axes[0].collections
-    assert marks.get_offsets().tolist() == [pytest.approx([139, 0.364])]
+    assert np.asarray(marks.get_offsets()).tolist() == [pytest.approx([139, 0.364])]
     assert "#defect-1" in text and axes[0].get_ylim() == (0.72, 0)
     assert ElementTree.fromstring(text).tag.endswith("svg")
 
@@ -100,8 +101,8 @@ def test_a_later_roll_counts_from_its_own_beginning(axes: list[Axes]) -> None:
     messages = [defect(53, 5360, 135), gap(51, Reason.DAMAGED)]
     draw(messages, along=(5000, 5720), comparison=compare(find_defects(messages), [truth], 1.0))
     known, marks = axes[0].collections
-    assert marks.get_offsets().tolist() == [pytest.approx([139, 0.364])]
-    assert known.get_offsets().tolist() == [pytest.approx([35, 0.36])]
+    assert np.asarray(marks.get_offsets()).tolist() == [pytest.approx([139, 0.364])]
+    assert np.asarray(known.get_offsets()).tolist() == [pytest.approx([35, 0.36])]
     assert spans(axes[0], "not inspected: DAMAGED") == [(0.1, 0.2)] and axes[0].get_ylim() == (0.72, 0)
 
 
@@ -109,7 +110,7 @@ def test_every_reason_has_a_hatch_of_its_own(axes: list[Axes]) -> None:
     reasons = list(Reason)
     draw([gap(n, reason) for n, reason in enumerate(reasons)], along=(0, 100 * len(reasons)))
     # As they look: an x is both diagonals, a + both straight lines.
-    shown = [p.get_hatch() for p in axes[0].patches if p.get_label().startswith("not inspected")]
+    shown = [p.get_hatch() for p in axes[0].patches if str(p.get_label()).startswith("not inspected")]
     hatches = [frozenset((h or "").replace("x", "/\\").replace("+", "-|")) for h in shown]
     assert len(set(hatches)) == len(hatches) == len(reasons) and all(hatches)
 
@@ -121,7 +122,7 @@ def test_known_defects_that_nobody_saw_are_told_from_those_missed(axes: list[Axe
     messages = [verdict(0), gap(1, Reason.DAMAGED), defect(3, 360, 135)]
     rows = [("left", "", v.start_mm or 0.0, v.end_mm or 0.0, str(v.result), v.reason) for v in messages]
     draw(messages, comparison=compare(find_defects(messages), truth, 1.0, rows))
-    drawn = {str(c.get_label()): [y for _, y in c.get_offsets().tolist()] for c in axes[0].collections}
+    drawn = {str(c.get_label()): [y for _, y in np.asarray(c.get_offsets()).tolist()] for c in axes[0].collections}
     for fate, y in at.items():
         assert drawn[f"known defect, {fate}"] == [pytest.approx((y + 4) / 1000)]
 
@@ -140,7 +141,7 @@ def test_without_a_scale_the_map_counts_frames(axes: list[Axes]) -> None:
     place = Region(x0_px=0, y0_px=0, x1_px=50, y1_px=8, score=0.9)
     draw([verdict(0, **bare), defect(1, 0, 0, regions=(place,), **bare)], False, (0, 2))
     assert spans(axes[0], "inspected") == [(0, 2)]
-    assert axes[0].collections[0].get_offsets().tolist() == [pytest.approx([0.05, 1.5])]
+    assert np.asarray(axes[0].collections[0].get_offsets()).tolist() == [pytest.approx([0.05, 1.5])]
 
 
 def test_a_picture_is_the_same_for_the_same_content() -> None:

@@ -230,7 +230,7 @@ def test_the_width_is_what_each_camera_judged(
 
 def test_selvages_are_not_of_the_judged_width_and_each_roll_has_its_own(tmp_path: Path) -> None:
     cameras = [c | {"selvage_mm": 15} for c in CAMERAS]  # pictures from 0 to 200 mm and from 180 to 380 mm
-    cloth = []
+    cloth: list[Any] = []
     for roll_id, start_mm, left_mm, right_mm in (("R1", 0, 20.0, 350.0), ("R2", 1000, 0.0, 360.0)):
         for n in range(5):
             hole = 40.0 * (n == 2)  # at one edge of one picture
@@ -373,7 +373,7 @@ def test_an_event_of_the_roll_is_told_with_the_rejects_that_it_suppressed(tmp_pa
         defect(6, 5600.0, place(5610, 5620, 50, 51), event=EventKind.WRINKLE, action=EventAction.GRADE),
     ]  # fmt: skip
     events = [event(0, 5100.0, EventAction.RECORD), event(1, 5600.0, EventAction.GRADE, EventKind.WRINKLE)]
-    ledger = ledger_of(tmp_path, [*cloth, *events])  # type: ignore[list-item]  # a ledger takes both
+    ledger = ledger_of(tmp_path, [*cloth, *events])  # a ledger takes both
     (found,) = read_sheet(ledger)[0].rolls
     assert [(e.kind, e.action, e.from_m, e.to_m, e.rejects_suppressed) for e in found.events] == [
         ("SEAM", "record", 0.1, 0.35, 2), ("WRINKLE", "grade", 0.6, 0.85, 0),

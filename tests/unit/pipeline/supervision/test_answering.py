@@ -67,7 +67,7 @@ def test_a_reset_tells_what_it_cleared_and_how_the_line_is_then(
     before: tuple[State, str], after: tuple[State, str] | None, cleared: Cleared
 ) -> None:
     common = {"number": 1, "generation": 0, "t_mono_ns": 0, "t_utc_ns": 0, "inspection_ok": False}
-    made = [LineState(**common, state=after[0], detail=after[1])] if after else []  # type: ignore[arg-type]
+    made = [LineState(**common, state=after[0], detail=after[1])] if after else []
     beat = {"state": after[0]} if after else {}
     with stand_in("l", before[0], lambda m: beat, lambda m: made, detail=before[1]):
         assert reset(LINE) == cleared

@@ -15,7 +15,7 @@ from pipeline.messages.states import State
 from pipeline.supervision.pulsing import Pulsed, pulse_outputs
 from tests.line_stand_in import stand_in
 
-PLC = {"kind": "modbus", "host": "127.0.0.1"}
+PLC: dict[str, object] = {"kind": "modbus", "host": "127.0.0.1"}
 
 
 def line(*outputs: dict[str, object]) -> LineConfig:

@@ -216,7 +216,7 @@ def test_whoever_watches_gets_the_small_pictures_and_maps_of_its_cameras() -> No
     with Supervisor(config, say=lambda words: None) as line, closing(ZmqLink(line.folder)) as link:
         line._children = []
         supervisor, inbox = link.outbox("supervisor"), link.watch()
-        sent = [
+        sent: list[Any] = [
             (stranger, bytes(8), bytes(15)), (bare,), (large, bytes(8), bytes(90000)), (frame, bytes(range(15))),
             (scored, bytes(8), bytes(range(15))),
         ]  # fmt: skip
@@ -335,7 +335,7 @@ def test_decision_is_not_told_of_itself(monkeypatch: pytest.MonkeyPatch) -> None
         told, decision = Told(line, monkeypatch), line._children[1]
         line._children[0].was_ready = True
         for generation in range(RESTARTS):
-            until(line, lambda now=generation: decision.process is not None and decision.generation == now)
+            until(line, lambda now=generation: decision.process is not None and decision.generation == now)  # type: ignore[misc]
             assert decision.process is not None
             decision.process.kill()
         until(line, lambda: decision.process is not None and decision.generation == RESTARTS)

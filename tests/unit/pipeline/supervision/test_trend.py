@@ -11,7 +11,7 @@ DAYS = np.linspace(0, 2, 2000)
 
 
 def found(values: np.ndarray, allowed: float = 10.0, grain: float = 2.0, days: np.ndarray = DAYS) -> Trend:
-    of = trend(days * DAY_S, values, allowed, grain)
+    of = trend((days * DAY_S).tolist(), values.tolist(), allowed, grain)
     assert of is not None
     return of
 
@@ -63,5 +63,5 @@ def test_what_shrinks_does_not_become_less_than_nothing() -> None:
 
 @pytest.mark.parametrize("n", [0, 1, 14])
 def test_too_few_values_tell_nothing(n: int) -> None:
-    assert trend(np.arange(n), np.arange(n), 0, 0) is None
-    assert trend(np.arange(15), np.arange(15.0), 0, 0) is not None
+    assert trend(range(n), range(n), 0, 0) is None
+    assert trend(range(15), range(15), 0, 0) is not None

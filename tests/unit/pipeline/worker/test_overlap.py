@@ -152,12 +152,12 @@ def test_the_line_warns_and_the_record_holds_every_comparison() -> None:
     bench = Bench(cameras=("a", "b"), alignment_tolerance_mm=1.0)
     for number in range(2):
         bench.inbox.send(found(-1.5, 0.2, number))
-    state = bench.state()
+    state: LineState = bench.state()
     assert (state.state, state.inspection_ok) == (State.DEGRADED, False)  # no camera has judged cloth yet
     for camera in ("a", "b"):
         bench.announce(0, camera)
         bench.score(0, camera=camera)
-    state: LineState = bench.state()
+    state = bench.state()
     assert state.detail.startswith("b looks -1.5 mm across and +0.2 mm along from where it should beside a, align them again")
     assert (state.state, state.inspection_ok) == (State.DEGRADED, True)
     assert bench.recorder.take(Alignment) == bench.air.take(Alignment) != []

@@ -45,7 +45,7 @@ class Camera:
             camera=self.name, boot_id="b", seq=self.seq, t_mono_ns=self.next_ns, t_utc_ns=0, block_id=self.seq,
             shape=(64, width), pixel_format="Mono8", budget_ms=self.budget_ms,
         )  # fmt: skip
-        return frame, (memoryview(np.arange(64 * width, dtype=np.uint32).astype(np.uint8)),)
+        return frame, (memoryview(np.arange(64 * width, dtype=np.uint32).astype(np.uint8)),)  # type: ignore[arg-type]
 
     @property
     def next_ns(self) -> int:

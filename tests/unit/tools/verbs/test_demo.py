@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pipeline.messages.states import Result
@@ -23,7 +25,8 @@ def test_a_defect_that_nobody_could_see_is_not_missed(capsys: pytest.CaptureFixt
         for kind, y in (("hole", 10), ("slub", 120), ("stain", 60))
     ]
     spans = [("left", "", 0.0, 100.0, "DEFECT", None), ("left", "", 100.0, 200.0, "NOT_INSPECTED", "NO_SCORE")]
-    summary = Summary.model_construct(inspected_m=0.1, not_inspected_m=0.1)
+    metres: dict[str, Any] = {"inspected_m": 0.1, "not_inspected_m": 0.1}
+    summary = Summary.model_construct(**metres)
     tell(compare(find_defects([seen]), truth, 1.0, spans), summary, answers())
     told = capsys.readouterr().out.splitlines()
     ends = ["found, score 0.750", "not inspected: NO_SCORE", "MISSED"]
