@@ -67,9 +67,15 @@ def read(folder: Path, shape: tuple[int, ...], precision: str, threads: int | No
     if not (folder / _COMPILED).exists():
         return _compiled(ov.Core().read_model(folder / _FILES[0]), precision, threads)
     try:
-        return Compiled(ov.Core().import_model((folder / _COMPILED).read_bytes(), "CPU", _settings(precision, threads)))
+        return Compiled(ov.Core().import_model((folder / _COMPILED).read_bytes(), "CPU", settings(precision, threads)))
     except RuntimeError as error:
         raise InputError(f"OpenVINO refuses the engine ({str(error).splitlines()[-1]}), {folder}, make it again") from None
+
+
+def network(folder: Path, shape: tuple[int, ...]) -> ov.Model:
+    """As it is compiled: what `write` left in the folder, or made of the run there."""
+    written = folder / _FILES[0]
+    return ov.Core().read_model(written) if written.exists() else _convert(folder, shape)
 
 
 def _convert(run: Path, shape: tuple[int, ...]) -> ov.Model:
@@ -94,10 +100,11 @@ def _quantised(model: ov.Model, examples: Tiles) -> ov.Model:
 
 
 def _compiled(model: ov.Model, precision: str, threads: int | None) -> Runner:
-    return Compiled(ov.Core().compile_model(model, "CPU", _settings(precision, threads)))
+    return Compiled(ov.Core().compile_model(model, "CPU", settings(precision, threads)))
 
 
-def _settings(precision: str, threads: int | None) -> dict[str, str | int]:
+def settings(precision: str, threads: int | None) -> dict[str, str | int]:
+    """What OpenVINO is told when it compiles an engine."""
     settings: dict[str, str | int] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": HINTS[precision]}
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = threads
