@@ -19,7 +19,7 @@ class OpenVinoPass:
 
     def __init__(self, source: Path, tiles: Tiles, precision: str) -> None:
         model = network(source, tiles.shape[1:])
-        compiled = ov.Core().compile_model(model, "CPU", {**settings(precision, None), "PERF_COUNT": True})
+        compiled = ov.Core().compile_model(model, "CPU", {**settings(model, precision, None), "PERF_COUNT": True})
         self._tiles, self._compiled, self._passes = tiles, compiled, 0
         self._request = compiled.create_infer_request()
         model.reshape(list(tiles.shape))
