@@ -59,10 +59,10 @@ def measure_layers(point: Point, seconds: float) -> dict[str, Any]:
 
 def show_layers(point: dict[str, Any], console: Console) -> None:
     """One table: every layer, the parts that they add up to, and what lies between them."""
-    batch, height, width = point["batch"], *point["image_size"]
+    height, width = point["image_size"]
     table = Table(
         "layer", "kernel", "writes", "reads",
-        title=f"{point['arch']}, {point['backend']} {point['precision']}, {batch} tiles of {height}x{width} px",
+        title=f"{point['arch']}, {point['backend']} {point['precision']}, {point['batch']} tiles of {height}x{width} px",
         caption=f"ceilings of this machine in this run: {point['ceiling_gmac_per_s']:.0f} GMAC/s in products, "
         f"{point['copy_ceiling_gb_per_s']:.1f} GB/s read and written in copies; "
         f"a pass without profiling {point['unprofiled_ms']:.1f} ms",
