@@ -19,9 +19,14 @@ import openvino as ov  # noqa: E402
 BUCKETS = (1, 4)
 HINTS = {"fp32": "f32", "fp16": "f16", "bf16": "bf16", "int8": "f32"}
 """What is computed in where the network itself does not say: an int8 network says so for its convolutions."""
+_BETWEEN = ["glassline", "between_products"]
+"""Where an int8 network that is written says what is computed in between its products; without it, in HINTS."""
 _FILES = ("engine.xml", "engine.bin")
-_COMPILED = "engine.blob"
-"""What was exported; a network that is written as _FILES is compiled otherwise, and its scores differ in the last bit."""
+_SUMS = ("aten::add/", "aten::upsample_bilinear2d/Interpolate")
+"""How the names of what adds up the levels begin: what a trunk adds has the trunk's name before it."""
+_COMPILED = "engine.{hint}.blob"
+"""What was exported, with the hint that it was compiled by; a network that is written as _FILES is compiled otherwise, and its
+scores differ in the last bit."""
 
 
 def version() -> str:
@@ -64,12 +69,19 @@ def write(run: Path, examples: Tiles, precision: str, out: Path) -> Sequence[str
 
 def read(folder: Path, shape: tuple[int, ...], precision: str, threads: int | None) -> Runner:
     """See Backend."""
-    if not (folder / _COMPILED).exists():
+    blob = next(folder.glob(_COMPILED.format(hint="*")), None)
+    if blob is None:
         return _compiled(ov.Core().read_model(folder / _FILES[0]), precision, threads)
     try:
-        return Compiled(ov.Core().import_model((folder / _COMPILED).read_bytes(), "CPU", _settings(precision, threads)))
+        return Compiled(ov.Core().import_model(blob.read_bytes(), "CPU", _settings(blob.suffixes[0][1:], threads)))
     except RuntimeError as error:
         raise InputError(f"OpenVINO refuses the engine ({str(error).splitlines()[-1]}), {folder}, make it again") from None
+
+
+def network(folder: Path, shape: tuple[int, ...]) -> ov.Model:
+    """As it is compiled: what `write` left in the folder, or made of the run there."""
+    written = folder / _FILES[0]
+    return ov.Core().read_model(written) if written.exists() else _convert(folder, shape)
 
 
 def _convert(run: Path, shape: tuple[int, ...]) -> ov.Model:
@@ -85,20 +97,41 @@ def _convert(run: Path, shape: tuple[int, ...]) -> ov.Model:
 
 
 def _quantised(model: ov.Model, examples: Tiles) -> ov.Model:
-    """Weights and activations in int8, ranges from the examples; the last layer, a row of sums, stays as it is."""
+    """Weights and activations in int8, ranges from the examples.
+
+    The last layer, a row of sums, stays as it is. So do the sums of levels before it: each would only be widened again to be
+    added, and they are most of what is read and written (docs/measurements/speed.md).
+    """
     nncf = nncf_library()
     nncf.set_log_level("ERROR")
     batches = [examples[n : n + 1] for n in range(len(examples))]
-    last = [node.get_friendly_name() for node in model.get_ordered_ops() if node.get_type_name() == "Convolution"][-1]
-    return nncf.quantize(model, nncf.Dataset(batches), subset_size=len(batches), ignored_scope=nncf.IgnoredScope(names=[last]))
+    ordered = model.get_ordered_ops()
+    kept = [node.get_friendly_name() for node in ordered if node.get_type_name() == "Convolution"][-1:]
+    kept += [name for name in (node.get_friendly_name() for node in ordered) if name.startswith(_SUMS)]
+    quantised = nncf.quantize(
+        model, nncf.Dataset(batches), subset_size=len(batches), ignored_scope=nncf.IgnoredScope(names=kept)
+    )  # fmt: skip
+    quantised.set_rt_info("bf16" if _multiplies_bf16() else HINTS["int8"], _BETWEEN)
+    return quantised
+
+
+def _multiplies_bf16() -> bool:
+    """Whether the processor has instructions for it; where it has none OpenVINO offers bf16 all the same, and emulates it."""
+    return "avx512_bf16" in Path("/proc/cpuinfo").read_text()
 
 
 def _compiled(model: ov.Model, precision: str, threads: int | None) -> Runner:
-    return Compiled(ov.Core().compile_model(model, "CPU", _settings(precision, threads)))
+    return Compiled(ov.Core().compile_model(model, "CPU", settings(model, precision, threads)))
 
 
-def _settings(precision: str, threads: int | None) -> dict[str, str | int]:
-    settings: dict[str, str | int] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": HINTS[precision]}
+def settings(model: ov.Model, precision: str, threads: int | None) -> dict[str, str | int]:
+    """What OpenVINO is told when it compiles a network."""
+    between = str(model.get_rt_info(_BETWEEN).astype(str)) if model.has_rt_info(_BETWEEN) else HINTS[precision]
+    return _settings(between, threads)
+
+
+def _settings(hint: str, threads: int | None) -> dict[str, str | int]:
+    settings: dict[str, str | int] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint}
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = threads
     return settings
@@ -121,5 +154,7 @@ class Compiled:
             exported = self._compiled.export_model()
         except RuntimeError as error:
             raise InputError(f"OpenVINO cannot export ({str(error).splitlines()[-1]}), {out}, use the run") from None
-        (out / _COMPILED).write_bytes(exported.getvalue())
-        return (_COMPILED,)
+        hint = self._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        blob = _COMPILED.format(hint=hint)
+        (out / blob).write_bytes(exported.getvalue())
+        return (blob,)

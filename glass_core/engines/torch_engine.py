@@ -13,7 +13,7 @@ from glass_core.network.graph import ScoreGraph
 
 _ON_GPU = torch.cuda.is_available()
 BUCKETS = (1, 4, 8, 16, 32) if _ON_GPU else (1, 4)
-_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 def version() -> str:
@@ -34,14 +34,14 @@ def device() -> Device:
 
 def precisions() -> tuple[str, ...]:
     """See Backend."""
-    return tuple(_DTYPES) if _ON_GPU else ("fp32", "bf16")
+    return tuple(DTYPES) if _ON_GPU else ("fp32", "bf16")
 
 
 def prepare(run: Path, shape: tuple[int, ...], precision: str, threads: int | None) -> Runner:
     """See Backend."""
     if threads is not None:
         torch.set_num_threads(threads)
-    network = ScoreGraph(load_model(run)[0], _DTYPES[precision])
+    network = ScoreGraph(load_model(run)[0], DTYPES[precision])
     if _ON_GPU:
         return _on_gpu(network, shape, precision)
 

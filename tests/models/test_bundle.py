@@ -247,6 +247,43 @@ def test_int8_is_near_and_is_not_fp32(run: Path, tmp_path: Path) -> None:
     assert 0 < moved.mean() < 0.05
 
 
+@pytest.mark.parametrize("between", ["bf16", "f32"])
+def test_an_int8_engine_computes_in_what_it_was_written_with(
+    between: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    openvino, hint = backend("openvino"), "INFERENCE_PRECISION_HINT"
+    if not {"int8", "bf16"} <= set(openvino.precisions()):
+        pytest.skip("this processor does not compute in int8 and bf16")
+    monkeypatch.setattr(openvino, "_multiplies_bf16", lambda: between == "bf16")
+    openvino.write(run, tiles(8), "int8", tmp_path)
+    monkeypatch.setattr(openvino, "_multiplies_bf16", lambda: between != "bf16")  # what is found later changes nothing
+    fresh = openvino.read(tmp_path, (64, 64), "int8", None)
+    (tmp_path / "kept").mkdir()
+    fresh.export(tmp_path / "kept")
+    kept = openvino.read(tmp_path / "kept", (64, 64), "int8", None)
+    assert {each._compiled.get_property(hint).get_type_name() for each in (fresh, kept)} == {between}
+    assert (kept(tiles(4)) == fresh(tiles(4))).all()
+
+
+def test_int8_adds_levels_as_they_are(run: Path, tmp_path: Path) -> None:
+    openvino = backend("openvino")
+    if "int8" not in openvino.precisions():
+        pytest.skip("this processor does not compute in int8")
+    openvino.write(run, tiles(8), "int8", tmp_path)
+    network = openvino.network(tmp_path, (64, 64))
+    of_head = [op for op in network.get_ordered_ops() if not op.get_friendly_name().startswith("__module")]
+    grids = [op for op in of_head if op.get_type_name() == "Interpolate"]
+    read = [value.get_node().get_type_name() for op in grids for value in op.input_values()[:1]]
+    written = [user.get_node().get_type_name() for op in grids for user in op.output(0).get_target_inputs()]
+    assert grids and "FakeQuantize" not in {*read, *written}
+    rounded = [
+        op
+        for op in of_head
+        if op.get_type_name() == "Convolution" and op.input(0).get_source_output().get_node().get_type_name() == "FakeQuantize"
+    ]
+    assert rounded, "its products are in int8"
+
+
 def brightest(tiles: np.ndarray) -> np.ndarray:
     return tiles.reshape(len(tiles), 8, 8, 8, 8).max(axis=(2, 4)).astype(np.float32) / 256
 

@@ -75,7 +75,7 @@ def test_the_second_start_converts_nothing_and_scores_the_same(run: Path, tmp_pa
     assert len(conversions) == 4
 
 
-@pytest.mark.parametrize("file", ["engine.blob", "manifest.json"])
+@pytest.mark.parametrize("file", ["engine.f32.blob", "manifest.json"])
 def test_a_damaged_one_is_made_again(run: Path, tmp_path: Path, conversions: list[Path], file: str) -> None:
     cache = tmp_path / "engines"
     fresh = scores(run, cache)
@@ -203,7 +203,7 @@ def test_a_process_without_free_files_deletes_no_good_engine(
     real = Path.open
 
     def refuse(self: Path, *asked: object, **how: object) -> object:
-        if self.name == "engine.blob" and self.parent.parent == cache:
+        if self.name == "engine.f32.blob" and self.parent.parent == cache:
             raise OSError(24, "Too many open files", str(self))
         return real(self, *asked, **how)  # type: ignore[call-overload]
 
@@ -254,7 +254,7 @@ def test_a_bundle_is_compiled_once_and_scores_and_is_named_as_ever(run: Path, tm
     assert len(compiled) == before + 4  # once to make it
 
 
-@pytest.mark.parametrize("file", ["engine.blob", "manifest.json", "goldens.safetensors"])
+@pytest.mark.parametrize("file", ["engine.f32.blob", "manifest.json", "goldens.safetensors"])
 def test_a_damaged_compiled_bundle_is_compiled_again(run: Path, tmp_path: Path, compiled: list[str], file: str) -> None:
     bundle, cache = make_bundle(run, tmp_path / "bundle"), tmp_path / "engines"
     fresh, before = load_engine(bundle, cache=cache), len(compiled)
@@ -272,7 +272,7 @@ def test_what_is_kept_of_a_bundle_and_scores_otherwise_goes(run: Path, tmp_path:
     fresh = load_engine(bundle, cache=cache).score(TILES)
     load_engine(make_bundle(make_run(tmp_path / "other", seed=2), tmp_path / "second"), cache=cache)
     first, second = (p for p in cache.iterdir() if p.is_dir())
-    for file in ("engine.blob", "manifest.json", "goldens.safetensors"):  # a sound engine, but of the other model
+    for file in ("engine.f32.blob", "manifest.json", "goldens.safetensors"):  # a sound engine, but of the other model
         one, other = (first / file).read_bytes(), (second / file).read_bytes()
         (first / file).write_bytes(other)
         (second / file).write_bytes(one)

@@ -12,16 +12,7 @@ from tools.bench.speed import PITCHES_MM, WIDTHS_MM
 
 def show(result: dict[str, Any], console: Console) -> None:
     """Every point, the speed of cloth, and the line where one was given."""
-    environment = result["environment"]
-    during = environment["during"]
-    console.print(
-        f"{environment.get('gpu') or environment['cpu']}, {environment['cores']} cores; "
-        + ", ".join(f"{name} {v}" for name, v in environment["versions"].items()),
-        highlight=False,
-    )
-    console.print(
-        f"machine {during['busy_share']:.0%} busy during the run, {during['others_share']:.0%} by others than this process"
-    )
+    show_machine(result["environment"], console)
     console.print(_points(result))
     if result["weights"] == "random":
         console.print("random weights: the speed is real, scores mean nothing")
@@ -34,6 +25,19 @@ def show(result: dict[str, Any], console: Console) -> None:
     console.print(_cloth(result))
     if "line" in result:
         _show_line(result["line"], console)
+
+
+def show_machine(environment: dict[str, Any], console: Console) -> None:
+    """What the figures were taken on, and how busy it was."""
+    during = environment["during"]
+    console.print(
+        f"{environment.get('gpu') or environment['cpu']}, {environment['cores']} cores; "
+        + ", ".join(f"{name} {v}" for name, v in environment["versions"].items()),
+        highlight=False,
+    )
+    console.print(
+        f"machine {during['busy_share']:.0%} busy during the run, {during['others_share']:.0%} by others than this process"
+    )
 
 
 def _points(result: dict[str, Any]) -> Table:

@@ -7,7 +7,7 @@ import json
 import sys
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from rich.console import Console
 
@@ -15,6 +15,7 @@ from glass_core.backbones import BACKBONES
 from glass_core.engines.bundle import is_bundle
 from glass_core.errors import InputError
 from pipeline.config.cards import load_config
+from tools.bench.layers import measure_layers, show_layers
 from tools.bench.machine import Busy, machine
 from tools.bench.sweep import Asked, Mode, asked_of_line, measure_point, measure_reaction, points, random_models
 from tools.verbs.display import answers
@@ -40,6 +41,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     p.add_argument("--size", type=int, nargs="+", help="tile sides in px of --arch (default: 288)")
     p.add_argument("--precision", choices=PRECISIONS, nargs="+", help="default: fp32; a BUNDLE has its own")
     p.add_argument("--backend", choices=BACKENDS, nargs="+", help="default: auto; a BUNDLE has its own")
+    p.add_argument("--layers", action="store_true", help="where the work is: every layer's multiplications, bytes and time")
     p.add_argument("--seconds", type=float, default=3.0, help="for each measurement (default: 3)")
     p.add_argument("--cameras", type=int, default=2, help="of pipeline mode (default: 2)")
     p.add_argument("--plot", type=Path, metavar="FILE", help="throughput against latency, .png or .svg")
@@ -53,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("a number out of range, the command line, use --batch 1 to 256, --cameras 1 to 16, --seconds above 0")
     if args.plot is not None and not args.plot.resolve().parent.is_dir():
         raise InputError(f"no such folder, {args.plot.parent}, make it first")
+    if args.layers and (args.mode != "forward" or args.against or args.plot):
+        raise InputError("--layers looks into one engine, the command line, leave --mode, --against and --plot out")
     console, busy, environment = Console(stderr=True), Busy(), machine()
     line = load_config(args.config) if args.config else None
     model, asked = args.model, Asked(args.mode, args.batch or (), args.precision or (), args.backend or ())
@@ -67,14 +71,19 @@ def run(args: argparse.Namespace) -> int:
         rows = []
         for point in points(models, asked):
             with console.status(f"{point.backend} {point.precision}, batch {point.batch}"):
-                rows.append(measure_point(point, args.mode, args.seconds, args.cameras, args.against))
-        best = max(rows, key=lambda row: row["images_per_s"])
-        of_it = {"line": measure_reaction(line, best["images_per_s"])} if line else {}
+                if args.layers:
+                    rows.append(measure_layers(point, args.seconds))
+                else:
+                    rows.append(measure_point(point, args.mode, args.seconds, args.cameras, args.against))
+        best = {} if args.layers else max(rows, key=lambda row: row["images_per_s"])
+        of_it = {"line": measure_reaction(line, best["images_per_s"])} if line and best else {}
+    environment["during"] = busy.report()
+    if args.layers:
+        return _tell_layers({"schema": 1, "environment": environment, "points": rows}, args.json)
     if args.plot is not None:
         from tools.bench.picture import plot
 
         plot(rows, args.plot)
-    environment["during"] = busy.report()
     result = {"schema": 1, **best, **of_it, "environment": environment, "sweep": rows}
     if args.json:
         print(json.dumps(result))
@@ -82,4 +91,17 @@ def run(args: argparse.Namespace) -> int:
         from tools.bench.tables import show
 
         show(result, answers())
+    return 0
+
+
+def _tell_layers(result: dict[str, Any], as_json: bool) -> int:
+    if as_json:
+        print(json.dumps(result))
+        return 0
+    from tools.bench.tables import show_machine
+
+    console = answers()
+    show_machine(result["environment"], console)
+    for point in result["points"]:
+        show_layers(point, console)
     return 0
