@@ -294,6 +294,7 @@ cameras:
 * `inspection_ok` does not switch it: cloth that was not judged is rejected like a defect, once it is longer than what is
   tolerated. Choose `pulse_ms` longer than from one frame to the next, or the wire is on between two such rejects.
 * A process that hangs is killed after {child.SILENT_NS // 10**9} s: so long the wire may stay as it is.
+* `glassline outputs test` opens the camera, lets cloth pass for half a second and rejects again; the line must not run.
 * It was tried on pylon's emulated camera, whose output is a register, and on no real one: see that the relay falls before you
   rely on it.
 """
