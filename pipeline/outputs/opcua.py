@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from glass_core.errors import InputError
@@ -20,6 +21,7 @@ from pipeline.messages.states import Result, StageState
 from pipeline.messages.verdicts import Verdict
 from pipeline.outputs import vision_model as model
 from pipeline.outputs.notices import Teller
+from pipeline.outputs.passing import MAX_WAIT_NS, SETTLE_NS, Passing
 from pipeline.outputs.vision_server import Struct, VisionServer
 
 TURN_NS, ALONE_NS = 8_000_000, 50_000_000
@@ -49,10 +51,25 @@ def trials(config: OpcUaConfig) -> Iterator[tuple[str, str]]:
         server.close()
 
 
+@dataclass
+class Job:
+    """A roll, and what was heard of it."""
+
+    roll: Roll | None
+    """Null: its name is yet to be heard."""
+    missed: int | None
+    """How many messages had been missed when it began; null: this process was started in the middle of it."""
+    counts: dict[str, int] = field(default_factory=lambda: {"defects": 0, "not_inspected": 0})
+    end: Roll | None = None
+    """The word that ended it."""
+    until_ns: int = 0
+
+
 class OpcUaOutput:
     """The stage: hears the publisher and keeps the server's nodes; nobody waits for it, and it tells no command to decision.
 
-    A defect is a partial result of the job, a roll's end the final one. A certificate of its own out of date is DEGRADED.
+    A defect is a partial result of the job. The final one comes when every camera has judged cloth beyond the roll's end, or
+    a minute after that was told. A certificate of its own out of date is DEGRADED.
     """
 
     idle_ms = 8
@@ -72,10 +89,10 @@ class OpcUaOutput:
         self._simulated = not server.line.cameras or any(c.source != "basler" for c in server.line.cameras)
         self._jobs: OrderedDict[str, str] = OrderedDict()
         """By a roll's name, the job of its cloth."""
-        self._roll: Roll | None = None
-        self._counts = {"defects": 0, "not_inspected": 0}
-        self._whole_from: int | None = 0 if generation == 0 else None
-        """How many messages were missed when the roll began; null: this process was started in the middle of it."""
+        self._job = Job(None, 0 if generation == 0 else None)
+        self._ended: deque[Job] = deque()
+        """Not every camera has got to their ends yet."""
+        self._passing = Passing(c.name for c in server.line.cameras)
         self._beat_ns: int | None = None
         self._detail = ""
         self._look_ns = self._turn_ns = 0
@@ -99,6 +116,8 @@ class OpcUaOutput:
             self._hear(message, now_ns)
             self.handled += 1
             moved = True
+        while self._ended and self._is_over(self._ended[0], now_ns):
+            self._finish(self._ended.popleft())
         if self._beat_ns is not None and now_ns - self._beat_ns > STALE_NS:
             self._beat_ns = None
             self._server.stand(model.SILENT)
@@ -136,9 +155,11 @@ class OpcUaOutput:
             case Totals():
                 self._show(message)
             case Roll():
-                self._begin(message)
-            case Verdict() if message.result is not Result.PASS:
-                self._result(message)
+                self._begin(message, now_ns)
+            case Verdict():
+                self._passing.see(message)
+                if message.result is not Result.PASS:
+                    self._result(message)
 
     def _show_silence(self) -> None:
         self._server.show(InspectionOk=False, LineState="SILENT", Detail="the line's decision says nothing")
@@ -150,39 +171,58 @@ class OpcUaOutput:
             InspectedMeters=t.inspected_m or 0.0, NotInspectedMeters=t.not_inspected_m or 0.0,
         )  # fmt: skip
 
-    def _begin(self, roll: Roll) -> None:
-        """The roll before has its final result, and the job of this one begins."""
-        before = self._roll
-        if before is not None and (before.generation, before.number) == (roll.generation, roll.number):
-            return
-        if before is not None and before.roll_id == roll.roll_id and before.start_mm == roll.start_mm:
-            self._roll = roll  # told again after a restart
-            return
-        if before is not None and before.roll_id:
-            whole = self._whole_from == self._missed
-            counts = json.dumps({
-                **self._counts, "complete": whole, "end_mm": roll.start_mm, "start_mm": before.start_mm,
-            })  # fmt: skip
-            number = f"roll-{before.generation}.{before.number}"
-            self._ready(before.roll_id, before.style, number, False, counts, roll.t_utc_ns)
-            self._server.event(model.READY, f"roll {before.roll_id} has ended", JobId=self._job(before.roll_id))
-        if before is not None:
-            self._whole_from, self._counts = self._missed, dict.fromkeys(self._counts, 0)
-        self._roll = roll
+    def _begin(self, roll: Roll, now_ns: int) -> None:
+        """The roll before waits for its last cloth, and the job of this one begins."""
+        job, before = self._job, self._job.roll
+        if before is None:
+            job.roll = roll
+        else:
+            if (before.generation, before.number) == (roll.generation, roll.number):
+                return
+            if before.roll_id == roll.roll_id and before.start_mm == roll.start_mm:
+                job.roll = roll  # told again after a restart
+                return
+            if before.roll_id:
+                job.end, job.until_ns = roll, now_ns + MAX_WAIT_NS
+                self._ended.append(job)
+                self._server.event(model.READY, f"roll {before.roll_id} has ended", JobId=self._job_id(before.roll_id))
+            self._job = Job(roll, self._missed)
         self._jobs[roll.roll_id] = f"{roll.roll_id}#{roll.generation}.{roll.number}"
         while len(self._jobs) > JOBS:
             self._jobs.popitem(last=False)
         self._server.show(RollId=roll.roll_id, Style=roll.style)
         if roll.roll_id:
             self._server.event(model.RECIPE_PREPARED, f"style {roll.style}", InternalId=_recipe(roll.style, ""))
-            self._server.event(model.JOB_STARTED, f"roll {roll.roll_id}", JobId=self._job(roll.roll_id))
+            self._server.event(model.JOB_STARTED, f"roll {roll.roll_id}", JobId=self._job_id(roll.roll_id))
+
+    def _is_over(self, job: Job, now_ns: int) -> bool:
+        if self._is_passed(job):
+            job.until_ns = min(job.until_ns, now_ns + SETTLE_NS)
+        return now_ns >= job.until_ns
+
+    def _is_passed(self, job: Job) -> bool:
+        return job.end is not None and job.end.start_mm is not None and self._passing.has_passed(job.end.start_mm)
+
+    def _finish(self, job: Job) -> None:
+        """Its final result."""
+        roll, end = job.roll, job.end
+        assert roll is not None and end is not None
+        complete = job.missed == self._missed and self._is_passed(job)
+        counts = json.dumps({**job.counts, "complete": complete, "end_mm": end.start_mm, "start_mm": roll.start_mm})
+        self._ready(roll.roll_id, roll.style, f"roll-{roll.generation}.{roll.number}", False, counts, end.t_utc_ns)
+
+    def _count(self, verdict: Verdict, what: str) -> None:
+        """For the latest roll of its name; none where that has had its final result."""
+        for job in (self._job, *reversed(self._ended)):
+            if job.roll is None or job.roll.roll_id == verdict.roll_id:
+                job.counts[what] += 1
+                return
 
     def _result(self, verdict: Verdict) -> None:
-        own = self._roll is None or verdict.roll_id == self._roll.roll_id  # else the roll before has had its final result
         if verdict.result is Result.NOT_INSPECTED:
-            self._counts["not_inspected"] += own
+            self._count(verdict, "not_inspected")
         elif verdict.counts_as_defect:
-            self._counts["defects"] += own
+            self._count(verdict, "defects")
             body = verdict.model_dump_json(include={
                 "camera", "seq", "score", "lanes", "regions", "start_mm", "end_mm", "number", "generation", "roll_id", "event",
             })  # fmt: skip
@@ -196,7 +236,7 @@ class OpcUaOutput:
         line = self._server.line
         self._server.event(
             model.RESULT_READY, f"{'defect' if partial else 'roll'} {result_id}",
-            ResultId=("ResultIdDataType", {"Id": result_id}), JobId=self._job(roll_id), IsPartial=partial,
+            ResultId=("ResultIdDataType", {"Id": result_id}), JobId=self._job_id(roll_id), IsPartial=partial,
             IsSimulated=self._simulated, ResultState=model.COMPLETED, ResultContent=[body],
             PartId=("PartIdDataType", {"Id": roll_id}), MeasId=("MeasIdDataType", {"Id": verdict.camera if verdict else ""}),
             InternalRecipeId=_recipe(style, verdict.card_sha if verdict else ""),
@@ -204,7 +244,7 @@ class OpcUaOutput:
             CreationTime=datetime.fromtimestamp(utc_ns / 1e9, UTC),
         )  # fmt: skip
 
-    def _job(self, roll_id: str) -> Struct:
+    def _job_id(self, roll_id: str) -> Struct:
         return "JobIdDataType", {"Id": self._jobs.get(roll_id, roll_id)}
 
 

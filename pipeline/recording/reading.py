@@ -24,6 +24,7 @@ from pydantic import ValidationError
 from glass_core.errors import InputError
 from pipeline.messages.frames import Frame
 from pipeline.messages.motion import Motion
+from pipeline.messages.verdicts import Verdict
 from pipeline.recording.contents import SUFFIX, Contents
 from pipeline.recording.foxglove import decode_picture
 from pipeline.recording.writing import ABOUT, SCHEMA, KeptFrame, frame_topic, message_topic, picture_topic
@@ -34,7 +35,8 @@ END_BYTES = 9 + 20 + 8
 """The footer, and the magic bytes behind it."""
 _DAMAGE = (McapError, zstandard.ZstdError, ValueError, struct.error, KeyError, OverflowError, MemoryError)
 """What comes of bytes that are no MCAP."""
-Kind = TypeVar("Kind", KeptFrame, Motion)
+Told = TypeVar("Told", Motion, Verdict)
+Kind = TypeVar("Kind", KeptFrame, Motion, Verdict)
 
 
 @dataclass(frozen=True)
@@ -79,10 +81,17 @@ class McapRecording(Contents):
 
     def motion(self) -> Iterator[Motion]:
         """Where the cloth was, in order; nothing where that was not known."""
-        topic = message_topic(Motion)
+        return self._told(Motion)
+
+    def verdicts(self) -> Iterator[Verdict]:
+        """What the line said of its frames and of silent spans, in order."""
+        return self._told(Verdict)
+
+    def _told(self, kind: type[Told]) -> Iterator[Told]:
+        topic = message_topic(kind)
         for file in self.files:
             for _, data in _read_messages(file, {topic}):
-                yield _validated(file, Motion, data)
+                yield _validated(file, kind, data)
 
     def _count(self, file: Path, camera: str) -> int:
         announced = self.announced(file, camera)

@@ -25,11 +25,10 @@ from pipeline.ledger.reading import read_borders, read_rolls, read_runs
 from pipeline.ledger.retention import AWAY
 from pipeline.messages.cloth import Roll
 from pipeline.outputs.documents import Document, Documents
+from pipeline.outputs.passing import MAX_WAIT_NS
 from pipeline.report.cut import with_cut
 from pipeline.report.sheet import RollSheet, RunSheet, read_roll
 
-MAX_WAIT_NS = 60_000_000_000
-"""A roll that ended so long ago has its document, though the cloth came to rest and its last frame was never taken."""
 BEYOND_MM = 1e13
 
 

@@ -14,11 +14,10 @@ from pipeline.messages.cloth import Roll
 from pipeline.messages.message import Message
 from pipeline.messages.states import StageState
 from pipeline.messages.verdicts import Verdict
-from pipeline.report.document import MAX_WAIT_NS, Order
+from pipeline.outputs.passing import MAX_WAIT_NS, SETTLE_NS, Passing
+from pipeline.report.document import Order
 
 BEGIN_NS = 2_000_000_000
-SETTLE_NS = 2_000_000_000
-"""Verdicts are in the ledger by then."""
 RETRY_NS = 60_000_000_000
 
 
@@ -33,8 +32,7 @@ class Finishing:
     ) -> None:
         self._heard, self._config, self._utc_ns = heard, config, utc_ns
         self._status = StatusReport(decision, "rolls", "rolls", generation)
-        self._cameras = [c.name for c in config.cameras]
-        self._passed_mm: dict[str, float] = {}
+        self._passing = Passing(c.name for c in config.cameras)
         self._ends_mm: list[float] = []
         """Where rolls were told to begin or end, and not every camera has got to yet."""
         self._due_ns: list[int] = []
@@ -79,15 +77,15 @@ class Finishing:
                 self._due_ns.append(now_ns + MAX_WAIT_NS + SETTLE_NS)
                 if message.start_mm is not None:
                     self._ends_mm.append(message.start_mm)
-            case Verdict() if message.end_mm is not None and not message.rescan:
-                self._passed_mm[message.camera] = max(message.end_mm, self._passed_mm.get(message.camera, message.end_mm))
-                behind = min((self._passed_mm.get(c, -float("inf")) for c in self._cameras), default=0.0)
-                if self._ends_mm and min(self._ends_mm) <= behind:
-                    self._ends_mm = [end for end in self._ends_mm if end > behind]
+            case Verdict():
+                self._passing.see(message)
+                ahead_mm = [end for end in self._ends_mm if not self._passing.has_passed(end)]
+                if len(ahead_mm) < len(self._ends_mm):
+                    self._ends_mm = ahead_mm
                     self._due_ns.append(now_ns + SETTLE_NS)
 
     def _look(self) -> None:
-        order = Order(config=self._config, passed_mm=self._passed_mm, now_utc_ns=self._utc_ns())
+        order = Order(config=self._config, passed_mm=self._passing.by_camera_mm, now_utc_ns=self._utc_ns())
         self._program = subprocess.Popen(
             [sys.executable, "-m", "pipeline.report.document"],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,

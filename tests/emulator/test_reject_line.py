@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from pipeline.cameras.basler import BaslerCamera
+from pipeline.config.cameras import RejectLineConfig
 from pipeline.config.line import LineConfig
 from pipeline.grabber.stage import Grabber
 from pipeline.link.zmq_link import ZmqLink
@@ -16,6 +21,7 @@ from pipeline.messages.line import Heartbeat
 from pipeline.messages.states import Result, State
 from pipeline.supervision.builders import build
 from pipeline.supervision.spec import Spec
+from tools.cli import main
 
 os.environ.setdefault("PYLON_CAMEMU", "2")  # before pylon's factory exists
 
@@ -55,3 +61,32 @@ def test_it_is_on_while_decision_lives_and_off_for_a_reject_and_at_the_end(tmp_p
     stage.close()
     link.close()
     assert switched == [False]
+
+
+def test_it_is_tried_while_no_line_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    switched: list[tuple[str, bool]] = []
+    real = BaslerCamera._set_output
+
+    def seen(camera: BaslerCamera, wire: RejectLineConfig, on: bool) -> None:
+        real(camera, wire, on)
+        switched.append((wire.user_output, bool(camera._camera.GetNodeMap().GetNode("UserOutputValue").GetValue())))
+
+    monkeypatch.setattr(BaslerCamera, "_set_output", seen)
+    monkeypatch.setattr("pipeline.supervision.pulsing.PULSE_S", 0.01)
+    wire = {"line": "Line3", "user_output": "UserOutput2"}
+    cameras = [
+        {"name": "plain", "source": "basler", "serial": "0815-0000"},
+        {"name": "wired", "source": "basler", "serial": "0815-0001", "reject_line": wire},
+        {"name": "gone", "source": "basler", "serial": "0815-0009", "reject_line": wire},
+    ]
+    path = tmp_path / "line.yaml"
+    path.write_text(json.dumps({"line": {"name": "trial"}, "cameras": cameras}))
+    assert main(["outputs", "test", str(path), "--json"]) == 1
+    out, err = capsys.readouterr()
+    facts = json.loads(out)
+    assert facts["pulsed"] == {"camera wired": ["reject line"]} and list(facts["failed"]) == ["camera gone"]
+    assert "camera wired: reject line, on: cloth may pass" in err and "0815-0009" in err
+    assert [on for _, on in switched] == [False, True, False, False]  # opened, pulsed, and off as it is closed
+    assert {name for name, _ in switched} == {"UserOutput2"}

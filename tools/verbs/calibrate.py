@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import calibration
 from calibration.false_alarms import Budget
@@ -15,12 +17,16 @@ from calibration.optimism import Learned
 from calibration.threshold import CARD_FILE, ThresholdCard
 from glass_core.backbones import untrained_title
 from glass_core.errors import InputError
+from glass_core.events import LeftOut
 from glass_core.pictures.tiling import PATCH_PX
+from pipeline.cameras.good_frames import unpack_good
 from pipeline.cameras.placing import Placing
 from pipeline.config.cards import load_config
 from pipeline.config.line import LineConfig
 from pipeline.ledger.widths import inspected_widths_mm
+from pipeline.recording.contents import is_mcap
 from pipeline.report.reviewed import DefectsWouldPass, reviewed
+from pipeline.supervision.signals import interrupted
 from tools.verbs import calibrate_camera
 from tools.verbs.display import Display
 from tools.verbs.next_step import after_calibrate
@@ -35,7 +41,8 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     t.add_argument("model", type=Path, metavar="MODEL", help="a trained RUN or a BUNDLE; the card is written into it")
     t.add_argument(
         "good", type=Path, nargs="?", metavar="GOOD",
-        help="good pictures, a recording, or the OUT of `run --observe` (default: the run's own pictures)",
+        help="good pictures, a recording (of one in MCAP the frames that passed), or the OUT of `run --observe` "
+        "(default: the run's own pictures)",
     )  # fmt: skip
     t.add_argument(
         "--false-alarms-per-100-m2", type=float, default=DEFAULT.per_100_m2, metavar="N",
@@ -73,9 +80,9 @@ def run(args: argparse.Namespace) -> int:
     line = load_config(args.config) if args.config else None
     mm_per_px = args.mm_per_px if args.mm_per_px is not None or line is None else _scale_of(line)
     try:
-        with Display() as display:
+        with Display() as display, _pictures_of(args.good, args.from_review, display) as good:
             card = calibration.calibrate_threshold(
-                args.model, args.good, budget, display, Placing(), review, inspected_widths_mm, mm_per_px
+                args.model, good, budget, display, Placing(), review, inspected_widths_mm, mm_per_px, str(args.good or "")
             )
     except DefectsWouldPass as e:
         print(f"glassline: {e}", file=sys.stderr)
@@ -86,6 +93,20 @@ def run(args: argparse.Namespace) -> int:
         print("\n".join(_words(card, args.model)))
         print(after_calibrate(args.model, args.config, line))
     return 0
+
+
+@contextmanager
+def _pictures_of(good: Path | None, from_review: bool, report: Callable[[LeftOut], None]) -> Iterator[Path | None]:
+    """The same; of a recording in MCAP its good frames, in a folder that goes afterwards."""
+    if good is None or not is_mcap(good):
+        yield good
+        return
+    if from_review:
+        raise InputError(f"--from-review of a recording, {good}, name the folder of its run: what people said is there")
+    with interrupted(), TemporaryDirectory(prefix="glassline-calibrate-") as place:
+        if left := unpack_good(good, Path(place) / "good"):
+            report(left)
+        yield Path(place) / "good"
 
 
 def _scale_of(line: LineConfig) -> float | None:

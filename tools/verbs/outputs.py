@@ -19,7 +19,8 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     p = subparsers.add_parser("outputs", help="pulse the outputs of a line")
     words = p.add_subparsers(dest="word", required=True, metavar="test")
     test = words.add_parser(
-        "test", help="switch everything that each output has on for half a second, one after the other; the line must not run"
+        "test",
+        help="switch everything that each output and reject line has on for half a second, in turn; the line must not run",
     )
     for word in (test, *(words.add_parser(name) for name in ANSWERS)):  # their old place: answered until the next release
         word.add_argument("config", type=Path, metavar="CONFIG", help="YAML of the line")

@@ -15,9 +15,13 @@ from glass_core.errors import InputError
 from glass_core.evaluation.deviations import deviations
 from glass_core.evaluation.suspects import sheet_of
 from glass_core.network.checkpoint import INFO_FILE
+from glass_core.pictures.datasets import GOOD
 from glass_core.pictures.exclusions import EXCLUDE_FILE, read_exclusions
 from glass_core.pictures.split import SPLIT_FILE, load_split
 from glass_core.training.curves import CURVES_PICTURE
+from pipeline.cameras.good_frames import unpack_good
+from pipeline.cameras.recording import INDEX
+from pipeline.recording.contents import is_mcap
 from tools.verbs.display import Display
 from tools.verbs.next_step import after_train, next_step
 from tools.verbs.out import add_out, claimed_out
@@ -29,7 +33,10 @@ if TYPE_CHECKING:
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Register the verb."""
     p = subparsers.add_parser("train", help="learn good cloth from pictures of it")
-    p.add_argument("data", type=Path, metavar="DATA", help="folder of good pictures, MVTec data set, or recording")
+    p.add_argument(
+        "data", type=Path, metavar="DATA",
+        help="good pictures, an MVTec data set, or a recording (of one in MCAP the frames that passed, kept in RUN/good)",
+    )  # fmt: skip
     add_out(p, "RUN", "folder for the model", required=True, adds="take up again the training that lies there")
     p.add_argument("--config", type=Path, metavar="YAML", help="its section `train:` is used (default: profile cloth)")
     p.add_argument("--backbone", choices=list(BACKBONES), help="instead of the configured one; `embedded` needs no file")
@@ -46,8 +53,13 @@ def run(args: argparse.Namespace) -> int:
             f"marks of defects would be lost, {args.out / EXCLUDE_FILE}, say --append to train without these pictures"
         )
     started = time.monotonic()
-    with claimed_out(args, SPLIT_FILE, INFO_FILE), Display() as display:
-        info = glass_core.train(args.data, config, args.out, display)
+    with claimed_out(args, SPLIT_FILE, INFO_FILE, f"{GOOD}/{INDEX}"), Display() as display:
+        data = args.data
+        if is_mcap(data):
+            data = args.out / GOOD  # the model names its pictures: they must stay
+            if left := unpack_good(args.data, data):
+                display(left)
+        info = glass_core.train(data, config, args.out, display)
     facts = _facts(info, args.out, time.monotonic() - started)
     if args.json:
         print(json.dumps(facts))

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,13 @@ from pipeline.messages.states import Result, StageState, State
 from pipeline.messages.verdicts import Verdict
 from pipeline.outputs import vision_model as model
 from pipeline.outputs.opcua import OpcUaOutput, make
+from pipeline.outputs.passing import MAX_WAIT_NS, SETTLE_NS
 from pipeline.outputs.vision_server import MAX_CLIENTS, VisionServer
 from tests.fakes import Box, totals
 from tests.mosquitto import free_port
 
-LINE = LineConfig.model_validate({"line": {"name": "loom-7"}, "cameras": [{"name": "left", "source": "weave"}]})
+CAMERAS = ("left", "right")
+LINE = LineConfig.model_validate({"line": {"name": "loom-7"}, "cameras": [{"name": c, "source": "weave"} for c in CAMERAS]})
 FIELDS = (
     "IsPartial",
     "IsSimulated",
@@ -97,6 +100,14 @@ class Rig:
             "number": number, "generation": 0, "camera": "left", "boot_id": "b", "seq": number, "result": Result.DEFECT,
             "roll_id": "R1", "style": "twill", "card_sha": "c4rd", "t_mono_ns": 0, "t_utc_ns": 0, **changes,
         }))  # fmt: skip
+
+    def pass_by(self, mm: float, number: Iterator[int], cameras: tuple[str, ...] = CAMERAS) -> None:
+        """Cloth beyond that place is judged, and some time goes by."""
+        for camera in cameras:
+            self.say_verdict(next(number), camera=camera, result=Result.PASS, roll_id="later", start_mm=mm - 5, end_mm=mm + 15)
+        self.step()
+        self.ahead_ns += SETTLE_NS
+        self.step()
 
 
 class Ear:
@@ -173,52 +184,79 @@ def heard_events(rig: Rig, number: int, wanted: int, say: Callable[[], None]) ->
 
 def test_defects_are_partial_results_and_a_rolls_end_the_final_one(rig: Rig) -> None:
     rig.say_roll(0, "R1", 0.0)
+    number = count()
 
     def say() -> None:
-        rig.say_verdict(0, result=Result.PASS)
-        rig.say_verdict(1, camera="left", score=0.9, start_mm=10.0, end_mm=20.0)
-        rig.say_verdict(2, rescan=True)
-        rig.say_verdict(3, result=Result.NOT_INSPECTED, reason=Reason.NO_FRAME)
+        rig.say_verdict(next(number), result=Result.PASS)
+        rig.say_verdict(next(number), camera="left", score=0.9, start_mm=10.0, end_mm=20.0)
+        rig.say_verdict(next(number), rescan=True, start_mm=8000.0, end_mm=9000.0)  # passes nothing
+        rig.say_verdict(next(number), result=Result.NOT_INSPECTED, reason=Reason.NO_FRAME)
         rig.say_roll(1, "R2", 5000.0, "velvet")
         rig.say_roll(1, "R2", 5000.0, "velvet")  # told again to a newcomer
-        rig.say_verdict(4, roll_id="R1")  # of the roll before, decided late
+        rig.pass_by(5000.0, number, ("left",))
+        assert rig.stage.results == 1  # the other camera is yet to see the last of R1
+        rig.say_verdict(next(number), roll_id="R1", camera="right", start_mm=4980.0, end_mm=4999.0)
+        rig.pass_by(5000.0, number, ("right",))
+        rig.say_verdict(next(number), roll_id="R1")  # decided even later
 
-    partial, final, late = heard_events(rig, model.RESULT_READY, 3, say)
-    assert [e.IsPartial for e in (partial, final, late)] == [True, False, True]
-    assert partial.ResultId.Id == "0.1" and final.ResultId.Id == "roll-0.0" and late.ResultId.Id == "0.4"
-    assert partial.JobId.Id == final.JobId.Id == late.JobId.Id == "R1#0.0"
+    partial, second, final, late = heard_events(rig, model.RESULT_READY, 4, say)
+    assert [e.IsPartial for e in (partial, second, final, late)] == [True, True, False, True]
+    assert (partial.ResultId.Id, second.ResultId.Id, final.ResultId.Id, late.ResultId.Id) == ("0.1", "0.5", "roll-0.0", "0.7")
+    assert partial.JobId.Id == second.JobId.Id == final.JobId.Id == late.JobId.Id == "R1#0.0"
     assert (partial.PartId.Id, partial.MeasId.Id, partial.InternalRecipeId.Id) == ("R1", "left", "twill")
     assert partial.InternalRecipeId.Version == "c4rd" and partial.ResultState == 1
     assert all(e.IsSimulated for e in (partial, final, late))  # no camera of this line is a real one
     assert json.loads(partial.ResultContent[0])["score"] == 0.9
-    counts = {"defects": 1, "not_inspected": 1, "complete": True, "start_mm": 0.0, "end_mm": 5000.0}
+    counts = {"defects": 2, "not_inspected": 1, "complete": True, "start_mm": 0.0, "end_mm": 5000.0}
     assert json.loads(final.ResultContent[0]) == counts
     assert final.CreationTime.year == 2027
+
+
+def test_a_roll_whose_end_no_camera_gets_to_is_over_after_a_minute(rig: Rig) -> None:
+    rig.say_roll(0, "R1", 0.0)
+    number = count()
+
+    def say() -> None:
+        rig.say_verdict(next(number), start_mm=10.0, end_mm=20.0)
+        rig.say_roll(1, "R2", 5000.0)
+        rig.pass_by(4000.0, number)
+        assert rig.stage.results == 1
+        rig.ahead_ns += MAX_WAIT_NS
+
+    final = heard_events(rig, model.RESULT_READY, 2, say)[1]
+    found = json.loads(final.ResultContent[0])
+    assert (final.IsPartial, found["defects"], found["complete"]) == (False, 1, False)
 
 
 @pytest.mark.parametrize(("generation", "first", "whole"), [(0, 0, True), (0, 7, False), (3, 7, False)])
 def test_a_final_result_says_whether_it_counts_the_whole_roll(generation: int, first: int, whole: bool) -> None:
     rig = Rig(generation)
+    number = count(first)
     try:
-        rig.say_verdict(first)  # the welcome with the roll comes up to 250 ms later
+        rig.say_verdict(next(number))  # the welcome with the roll comes up to 250 ms later
         rig.say_roll(4, "R1", 0.0)
 
         def say() -> None:
-            rig.say_verdict(first + 1)
+            rig.say_verdict(next(number))
             rig.say_roll(5, "R2", 5000.0)
-            rig.say_verdict(first + 2, roll_id="R2")
-            rig.say_verdict(first + 3, roll_id="R1")  # a frame that was on its way: it is none of R2's
-            rig.say_verdict(first + 4, roll_id="R1", result=Result.NOT_INSPECTED, reason=Reason.NO_FRAME)
+            rig.say_verdict(next(number), roll_id="R2")
+            rig.say_verdict(next(number), roll_id="R1")  # a frame that was on its way: it is none of R2's
+            rig.say_verdict(next(number), roll_id="R1", result=Result.NOT_INSPECTED, reason=Reason.NO_FRAME)
+            rig.pass_by(5000.0, number)
             rig.say_roll(6, "R3", 9000.0)
-            rig.say_verdict(first + 7, roll_id="R3")  # two of them fell out on their way
+            rig.pass_by(9000.0, number)
+            next(number)  # a verdict fell out on its way
+            rig.say_verdict(next(number), roll_id="R3")
             rig.say_roll(7, "R4", 9900.0)
-            rig.say_verdict(first + 8, roll_id="R4")
+            rig.pass_by(9900.0, number)
+            rig.say_verdict(next(number), roll_id="R4")
             rig.say_roll(8, "", 9999.0)
+            rig.pass_by(9999.0, number)
 
         events = heard_events(rig, model.RESULT_READY, 9, say)
         final = [(e.PartId.Id, json.loads(e.ResultContent[0])) for e in events if not e.IsPartial]
         assert [(name, c["defects"], c["not_inspected"], c["complete"]) for name, c in final] == [
-            ("R1", 2, 0, whole), ("R2", 1, 0, True), ("R3", 1, 0, False), ("R4", 1, 0, True),
+            ("R1", 3, 1, whole), ("R2", 1, 0, True), ("R3", 1, 0, False), ("R4", 1, 0, True),
         ]  # fmt: skip
     finally:
         rig.stage.close()

@@ -20,7 +20,8 @@ from pipeline.messages.stages import Status
 from pipeline.messages.states import Result, StageState
 from pipeline.messages.verdicts import Region, Verdict
 from pipeline.outputs.documents import Documents
-from pipeline.report.document import MAX_WAIT_NS, Order, make_documents
+from pipeline.outputs.passing import MAX_WAIT_NS
+from pipeline.report.document import Order, make_documents
 from pipeline.report.finishing import BEGIN_NS, RETRY_NS, SETTLE_NS, Finishing
 from tests.fakes import Box
 
