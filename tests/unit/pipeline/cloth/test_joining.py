@@ -72,6 +72,18 @@ def test_a_u_shape_is_one_defect_and_keeps_its_first_number() -> None:
     assert defect.strongest.region.score == 0.9
 
 
+@pytest.mark.parametrize("scores", [(0.95, 0.7, 0.8), (0.7, 0.95, 0.8), (0.7, 0.8, 0.95)])
+def test_the_strongest_sighting_and_the_first_number_stay_whichever_comes_last(scores: tuple[float, ...]) -> None:
+    first, second, bridge = scores
+    joiner = Joiner()
+    joiner.add(verdict(0, region(0, 20, 400, 405), end_mm=20))
+    joiner.add(verdict(1, region(0, 50, 0, 5, score=first), end_mm=50))
+    joiner.add(verdict(2, region(0, 50, 40, 45, score=second), end_mm=50))
+    ((joined,), _) = joiner.add(verdict(3, region(50, 60, 0, 45, score=bridge), end_mm=60))
+    assert joined.number == 1 and joined.key == (0, 1 + scores.index(0.95), 0)
+    assert [d.number for d in joiner.flush()] == [0, 1]
+
+
 def test_the_size_is_that_of_the_measured_extents() -> None:
     spot = region(20, 36, 100, 101.6, cells=10).model_copy(update={"extent_px": (499.0, 6.0, 508.0, 74.0)})
     (defect,) = find_defects([verdict(0, spot)])
@@ -121,6 +133,19 @@ def test_a_roll_is_closed_by_the_next_and_silent_spans_belong_to_the_one_that_ru
     assert joiner.add(verdict(2, region(0, 10), end_mm=50, roll_id="b"))[1] == []
     closed = joiner.add(verdict(3, end_mm=60 + LAG_MM, roll_id="b"))[1]
     assert [d.roll_id for d in closed] == ["a", "b"]
+
+
+def test_a_roll_that_ends_far_along_is_open_until_the_next_has_run_as_far_as_verdicts_come_late() -> None:
+    joiner = Joiner()
+    start = 80_000.0
+    joiner.add(verdict(0, region(start, start + 10), end_mm=start + 50, roll_id="a"))
+    for number, further in enumerate((50.0, LAG_MM - 50.0, LAG_MM), 1):
+        assert joiner.add(verdict(number, end_mm=start + 50 + further, roll_id="b"))[1] == []
+    late = verdict(4, region(start + 10, start + 30), end_mm=start + 50, roll_id="a")  # another camera comes later
+    ((same,), _) = joiner.add(late)
+    assert same.sightings == 2
+    closed = joiner.add(verdict(5, end_mm=start + 250 + LAG_MM, roll_id="b"))[1]
+    assert [(d.roll_id, d.sightings) for d in closed] == [("a", 2)] and joiner.flush() == []
 
 
 def seen(box: Box, start: float, x_from: float, x_to: float, off: tuple[float, float]) -> Region | None:

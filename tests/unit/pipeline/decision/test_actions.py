@@ -50,6 +50,13 @@ def test_a_streak_stops_once_and_again_only_for_a_severity_it_reached_later() ->
     assert sum(map(len, answers)) == 3
 
 
+@pytest.mark.parametrize(("along_mm", "across_mm", "severity"), [(5, 70, 1), (5, 90, 2), (90, 5, 2), (5, 200, 3), (5, 300, 4)])
+def test_a_wide_short_defect_is_as_severe_as_a_long_narrow_one(along_mm: float, across_mm: float, severity: int) -> None:
+    actions = table(*({**STOP, "severity": n} for n in (1, 2, 3, 4)))
+    answers = actions.judged(verdict(0, (0, along_mm, 10, 10 + across_mm)), 0)
+    assert [a.severity for a in answers] == [severity] * severity
+
+
 def test_an_acknowledged_stop_is_not_followed_by_another_for_the_same_defect() -> None:
     actions = table(STOP)
     (stop,) = actions.judged(verdict(0, (0, 50, 10, 12)), 1)
