@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.decision.silence import FIRST_FRAME_MM, Silence
+from pipeline.decision.silence import Silence
 from pipeline.messages.frames import Announced
 from pipeline.messages.motion import Motion
 from pipeline.messages.states import MotionState
@@ -84,7 +84,7 @@ def test_fast_cloth_has_run_further_before_its_frame_is_announced() -> None:
 
 def test_the_longest_frame_so_far_says_how_often_they_are_due() -> None:
     unknown = Silence(None, 0.0)
-    assert unknown.moved(motion(1.25 * FIRST_FRAME_MM - 0.1)) is None
+    assert unknown.moved(motion(124.9)) is None
     assert unknown.announced(frame(0.0, 40.0)) is None
     assert unknown.moved(motion(89.9)) is None
     assert unknown.moved(motion(90.1)) == Span(40.0, 80.0)
