@@ -44,6 +44,14 @@ def test_a_frame_further_back_takes_nothing_back() -> None:
     assert silence.announced(frame(250.0, 300.0)) == Span(249.0, 250.0)
 
 
+@pytest.mark.parametrize("at_mm", [-1e6, 0.0, 1e6])
+def test_a_frame_speaks_where_more_than_a_fiftieth_of_it_is_new_wherever_it_lies(at_mm: float) -> None:
+    silence = Silence(50.0, at_mm)
+    for end_mm, spoken_mm in ((0.9, 0.0), (1.1, 1.1), (2.0, 1.1), (11.1, 11.1)):
+        assert silence.announced(frame(at_mm + end_mm - 50.0, at_mm + end_mm)) is None
+        assert silence.spoken_mm == at_mm + spoken_mm
+
+
 def test_a_frame_without_a_place_says_nothing_of_the_cloth() -> None:
     silence = Silence(50.0, 10.0)
     assert silence.announced(frame(None, None)) is None and silence.spoken_mm == 10.0
