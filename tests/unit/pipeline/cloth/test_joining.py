@@ -47,6 +47,9 @@ def verdict(number: int, *regions: Region, end_mm: float | None = None, **change
         ([verdict(0, region(0, 10), region(12, 20), cell_px=4)], [2]),  # as far where cells are fine
         ([verdict(0, region(0, 10), region(14, 20), cell_px=4)], [1, 1]),
         ([verdict(0, region(0, 10), region(14, 20), cell_px=16)], [2]),  # further where they are coarse
+        ([verdict(0, region(0, 99)), verdict(1, region(101, 110))], [2]),  # either side of where a row of boxes ends
+        ([verdict(0, region(201, 210)), verdict(1, region(150, 199))], [2]),  # the other way round, as the cloth runs back
+        ([verdict(0, region(-110, -101)), verdict(1, region(-99, -90))], [2]),
         ([verdict(0, region(0, 10)), verdict(1, region(18, 20))], [1, 1]),  # apart along the cloth
         ([verdict(0, region(0, 10)), verdict(1, region(10, 20, 120, 130))], [1, 1]),  # apart across it
         ([verdict(0, region(0, 10)), verdict(1, region(5, 20), camera="right")], [2]),  # two cameras see one defect

@@ -123,6 +123,29 @@ def test_yards_and_metres_are_counted_from_the_start_of_the_roll_wherever_that_i
     assert running.points == 8 and running.lines[0].rule == "running through 2 metres"
 
 
+@pytest.mark.parametrize("edges_mm", [(0.0, 1500.0), (400.0, 1900.0), (-900.0, 600.0)])
+def test_the_width_is_the_contracts_or_what_lies_between_the_edges(edges_mm: tuple[float, float]) -> None:
+    for rules, width_mm in ((Rules(), 1500.0), (Rules(width_mm=1400.0), 1400.0)):
+        found = grade([flaw(1, 0.0, 5.0, left_mm=edges_mm[0] + 600)], rules, 0.0, 80_000.0, [(0.0, 20_000.0)], edges_mm)
+        assert found.width_mm == width_mm and found.inspected_m == 80.0
+        assert found.per_100_m2 == pytest.approx(1e8 / (80_000 * width_mm))
+        assert found.per_100_yd2 == pytest.approx(found.per_100_m2 * 0.83612736)
+        assert found.worst_per_100_m2 == pytest.approx(found.worst_points * 1e8 / (100_000 * width_mm))
+
+
+@pytest.mark.parametrize(("wide_mm", "quality"), [(WIDTH_MM - 60.1, "first"), (WIDTH_MM - 60.0, "second")])
+def test_a_defect_is_over_the_whole_width_where_it_reaches_both_edges(wide_mm: float, quality: str) -> None:
+    rules = Rules(edge_mm=30.0, reject_full_width=0, accept=1e6)
+    assert graded([flaw(1, 500.0, 4.0, wide_mm, left_mm=10.0)], rules).quality == quality
+
+
+def test_unseen_cloth_of_one_yard_and_of_two_is_said_in_words() -> None:
+    rules = Rules(accept=0.001)
+    for length_mm, words in ((100.0, "1 yard holds cloth not inspected"), (1000.0, "2 yards hold cloth not inspected")):
+        found = graded([], rules, 1e5, [(-20.0 + 3 * YARD_MM + 30.0, 3 * YARD_MM + 10.0 + length_mm)])
+        assert found.quality == "open" and found.because.startswith(words)
+
+
 @pytest.mark.parametrize("pardoned", ["", "lint"])
 def test_only_what_counts_may_reject_a_roll(pardoned: str) -> None:
     """One defect along the roll and one over its width: either would make it second, and neither where it is pardoned."""
