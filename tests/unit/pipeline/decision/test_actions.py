@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pipeline.config.line import LineConfig
 from pipeline.decision.actions import UNACKNOWLEDGED, Actions
 from pipeline.decision.handover import Heard
+from pipeline.grading import Rules
 from pipeline.messages.actions import Action
 from pipeline.messages.states import ActionKind, Cause, Phase, Result
 from pipeline.messages.verdicts import Region, Verdict
@@ -77,6 +78,19 @@ def test_lanes() -> None:
     actions = table({**STOP, "lanes": [2, 3]})
     assert actions.judged(verdict(0, (0, 5, 10, 12), lane=1), 0) == []
     assert len(actions.judged(verdict(1, (50, 55, 10, 12), lane=3), 0)) == 1
+
+
+def test_severity_is_by_the_rules_of_the_line() -> None:
+    stops = ({**STOP, "severity": 2}, {**STOP, "severity": 3})
+    for rules, answers in ((None, 0), (Rules(limits_mm=(2.0, 4.0, 30.0)), 2), (Rules(limits_mm=(2.0, 8.0, 30.0)), 1)):
+        assert len(table(*stops, rules=rules).judged(verdict(0, (0, 5, 10, 12)), 0)) == answers
+
+
+def test_a_defect_of_no_known_lane_is_held_to_be_in_every_lane() -> None:
+    actions = table({**STOP, "lanes": [2, 3]})
+    shown = verdict(0, (0, 5, 10, 12))
+    nowhere = shown.model_copy(update={"regions": (shown.regions[0].model_copy(update={"lane": None}),)})
+    assert kinds(actions.judged(nowhere, 0)) == ["STOP"]
 
 
 def test_a_defect_of_unknown_size_is_held_to_be_severe() -> None:

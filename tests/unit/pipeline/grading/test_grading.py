@@ -133,6 +133,17 @@ def test_the_width_is_the_contracts_or_what_lies_between_the_edges(edges_mm: tup
         assert found.worst_per_100_m2 == pytest.approx(found.worst_points * 1e8 / (100_000 * width_mm))
 
 
+@pytest.mark.parametrize(("inspected_mm", "edges_mm"), [(0.0, (0.0, WIDTH_MM)), (1e5, (700.0, 700.0))])
+def test_of_cloth_without_an_area_that_was_seen_nothing_is_told_by_area(
+    inspected_mm: float, edges_mm: tuple[float, float]
+) -> None:
+    found = grade([], INCH, 0.0, inspected_mm, [(0.0, 5000.0)], edges_mm)
+    assert (found.per_100_yd2, found.per_100_m2, found.worst_per_100_m2) == (None, None, None)
+    assert (found.quality, found.because) == ("open", "nothing was inspected")
+    least = grade([], INCH, 0.0, 0.5, [], (0.0, 0.5))
+    assert (least.per_100_m2, least.worst_per_100_m2, least.quality) == (0.0, 0.0, "first")
+
+
 @pytest.mark.parametrize(("wide_mm", "quality"), [(WIDTH_MM - 60.1, "first"), (WIDTH_MM - 60.0, "second")])
 def test_a_defect_is_over_the_whole_width_where_it_reaches_both_edges(wide_mm: float, quality: str) -> None:
     rules = Rules(edge_mm=30.0, reject_full_width=0, accept=1e6)
