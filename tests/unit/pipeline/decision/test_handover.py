@@ -55,6 +55,7 @@ FURTHER = Decided(cameras={"c": Mark(mm=9.0, t_mono_ns=7, boot_id="b", next_seq=
         ([roll("A", "config"), roll("B", "command")], Handover(roll=RollStart(roll_id="B", style="s", at_mm=5.0))),
         ([roll("A", "config"), roll("A", "config", generation=1)], Handover(roll=RollStart(roll_id="A", style="s", at_mm=5.0))),
         ([roll("A", "config", generation=1)], Handover()),
+        ([roll("B", "command", generation=1)], Handover(roll=RollStart(roll_id="B", style="s", at_mm=5.0))),
         ([kept(DECIDED), kept(FURTHER)], Handover(decided=FURTHER)),
         ([seam(100), seam(300)], Handover(spans=(seam(100), seam(300)))),
         ([totals(verdicts=3), totals(verdicts=5)], Handover(totals=totals(verdicts=5))),

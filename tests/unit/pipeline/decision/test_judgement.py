@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.decision.judgement import judge, unscored
-from pipeline.messages.frames import Announced, ScoreMap
+from pipeline.decision.judgement import judge, standard_of, unscored
+from pipeline.messages.frames import NO_TIME, Announced, ScoreMap
 from pipeline.messages.reasons import Reason
 from pipeline.messages.states import FrameStatus, Result
 from tests.decision_bench import LANES, MS, STANDARD
@@ -33,6 +33,19 @@ def with_cells(cells: np.ndarray, lanes: tuple[float, ...]) -> tuple[ScoreMap, t
     """A score of which the cells travel, and its payloads."""
     shown = scored(lanes, max(lanes), cells_shape=cells.shape, inspect_x_px=(0, 160))
     return shown, (cells.astype("<f4").tobytes(), bytes(64 * 160))
+
+
+def test_without_a_card_or_a_score_nothing_passes() -> None:
+    assert standard_of(None) is None
+    fine = scored((0.1,) * LANES)
+    for given, standard, reason in (
+        (fine, None, Reason.NOT_READY),
+        (fine.model_copy(update={"fault": NO_TIME}), STANDARD, Reason.NO_SCORE),
+        (fine.model_copy(update={"fault": "too narrow"}), STANDARD, Reason.DAMAGED),
+    ):
+        found = judge(FRAME, given, (), standard)
+        assert (found.result, found.reason) == (Result.NOT_INSPECTED, reason)
+    assert judge(FRAME, fine, (), STANDARD).result is Result.PASS
 
 
 def test_a_finite_score_of_no_lane_is_no_pass() -> None:
