@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.ledger.reading import read_spans, read_states, read_verdicts
+from pipeline.ledger.lost import read_spans
+from pipeline.ledger.reading import read_states, read_verdicts
 from pipeline.messages.states import Result, State
 from pipeline.report import Injected, compare
 from pipeline.report.roll import find_defects
