@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.ledger.lost import read_spans
 from pipeline.ledger.reading import read_states, read_verdicts
 from pipeline.messages.states import Result, State
 from pipeline.report import Injected, compare
@@ -49,9 +50,10 @@ def test_the_account_is_complete(told: dict[str, object]) -> None:
 
 
 def test_it_finds_most_of_what_is_there_every_hole_among_it_and_leaves_a_page(told: dict[str, object]) -> None:
+    """Of what was inspected."""
     out = Path(str(told["out"]))
-    if told["not_inspected"]:
-        pytest.skip(f"this machine was too slow for its own line: {told['not_inspected']} frames not inspected")
+    if told["unseen"] > INJECTED / 2:  # type: ignore[operator]
+        pytest.skip(f"this machine was too slow for its own line: {told['unseen']} of {INJECTED} defects not inspected")
     found = find_defects(read_verdicts(out / "ledger.sqlite"))
     truth = [json.loads((out / "roll" / eye.name / "truth.json").read_text()) for eye in demo.EYES]
     holes = [
@@ -59,8 +61,8 @@ def test_it_finds_most_of_what_is_there_every_hole_among_it_and_leaves_a_page(to
         for eye, strip in zip(demo.EYES, truth, strict=True)
         for x0, y0, x1, y1 in (d["box_mm"] for d in strip["defects"] if d["kind"] == "hole")
     ]
-    assert len(holes) == 4 and compare(found, holes, demo.MARGIN_MM).missed == 0
-    assert told["found"] >= 0.6 * INJECTED  # type: ignore[operator]
+    assert len(holes) == 4 and compare(found, holes, demo.MARGIN_MM, read_spans(out / "ledger.sqlite")).missed == 0
+    assert told["found"] >= 0.6 * (INJECTED - told["unseen"])  # type: ignore[operator]
     # The card allows 10 in 1000 frames, so about 1 here: more than 5 come in one roll of 2000 (Poisson).
     assert told["false_alarms"] <= 5  # type: ignore[operator]
     page = (out / "report.html").read_text(encoding="utf-8")

@@ -162,6 +162,17 @@ def test_equal_scores_give_a_threshold_that_lets_them_pass() -> None:
     assert 0.25 <= found.threshold < 0.2501
 
 
+@pytest.mark.parametrize("patched", [False, True])
+def test_a_threshold_lies_never_below_the_largest_sample_however_much_is_allowed(patched: bool) -> None:
+    scores = np.array([0.9, *np.linspace(0.01, 0.05, 39)])  # one far above what the others' tail promises
+    patches = np.concatenate([scores, np.full(40, 0.005)]) if patched else None
+    for target in (0.1, 0.5):
+        found = limit(scores, 0, target, patches)
+        assert (found.threshold, found.rule, found.rank) == (0.9, "tail_extrapolation", 1)
+        assert 0 < found.expected_rate < target
+    assert limit(scores, 0, 1e-6, patches).threshold > 0.9
+
+
 def test_a_threshold_is_below_one_even_where_the_tail_runs_over() -> None:
     found = limit(sigmoid(np.linspace(-10, 16, 30)), 0, 1e-9)
     assert found.threshold < 1

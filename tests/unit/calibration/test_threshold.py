@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,17 +70,20 @@ def test_a_provisional_card_takes_its_tail_from_patches_where_every_frame_has_th
         assert calibrate(mixed, MODEL, in_frames(1), "good").limits[0].patches is None
 
 
-@pytest.mark.parametrize("build", [good_frames, lambda n: placed(good_frames(n))])
-def test_what_the_card_asks_for_is_enough_and_one_fewer_is_not(build: Callable[[int], list[GoodFrame]]) -> None:
-    rough = calibrate(build(40), MODEL, in_frames(20), "good cloth")
-    assert rough.provisional
-    needed = 40 + rough.needs.frames
-    for budget_met in (True, False):
-        found = calibrate(build(needed if budget_met else needed - 1), MODEL, in_frames(20), "good cloth")
-        if found.dispersion == rough.dispersion:  # the need was stated with that of the cloth then seen
-            assert found.provisional != budget_met
-        if not found.provisional:
-            assert found.needs.frames == 0 and found.false_alarms.upper <= 20
+def test_of_frames_what_the_card_asks_for_is_enough_and_one_fewer_is_not() -> None:
+    rough = card(40, 20)
+    assert rough.provisional and rough.dispersion == 1
+    enough = card(40 + rough.needs.frames, 20)
+    assert not enough.provisional and enough.needs.frames == 0 and enough.false_alarms.upper <= 20
+    assert card(40 + rough.needs.frames - 1, 20).provisional
+
+
+def test_of_metres_the_card_asks_for_what_is_enough_with_the_dispersion_of_the_cloth_then_seen() -> None:
+    rough = calibrate(placed(good_frames(80), 500.0), MODEL, in_frames(20), "40 metres of three lanes")
+    assert rough.provisional and rough.metres == 40 and rough.dispersion > 1
+    assert rough.needs.metres is not None and rough.needs.frames == 2 * rough.needs.metres
+    metres, ahead = 40 + int(rough.needs.metres), Ahead(1500.0, 1, rough.dispersion)  # 1000 frames are 500 m
+    assert ahead.rank(3 * metres, 20) >= 1 and ahead.rank(3 * (metres - 1), 20) == 0
 
 
 def test_lanes_get_their_own_threshold_when_each_has_enough() -> None:
@@ -268,6 +270,13 @@ def test_a_card_is_saved_and_loaded_unchanged(tmp_path: Path) -> None:
     assert load_card(tmp_path) == found
     assert json.loads((tmp_path / "card.json").read_text())["schema"] == 3
     assert [path.name for path in tmp_path.iterdir()] == ["card.json"]
+    before = (tmp_path / "card.json").read_bytes()
+    for budget in (2.0, 3.0):  # the card before stays, and only that
+        card(budget=budget).save(tmp_path)
+        assert (tmp_path / "card.previous.json").read_bytes() == before
+        assert load_card(tmp_path) == card(budget=budget)
+        before = (tmp_path / "card.json").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["card.json", "card.previous.json"]
 
 
 def test_the_hash_covers_every_field() -> None:

@@ -105,6 +105,23 @@ def test_lanes_partition_the_columns_with_one_lane_for_each_tile_column(layout: 
         assert right <= layout.x0_px + layout.tile_cols_px[lane] + layout.tiling.scored_px
 
 
+@pytest.mark.parametrize(
+    ("width", "inspect_x_px", "tiling", "edges"),
+    [
+        (200, None, Tiling(tile_px=64, overlap_px=16), (0, 56, 104, 144, 200)),  # tiles from 0, 48, 96, 136
+        (230, (30, 206), Tiling(tile_px=64, overlap_px=16), (30, 86, 134, 166, 206)),  # from 0, 48, 96, 112: the last is near
+        (230, (30, 201), Tiling(tile_px=64, overlap_px=16), (30, 86, 134, 166, 201)),
+        (200, None, Tiling(tile_px=96, overlap_px=48, border_px=16), (0, 56, 104, 144, 200)),  # 64 px of a tile are scored
+        (200, None, Tiling(tile_px=64, overlap_px=0), (0, 64, 128, 160, 200)),  # no overlap until the last
+        (50, None, Tiling(tile_px=64, overlap_px=16), (0, 50)),
+    ],
+)
+def test_lanes_meet_in_the_middle_of_what_two_tiles_share(
+    width: int, inspect_x_px: tuple[int, int] | None, tiling: Tiling, edges: tuple[int, ...]
+) -> None:
+    assert tiling.layout(64, width, inspect_x_px).lane_edges_px == edges
+
+
 def test_lane_scores_are_the_maxima_and_never_hide_a_nan(layout: Layout) -> None:
     score_map = np.random.default_rng(1).random((layout.rows, layout.cols), dtype=np.float32)
     scores = layout.lane_scores(score_map)

@@ -6,6 +6,7 @@ import pytest
 from glass_core.synthesis.las import Synthesiser, draw_beta, fuse
 from glass_core.synthesis.perlin import max_pool_cells
 from glass_core.synthesis.texture import ProceduralTextures
+from glass_core.synthesis.yarns import Yarns
 
 
 @pytest.fixture
@@ -63,6 +64,26 @@ def test_a_larger_beta_is_a_weaker_defect(tile: np.ndarray) -> None:
     weak, strong = (Synthesiser(ProceduralTextures(), 64, beta, 0.0) for beta in (0.75, 0.25))
     changes = [np.abs(make(tile, np.random.default_rng(9))[0] - tile).sum() for make in (weak, strong)]
     assert changes[1] == pytest.approx(3 * changes[0], rel=1e-3)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.8, 1.0])
+def test_so_large_a_share_of_tiles_has_faults_of_weaving(
+    tile: np.ndarray, share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woven = []
+
+    def faulty(given: np.ndarray, *_: object) -> tuple[np.ndarray, np.ndarray]:
+        woven.append(seed)
+        return given.astype(np.float32), np.ones((64, 64), bool)
+
+    monkeypatch.setattr("glass_core.synthesis.las.weave_faults", faulty)
+    yarns = Yarns(0.0, 6.0), Yarns(0.1, 9.0)
+    with_yarns = Synthesiser(ProceduralTextures(), 64, yarns=yarns, weave_share=share)
+    without = Synthesiser(ProceduralTextures(), 64, weave_share=share)
+    for seed in range(60):
+        with_yarns(tile, np.random.default_rng(seed))
+        without(tile, np.random.default_rng(seed))
+    assert woven == [seed for seed in range(60) if np.random.default_rng(seed).random() < share]
 
 
 def test_defects_keep_to_the_foreground(tile: np.ndarray) -> None:

@@ -13,6 +13,9 @@ from glass_core.network.model import Adaptor, Discriminator
 from glass_core.paper.plain_training import plain_losses
 from glass_core.training.ascent import _climb
 from glass_core.training.gas import Method, focal_loss, glass_loss, hard_weights
+from tests.plain_iteration import KEPT, METHODS, plain, told
+from tests.plain_iteration import heads as uneven_heads
+from tests.plain_iteration import rows as uneven_rows
 from tests.shared_data import shared
 
 GOLDENS = ["manifold", "manifold_inside", "hypersphere", "hypersphere_far", "gaussian_only"]
@@ -61,6 +64,17 @@ def test_golden_iterations(name: str) -> None:
         for prefix in {0: ["after"], 2: ["after3"]}.get(iteration, []):
             for key, value in modules.state_dict().items():
                 close(value, golden[f"{prefix}.{key}"], key)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_both_forms_give_the_numbers_that_were_kept(name: str) -> None:
+    adaptor, discriminator = uneven_heads()
+    total, log = glass_loss(adaptor, discriminator, *uneven_rows()[:4], METHODS[name], uneven_rows()[4])
+    losses = log["loss_normal"], log["loss_gas"], log["loss_las"]
+    for found in (plain(name), told(losses, total, adaptor, discriminator)):
+        assert found.keys() == KEPT[name].keys()
+        for what, numbers in KEPT[name].items():
+            assert found[what] == pytest.approx(numbers, abs=1e-9), what
 
 
 def load(path: Path) -> dict[str, np.ndarray]:

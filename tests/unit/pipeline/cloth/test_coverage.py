@@ -112,3 +112,13 @@ def test_a_reversing_frame_counts_and_a_report_from_far_behind_is_added_up_apart
 def test_no_camera_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least one camera"):
         Coverage([])
+
+
+@pytest.mark.parametrize("judged", [True, False])
+def test_a_report_of_no_cloth_far_away_leaves_all_as_it_was(judged: bool) -> None:
+    coverage = Coverage(["c"], keep_mm=100.0)
+    coverage.add("c", -50.0, 50.0, True, "")
+    coverage.add("c", 9000.0, 9000.0, judged, "LOST")
+    coverage.add("c", 50.0, 80.0, True, "")
+    coverage.add("c", -60.0, -50.0, False, "LATE")
+    assert (coverage.inspected_mm, coverage.behind_mm, coverage.reasons_mm) == (130, 0, {"LATE": 10})

@@ -47,6 +47,9 @@ def verdict(number: int, *regions: Region, end_mm: float | None = None, **change
         ([verdict(0, region(0, 10), region(12, 20), cell_px=4)], [2]),  # as far where cells are fine
         ([verdict(0, region(0, 10), region(14, 20), cell_px=4)], [1, 1]),
         ([verdict(0, region(0, 10), region(14, 20), cell_px=16)], [2]),  # further where they are coarse
+        ([verdict(0, region(0, 99)), verdict(1, region(101, 110))], [2]),  # either side of where a row of boxes ends
+        ([verdict(0, region(201, 210)), verdict(1, region(150, 199))], [2]),  # the other way round, as the cloth runs back
+        ([verdict(0, region(-110, -101)), verdict(1, region(-99, -90))], [2]),
         ([verdict(0, region(0, 10)), verdict(1, region(18, 20))], [1, 1]),  # apart along the cloth
         ([verdict(0, region(0, 10)), verdict(1, region(10, 20, 120, 130))], [1, 1]),  # apart across it
         ([verdict(0, region(0, 10)), verdict(1, region(5, 20), camera="right")], [2]),  # two cameras see one defect
@@ -70,6 +73,18 @@ def test_a_u_shape_is_one_defect_and_keeps_its_first_number() -> None:
     (defect,) = joiner.flush()
     assert (defect.seen_mm, defect.sightings, defect.frames) == ((0, 60, 0, 45), 3, 2)
     assert defect.strongest.region.score == 0.9
+
+
+@pytest.mark.parametrize("scores", [(0.95, 0.7, 0.8), (0.7, 0.95, 0.8), (0.7, 0.8, 0.95)])
+def test_the_strongest_sighting_and_the_first_number_stay_whichever_comes_last(scores: tuple[float, ...]) -> None:
+    first, second, bridge = scores
+    joiner = Joiner()
+    joiner.add(verdict(0, region(0, 20, 400, 405), end_mm=20))
+    joiner.add(verdict(1, region(0, 50, 0, 5, score=first), end_mm=50))
+    joiner.add(verdict(2, region(0, 50, 40, 45, score=second), end_mm=50))
+    ((joined,), _) = joiner.add(verdict(3, region(50, 60, 0, 45, score=bridge), end_mm=60))
+    assert joined.number == 1 and joined.key == (0, 1 + scores.index(0.95), 0)
+    assert [d.number for d in joiner.flush()] == [0, 1]
 
 
 def test_the_size_is_that_of_the_measured_extents() -> None:
@@ -121,6 +136,19 @@ def test_a_roll_is_closed_by_the_next_and_silent_spans_belong_to_the_one_that_ru
     assert joiner.add(verdict(2, region(0, 10), end_mm=50, roll_id="b"))[1] == []
     closed = joiner.add(verdict(3, end_mm=60 + LAG_MM, roll_id="b"))[1]
     assert [d.roll_id for d in closed] == ["a", "b"]
+
+
+def test_a_roll_that_ends_far_along_is_open_until_the_next_has_run_as_far_as_verdicts_come_late() -> None:
+    joiner = Joiner()
+    start = 80_000.0
+    joiner.add(verdict(0, region(start, start + 10), end_mm=start + 50, roll_id="a"))
+    for number, further in enumerate((50.0, LAG_MM - 50.0, LAG_MM), 1):
+        assert joiner.add(verdict(number, end_mm=start + 50 + further, roll_id="b"))[1] == []
+    late = verdict(4, region(start + 10, start + 30), end_mm=start + 50, roll_id="a")  # another camera comes later
+    ((same,), _) = joiner.add(late)
+    assert same.sightings == 2
+    closed = joiner.add(verdict(5, end_mm=start + 250 + LAG_MM, roll_id="b"))[1]
+    assert [(d.roll_id, d.sightings) for d in closed] == [("a", 2)] and joiner.flush() == []
 
 
 def seen(box: Box, start: float, x_from: float, x_to: float, off: tuple[float, float]) -> Region | None:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pipeline.config.line import LineConfig
 from pipeline.decision.actions import UNACKNOWLEDGED, Actions
 from pipeline.decision.handover import Heard
+from pipeline.grading import Rules
 from pipeline.messages.actions import Action
 from pipeline.messages.states import ActionKind, Cause, Phase, Result
 from pipeline.messages.verdicts import Region, Verdict
@@ -50,6 +51,13 @@ def test_a_streak_stops_once_and_again_only_for_a_severity_it_reached_later() ->
     assert sum(map(len, answers)) == 3
 
 
+@pytest.mark.parametrize(("along_mm", "across_mm", "severity"), [(5, 70, 1), (5, 90, 2), (90, 5, 2), (5, 200, 3), (5, 300, 4)])
+def test_a_wide_short_defect_is_as_severe_as_a_long_narrow_one(along_mm: float, across_mm: float, severity: int) -> None:
+    actions = table(*({**STOP, "severity": n} for n in (1, 2, 3, 4)))
+    answers = actions.judged(verdict(0, (0, along_mm, 10, 10 + across_mm)), 0)
+    assert [a.severity for a in answers] == [severity] * severity
+
+
 def test_an_acknowledged_stop_is_not_followed_by_another_for_the_same_defect() -> None:
     actions = table(STOP)
     (stop,) = actions.judged(verdict(0, (0, 50, 10, 12)), 1)
@@ -70,6 +78,19 @@ def test_lanes() -> None:
     actions = table({**STOP, "lanes": [2, 3]})
     assert actions.judged(verdict(0, (0, 5, 10, 12), lane=1), 0) == []
     assert len(actions.judged(verdict(1, (50, 55, 10, 12), lane=3), 0)) == 1
+
+
+def test_severity_is_by_the_rules_of_the_line() -> None:
+    stops = ({**STOP, "severity": 2}, {**STOP, "severity": 3})
+    for rules, answers in ((None, 0), (Rules(limits_mm=(2.0, 4.0, 30.0)), 2), (Rules(limits_mm=(2.0, 8.0, 30.0)), 1)):
+        assert len(table(*stops, rules=rules).judged(verdict(0, (0, 5, 10, 12)), 0)) == answers
+
+
+def test_a_defect_of_no_known_lane_is_held_to_be_in_every_lane() -> None:
+    actions = table({**STOP, "lanes": [2, 3]})
+    shown = verdict(0, (0, 5, 10, 12))
+    nowhere = shown.model_copy(update={"regions": (shown.regions[0].model_copy(update={"lane": None}),)})
+    assert kinds(actions.judged(nowhere, 0)) == ["STOP"]
 
 
 def test_a_defect_of_unknown_size_is_held_to_be_severe() -> None:

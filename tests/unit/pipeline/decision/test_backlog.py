@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from pipeline.decision.backlog import Backlog
+from pipeline.decision.backlog import PICTURES, Backlog
 from pipeline.messages.actions import Reject
 from pipeline.messages.cloth import Roll, SpanEvent
 from pipeline.messages.line import LineState
 from pipeline.messages.message import Message
 from pipeline.messages.record import Committed
 from pipeline.messages.states import EventAction, EventKind, Result, State
+from pipeline.messages.verdicts import Verdict
 from tests.fakes import Box
 
 COMMON: dict[str, Any] = {"generation": 0, "t_mono_ns": 0}
@@ -45,6 +46,21 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Box:
 
 def committed(first: int, last: int) -> Committed:
     return Committed(kind="Reject", generation=0, first=first, last=last)
+
+
+def test_of_those_that_wait_only_the_first_keep_their_pictures() -> None:
+    recorder = Box(room=0)
+    backlog = Backlog(recorder)
+    verdict = Verdict(
+        number=0, generation=0, camera="c", boot_id="b", seq=0, result=Result.DEFECT, frame_shape=(8, 16), cells_shape=(1, 2),
+        t_mono_ns=0, t_utc_ns=0,
+    )  # fmt: skip
+    for number in range(PICTURES + 20):
+        backlog.add(verdict.model_copy(update={"number": number}), (bytes(8), bytes(128)))
+    recorder.room = 1000
+    backlog.pass_on()
+    pictured = [(m.number, bool(payloads)) for m, payloads in recorder.queue if isinstance(m, Verdict)]
+    assert pictured == [(n, n <= PICTURES) for n in range(PICTURES + 20)]
 
 
 def test_too_much_in_hand_is_a_fault_until_less_than_half_of_it_is(recorder: Box) -> None:

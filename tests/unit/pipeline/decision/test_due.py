@@ -138,3 +138,12 @@ def test_no_pass_is_older_than_its_budget_less_the_rest(seed: int) -> None:
                     rested_ms = 20 * sum(rests[taken:]) if v.camera == "near" else 0
                     assert now_ms - 20 * taken - rested_ms <= 100 and v.latency_ms == now_ms - 20 * taken
     assert seq == 30
+
+
+def test_a_rest_of_which_a_word_came_before_its_time_counts_up_to_now_alone() -> None:
+    due = Due({"near": 1000.0})
+    for t_ms in (120, 200):
+        due.hear(motion(t_ms))
+    assert not due.over(frame(), 100 * MS)
+    assert due.over(frame(), 150 * MS)  # 120 ms of it had passed before the cloth stood
+    assert not due.over(frame(50), 180 * MS)  # 70 ms

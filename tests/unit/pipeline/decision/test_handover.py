@@ -6,12 +6,13 @@ import pytest
 
 from pipeline.decision.handover import Handover, Heard
 from pipeline.link.wire import decode, encode
+from pipeline.messages.actions import Action
 from pipeline.messages.cloth import Roll, SpanEvent
 from pipeline.messages.commands import RollStart
 from pipeline.messages.line import LineState
 from pipeline.messages.message import Message
 from pipeline.messages.stages import Counted, Decided, Elapsed, Mark, Progress
-from pipeline.messages.states import EventAction, EventKind, State
+from pipeline.messages.states import ActionKind, Cause, EventAction, EventKind, Phase, State
 from tests.fakes import totals
 
 
@@ -54,6 +55,7 @@ FURTHER = Decided(cameras={"c": Mark(mm=9.0, t_mono_ns=7, boot_id="b", next_seq=
         ([roll("A", "config"), roll("B", "command")], Handover(roll=RollStart(roll_id="B", style="s", at_mm=5.0))),
         ([roll("A", "config"), roll("A", "config", generation=1)], Handover(roll=RollStart(roll_id="A", style="s", at_mm=5.0))),
         ([roll("A", "config", generation=1)], Handover()),
+        ([roll("B", "command", generation=1)], Handover(roll=RollStart(roll_id="B", style="s", at_mm=5.0))),
         ([kept(DECIDED), kept(FURTHER)], Handover(decided=FURTHER)),
         ([seam(100), seam(300)], Handover(spans=(seam(100), seam(300)))),
         ([totals(verdicts=3), totals(verdicts=5)], Handover(totals=totals(verdicts=5))),
@@ -82,6 +84,27 @@ def test_it_reaches_the_next_generation_as_what_it_was(what: Decided | Elapsed |
     memory.hear(reported)
     handover = memory.handover(bypass=False)
     assert Handover.model_validate_json(handover.model_dump_json()) == handover
+
+
+@pytest.mark.parametrize("kind", [ActionKind.STOP, ActionKind.LAMP])
+def test_what_was_acknowledged_before_it_was_due_is_handed_on_until_it_has_acted(kind: ActionKind) -> None:
+    memory = Heard()
+
+    def hear(event: int, phase: Phase) -> list[tuple[int, Phase]]:
+        memory.hear(
+            Action(
+                number=0, generation=0, event=event, kind=kind, cause=Cause.DEFECT, phase=phase, target_mm=900.0, t_mono_ns=0
+            )
+        )
+        return [(a.event, a.phase) for a in memory.handover(bypass=False).actions]
+
+    hear(3, Phase.AHEAD)
+    assert hear(4, Phase.AHEAD) == [(3, Phase.AHEAD), (4, Phase.AHEAD)]
+    assert hear(3, Phase.ACKNOWLEDGED) == [(3, Phase.AHEAD), (4, Phase.AHEAD)]
+    assert hear(3, Phase.NOW) == [(3, Phase.NOW), (4, Phase.AHEAD)]
+    assert hear(3, Phase.ACKNOWLEDGED) == [(4, Phase.AHEAD)]
+    assert hear(3, Phase.ACKNOWLEDGED) == [(4, Phase.AHEAD)]  # by another
+    assert memory.handover(bypass=False).events == 5
 
 
 def test_its_totals_reach_the_next_generation_whole() -> None:

@@ -107,6 +107,66 @@ def test_the_cap_is_four_in_a_yard_or_metre_and_is_shown() -> None:
     assert graded([flaw(n, 100.0 * n, 100.0) for n in range(12)], MM).capped == ((0, 20),)
 
 
+@pytest.mark.parametrize("start_mm", [-700.0, 0.0, 250.0, 12_345.6])
+def test_yards_and_metres_are_counted_from_the_start_of_the_roll_wherever_that_is(start_mm: float) -> None:
+    def at(*places_m: float) -> Grade:
+        flaws = [flaw(n, start_mm + 1000 * place, 100.0) for n, place in enumerate(places_m)]
+        return grade(flaws, MM, start_mm, 1e5, [(start_mm + 4900.0, start_mm + 5050.0)], (0.0, WIDTH_MM))
+
+    within = at(2.0, 2.4, 2.9)
+    assert (within.points, within.capped) == (4, ((2, 6),))
+    across = at(1.9, 2.0, 2.1)  # 2 in one metre, 4 in the next
+    assert (across.points, across.capped) == (6, ())
+    assert [round(line.at_mm) for line in across.lines] == [1900, 2000, 2100]
+    assert (across.unseen, across.worst_points) == (2, 6 + 8)
+    running = grade([flaw(1, start_mm + 900, 300.0)], MM, start_mm, 1e5, [], (0.0, WIDTH_MM))
+    assert running.points == 8 and running.lines[0].rule == "running through 2 metres"
+
+
+@pytest.mark.parametrize("edges_mm", [(0.0, 1500.0), (400.0, 1900.0), (-900.0, 600.0)])
+def test_the_width_is_the_contracts_or_what_lies_between_the_edges(edges_mm: tuple[float, float]) -> None:
+    for rules, width_mm in ((Rules(), 1500.0), (Rules(width_mm=1400.0), 1400.0)):
+        found = grade([flaw(1, 0.0, 5.0, left_mm=edges_mm[0] + 600)], rules, 0.0, 80_000.0, [(0.0, 20_000.0)], edges_mm)
+        assert found.width_mm == width_mm and found.inspected_m == 80.0
+        assert found.per_100_m2 == pytest.approx(1e8 / (80_000 * width_mm))
+        assert found.per_100_yd2 == pytest.approx(found.per_100_m2 * 0.83612736)
+        assert found.worst_per_100_m2 == pytest.approx(found.worst_points * 1e8 / (100_000 * width_mm))
+
+
+@pytest.mark.parametrize(("inspected_mm", "edges_mm"), [(0.0, (0.0, WIDTH_MM)), (1e5, (700.0, 700.0))])
+def test_of_cloth_without_an_area_that_was_seen_nothing_is_told_by_area(
+    inspected_mm: float, edges_mm: tuple[float, float]
+) -> None:
+    found = grade([], INCH, 0.0, inspected_mm, [(0.0, 5000.0)], edges_mm)
+    assert (found.per_100_yd2, found.per_100_m2, found.worst_per_100_m2) == (None, None, None)
+    assert (found.quality, found.because) == ("open", "nothing was inspected")
+    least = grade([], INCH, 0.0, 0.5, [], (0.0, 0.5))
+    assert (least.per_100_m2, least.worst_per_100_m2, least.quality) == (0.0, 0.0, "first")
+
+
+@pytest.mark.parametrize(("wide_mm", "quality"), [(WIDTH_MM - 60.1, "first"), (WIDTH_MM - 60.0, "second")])
+def test_a_defect_is_over_the_whole_width_where_it_reaches_both_edges(wide_mm: float, quality: str) -> None:
+    rules = Rules(edge_mm=30.0, reject_full_width=0, accept=1e6)
+    assert graded([flaw(1, 500.0, 4.0, wide_mm, left_mm=10.0)], rules).quality == quality
+
+
+def test_unseen_cloth_of_one_yard_and_of_two_is_said_in_words() -> None:
+    rules = Rules(accept=0.001)
+    for length_mm, words in ((100.0, "1 yard holds cloth not inspected"), (1000.0, "2 yards hold cloth not inspected")):
+        found = graded([], rules, 1e5, [(-20.0 + 3 * YARD_MM + 30.0, 3 * YARD_MM + 10.0 + length_mm)])
+        assert found.quality == "open" and found.because.startswith(words)
+
+
+@pytest.mark.parametrize("pardoned", ["", "lint"])
+def test_only_what_counts_may_reject_a_roll(pardoned: str) -> None:
+    """One defect along the roll and one over its width: either would make it second, and neither where it is pardoned."""
+    long = flaw(1, 3000.0, 9200.0, wide_mm=20.0, pardoned=pardoned)
+    wide = flaw(2, 30_000.0, 5.0, wide_mm=WIDTH_MM, left_mm=0.0, pardoned=pardoned)
+    for each in (long, wide):
+        found = graded([each], Rules(reject_full_width=0, accept=1e6), 1e6)
+        assert found.quality == ("first" if pardoned else "second")
+
+
 def test_edges_and_dispositions_give_no_points_but_stay_in_the_arithmetic() -> None:
     flaws = [flaw(1, 0, 5, left_mm=24.4), flaw(2, 2000, 5, left_mm=24.5), flaw(3, 4000, 5, left_mm=1474.6),
              flaw(4, 6000, 5, pardoned="lint")]  # fmt: skip

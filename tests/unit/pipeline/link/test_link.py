@@ -4,6 +4,7 @@ import os
 import socket as plain
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -18,8 +19,9 @@ from pipeline.link import wire
 from pipeline.link.keys import make_keys
 from pipeline.link.memory_link import MemoryLink, MemoryQueue
 from pipeline.link.protocol import MAX_BAD, PORTION, Inbox, Link, Received, portion
-from pipeline.link.zmq_link import ZmqLink, _hang_up
+from pipeline.link.zmq_link import MAX_TOPIC_BYTES, ZmqLink, _hang_up
 from pipeline.messages.commands import Bypass
+from pipeline.messages.domains import MAX_HEADER_BYTES
 from pipeline.messages.frames import Frame
 from pipeline.messages.line import LineState
 from pipeline.messages.motion import Motion
@@ -131,8 +133,43 @@ def test_subscribers_hear_from_now_on_and_a_late_one_is_noticed(tmp_path: Path) 
         broadcast.publish(Motion(position_mm=0, speed_mm_s=0, state=MotionState.STOPPED, source="s", t_mono_ns=0))
         broadcast.publish(STATE)
         assert receive(link, ear)[0] == STATE
+        assert not broadcast.joined()
+        second = link.subscribe("ipc://auto", "LineState")  # of what somebody hears already
+        end_s = time.monotonic() + 5
+        while not broadcast.joined():
+            assert time.monotonic() < end_s, "who comes second is not noticed"
+            link.wait(10)
+        broadcast.publish(STATE)
+        assert receive(link, second)[0] == receive(link, ear)[0] == STATE
     finally:
         link.close()
+
+
+def test_what_is_too_long_to_be_ours_is_not_taken_in(tmp_path: Path) -> None:
+    link = ZmqLink(tmp_path / "line")
+    link.inbox("decision")
+    link.broadcast("ipc://auto")
+    inbox, publisher = link._sockets
+    assert inbox.getsockopt(zmq.MAXMSGSIZE) == MAX_HEADER_BYTES + wire.MAX_PAYLOAD_BYTES
+    assert publisher.getsockopt(zmq.MAXMSGSIZE) == MAX_TOPIC_BYTES
+    link.close()
+
+
+def test_last_words_reach_who_reads_them_and_nobody_else_holds_up_the_end(tmp_path: Path) -> None:
+    for reads in (True, False):
+        here, there = ZmqLink(tmp_path / "line"), ZmqLink(tmp_path / "line")
+        inbox, outbox = here.inbox("decision"), there.outbox("decision")
+        sent(there, outbox, frame(0, 512), bytes(512 * 512))
+        told = 1
+        while outbox.send(frame(told, 512), bytes(512 * 512)):  # 256 KB each, more than the system holds between the two
+            told += 1
+        end = threading.Thread(target=there.close, daemon=True)
+        end.start()
+        heard = [receive(here, inbox)[0] for _ in range(told)] if reads else []
+        end.join(30)
+        assert not end.is_alive(), "it waits for one who does not read"
+        assert [m.seq for m in heard if isinstance(m, Frame)] == list(range(told) if reads else ())
+        here.close()
 
 
 def test_pictures_reach_who_watches_and_a_watcher_that_does_not_read_holds_a_few(tmp_path: Path) -> None:

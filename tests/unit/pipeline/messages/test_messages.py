@@ -106,6 +106,18 @@ def test_sizes_are_checked_before_sending() -> None:
         wire.encode(FRAME.model_copy(update={"origin": "x" * 5000}), (bytes(128),))
 
 
+@pytest.mark.parametrize("limit", ["MAX_HEADER_BYTES", "MAX_PAYLOAD_BYTES"])
+def test_what_is_a_byte_longer_than_allowed_is_not_read(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = [bytes(part) for part in wire.encode(SCORED, (bytes(8), bytes(128)))]
+    most = len(parts[0]) if limit == "MAX_HEADER_BYTES" else 8 + 128
+    monkeypatch.setattr(wire, limit, most)
+    message, payloads = wire.decode(list(parts))
+    assert isinstance(message, ScoreMap) and message.key == SCORED.key and len(payloads) == 2
+    monkeypatch.setattr(wire, limit, most - 1)
+    with pytest.raises(wire.DecodeError):
+        wire.decode(list(parts))
+
+
 def changed(name: str, /, **fields: object) -> list[bytes]:
     """The parts of a message of that name that is right but for some fields."""
     good = {

@@ -185,6 +185,19 @@ def test_when_a_golden_tile_fails_scores_in_hand_and_frames_under_way_are_droppe
     assert bench.decision.take(ScoreMap) == []
 
 
+@pytest.mark.parametrize("broken", [0, 1, 2])
+def test_each_golden_tile_has_its_turn(broken: int) -> None:
+    bench = Bench()
+    tiles = np.stack([spotted()[:, :64], spotted()[::-1, :64], spotted()[:, 90:154]])
+    cells = bench.engine.score(tiles)
+    cells[broken, 5, 3] += np.float32(0.2)
+    bench.engine.canary = Canary(tiles, cells)
+    for turn in range(broken + 1):
+        bench.worker.step(turn * 10_000 * MS)  # at first it is only due
+    with pytest.raises(EngineFault, match=r"moved by 0\.2"):
+        bench.worker.step((broken + 1) * 10_000 * MS)
+
+
 @pytest.mark.parametrize(("value", "words"), [(math.nan, "not finite"), (math.inf, "not finite"), (0.1, "gives 0.1 for")])
 def test_an_engine_that_cannot_be_sound_ends_the_worker_and_scores_nothing(value: float, words: str) -> None:
     bench = Bench(max_batch=6)
