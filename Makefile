@@ -14,7 +14,7 @@ export OMP_WAIT_POLICY := PASSIVE
 help:
 	@echo "make demo   the whole story on generated cloth (about five minutes), result in ./demo"
 	@echo "make test   style, types, import contracts, unit tests, trainings and engines, emulated cameras, TensorRT dry run, whole lines"
-	@echo "make pictures  pictures of the operator's page, into ./pictures"
+	@echo "make pictures  pictures of the operator's page, into docs/pictures"
 	@echo "make fuzz   ten minutes of broken pictures, settings, messages, answers and files; MINUTES=60 for longer"
 	@echo "make nemesis  two thousand seeded fault schedules against the line in one process, sixty against one of real processes, and"
 	@echo "            two hundred kills, in two hours; SCHEDULES=20000 PLAYS=600 KILLS=2000 for more"
@@ -78,7 +78,7 @@ browser: $(VENV)/.ready tests/browser/node_modules/axe-core
 	$(BIN)/pytest tests/browser
 
 pictures: $(VENV)/.ready
-	$(BIN)/python -m tests.browser.pictures pictures
+	$(BIN)/python -m tests.browser.pictures docs/pictures
 
 # What comes from outside, broken by chance; a short run of it is part of the unit tests.
 MINUTES ?= 10
