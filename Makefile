@@ -16,7 +16,7 @@ help:
 	@echo "make quick  style, types, import contracts and the unit tests of the line but for its outputs, in two minutes"
 	@echo "make test   style, types, import contracts, unit tests, trainings and engines, emulated cameras, whole lines, in a quarter of an hour"
 	@echo "make full   that and what takes long: the demo, the TensorRT dry run, the slowest trainings and lines"
-	@echo "make pictures  pictures of the operator's page, into ./pictures"
+	@echo "make pictures  pictures of the operator's page, into docs/pictures"
 	@echo "make fuzz   ten minutes of broken pictures, settings, messages, answers and files; MINUTES=60 for longer"
 	@echo "make nemesis  two thousand seeded fault schedules against the line in one process, sixty against one of real processes, and"
 	@echo "            two hundred kills, in two hours; SCHEDULES=20000 PLAYS=600 KILLS=2000 for more"
@@ -109,7 +109,7 @@ browser: $(VENV)/.ready tests/browser/node_modules/axe-core tests/browser/node_m
 	$(BIN)/pytest $(PART) tests/browser
 
 pictures: $(VENV)/.ready
-	$(BIN)/python -m tests.browser.pictures pictures
+	$(BIN)/python -m tests.browser.pictures docs/pictures
 
 # What comes from outside, broken by chance; a short run of it is part of the unit tests.
 MINUTES ?= 10

@@ -27,6 +27,10 @@ from pipeline.report.sheet import read_roll
 
 MAX_ROLLS = 100
 """Of a record, the last; those before are in its report."""
+STATE_S, CLOTH_S = 0.1, 1.0
+"""The state and the cloth are made anew so long after the last time at the earliest, however many look."""
+REST = 20
+"""Cloth with a new defect is made sooner: after so many times what making it took, a twentieth of a core at most."""
 
 
 class Page:
@@ -39,27 +43,31 @@ class Page:
         self.run_id: str | None = None
         """Of the record; null: not known yet."""
         self._state = self._cloth = b"{}"
-        self._state_due_s = self._cloth_due_s = 0.0
-        self._cloth_version = ""
+        self._state_due_s = self._cloth_due_s = self._defect_due_s = 0.0
+        self._cloth_version, self._cloth_found = "", 0
         self._kinds: list[str] = []
         """Of defects, as people have called them here."""
 
     def state(self) -> bytes:
-        """The small state as JSON, made anew five times a second at most however many look."""
+        """The small state as JSON."""
         with self.lock:
             if time.monotonic() >= self._state_due_s:
-                self._state, self._state_due_s = _json(self.view.told()), time.monotonic() + 0.2
+                self._state, self._state_due_s = _json(self.view.told()), time.monotonic() + STATE_S
             return self._state
 
     def cloth(self, roll: str | None = None) -> bytes:
-        """The roll so far as JSON, made anew once a second at most, and where it has changed; of a record any of its rolls."""
+        """The roll so far as JSON, made anew where it has changed; of a record any of its rolls."""
         with self.lock:
             version = self.view.cloth_version
             if roll in self.view.rolls:
                 return self._told_cloth(version, roll)
-            if version != self._cloth_version and time.monotonic() >= self._cloth_due_s:
-                self._cloth = self._told_cloth(version)
-                self._cloth_version, self._cloth_due_s = version, time.monotonic() + 1.0
+            found, began_s = self.view.cloth.found, time.monotonic()
+            due_s = self._cloth_due_s if found == self._cloth_found else self._defect_due_s
+            if version != self._cloth_version and began_s >= due_s:
+                self._cloth, self._cloth_version, self._cloth_found = self._told_cloth(version), version, found
+                ended_s = time.monotonic()
+                self._cloth_due_s = ended_s + CLOTH_S
+                self._defect_due_s = ended_s + min(CLOTH_S, REST * (ended_s - began_s))
             return self._cloth
 
     def _told_cloth(self, version: str, roll: str | None = None) -> bytes:
@@ -82,7 +90,7 @@ class Page:
             with self.lock:
                 self.view.judge(words, proposed)
                 self._kinds = known_kinds(said)
-                self._cloth_due_s = self._state_due_s = 0.0
+                self._cloth_due_s = self._defect_due_s = self._state_due_s = 0.0
 
     def find(self, key: Key) -> tuple[Defect, bool] | None:
         """A defect that is shown, and whether it is whole."""

@@ -80,6 +80,8 @@ class RollSoFar:
         self._cut_from_mm = 0.0
         self.last = (-1, -1)
         """Generation and number of the last verdict."""
+        self.found = 0
+        """Defects so far; two that turn out to be one count twice."""
 
     def add(self, verdict: Verdict) -> None:
         """One more verdict; one that was told before changes nothing."""
@@ -128,7 +130,7 @@ class RollSoFar:
         return {
             "roll": self.roll.roll_id if self.roll else "", "style": self.roll.style if self.roll else "",
             "map": self._map(), "scores": self._scores.told(), "left_out": self._left_out,
-            "cut": self._told_cut(),
+            "cut": self._told_cut(), "found": self.found,
             "defects": [self._row(d, words.get(d.key), proposed.get(d.key)) for d in self._present()],
             "events": [
                 {"kind": e.kind, "from_m": self._m(e.start_mm), "to_m": self._m(e.end_mm), "action": e.action}
@@ -138,6 +140,7 @@ class RollSoFar:
 
     def _keep(self, touched: Iterable[Defect], closed: Iterable[Defect]) -> None:
         for defect in touched:
+            self.found += defect not in self._defects
             self._defects[defect] = None
             self._open.add(defect)
         self._open.difference_update(closed)

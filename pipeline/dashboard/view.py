@@ -148,7 +148,7 @@ class View:
             "why": state.detail if state else "", "silent": self._silent, "bypass": self._bypass, "running": self.running,
             "next": self._next(), "open": self._told_open(), "roll": self._told_roll(), "totals": self._told_totals(),
             "cameras": [self._told_camera(c["name"]) for c in self._cameras], "processes": self._processes,
-            "cloth": self.cloth_version,
+            "cloth": self.cloth_version, "found": self.cloth.found,
             "rolls": [{"name": name, "shown": cloth is self.cloth} for name, cloth in self.rolls.items()],
             "verdicts": self._beat.verdicts if self._beat else totals.verdicts if totals else 0,
         }  # fmt: skip

@@ -25,6 +25,7 @@ from pipeline.messages.message import Message
 from pipeline.messages.states import ActionKind, Cause, Phase, Result, StageState, State
 from pipeline.messages.verdicts import Region, Verdict
 from pipeline.supervision.left import Left, write_left
+from pipeline.supervision.process import PROGRESS_NS
 from pipeline.supervision.runtime_folder import runtime_folder
 from tests.fakes import totals
 
@@ -37,11 +38,19 @@ class Air:
 
     starts = 0
 
-    def __init__(self, config: LineConfig, roll_id: str = "R-7", begun_s: float = 1.0, generation: int = 0) -> None:
+    def __init__(
+        self,
+        config: LineConfig,
+        roll_id: str = "R-7",
+        begun_s: float = 1.0,
+        generation: int = 0,
+        picture: tuple[int, int] = (80, 160),
+    ) -> None:
         self._begun_s, self._generation = begun_s, generation
         self._config, self._ended = config, threading.Event()
         self._unsaid: deque[Message] = deque()
         self._verdicts = self._shown = 0
+        self._picture, self._noise = picture, np.random.default_rng(0)
         self.told: list[Command] = []
         self.open: dict[int, Action] = {}
         self.bypass = False
@@ -121,7 +130,7 @@ class Air:
         ))  # fmt: skip
 
     def _run(self) -> None:
-        beat_due_s = 0.0
+        beat_due_s = show_due_s = 0.0
         while not self._ended.is_set():
             while received := self._inbox.receive():
                 assert isinstance(received[0], Command)
@@ -137,18 +146,23 @@ class Air:
             if time.monotonic() >= beat_due_s:
                 beat_due_s = time.monotonic() + 0.1
                 self._air.publish(self._beat())
+            if time.monotonic() >= show_due_s:
+                show_due_s = time.monotonic() + PROGRESS_NS / SECOND
                 self._show()
             self._link.wait(20)
 
     def _show(self) -> None:
         """What each camera sees: a weave that moves, with a spot at twice the threshold."""
         self._shown += 1
-        rows, columns = np.indices((80, 160))
-        pixels = (110 + 20 * ((rows + self._shown) % 4 < 2) + 15 * (columns % 4 < 2)).astype(np.uint8)
-        shares = np.full((10, 20), 0.2, "<f4")
+        height, width = self._picture
+        rows, columns = np.indices(self._picture)
+        weave = 110 + 20 * ((rows + self._shown) % 4 < 2) + 15 * (columns % 4 < 2)
+        pixels = (weave + self._noise.integers(0, 12, self._picture)).astype(np.uint8)
+        shares = np.full((height // 8, width // 8), 0.2, "<f4")
         shares[3, 12], shares[3, 13] = 2.0, 1.1
         pixels[24:32, 96:112] = 40
-        for camera in self._config.cameras:
+        cameras = self._config.cameras
+        for camera in cameras:
             key = {"camera": camera.name, "boot_id": "b", "seq": self._shown}
             frame = Frame(**key, t_mono_ns=0, t_utc_ns=0, block_id=0, shape=pixels.shape, pixel_format="Mono8")
             scored = ScoreMap(
@@ -156,7 +170,8 @@ class Air:
                 frame_shape=pixels.shape, cells_shape=shares.shape,
             )  # fmt: skip
             self._pictures.publish(frame, pixels.tobytes())
-            self._pictures.publish(scored, shares.tobytes(), pixels.tobytes())
+            if camera is cameras[self._shown % len(cameras)]:  # the worker has one for all
+                self._pictures.publish(scored, shares.tobytes(), pixels.tobytes())
 
     def _answer(self, word: Command) -> None:
         self.told.append(word.model_copy(update={"ticket": ""}))

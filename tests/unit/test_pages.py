@@ -162,6 +162,23 @@ def test_every_target_of_make_that_is_named_is_there(path: Path) -> None:
     assert set(named) <= targets
 
 
+PICTURE = re.compile(r"!\[[^\]]{20,}\]\(([^)\s]+)\)")
+MAX_PICTURE_BYTES = 150_000
+
+
+def test_every_picture_is_there_and_small_and_made_by_the_program_that_makes_them() -> None:
+    shown = {(path.parent / found).resolve() for path in PAGES for found in PICTURE.findall(path.read_text(encoding="utf-8"))}
+    assert shown == set((ROOT / "docs/pictures").iterdir())
+    assert all(0 < path.stat().st_size < MAX_PICTURE_BYTES for path in shown)
+    program = (ROOT / "tests/browser/pictures.py").read_text(encoding="utf-8")
+    assert {path.name for path in shown} == set(re.findall(r'"([\w-]+\.png)"', program))
+
+
+def test_every_picture_says_in_words_what_it_shows() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in PAGES]
+    assert sum(text.count("![") for text in texts) == sum(len(PICTURE.findall(text)) for text in texts) > 0
+
+
 def lines_of_settings() -> Iterator[Any]:
     """Whole lines that pages show in YAML."""
     for path in PAGES:

@@ -115,7 +115,8 @@ def _live(answers: Answers) -> bool:
 
 QUESTIONS = (
     Question(
-        "kind", "Where do pictures come from (area: area-scan cameras, line: line-scan cameras, replay: a folder)", "KIND",
+        "kind", "Where do pictures come from (area: area-scan cameras, line: line-scan cameras, replay: a folder)",
+        "area|line|replay",
         "area, line or replay: area-scan cameras, line-scan cameras, or pictures of a folder",
         _kind, lambda answers, serials: "area" if serials else "replay",
     ),

@@ -1,14 +1,14 @@
-// Hears how the line is, and shows it: the small state as it changes, the cloth once a second where that has changed.
+// Hears how the line is, and shows it: the small state as it changes, the cloth once a second where that has changed, and with a new defect at once.
 import { beginActing, learnMe, me, press, say } from "./acting.js";
 import { drawMap, drawScores } from "./drawing.js";
 import { beginReviewing, know, open, picture, place, size, word } from "./reviewing.js";
 import { beginWatching } from "./watching.js";
 import { ask, el, loadWords, number, show, t } from "./words.js";
 
-const SILENCE_MS = 3000, CARDS = 12;
+const SILENCE_MS = 3000, CARDS = 12, REST = 5;
 const EVENTS = ["SEAM", "LEAD", "STOP_MARK", "WRINKLE"];
 const byId = (id) => document.getElementById(id);
-let state = null, cloth = null, heardMs = 0, clothKey = null, asking = false, first = 0, boot = null;
+let state = null, cloth = null, heardMs = 0, clothKey = null, asking = false, first = 0, boot = null, defectDueMs = 0;
 let chosen = new URLSearchParams(location.search).get("roll"); // of a record
 
 const LEVELS = { stop: "bad", fault: "bad", fault_gone: "bad", silent: "bad", other_config: "bad", not_inspected: "bad", bypass: "bad", unlike: "warn",
@@ -170,12 +170,14 @@ async function askCloth(force = false) {
     if (!answer.ok) return;
     cloth = await answer.json();
     clothKey = roll === chosen ? cloth.version : null; // another was chosen meanwhile
+    const beganMs = performance.now();
     know(cloth.defects, cloth.kinds);
     show(byId("map"), ...drawMap(cloth, open));
     show(byId("scores"), ...drawScores(cloth.scores));
     cards();
     cut();
     render();
+    defectDueMs = performance.now() + REST * (performance.now() - beganMs); // a long roll takes a while to draw
   } catch { /* the watch below says that the connection is lost */ } finally { asking = false; }
 }
 
@@ -203,6 +205,7 @@ function hear(text) {
   if (boot !== null && state.page !== boot) { location.reload(); return; }
   boot = state.page;
   render();
+  if (state.live && state.found !== cloth?.found && performance.now() >= defectDueMs) askCloth();
 }
 
 function listen() {

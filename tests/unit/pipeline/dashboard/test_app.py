@@ -6,6 +6,7 @@ import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from pipeline.dashboard.app import STATIC, make_app
 from pipeline.dashboard.events import MAX_VIEWERS, Events, Viewers
 from pipeline.dashboard.gate import TRIES, Gate
 from pipeline.dashboard.guard import MAX_BODY_BYTES
-from pipeline.dashboard.page import Page, of_line, of_record
+from pipeline.dashboard.page import CLOTH_S, REST, Page, of_line, of_record
 from pipeline.dashboard.terms import Terms
 from pipeline.dashboard.users import make_user
 from pipeline.ledger.acts import read_acts
@@ -33,6 +34,7 @@ from pipeline.messages.states import Result, State
 from pipeline.messages.verdicts import Region, Verdict
 from pipeline.supervision.telling import NotConfirmed
 from tests.unit.pipeline.dashboard.browser import Browser
+from tests.unit.pipeline.dashboard.test_roll_so_far import defect, verdict
 from tests.unit.pipeline.dashboard.test_view import action, state
 
 NASTY = "<img src=x onerror=alert(1)>"
@@ -80,6 +82,35 @@ def line(tmp_path: Path) -> Page:
         "ledger": {"path": str(tmp_path / "ledger.sqlite")},
     })  # fmt: skip
     return of_line(config)
+
+
+def test_a_new_defect_is_told_at_once_and_other_cloth_once_a_second(line: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, told_cloth, takes_s = Clock(), line.view.told_cloth, 0.0
+
+    def slow(roll: str | None = None) -> dict[str, Any]:
+        clock.s += takes_s
+        return told_cloth(roll)
+
+    monkeypatch.setattr("pipeline.dashboard.page.time", SimpleNamespace(monotonic=clock))
+    monkeypatch.setattr(line.view, "told_cloth", slow)
+
+    def seen(number: int, is_defect: bool) -> tuple[int, int]:
+        """Defects that a browser has after one more frame, and the frame that it knows of."""
+        line.view.hear(defect(number, 300.0 * number) if is_defect else verdict(number, 300.0 * number))
+        told = json.loads(line.cloth())
+        assert line.view.told()["found"] == line.view.cloth.found and told["found"] == len(told["defects"])
+        return len(told["defects"]), int(told["version"].split("-")[2])
+
+    assert seen(1, False) == (0, 1)
+    assert seen(2, False) == (0, 1), "it may wait"
+    assert seen(3, True) == (1, 3)
+    assert seen(4, False) == (1, 3)
+    clock.s += CLOTH_S
+    takes_s = 0.02
+    assert seen(5, False) == (1, 5)
+    assert seen(6, True) == (1, 5), "making it took a while: no more than a twentieth of a core"
+    clock.s += REST * takes_s
+    assert seen(7, False) == (2, 7)
 
 
 def test_the_cut_of_a_record_is_that_of_the_roll_shown_and_a_live_line_has_none(tmp_path: Path, line: Page) -> None:

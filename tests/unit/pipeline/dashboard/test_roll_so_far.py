@@ -78,6 +78,14 @@ def test_it_stays_bounded_and_says_what_it_leaves_out() -> None:
     assert max(len(points) for points in told["scores"]["points"].values()) <= POINTS
 
 
+def test_defects_are_counted_as_they_are_found_also_where_the_first_are_left_out() -> None:
+    cloth = roll()
+    for n in range(MAX_DEFECTS + 30):
+        cloth.add(defect(n, 5000 + 300 * n))
+        cloth.add(verdict(n, 5000 + 300 * n, camera="right"))  # told before
+    assert cloth.found == cloth.told({}, {})["found"] == MAX_DEFECTS + 30
+
+
 def test_without_a_scale_it_counts_frames() -> None:
     cloth = roll(in_mm=False)
     cloth.add(verdict(40, None))

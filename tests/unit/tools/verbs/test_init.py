@@ -139,7 +139,7 @@ def test_what_is_there_stays_unless_told(capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (["init"], ["no Basler camera is found", "--kind KIND"]),
+        (["init"], ["no Basler camera is found", "--kind area|line|replay"]),
         (
             ["init", "--kind", "replay"],
             ["--name NAME, --footage PATH, --mm-per-px MM, --width-mm MM, --speed-m-min", "--outputs"],
