@@ -1,4 +1,4 @@
-"""The pages and schemas of docs/protocols, made from the program itself: `python -m tools.protocol_pages` writes them anew."""
+"""The pages of docs/protocols and docs/reference, made from the program itself by `python -m tools.protocol_pages`."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from pipeline.outputs.mqtt import KEEPALIVE_S, MAX_RETRY_NS, SILENT_NS
 from pipeline.outputs.notices import TOPICS
 from pipeline.report.document import RollDocument
 from pipeline.supervision import child
+from tools import reference_pages
 
 FOLDER, CONFIGS = Path("docs/protocols"), Path(configs.__file__).parent
 HEAD = "<!-- made by `python -m tools.protocol_pages`; do not edit -->\n"
@@ -341,9 +342,10 @@ def _schema(types: list[type[BaseModel]]) -> str:
 
 def main() -> int:
     """Write all of them."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, text in pages().items():
-        (FOLDER / name).write_text(text, encoding="utf-8")
+    for folder, made in ((FOLDER, pages()), (reference_pages.FOLDER, reference_pages.pages(HEAD))):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in made.items():
+            (folder / name).write_text(text, encoding="utf-8")
     return 0
 
 
