@@ -18,8 +18,9 @@ from tools.cli import parser
 
 FOLDER = Path("docs/reference")
 UNITS = {
-    "mm_per_px": "mm/px", "us": "µs", "mm_s": "mm/s", "mm": "mm", "m": "m", "ms": "ms", "ns": "ns", "px": "px", "s": "s",
-    "hz": "Hz", "mib": "MiB", "gb": "GB", "mb": "MB", "percent": "%", "m_per_min": "m/min", "m2": "m²", "hours": "h", "days": "d", "minutes": "min",
+    "mm_per_px": "mm/px", "us": "µs", "mm_s": "mm/s", "mm": "mm", "m": "m", "ms": "ms", "ns": "ns",
+    "px": "px", "s": "s", "hz": "Hz", "mib": "MiB", "gb": "GB", "mb": "MB", "percent": "%",
+    "m_per_min": "m/min", "m2": "m²", "hours": "h", "days": "d", "minutes": "min",
 }  # fmt: skip
 """By the end of a key's name, the longest first where several fit."""
 PUBLISHED = (
