@@ -17,7 +17,8 @@ from pipeline.cameras.basler import READY_MS, WAIT_MS
 from pipeline.config.cameras import RejectLineConfig
 from pipeline.config.line import LineConfig
 from pipeline.config.metrics import MetricsConfig
-from pipeline.config.outputs import FolderConfig, MqttConfig, OpcUaConfig, WebhookConfig
+from pipeline.config.outputs import FolderConfig, ModbusConfig, MqttConfig, OpcUaConfig, WebhookConfig
+from pipeline.devices.modbus import READ, WRITE_COILS, WRITE_REGISTERS
 from pipeline.grabber import reject_line
 from pipeline.messages.line import Heartbeat, Totals
 from pipeline.messages.passages import SAMPLED
@@ -263,7 +264,21 @@ def _of_any_line(rule: dict[str, Any]) -> str:
 
 
 def _modbus() -> str:
-    return f"{HEAD}# Modbus TCP\n\n```\n{modbus.__doc__.strip() if modbus.__doc__ else ''}\n```\n"
+    return f"""{HEAD}# Modbus TCP
+
+```
+{modbus.__doc__.strip() if modbus.__doc__ else ""}
+```
+
+* **Addresses** are those of the wire, from 0. Where a tool calls holding register 0 40001, add 40001.
+* **Function codes** that the device must know: {WRITE_COILS} for the coils, {WRITE_REGISTERS} for what is written, and
+  {READ["holding"]} for what the PLC writes.
+* **Signs.** Words are unsigned but 9 and 10. A place, a target and the position are int32 with a sign.
+* **Not known.** A tool that shows 9 or 10 without a sign shows 32768; a known edge lies from -32767 to 32767.
+* **Heartbeat.** It goes from 65535 to 0. One that stands still for {modbus.WATCHDOG_MS:g} ms is a stop.
+* **Severity** 0 is not harmless: the defect's size is not known.
+
+{_keys(ModbusConfig)}"""
 
 
 def _camera_output() -> str:
