@@ -273,7 +273,7 @@ def _modbus() -> str:
 * **Addresses** are those of the wire, from 0. Where a tool calls holding register 0 40001, add 40001.
 * **Function codes** that the device must know: {WRITE_COILS} for the coils, {WRITE_REGISTERS} for what is written, and
   {READ["holding"]} for what the PLC writes.
-* **Signs.** Words are unsigned but 9 and 10. A place, a target and the position are int32 with a sign.
+* **Signs.** Edges are int16 with a sign; the place, both targets and the position are int32 with a sign. All others have none.
 * **Not known.** A tool that shows 9 or 10 without a sign shows 32768; a known edge lies from -32767 to 32767.
 * **Heartbeat.** It goes from 65535 to 0. One that stands still for {modbus.WATCHDOG_MS:g} ms is a stop.
 * **Severity** 0 is not harmless: the defect's size is not known.
