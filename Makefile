@@ -8,7 +8,7 @@ TORCH ?= torch==2.13.0
 # torch's idle threads would spin, and starve the other processes of a test
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo quick test full forget check unit nemesis models emulator tensorrt line browser pictures fuzz lock sbom clean
+.PHONY: help demo quick test full forget check unit nemesis models emulator tensorrt line browser pictures fuzz lock sbom docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make fuzz   ten minutes of broken pictures, settings, messages, answers and files; MINUTES=60 for longer"
 	@echo "make nemesis  two thousand seeded fault schedules against the line in one process, sixty against one of real processes, and"
 	@echo "            two hundred kills, in two hours; SCHEDULES=20000 PLAYS=600 KILLS=2000 for more"
+	@echo "make docs   the documents as a site, into build/site"
 	@echo "make lock   resolve the dependencies anew into requirements.lock"
 	@echo "make sbom   what is installed, as CycloneDX, into sbom.json"
 	@echo "make clean  remove the environment"
@@ -141,6 +142,16 @@ lock: $(VENV)/supply
 # What this environment holds, in CycloneDX's form, for whoever must know of each part and its licence.
 sbom: $(VENV)/.ready $(VENV)/supply
 	$(VENV)/supply/bin/cyclonedx-py environment --pyproject pyproject.toml --output-file sbom.json $(BIN)/python
+
+$(VENV)/docs: pyproject.toml
+	$(PYTHON) -m venv $@
+	$@/bin/pip install --quiet --disable-pip-version-check mkdocs-material==9.8.2 || { rm -rf $@; exit 3; }
+
+# From a copy that holds whatever the pages link to: their links are those of a plain git host.
+docs: $(VENV)/docs
+	rm -rf build/pages && mkdir -p build/pages
+	cp -r README.md ARCHITECTURE.md SECURITY.md CHANGELOG.md docs configs build/pages
+	NO_MKDOCS_2_WARNING=1 $(VENV)/docs/bin/mkdocs build --quiet --strict
 
 clean:
 	rm -rf $(VENV)

@@ -1,4 +1,4 @@
-"""The pages and schemas of docs/protocols, made from the program itself: `python -m tools.protocol_pages` writes them anew."""
+"""The pages of docs/protocols and docs/reference, made from the program itself by `python -m tools.protocol_pages`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from pipeline.cameras.basler import READY_MS, WAIT_MS
 from pipeline.config.cameras import RejectLineConfig
 from pipeline.config.line import LineConfig
 from pipeline.config.metrics import MetricsConfig
-from pipeline.config.outputs import FolderConfig, MqttConfig, OpcUaConfig, WebhookConfig
+from pipeline.config.outputs import FolderConfig, ModbusConfig, MqttConfig, OpcUaConfig, WebhookConfig
+from pipeline.devices.modbus import READ, WRITE_COILS, WRITE_REGISTERS
 from pipeline.grabber import reject_line
 from pipeline.messages.line import Heartbeat, Totals
 from pipeline.messages.passages import SAMPLED
@@ -31,6 +32,7 @@ from pipeline.outputs.mqtt import KEEPALIVE_S, MAX_RETRY_NS, SILENT_NS
 from pipeline.outputs.notices import TOPICS
 from pipeline.report.document import RollDocument
 from pipeline.supervision import child
+from tools import reference_pages
 
 FOLDER, CONFIGS = Path("docs/protocols"), Path(configs.__file__).parent
 HEAD = "<!-- made by `python -m tools.protocol_pages`; do not edit -->\n"
@@ -268,7 +270,21 @@ def _of_any_line(rule: dict[str, Any]) -> str:
 
 
 def _modbus() -> str:
-    return f"{HEAD}# Modbus TCP\n\n```\n{modbus.__doc__.strip() if modbus.__doc__ else ''}\n```\n"
+    return f"""{HEAD}# Modbus TCP
+
+```
+{modbus.__doc__.strip() if modbus.__doc__ else ""}
+```
+
+* **Addresses** are those of the wire, from 0. Where a tool calls holding register 0 40001, add 40001.
+* **Function codes** that the device must know: {WRITE_COILS} for the coils, {WRITE_REGISTERS} for what is written, and
+  {READ["holding"]} for what the PLC writes.
+* **Signs.** Edges are int16 with a sign; the place, both targets and the position are int32 with a sign. All others have none.
+* **Not known.** A tool that shows 9 or 10 without a sign shows 32768; a known edge lies from -32767 to 32767.
+* **Heartbeat.** It goes from 65535 to 0. One that stands still for {modbus.WATCHDOG_MS:g} ms is a stop.
+* **Severity** 0 is not harmless: the defect's size is not known.
+
+{_keys(ModbusConfig)}"""
 
 
 def _camera_output() -> str:
@@ -348,9 +364,10 @@ def _schema(types: list[type[BaseModel]]) -> str:
 
 def main() -> int:
     """Write all of them."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, text in pages().items():
-        (FOLDER / name).write_text(text, encoding="utf-8")
+    for folder, made in ((FOLDER, pages()), (reference_pages.FOLDER, reference_pages.pages(HEAD))):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in made.items():
+            (folder / name).write_text(text, encoding="utf-8")
     return 0
 
 

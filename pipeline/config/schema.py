@@ -24,7 +24,7 @@ READERS_OWN = "_sha"
 
 def config_schema() -> dict[str, Any]:
     """Of a whole file, its section `train:` included."""
-    of, both = models_json_schema([(LineConfig, "validation"), (TrainConfig, "validation")], schema_generator=_Described)
+    of, both = models_json_schema([(LineConfig, "validation"), (TrainConfig, "validation")], schema_generator=Described)
     line = both["$defs"].pop("LineConfig")
     line["properties"]["train"] = of[TrainConfig, "validation"]
     for section in (line, *both["$defs"].values()):
@@ -33,7 +33,7 @@ def config_schema() -> dict[str, Any]:
     return {"$schema": DIALECT, **line, "title": "glassline", "$defs": both["$defs"]}
 
 
-class _Described(GenerateJsonSchema):
+class Described(GenerateJsonSchema):
     """With the words that stand under a key in its class; pydantic alone knows only those of the class."""
 
     def model_schema(self, schema: Any) -> dict[str, Any]:
