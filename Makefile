@@ -8,7 +8,7 @@ TORCH ?= torch==2.13.0
 # torch's idle threads would spin, and starve the other processes of a test
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo test check unit nemesis models emulator tensorrt line browser pictures fuzz lock sbom clean
+.PHONY: help demo test check unit nemesis models emulator tensorrt line browser pictures fuzz lock sbom dist wheelhouse clean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,6 +19,8 @@ help:
 	@echo "make nemesis  two thousand seeded fault schedules against the line in one process, sixty against one of real processes, and"
 	@echo "            two hundred kills, in two hours; SCHEDULES=20000 PLAYS=600 KILLS=2000 for more"
 	@echo "make lock   resolve the dependencies anew into requirements.lock"
+	@echo "make dist   the wheel and the sdist of this version, into ./dist"
+	@echo "make wheelhouse  all that a PC without internet needs, for this Python and kind of machine, into ./wheelhouse"
 	@echo "make sbom   what is installed, as CycloneDX, into sbom.json"
 	@echo "make clean  remove the environment"
 
@@ -110,6 +112,29 @@ lock: $(VENV)/supply
 # What this environment holds, in CycloneDX's form, for whoever must know of each part and its licence.
 sbom: $(VENV)/.ready $(VENV)/supply
 	$(VENV)/supply/bin/cyclonedx-py environment --pyproject pyproject.toml --output-file sbom.json $(BIN)/python
+
+dist: $(VENV)/.ready
+	rm -rf $@
+	$(BIN)/python -c 'import setuptools.build_meta as build; build.build_sdist("$@")' > $@.log || { cat $@.log; exit 3; }
+	@rm $@.log
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir $@ .
+
+# As in the Containerfile: the index of CPU builds has no libraries of a GPU. torch's own dependencies are in the lock.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+WHEELS := $(BIN)/pip --disable-pip-version-check download --quiet --no-deps --only-binary :all: --dest wheelhouse
+
+# Its requirements.txt names each wheel by its hash: those of the lock, torch, and this program's own.
+wheelhouse: dist
+	rm -rf $@
+	$(WHEELS) --require-hashes --requirement requirements.lock
+	$(WHEELS) --index-url $(TORCH_INDEX) "$(TORCH)"
+	cp dist/*.whl $@
+	cp requirements.lock $@/requirements.txt
+	cd $@ && for wheel in torch-*.whl glassline-*.whl; do \
+		echo "$${wheel%%-*} --hash=sha256:$$(sha256sum "$$wheel" | cut -d' ' -f1)"; done >> requirements.txt
+	@echo "Copy ./$@ to the PC, then, there:"
+	@echo "    python$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])') -m venv glassline-$$(ls $@ | sed -n 's/^glassline-\([^-]*\)-.*/\1/p')"
+	@echo "    glassline-$$(ls $@ | sed -n 's/^glassline-\([^-]*\)-.*/\1/p')/bin/pip install --no-index --no-deps --find-links $@ --require-hashes --requirement $@/requirements.txt"
 
 clean:
 	rm -rf $(VENV)
