@@ -131,10 +131,9 @@ wheelhouse: dist
 	cp dist/*.whl $@
 	cp requirements.lock $@/requirements.txt
 	cd $@ && for wheel in torch-*.whl glassline-*.whl; do \
-		echo "$${wheel%%-*} --hash=sha256:$$(sha256sum "$$wheel" | cut -d' ' -f1)"; done >> requirements.txt
-	@echo "Copy ./$@ to the PC, then, there:"
-	@echo "    python$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])') -m venv glassline-$$(ls $@ | sed -n 's/^glassline-\([^-]*\)-.*/\1/p')"
-	@echo "    glassline-$$(ls $@ | sed -n 's/^glassline-\([^-]*\)-.*/\1/p')/bin/pip install --no-index --no-deps --find-links $@ --require-hashes --requirement $@/requirements.txt"
+		echo "$$wheel" | sed 's/^\([^-]*\)-\([^-]*\)-.*/\1==\2 \\/'; \
+		sha256sum "$$wheel" | sed 's/^\([^ ]*\).*/    --hash=sha256:\1/'; done >> requirements.txt
+	@echo "Copy ./$@ to the PC. What to say there: docs/how-to/install-and-upgrade.md"
 
 clean:
 	rm -rf $(VENV)
