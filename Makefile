@@ -8,7 +8,7 @@ TORCH ?= torch==2.13.0
 # torch's idle threads would spin, and starve the other processes of a test
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: help demo quick test full forget check unit nemesis models emulator tensorrt line browser pictures fuzz lock sbom docs clean
+.PHONY: help demo quick test full forget check unit nemesis models emulator tensorrt line browser pictures fuzz lock sbom docs dist wheelhouse clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,6 +22,8 @@ help:
 	@echo "            two hundred kills, in two hours; SCHEDULES=20000 PLAYS=600 KILLS=2000 for more"
 	@echo "make docs   the documents as a site, into build/site"
 	@echo "make lock   resolve the dependencies anew into requirements.lock"
+	@echo "make dist   the wheel and the sdist of this version, into ./dist"
+	@echo "make wheelhouse  all that a PC without internet needs, for this Python and kind of machine, into ./wheelhouse"
 	@echo "make sbom   what is installed, as CycloneDX, into sbom.json"
 	@echo "make clean  remove the environment"
 
@@ -152,6 +154,28 @@ docs: $(VENV)/docs
 	rm -rf build/pages && mkdir -p build/pages
 	cp -r README.md ARCHITECTURE.md SECURITY.md CHANGELOG.md docs configs build/pages
 	NO_MKDOCS_2_WARNING=1 $(VENV)/docs/bin/mkdocs build --quiet --strict
+
+dist: $(VENV)/.ready
+	rm -rf $@
+	$(BIN)/python -c 'import setuptools.build_meta as build; build.build_sdist("$@")' > $@.log || { cat $@.log; exit 3; }
+	@rm $@.log
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir $@ .
+
+# As in the Containerfile: the index of CPU builds has no libraries of a GPU. torch's own dependencies are in the lock.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+WHEELS := $(BIN)/pip --disable-pip-version-check download --quiet --no-deps --only-binary :all: --dest wheelhouse
+
+# Its requirements.txt names each wheel by its hash: those of the lock, torch, and this program's own.
+wheelhouse: dist
+	rm -rf $@
+	$(WHEELS) --require-hashes --requirement requirements.lock
+	$(WHEELS) --index-url $(TORCH_INDEX) "$(TORCH)"
+	cp dist/*.whl $@
+	cp requirements.lock $@/requirements.txt
+	cd $@ && for wheel in torch-*.whl glassline-*.whl; do \
+		echo "$$wheel" | sed 's/^\([^-]*\)-\([^-]*\)-.*/\1==\2 \\/'; \
+		sha256sum "$$wheel" | sed 's/^\([^ ]*\).*/    --hash=sha256:\1/'; done >> requirements.txt
+	@echo "Copy ./$@ to the PC. What to say there: docs/how-to/install-and-upgrade.md"
 
 clean:
 	rm -rf $(VENV)

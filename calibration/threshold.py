@@ -332,20 +332,23 @@ def middle_lane(shares: Sequence[float]) -> float:
 def load_card(model: Path, required: bool = True) -> ThresholdCard | None:
     """The card of a model's folder; without one None, or InputError where it is required. A damaged card is refused."""
     path = model / CARD_FILE
-    if not path.exists() and not required:
-        return None
+    return read_card(path) if required or path.exists() else None
+
+
+def read_card(path: Path) -> ThresholdCard:
+    """The card in a file; InputError where there is none, or it is damaged."""
     try:
         if path.stat().st_size > _MAX_CARD_BYTES:
             raise InputError(f"threshold card too large to be one, {path}, calibrate the model again")
         return ThresholdCard.opened(path.read_bytes())
     except FileNotFoundError:
-        raise InputError(f"no threshold card, {model}, run `glassline calibrate threshold {model}`") from None
+        raise InputError(f"no threshold card, {path.parent}, run `glassline calibrate threshold {path.parent}`") from None
     except OSError as error:
         raise InputError(f"unreadable threshold card ({error.strerror}), {path}, check its permissions") from None
     except ValidationError as error:
         raise InputError(f"damaged threshold card ({error.errors()[0]['msg']}), {path}, calibrate again") from None
     except ChangedByHand:
-        again = f"run `glassline calibrate threshold {model}` again"
+        again = f"run `glassline calibrate threshold {path.parent}` again"
         raise InputError(f"threshold card changed by hand, {path}, {again}") from None
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pipeline.report.sheet import read_roll
     from pipeline.supervision.answering import acknowledge, reset
     from pipeline.supervision.comparing import compare
+    from pipeline.supervision.identification import identify
     from pipeline.supervision.machine.examination import examine
     from pipeline.supervision.pulsing import pulse_outputs
     from pipeline.supervision.recording import record
@@ -23,7 +24,8 @@ else:
         __name__,
         {
             "acknowledge": "supervision.answering", "compare": "supervision.comparing",
-            "examine": "supervision.machine.examination", "export_video": "cameras.encoding", "look_through": "cameras.look",
+            "examine": "supervision.machine.examination", "export_video": "cameras.encoding",
+            "identify": "supervision.identification", "look_through": "cameras.look",
             "pulse_outputs": "supervision.pulsing", "read_roll": "report.sheet", "record": "supervision.recording",
             "replay": "supervision.replaying", "reset": "supervision.answering", "review": "report.reviewing",
             "run": "supervision.running", "survey_mill": "report.mill.survey",
@@ -33,6 +35,6 @@ else:
 
 
 __all__ = [
-    "acknowledge", "compare", "examine", "export_video", "look_through", "pulse_outputs", "read_roll", "record", "replay",
-    "reset", "review", "run", "survey_mill", "validate",
+    "acknowledge", "compare", "examine", "export_video", "identify", "look_through", "pulse_outputs", "read_roll", "record",
+    "replay", "reset", "review", "run", "survey_mill", "validate",
 ]  # fmt: skip

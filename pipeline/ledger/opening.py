@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from glass_core.errors import InputError
-from pipeline.ledger.tables import SCHEMA
+from pipeline.ledger.tables import BEFORE, BEFORE_LACKS, SCHEMA
 
 Connection = sqlite3.Connection
 
@@ -36,11 +36,31 @@ def opened(path: Path) -> Iterator[Connection]:
             if not version:
                 lost = "its -wal file is torn or gone; verdicts.jsonl beside it may still hold the verdicts"
                 raise InputError(f"ledger holds nothing (schema 0), {path}, {lost}")
-            if version != SCHEMA:
-                raise InputError(f"ledger has schema {version}, {path}, this version reads schema {SCHEMA}")
+            if version == BEFORE:
+                _see_as_present(db)
+            elif version != SCHEMA:
+                read = f"this program reads schemas {BEFORE} and {SCHEMA}, read it with the one that wrote it"
+                raise InputError(f"ledger has schema {version}, {path}, {read}")
             yield db
     except sqlite3.Error as e:
         raise InputError(f"ledger not readable ({e}), {path}, {_advice(e)}") from None
+
+
+def schema_of(path: Path) -> int:
+    """The schema of a ledger, whichever it is, 0: of nothing; InputError where the file cannot be read as one."""
+    try:
+        with _begun(path) as db:
+            return int(db.execute("PRAGMA user_version").fetchone()[0])
+    except sqlite3.Error as e:
+        raise InputError(f"ledger not readable ({e}), {path}, {_advice(e)}") from None
+
+
+def _see_as_present(db: Connection) -> None:
+    """Show a ledger of the schema before as one of the present; what is temporary lies beside the file."""
+    db.execute("PRAGMA query_only=0")
+    for name, empty in BEFORE_LACKS.items():
+        db.execute(f"CREATE TEMP VIEW {name} AS {empty}")
+    db.execute("PRAGMA query_only=1")
 
 
 def _advice(error: sqlite3.Error) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from pipeline.cloth.borders import Borders
 from pipeline.ledger.opening import opened
@@ -38,8 +38,8 @@ def read_runs(path: Path) -> dict[str, dict[str, Any]]:
     with opened(path) as db:
         for run_id, key, value in db.execute("SELECT run_id, key, value FROM run ORDER BY rowid"):
             try:
-                runs.setdefault(known_as(path, run_id), {})[key] = json.loads(value)
-            except ValueError:
+                runs.setdefault(known_as(path, run_id), {})[key] = from_json(value)
+            except (ValueError, TypeError):
                 raise damaged(path, f"{key} of run {run_id}") from None
     return runs
 

@@ -37,7 +37,8 @@ def put_away(path: Path) -> None:
         if path.exists() and not stands_alone(path):
             return
         said = folder / dispositions.FILE, folder / acts.FILE, folder / proposals.FILE
-        record = [folder / "crops", *said, folder / VERDICTS_FILE, *folder.glob(f"{path.stem}.damaged-*"), path]
+        aside = [*folder.glob(f"{path.stem}.damaged-*"), *folder.glob(f"{path.stem}.schema-*")]
+        record = [folder / "crops", *said, folder / VERDICTS_FILE, *aside, path]
         there = [file for file in record if file.exists()]
         if there or part.exists():
             part.mkdir(exist_ok=True)

@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from glass_core.errors import InputError
 from glass_core.files.whole_file import sync_folder
 from pipeline.ledger.journal import VERDICTS_FILE
 from pipeline.ledger.refused import not_writable
-from pipeline.ledger.tables import ENDED, FACT, NAMES, SCHEMA, TABLES, Row, row, told_later
+from pipeline.ledger.tables import BEFORE, BEFORE_LACKS, ENDED, FACT, NAMES, SCHEMA, TABLES, Row, row, told_later
 from pipeline.ledger.writer_lock import is_written, lock
 from pipeline.messages.message import Message, Payload
 from pipeline.messages.verdicts import Verdict
@@ -40,6 +41,10 @@ class LedgerFull(OSError):
     """The ledger could not be written (full, read-only or broken disk); every row is kept and may be tried again."""
 
 
+class EarlierSchema(Exception):
+    """A ledger is of the schema before: it is kept as it is."""
+
+
 class Ledger:
     """The one writer of a ledger file, with group commit.
 
@@ -47,8 +52,9 @@ class Ledger:
     written before (same run, generation and number) stays as it was. Each `run_id` is a run of its own, by default
     named by its start; a writer that is started again within one run passes the same `run_id` and goes on.
     `facts` (configuration, hashes, version) are written at once. A file that is found damaged, now or at a later commit, is
-    moved aside, and a new one goes on: `aside` says so. InputError where the file cannot be used: no ledger, of another
-    schema, not writable, or another line is writing it. AbsentError where the disk does not take it now.
+    moved aside, and a new one goes on: `aside` says so. So is one of the schema before. InputError where the file cannot be
+    used: no ledger, of a schema that is not known here, not writable, or another line is writing it. AbsentError where the
+    disk does not take it now.
     """
 
     def __init__(
@@ -64,7 +70,7 @@ class Ledger:
         self.run_id = run_id or datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         self.committed = 0
         self.aside = ""
-        """What became of a damaged file, for people; empty: there was none."""
+        """What became of a file that was damaged or of the schema before, for people; empty: there was none."""
         self._max_rows, self._max_ns = max_rows, int(max_ms * 1e6)
         self._begun_anew = 0
         self._pending: list[tuple[Message | None, Row]] = []
@@ -77,10 +83,12 @@ class Ledger:
         try:
             try:
                 self._db = _open(path, self._facts.values())
+            except EarlierSchema:
+                self._begin_anew(f"schema-{BEFORE}", f"is of schema {BEFORE}")
             except sqlite3.Error as e:
                 if not _broken(e) or not _ours(path):
                     raise
-                self._begin_anew(e)
+                self._begin_anew("damaged", f"was damaged ({e})")
         except BaseException as e:
             os.close(self._lock)
             if isinstance(e, sqlite3.Error | OSError):
@@ -126,7 +134,7 @@ class Ledger:
             except sqlite3.Error as e:
                 if not _broken(e) or self._begun_anew >= MOST_DAMAGED:
                     raise
-                self._begin_anew(e)
+                self._begin_anew("damaged", f"was damaged ({e})")
                 new = self._write()
         except (sqlite3.Error, OSError, InputError) as e:
             mend = "use another disk" if _broken(e) else "make room on the disk"
@@ -186,21 +194,24 @@ class Ledger:
         """Keep a fact of the run for every file that it may be written to."""
         return self._facts.setdefault(key, (self.run_id, key, json.dumps(value, default=str)))
 
-    def _begin_anew(self, damage: sqlite3.Error) -> None:
-        """Move the damaged file aside, under a name of its own, and open a new one that says so."""
+    def _begin_anew(self, name: str, why: str) -> None:
+        """Move the file aside, under a name of its own, and open a new one that says so."""
         if self._db is not None:
             self._db.close()
             self._db = None
-        place = set_aside(self.path)
+        place = set_aside(self.path, name)
         self._begun_anew += 1
-        self.aside = f"ledger was damaged ({damage}), {place}, is kept there; a new one goes on"
-        self._state(f"damaged before {place.name}", self.aside)
+        self.aside = f"ledger {why}, {place}, is kept there; a new one goes on"
+        self._state(f"{name} before {place.name}", self.aside)
         self._db = _open(self.path, self._facts.values())
 
 
-def set_aside(path: Path) -> Path:
-    """Give a damaged ledger another name, with what SQLite keeps beside it; where it lies now. OSError where that fails."""
-    place = path.with_name(f"{path.stem}.damaged-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}{path.suffix}")
+def set_aside(path: Path, why: str) -> Path:
+    """Give a ledger, with what SQLite keeps beside it, another name that says why.
+
+    Returns where it lies now. OSError where that fails.
+    """
+    place = path.with_name(f"{path.stem}.{why}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}{path.suffix}")
     for end in (*SIDES, ""):  # the file itself last: without it nobody would look for its sides
         side = path.with_name(path.name + end)
         if side.exists():
@@ -212,7 +223,8 @@ def set_aside(path: Path) -> Path:
 def stands_alone(path: Path) -> bool:
     """Whether a ledger that nobody writes is whole in its one file, after what a killed writer had begun is finished."""
     try:
-        _open(path, ()).close()
+        with suppress(EarlierSchema):
+            _open(path, ()).close()
     except sqlite3.Error:
         return False
     return not any(path.with_name(path.name + end).exists() for end in SIDES)
@@ -236,7 +248,7 @@ def check_usable(path: Path) -> None:
     if not os.access(path, os.W_OK):
         raise InputError(f"ledger not writable, {path}, choose another ledger.path")
     cookie, version = (int.from_bytes(head[at : at + 4]) for at in (COOKIE_AT, VERSION_AT))
-    other = head.startswith(MAGIC) and (version not in (0, SCHEMA) or (version == 0 and cookie > 0))
+    other = head.startswith(MAGIC) and (version not in (0, BEFORE, SCHEMA) or (version == 0 and cookie > 0))
     if foreign or other:
         raise InputError(f"ledger is not of schema {SCHEMA}, {path}, choose another ledger.path")
 
@@ -267,6 +279,8 @@ def _open(path: Path, facts: Iterable[tuple[str, str, str]]) -> sqlite3.Connecti
         names = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if version == 0 and not names:
             db.executescript(f"BEGIN;{TABLES}PRAGMA user_version={SCHEMA};COMMIT;")
+        elif version == BEFORE and names >= NAMES - BEFORE_LACKS.keys():
+            raise EarlierSchema
         elif version != SCHEMA:
             raise InputError(f"ledger is not of schema {SCHEMA}, {path}, choose another ledger.path")
         elif not names >= NAMES:

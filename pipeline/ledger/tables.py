@@ -13,6 +13,8 @@ from pipeline.messages.message import Message, Payload
 from pipeline.messages.verdicts import Verdict
 
 SCHEMA = 2
+BEFORE = 1
+"""The schema before, which is read and never written."""
 TABLES = """
 CREATE TABLE run (run_id TEXT, key TEXT, value TEXT NOT NULL, PRIMARY KEY (run_id, key));
 CREATE TABLE verdicts (run_id TEXT, generation INTEGER, number INTEGER, camera TEXT NOT NULL, boot_id TEXT NOT NULL,
@@ -37,6 +39,11 @@ ENDED = "ended"
 FACT = f"INSERT INTO run VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value WHERE key = '{ENDED}'"
 """Any other fact stays as it was."""
 NAMES = frozenset({"run", "verdicts", "states", "rejects", "actions", "camera_facts", "web", "totals"})
+BEFORE_LACKS = {
+    "actions": "SELECT '' AS run_id, 0 AS generation, 0 AS number, 0 AS event, '' AS body WHERE FALSE",
+    "web": "SELECT '' AS run_id, 0 AS generation, '' AS kind, 0 AS number, '' AS body WHERE FALSE",
+}
+"""All that the schema before differs in: tables that it has not, each as the empty view in which a reader sees it."""
 
 Row = tuple[str, tuple[Any, ...]]
 SpanRow = tuple[str, str, float, float, str, str | None]

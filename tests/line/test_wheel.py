@@ -1,4 +1,4 @@
-"""What a user installs: the wheel, in an environment of its own, used from another folder."""
+"""What a user installs: the wheel that the sdist gives, in an environment of its own, used from another folder."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -36,8 +38,18 @@ def test_the_wheel_works_from_another_folder(tmp_path: Path) -> None:
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source / name)
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
-    run(*pip, "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path, source, cwd=tmp_path)
+    run(sys.executable, "-c", f"import setuptools.build_meta as b; b.build_sdist({str(tmp_path)!r})", cwd=source)
+    (sdist,) = tmp_path.glob("glassline-*.tar.gz")
+    run(*pip, "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path, sdist, cwd=tmp_path)
     (wheel,) = tmp_path.glob("glassline-*.whl")
+    with ZipFile(wheel) as held:
+        names = {name for name in held.namelist() if ".dist-info/" not in name}
+    assert names == {str(file.relative_to(source)) for room in ROOMS for file in (source / room).rglob("*") if file.is_file()}
+    with tarfile.open(sdist) as packed:
+        beside = {Path(*Path(member.name).parts[1:]) for member in packed if member.isfile()} - {Path(name) for name in names}
+    assert {str(file) for file in beside if file.parts[0] != "glassline.egg-info"} == {
+        "pyproject.toml", "README.md", "LICENSE", "PKG-INFO", "setup.cfg",
+    }  # fmt: skip
     venv.create(tmp_path / "env", with_pip=False)
     python = tmp_path / "env" / "bin" / "python"
     site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=elsewhere).strip())

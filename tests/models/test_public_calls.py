@@ -40,7 +40,7 @@ CALLS: list[Callable[..., object]] = [  # each needs what those before it have l
     glass_core.train, glass_core.evaluate, glass_core.load, glass_core.draw_map, calibration.calibrate_threshold,
     glass_core.compile_bundle, calibration.compile_bundle, glass_core.convert, calibration.make_flatfield,
     calibration.scale_from_board, calibration.scale_from_ruler, calibration.align, calibration.counts_per_mm,
-    pipeline.replay, pipeline.read_roll, pipeline.run, pipeline.compare, pipeline.review, pipeline.record,
+    pipeline.replay, pipeline.read_roll, pipeline.identify, pipeline.run, pipeline.compare, pipeline.review, pipeline.record,
     pipeline.pulse_outputs, pipeline.acknowledge, pipeline.reset, pipeline.look_through, pipeline.examine,
     pipeline.survey_mill, pipeline.export_video, pipeline.validate,
 ]  # fmt: skip

@@ -149,7 +149,7 @@ def test_a_ledger_of_another_schema_is_refused_and_stays(tmp_path: Path) -> None
     Ledger(path).close()
     (tmp_path / "verdicts.jsonl").touch()
     db = sqlite3.connect(path)
-    db.execute("PRAGMA user_version=1")
+    db.execute("PRAGMA user_version=3")
     db.close()
     with pytest.raises(InputError, match="not of schema 2"):
         Ledger(path)

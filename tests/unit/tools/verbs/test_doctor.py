@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,8 @@ import pipeline
 from glass_core.errors import MissingError
 from pipeline.supervision.machine.examination import Machine
 from pipeline.supervision.machine.part import Part
+from tests.specimens import FOLDER
+from tools.cli import main
 from tools.verbs import doctor
 
 
@@ -39,3 +42,22 @@ def test_a_part_is_one_line_however_long_where_stdout_is_no_terminal(capsys: pyt
     doctor.answers().print(doctor.table(Machine(parts=parts)))
     lines = capsys.readouterr().out.splitlines()
     assert [line.rstrip().endswith(p.text) for line, p in zip(lines, parts, strict=True)] == [True, True]
+
+
+def test_a_path_is_told_with_its_schema_and_the_exit_status_says_whether_it_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card = FOLDER / "threshold-card-3.json"
+    assert main(["doctor", str(card)]) == 0
+    assert capsys.readouterr().out.startswith("threshold card, schema 3: of ")
+    later = tmp_path / "card.json"
+    later.write_text(card.read_text().replace('"schema": 3', '"schema": 4'))
+    assert main(["doctor", str(later), "--json"]) == 1
+    said = capsys.readouterr()
+    body = json.loads(said.out)
+    assert (body["schema"], body["kind"], body["file_schema"], body["reads"]) == (1, "threshold card", 4, False)
+    assert body["path"] == str(later) in said.err and said.err.count("\n") == 1
+    (tmp_path / "letter").write_text("Dear sirs")
+    assert main(["doctor", str(tmp_path / "letter")]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.startswith("glassline: nothing that this program") and said.err.count("\n") == 1

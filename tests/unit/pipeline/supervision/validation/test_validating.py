@@ -132,13 +132,13 @@ def test_a_ledger_that_a_run_refuses_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("not a ledger, but somebody's")
     (tmp_path / "link").symlink_to("elsewhere")
     (tmp_path / "empty").touch()
-    for name, version in (("older", SCHEMA - 1), ("foreign", 0), ("ours", SCHEMA)):
+    for name, version in (("newer", SCHEMA + 1), ("foreign", 0), ("ours", SCHEMA)):
         with closing(sqlite3.connect(tmp_path / name)) as db:
             db.executescript(f"CREATE TABLE t (a); PRAGMA user_version={version};")
     os.mkfifo(tmp_path / "pipe")
     assert "is no file" in told("pipe")["record", "error"][0]
     before = sorted(tmp_path.iterdir())
-    for name in ("folder", "text", "link", "older", "foreign"):
+    for name in ("folder", "text", "link", "newer", "foreign"):
         (text,) = told(name)["record", "error"]
         assert str(tmp_path / name) in text
         with pytest.raises(InputError):
