@@ -153,7 +153,7 @@ $(VENV)/docs: pyproject.toml
 docs: $(VENV)/docs
 	rm -rf build/pages && mkdir -p build/pages
 	cp -r README.md ARCHITECTURE.md SECURITY.md CHANGELOG.md docs configs build/pages
-	NO_MKDOCS_2_WARNING=1 $(VENV)/docs/bin/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(VENV)/docs/bin/mkdocs build --strict
 
 dist: $(VENV)/.ready
 	rm -rf $@

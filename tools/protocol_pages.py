@@ -226,7 +226,7 @@ Where a figure is of a camera, a process, an output or a reason, its label says 
 of decision; latency, metres by reason and hashes begin anew when this process does. Rules: `promtool check rules
 configs/alerts.yml`. Dashboard: import configs/dashboard.json into Grafana.
 
-![The panels of the dashboard](dashboard.png)
+![The panels of the dashboard](../pictures/dashboard.png)
 
 The picture is drawn from the dashboard's own queries, which a Prometheus answered while a line ran whose worker was killed
 once; Grafana draws it otherwise. It is made by `python -m tests.line.dashboard`.

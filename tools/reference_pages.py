@@ -187,10 +187,11 @@ def _messages() -> str:
 * **Left out.** A key is left out while it is at its default. One that is always sent has no default below.
 * **Numbers.** Each kind that has a `number` counts from 0 within a `generation`, so a gap shows what was lost. These do not:
   {", ".join(f"`{k.__name__}`" for k in kinds if "number" not in k.model_fields)}.
-* **Generation.** It is higher each time that decision has been started. Numbers then begin at 0 anew, and so do the counters of
-  `Totals`.
+* **Generation.** Within a run of the line it is higher each time that decision has been started. Numbers then begin at 0 anew,
+  and so do the counters of `Totals`. A new run of the line begins at generation 0 again: a lower generation, or a heartbeat
+  whose number falls back, is a new run. An `Alignment` has number and generation of the worker.
 * **Welcome.** Whoever subscribes gets the present `LineState` and `Roll`, and the actions that are open. The other subscribers
-  hear them again, with their old numbers. A number that is not higher than the last is a repeat.
+  hear them again, with their old numbers. Of these three kinds a number that is not higher than the last is a repeat.
 * **Silence.** Heartbeats come ten times a second. Without one for {STALE_NS // 10**6} ms, act as on a reject.
 * **Clock.** `t_mono_ns` is the machine's monotonic clock. It cannot be compared with another machine's, or with one before a
   boot. `t_utc_ns` counts from 1970 in UTC. It may jump where the machine's clock is set.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from glass_core.errors import InputError
 from glass_core.events import Note, keep_quiet
@@ -53,7 +54,7 @@ def pulse_outputs(config: LineConfig, report: Callable[[Note], None] = keep_quie
     for camera in lines:
         name = f"camera {camera.name}"
         try:
-            _pulse(make_camera(camera), lambda where=name: report(Note(f"{where}: reject line, on: cloth may pass")))
+            _pulse(make_camera(camera), partial(report, Note(f"{name}: reject line, on: cloth may pass")))
             found.pulsed[name] = ["reject line"]
         except (InputError, CameraLost) as e:
             found.failed[name] = str(e)

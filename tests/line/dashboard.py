@@ -1,4 +1,4 @@
-"""Draws configs/dashboard.json for the documentation: `python -m tests.line.dashboard FILE.png`.
+"""Draws configs/dashboard.json for the documentation: `python -m tests.line.dashboard docs/pictures/dashboard.png`.
 
 A real line runs for a minute or two, and its worker is killed once; a real Prometheus scrapes it and answers each panel's own
 queries. Grafana draws them otherwise: here it is matplotlib.

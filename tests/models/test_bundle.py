@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -257,16 +258,16 @@ def test_an_int8_engine_computes_in_what_it_was_written_with(
     monkeypatch.setattr(openvino, "_multiplies_bf16", lambda: between == "bf16")
     openvino.write(run, tiles(8), "int8", tmp_path)
     monkeypatch.setattr(openvino, "_multiplies_bf16", lambda: between != "bf16")  # what is found later changes nothing
-    fresh = openvino.read(tmp_path, (64, 64), "int8", None)
+    fresh: Any = openvino.read(tmp_path, (64, 64), "int8", None)
     (tmp_path / "kept").mkdir()
     fresh.export(tmp_path / "kept")
-    kept = openvino.read(tmp_path / "kept", (64, 64), "int8", None)
+    kept: Any = openvino.read(tmp_path / "kept", (64, 64), "int8", None)
     assert {each._compiled.get_property(hint).get_type_name() for each in (fresh, kept)} == {between}
     assert (kept(tiles(4)) == fresh(tiles(4))).all()
 
 
 def test_int8_adds_levels_as_they_are(run: Path, tmp_path: Path) -> None:
-    openvino = backend("openvino")
+    openvino: Any = backend("openvino")
     if "int8" not in openvino.precisions():
         pytest.skip("this processor does not compute in int8")
     openvino.write(run, tiles(8), "int8", tmp_path)

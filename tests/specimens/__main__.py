@@ -77,9 +77,10 @@ def threshold_card(path: Path) -> None:
 
 def camera_card(path: Path) -> None:
     """Of a flat field of eight columns."""
-    owner = {"camera": "left", "serial": "", "source": "white", "width_px": 8, "valid_days": 30}
-    figures = {"level": 180.0, "unevenness": 0.2, "structure": 0.01, "saturated": 0.0}
-    FlatfieldCard.measured(**owner, dark=(1.5,) * 8, gain=(1.25,) * 8, **figures).save(path)
+    FlatfieldCard.measured(
+        camera="left", serial="", source="white", width_px=8, valid_days=30, dark=(1.5,) * 8, gain=(1.25,) * 8,
+        level=180.0, unevenness=0.2, structure=0.01, saturated=0.0,
+    ).save(path)  # fmt: skip
 
 
 def run(path: Path) -> None:

@@ -171,7 +171,9 @@ def test_every_picture_is_there_and_small_and_made_by_the_program_that_makes_the
     assert shown == set((ROOT / "docs/pictures").iterdir())
     assert all(0 < path.stat().st_size < MAX_PICTURE_BYTES for path in shown)
     program = (ROOT / "tests/browser/pictures.py").read_text(encoding="utf-8")
-    assert {path.name for path in shown} == set(re.findall(r'"([\w-]+\.png)"', program))
+    of_dashboard = "`python -m tests.line.dashboard docs/pictures/dashboard.png`"
+    assert of_dashboard in (ROOT / "tests/line/dashboard.py").read_text(encoding="utf-8")
+    assert {path.name for path in shown} == {*re.findall(r'"([\w-]+\.png)"', program), "dashboard.png"}
 
 
 def test_every_picture_says_in_words_what_it_shows() -> None:
