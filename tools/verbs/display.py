@@ -16,7 +16,7 @@ from glass_core.network.checkpoint import EpochFigures
 from glass_core.training.events import Step
 
 LOG_S = 30.0
-"""Between two lines of a training's progress where there is no terminal."""
+"""Between two lines of progress where there is no terminal."""
 MAX_WIDTH = 1 << 16
 """Of what goes into a file or a pipe, which has no width: nothing is cut or wrapped there."""
 
@@ -86,7 +86,13 @@ class Display:
         self.console.print(as_line(words), soft_wrap=True, highlight=False, markup=False, emoji=False)
 
     def _show(self, title: str, done: int, total: int | None, figures: str = "") -> None:
-        if not self.console.is_terminal:  # a bar in a file is noise
+        if not self.console.is_terminal:  # a bar in a file is noise, and a long silence looks like a hang
+            now_s = self._clock_s()
+            if title != self._title:
+                self._title, self._logged_s = title, now_s
+            elif now_s - self._logged_s >= LOG_S and done != total:
+                self._logged_s = now_s
+                self.say(f"{title}: {done}" if total is None else f"{title}: {done} of {total}")
             return
         self._bars.start()
         if self._bar is None or title != self._title:

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from glass_core.events import Note, passing
+from glass_core.events import Note, Pass, passing
 from glass_core.training.events import Step
 from tools.verbs.display import Display, answers
 
@@ -64,6 +64,17 @@ def test_a_training_in_a_log_says_now_and_then_how_long_it_will_take() -> None:
     first, *others = log.getvalue().splitlines()
     assert first == "training: epoch 2 of 4, iteration 39 of 100, loss 0.500, about 4 min left"
     assert len(others) == 7 and others[-1].endswith("iteration 95 of 100, loss 0.500, about 20 s left")
+
+
+def test_a_long_pass_in_a_log_says_now_and_then_how_far_it_is() -> None:
+    log, now_s = StringIO(), 1000.0
+    with Display(Console(file=log), clock_s=lambda: now_s) as display:
+        for title, total in (("scoring good pictures", 9), ("reading", None)):
+            for done in range(10):
+                display(Pass(title, done, total))
+                now_s += 12
+    told = [*(f"scoring good pictures: {n} of 9" for n in (3, 6)), *(f"reading: {n}" for n in (3, 6, 9))]
+    assert log.getvalue().splitlines() == told  # of the end its answer tells
 
 
 def test_on_a_terminal_the_bar_names_the_epoch() -> None:
