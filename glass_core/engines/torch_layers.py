@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -27,7 +27,7 @@ class TorchPass:
 
     @torch.inference_mode()
     def __call__(self) -> object:
-        with Operations() as operations:
+        with ModuleTracker() as modules, Operations(modules) as operations:
             scored = self._network(self._tiles)
         self._layers = operations.layers
         self._spent_ms = [a + b for a, b in zip(self._spent_ms or [0.0] * len(operations.ms), operations.ms, strict=True)]
@@ -43,19 +43,15 @@ class TorchPass:
 
 
 class Operations(TorchDispatchMode):
-    """Times every operation within it."""
+    """Times every operation within it; `modules` tracks in which module, and is entered before.
 
-    def __init__(self) -> None:
+    It enters itself again for what an operation consists of, so that it cannot hold the tracker: whose hooks are global, and
+    those of an enclosing entry would stay for ever.
+    """
+
+    def __init__(self, modules: ModuleTracker) -> None:
         super().__init__()
-        self._modules, self.layers, self.ms = ModuleTracker(), list[Layer](), list[float]()
-
-    def __enter__(self) -> Self:
-        self._modules.__enter__()
-        return super().__enter__()
-
-    def __exit__(self, *error: Any) -> None:
-        super().__exit__(*error)
-        self._modules.__exit__(*error)
+        self._modules, self.layers, self.ms = modules, list[Layer](), list[float]()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}

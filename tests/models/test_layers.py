@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn.modules.module import _global_forward_hooks, _global_forward_pre_hooks
+from torch.utils.module_tracker import ModuleTracker
 
 from glass_core.engines import layers
 from glass_core.engines.layers import Layer, MeanPass, mean_pass, profiled
@@ -56,8 +58,10 @@ def test_multiplications_of_a_network_are_those_by_hand() -> None:
 def test_multiplications_and_bytes_of_operations_are_those_by_hand() -> None:
     network = Asymmetric().eval()
     pictures = torch.zeros(2, 3, 33, 23)
-    with Operations() as operations:
+    hooks = _global_forward_pre_hooks, _global_forward_hooks
+    with ModuleTracker() as modules, Operations(modules) as operations:
         network(pictures)
+    assert not any(hooks)  # one that stayed would slow down whatever the process does next
     counted = [layer for layer in operations.layers if layer.gmac]
     assert [layer.gmac for layer in counted] == pytest.approx(BY_HAND)
     assert [layer.module for layer in counted] == ["wide", "grouped", "rows"]
