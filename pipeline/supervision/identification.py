@@ -28,6 +28,8 @@ from pipeline.config.cards import load_config
 from pipeline.ledger.black_box import read_box
 from pipeline.ledger.opening import schema_of
 from pipeline.ledger.reading import read_runs
+from pipeline.ledger.store import MAGIC
+from pipeline.ledger.widths import LEDGER
 from pipeline.recording.contents import SUFFIX, is_mcap
 from pipeline.recording.reading import McapRecording
 from pipeline.recording.writing import SCHEMA
@@ -37,9 +39,8 @@ MAX_JSON_BYTES = 16 << 20
 CAMERA_CARDS: dict[str, type[CameraCard]] = {
     "alignment": AlignmentCard, "flatfield": FlatfieldCard, "scale": ScaleCard,
 }  # fmt: skip
-SQLITE, MCAP = b"SQLite format 3\0", b"\x89MCAP0\r\n"
-RECORD = "ledger.sqlite"
-NAMES = (MANIFEST_FILE, INFO_FILE, INDEX, RECORD)
+MCAP = b"\x89MCAP0\r\n"
+NAMES = (MANIFEST_FILE, INFO_FILE, INDEX, LEDGER)
 """The files that make a folder what it is; a bundle holds what a run holds, too."""
 
 
@@ -105,7 +106,7 @@ def _tried(kind: str, content: Content, read: Callable[[Path], str]) -> Identity
 
 
 def _schema(content: Content, reads: bool) -> int | None:
-    if content.head.startswith(SQLITE):
+    if content.head.startswith(MAGIC):
         with suppress(InputError):
             return schema_of(content.path)
     if content.head.startswith(MCAP):
@@ -207,7 +208,7 @@ def _settings(path: Path) -> str:
 
 
 KINDS = (
-    Kind("record", lambda c: c.head.startswith(SQLITE) or c.path.name == RECORD, _record),
+    Kind("record", lambda c: c.head.startswith(MAGIC) or c.path.name == LEDGER, _record),
     Kind("recording (MCAP)", lambda c: c.head.startswith(MCAP) or c.path.suffix == SUFFIX, _mcap),
     Kind("bundle", lambda c: {"backend", "tile_shape"} <= c.body.keys() or c.path.name == MANIFEST_FILE, _bundle),
     Kind("run", lambda c: {"arch", "weights_sha"} <= c.body.keys() or c.path.name == INFO_FILE, _run),

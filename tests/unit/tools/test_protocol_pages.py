@@ -1,9 +1,10 @@
-"""The pages of the protocols are those that the program makes, and their schemas describe what is sent."""
+"""The pages of protocols and reference are those that the program makes, and their schemas describe what is sent."""
 
 from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -11,21 +12,25 @@ from pipeline.messages.states import Result
 from pipeline.messages.verdicts import Verdict
 from pipeline.outputs import OUTPUTS
 from tests.shared_data import ROOT
-from tools.protocol_pages import FOLDER, pages
+from tools import reference_pages
+from tools.protocol_pages import FOLDER, HEAD, pages
 
 PAGES = pages()
+MADE = {FOLDER: PAGES, reference_pages.FOLDER: reference_pages.pages(HEAD)}
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_it_is_current(name: str) -> None:
-    assert (ROOT / FOLDER / name).read_text(encoding="utf-8") == PAGES[name], "run `python -m tools.protocol_pages`"
+@pytest.mark.parametrize(("place", "name"), [(place, name) for place, made in MADE.items() for name in made])
+def test_it_is_current(place: Path, name: str) -> None:
+    assert (ROOT / place / name).read_text(encoding="utf-8") == MADE[place][name], "run `python -m tools.protocol_pages`"
 
 
-def test_no_page_is_left_over_and_links_lead_somewhere() -> None:
-    assert {p.name for p in (ROOT / FOLDER).iterdir()} == set(PAGES)
-    for name, text in PAGES.items():
-        for link in re.findall(r"\]\(([^)#]+)\)", text):
-            assert (ROOT / FOLDER / link).exists(), f"{name}: {link}"
+@pytest.mark.parametrize("place", MADE)
+def test_no_page_is_left_over_and_links_lead_somewhere(place: Path) -> None:
+    assert {p.name for p in (ROOT / place).iterdir()} == set(MADE[place])
+    for name, text in MADE[place].items():
+        heads = {head.lower().replace(" ", "-") for head in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}
+        for path, part in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", text):
+            assert (ROOT / place / path).exists() if path else part in heads, f"{name}: {path}#{part}"
 
 
 def test_every_kind_of_output_is_on_the_first_page() -> None:
